@@ -1,0 +1,1 @@
+"""What is run: matrices and claims, shipped as data."""

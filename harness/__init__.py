@@ -1,0 +1,1 @@
+"""What runs: data, learner, references, budgets, ledger, training loop, store, executors, command line."""

@@ -1,0 +1,56 @@
+"""What a data set is to the harness: two uint8 arrays with labels, and how its images may be augmented."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal, Protocol
+
+from torch import Tensor
+
+Augmentation = Literal["none", "shift", "crop-flip", "resized-crop-flip"]
+
+
+@dataclass(frozen=True)
+class Images:
+    """A data set in memory, decoded.
+
+    Parameters
+    ----------
+    train : Tensor ``[N, C, H, W]`` uint8
+        The images that are split into pool, holdout and val.
+    train_labels : Tensor ``[N]`` int64
+    test : Tensor ``[M, C, H, W]`` uint8
+    test_labels : Tensor ``[M]`` int64
+    classes : tuple of str
+        Class names; labels index it.
+    note : str
+        What a reader of a number from these images must know (a lossy copy, a partial set); may be empty.
+    """
+
+    train: Tensor
+    train_labels: Tensor
+    test: Tensor
+    test_labels: Tensor
+    classes: tuple[str, ...]
+    note: str = ""
+
+
+class Dataset(Protocol):
+    """A registered data set: an instance holds plain options, :meth:`load` does the work."""
+
+    augmentation: ClassVar[Augmentation]
+    """Default augmentation of the training view."""
+
+    resolution: int
+    """Side of the square images that the learner sees, in pixels."""
+
+    def load(self, data_dir: Path | None, cache_dir: Path, *, download: bool = False) -> Images:
+        """Decode (or read from the cache) every image.
+
+        Raises
+        ------
+        UsageError
+            Where files are missing or incomplete: one line that says what to do.
+        """
+        ...

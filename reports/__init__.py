@@ -1,0 +1,1 @@
+"""What judges: reads finished results only, and never trains."""

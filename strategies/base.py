@@ -1,0 +1,120 @@
+"""The optional base class: defaults, checks and bookkeeping, so that a rule holds only its maths."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from .interface import LEARNER_SIGNALS, BatchLosses, Cadence, Pool, Selection, State, keep_count
+
+NOTEBOOK_SEED = 20_250_704
+"""Seed of the generator that serves ``select`` where ``begin`` was never called."""
+
+
+class Strategy:
+    """A selection rule. Subclasses set the class attributes and write :meth:`pick`.
+
+    Attributes
+    ----------
+    cadence : {"batch", "epoch", "run"}
+        When the harness calls :meth:`select`: on each candidate batch, on the whole pool before
+        each epoch, or once on the whole pool before training.
+    needs : frozenset of str
+        The signals that :meth:`pick` reads, out of :data:`selbench.strategies.interface.NEEDS`.
+    weights_mode : {"relative", "raw"}
+        ``relative`` weights are scaled to mean 1 over what is kept; ``raw`` ones are used as given.
+    exact_count : bool
+        False where the number of picks depends on the data by design (cadences epoch and run).
+    ratio : float or None
+        A ratio that the rule fixes for itself, whatever the schedule says (``full``: 1).
+    """
+
+    cadence: Cadence = "batch"
+    needs: frozenset[str] = frozenset()
+    weights_mode: ClassVar[Literal["relative", "raw"]] = "relative"
+    exact_count: ClassVar[bool] = True
+    ratio: ClassVar[float | None] = None
+
+    _generator: torch.Generator | None = None
+
+    @property
+    def signal(self) -> str:
+        """``learner`` where the rule can follow learning, ``frozen`` where it cannot."""
+        return "learner" if self.needs & (LEARNER_SIGNALS | {"age"}) else "frozen"
+
+    def begin(self, pool: Pool) -> None:
+        """Take the pool and the strategy's own random stream; called once, before any ``select``."""
+        self._generator = pool.generator
+
+    def select(self, batch_feats: Tensor | None, losses: BatchLosses | Tensor, ratio: float) -> Tensor | Selection:
+        """Pick ``keep_count(ratio, B)`` of the B candidates.
+
+        Parameters
+        ----------
+        batch_feats : Tensor ``[B, d]`` or None
+            The reference model's features.
+        losses : BatchLosses or Tensor ``[B]``
+            Signals of each candidate; a plain tensor is taken as the learner's loss.
+        ratio : float
+            Fraction kept, in (0, 1].
+
+        Returns
+        -------
+        Tensor ``[k]`` int64, or Selection
+            Unique positions in ``[0, B)`` on the same device.
+
+        Raises
+        ------
+        ValueError
+            If the ratio is outside (0, 1], or features are needed and missing.
+        MissingSignal
+            If the rule reads a signal that the batch does not carry.
+        """
+        losses = BatchLosses.of(losses)
+        if batch_feats is None and "features" in self.needs:
+            raise ValueError(f"{type(self).__name__} needs the reference's features: pass batch_feats of shape [B, d]")
+        size = losses.size if batch_feats is None else int(batch_feats.shape[0])
+        return self.pick(batch_feats, losses, keep_count(ratio, size))
+
+    def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:
+        """The rule itself: ``k`` unique positions; no host synchronisation."""
+        raise NotImplementedError(f"{type(self).__name__} has no pick(feats, losses, k)")
+
+    def observe(self, index: Tensor, losses: Tensor) -> None:
+        """See the training-mode losses ``[k]`` of pool ids ``index`` ``[k]`` after each step."""
+
+    def flops(self, n: int, d: int, k: int) -> float:
+        """Floating-point operations of one ``select`` on n candidates with d features, keeping k.
+
+        A multiply and an add are two; a sort or top-k of n counts n log2 n (our convention).
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not state its cost: define flops(n, d, k)")
+
+    def generator(self, device: torch.device) -> torch.Generator:
+        """The stream given by ``begin``, else one of a fixed seed on ``device``."""
+        if self._generator is None:
+            self._generator = torch.Generator(device).manual_seed(NOTEBOOK_SEED)
+        return self._generator
+
+    def state_dict(self) -> State:
+        """What a resumed run needs besides the constructor's arguments."""
+        return {} if self._generator is None else {"generator": self._generator.get_state()}
+
+    def load_state_dict(self, state: State) -> None:
+        """Take back what :meth:`state_dict` gave; call ``begin`` first."""
+        if "generator" in state:
+            self.generator(torch.device("cpu")).set_state(state["generator"])
+
+    def hyper_parameters(self) -> dict[str, Any]:
+        """The constructor's arguments as they stand, by name."""
+        names = [p for p in inspect.signature(type(self).__init__).parameters if p != "self"]
+        if type(self).__init__ is object.__init__:
+            names = []
+        return {name: getattr(self, name) for name in names}
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{name}={value!r}" for name, value in self.hyper_parameters().items())
+        return f"{type(self).__name__}({inside})"
