@@ -1,0 +1,193 @@
+"""What lies in a results folder, as plain dataclasses: the matrix, its arms, and one class for each kind of record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+PHASES = ("data", "score", "reference", "select", "train")
+"""The phases that count; ``eval`` is on the ledger but in no total."""
+
+Role = Literal["strategy", "full", "uniform", "twin", "full-all"]
+ROLES = ("strategy", "full", "uniform", "twin", "full-all")
+
+
+class ResultsError(ValueError):
+    """The folder, or one of its files, cannot be read: one line with the file and the reason."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set of the matrix: ``margin`` in points, ``collapse`` an accuracy in [0, 1], the rest as shown."""
+
+    name: str
+    spec: str
+    title: str
+    note: str
+    resolution: int
+    classes: tuple[str, ...]
+    pool: int
+    holdout: int
+    val: int
+    test: int
+    margin: float
+    collapse: float
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One row of the comparison: everything but the seed. ``rung`` is its share of the budget, in (0, 1]."""
+
+    key: str
+    label: str
+    role: Role
+    dataset: str
+    reference: str
+    strategy: str
+    name: str
+    origin: str
+    cadence: str
+    signal: str
+    schedule: str
+    rung: float
+    twin: str
+    settings: str
+
+
+@dataclass(frozen=True)
+class Pays:
+    """Which of the many contrasts at equal cost is the primary one."""
+
+    account: str = "amortised"
+    cost: str = "total_flops"
+    ladder: str = "full"
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The matrix as run, resolved. ``learner`` and ``budget`` are shown, not interpreted."""
+
+    name: str
+    title: str
+    identity: str
+    seeds: tuple[int, ...]
+    tuning: str
+    learner: Mapping[str, Any]
+    budget: Mapping[str, Any]
+    alpha: float
+    amortise_over: float
+    primary: tuple[str, ...]
+    pays: Pays
+    requested_strategies: tuple[str, ...]
+    requested_seeds: tuple[int, ...]
+    datasets: Mapping[str, Dataset]
+    arms: Mapping[str, Arm]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One line of a ledger: floating-point operations, seconds, and samples worked on."""
+
+    flops: float
+    seconds: float
+    samples: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a training curve; ``seconds`` and ``total_flops`` are cumulative, evaluation off the clock."""
+
+    passes: float
+    progress: float
+    train_loss: float | None
+    val_accuracy: float | None
+    ratio: float
+    lr: float
+    seconds: float
+    total_flops: float
+
+
+@dataclass(frozen=True)
+class Picks:
+    """What was picked: counts, realised keep ratio, class balance, repeats."""
+
+    steps: int
+    trained_samples: int
+    candidate_samples: int
+    mean_ratio: float
+    k: tuple[tuple[int, int], ...]
+    class_counts: tuple[int, ...]
+    unique: float | None
+    max_repeats: int | None
+    mean_picked_loss: float | None
+    diagnostics: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One finished run. ``accuracy`` and ``accuracy_recalibrated`` in [0, 1]; ``correct`` is bool ``[test_n]``."""
+
+    id: str
+    arm: str
+    seed: int
+    arm_label: str
+    dataset: str
+    reference: str
+    identity: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    curve: tuple[Point, ...]
+    ledger: Mapping[str, Phase]
+    forward_flops: float
+    train_flops: float
+    scores_learner: bool
+    memory_bytes: int | None
+    artefacts: tuple[str, ...]
+    accuracy: float
+    accuracy_recalibrated: float | None
+    correct: NDArray[np.bool_]
+    train_loss: float | None
+    val_accuracy: float | None
+    picks: Picks
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """What cells needed from another computation, and what that cost."""
+
+    id: str
+    kind: str
+    name: str
+    dataset: str
+    seed: int | None
+    ledger: Mapping[str, Phase]
+    external: str
+    quality: Mapping[str, float]
+    needs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell that failed, with its reason."""
+
+    id: str
+    arm: str
+    label: str
+    seed: int
+    dataset: str
+    reference: str
+    error: str
+    law: str | None
+    traceback: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A record that is there but cannot be used: ``file`` relative to the results folder."""
+
+    file: str
+    reason: str

@@ -1,0 +1,168 @@
+"""A finished results folder, read and checked.
+
+Nothing is trusted: a record counts only if its checksum, version, file name and correctness bits agree.
+A record that does not is listed in :attr:`Results.unreadable` with its file and the reason, never used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from .parsing import FORMAT, checksum, read_artefact, read_cell, read_failure, read_matrix
+from .records import (
+    PHASES,
+    ROLES,
+    Arm,
+    Artefact,
+    Cell,
+    Dataset,
+    Failure,
+    Matrix,
+    Pays,
+    Phase,
+    Picks,
+    Point,
+    ResultsError,
+    Role,
+    Unreadable,
+)
+
+__all__ = [
+    "FORMAT",
+    "PHASES",
+    "ROLES",
+    "Arm",
+    "Artefact",
+    "Cell",
+    "Dataset",
+    "Failure",
+    "Matrix",
+    "Pays",
+    "Phase",
+    "Picks",
+    "Point",
+    "Results",
+    "ResultsError",
+    "Role",
+    "Unreadable",
+    "checksum",
+]
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Results:
+    """A results folder in memory.
+
+    Parameters
+    ----------
+    path : Path
+    matrix : Matrix
+    cells : tuple of Cell
+        Sound records, at most one for each (arm, seed), sorted by arm and seed.
+    artefacts : mapping of id to Artefact
+    failures : tuple of Failure
+    unreadable : tuple of Unreadable
+        What was left out, and why.
+    """
+
+    path: Path
+    matrix: Matrix
+    cells: tuple[Cell, ...]
+    artefacts: Mapping[str, Artefact] = field(default_factory=dict)
+    failures: tuple[Failure, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
+
+    @classmethod
+    def read(cls, path: str | Path, *, strict: bool = False) -> Results:
+        """Read and check a results folder.
+
+        Parameters
+        ----------
+        path : str or Path
+            The folder that holds ``matrix.toml``.
+        strict : bool
+            Raise on the first unreadable record instead of listing it.
+
+        Raises
+        ------
+        ResultsError
+            If the folder holds no readable ``matrix.toml``, or (``strict``) on a bad record.
+        """
+        root = Path(path)
+        matrix = read_matrix(root / "matrix.toml")
+        bad: list[Unreadable] = []
+        reader = _Reader(root, bad)
+        cells = _one_per_seed(reader.all("cells/*.json", lambda file: read_cell(file, matrix)), bad)
+        artefacts = {item.id: item for _, item in reader.all("artefacts/*/meta.json", read_artefact)}
+        failures = tuple(item for _, item in reader.all("failed/*.json", read_failure))
+        if strict and bad:
+            raise ResultsError(f"{root / bad[0].file}: {bad[0].reason}")
+        return cls(root, matrix, cells, artefacts, failures, tuple(bad))
+
+    @cached_property
+    def _by_arm(self) -> dict[str, dict[int, Cell]]:
+        table: dict[str, dict[int, Cell]] = {}
+        for cell in self.cells:
+            table.setdefault(cell.arm, {})[cell.seed] = cell
+        return table
+
+    def of(self, arm: Arm | str) -> Mapping[int, Cell]:
+        """The cells of one arm (or arm key) by seed, seeds ascending; empty where there is none."""
+        return self._by_arm.get(arm if isinstance(arm, str) else arm.key, {})
+
+    def arms(self, *, dataset: str | None = None, role: Role | None = None) -> tuple[Arm, ...]:
+        """Arms of a data set and role, in the matrix's order."""
+        return tuple(
+            arm for arm in self.matrix.arms.values() if dataset in (None, arm.dataset) and role in (None, arm.role)
+        )
+
+    def ladder(self, dataset: str, role: Literal["full", "uniform"]) -> tuple[Arm, ...]:
+        """The rungs of a ladder, by rising share of the budget."""
+        return tuple(sorted(self.arms(dataset=dataset, role=role), key=lambda arm: arm.rung))
+
+    def planned(self) -> Iterator[tuple[Arm, int]]:
+        """Every (arm, seed) that was asked for: baselines always, strategies and their twins where requested."""
+        wanted = set(self.matrix.requested_strategies)
+        strategies = [a for a in self.matrix.arms.values() if a.role == "strategy" and a.label in wanted]
+        keep = {arm.key for arm in strategies} | {arm.twin for arm in strategies}
+        for arm in self.matrix.arms.values():
+            if arm.role in ("full", "uniform", "full-all") or arm.key in keep:
+                for seed in self.matrix.requested_seeds:
+                    yield arm, seed
+
+
+class _Reader:
+    """Reads many record files, and lists those that cannot be used."""
+
+    def __init__(self, root: Path, bad: list[Unreadable]) -> None:
+        self.root = root
+        self.bad = bad
+
+    def all(self, pattern: str, parse: Callable[[Path], _T]) -> Iterator[tuple[str, _T]]:
+        for file in sorted(self.root.glob(pattern)):
+            name = file.relative_to(self.root).as_posix()
+            try:
+                item = parse(file)
+            except (ResultsError, OSError) as error:
+                self.bad.append(Unreadable(name, str(error)))
+            except KeyError as error:
+                self.bad.append(Unreadable(name, f"field {error} is missing"))
+            except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+                self.bad.append(Unreadable(name, f"a field has the wrong form ({error})"))
+            else:
+                yield name, item
+
+
+def _one_per_seed(cells: Iterable[tuple[str, Cell]], bad: list[Unreadable]) -> tuple[Cell, ...]:
+    found: dict[tuple[str, int], Cell] = {}
+    for name, cell in cells:
+        first = found.setdefault((cell.arm, cell.seed), cell)
+        if first is not cell:
+            bad.append(Unreadable(name, f"a second record of arm {cell.arm}, seed {cell.seed}; {first.id} is used"))
+    return tuple(found[key] for key in sorted(found))
