@@ -83,9 +83,6 @@ class Strategy:
         """The rule itself: ``k`` unique positions; no host synchronisation."""
         raise NotImplementedError(f"{type(self).__name__} has no pick(feats, losses, k)")
 
-    def observe(self, index: Tensor, losses: Tensor) -> None:
-        """See the training-mode losses ``[k]`` of pool ids ``index`` ``[k]`` after each step."""
-
     def flops(self, n: int, d: int, k: int) -> float:
         """Floating-point operations of one ``select`` on n candidates with d features, keeping k.
 

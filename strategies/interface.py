@@ -13,6 +13,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from .errors import UsageError, did_you_mean
+
 Cadence = Literal["batch", "epoch", "run"]
 
 LEARNER_SIGNALS = frozenset({"learner", "learner_probs", "learner_features"})
@@ -210,3 +212,48 @@ def keep_count(ratio: float, size: int) -> int:
 
 State = Mapping[str, Any]
 """A strategy's resumable state: tensors, numbers, strings, and lists and dicts of these."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a strategy declares, with the defaults of the interface filled in.
+
+    Read from any object, so that a plugin needs no base class.
+    """
+
+    cadence: Cadence
+    needs: frozenset[str]
+    weights_mode: Literal["relative", "raw"]
+    exact_count: bool
+    ratio: float | None
+
+    @classmethod
+    def of(cls, strategy: Any) -> Traits:
+        """The traits of an instance.
+
+        Raises
+        ------
+        UsageError
+            If it has no ``select``, or declares what the interface does not know.
+        """
+        name = type(strategy).__name__
+        if not callable(getattr(strategy, "select", None)):
+            raise UsageError(f"strategy {name} has no select(batch_feats, losses, ratio)")
+        cadence = getattr(strategy, "cadence", "batch")
+        if cadence not in ("batch", "epoch", "run"):
+            raise UsageError(f"strategy {name}: cadence {cadence!r} is none of 'batch', 'epoch', 'run'")
+        needs = frozenset(getattr(strategy, "needs", ()))
+        for need in sorted(needs - NEEDS):
+            raise UsageError(f"strategy {name} needs {need!r}, which no harness offers{did_you_mean(need, NEEDS)}")
+        mode = getattr(strategy, "weights_mode", "relative")
+        if mode not in ("relative", "raw"):
+            raise UsageError(f"strategy {name}: weights_mode {mode!r} is neither 'relative' nor 'raw'")
+        exact = bool(getattr(strategy, "exact_count", True))
+        if not exact and cadence == "batch":
+            raise UsageError(f"strategy {name}: exact_count = False is for the cadences 'epoch' and 'run'")
+        return cls(cadence, needs, mode, exact, getattr(strategy, "ratio", None))
+
+    @property
+    def signal(self) -> str:
+        """``learner`` where the rule can follow learning, ``frozen`` where it cannot."""
+        return "learner" if self.needs & (LEARNER_SIGNALS | {"age"}) and self.cadence != "run" else "frozen"

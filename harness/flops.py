@@ -1,0 +1,171 @@
+"""Floating-point operations: counted once per (operation, shape), then multiplied; never in the loop.
+
+A multiply and an add are two. Training and scoring count matrix products and convolutions, as
+PyTorch's own counter does; the selection path counts elementwise work as well, and operators that
+PyTorch's counter takes for free. Conventions of ours: eigen-decompositions 9 n^3, sort n log2 n.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode, flop_registry
+
+aten = torch.ops.aten
+
+
+def forward_flops(model: nn.Module, shape: tuple[int, int, int]) -> float:
+    """FLOPs of one image ``[C, H, W]`` through ``model`` (a net on the meta device)."""
+    return _counted(model, shape, backward=False)
+
+
+def train_flops(model: nn.Module, shape: tuple[int, int, int]) -> float:
+    """FLOPs of one image ``[C, H, W]`` forward and backward through ``model`` (on the meta device)."""
+    return _counted(model, shape, backward=True)
+
+
+def _counted(model: nn.Module, shape: tuple[int, int, int], *, backward: bool) -> float:
+    # Two images: batch normalisation in training mode refuses one where the map has shrunk to 1 x 1.
+    images = torch.empty((2, *shape), device="meta")
+    with FlopCounterMode(display=False) as counter:
+        if backward:
+            model(images).sum().backward()
+        else:
+            with torch.no_grad():
+                model(images)
+    model.zero_grad(set_to_none=True)
+    return counter.get_total_flops() / 2
+
+
+def _numel(value: Any) -> int:
+    if isinstance(value, Tensor):
+        return value.numel()
+    if isinstance(value, tuple | list):
+        return sum(_numel(item) for item in value)
+    return 0
+
+
+def _order(n: int) -> float:
+    return n * math.log2(max(2, n))
+
+
+def _rows(x: Tensor, dim: int = -1) -> tuple[int, int]:
+    """How many vectors lie along ``dim``, and how long each is."""
+    length = x.shape[dim] if x.ndim else 1
+    return (x.numel() // max(1, length), length)
+
+
+def _sort(x: Tensor, dim: int = -1, *_: Any, **__: Any) -> float:
+    rows, length = _rows(x, dim)
+    return rows * _order(length)
+
+
+def _topk(x: Tensor, k: int, dim: int = -1, *_: Any, **__: Any) -> float:
+    return _sort(x, dim)
+
+
+def _eigh(a: Tensor, *_: Any, **__: Any) -> float:
+    return 9.0 * math.prod(a.shape[:-2]) * a.shape[-1] ** 3
+
+
+def _cube(factor: float) -> Callable[..., float]:
+    return lambda a, *_, **__: factor * math.prod(a.shape[:-2]) * a.shape[-2] * a.shape[-1] * min(a.shape[-2:])
+
+
+FORMULAS: dict[Any, Callable[..., float]] = {
+    aten.mv: lambda a, x, **_: 2.0 * a.numel(),
+    aten.addmv: lambda c, a, x, **_: 2.0 * a.numel(),
+    aten.dot: lambda a, b, **_: 2.0 * a.numel(),
+    aten.vdot: lambda a, b, **_: 2.0 * a.numel(),
+    aten.linalg_vecdot: lambda a, b, **_: 2.0 * a.numel(),
+    aten.ger: lambda a, b, **_: 2.0 * a.numel() * b.numel(),
+    aten.addr: lambda c, a, b, **_: 2.0 * a.numel() * b.numel(),
+    aten._linalg_eigh: _eigh,
+    aten.linalg_qr: _cube(2.0),
+    aten._linalg_svd: _cube(22.0),
+    aten.linalg_cholesky_ex: _cube(1 / 3),
+    aten._linalg_solve_ex: _cube(2 / 3),
+    aten.linalg_inv_ex: _cube(2.0),
+    aten.linalg_lu_factor_ex: _cube(2 / 3),
+    aten._euclidean_dist: lambda a, b, **_: 3.0 * a.shape[-2] * b.shape[-2] * a.shape[-1] * math.prod(a.shape[:-2]),
+    aten._cdist_forward: lambda a, b, *_, **__: 3.0 * a.shape[-2] * b.shape[-2] * a.shape[-1] * math.prod(a.shape[:-2]),
+    aten.sort: _sort,
+    aten.argsort: _sort,
+    aten.topk: _topk,
+    aten.kthvalue: _topk,
+    aten.median: _sort,
+}
+"""Operators that PyTorch's counter counts as zero; arguments as the operator gets them."""
+
+_REDUCTIONS = {
+    aten.sum, aten.mean, aten.amax, aten.amin, aten.max, aten.min, aten.argmax, aten.argmin, aten.prod, aten.var,
+    aten.std, aten.var_mean, aten.linalg_vector_norm, aten.norm, aten.logsumexp, aten.cumsum, aten.cumprod, aten.any,
+    aten.all, aten._softmax, aten._log_softmax, aten.nll_loss_forward, aten.logcumsumexp, aten.cummax, aten.cummin,
+    aten.scatter_add, aten.scatter_add_, aten.scatter_reduce, aten.index_add, aten.index_add_, aten.bincount,
+    aten.searchsorted, aten.bucketize,
+}  # fmt: skip
+
+_FREE = {
+    aten.view, aten._unsafe_view, aten.reshape, aten.t, aten.transpose, aten.permute, aten.expand, aten.slice,
+    aten.select, aten.unsqueeze, aten.squeeze, aten.detach, aten.alias, aten.clone, aten.copy_, aten._to_copy,
+    aten.empty, aten.empty_like, aten.empty_strided, aten.new_empty, aten.new_zeros, aten.new_ones, aten.new_full,
+    aten.zeros, aten.ones, aten.full, aten.zeros_like, aten.ones_like, aten.full_like, aten.arange, aten.eye,
+    aten.linspace, aten.fill_, aten.zero_, aten.index, aten.index_select, aten.gather, aten.scatter, aten.scatter_,
+    aten.index_put, aten.index_put_, aten.index_fill, aten.index_fill_, aten.index_copy, aten.index_copy_, aten.cat,
+    aten.stack, aten.split, aten.split_with_sizes, aten.unbind, aten.diagonal, aten.as_strided, aten.lift_fresh,
+    aten.constant_pad_nd, aten.slice_scatter, aten.select_scatter, aten.flip, aten.roll, aten.repeat, aten.unfold,
+    aten.diag_embed, aten.diagonal_copy, aten.one_hot, aten.set_, aten.resize_, aten.is_same_size, aten.scalar_tensor,
+    aten._local_scalar_dense, aten.tril, aten.triu, aten.new_empty_strided, aten.masked_fill, aten.masked_fill_,
+}  # fmt: skip
+"""Moving data is not arithmetic."""
+
+_DRAWS = {
+    aten.rand, aten.randn, aten.randint, aten.randperm, aten.uniform_, aten.normal_, aten.exponential_,
+    aten.random_, aten.bernoulli, aten.bernoulli_, aten.multinomial, aten.rand_like, aten.randn_like,
+    aten.log_normal_, aten.geometric_, aten.cauchy_,
+}  # fmt: skip
+
+
+class SelectionCounter(TorchDispatchMode):
+    """Counts every operation of a selection, elementwise ones included.
+
+    Attributes
+    ----------
+    flops : float
+        Sum so far.
+    unknown : set of str
+        Operators without a formula: they counted nothing, and someone must be told.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flops = 0.0
+        self.unknown: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        packet = func._overloadpacket
+        if packet in FORMULAS:
+            self.flops += FORMULAS[packet](*args, **kwargs)
+        elif packet in flop_registry:
+            self.flops += flop_registry[packet](*args, **kwargs, out_val=out)
+        elif packet in _REDUCTIONS:
+            self.flops += _numel(args)
+        elif packet in _DRAWS or (torch.Tag.pointwise in func.tags and packet not in _FREE):
+            self.flops += _numel(out)
+        elif packet not in _FREE:
+            self.unknown.add(str(packet))
+        return out
+
+
+def count_selection(call: Callable[[], Any]) -> SelectionCounter:
+    """Run ``call`` once under a :class:`SelectionCounter` and return the counter."""
+    with SelectionCounter() as counter:
+        call()
+    return counter

@@ -1,0 +1,297 @@
+"""A matrix: datasets x references x strategies x seeds, read from TOML and strict about every key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..strategies import UsageError
+from ..strategies.errors import did_you_mean
+
+MARGINS = {"digits": 1.0, "cifar10": 0.5, "pets": 1.5, "flowers": 1.5}
+"""Declared margins in points, by data set."""
+
+QUESTIONS = ("accuracy", "picking", "pays")
+PRIMARY_LIMIT = 3
+
+
+class Part(BaseModel):
+    """A table of the matrix: unknown keys are errors, and nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Named(BaseModel):
+    """A registered name; every other key of the table is a parameter of it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+    def parameters(self) -> dict[str, Any]:
+        """The parameters as written."""
+        return dict(self.model_extra or {})
+
+
+class DatasetEntry(Part):
+    """One data set. ``spec`` is what is loaded (``imagefolder:PATH``), ``name`` what it is called."""
+
+    name: str
+    spec: str = ""
+    options: dict[str, Any] = {}
+    holdout: float | int | None = Field(None, ge=0)
+    val: float | int = Field(0.1, gt=0)
+    margin: float | None = Field(None, gt=0)
+    collapse: float | None = Field(None, ge=0, le=1)
+    augmentation: str | None = None
+
+
+class ReferenceEntry(Part):
+    """One reference model."""
+
+    name: str
+    spec: str = ""
+    options: dict[str, Any] = {}
+
+
+class StrategyEntry(Part):
+    """One strategy with its hyper-parameters and, where it differs, its own schedule."""
+
+    name: str
+    label: str = ""
+    options: dict[str, Any] = {}
+    schedule: Named | None = None
+    score_mode: Literal["eval", "train"] | None = None
+
+
+class Budget(Part):
+    """How long every arm trains: passes over the pool, or optimizer steps."""
+
+    passes: float | None = Field(None, gt=0)
+    steps: int | None = Field(None, gt=0)
+
+
+class Optimizer(Part):
+    """SGD with Nesterov momentum under a one-cycle schedule."""
+
+    lr: float = Field(0.1, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    warmup: float = Field(0.2, ge=0, lt=1)
+
+
+class Proxy(Part):
+    """The short run whose trace static rules read."""
+
+    passes: float = Field(5.0, gt=0)
+
+
+class Pays(Part):
+    """Which of the equal-cost contrasts is the primary one."""
+
+    account: Literal["marginal", "amortised", "standalone"] = "amortised"
+    cost: Literal["learner_flops", "total_flops"] = "total_flops"
+    ladder: Literal["full", "uniform"] = "full"
+
+
+class Analysis(Part):
+    """Declared before the run: level, primary contrasts (``label:question``), and how artefacts are shared out."""
+
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    primary: list[str] = []
+    pays: Pays = Pays()
+    amortise_over: int = Field(20, gt=0)
+
+
+class Matrix(Part):
+    """The whole request."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    title: str = ""
+    seeds: int | list[int]
+    budget: Budget
+    batch: int = Field(128, ge=2)
+    batching: Literal["fixed-candidates", "fixed-trained"] = "fixed-candidates"
+    buckets: int = Field(8, ge=1)
+    ladder: list[float] = [0.125, 0.25, 0.5, 0.75, 1.0]
+    score_mode: Literal["eval", "train"] = "eval"
+    tuning: Literal["none"] = "none"
+    schedule: Named = Named(name="sigmoid")
+    learner: Named = Named(name="resnet18")
+    optimizer: Optimizer = Optimizer()
+    proxy: Proxy = Proxy()
+    datasets: list[DatasetEntry]
+    references: list[ReferenceEntry] = []
+    strategies: list[StrategyEntry]
+    analysis: Analysis = Analysis()
+
+    def seed_list(self) -> list[int]:
+        """The seeds, one by one."""
+        return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
+
+    def identity(self) -> str:
+        """A digest of everything but which strategies and seeds are asked for."""
+        return digest(self.model_dump(exclude={"seeds", "strategies", "title"}))
+
+
+def digest(value: Any) -> str:
+    """16 hexadecimal digits of a JSON-able value's content."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def shipped() -> dict[str, Path]:
+    """The matrices that come with the package, by name."""
+    folder = resources.files("selbench.benchmarks") / "matrices"
+    return {Path(str(entry)).stem: Path(str(entry)) for entry in folder.iterdir() if str(entry).endswith(".toml")}
+
+
+def read(name_or_path: str, overrides: list[str] | None = None, datasets: list[str] | None = None) -> Matrix:
+    """Read a matrix by path or shipped name, with ``key=value`` and ``NAME=SPEC`` changes applied.
+
+    Raises
+    ------
+    UsageError
+        In one line: what is wrong, where, and the nearest valid word.
+    """
+    path = Path(name_or_path)
+    if not name_or_path.endswith(".toml"):
+        known = shipped()
+        if name_or_path not in known:
+            raise UsageError(f"no matrix named {name_or_path!r}{did_you_mean(name_or_path, known)} (or give a .toml path)")
+        path = known[name_or_path]
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file; shipped matrices: {', '.join(sorted(shipped()))}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: not a readable TOML file: {error}") from None
+    for override in overrides or []:
+        _override(table, override)
+    for change in datasets or []:
+        _respec(table, change)
+    return parse(table, str(path))
+
+
+def parse(table: dict[str, Any], where: str = "matrix") -> Matrix:
+    """Check a table and make a :class:`Matrix` of it.
+
+    Raises
+    ------
+    UsageError
+        For an unknown key, a value out of bounds, or parts that do not fit together.
+    """
+    try:
+        matrix = Matrix.model_validate(table)
+    except ValidationError as error:
+        raise UsageError(f"{where}: {_explain(error)}") from None
+    _check(matrix, where)
+    return matrix
+
+
+def _override(table: dict[str, Any], text: str) -> None:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise UsageError(f"--set {text!r}: write key=value, such as --set budget.passes=10")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value  # a bare word is a string
+    *parents, last = key.split(".")
+    at: Any = table
+    for parent in parents:
+        if isinstance(at, list) and parent.isdigit() and int(parent) < len(at):
+            at = at[int(parent)]
+        elif isinstance(at, dict):
+            at = at.setdefault(parent, {})
+        else:
+            raise UsageError(f"--set {text!r}: there is no table {parent!r} on the way to {key!r}")
+    if not isinstance(at, dict):
+        raise UsageError(f"--set {text!r}: {'.'.join(parents)!r} is no table; for a list write {parents[-1]}.0.{last}=...")
+    if last == "passes" and parents == ["budget"]:
+        at.pop("steps", None)
+    if last == "steps" and parents == ["budget"]:
+        at.pop("passes", None)
+    at[last] = parsed
+
+
+def _respec(table: dict[str, Any], change: str) -> None:
+    name, separator, spec = change.partition("=")
+    if not separator or not spec:
+        raise UsageError(f"--dataset {change!r}: write NAME=SPEC, such as --dataset cifar10=imagefolder:PATH")
+    entries = [entry for entry in table.get("datasets", []) if isinstance(entry, dict)]
+    names = [str(entry.get("name")) for entry in entries]
+    if name not in names:
+        raise UsageError(f"--dataset {change!r}: the matrix has no data set {name!r}{did_you_mean(name, names)}")
+    entries[names.index(name)]["spec"] = spec
+
+
+def _model_at(location: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """The table that an error's location stands in, for its list of keys."""
+    model: type[BaseModel] = Matrix
+    for part in location:
+        if isinstance(part, int):
+            continue
+        field = model.model_fields.get(part)
+        if field is None:
+            return None
+        inner = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)]
+        models = [kind for kind in inner if issubclass(kind, BaseModel)]
+        if not models:
+            return None
+        model = models[0]
+    return model
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    path = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        model = _model_at(first["loc"][:-1])
+        return f"unknown key {path!r}{did_you_mean(str(first['loc'][-1]), model.model_fields if model else [])}"
+    if first["type"] == "missing":
+        return f"{path!r} is missing: every matrix needs it"
+    more = len(error.errors()) - 1
+    also = f" (and {more} more)" if more else ""
+    return f"{path}: {first['msg'][0].lower()}{first['msg'][1:]}, but it is {first['input']!r}{also}"
+
+
+def _check(matrix: Matrix, where: str) -> None:
+    seeds = matrix.seed_list()
+    if not seeds or min(seeds) < 0:
+        raise UsageError(f"{where}: seeds: a matrix needs at least one seed from 0 up, such as seeds = 8")
+    if len(set(seeds)) < len(seeds):
+        raise UsageError(f"{where}: seeds: {seeds} names a seed twice; two runs of one seed are one run")
+    for name, rows in (("datasets", matrix.datasets), ("strategies", matrix.strategies)):
+        if not rows:
+            raise UsageError(f"{where}: {name}: name at least one")
+    if 1.0 not in matrix.ladder or any(not 0 < rung <= 1 for rung in matrix.ladder):
+        raise UsageError(f"{where}: ladder: shares of the budget in (0, 1], the whole (1) among them")
+    if (matrix.budget.passes is None) == (matrix.budget.steps is None):
+        raise UsageError(f"{where}: budget: give exactly one of passes and steps")
+    labels = [entry.label or entry.name for entry in matrix.strategies]
+    for rows, what in (
+        (labels, "strategies: two are labelled"),
+        ([entry.name for entry in matrix.datasets], "datasets: two are named"),
+        ([entry.name for entry in matrix.references], "references: two are named"),
+    ):
+        for name in rows:
+            if rows.count(name) > 1:
+                raise UsageError(f"{where}: {what} {name!r}: give one another {'label' if 'label' in what else 'name'}")
+    for entry in matrix.datasets:
+        if entry.margin is None and entry.name not in MARGINS:
+            raise UsageError(f"{where}: datasets: {entry.name!r} has no margin: declare one in points, such as margin = 1.0")
+    if len(matrix.analysis.primary) > PRIMARY_LIMIT:
+        raise UsageError(f"{where}: analysis.primary: at most {PRIMARY_LIMIT} primary contrasts a data set")
+    for text in matrix.analysis.primary:
+        label, _, question = text.rpartition(":")
+        if label not in labels:
+            raise UsageError(f"{where}: analysis.primary: {text!r} names no strategy here{did_you_mean(label, labels)}")
+        if question not in QUESTIONS:
+            raise UsageError(f"{where}: analysis.primary: {text!r} must end in one of {', '.join(QUESTIONS)}")

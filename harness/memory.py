@@ -1,0 +1,42 @@
+"""What the learner's own training steps have shown of each pool sample (for cadence ``epoch``)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class Memory:
+    """The last training-mode signals of every sample: losses, and on request probabilities and features.
+
+    Parameters
+    ----------
+    size : int
+        Samples in the pool.
+    needs : frozenset of str
+        Signals to keep.
+    device : torch.device
+        Where they live.
+    """
+
+    def __init__(self, size: int, needs: frozenset[str], device: torch.device) -> None:
+        self.needs = needs
+        self.loss = torch.full((size,), float("inf"), device=device)
+        self.seen = torch.full((size,), -1, dtype=torch.int64, device=device)
+        self.wide: dict[str, Tensor] = {}
+
+    def note(self, ids: Tensor, step: int, losses: Tensor, probs: Tensor, features: Tensor) -> None:
+        """Take the signals of one training step for pool ``ids`` ``[k]``."""
+        self.loss.index_copy_(0, ids, losses)
+        self.seen.index_fill_(0, ids, step)
+        for name, values in (("learner_probs", probs), ("learner_features", features)):
+            if name in self.needs:
+                if name not in self.wide:
+                    self.wide[name] = values.new_zeros((len(self.loss), values.shape[1]))
+                self.wide[name].index_copy_(0, ids, values)
+
+    def signals(self, step: int) -> dict[str, Tensor]:
+        """Signals of the whole pool at ``step``; a sample never seen has loss ``+inf`` and age -1."""
+        age = torch.where(self.seen < 0, self.seen, step - self.seen)
+        known = {"learner": self.loss, "age": age, **self.wide}
+        return {name: value for name, value in known.items() if name in self.needs}

@@ -1,0 +1,160 @@
+"""Keep ratios over training progress in [0, 1]."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+from ..strategies import UsageError
+from ..strategies.registry import registry
+
+
+class Schedule(Protocol):
+    """A keep ratio as a function of progress; an instance holds plain parameters."""
+
+    def ratio(self, progress: float) -> float:
+        """Fraction kept at ``progress`` in [0, 1]."""
+        ...
+
+    def mean(self) -> float:
+        """Mean over progress: the ratio that a rule at cadence ``run`` gets."""
+        ...
+
+
+def _check_ratio(**ratios: float) -> None:
+    for name, value in ratios.items():
+        if not isinstance(value, int | float) or not 0.0 < value <= 1.0:
+            raise UsageError(f"schedule: {name} = {value!r} is outside (0, 1]; it is the fraction kept, such as 0.25")
+
+
+class Fixed:
+    """The same ratio throughout.
+
+    Parameters
+    ----------
+    ratio : float
+        Fraction kept, in (0, 1].
+    """
+
+    def __init__(self, ratio: float = 0.5) -> None:
+        _check_ratio(ratio=ratio)
+        self.value = ratio
+
+    def ratio(self, progress: float) -> float:
+        """The fixed ratio."""
+        return self.value
+
+    def mean(self) -> float:
+        """The fixed ratio."""
+        return self.value
+
+    def __str__(self) -> str:
+        return f"fixed {self.value:g}"
+
+
+class Linear:
+    """A straight line from ``start`` to ``end``.
+
+    Parameters
+    ----------
+    start, end : float
+        Fractions kept at progress 0 and 1, in (0, 1]. The defaults are those of :class:`Sigmoid`.
+    """
+
+    def __init__(self, start: float = 0.18, end: float = 0.88) -> None:
+        _check_ratio(start=start, end=end)
+        self.start, self.end = start, end
+
+    def ratio(self, progress: float) -> float:
+        """``start + (end - start) * progress``."""
+        return self.start + (self.end - self.start) * progress
+
+    def mean(self) -> float:
+        """Midway between the ends."""
+        return (self.start + self.end) / 2
+
+    def __str__(self) -> str:
+        return f"linear {self.start:g} to {self.end:g}"
+
+
+class Sigmoid:
+    """A logistic curve from ``start`` to ``end``, rescaled to reach both exactly.
+
+    Source: GSTDS (arXiv 2507.04269) keeps from about 18 % to about 88 % on a sigmoid over training. Its
+    midpoint and steepness are not published: both are parameters here, with our defaults.
+
+    Parameters
+    ----------
+    start, end : float
+        Fractions kept at progress 0 and 1, in (0, 1].
+    steepness : float
+        Slope of the logistic in units of progress; ours.
+    midpoint : float
+        Progress at which the curve is half way, before rescaling; ours.
+    """
+
+    def __init__(
+        self, start: float = 0.18, end: float = 0.88, steepness: float = 10.0, midpoint: float = 0.5
+    ) -> None:
+        _check_ratio(start=start, end=end)
+        if not steepness > 0 or not 0 <= midpoint <= 1:
+            raise UsageError("schedule sigmoid: steepness must be above 0 and midpoint within [0, 1]")
+        self.start, self.end, self.steepness, self.midpoint = start, end, steepness, midpoint
+
+    def _logistic(self, progress: float) -> float:
+        return 1.0 / (1.0 + math.exp(-self.steepness * (progress - self.midpoint)))
+
+    def ratio(self, progress: float) -> float:
+        """The rescaled logistic."""
+        low, high = self._logistic(0.0), self._logistic(1.0)
+        return self.start + (self.end - self.start) * (self._logistic(progress) - low) / (high - low)
+
+    def mean(self) -> float:
+        """Mean ratio, by the midpoint rule on 1,000 points (exactly the midway at midpoint 0.5)."""
+        return sum(self.ratio((i + 0.5) / 1000) for i in range(1000)) / 1000
+
+    def __str__(self) -> str:
+        return f"sigmoid {self.start:g} to {self.end:g} (steepness {self.steepness:g}, midpoint {self.midpoint:g})"
+
+
+class Replay:
+    """The numbers kept at each step of another cell, step by step.
+
+    Parameters
+    ----------
+    counts : sequence of [k, steps]
+        Run-length code of the sub-batch sizes.
+    batch : int
+        Candidate batch size that the counts were taken from.
+    """
+
+    def __init__(self, counts: Sequence[Sequence[int]], batch: int) -> None:
+        if not counts or batch < 1:
+            raise UsageError("schedule replay: counts must hold at least one [k, steps] pair and batch be positive")
+        self.counts = [(int(k), int(steps)) for k, steps in counts]
+        self.batch = batch
+        self.total = sum(steps for _, steps in self.counts)
+
+    def ratio(self, progress: float) -> float:
+        """The ratio kept at the step that stands at ``progress``."""
+        # Progress is step/total in floating point: half a step of slack keeps it in its own step.
+        step, seen = int(progress * self.total + 0.5), 0
+        for k, steps in self.counts:
+            seen += steps
+            if step < seen:
+                return k / self.batch
+        return self.counts[-1][0] / self.batch
+
+    def mean(self) -> float:
+        """Mean over the steps."""
+        return sum(k * steps for k, steps in self.counts) / (self.total * self.batch)
+
+    def __str__(self) -> str:
+        return "replayed counts"
+
+
+def load_schedule(name: str, **parameters: object) -> Schedule:
+    """An instance of the registered schedule ``name``."""
+    schedule: Schedule = registry("schedules").load(name, **parameters)
+    return schedule

@@ -1,0 +1,86 @@
+"""What was picked: counts and means kept on the device, read when a curve point is drawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .pacing import Step
+
+
+class Tally:
+    """Counters of one run; nothing here waits for the device until :meth:`read`.
+
+    Parameters
+    ----------
+    size : int
+        Samples in the pool.
+    device : torch.device
+        Where the counters live.
+    """
+
+    def __init__(self, size: int, device: torch.device) -> None:
+        self.picks = torch.zeros(size, dtype=torch.int64, device=device)
+        self.steps = self.trained = self.candidates = 0
+        self.counts: list[list[int]] = []
+        self._loss = torch.zeros((), dtype=torch.float64, device=device)
+        self._loss_steps = 0
+        self._picked = torch.zeros((), dtype=torch.float64, device=device)
+        self._picked_steps = 0
+        self._diagnostics: dict[str, list[Tensor]] = {}
+        self._diagnosed = -1
+
+    def note(self, ids: Tensor, candidates: int) -> None:
+        """One step trained on pool ``ids`` ``[k]`` out of ``candidates``."""
+        keep = len(ids)
+        self.picks.index_add_(0, ids, torch.ones_like(ids))
+        self.steps += 1
+        self.trained += keep
+        self.candidates += candidates
+        if self.counts and self.counts[-1][0] == keep:
+            self.counts[-1][1] += 1
+        else:
+            self.counts.append([keep, 1])
+
+    def note_loss(self, loss: Tensor) -> None:
+        """Add a step's training loss."""
+        self._loss += loss
+        self._loss_steps += 1
+
+    def note_picked_loss(self, losses: Tensor) -> None:
+        """Add the scoring losses ``[k]`` of what was picked."""
+        self._picked += losses.mean()
+        self._picked_steps += 1
+
+    def note_diagnostics(self, strategy: Any, step: Step) -> None:
+        """Keep the strategy's own ``diagnostics()``, once an epoch."""
+        offered = getattr(strategy, "diagnostics", None)
+        if callable(offered) and step.epoch != self._diagnosed:
+            self._diagnosed = step.epoch
+            for name, value in offered().items():
+                self._diagnostics.setdefault(str(name), []).append(torch.as_tensor(value).detach().double())
+
+    def train_loss(self) -> float:
+        """Mean training loss since the last call (waits for the device)."""
+        mean = float(self._loss) / max(1, self._loss_steps)
+        self._loss.zero_()
+        self._loss_steps = 0
+        return mean
+
+    def read(self, labels: Tensor, classes: int) -> dict[str, Any]:
+        """The record's ``selection`` part (waits for the device)."""
+        per_class = torch.zeros(classes, dtype=torch.int64, device=labels.device).index_add_(0, labels, self.picks)
+        return {
+            "steps": self.steps,
+            "trained_samples": self.trained,
+            "candidate_samples": self.candidates,
+            "mean_ratio": self.trained / max(1, self.candidates),
+            "k": self.counts,
+            "class_counts": per_class.tolist(),
+            "unique": float((self.picks > 0).double().mean()),
+            "max_repeats": int(self.picks.max()),
+            "mean_picked_loss": float(self._picked) / self._picked_steps if self._picked_steps else None,
+            "diagnostics": {name: float(torch.stack(seen).mean()) for name, seen in self._diagnostics.items()},
+        }
