@@ -1,0 +1,48 @@
+"""Fixtures shared by the suite."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def pip() -> Callable[..., None]:
+    """Run pip offline, without build isolation and without dependencies: ``pip("install", ...)``."""
+
+    def run(*arguments: object) -> None:
+        flags = ["--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", "--no-build-isolation"]
+        command = [sys.executable, "-m", "pip", *map(str, arguments), *flags]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def plugin_folder(tmp_path_factory: pytest.TempPathFactory, pip: Callable[..., None]) -> Path:
+    """Where pip installed ``selbench-tests-plugin``; not on any path yet."""
+    folder = tmp_path_factory.mktemp("plugin")
+    source = folder / "source"  # a copy, since a build leaves folders beside what it builds
+    shutil.copytree(CHECKOUT / "tests" / "plugin", source, ignore=shutil.ignore_patterns("build", "*.egg-info"))
+    pip("install", "--target", folder / "site", source)
+    return folder / "site"
+
+
+@pytest.fixture
+def installed_plugin(plugin_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """``selbench-tests-plugin`` on the path of this process and of those it starts.
+
+    It offers the strategies ``every-other`` (works), ``raises-in-select`` and ``broken-import``.
+    """
+    monkeypatch.syspath_prepend(str(plugin_folder))
+    monkeypatch.setenv("PYTHONPATH", str(plugin_folder), prepend=os.pathsep)
+    return plugin_folder
