@@ -1,0 +1,114 @@
+"""Accuracy against cost: strategies beside the two ladders, with intervals and each scheme's least possible cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+
+from .layout import LABEL_GAP, Tag, accuracy_scale, note, relative_scale, tag_room, tags_beside
+from .style import FULL, PAPER, SOFT, UNIFORM, Drawing, Look, canvas, clean, finish, place
+from .view import Panel, Report, Row
+from .wording import flops, percent, ratio, seconds
+
+WIDTH = 6.2
+QUANTITIES = {"flops": ("total_flops", "total FLOPs", flops), "seconds": ("seconds", "seconds", seconds)}
+
+
+def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str, account: str) -> Drawing:
+    """Draw test accuracy against ``flops`` or ``seconds`` in one account, both relative to full training.
+
+    The dashed tail left of a strategy ends at the least FLOPs that its scheme allows at equal passes: its ceiling.
+    """
+    field, unit, spoken = QUANTITIES[quantity]
+    strategies = [arm for arm in panel.role("strategy") if arm["n"]]
+    ladders = {role: [arm for arm in panel.role(role) if arm["n"]] for role in ("full", "uniform")}
+    everything = strategies + ladders["full"] + ladders["uniform"] + [a for a in panel.role("full-all") if a["n"]]
+    tagged = len(strategies) + 3
+    height = max(3.6, 0.86 + LABEL_GAP * tagged * 1.15)
+    figure, (axes,) = canvas(WIDTH, height)
+    labels = [arm["label"] for arm in strategies] + ["uniform (ladder)"]
+    place(axes, left=0.52, right=tag_room(labels), top=0.34, bottom=0.52)
+    whole = panel.full or max(everything, key=lambda arm: arm["rung"], default=None)
+    if whole is None or not whole[field][account]:
+        note(axes, "no finished run to draw")
+        return finish(figure, name, title, "No finished run yet.")
+    base = float(whole[field][account])
+
+    def place_of(arm: Row) -> float:
+        return max(float(arm[field][account]), 1e-9 * base) / base
+
+    costs = [place_of(arm) for arm in everything]
+    if quantity == "flops":
+        costs += [1 / arm["ceiling"] for arm in strategies if arm["ceiling"]]
+    lows = [_ends(arm)[0] for arm in everything]
+    relative_scale(axes, min(costs), max(costs))
+    accuracy_scale(axes, min(lows), max(_ends(arm)[1] for arm in everything))
+    axes.grid(True, axis="y")
+    axes.spines["left"].set_visible(False)
+    tags = []
+    for role, colour, dashes, text in (("full", FULL, "-", "full"), ("uniform", UNIFORM, (0, (4, 2)), "uniform")):
+        rungs, own = ladders[role], Look(colour, "o", "-")
+        axes.plot(
+            [place_of(arm) for arm in rungs],
+            [arm["accuracy"]["mean"] for arm in rungs],
+            color=colour,
+            linestyle=dashes,
+            linewidth=1.4,
+            zorder=2,
+        )
+        for arm in rungs:
+            _point(axes, place_of(arm), arm, own, small=True)
+        if rungs:
+            tags.append(Tag(f"{text} (ladder)", place_of(rungs[-1]), rungs[-1]["accuracy"]["mean"], own))
+    for arm in panel.role("full-all"):
+        if arm["n"]:
+            own = Look(FULL, "*", "-")
+            _point(axes, place_of(arm), arm, own)
+            tags.append(Tag("full-all", place_of(arm), arm["accuracy"]["mean"], own))
+    for arm in strategies:
+        look = report.looks[arm["label"]]
+        if quantity == "flops" and arm["ceiling"]:
+            _ceiling(axes, place_of(arm), 1 / arm["ceiling"], arm["accuracy"]["mean"], look)
+        _point(axes, place_of(arm), arm, look)
+        tags.append(Tag(arm["label"], place_of(arm), arm["accuracy"]["mean"], look))
+    axes.set_xlabel(f"{unit}, {account}, relative to full training (1 = {spoken(base)})".replace("\u202f", " "))
+    axes.set_title("test accuracy, %", loc="left", color=SOFT, pad=3)
+    tags_beside(axes, tags)
+    return finish(figure, name, title, _words(everything, place_of, unit, account))
+
+
+def _ends(arm: Row) -> tuple[float, float]:
+    accuracy = arm["accuracy"]
+    mean = accuracy["mean"]
+    low, high = accuracy["ci_low"], accuracy["ci_high"]
+    return (mean if low is None else low), (mean if high is None else min(high, 100.0))
+
+
+def _point(axes: Axes, x: float, arm: Row, look: Look, *, small: bool = False) -> None:
+    axes.plot([x, x], _ends(arm), color=look.colour, linewidth=1.0 if small else 1.4, alpha=0.75, zorder=3)
+    axes.plot(
+        x,
+        arm["accuracy"]["mean"],
+        marker=look.marker,
+        color=look.colour,
+        markersize=3.5 if small else 6.5,
+        markeredgecolor=PAPER,
+        markeredgewidth=0.6,
+        zorder=4,
+    )
+
+
+def _ceiling(axes: Axes, x: float, least: float, y: float, look: Look) -> None:
+    if not math.isfinite(least) or least >= x * 0.995:
+        return
+    axes.plot([least, x], [y, y], color=look.colour, linewidth=0.8, linestyle=(0, (1, 1.6)), zorder=2)
+    axes.plot(least, y, marker="|", color=look.colour, markersize=7, markeredgewidth=1.2, zorder=2)
+
+
+def _words(arms: Sequence[Row], place_of, unit: str, account: str) -> str:  # type: ignore[no-untyped-def]
+    lines = [f"{clean(arm['label'])} {percent(arm['accuracy']['mean'])} % at {ratio(place_of(arm))}" for arm in arms]
+    return f"Test accuracy against {unit} ({account}) relative to full training: " + "; ".join(lines) + "."
+
+

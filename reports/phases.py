@@ -1,0 +1,89 @@
+"""Where the cost goes: one bar for each arm, cut into its phases; FLOPs and seconds in figures of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .layout import note
+from .style import INK, PHASE_HUES, SOFT, Drawing, canvas, clean, finish, place, short, text_width
+from .view import Panel, Row
+from .wording import PHASE_WORDS, flops, ratio, seconds, share
+
+WIDTH = 5.0
+ROW = 0.25
+LABEL_LIMIT = 22
+ARTEFACTS = "#cc79a7"
+UNITS = {"flops": ("total_flops", "FLOPs", flops), "seconds": ("seconds", "seconds", seconds)}
+
+
+def phase_parts(arm: Row, unit: str, account: str) -> dict[str, float]:
+    """Cost of each phase, plus what the account adds for artefacts under ``artefacts``."""
+    parts = {phase: float(arm["phases"].get(phase, {}).get(unit, 0.0)) for phase in PHASE_HUES}
+    totals = arm[UNITS[unit][0]]
+    extra = float(totals[account]) - float(totals["marginal"])
+    return {**parts, "artefacts": max(extra, 0.0)}
+
+
+def phase_bars(name: str, title: str, panel: Panel, unit: str, account: str) -> Drawing:
+    """Draw each arm's cost by phase, relative to full training; the share that selecting took is written out."""
+    arms = [arm for arm in panel.main_arms if arm["n"]]
+    labels = [short(arm["label"], LABEL_LIMIT) for arm in arms]
+    figure, (axes,) = canvas(WIDTH, 0.62 + ROW * max(len(arms), 2) + 0.46)
+    place(axes, left=min(max(text_width(labels) + 0.15, 0.5), 1.9), right=0.92, top=0.62, bottom=0.46)
+    whole = panel.full or (arms[0] if arms else None)
+    base = float(whole[UNITS[unit][0]]["marginal"]) if whole else 0.0
+    if whole is None or base <= 0:
+        note(axes, "no finished run to draw")
+        return finish(figure, name, title, "No finished run yet.")
+    parts = {arm["key"]: {k: v / base for k, v in phase_parts(arm, unit, account).items()} for arm in arms}
+    present = [phase for phase in (*PHASE_HUES, "artefacts") if any(parts[arm["key"]][phase] > 0 for arm in arms)]
+    axes.set_ylim(max(len(arms), 2) - 0.5, -0.5)
+    axes.set_xlim(0, 1.02 * max(sum(values.values()) for values in parts.values()))
+    hues = {**PHASE_HUES, "artefacts": ARTEFACTS}
+    words = {**PHASE_WORDS, "artefacts": f"artefacts ({account})"}
+    for phase in present:
+        starts = [_before(parts[arm["key"]], phase, present) for arm in arms]
+        widths = [parts[arm["key"]][phase] for arm in arms]
+        axes.barh(range(len(arms)), widths, left=starts, height=0.62, color=hues[phase], label=words[phase])
+    for row, arm in enumerate(arms):
+        _selection_share(axes, row, arm, parts[arm["key"]])
+    axes.axvline(1, color=SOFT, linewidth=0.8, linestyle=(0, (3, 2)))
+    axes.set_yticks(range(len(arms)), labels, color=INK, fontsize=8.5)
+    axes.spines["left"].set_visible(False)
+    word = UNITS[unit][1]
+    axes.set_xlabel(f"{word}, relative to full (1 = {UNITS[unit][2](base)})".replace("\u202f", " "))
+    axes.text(1.02, 1.0, "selection", transform=axes.transAxes, va="bottom", color=PHASE_HUES["select"], fontsize=7.5)
+    figure.legend(
+        loc="upper left",
+        ncols=3,
+        frameon=False,
+        fontsize=7.5,
+        labelcolor=SOFT,
+        handlelength=0.9,
+        handleheight=0.9,
+        columnspacing=1.1,
+        borderaxespad=0.2,
+    )
+    return finish(figure, name, title, _words(arms, parts, word))
+
+
+def _before(parts: Mapping[str, float], phase: str, present: list[str]) -> float:
+    return sum(parts[earlier] for earlier in present[: present.index(phase)])
+
+
+def _selection_share(axes, row: int, arm: Row, parts: Mapping[str, float]) -> None:  # type: ignore[no-untyped-def]
+    if arm["role"] != "strategy":
+        return
+    spent = sum(parts.values())
+    text = share(parts["select"] / spent if spent else None).replace("\u202f", " ")
+    axes.text(1.02, row, text, transform=axes.get_yaxis_transform(), va="center", color=INK, fontsize=8)
+
+
+def _words(arms: list[Row], parts: Mapping[str, Mapping[str, float]], word: str) -> str:
+    lines = []
+    for arm in arms:
+        mine = parts[arm["key"]]
+        total = sum(mine.values())
+        select = share(mine["select"] / total if total else None)
+        lines.append(f"{clean(arm['label'])} {ratio(total)} of full, selection {select}")
+    return f"{word} by phase: " + "; ".join(lines) + "."

@@ -1,0 +1,266 @@
+"""How every figure looks: one palette, one type size, one way to become SVG and PNG.
+
+Text in the SVG files stays text. It can then be searched, selected and read aloud, takes the page's own font, and weighs
+a tenth of outlines; layout is measured in DejaVu Sans, which is wider than the fonts that replace it, so nothing grows
+out of its place. On the page the colours become CSS variables, so one drawing serves light, dark and print.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import unicodedata
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+INK = "#1c1b18"
+SOFT = "#66635b"
+RULE = "#d8d4c9"
+PAPER = "#fffefb"
+FULL = "#3d3c39"
+UNIFORM = "#8a877e"
+BAND = "#ece8dd"
+
+HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Okabe and Ito's palette without black (the baselines' ink) and yellow (1.3:1 on white)."""
+
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "h")
+DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
+
+PHASE_HUES = {
+    "train": "#b9b5aa",
+    "data": "#7d8b99",
+    "score": "#56b4e9",
+    "reference": "#009e73",
+    "select": "#d55e00",
+}
+"""Training recedes and selection stands out: its share is what a reader looks for."""
+
+VARIABLES = {
+    INK: "--ink",
+    SOFT: "--soft",
+    RULE: "--rule",
+    PAPER: "--paper",
+    FULL: "--full",
+    UNIFORM: "--uniform",
+    BAND: "--band",
+    PHASE_HUES["train"]: "--train",
+    PHASE_HUES["data"]: "--data",
+    **{hue: f"--s{number}" for number, hue in enumerate(HUES)},
+}
+"""Colour in a drawing -> CSS variable of the page."""
+
+DPI = 144
+
+_RC = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,  # names are untrusted: "$\\frac{" is a name, not a formula
+    "text.usetex": False,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8.5,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8.5,
+    "axes.labelcolor": SOFT,
+    "axes.edgecolor": RULE,
+    "axes.facecolor": "none",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.unicode_minus": True,
+    "axes.axisbelow": True,
+    "figure.facecolor": PAPER,
+    "text.color": INK,
+    "xtick.color": RULE,
+    "ytick.color": RULE,
+    "xtick.labelcolor": SOFT,
+    "ytick.labelcolor": SOFT,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "xtick.major.size": 3,
+    "ytick.major.size": 0,
+    "xtick.minor.size": 0,
+    "ytick.minor.size": 0,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.5,
+    "lines.solid_capstyle": "round",
+}
+
+_UNSAFE = {"Cc", "Cs", "Cn", "Co"}
+_BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_COLOUR = re.compile(r"#[0-9a-f]{6}")
+_URL = re.compile(r"url\(#([^)]+)\)")
+
+
+def clean(text: object) -> str:
+    """Untrusted text made fit for XML, a terminal and one line of a table.
+
+    Control characters (escape sequences among them), lone surrogates, unassigned and private code points and marks that
+    turn the writing direction each become U+FFFD; line breaks and tabs become a space.
+    """
+    kept = []
+    for char in str(text):
+        if char in "\t\n\r":
+            kept.append(" ")
+        elif unicodedata.category(char) in _UNSAFE or char in _BIDI:
+            kept.append("\ufffd")
+        else:
+            kept.append(char)
+    return "".join(kept)
+
+
+def short(text: object, limit: int = 26) -> str:
+    """``text`` cleaned and cut to ``limit`` characters, with an ellipsis where something was cut."""
+    whole = clean(text)
+    return whole if len(whole) <= limit else whole[: limit - 1].rstrip() + "\u2026"
+
+
+@dataclass(frozen=True)
+class Look:
+    """A strategy's colour, marker and line, the same in every figure and beside its name on the page."""
+
+    colour: str
+    marker: str
+    dashes: str | tuple[float, tuple[float, ...]]
+
+
+def look(number: int) -> Look:
+    """Look of the ``number``-th strategy: six colours first, then the same with another marker and line."""
+    block, hue = divmod(number, len(HUES))
+    return Look(HUES[hue], MARKERS[block % len(MARKERS)], DASHES[block % len(DASHES)])
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A finished figure.
+
+    Attributes
+    ----------
+    name : str
+        File name without ending.
+    title, description : str
+        Heading, and the text that stands for the figure where it cannot be seen.
+    svg, png : bytes
+        The two files.
+    inline : str
+        The SVG for the page: no width, no unused id, CSS variables for colours.
+    width : float
+        Natural width in CSS pixels.
+    """
+
+    name: str
+    title: str
+    description: str
+    svg: bytes
+    png: bytes
+    inline: str
+    width: float
+
+
+@contextmanager
+def drawing_rules() -> Iterator[None]:
+    """Matplotlib's own defaults plus ours, whatever the user's configuration says; restored on leaving."""
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_RC)
+        yield
+
+
+def canvas(width: float, height: float, *, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure of ``width`` x ``height`` inches and its axes, side by side; call under :func:`drawing_rules`."""
+    figure = Figure(figsize=(width, height), layout="none")
+    FigureCanvasAgg(figure)
+    return figure, [figure.add_subplot(1, columns, column + 1) for column in range(columns)]
+
+
+def place(axes: Axes, *, left: float, right: float, top: float, bottom: float) -> None:
+    """Set the axes' margins in inches: the same type and row height whatever the size of the figure."""
+    width, height = axes.figure.get_size_inches()
+    axes.set_position((left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height))
+
+
+def text_width(texts: Iterable[str], size: float = 8.5) -> float:
+    """Width in inches of the widest of ``texts`` at ``size`` points."""
+    font = FontProperties(family="DejaVu Sans", size=size)
+    widths = (text_to_path.get_text_width_height_descent(text, font, ismath=False)[0] for text in texts)
+    return float(max(widths, default=0.0)) / 72
+
+
+def finish(figure: Figure, name: str, title: str, description: str) -> Drawing:
+    """Write ``figure`` as SVG and PNG: no date, no version, no random id, so equal data give equal bytes."""
+    matplotlib.rcParams["svg.hashsalt"] = name
+    vector, raster = io.BytesIO(), io.BytesIO()
+    figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None, "Title": clean(title)})
+    figure.savefig(raster, format="png", dpi=DPI, metadata={"Software": None})
+    svg = vector.getvalue()
+    return Drawing(
+        name=name,
+        title=clean(title),
+        description=clean(description),
+        svg=svg,
+        png=raster.getvalue(),
+        inline=_inline(svg, name, clean(title), clean(description)),
+        width=float(figure.get_size_inches()[0]) * 96,
+    )
+
+
+def _inline(svg: bytes, name: str, title: str, description: str) -> str:
+    """The drawing as an element of an HTML page: namespaces dropped, ids made unique, colours left to the page."""
+    root = ElementTree.fromstring(svg)
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if _local(child.tag) in ("metadata", "title"):
+                parent.remove(child)
+    used = {found for item in root.iter() for value in item.attrib.values() for found in _references(value)}
+    for item in root.iter():
+        item.tag = _local(item.tag)
+        item.attrib = {_local(key): _rewrite(_local(key), value, name) for key, value in item.attrib.items()}
+        if item.get("id", "").removeprefix(f"{name}-") not in used:
+            item.attrib.pop("id", None)
+    for size in ("width", "height", "version"):
+        root.attrib.pop(size, None)
+    root.set("role", "img")
+    root.set("aria-labelledby", f"{name}-title {name}-desc")
+    for place_, (tag, text) in enumerate((("title", title), ("desc", description))):
+        item = ElementTree.Element(tag, {"id": f"{name}-{tag}"})
+        item.text = text
+        root.insert(place_, item)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
+
+
+def _references(value: str) -> Iterator[str]:
+    if value.startswith("#"):
+        yield value[1:]
+    yield from _URL.findall(value)
+
+
+def _rewrite(key: str, value: str, name: str) -> str:
+    if key == "id":
+        return f"{name}-{value}"
+    if key == "href" and value.startswith("#"):
+        return f"#{name}-{value[1:]}"
+    value = _URL.sub(rf"url(#{name}-\1)", value)
+    if key == "style":
+        value = _COLOUR.sub(lambda found: _variable(found.group()), value)
+    return value
+
+
+def _variable(colour: str) -> str:
+    return f"var({VARIABLES[colour]})" if colour in VARIABLES else colour
+
