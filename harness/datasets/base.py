@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from torch import Tensor
 
 Augmentation = Literal["none", "shift", "crop-flip", "resized-crop-flip"]
+
+AUGMENTATIONS: tuple[str, ...] = get_args(Augmentation)
+"""Every kind that :class:`selbench.harness.augment.Augment` knows."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Images:
         Class names; labels index it.
     note : str
         What a reader of a number from these images must know (a lossy copy, a partial set); may be empty.
+    title : str
+        The set's name in reports; says so itself where the images are not the published ones.
     """
 
     train: Tensor
@@ -34,16 +39,21 @@ class Images:
     test_labels: Tensor
     classes: tuple[str, ...]
     note: str = ""
+    title: str = ""
 
 
 class Dataset(Protocol):
     """A registered data set: an instance holds plain options, :meth:`load` does the work."""
 
-    augmentation: ClassVar[Augmentation]
-    """Default augmentation of the training view."""
+    @property
+    def augmentation(self) -> Augmentation:
+        """Augmentation of the training view."""
+        ...
 
-    resolution: int
-    """Side of the square images that the learner sees, in pixels."""
+    @property
+    def resolution(self) -> int:
+        """Side of the square images that the learner sees, in pixels; the stored side is this or larger."""
+        ...
 
     def load(self, data_dir: Path | None, cache_dir: Path, *, download: bool = False) -> Images:
         """Decode (or read from the cache) every image.

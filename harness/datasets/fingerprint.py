@@ -1,0 +1,28 @@
+"""What a data set is, in one hash: the key of everything that is computed from it."""
+
+from __future__ import annotations
+
+import hashlib
+
+from ..cachefiles import digest
+from .base import Images
+
+
+def fingerprint(images: Images) -> str:
+    """Content hash of arrays, labels and class names; title and note do not enter.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+    """
+    arrays = digest(
+        {
+            "train": images.train,
+            "train_labels": images.train_labels,
+            "test": images.test,
+            "test_labels": images.test_labels,
+        }
+    )
+    names = "\0".join(images.classes)
+    return hashlib.blake2b(f"{arrays}\0{names}".encode(), digest_size=16).hexdigest()
