@@ -1,0 +1,27 @@
+"""References by text: ``resnet50``, ``untrained:resnet18``, ``file:PATH``, or a plugin's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...strategies.registry import registry
+from ..datasets.spec import from_spec
+
+
+def reference(spec: str, options: Mapping[str, Any] | None = None) -> Any:
+    """The reference that ``spec`` names, frozen or ``holdout``.
+
+    Parameters
+    ----------
+    spec : str
+        A registered name, or a name and its argument behind a colon.
+    options : mapping, optional
+        The constructor's keyword arguments, for example ``{"resolution": 128}``.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name or option, or an argument that is missing or not taken.
+    """
+    return from_spec(registry("references"), spec, options or {})
