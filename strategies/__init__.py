@@ -7,7 +7,7 @@ from typing import Any
 from .base import Strategy
 from .errors import UsageError
 from .interface import BatchLosses, MissingSignal, Pool, Selection, StrategyLike, keep_count
-from .registry import registry
+from .registry import registry as _registry
 
 __all__ = [
     "BatchLosses",
@@ -30,4 +30,4 @@ def load(name: str, **hyper_parameters: Any) -> Any:
     UsageError
         For an unknown name or hyper-parameter, with the nearest known one.
     """
-    return registry("strategies").load(name, **hyper_parameters)
+    return _registry("strategies").load(name, **hyper_parameters)

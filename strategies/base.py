@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from .interface import LEARNER_SIGNALS, BatchLosses, Cadence, Pool, Selection, State, keep_count
+from .interface import BatchLosses, Cadence, Pool, Selection, State, Traits, keep_count
 
 NOTEBOOK_SEED = 20_250_704
 """Seed of the generator that serves ``select`` where ``begin`` was never called."""
@@ -39,15 +39,17 @@ class Strategy:
     ratio: ClassVar[float | None] = None
 
     _generator: torch.Generator | None = None
+    _device: torch.device = torch.device("cpu")
 
     @property
     def signal(self) -> str:
         """``learner`` where the rule can follow learning, ``frozen`` where it cannot."""
-        return "learner" if self.needs & (LEARNER_SIGNALS | {"age"}) else "frozen"
+        return Traits.of(self).signal
 
     def begin(self, pool: Pool) -> None:
         """Take the pool and the strategy's own random stream; called once, before any ``select``."""
         self._generator = pool.generator
+        self._device = pool.device
 
     def select(self, batch_feats: Tensor | None, losses: BatchLosses | Tensor, ratio: float) -> Tensor | Selection:
         """Pick ``keep_count(ratio, B)`` of the B candidates.
@@ -69,15 +71,25 @@ class Strategy:
         Raises
         ------
         ValueError
-            If the ratio is outside (0, 1], or features are needed and missing.
+            If the ratio is outside (0, 1], or features are needed and missing or not ``[B, d]``.
         MissingSignal
             If the rule reads a signal that the batch does not carry.
         """
         losses = BatchLosses.of(losses)
         if batch_feats is None and "features" in self.needs:
             raise ValueError(f"{type(self).__name__} needs the reference's features: pass batch_feats of shape [B, d]")
-        size = losses.size if batch_feats is None else int(batch_feats.shape[0])
-        return self.pick(batch_feats, losses, keep_count(ratio, size))
+        sizes = {name: int(signal.shape[0]) for name, signal in losses.signals().items()}
+        if batch_feats is not None:
+            if batch_feats.ndim != 2:
+                raise ValueError(f"batch_feats has shape {list(batch_feats.shape)}: it must be [B, d]")
+            sizes["batch_feats"] = int(batch_feats.shape[0])
+        if len(set(sizes.values())) > 1:
+            raise ValueError(f"the signals disagree on the number of candidates: {sizes}")
+        size = sizes["batch_feats"] if batch_feats is not None else losses.size
+        kept = keep_count(ratio if self.ratio is None else self.ratio, size)
+        # Scores are read, never differentiated: no graph may outlive the pick.
+        with torch.no_grad():
+            return self.pick(batch_feats, losses, kept)
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:
         """The rule itself: ``k`` unique positions; no host synchronisation."""

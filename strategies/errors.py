@@ -17,3 +17,16 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if near:
         return f"; did you mean {near[0]!r}?"
     return f"; there is {', '.join(known)}" if known else "; there is none"
+
+
+def one_of(parameter: str, value: str, known: Iterable[str]) -> None:
+    """Refuse a ``value`` that is not one of ``known``.
+
+    Raises
+    ------
+    UsageError
+        With the nearest known value.
+    """
+    known = sorted(known)
+    if value not in known:
+        raise UsageError(f"{parameter} cannot be {value!r}{did_you_mean(str(value), known)}")

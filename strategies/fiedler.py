@@ -1,0 +1,95 @@
+"""Pure Fiedler ranking."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .base import Strategy
+from .errors import UsageError, one_of
+from .interface import BatchLosses, Pool
+from .sampling import oriented, top, top_flops
+from .spectral import STEPS, diagnostics, fiedler, fiedler_flops
+from .spectral import Fiedler as Pair
+
+
+class Fiedler(Strategy):
+    """The extreme entries of the Fiedler vector of the batch's similarity graph.
+
+    Formula: S_ij = cos(f_i, f_j), L = D - S, L v = λ2 v; the k largest (or smallest) |v_i| (or v_i).
+    Source: the spectral half of GSTDS (arXiv 2507.04269), alone, as SALN (arXiv 2412.17069) does.
+    Cost: ``steps`` Laplacian products of O(B d); see :mod:`selbench.strategies.spectral`.
+    Ours (the papers do not say): |v| by default, since v and -v are the same eigenvector; with
+    ``signed`` the entry of largest magnitude is made positive; the end kept; the unnormalised
+    Laplacian; what happens to negative similarities; ties at random.
+
+    Parameters
+    ----------
+    score : {"abs", "signed"}
+        |v| or v.
+    end : {"high", "low"}
+        Which end of the scores is kept.
+    normalized : bool
+        The symmetric-normalised Laplacian.
+    negative : {"shift", "refuse"}
+        Where features have negative entries, so that similarities may be negative: shift them to
+        (S + 1)/2, or refuse. Refusing looks at the pool's features once in ``begin`` (without
+        ``begin`` at each call, which waits for the device).
+    steps : int
+        Lanczos steps.
+    """
+
+    needs = frozenset({"features"})
+
+    def __init__(
+        self,
+        score: str = "abs",
+        end: str = "high",
+        normalized: bool = False,
+        negative: str = "shift",
+        steps: int = STEPS,
+    ) -> None:
+        one_of("score", score, ("abs", "signed"))
+        one_of("end", end, ("high", "low"))
+        one_of("negative", negative, ("shift", "refuse"))
+        if steps < 1:
+            raise UsageError(f"steps is {steps}: the solver needs at least 1, {STEPS} is the default")
+        self.score = score
+        self.end = end
+        self.normalized = normalized
+        self.negative = negative
+        self.steps = steps
+        self._pair: Pair | None = None
+        self._admitted = negative == "shift"
+
+    def begin(self, pool: Pool) -> None:
+        """Take the pool; with ``negative="refuse"`` look at its features once."""
+        super().begin(pool)
+        if pool.features is not None:
+            self._admit(pool.features)
+            self._admitted = True
+
+    def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
+        """The ``k`` positions of highest score."""
+        assert feats is not None
+        return top(self.node_scores(feats), k, self.generator(feats.device))
+
+    def node_scores(self, feats: Tensor) -> Tensor:
+        """Score ``[B]`` of each candidate, the preferred end high."""
+        if not self._admitted:
+            self._admit(feats)
+        self._pair = fiedler(feats, normalized=self.normalized, steps=self.steps)
+        vector = self._pair.vector
+        return oriented(vector.abs() if self.score == "abs" else vector, self.end, "high")
+
+    def diagnostics(self) -> dict[str, Tensor]:
+        """Participation ratio, relative gap and residual of the last pick, on the device; empty before."""
+        return {} if self._pair is None else diagnostics(self._pair)
+
+    def flops(self, n: int, d: int, k: int) -> float:
+        """The eigenvector and one ordering."""
+        return fiedler_flops(n, d, self.steps, self._device) + 2.0 * n + top_flops(n)
+
+    def _admit(self, feats: Tensor) -> None:
+        if self.negative == "refuse" and bool(torch.any(feats < 0)):
+            raise UsageError("the features have negative entries, so L may be indefinite: pass negative='shift'")
