@@ -101,7 +101,12 @@ def _all_signs(n: int) -> Array:
     return 1.0 - 2.0 * bits
 
 
-def sign_flip_test(differences: ArrayLike, null: float = 0.0, *, draws: int = 100_000, seed: int = 0) -> float:
+@lru_cache(maxsize=2)
+def _some_signs(n: int, draws: int, seed: int) -> Array:
+    return 1.0 - 2.0 * np.random.default_rng(seed).integers(0, 2, size=(draws, n))
+
+
+def sign_flip_test(differences: ArrayLike, null: float = 0.0, *, draws: int = 50_000, seed: int = 0) -> float:
     """One-sided sign-flip permutation p, "centre of the differences > null" (Fisher 1935).
 
     Under the null the differences, shifted by ``null``, are symmetric about 0, so each sign is a fair coin.
@@ -113,8 +118,7 @@ def sign_flip_test(differences: ArrayLike, null: float = 0.0, *, draws: int = 10
     observed = d.sum() - 1e-10 * max(np.abs(d).sum(), 1e-300)
     if d.size <= EXACT_PAIRS:
         return float(np.mean(_all_signs(d.size) @ d >= observed))
-    signs = 1.0 - 2.0 * np.random.default_rng(seed).integers(0, 2, size=(draws, d.size))
-    return float((1 + np.count_nonzero(signs @ d >= observed)) / (draws + 1))
+    return float((1 + np.count_nonzero(_some_signs(d.size, draws, seed) @ d >= observed)) / (draws + 1))
 
 
 def wilcoxon_test(differences: ArrayLike, null: float = 0.0) -> float:
@@ -163,7 +167,8 @@ def power_noninferior(n: int, sd: float, margin: float, *, alpha: float = 0.05, 
         return 1.0 if difference > -margin else 0.0
     critical = special.stdtrit(n - 1, 1 - alpha)
     shift = (difference + margin) / (sd / math.sqrt(n))
-    return float(1.0 - special.nctdtr(n - 1, shift, critical))
+    # nan is how the library says that the chance of a miss is too small for it (below 1e-50).
+    return float(1.0 - np.nan_to_num(special.nctdtr(n - 1, shift, critical)))
 
 
 def pairs_needed(
@@ -188,12 +193,16 @@ def pairs_needed(
 
 def smallest_margin(sd: float, n: int, *, alpha: float = 0.05, power: float = 0.8) -> float:
     """Smallest margin that ``n`` pairs show with chance ``power`` where the true difference is 0."""
-    if sd == 0.0:
-        return 0.0
-    in_errors = optimize.brentq(
-        lambda shift: power_noninferior(n, math.sqrt(n), shift, alpha=alpha) - power, 0.0, 1e3, xtol=1e-12
+    return _margin_in_sd(n, alpha, power) * sd
+
+
+@lru_cache(maxsize=256)
+def _margin_in_sd(n: int, alpha: float, power: float) -> float:
+    return float(
+        optimize.brentq(
+            lambda margin: power_noninferior(n, 1.0, margin, alpha=alpha) - power, 0.0, 1e4 / math.sqrt(n), xtol=1e-12
+        )
     )
-    return float(in_errors) * sd / math.sqrt(n)
 
 
 def bca_interval(

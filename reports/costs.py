@@ -1,0 +1,100 @@
+"""What a run cost, in three accounts: FLOPs of the learner, all FLOPs, and seconds.
+
+``marginal`` counts the run alone; ``amortised`` adds each artefact it used, divided by the number of runs that
+share it (``amortise_over``); ``standalone`` adds each artefact whole. An artefact that another one was made from
+counts as well, each once. Evaluation is in no account, and external pre-training is never charged.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from .results import PHASES, Artefact, Cell, Phase, Results
+
+ACCOUNTS = ("marginal", "amortised", "standalone")
+COSTS = ("learner_flops", "total_flops", "wall_clock")
+
+
+def spent(ledger: Mapping[str, Phase]) -> tuple[float, float]:
+    """FLOPs and seconds of a ledger over the phases that count."""
+    lines = [ledger[name] for name in PHASES if name in ledger]
+    return sum(line.flops for line in lines), sum(line.seconds for line in lines)
+
+
+def closure(ids: Iterable[str], artefacts: Mapping[str, Artefact]) -> frozenset[str] | None:
+    """Artefacts that ``ids`` rest on, themselves included; None where one of them has no readable record."""
+    seen: set[str] = set()
+    waiting = list(ids)
+    while waiting:
+        id = waiting.pop()
+        if id in seen:
+            continue
+        if id not in artefacts:
+            return None
+        seen.add(id)
+        waiting.extend(artefacts[id].needs)
+    return frozenset(seen)
+
+
+class Accounts:
+    """Costs of the cells of one results folder."""
+
+    def __init__(self, results: Results) -> None:
+        self._artefacts = results.artefacts
+        self._share = 1.0 / results.matrix.amortise_over
+        self._closures: dict[tuple[str, ...], tuple[float, float]] = {}
+        self._spent: dict[str, tuple[float, float]] = {}
+
+    def artefacts(self, cell: Cell) -> tuple[float, float]:
+        """FLOPs and seconds of all the artefacts of a cell, whole; nan where one has no readable record."""
+        if cell.artefacts not in self._closures:
+            ids = closure(cell.artefacts, self._artefacts)
+            if ids is None:
+                self._closures[cell.artefacts] = (math.nan, math.nan)
+            else:
+                each = [spent(self._artefacts[id].ledger) for id in sorted(ids)]
+                self._closures[cell.artefacts] = (sum(f for f, _ in each), sum(s for _, s in each))
+        return self._closures[cell.artefacts]
+
+    def cost(self, cell: Cell, account: str, cost: str) -> float:
+        """One number of the ledger: FLOPs, or seconds for ``wall_clock``; nan where it cannot be known.
+
+        ``learner_flops`` is the papers' convention, forward and backward of training alone, and so the same
+        in every account.
+        """
+        if cost == "learner_flops":
+            return cell.ledger["train"].flops
+        column = COSTS.index(cost) - 1
+        if cell.id not in self._spent:
+            self._spent[cell.id] = spent(cell.ledger)
+        own = self._spent[cell.id][column]
+        if account == "marginal":
+            return own
+        extra = self.artefacts(cell)[column]
+        return own + extra * (self._share if account == "amortised" else 1.0)
+
+
+def ceiling(cell: Cell) -> float | None:
+    """The largest speed-up over full training at equal candidate passes that this scoring scheme allows.
+
+    ``train / (r train + forward)`` with the realised mean keep ratio r and the measured FLOPs of one image; the
+    forward pass counts only where the learner itself scores. With forward 1 and backward 2 this is 3 / (1 + 3r).
+    """
+    scoring = cell.forward_flops if cell.scores_learner else 0.0
+    least = cell.picks.mean_ratio * cell.train_flops + scoring
+    return cell.train_flops / least if least > 0 else None
+
+
+def break_even(artefact: float, strategy: float, baseline: float) -> int | None:
+    """Runs after which an artefact has paid for itself by what each run saves; None where a run saves nothing."""
+    saving = baseline - strategy
+    if not saving > 0 or not math.isfinite(artefact):
+        return None
+    return math.ceil(artefact / saving)
+
+
+def one_machine(cells: Sequence[Cell]) -> bool:
+    """Whether seconds of these cells may be compared: same machine type, device and thread count."""
+    kinds = {tuple(str(cell.environment.get(key)) for key in ("machine", "device", "threads")) for cell in cells}
+    return len(kinds) <= 1

@@ -1,0 +1,359 @@
+"""Everything that the report says, as one JSON-able dict: the contract for scripts and the source of the page.
+
+Intervals of contrasts are paired t intervals at the level that their verdict was read at (``confidence``, see
+:mod:`selbench.reports.verdicts`); intervals that describe (an arm's accuracy, a ratio of costs) are at 95 %.
+Numbers that do not exist are None, never NaN.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from . import statistics
+from .answers import answer, headline
+from .contrasts import Contrast, contrasts
+from .costs import ACCOUNTS, COSTS, Accounts, break_even, ceiling, closure, one_machine, spent
+from .results import Arm, Cell, Results
+from .verdicts import Decision, Evidence, decide
+
+CONFIDENCE = 0.95
+"""Of the intervals that describe."""
+
+SECONDARY_FROM = 20
+"""Pairs from which the bootstrap interval is shown as well."""
+
+
+def summarise(results: Results) -> dict[str, Any]:
+    """Judge a results folder.
+
+    Parameters
+    ----------
+    results : Results
+
+    Returns
+    -------
+    dict
+        The contents of ``summary.json``; the same results give the same dict.
+    """
+    matrix = results.matrix
+    rows = judge(results)
+    primary = [row for row in rows if row["primary"]]
+    answers = {
+        name: answer(dataset.title, [row for row in primary if row["dataset"] == name], matrix.pays.account)
+        for name, dataset in matrix.datasets.items()
+    }
+    cells = count(results)
+    return _plain(
+        {
+            "selbench": __version__,
+            "headline": headline(answers, primary, cells),
+            "answers": answers,
+            "matrix": _matrix(results),
+            "environment": environment(results.cells),
+            "cells": cells,
+            "arms": describe(results),
+            "contrasts": rows,
+            "claims": [],
+            "failures": _failures(results),
+            "unreadable": [{"file": item.file, "reason": item.reason} for item in results.unreadable],
+            "artefacts": _artefacts(results),
+            "sampling_error": sampling_errors(results),
+            "reproduce": reproduce(results),
+        }
+    )
+
+
+def judge(results: Results) -> list[dict[str, Any]]:
+    """Every contrast with its verdict: the primary ones of a data set as one family, each other one alone."""
+    found = contrasts(results)
+    decisions: dict[int, Decision] = {}
+    for name in results.matrix.datasets:
+        family = [i for i, row in enumerate(found) if row.primary and row.arm.dataset == name]
+        evidence = [_evidence(results, found[i]) for i in family]
+        decisions.update(zip(family, decide(evidence, results.matrix.alpha), strict=True))
+    for i, row in enumerate(found):
+        if not row.primary:
+            decisions[i] = decide([_evidence(results, row)], results.matrix.alpha, primary=False)[0]
+    return [_row(results, row, decisions[i]) for i, row in enumerate(found)]
+
+
+def _evidence(results: Results, row: Contrast) -> Evidence:
+    return Evidence(row.differences, results.matrix.datasets[row.arm.dataset].margin, row.collapsed)
+
+
+def _row(results: Results, row: Contrast, decision: Decision) -> dict[str, Any]:
+    n, margin = len(row.seeds), results.matrix.datasets[row.arm.dataset].margin
+    worst = int(np.argmin(row.differences)) if n else None
+    return {
+        "dataset": row.arm.dataset,
+        "reference": row.arm.reference,
+        "strategy": row.arm.label,
+        "arm": row.arm.key,
+        "question": row.question,
+        "baseline": row.baseline,
+        "baseline_arm": row.baseline_arm,
+        "primary": row.primary,
+        "metric": "test_accuracy",
+        "account": row.account,
+        "cost": row.cost,
+        "ladder": row.ladder,
+        "n_pairs": n,
+        "mean_difference": decision.mean,
+        "confidence": decision.confidence,
+        "ci_low": decision.low,
+        "ci_high": decision.high,
+        "sd": decision.sd,
+        **_second_opinions(results, row, decision),
+        "p_noninferior": decision.p_noninferior,
+        "p_superior": decision.p_superior,
+        "p_sign_flip": decision.p_sign_flip,
+        "p_adjusted": decision.p_adjusted,
+        "margin": margin,
+        "verdict": decision.verdict,
+        "note": "; ".join(row.notes),
+        "worst_seed": None if worst is None else {"seed": row.seeds[worst], "difference": row.differences[worst]},
+        "collapsed": row.collapsed,
+        "beyond_ladder": (row.above + row.below) / n if row.question == "pays" and n else None,
+        "above_ladder": row.above,
+        "costs": {account: {cost: _ratio(value) for cost, value in of.items()} for account, of in row.costs.items()},
+        "ceiling": _mean([ceiling(cell) for cell in results.of(row.arm).values()]),
+    }
+
+
+def _second_opinions(results: Results, row: Contrast, decision: Decision) -> dict[str, Any]:
+    """What stands beside the paired interval: how well pairing worked, the other intervals, the power."""
+    n, a, b = len(row.seeds), row.strategy_points, row.baseline_points
+    related = statistics.correlation(a, b) if n else None
+    unpaired = bootstrap = None
+    if related is not None and abs(related) < 0.1:
+        unpaired = statistics.welch_interval(a, b, decision.confidence)
+    if n >= SECONDARY_FROM:
+        bootstrap = statistics.bca_interval((row.differences,), statistics.mean_of, decision.confidence)
+    level = (1 - decision.confidence) / 2
+    margin = results.matrix.datasets[row.arm.dataset].margin
+    known = decision.sd is not None
+    return {
+        "correlation": related,
+        "unpaired": _ends(unpaired),
+        "bca": _ends(bootstrap),
+        "sampling_error": _paired_sampling_error(results, row),
+        "seeds_needed": statistics.pairs_needed(decision.sd, margin, alpha=level) if known else None,
+        "smallest_margin": statistics.smallest_margin(decision.sd, n, alpha=level) if known else None,
+    }
+
+
+def _paired_sampling_error(results: Results, row: Contrast) -> float | None:
+    """In points; None against a ladder, which has no run of its own at that cost."""
+    if not row.seeds or not row.baseline_arm:
+        return None
+    ours, theirs = results.of(row.arm), results.of(row.baseline_arm)
+    pair = [[of[seed].correct for seed in row.seeds] for of in (ours, theirs)]
+    return statistics.sampling_error(pair[0], pair[1]) if len({bits.size for bits in pair[0] + pair[1]}) == 1 else None
+
+
+def describe(results: Results) -> list[dict[str, Any]]:
+    """Every arm of the matrix: its accuracy over seeds, what it cost, what it picked."""
+    accounts = Accounts(results)
+    whole = {arm.dataset: arm for arm in results.arms(role="full") if arm.rung == 1.0}
+    return [_arm(results, accounts, arm, whole.get(arm.dataset)) for arm in results.matrix.arms.values()]
+
+
+def _arm(results: Results, accounts: Accounts, arm: Arm, full: Arm | None) -> dict[str, Any]:
+    by_seed = results.of(arm)
+    cells = list(by_seed.values())
+    collapse = results.matrix.datasets[arm.dataset].collapse
+    timed = one_machine(cells)
+    ids = closure(sorted({id for cell in cells for id in cell.artefacts}), results.artefacts)
+    return {
+        **{
+            name: getattr(arm, name)
+            for name in ("key", "label", "role", "dataset", "reference", "strategy", "name", "origin", "cadence")
+        },
+        **{name: getattr(arm, name) for name in ("signal", "schedule", "rung", "twin", "settings")},
+        "n": len(cells),
+        "accuracy": _accuracy({seed: cell.accuracy for seed, cell in by_seed.items()}),
+        "accuracy_recalibrated": _accuracy(
+            {s: c.accuracy_recalibrated for s, c in by_seed.items() if c.accuracy_recalibrated is not None}
+        ),
+        "collapsed": sum(cell.accuracy < collapse for cell in cells),
+        "mean_ratio": _mean([cell.picks.mean_ratio for cell in cells]),
+        "trained_samples": _mean([cell.picks.trained_samples for cell in cells]),
+        "ceiling": _mean([ceiling(cell) for cell in cells]),
+        "memory_bytes": max((cell.memory_bytes for cell in cells if cell.memory_bytes is not None), default=None),
+        "learner_flops": _mean([accounts.cost(cell, "marginal", "learner_flops") for cell in cells]),
+        "total_flops": {a: _mean([accounts.cost(cell, a, "total_flops") for cell in cells]) for a in ACCOUNTS},
+        "seconds": {a: _mean([accounts.cost(c, a, "wall_clock") for c in cells]) if timed else None for a in ACCOUNTS},
+        "phases": _phases(cells),
+        "artefacts": sorted(ids or ()),
+        "break_even_runs": _break_even(results, accounts, arm, full) if arm.role == "strategy" and full else None,
+    }
+
+
+def _accuracy(by_seed: Mapping[int, float]) -> dict[str, Any] | None:
+    """Percent: mean, 95 % t interval, SD, the worst seed; None without runs, no interval from a single one."""
+    if not by_seed:
+        return None
+    values = 100.0 * np.array(list(by_seed.values()))
+    worst = min(by_seed, key=lambda seed: by_seed[seed])
+    mean, low, high, sd = (
+        statistics.mean_interval(values, CONFIDENCE) if values.size > 1 else (float(values[0]), None, None, None)
+    )
+    return {
+        "mean": mean,
+        "ci_low": low,
+        "ci_high": high,
+        "sd": sd,
+        "worst": 100.0 * by_seed[worst],
+        "worst_seed": worst,
+        "confidence": CONFIDENCE,
+    }
+
+
+def _phases(cells: Sequence[Cell]) -> dict[str, dict[str, float | None]]:
+    names = dict.fromkeys(name for cell in cells for name in cell.ledger)
+    lines = {name: [cell.ledger[name] for cell in cells if name in cell.ledger] for name in names}
+    return {
+        name: {what: _mean([getattr(line, what) for line in of]) for what in ("flops", "seconds", "samples")}
+        for name, of in lines.items()
+    }
+
+
+def _break_even(results: Results, accounts: Accounts, arm: Arm, full: Arm) -> dict[str, int | None]:
+    """Runs after which the artefacts have paid for themselves, by mean marginal costs; None where never."""
+    ours, theirs = list(results.of(arm).values()), list(results.of(full).values())
+    answer: dict[str, int | None] = {}
+    for column, cost in enumerate(COSTS[1:]):
+        comparable = ours and theirs and (cost != "wall_clock" or one_machine(ours + theirs))
+        answer[cost] = (
+            break_even(
+                float(np.mean([accounts.artefacts(cell)[column] for cell in ours])),
+                float(np.mean([accounts.cost(cell, "marginal", cost) for cell in ours])),
+                float(np.mean([accounts.cost(cell, "marginal", cost) for cell in theirs])),
+            )
+            if comparable
+            else None
+        )
+    return answer
+
+
+def count(results: Results) -> dict[str, int]:
+    """Planned, done, failed and missing runs (they add up), and records that could not be read."""
+    planned = {(arm.key, seed) for arm, seed in results.planned()}
+    done = planned & {(cell.arm, cell.seed) for cell in results.cells}
+    failed = (planned - done) & {(item.arm, item.seed) for item in results.failures}
+    return {
+        "planned": len(planned),
+        "done": len(done),
+        "failed": len(failed),
+        "missing": len(planned) - len(done) - len(failed),
+        "unreadable": len(results.unreadable),
+    }
+
+
+def environment(cells: Sequence[Cell]) -> dict[str, Any]:
+    """What the runs ran on: one value where they agree, else the sorted list of values."""
+    keys = dict.fromkeys(key for cell in cells for key in cell.environment)
+    found: dict[str, Any] = {}
+    for key in keys:
+        values = [cell.environment[key] for cell in cells if key in cell.environment]
+        if key in ("started", "finished"):
+            found[key] = (min if key == "started" else max)(map(str, values))
+        else:
+            unlike = sorted({str(value): value for value in values}.items())
+            found[key] = unlike[0][1] if len(unlike) == 1 else [value for _, value in unlike]
+    found["machines"] = len({str(cell.environment.get("machine")) for cell in cells})
+    return found
+
+
+def sampling_errors(results: Results) -> dict[str, dict[str, float]]:
+    """The test set's own standard error in points, at the accuracy of ``full``: sqrt(p (1 - p) / n)."""
+    errors = {}
+    for arm in results.arms(role="full"):
+        cells = list(results.of(arm).values())
+        if arm.rung == 1.0 and cells:
+            p, n = float(np.mean([cell.accuracy for cell in cells])), cells[0].correct.size
+            errors[arm.dataset] = {"accuracy": 100 * p, "points": 100 * math.sqrt(p * (1 - p) / n), "test_n": n}
+    return errors
+
+
+def reproduce(results: Results) -> str:
+    """The command that runs this matrix again."""
+    matrix = results.matrix
+    words = ["selbench", "run", matrix.name]
+    for dataset in matrix.datasets.values():
+        if dataset.spec != dataset.name:
+            words += ["--dataset", f"{dataset.name}={dataset.spec}"]
+    labels = dict.fromkeys(arm.label for arm in results.arms(role="strategy"))
+    if set(labels) - set(matrix.requested_strategies):
+        for label in labels:
+            if label in matrix.requested_strategies:
+                words += ["--strategy", label]
+    if len(matrix.requested_seeds) < len(matrix.seeds):
+        words += ["--seeds", str(len(matrix.requested_seeds))]
+    return shlex.join(words)
+
+
+def _matrix(results: Results) -> dict[str, Any]:
+    matrix = results.matrix
+    shown = ("name", "title", "note", "resolution", "pool", "holdout", "val", "test", "margin", "collapse")
+    return {
+        **{name: getattr(matrix, name) for name in ("name", "title", "identity", "alpha", "seeds", "tuning")},
+        **{name: getattr(matrix, name) for name in ("learner", "budget", "amortise_over", "primary")},
+        "pays": vars(matrix.pays),
+        "datasets": [
+            {**{name: getattr(dataset, name) for name in shown}, "classes": len(dataset.classes)}
+            for dataset in matrix.datasets.values()
+        ],
+    }
+
+
+def _failures(results: Results) -> list[dict[str, Any]]:
+    """Failed runs that have not succeeded since."""
+    done = {(cell.arm, cell.seed) for cell in results.cells}
+    shown = ("id", "label", "seed", "dataset", "reference", "error", "law", "origin")
+    return [
+        {name: getattr(item, name) for name in shown} for item in results.failures if (item.arm, item.seed) not in done
+    ]
+
+
+def _artefacts(results: Results) -> list[dict[str, Any]]:
+    rows = []
+    for item in results.artefacts.values():
+        flops, seconds = spent(item.ledger)
+        shown = {name: getattr(item, name) for name in ("id", "kind", "name", "dataset", "seed", "external", "quality")}
+        rows.append({**shown, "flops": flops, "seconds": seconds})
+    return rows
+
+
+def _ratio(value: statistics.Interval | None) -> dict[str, float] | None:
+    return None if value is None else {"ratio": value.estimate, "ci_low": value.low, "ci_high": value.high}
+
+
+def _ends(value: statistics.Interval | None) -> dict[str, float] | None:
+    return None if value is None else {"ci_low": value.low, "ci_high": value.high}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _plain(value: Any) -> Any:
+    """Numbers, texts, lists and dicts that JSON knows; what is not finite becomes None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    return str(value)
