@@ -154,5 +154,5 @@ def headline(answers: Mapping[str, str], rows: Sequence[Row], cells: Mapping[str
         )
     absent = cells["planned"] - cells["done"]
     if absent:
-        text += f" {absent} of {cells['planned']} planned runs are not there, so this is preliminary."
+        text += f" {absent} of {cells['planned']} planned runs {'is' if absent == 1 else 'are'} missing: preliminary."
     return text

@@ -13,18 +13,15 @@ import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .costs import ACCOUNTS, COSTS, Accounts, one_machine
-from .results import Arm, Cell, Results
+from .costs import Accounts, one_machine
+from .results import ACCOUNTS, COSTS, LADDERS, Arm, Cell, LadderName, Results
 from .statistics import Interval, isotonic, ratio_interval
 
 Array = NDArray[np.float64]
-LadderName = Literal["full", "uniform"]
-LADDERS: tuple[LadderName, ...] = ("full", "uniform")
 
 
 @dataclass(frozen=True, eq=False)

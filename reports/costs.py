@@ -10,10 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from .results import PHASES, Artefact, Cell, Phase, Results
-
-ACCOUNTS = ("marginal", "amortised", "standalone")
-COSTS = ("learner_flops", "total_flops", "wall_clock")
+from .results import COSTS, PHASES, Artefact, Cell, Phase, Results
 
 
 def spent(ledger: Mapping[str, Phase]) -> tuple[float, float]:

@@ -8,13 +8,32 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .records import ROLES, Arm, Artefact, Cell, Dataset, Failure, Matrix, Pays, Phase, Picks, Point, ResultsError
+from .records import (
+    ACCOUNTS,
+    COSTS,
+    LADDERS,
+    ROLES,
+    Arm,
+    Artefact,
+    Cell,
+    Dataset,
+    Failure,
+    Matrix,
+    Pays,
+    Phase,
+    Picks,
+    Point,
+    ResultsError,
+)
+
+_T = TypeVar("_T")
 
 FORMAT = 1
 """The version of the on-disk format that this module reads."""
@@ -88,7 +107,7 @@ def read_cell(file: Path, matrix: Matrix) -> Cell:
     return Cell(
         id=_text(record["id"]),
         arm=arm.key,
-        seed=_whole(record["seed"]),
+        seed=_seed(record["seed"], matrix),
         arm_label=_text(record["arm_label"]),
         dataset=_text(record["dataset"]),
         reference=_text(record["reference"]),
@@ -108,6 +127,12 @@ def read_cell(file: Path, matrix: Matrix) -> Cell:
         val_accuracy=_optional(result["val_accuracy"]),
         picks=_picks(record["selection"]),
     )
+
+
+def _seed(value: Any, matrix: Matrix) -> int:
+    if _whole(value) not in matrix.seeds:
+        raise ResultsError(f"seed {value} is not in matrix.toml: the cell belongs to another matrix")
+    return int(value)
 
 
 def _bits(result: Mapping[str, Any]) -> NDArray[np.bool_]:
@@ -206,15 +231,15 @@ def read_matrix(file: Path) -> Matrix:
 
 def _matrix(record: Mapping[str, Any]) -> Matrix:
     analysis, requested = record["analysis"], record["requested"]
-    datasets = [Dataset(**{**item, "classes": tuple(item["classes"])}) for item in record["datasets"]]
-    arms = [Arm(**item) for item in record["arms"]]
-    for arm in arms:
-        if arm.role not in ROLES:
-            raise ValueError(f"arm {arm.label!r} has the unknown role {arm.role!r}")
-        if arm.dataset not in {dataset.name for dataset in datasets}:
-            raise ValueError(f"arm {arm.label!r} is on the unknown dataset {arm.dataset!r}")
-    if len({arm.key for arm in arms}) != len(arms):
-        raise ValueError("two arms have the same key")
+    datasets = {
+        item["name"]: _known(Dataset, {**item, "classes": tuple(item["classes"])}) for item in record["datasets"]
+    }
+    arms = {item["key"]: _known(Arm, item) for item in record["arms"]}
+    pays = Pays(**analysis.get("pays", {}))
+    _check(datasets, arms, len(record["arms"]), pays)
+    alpha, share = _number(analysis["alpha"]), _number(analysis["amortise_over"])
+    if not (0 < alpha < 0.5 and share > 0):
+        raise ValueError(f"analysis.alpha = {alpha:g} is not in (0, 0.5), or amortise_over = {share:g} is not positive")
     return Matrix(
         name=record["name"],
         title=record["title"],
@@ -223,12 +248,34 @@ def _matrix(record: Mapping[str, Any]) -> Matrix:
         tuning=record["tuning"],
         learner=record["learner"],
         budget=record["budget"],
-        alpha=_number(analysis["alpha"]),
-        amortise_over=_number(analysis["amortise_over"]),
+        alpha=alpha,
+        amortise_over=share,
         primary=tuple(analysis["primary"]),
-        pays=Pays(**analysis.get("pays", {})),
+        pays=pays,
         requested_strategies=tuple(requested["strategies"]),
         requested_seeds=tuple(requested["seeds"]),
-        datasets={dataset.name: dataset for dataset in datasets},
-        arms={arm.key: arm for arm in arms},
+        datasets=datasets,
+        arms=arms,
     )
+
+
+def _known(kind: type[_T], item: Mapping[str, Any]) -> _T:
+    """An instance from the fields that ``kind`` has; what else the writer added is not for this reader."""
+    return kind(**{field.name: item[field.name] for field in fields(kind)})  # type: ignore[arg-type]
+
+
+def _check(datasets: Mapping[str, Dataset], arms: Mapping[str, Arm], written: int, pays: Pays) -> None:
+    if len(arms) != written:
+        raise ValueError("two arms have the same key")
+    for arm in arms.values():
+        if arm.role not in ROLES:
+            raise ValueError(f"arm {arm.label!r} has the unknown role {arm.role!r}")
+        if arm.dataset not in datasets:
+            raise ValueError(f"arm {arm.label!r} is on the unknown dataset {arm.dataset!r}")
+        if arm.twin and arm.twin not in arms:
+            raise ValueError(f"the twin {arm.twin!r} of arm {arm.label!r} is not among the arms")
+    for dataset in datasets.values():
+        if not dataset.margin >= 0:
+            raise ValueError(f"the margin of {dataset.name!r} is negative")
+    if pays.account not in ACCOUNTS or pays.cost not in COSTS or pays.ladder not in LADDERS:
+        raise ValueError(f"analysis.pays names no account, cost or ladder that there is: {pays}")

@@ -13,6 +13,10 @@ PHASES = ("data", "score", "reference", "select", "train")
 """The phases that count; ``eval`` is on the ledger but in no total."""
 
 Role = Literal["strategy", "full", "uniform", "twin", "full-all"]
+LadderName = Literal["full", "uniform"]
+LADDERS: tuple[LadderName, ...] = ("full", "uniform")
+ACCOUNTS = ("marginal", "amortised", "standalone")
+COSTS = ("learner_flops", "total_flops", "wall_clock")
 ROLES = ("strategy", "full", "uniform", "twin", "full-all")
 
 

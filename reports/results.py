@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from .parsing import FORMAT, checksum, read_artefact, read_cell, read_failure, read_matrix
 from .records import (
+    ACCOUNTS,
+    COSTS,
+    LADDERS,
     PHASES,
     ROLES,
     Arm,
@@ -21,6 +24,7 @@ from .records import (
     Cell,
     Dataset,
     Failure,
+    LadderName,
     Matrix,
     Pays,
     Phase,
@@ -32,7 +36,10 @@ from .records import (
 )
 
 __all__ = [
+    "ACCOUNTS",
+    "COSTS",
     "FORMAT",
+    "LADDERS",
     "PHASES",
     "ROLES",
     "Arm",
@@ -40,6 +47,7 @@ __all__ = [
     "Cell",
     "Dataset",
     "Failure",
+    "LadderName",
     "Matrix",
     "Pays",
     "Phase",
@@ -122,7 +130,7 @@ class Results:
             arm for arm in self.matrix.arms.values() if dataset in (None, arm.dataset) and role in (None, arm.role)
         )
 
-    def ladder(self, dataset: str, role: Literal["full", "uniform"]) -> tuple[Arm, ...]:
+    def ladder(self, dataset: str, role: LadderName) -> tuple[Arm, ...]:
         """The rungs of a ladder, by rising share of the budget."""
         return tuple(sorted(self.arms(dataset=dataset, role=role), key=lambda arm: arm.rung))
 

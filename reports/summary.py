@@ -18,8 +18,8 @@ from .. import __version__
 from . import statistics
 from .answers import answer, headline
 from .contrasts import Contrast, contrasts
-from .costs import ACCOUNTS, COSTS, Accounts, break_even, ceiling, closure, one_machine, spent
-from .results import Arm, Cell, Results
+from .costs import Accounts, break_even, ceiling, closure, one_machine, spent
+from .results import ACCOUNTS, COSTS, Arm, Cell, Results
 from .verdicts import Decision, Evidence, decide
 
 CONFIDENCE = 0.95

@@ -7,12 +7,13 @@ written with a leading apostrophe.
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .costs import ACCOUNTS, COSTS, Accounts, ceiling
-from .results import Cell, Results
+from .costs import Accounts, ceiling
+from .results import ACCOUNTS, COSTS, Cell, Results
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -47,9 +48,11 @@ def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def safe(value: Any) -> Any:
-    """A field that no spreadsheet takes for a formula: only texts are changed, numbers are left as they are."""
+    """A field that no spreadsheet takes for a formula: only texts are changed. What is not finite is left empty."""
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return value
 
 
