@@ -1,0 +1,156 @@
+"""What cells need from other computations: made once, with a ledger of its own, and shared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .evaluate import CHUNK
+from .ledger import Clock, Ledger
+from .pacing import Pacer
+from .plan import Task
+from .references.probe import crossfit
+from .schedules import Fixed
+from .store import VERSION
+from .train import Samples, Trainer
+from .work import Worker
+
+
+def make(worker: Worker, task: Task, started: str) -> None:
+    """Make the artefact of ``task`` and write it."""
+    maker = {"features": _features, "reference": _reference, "proxy": _proxy}[task.kind]
+    tensors, ledger, more = maker(worker, task)
+    meta = {
+        "version": VERSION,
+        "id": task.id,
+        "kind": task.kind,
+        "name": task.reference or task.kind,
+        "dataset": task.dataset,
+        "seed": task.seed,
+        "ledger": ledger.to_json(),
+        "external": "",
+        "quality": {},
+        "needs": [],
+        "environment": worker.environment(started),
+        **more,
+    }
+    worker.store.write_artefact(task.id, tensors, meta)
+
+
+Made = tuple[dict[str, Tensor], Ledger, dict[str, Any]]
+
+
+def _features(worker: Worker, task: Task) -> Made:
+    """Features of every training image by a frozen reference: one pass, whatever the number of cells."""
+    reference, loaded = worker.reference(task), worker.loaded(task)
+    ledger = Ledger()
+    clock = Clock(ledger, worker.device)
+    with clock.phase("reference"):
+        extraction = reference.extract(
+            loaded.images.train, loaded.images.train_labels, data_dir=worker.context.data_dir, device=worker.device
+        )
+    clock.settle()
+    ledger.add("reference", flops=extraction.flops, samples=len(extraction.features))
+    tensors = {"features": extraction.features}
+    if extraction.losses is not None:
+        tensors["losses"] = extraction.losses
+    return tensors, ledger, {"external": reference.external}
+
+
+def _reference(worker: Worker, task: Task) -> Made:
+    """A reference's losses on the pool of a seed (and its features, where it is trained here)."""
+    reference = worker.reference(task)
+    return _holdout(worker, task, reference) if reference.needs_holdout else _probed(worker, task)
+
+
+def _probed(worker: Worker, task: Task) -> Made:
+    """Losses by a cross-fitted linear probe on frozen features, unless the reference brought its own."""
+    assert task.seed is not None
+    loaded, shared = worker.loaded(task), task.uses["features"]
+    tensors, ids = worker.store.artefact_tensors(shared), loaded.ids(task.seed, "pool")
+    ledger = Ledger()
+    more: dict[str, Any] = {"needs": [shared]}
+    if "losses" in tensors:
+        return {"reference": tensors["losses"][ids]}, ledger, more
+    labels = loaded.images.train_labels[ids]
+    clock = Clock(ledger, worker.device)
+    with clock.phase("reference"):
+        probe = crossfit(
+            tensors["features"][ids], labels, len(loaded.images.classes), seed=task.seed, device=worker.device
+        )
+    clock.settle()
+    ledger.add("reference", flops=probe.flops, samples=len(ids))
+    return {"reference": probe.losses}, ledger, {**more, "quality": {"accuracy": probe.accuracy}}
+
+
+def _holdout(worker: Worker, task: Task, reference: Any) -> Made:
+    """Train on the holdout split, then take features and losses of the pool's clean view."""
+    assert task.seed is not None
+    trainer = _train(worker, task, "holdout", reference.passes, reference.width)
+    pool = worker.loaded(task).samples(task.seed, "pool", worker.device)
+    probs, features, losses = _observe(trainer, pool, "reference")
+    trainer.clock.settle()
+    accuracy = float((probs.argmax(1) == pool.labels).double().mean())
+    return {"reference": losses, "features": features}, trainer.ledger, {"quality": {"accuracy": accuracy}}
+
+
+def _proxy(worker: Worker, task: Task) -> Made:
+    """A short run on the pool; its probabilities after each epoch are the trace that static rules read."""
+    trace: list[Tensor] = []
+    last: dict[str, Tensor] = {}
+
+    def look(trainer: Trainer, _: Any) -> None:
+        probs, features, losses = _observe(trainer, trainer.samples, "score")
+        trace.append(probs)
+        last.update(learner_features=features, learner=losses, learner_probs=probs)
+
+    trainer = _train(worker, task, "pool", worker.matrix.proxy.passes, None, look)
+    trainer.clock.settle()
+    accuracy = float((trace[-1].argmax(1) == trainer.samples.labels).double().mean())
+    tensors = {"trace": torch.stack(trace, 1), **last}
+    return tensors, trainer.ledger, {"quality": {"accuracy": accuracy}}
+
+
+def _train(worker: Worker, task: Task, part: str, passes: float, width: int | None, look: Any = None) -> Trainer:
+    """A plain run on a part of the training images, from streams of its own."""
+    assert task.seed is not None
+    loaded, learner = worker.loaded(task), worker.learner(width)
+    samples = loaded.samples(task.seed, part, worker.device)
+    # Streams of the task's own: a reference or proxy that shared the learner's first weights would be a leak.
+    seed = worker.stream(task)
+    pacer = Pacer(len(samples), min(worker.matrix.batch, len(samples)), "fixed-candidates", Fixed(1.0), passes=passes)
+    model = worker.build(learner, samples, loaded.resolution, seed)
+    trainer = Trainer(
+        samples,
+        learner,
+        loaded.augment(task.seed, worker.device),
+        pacer,
+        worker.recipe(),
+        seed,
+        model,
+        None,
+        worker.bf16,
+    )
+    trainer.run(look)
+    return trainer
+
+
+@torch.no_grad()
+def _observe(trainer: Trainer, samples: Samples, phase: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Probabilities ``[n, C]``, features ``[n, h]`` and losses ``[n]`` on the clean view, on the clock."""
+    model = trainer.model
+    model.eval()
+    probs, features, losses = [], [], []
+    with trainer.clock.phase(phase):
+        for at in range(0, len(samples), CHUNK):
+            hidden = model.forward_features(trainer.augment.plain_view(samples.images[at : at + CHUNK]))
+            logits = model.head(hidden)
+            probs.append(logits.softmax(1))
+            features.append(hidden)
+            losses.append(F.cross_entropy(logits, samples.labels[at : at + CHUNK], reduction="none"))
+    trainer.ledger.add(phase, flops=len(samples) * trainer.unit_forward, samples=len(samples))
+    model.train()
+    return torch.cat(probs), torch.cat(features), torch.cat(losses)

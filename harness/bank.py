@@ -1,0 +1,105 @@
+"""Images in memory, loaded once in each process: splits by seed, tensors on the run's device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..strategies import UsageError
+from .augment import Augment, channel_statistics
+from .datasets import Images
+from .datasets.base import Augmentation
+from .datasets.fingerprint import fingerprint
+from .datasets.spec import dataset
+from .datasets.splits import Splits, split
+from .matrix import DatasetEntry
+from .train import Samples
+
+DEFAULT_HOLDOUT = 0.25
+"""Share of the training images withheld where a reference is trained here and the matrix says nothing."""
+
+
+@dataclass
+class Loaded:
+    """One data set, decoded, with the choices of its matrix entry."""
+
+    entry: DatasetEntry
+    images: Images
+    fingerprint: str
+    resolution: int
+    augmentation: Augmentation
+    holdout: float | int
+
+    def splits(self, seed: int) -> Splits:
+        """Pool, holdout and val of a seed."""
+        return split(self.images.train_labels, seed, self.holdout, self.entry.val)
+
+    def size(self, seed: int, pool: str) -> int:
+        """Images in the pool, or in ``all``."""
+        return len(self.images.train_labels) if pool == "all" else len(self.splits(seed).pool)
+
+    def ids(self, seed: int, part: str) -> Tensor:
+        """Positions in the training images: ``pool``, ``holdout``, ``val``, or ``all`` with the pool first."""
+        splits = self.splits(seed)
+        if part == "all":
+            return torch.cat([splits.pool, splits.holdout, splits.val])
+        ids: Tensor = getattr(splits, part)
+        return ids
+
+    def samples(self, seed: int, part: str, device: torch.device) -> Samples:
+        """Images and labels of a part, on the device."""
+        ids = self.ids(seed, part)
+        return Samples(
+            self.images.train[ids].to(device), self.images.train_labels[ids].to(device), len(self.images.classes)
+        )
+
+    def augment(self, seed: int, device: torch.device) -> Augment:
+        """Views normalised by the pool's own statistics, which every arm of the seed shares."""
+        mean, std = channel_statistics(self.images.train[self.ids(seed, "pool")])
+        return Augment(self.augmentation, self.resolution, mean.to(device), std.to(device))
+
+
+class Bank:
+    """Loads each data set once.
+
+    Parameters
+    ----------
+    data_dir : Path or None
+        Where downloaded sets lie.
+    cache_dir : Path
+        Where decoded ones are kept.
+    download : bool
+        Whether a missing set may be fetched.
+    """
+
+    def __init__(self, data_dir: Path | None, cache_dir: Path, download: bool = False) -> None:
+        self.data_dir, self.cache_dir, self.download = data_dir, cache_dir, download
+        self._loaded: dict[str, Loaded] = {}
+
+    def load(self, entry: DatasetEntry, *, trains_reference: bool) -> Loaded:
+        """The data set of a matrix entry.
+
+        Raises
+        ------
+        UsageError
+            Where it is unknown, missing, damaged, or split in a way that cannot work.
+        """
+        if entry.name not in self._loaded:
+            instance: Any = dataset(entry.spec or entry.name, entry.options)
+            images = instance.load(self.data_dir, self.cache_dir, download=self.download)
+            holdout = entry.holdout
+            if holdout is None:
+                holdout = DEFAULT_HOLDOUT if trains_reference else 0.0
+            if trains_reference and not holdout:
+                raise UsageError(f"datasets: {entry.name!r}: holdout = 0 leaves nothing to train the reference on")
+            loaded = Loaded(
+                entry, images, fingerprint(images), instance.resolution,
+                entry.augmentation or instance.augmentation, holdout,
+            )  # fmt: skip
+            loaded.splits(0)  # a split that cannot work is said now
+            self._loaded[entry.name] = loaded
+        return self._loaded[entry.name]

@@ -1,0 +1,137 @@
+"""The ``selbench`` command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from .. import __version__
+from ..strategies import UsageError
+from ..strategies.errors import did_you_mean
+from ..strategies.registry import registry
+
+GROUPS = ("strategies", "schedules", "datasets", "references", "learners", "executors")
+
+app = typer.Typer(
+    name="selbench",
+    help="Does training on fewer, better-chosen examples pay? Run a matrix, read the report.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Results = Annotated[Path, typer.Argument(help="A results folder, as made by `selbench run`.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"selbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None: ...
+
+
+@app.command("list")
+def list_(
+    group: Annotated[str, typer.Argument(help=f"One of {', '.join(GROUPS)}, or matrices; all by default.")] = "",
+) -> None:
+    """List what is registered: name, what it is, where it comes from."""
+    from .matrix import shipped
+
+    if group not in ("", "matrices", *GROUPS):
+        raise UsageError(f"nothing called {group!r} is registered{did_you_mean(group, [*GROUPS, 'matrices'])}")
+    console = Console()
+    for kind in GROUPS if not group else [g for g in GROUPS if g == group]:
+        table = Table("name", "what it is", "from", title=kind, title_justify="left", box=None, pad_edge=False)
+        for row in registry(kind).describe():
+            about = f"[red]{escape(row['error'])}[/]" if row["error"] else escape(row["summary"])
+            table.add_row(escape(row["name"]), about, escape(row["origin"]))
+        console.print(table, "")
+    if group in ("", "matrices"):
+        console.print("matrices\n" + ", ".join(sorted(shipped())), highlight=False)
+
+
+@app.command()
+def run(
+    matrix: Annotated[str, typer.Argument(help="A .toml file, or the name of a shipped matrix.")],
+    out: Annotated[Path | None, typer.Option(help="Results folder; results/<matrix> by default.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; all cores on a CPU, one on a GPU.")] = None,
+    executor: Annotated[str, typer.Option(help="Where cells run.")] = "local",
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; a GPU where there is one.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where image sets and weights lie ($SELBENCH_DATA_DIR).")
+    ] = None,
+    cache_dir: Annotated[Path | None, typer.Option(help="Where decoded images are kept ($SELBENCH_CACHE_DIR).")] = None,
+    dataset: Annotated[
+        list[str] | None, typer.Option(help="NAME=SPEC: load another source, e.g. imagefolder:PATH.")
+    ] = None,
+    strategy: Annotated[list[str] | None, typer.Option(help="Only these strategies; the baselines stay.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="key=value: change a setting of the matrix.")] = None,
+    download: Annotated[bool, typer.Option("--download", help="Fetch missing data sets into --data-dir.")] = False,
+) -> None:
+    """Train what a matrix asks for and is not done yet, then write the report."""
+    from .matrix import read
+    from .plan import narrowed
+    from .run import Request
+    from .run import run as run_matrix
+
+    declared = read(matrix, set_, dataset)
+    asked = narrowed(declared, strategy or [], seeds)
+    request = Request(out, data_dir, cache_dir, device, workers, executor, download, declared)
+    done = run_matrix(asked, request)
+    _report(done.out)
+    if done.failed:
+        print(f"{len(done.failed)} tasks failed: see {done.out / 'failed'}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(results: Results) -> None:
+    """Write the report of a results folder anew."""
+    _report(results)
+
+
+def _report(results: Path) -> None:
+    from ..reports.build import build
+    from ..reports.records import ResultsError
+    from ..reports.results import Results
+    from ..reports.summary import summarise
+    from ..reports.terminal import print_summary
+
+    try:
+        page = build(results)
+        summary: dict[str, Any] = summarise(Results.read(results))
+    except ResultsError as error:
+        raise UsageError(str(error)) from None
+    print_summary(summary, Console())
+    print(f"report: {page}")
+
+
+def main() -> None:
+    """Entry point: a :class:`UsageError` is one line on stderr and exit code 2, never a traceback."""
+    _guarded(lambda: app(standalone_mode=True))
+
+
+def _guarded(call: Callable[[], None]) -> None:
+    try:
+        call()
+    except UsageError as error:
+        print(f"selbench: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("selbench: stopped; what is finished is kept, and running the same command goes on", file=sys.stderr)
+        sys.exit(130)

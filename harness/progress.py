@@ -1,0 +1,95 @@
+"""How far a run has come: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from .executors import Outcome
+from .plan import Task
+
+EVERY = 20.0
+"""Seconds between plain lines; failures are said at once."""
+
+
+class Progress:
+    """Counts tasks and estimates the time left from the share of the work that is done.
+
+    Parameters
+    ----------
+    todo : list of Task
+        What is to be done.
+    planned : int
+        Cells of the whole request, for what is done already.
+    where : str
+        The results folder, as named by the user.
+    """
+
+    def __init__(self, todo: list[Task], planned: int, where: str) -> None:
+        self.console = Console(stderr=True)
+        cells = sum(task.kind == "cell" for task in todo)
+        self.todo, self.work, self.done_work, self.done, self.failed = todo, 0.0, 0.0, 0, 0
+        self.work = sum(_weight(task) for task in todo)
+        self.begun = self.said = time.monotonic()
+        self.console.print(
+            f"{planned} cells: {planned - cells} done already, {cells} to train, "
+            f"{len(todo) - cells} artefacts to make first; results in {escape(where)}",
+            highlight=False,
+        )
+        self.bar: Bar | None = None
+        if self.console.is_terminal and todo:
+            self.bar = Bar(
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                TextColumn("{task.fields[left]}"), console=self.console,
+            )  # fmt: skip
+            self.row = self.bar.add_task("training", total=len(todo), left="")
+
+    def __enter__(self) -> Progress:
+        if self.bar:
+            self.bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def left(self) -> str:
+        """The time left, from the share of the work done so far."""
+        if not self.done_work:
+            return ""
+        seconds = (time.monotonic() - self.begun) * (self.work - self.done_work) / self.done_work
+        return f"about {_human(seconds)} left"
+
+    def report(self, task: Task, outcome: Outcome) -> None:
+        """Note the end of a task."""
+        self.done += 1
+        self.done_work += _weight(task)
+        if outcome.error:
+            self.failed += 1
+            self.console.print(f"failed: {escape(task.name)}: {escape(outcome.error)}", style="red", highlight=False)
+        if self.bar:
+            self.bar.update(self.row, completed=self.done, left=self.left())
+        elif time.monotonic() - self.said >= EVERY or self.done == len(self.todo):
+            self.said = time.monotonic()
+            failed = f", {self.failed} failed" if self.failed else ""
+            print_line = (
+                f"{self.done}/{len(self.todo)} done{failed}, {_human(self.said - self.begun)} spent, {self.left()}"
+            )
+            self.console.print(print_line, highlight=False)
+
+
+def _weight(task: Task) -> float:
+    """Work in units of a full run: a rung of the ladder is its share of one."""
+    return task.arm.rung if task.arm else 0.5
+
+
+def _human(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"

@@ -1,0 +1,207 @@
+"""Running a matrix: read, check everything, claim the folder, do what is missing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..strategies import UsageError
+from ..strategies.registry import registry
+from . import environment
+from .bank import Bank, Loaded
+from .executors import Outcome
+from .matrix import MARGINS, Matrix
+from .plan import Arm, Plan, Planner, Task
+from .progress import Progress
+from .schedules import load_schedule
+from .store import VERSION, Store
+from .work import Context, reference_of, trains_reference
+
+
+@dataclass
+class Request:
+    """What the command line asked for, beyond the matrix itself."""
+
+    out: Path | None = None
+    data_dir: Path | None = None
+    cache_dir: Path | None = None
+    device: str | None = None
+    workers: int | None = None
+    executor: str = "local"
+    download: bool = False
+    declared: Matrix | None = None
+    """The matrix before it was narrowed; its identity names the folder's contents."""
+
+
+@dataclass
+class Done:
+    """How a run ended."""
+
+    out: Path
+    planned: int
+    trained: int = 0
+    failed: list[str] = field(default_factory=list)
+
+
+def cache_folder(asked: Path | None) -> Path:
+    """Where decoded data sets are kept: as asked, ``$SELBENCH_CACHE_DIR``, or the user's cache folder."""
+    if asked is not None:
+        return asked
+    if "SELBENCH_CACHE_DIR" in os.environ:
+        return Path(os.environ["SELBENCH_CACHE_DIR"])
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "selbench"
+
+
+def data_folder(asked: Path | None) -> Path | None:
+    """Where image sets lie: as asked, or ``$SELBENCH_DATA_DIR``."""
+    if asked is None and "SELBENCH_DATA_DIR" in os.environ:
+        asked = Path(os.environ["SELBENCH_DATA_DIR"])
+    if asked is not None and not asked.is_dir():
+        raise UsageError(f"--data-dir {asked}: no such folder")
+    return asked
+
+
+def run(matrix: Matrix, request: Request) -> Done:
+    """Do every task of the matrix that is not done yet.
+
+    Raises
+    ------
+    UsageError
+        Before any training, where the request cannot work.
+    """
+    device = environment.pick_device(request.device)
+    precision = "bf16" if device.type == "cuda" else "float32"
+    data_dir, cache_dir = data_folder(request.data_dir), cache_folder(request.cache_dir)
+    references = _references(matrix, data_dir)
+    bank = Bank(data_dir, cache_dir, request.download)
+    loaded = {e.name: bank.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
+    plan = Planner(matrix, loaded, references, precision).plan()
+    store = Store(request.out or Path("results") / matrix.name)
+    store.claim(resolved(request.declared or matrix, matrix, plan, loaded))
+    cores = os.cpu_count() or 1
+    workers = request.workers or (cores if device.type == "cpu" else 1)
+    context = Context(
+        matrix, store.root.resolve(), data_dir, cache_dir, str(device), precision, max(1, cores // max(1, workers))
+    )
+    todo = needed(plan, store)
+    done = Done(store.root, len(plan.cells))
+    executor = registry("executors").load(request.executor, workers=workers)
+    with Progress(todo, len(plan.cells), str(store.root)) as progress:
+
+        def report(task: Task, outcome: Outcome) -> None:
+            if outcome.error:
+                store.write_failed(_failure(task, outcome))
+                done.failed.append(task.id)
+            elif task.kind == "cell":
+                done.trained += 1
+            else:
+                store.failed_path(task.id).unlink(missing_ok=True)
+            progress.report(task, outcome)
+
+        executor.run(context, todo, report)
+    return done
+
+
+def needed(plan: Plan, store: Store) -> list[Task]:
+    """The cells without a sound record, and the artefacts that those need and the folder lacks."""
+    wanted = {task.id for task in plan.cells if not store.has_cell(task.id)}
+    for task in reversed(plan.tasks.values()):  # tasks stand after what they need
+        if task.id in wanted:
+            for id in task.after:
+                before = plan.tasks[id]
+                there = store.has_cell(id) if before.kind == "cell" else store.has_artefact(id)
+                if not there:
+                    wanted.add(id)
+    todo = [task for task in plan.tasks.values() if task.id in wanted]
+    ids = {task.id for task in todo}
+    return [replace(task, after=tuple(id for id in task.after if id in ids)) for task in todo]
+
+
+def _references(matrix: Matrix, data_dir: Path | None) -> dict[str, tuple[Any, str]]:
+    """Instances with their content hashes; what is missing is said before any training."""
+    found = {}
+    for entry in matrix.references:
+        instance = reference_of(entry)
+        if instance.needs_holdout:
+            found[entry.name] = (instance, "")
+        else:
+            instance.check(data_dir)
+            found[entry.name] = (instance, instance.fingerprint(data_dir))
+    return found
+
+
+def _failure(task: Task, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "id": task.id,
+        "arm": task.arm.key if task.arm else "",
+        "arm_label": task.arm.label if task.arm else task.name,
+        "seed": task.seed,
+        "dataset": task.dataset,
+        "reference": task.reference,
+        "error": outcome.error,
+        "law": outcome.law,
+        "traceback": outcome.traceback,
+        "origin": task.arm.origin if task.arm else f"selbench {__version__}",
+        "when": environment.now(),
+    }
+
+
+def resolved(declared: Matrix, asked: Matrix, plan: Plan, loaded: dict[str, Loaded]) -> dict[str, Any]:
+    """The matrix as run: every default filled in, the arms by name, the data sets as they were found."""
+    learner = registry("learners").load(declared.learner.name, **declared.learner.parameters())
+    analysis = declared.analysis
+    budget = {name: value for name, value in declared.budget.model_dump().items() if value is not None}
+    return {
+        "version": VERSION,
+        "name": declared.name,
+        "title": declared.title or declared.name,
+        "identity": declared.identity(),
+        "seeds": asked.seed_list(),
+        "tuning": declared.tuning,
+        "learner": {**declared.learner.model_dump(), "text": getattr(learner, "title", declared.learner.name)},
+        "budget": {**budget, "batching": declared.batching, "batch": declared.batch, "buckets": declared.buckets},
+        "ladder": declared.ladder,
+        "optimizer": declared.optimizer.model_dump(),
+        "proxy": declared.proxy.model_dump(),
+        "references": [entry.model_dump() for entry in declared.references],
+        "analysis": analysis.model_dump(),
+        "requested": {
+            "strategies": [entry.label or entry.name for entry in asked.strategies],
+            "seeds": asked.seed_list(),
+        },
+        "datasets": [_dataset(loaded[entry.name], asked.seed_list()[0]) for entry in asked.datasets],
+        "arms": [_arm(arm) for arm in plan.arms],
+    }
+
+
+def _dataset(loaded: Loaded, seed: int) -> dict[str, Any]:
+    entry, splits = loaded.entry, loaded.splits(seed)
+    images = loaded.images
+    return {
+        "name": entry.name,
+        "spec": (entry.spec or entry.name).split(":")[0],  # a path is this machine's, not the result's
+        "title": images.title or entry.name,
+        "note": images.note,
+        "resolution": loaded.resolution,
+        "augmentation": loaded.augmentation,
+        "classes": list(images.classes),
+        "pool": len(splits.pool),
+        "holdout": len(splits.holdout),
+        "val": len(splits.val),
+        "test": len(images.test_labels),
+        "margin": MARGINS[entry.name] if entry.margin is None else entry.margin,
+        "collapse": 2.0 / len(images.classes) if entry.collapse is None else entry.collapse,
+        "fingerprint": loaded.fingerprint,
+    }
+
+
+def _arm(arm: Arm) -> dict[str, Any]:
+    schedule = "replayed counts" if arm.replay else str(load_schedule(**arm.schedule))
+    row = {name: value for name, value in asdict(arm).items() if isinstance(value, str | float)}
+    settings = f"pool {arm.pool}, scored in {arm.score_mode} mode"
+    return {**row, "key": arm.key, "strategy": arm.text, "schedule": schedule, "settings": settings}
