@@ -202,7 +202,7 @@ def read_failure(file: Path) -> Failure:
         id=_text(record["id"]),
         arm=_text(record["arm"]),
         label=_text(record["arm_label"]),
-        seed=_whole(record["seed"]),
+        seed=None if record["seed"] is None else _whole(record["seed"]),
         dataset=_text(record["dataset"]),
         reference=_text(record["reference"]),
         error=_text(record["error"]),

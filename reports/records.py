@@ -175,12 +175,12 @@ class Artefact:
 
 @dataclass(frozen=True)
 class Failure:
-    """A cell that failed, with its reason."""
+    """A cell, or an artefact (``arm`` is then empty), that failed, with its reason."""
 
     id: str
     arm: str
     label: str
-    seed: int
+    seed: int | None
     dataset: str
     reference: str
     error: str

@@ -98,12 +98,13 @@ def t_test(differences: ArrayLike, null: float = 0.0) -> float:
 @lru_cache(maxsize=EXACT_PAIRS)
 def _all_signs(n: int) -> Array:
     bits = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
-    return 1.0 - 2.0 * bits
+    return np.asarray(1.0 - 2.0 * bits, dtype=np.float64)
 
 
 @lru_cache(maxsize=2)
 def _some_signs(n: int, draws: int, seed: int) -> Array:
-    return 1.0 - 2.0 * np.random.default_rng(seed).integers(0, 2, size=(draws, n))
+    bits = np.random.default_rng(seed).integers(0, 2, size=(draws, n))
+    return np.asarray(1.0 - 2.0 * bits, dtype=np.float64)
 
 
 def sign_flip_test(differences: ArrayLike, null: float = 0.0, *, draws: int = 50_000, seed: int = 0) -> float:
@@ -306,7 +307,9 @@ def sampling_error(correct: Sequence[NDArray[np.bool_]], other: Sequence[NDArray
     other : sequence of the same form, optional
         The baseline's, paired by seed: the error is then of the mean difference.
     """
-    right = np.mean(np.stack(correct), axis=0, dtype=np.float64)
-    if other is not None:
-        right = right - np.mean(np.stack(other), axis=0, dtype=np.float64)
+    right = _share(correct) if other is None else _share(correct) - _share(other)
     return 100.0 * float(right.std(ddof=1)) / math.sqrt(right.size)
+
+
+def _share(correct: Sequence[NDArray[np.bool_]]) -> Array:
+    return np.asarray(np.mean(np.stack(correct), axis=0, dtype=np.float64), dtype=np.float64)

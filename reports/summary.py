@@ -137,14 +137,17 @@ def _second_opinions(results: Results, row: Contrast, decision: Decision) -> dic
         bootstrap = statistics.bca_interval((row.differences,), statistics.mean_of, decision.confidence)
     level = (1 - decision.confidence) / 2
     margin = results.matrix.datasets[row.arm.dataset].margin
-    known = decision.sd is not None
+    needed = smallest = None
+    if decision.sd is not None:
+        needed = statistics.pairs_needed(decision.sd, margin, alpha=level)
+        smallest = statistics.smallest_margin(decision.sd, n, alpha=level)
     return {
         "correlation": related,
         "unpaired": _ends(unpaired),
         "bca": _ends(bootstrap),
         "sampling_error": _paired_sampling_error(results, row),
-        "seeds_needed": statistics.pairs_needed(decision.sd, margin, alpha=level) if known else None,
-        "smallest_margin": statistics.smallest_margin(decision.sd, n, alpha=level) if known else None,
+        "seeds_needed": needed,
+        "smallest_margin": smallest,
     }
 
 
@@ -287,7 +290,9 @@ def reproduce(results: Results) -> str:
     matrix = results.matrix
     words = ["selbench", "run", matrix.name]
     for dataset in matrix.datasets.values():
-        if dataset.spec != dataset.name:
+        if dataset.spec == "imagefolder":  # the record keeps no path of the machine it was made on
+            words += ["--dataset", f"{dataset.name}=imagefolder:PATH"]
+        elif dataset.spec != dataset.name:
             words += ["--dataset", f"{dataset.name}={dataset.spec}"]
     labels = dict.fromkeys(arm.label for arm in results.arms(role="strategy"))
     if set(labels) - set(matrix.requested_strategies):
