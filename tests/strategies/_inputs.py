@@ -1,0 +1,100 @@
+"""Candidate batches for the tests, and the strategies that they are handed to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from selbench.strategies import BatchLosses, Pool, Strategy, load
+from selbench.strategies.registry import registry
+from torch import Tensor
+
+CLASSES = 4
+EPOCHS = 6
+
+BUILTIN = [name for name, claims in registry("strategies").found().items() if any(entry.builtin for entry in claims)]
+
+OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "uniform": [{"cadence": "epoch"}, {"cadence": "run"}],
+    "loss": [{"end": "smallest"}],
+    "degree": [{"end": "high"}],
+    "fiedler": [
+        {"score": "signed"},
+        {"end": "low"},
+        {"normalized": True},
+        {"negative": "refuse"},
+        {"steps": 8},
+    ],
+    "gstds": [
+        {"share": 0.0},
+        {"share": 1.0, "score": "signed", "end": "low"},
+        {"share": 0.3, "normalized": True, "steps": 8},
+        {"negative": "refuse"},
+        {"weighting": "direct"},
+        {"weighting": "uniform"},
+        {"weighting": "uniform", "share": 0.0},
+        {"eps": 0.1},
+    ],
+    "jest": [
+        {"score": "hard-learner"},
+        {"score": "easy-reference", "chunks": 3},
+        {"first": "softmax", "normalize": True},
+        {"form": "joint-sigmoid", "scale": 5.0, "bias": -2.0},
+        {"form": "joint-softmax"},
+        {"form": "joint-sigmoid", "score": "hard-learner"},
+        {"form": "joint-softmax", "score": "easy-reference"},
+    ],
+    "static": [{"keep": "easy"}, {"keep": "random"}, {"first": 1}, {"last": 2}],
+}
+"""Every option of every built-in away from its default, at least once."""
+
+DETERMINISTIC = {"full", "fiedler", "degree", "loss", "rho", "static"}
+"""Rules that use their stream for ties alone."""
+
+VARIANTS = [(name, options) for name in BUILTIN for options in ({}, *OPTIONS.get(name, []))]
+
+
+def label(variant: tuple[str, dict[str, Any]]) -> str:
+    """A readable test id."""
+    name, options = variant
+    return name + "".join(f"-{key}={value}" for key, value in options.items())
+
+
+def make(size: int, *, width: int = 8, seed: int = 0, device: str = "cpu") -> tuple[Tensor, BatchLosses]:
+    """Features and every signal there is, with no two candidates alike."""
+    stream = torch.Generator().manual_seed(seed)
+
+    def rand(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=stream, device=device)
+
+    return rand(size, width), BatchLosses(
+        rand(size) * 4,
+        rand(size) * 2 + 0.01,
+        labels=torch.randint(CLASSES, (size,), generator=stream, device=device),
+        index=torch.arange(size, device=device) + 100,
+        learner_probs=rand(size, CLASSES).softmax(1),
+        learner_features=rand(size, 5) - 0.3,
+        trace=(rand(size, EPOCHS, CLASSES) * 3).softmax(2),
+        age=torch.arange(size, device=device),
+        epoch=1,
+        progress=0.1,
+    )
+
+
+def replaced(losses: BatchLosses, **signals: Tensor | None) -> BatchLosses:
+    """``losses`` with some signals exchanged, or removed where None."""
+    return BatchLosses(**{**losses.signals(), **signals}, epoch=losses.epoch, progress=losses.progress)
+
+
+def begun(name: str, options: dict[str, Any], seed: int = 0, size: int = 64) -> Strategy:
+    """A strategy that has been told its pool."""
+    strategy: Strategy = load(name, **options)
+    strategy.begin(pool(size, seed))
+    return strategy
+
+
+def pool(size: int = 64, seed: int = 0) -> Pool:
+    """A pool whose features are ReLU-like, with a stream of its own."""
+    feats, losses = make(size, seed=99)
+    stream = torch.Generator().manual_seed(seed)
+    return Pool(size, CLASSES, losses.labels, torch.device("cpu"), stream, feats, losses.reference)

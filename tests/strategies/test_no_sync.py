@@ -1,0 +1,130 @@
+"""No ``select`` waits for the device: on fake CUDA tensors everywhere, on a real GPU where there is one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from selbench.strategies import BatchLosses, Pool, Strategy, load
+from selbench.strategies.spectral import diagnostics, fiedler
+from torch import Tensor
+
+from ._inputs import VARIANTS, label, make
+from ._sync import Waits, run_fake
+
+
+def fake_select(strategy: Strategy, size: int = 48) -> Tensor:
+    """One ``select`` on fake CUDA tensors; a CUDA generator cannot exist without a driver."""
+
+    def build() -> Any:
+        shapes = {name: (signal.shape, signal.dtype) for name, signal in make(size)[1].signals().items()}
+        signals = {name: torch.empty(shape, dtype=dtype, device="cuda") for name, (shape, dtype) in shapes.items()}
+        feats = torch.empty(size, 8, device="cuda")
+        losses = BatchLosses(**signals)
+        labels = torch.empty(size, dtype=torch.int64, device="cuda")
+        strategy.begin(Pool(size, 4, labels, torch.device("cuda"), torch.Generator().manual_seed(0)))
+        return lambda: strategy.select(feats, losses, 0.25)
+
+    return run_fake(build)
+
+
+def refuses(variant: tuple[str, dict[str, Any]]) -> bool:
+    """Refusing negative features looks at the pool in ``begin``, where waiting is allowed; the pool here has none."""
+    return variant[1].get("negative") == "refuse"
+
+
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if not refuses(v)], ids=label)
+def test_select_on_fake_cuda_tensors(variant):
+    picks = fake_select(load(variant[0], **variant[1]))
+    assert picks.device.type == "cuda" and picks.dtype == torch.int64
+    assert picks.shape == ((48,) if variant[0] == "full" else (12,))
+
+
+@pytest.mark.parametrize("name", ["fiedler", "gstds"])
+def test_diagnostics_do_not_wait(name):
+    strategy = load(name)
+    fake_select(strategy)
+
+    def build() -> Any:
+        pair = fiedler(torch.empty(48, 8, device="cuda"))
+        return lambda: diagnostics(pair)
+
+    assert set(run_fake(build)) == {"participation", "gap", "residual"}
+
+
+class Reads(Strategy):
+    """Base of the gallery: strategies that wait, each in its own way."""
+
+    needs = frozenset({"learner"})
+
+
+class ReadsAScalar(Reads):
+    def pick(self, feats, losses, k):
+        return torch.arange(k, device=losses.learner.device) + int(losses.learner.argmax().item() * 0)
+
+
+class BranchesOnATensor(Reads):
+    def pick(self, feats, losses, k):
+        return torch.topk(losses.learner if losses.learner.max() > 1 else -losses.learner, k).indices
+
+
+class IndexesByMask(Reads):
+    def pick(self, feats, losses, k):
+        losses.learner[losses.learner > 0].sum()
+        return torch.arange(k, device=losses.learner.device)
+
+
+class SelectsByMask(Reads):
+    def pick(self, feats, losses, k):
+        return torch.masked_select(losses.index, losses.learner > 0)[:k]
+
+
+class CopiesToTheHost(Reads):
+    def pick(self, feats, losses, k):
+        return torch.topk(losses.learner.cpu(), k).indices.to(losses.learner.device)
+
+
+class CopiesFromTheHost(Reads):
+    def pick(self, feats, losses, k):
+        return torch.topk(losses.learner * torch.tensor([1.0] * len(losses.learner), device="cuda"), k).indices
+
+
+class CallsASolver(Reads):
+    def pick(self, feats, losses, k):
+        return torch.topk(torch.linalg.eigh(feats @ feats.T)[1][:, 1], k).indices
+
+
+class CountsUnique(Reads):
+    def pick(self, feats, losses, k):
+        torch.unique(losses.labels)
+        return torch.arange(k, device=losses.learner.device)
+
+
+class ListsPicks(Reads):
+    def pick(self, feats, losses, k):
+        return torch.tensor(losses.learner.argsort()[:k].tolist(), device=losses.learner.device)
+
+
+@pytest.mark.parametrize("wrong", Reads.__subclasses__(), ids=lambda c: c.__name__)
+def test_the_test_finds_waiting(wrong):
+    with pytest.raises(Waits):
+        fake_select(wrong())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if not refuses(v)], ids=label)
+def test_select_on_a_gpu(variant):
+    feats, losses = make(300)
+    feats = feats.cuda()
+    losses = BatchLosses(**{name: signal.cuda() for name, signal in losses.signals().items()})
+    strategy = load(variant[0], **variant[1])
+    stream = torch.Generator("cuda").manual_seed(0)
+    strategy.begin(Pool(300, 4, losses.labels, torch.device("cuda"), stream))
+    strategy.select(feats, losses, 0.25)  # the first call may set up libraries
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        picks = strategy.select(feats, losses, 0.25)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert picks.device.type == "cuda" and picks.unique().numel() == picks.numel()
