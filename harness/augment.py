@@ -151,7 +151,7 @@ class Augment:
         shape = torch.exp(0.5 * (low + draws[:, 1:2] * (high - low)))
         wide, tall = (area.sqrt() * shape).clamp(max=1), (area.sqrt() / shape).clamp(max=1)
         step = (2 * torch.arange(r, device=images.device) + 1) / r - 1
-        mirror = torch.where(draws[:, 4:5] < 0.5, -1.0, 1.0)
+        mirror = 1 - 2 * (draws[:, 4:5] < 0.5).float()
         # Written out, since a batched matrix product may round differently in another batch size.
         x = step * mirror * wide + (2 * draws[:, 2:3] - 1) * (1 - wide)
         y = step * tall + (2 * draws[:, 3:4] - 1) * (1 - tall)

@@ -68,7 +68,7 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
     sums = hashlib.blake2b(digest_size=16)
     for name, tensor in sorted(tensors.items()):
         sums.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
-        sums.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        sums.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return sums.hexdigest()
 
 

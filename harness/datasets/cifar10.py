@@ -13,7 +13,7 @@ from ...strategies.errors import UsageError
 from ..cachefiles import Content, cached
 from .base import Images
 from .decode import resize
-from .files import DECODER, FileSet, Listing, data_root
+from .files import DECODER, FileSet, Listing, data_root, unusable
 from .imagefolder import jpeg_note, list_folder
 
 ARRAYS = "cifar-10-batches-py"
@@ -56,9 +56,7 @@ class CIFAR10(FileSet):
             # torchvision unpickles these files only after its own check of their MD5 sums.
             parts = [torchvision.datasets.CIFAR10(str(root), train=train, download=download) for train in (True, False)]
         except (OSError, RuntimeError) as error:
-            raise UsageError(
-                f"cifar10: {root / ARRAYS} is half downloaded or altered ({error}); remove it and add --download"
-            ) from error
+            raise unusable("cifar10", root / ARRAYS, "the batches as published", error, download=download) from error
         choice = self.choose(parts[0].targets, parts[1].targets, parts[0].classes)
         side = self.stored_side
 

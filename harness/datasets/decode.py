@@ -59,7 +59,7 @@ def decode_files(paths: Sequence[Path], side: int) -> tuple[Tensor, int]:
         return enlarged
 
     # Threads are enough: the decoder and the resampler run outside the interpreter's lock.
-    executor = ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    executor = ThreadPoolExecutor(os.cpu_count())
     try:
         total = sum(executor.map(work, range(0, len(paths), _CHUNK)))
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 
 from ...strategies.errors import UsageError
 from ..cachefiles import Content, cached
@@ -106,7 +107,25 @@ def require(name: str, paths: Sequence[Path], where: Path) -> None:
         )
 
 
+def unusable(name: str, folder: Path, wants: str, error: Exception, *, download: bool) -> UsageError:
+    """The error for a folder that torchvision refuses or cannot fill."""
+    if download:
+        return UsageError(f"{name}: the download into {folder} failed ({error}); try again, or put {wants} there")
+    return UsageError(
+        f"{name}: {folder} is missing, half downloaded or damaged (it must hold {wants}); correct --data-dir, or "
+        "remove the folder and add --download"
+    )
+
+
 def _stamp(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
     """Name, size and time of last change of each file: what tells an edited folder from a cached one."""
-    stats = ((path, path.stat()) for path in paths)
-    return [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
+    stamps = []
+    for path in paths:
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read ({error.strerror}): replace or remove it") from error
+        if not S_ISREG(stat.st_mode):
+            raise UsageError(f"{path} is no ordinary file: remove it")
+        stamps.append((str(path), stat.st_size, stat.st_mtime_ns))
+    return stamps

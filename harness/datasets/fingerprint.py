@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 from ..cachefiles import digest
 from .base import Images
@@ -24,5 +25,5 @@ def fingerprint(images: Images) -> str:
             "test_labels": images.test_labels,
         }
     )
-    names = "\0".join(images.classes)
-    return hashlib.blake2b(f"{arrays}\0{names}".encode(), digest_size=16).hexdigest()
+    names = json.dumps(images.classes)  # escapes what a folder's name may hold and UTF-8 may not
+    return hashlib.blake2b(f"{arrays} {names}".encode(), digest_size=16).hexdigest()

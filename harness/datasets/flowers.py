@@ -10,7 +10,7 @@ import torchvision
 
 from ...strategies.errors import UsageError
 from .base import Augmentation
-from .files import FileSet, Listing, data_root, require
+from .files import FileSet, Listing, data_root, require, unusable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +45,8 @@ class Flowers(FileSet):
                 # Its check of the label files' sums stands before scipy reads them.
                 read = torchvision.datasets.Flowers102(str(root), split=part, download=download)
             except (OSError, RuntimeError) as error:
-                raise UsageError(
-                    f"flowers: {folder} lacks jpg/, imagelabels.mat or setid.mat, or they are damaged ({error}); "
-                    "correct --data-dir, or add --download"
-                ) from error
+                wants = "jpg/, imagelabels.mat and setid.mat"
+                raise unusable("flowers", folder, wants, error, download=download) from error
             goal = "test" if part == "test" else "train"
             files[goal] += map(Path, read._image_files)
             labels[goal] += read._labels

@@ -71,16 +71,18 @@ class ImageOptions:
         if self.augmentation not in AUGMENTATIONS:
             near = did_you_mean(str(self.augmentation), AUGMENTATIONS)
             raise UsageError(f"no augmentation named {self.augmentation!r}{near}")
-        if isinstance(self.classes, list):
+        if isinstance(self.classes, list | tuple) and all(type(item) in (int, str) for item in self.classes):
             object.__setattr__(self, "classes", tuple(self.classes))
+        elif self.classes is not None and type(self.classes) is not int:
+            raise UsageError(f"classes = {self.classes!r} must be a number of classes, or a list of numbers or names")
 
     @property
     def stored_side(self) -> int:
         """Side of the decoded squares: above 64 px there is an eighth more, as room for random crops."""
         return self.resolution if self.resolution <= 64 else round(self.resolution * 8 / 7)
 
-    def choose(self, train_labels: Sequence[int], test_labels: Sequence[int], classes: Sequence[str]) -> Choice:
-        """Apply ``classes``, ``limit`` and ``test_limit``.
+    def choose(self, train: Sequence[int], test: Sequence[int], classes: Sequence[str]) -> Choice:
+        """Apply ``classes``, ``limit`` and ``test_limit`` to the labels of all training and test images.
 
         Raises
         ------
@@ -90,42 +92,28 @@ class ImageOptions:
         kept = self._kept_classes(classes)
         new_label = torch.full((len(classes),), -1)
         new_label[kept] = torch.arange(len(kept))
+        if len(kept) < 2:
+            raise UsageError(f"there is nothing to tell apart: {len(kept)} class; at least 2 are needed")
         names = tuple(classes[i] for i in kept)
         notes = [] if len(kept) == len(classes) else [f"{len(kept)} of {len(classes)} classes"]
-        parts = []
-        for what, numbers, limit, least in (
-            ("training", train_labels, self.limit, 1),
-            ("test", test_labels, self.test_limit, 0),
-        ):
-            labels = new_label[torch.as_tensor(numbers, dtype=torch.int64)]
-            index = torch.nonzero(labels >= 0).flatten()
-            labels = labels[index]
-            if least and (short := set(range(len(kept))) - set(labels.tolist())):
-                raise UsageError(
-                    f"class {names[min(short)]!r} has no {what} image: leave it out with the option classes"
-                )
-            if not len(index):
-                raise UsageError(f"no {what} image is left: these classes have none; change the option classes")
-            if limit is not None and limit < len(index):
-                if limit < least * len(kept):
-                    raise UsageError(f"limit = {limit} is below the number of classes, {len(kept)}: raise it")
-                notes.append(f"{limit:,} of {len(index):,} {what} images")
-                drawn = subset(labels, limit, "limit", what, least=least)
-                index, labels = index[drawn], labels[drawn]
-            parts += [index, labels]
-        return Choice(*parts, classes=names, notes=tuple(notes))
+        train_index, train_labels = _limited("training", new_label, train, self.limit, notes)
+        test_index, test_labels = _limited("test", new_label, test, self.test_limit, notes)
+        missing = sorted(set(range(len(kept))) - set(train_labels.tolist()))
+        if missing:
+            raise UsageError(f"class {names[missing[0]]!r} has no training image: leave it out with the option classes")
+        return Choice(train_index, train_labels, test_index, test_labels, names, tuple(notes))
 
     def _kept_classes(self, names: Sequence[str]) -> list[int]:
         """Numbers of the classes asked for, in the order asked for."""
         if self.classes is None:
             return list(range(len(names)))
         if isinstance(self.classes, int):
-            if not 2 <= self.classes <= len(names):
-                raise UsageError(f"classes = {self.classes} must be from 2 to {len(names)}")
+            if not 1 <= self.classes <= len(names):
+                raise UsageError(f"classes = {self.classes} must be from 2 to {len(names)}, the number there is")
             return list(range(self.classes))
         kept = [self._class_number(item, names) for item in self.classes]
-        if len(set(kept)) != len(kept) or len(kept) < 2:
-            raise UsageError(f"classes = {list(self.classes)} must name two or more different classes")
+        if len(set(kept)) != len(kept):
+            raise UsageError(f"classes = {list(self.classes)} names a class twice")
         return kept
 
     @staticmethod
@@ -137,3 +125,23 @@ class ImageOptions:
         if not 0 <= item < len(names):
             raise UsageError(f"class {item} is outside 0 to {len(names) - 1}")
         return item
+
+
+def _limited(
+    what: str, new_label: Tensor, numbers: Sequence[int], limit: int | None, notes: list[str]
+) -> tuple[Tensor, Tensor]:
+    """Positions and new labels of the images kept; ``notes`` grows where ``limit`` leaves some out."""
+    labels = new_label[torch.as_tensor(numbers, dtype=torch.int64)]
+    index = torch.nonzero(labels >= 0).flatten()
+    labels = labels[index]
+    if not len(index):
+        raise UsageError(f"no {what} image is left: these classes have none; change the option classes")
+    if limit is None or limit >= len(index):
+        return index, labels
+    least = 1 if what == "training" else 0
+    present = int((torch.bincount(labels) > 0).sum())
+    if limit < least * present:
+        raise UsageError(f"limit = {limit} is below the number of classes, {present}: raise it")
+    notes.append(f"{limit:,} of {len(index):,} {what} images")
+    drawn = subset(labels, limit, "limit", what, least=least)
+    return index[drawn], labels[drawn]

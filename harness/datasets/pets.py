@@ -7,9 +7,8 @@ from pathlib import Path
 
 import torchvision
 
-from ...strategies.errors import UsageError
 from .base import Augmentation
-from .files import FileSet, Listing, data_root, require
+from .files import FileSet, Listing, data_root, require, unusable
 
 TOTAL = 7_349
 
@@ -37,10 +36,7 @@ class Pets(FileSet):
                 for split in ("trainval", "test")
             )
         except (OSError, RuntimeError, ValueError) as error:
-            raise UsageError(
-                f"pets: {folder} lacks images/ or annotations/, or their lists are damaged ({error}); "
-                "correct --data-dir, or add --download"
-            ) from error
+            raise unusable("pets", folder, "images/ and annotations/", error, download=download) from error
         files = [*train._images, *test._images]
         breeds = [*train._labels, *test._labels]
         require("pets", files, folder)

@@ -37,8 +37,10 @@ class FrozenReference(Protocol):
     needs_holdout: ClassVar[bool]
     """Whether labels must be withheld from the pool for it: False for every frozen reference."""
 
-    external: str
-    """What was spent elsewhere and is not charged, in words (for example "ImageNet pre-training")."""
+    @property
+    def external(self) -> str:
+        """What was spent elsewhere and is not charged, in words (for example "ImageNet pre-training"); may be empty."""
+        ...
 
     def check(self, data_dir: Path | None) -> None:
         """Raise ``UsageError`` before any training where the weights or files are missing."""
@@ -48,8 +50,6 @@ class FrozenReference(Protocol):
         """A content hash of weights and options, for the cache key."""
         ...
 
-    def extract(
-        self, images: Tensor, labels: Tensor, *, data_dir: Path | None, device: torch.device
-    ) -> Extraction:
-        """Features of uint8 ``images`` ``[N, C, H, W]`` in order; labels are for references that score."""
+    def extract(self, images: Tensor, labels: Tensor, *, data_dir: Path | None, device: torch.device) -> Extraction:
+        """Features of uint8 ``images`` ``[N, C, H, W]`` in order; labels ``[N]`` are for references that score."""
         ...
