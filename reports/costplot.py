@@ -13,6 +13,7 @@ from .view import Panel, Report, Row
 from .wording import flops, percent, ratio, seconds
 
 WIDTH = 6.2
+_ROLES = ("strategy", "full", "uniform", "full-all")
 QUANTITIES = {"flops": ("total_flops", "total FLOPs", flops), "seconds": ("seconds", "seconds", seconds)}
 
 
@@ -22,22 +23,22 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
     The dashed tail left of a strategy ends at the least FLOPs that its scheme allows at equal passes: its ceiling.
     """
     field, unit, spoken = QUANTITIES[quantity]
-    strategies = [arm for arm in panel.role("strategy") if arm["n"]]
-    ladders = {role: [arm for arm in panel.role(role) if arm["n"]] for role in ("full", "uniform")}
-    everything = strategies + ladders["full"] + ladders["uniform"] + [a for a in panel.role("full-all") if a["n"]]
+    known = {role: [arm for arm in panel.role(role) if arm["n"] and arm[field][account]] for role in _ROLES}
+    strategies, all_labels = known["strategy"], known["full-all"]
+    everything = [arm for role in _ROLES for arm in known[role]]
     tagged = len(strategies) + 3
     height = max(3.6, 0.86 + LABEL_GAP * tagged * 1.15)
     figure, (axes,) = canvas(WIDTH, height)
     labels = [arm["label"] for arm in strategies] + ["uniform (ladder)"]
     place(axes, left=0.52, right=tag_room(labels), top=0.34, bottom=0.52)
-    whole = panel.full or max(everything, key=lambda arm: arm["rung"], default=None)
-    if whole is None or not whole[field][account]:
-        note(axes, "no finished run to draw")
-        return finish(figure, name, title, "No finished run yet.")
+    whole = next((arm for arm in known["full"] if arm["rung"] == 1.0), None)
+    if whole is None:
+        note(axes, f"no {unit} of full training to compare with")
+        return finish(figure, name, title, f"No {unit} of full training to compare with.")
     base = float(whole[field][account])
 
     def place_of(arm: Row) -> float:
-        return max(float(arm[field][account]), 1e-9 * base) / base
+        return float(arm[field][account]) / base
 
     costs = [place_of(arm) for arm in everything]
     if quantity == "flops":
@@ -49,7 +50,7 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
     axes.spines["left"].set_visible(False)
     tags = []
     for role, colour, dashes, text in (("full", FULL, "-", "full"), ("uniform", UNIFORM, (0, (4, 2)), "uniform")):
-        rungs, own = ladders[role], Look(colour, "o", "-")
+        rungs, own = known[role], Look(colour, "o", "-")
         axes.plot(
             [place_of(arm) for arm in rungs],
             [arm["accuracy"]["mean"] for arm in rungs],
@@ -62,11 +63,10 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
             _point(axes, place_of(arm), arm, own, small=True)
         if rungs:
             tags.append(Tag(f"{text} (ladder)", place_of(rungs[-1]), rungs[-1]["accuracy"]["mean"], own))
-    for arm in panel.role("full-all"):
-        if arm["n"]:
-            own = Look(FULL, "*", "-")
-            _point(axes, place_of(arm), arm, own)
-            tags.append(Tag("full-all", place_of(arm), arm["accuracy"]["mean"], own))
+    for arm in all_labels:
+        own = Look(FULL, "*", "-")
+        _point(axes, place_of(arm), arm, own)
+        tags.append(Tag(arm["label"], place_of(arm), arm["accuracy"]["mean"], own))
     for arm in strategies:
         look = report.looks[arm["label"]]
         if quantity == "flops" and arm["ceiling"]:

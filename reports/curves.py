@@ -13,7 +13,11 @@ from .style import FULL, SOFT, UNIFORM, Drawing, Look, canvas, clean, finish, pl
 from .view import Panel, Report, Row, names
 
 WIDTH = 6.2
-_BASELINES = {"full": Look(FULL, "o", "-"), "uniform": Look(UNIFORM, "o", (0, (4, 2))), "full-all": Look(FULL, "*", ":")}
+_BASELINES = {
+    "full": Look(FULL, "o", "-"),
+    "uniform": Look(UNIFORM, "o", (0, (4, 2))),
+    "full-all": Look(FULL, "*", (0, (1, 1.5))),
+}
 _SHOWN_FROM = 0.15
 """Share of the training from which on every curve lies inside the axes; the climb before it would flatten the rest."""
 

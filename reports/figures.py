@@ -54,7 +54,7 @@ def _questions(report: Report, panel: Panel) -> Iterator[Placed]:
             rows = report.question(panel, question, account or None)
             name = "-".join(filter(None, (question, panel.key, account)))
             title = f"{words} {panel.title}" + (f", {account}" if account else "")
-            yield Placed(question, panel, account, forest(name, title, rows, report.looks, margin))
+            yield Placed(question, panel, account, forest(name, title, rows, report, margin))
 
 
 def _costs(report: Report, panel: Panel) -> Iterator[Placed]:

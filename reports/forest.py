@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from .style import BAND, INK, PAPER, RULE, SOFT, Drawing, Look, canvas, clean, finish, place, short, text_width
-from .view import Row
-from .wording import interval, points
+from .view import Report, Row
+from .wording import interval, level, points
 
 WIDTH = 5.0
 ROW = 0.235
 LABEL_LIMIT = 24
 
 
-def forest(name: str, title: str, rows: Sequence[Row], looks: Mapping[str, Look], margin: float) -> Drawing:
+def forest(name: str, title: str, rows: Sequence[Row], report: Report, margin: float) -> Drawing:
     """Draw the differences of ``rows`` in the order given; filled markers are declared contrasts, hollow exploratory.
 
     Parameters
     ----------
     name, title : str
     rows : sequence of contrasts
-    looks : mapping of strategy label to look
+    report : Report
+        Gives each strategy its look.
     margin : float
         In points: the band from ``-margin`` to 0 is where a loss still counts as no worse.
     """
@@ -38,7 +39,7 @@ def forest(name: str, title: str, rows: Sequence[Row], looks: Mapping[str, Look]
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     axes.axvline(-margin, color=SOFT, linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)
     for number, row in enumerate(shown):
-        _row(axes, number, row, looks[row["strategy"]], low, high)
+        _row(axes, number, row, report.look(row), low, high)
     axes.set_yticks(range(len(labels)), labels, color=INK, fontsize=8.5)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("difference in test accuracy, points")
@@ -95,8 +96,8 @@ def _limits(rows: Sequence[Row], margin: float) -> tuple[float, float]:
 
 def _words(rows: Sequence[Row], margin: float) -> str:
     lines = [
-        f"{clean(row['strategy'])} {points(row['mean_difference'])} ({interval(row['ci_low'], row['ci_high'])}),"
-        f" {row['verdict']}"
+        f"{clean(row['strategy'])} {points(row['mean_difference'])}"
+        f" ({level(row)} interval {interval(row['ci_low'], row['ci_high'])}), {row['verdict']}"
         for row in rows
     ]
-    return f"Differences in points with 95 % intervals; margin {margin:g}. " + ("; ".join(lines) or "No pairs yet.")
+    return f"Differences in points; margin {margin:g}. " + ("; ".join(lines) or "No pairs yet.")

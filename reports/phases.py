@@ -18,21 +18,20 @@ UNITS = {"flops": ("total_flops", "FLOPs", flops), "seconds": ("seconds", "secon
 
 def phase_parts(arm: Row, unit: str, account: str) -> dict[str, float]:
     """Cost of each phase, plus what the account adds for artefacts under ``artefacts``."""
-    parts = {phase: float(arm["phases"].get(phase, {}).get(unit, 0.0)) for phase in PHASE_HUES}
-    totals = arm[UNITS[unit][0]]
-    extra = float(totals[account]) - float(totals["marginal"])
-    return {**parts, "artefacts": max(extra, 0.0)}
+    parts = {phase: float(arm["phases"].get(phase, {}).get(unit) or 0.0) for phase in PHASE_HUES}
+    whole, own = (arm[UNITS[unit][0]][name] for name in (account, "marginal"))
+    return {**parts, "artefacts": max((whole or 0.0) - (own or 0.0), 0.0)}
 
 
 def phase_bars(name: str, title: str, panel: Panel, unit: str, account: str) -> Drawing:
     """Draw each arm's cost by phase, relative to full training; the share that selecting took is written out."""
-    arms = [arm for arm in panel.main_arms if arm["n"]]
+    arms = [arm for arm in panel.main_arms if arm["n"] and arm[UNITS[unit][0]]["marginal"] is not None]
     labels = [short(arm["label"], LABEL_LIMIT) for arm in arms]
     figure, (axes,) = canvas(WIDTH, 0.62 + ROW * max(len(arms), 2) + 0.46)
     place(axes, left=min(max(text_width(labels) + 0.15, 0.5), 1.9), right=0.92, top=0.62, bottom=0.46)
     whole = panel.full or (arms[0] if arms else None)
-    base = float(whole[UNITS[unit][0]]["marginal"]) if whole else 0.0
-    if whole is None or base <= 0:
+    base = whole[UNITS[unit][0]]["marginal"] if whole else None
+    if not base:
         note(axes, "no finished run to draw")
         return finish(figure, name, title, "No finished run yet.")
     parts = {arm["key"]: {k: v / base for k, v in phase_parts(arm, unit, account).items()} for arm in arms}

@@ -135,6 +135,9 @@ class Look:
     dashes: str | tuple[float, tuple[float, ...]]
 
 
+BASELINE = Look(UNIFORM, "o", "-")
+
+
 def look(number: int) -> Look:
     """Look of the ``number``-th strategy: six colours first, then the same with another marker and line."""
     block, hue = divmod(number, len(HUES))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from .results import Arm, Cell, Results
-from .style import Look, clean, look
-from .wording import difference, pays_words, plural
+from .style import BASELINE, Look, clean, look
+from .wording import COST_WORDS, LADDER_WORDS, by_how_much, pays_words, plural
 
 Row = Mapping[str, Any]
 """An entry of ``arms`` or ``contrasts`` in summary.json."""
@@ -58,6 +58,14 @@ class Panel:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a panel says about one declared strategy: the sentence, and the contrasts behind it."""
+
+    lead: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
 class Report:
     """A results folder as the page shows it: its summary, its records, and the panels made of them."""
 
@@ -70,7 +78,7 @@ class Report:
     def of(cls, summary: Row, results: Results) -> Report:
         """Sort arms and contrasts into panels and give each strategy its look."""
         labels = dict.fromkeys(arm["label"] for arm in summary["arms"] if arm["role"] == "strategy")
-        return cls(summary, results, tuple(_panels(summary)), {label: look(i) for i, label in enumerate(labels)})
+        return cls(summary, results, tuple(panels_of(summary)), {label: look(n) for n, label in enumerate(labels)})
 
     @property
     def matrix(self) -> Row:
@@ -79,8 +87,8 @@ class Report:
     @cached_property
     def pays(self) -> tuple[str, str, str]:
         """Account, cost and ladder of the declared contrasts at equal cost."""
-        declared = self.results.matrix.pays
-        return declared.account, declared.cost, declared.ladder
+        declared = self.matrix["pays"]
+        return declared["account"], declared["cost"], declared["ladder"]
 
     def question(self, panel: Panel, question: str, account: str | None = None) -> list[Row]:
         """One contrast for each strategy: on *pays* the declared cost and ladder in ``account`` (default: declared)."""
@@ -91,9 +99,7 @@ class Report:
         return [
             row
             for row in rows
-            if row["cost"] == cost
-            and ladder_of(row) == ladder
-            and row["account"] == (account or declared)
+            if (row["account"], row["cost"], row["ladder"]) == (account or declared, cost, ladder)
         ]
 
     def cells(self, arm: Row) -> list[Cell]:
@@ -109,18 +115,46 @@ class Report:
                 lacking.setdefault(arm.key, []).append(seed)
         return [(self.results.matrix.arms[key], seeds) for key, seeds in lacking.items()]
 
-    @cached_property
-    def answers(self) -> list[tuple[str, str]]:
-        """For each declared strategy: the sentence that answers the question, and what stands behind it."""
-        return [answer for panel in self.panels for answer in _answers(panel)]
+    def answers(self, panel: Panel) -> list[Answer]:
+        """One answer for each strategy of a panel that was declared, or that none was."""
+        declared = [row for row in panel.contrasts if row["primary"]]
+        if not declared:
+            return [Answer(f"On {panel.title}, nothing was declared before the run: all is exploratory.", ())]
+        by_strategy: dict[str, list[Row]] = {}
+        for row in declared:
+            by_strategy.setdefault(row["strategy"], []).append(row)
+        return [Answer(_lead(panel, label, rows), tuple(rows)) for label, rows in by_strategy.items()]
+
+    def told(self, panel: Panel) -> str:
+        """The summary's long answer for the panel's data set, told once: in its first panel that declares something."""
+        mine = [other for other in self.panels if other.dataset is panel.dataset]
+        first = next((other for other in mine if any(row["primary"] for row in other.contrasts)), None)
+        return str(self.summary["answers"][panel.dataset["name"]]) if first is panel else ""
+
+    def others(self, panel: Panel) -> str:
+        """How the strategies that were not declared stand at equal cost, by where their intervals lie."""
+        rows = [row for row in self.question(panel, "pays") if not row["primary"] and row["ci_low"] is not None]
+        if not rows:
+            return ""
+        account, cost, ladder = self.pays
+        sides = {
+            "above": [row["strategy"] for row in rows if row["ci_low"] > 0],
+            "below": [row["strategy"] for row in rows if row["ci_high"] < 0],
+            "on both sides": [row["strategy"] for row in rows if row["ci_low"] <= 0 <= row["ci_high"]],
+        }
+        found = "; ".join(f"{len(labels)} {side} ({names(labels)})" for side, labels in sides.items() if labels)
+        return (
+            f"Not declared, so exploratory: where the intervals of {plural(len(rows), 'other strategy', 'other strategies')}"
+            f" lie against {LADDER_WORDS[ladder]} at equal {COST_WORDS[cost]} ({account}): {found}."
+        )
+
+    def look(self, row: Row) -> Look:
+        """A strategy's own look, or the grey of a baseline; for a contrast or an arm."""
+        return self.looks.get(row["strategy"] if "question" in row else row["label"], BASELINE)
 
 
-def ladder_of(contrast: Row) -> str:
-    """``full`` or ``uniform``: the ladder that a contrast of the third question was read from."""
-    return "uniform" if contrast["baseline"].startswith("uniform") else "full"
-
-
-def _panels(summary: Row) -> Iterable[Panel]:
+def panels_of(summary: Row) -> Iterator[Panel]:
+    """Every data set with each of its references, in the matrix's order."""
     for dataset in summary["matrix"]["datasets"]:
         arms = [arm for arm in summary["arms"] if arm["dataset"] == dataset["name"]]
         contrasts = [row for row in summary["contrasts"] if row["dataset"] == dataset["name"]]
@@ -140,45 +174,15 @@ def _panels(summary: Row) -> Iterable[Panel]:
             )
 
 
-def _answers(panel: Panel) -> Iterable[tuple[str, str]]:
-    declared = [row for row in panel.contrasts if row["primary"]]
-    if not declared and panel.role("strategy"):
-        yield (
-            f"On {panel.title}, no contrast was declared before the run, so there is no verdict.",
-            "All that follows is exploratory: intervals to learn from, not findings.",
-        )
-    for strategy in dict.fromkeys(row["strategy"] for row in declared):
-        mine = {row["question"]: row for row in declared if row["strategy"] == strategy}
-        pays = mine.get("pays")
-        if pays is None:
-            lead = f"On {panel.title}, whether {strategy} pays was not declared as a question."
-        else:
-            lead = f"On {panel.title}, {strategy} {pays_words(pays)}"
-            lead += _evidence(pays, f"at equal {_cost(pays)} it stands {{}} from {pays['baseline']}")
-        behind = []
-        if "accuracy" in mine:
-            behind.append(_sentence(mine["accuracy"], "Against full training at equal passes", panel))
-        if "picking" in mine:
-            behind.append(_sentence(mine["picking"], "Against random picks of the same number", panel))
-        yield lead, " ".join(behind)
-
-
-def _cost(row: Row) -> str:
-    words = {"total_flops": "total FLOPs", "learner_flops": "learner FLOPs", "wall_clock": "seconds"}[row["cost"]]
-    return f"{words} ({row['account']})"
-
-
-def _evidence(row: Row, template: str) -> str:
-    if row["mean_difference"] is None:
-        return "."
-    return ": " + template.format(difference(row)) + "."
-
-
-def _sentence(row: Row, opening: str, panel: Panel) -> str:
-    if row["mean_difference"] is None:
-        return f"{opening}: {row['verdict']}."
-    margin = f"margin {row['margin']:g} {'point' if row['margin'] == 1 else 'points'}"
-    return f"{opening}: {difference(row)}; {row['verdict']} ({margin}, {plural(row['n_pairs'], 'pair')})."
+def _lead(panel: Panel, strategy: str, rows: Sequence[Row]) -> str:
+    pays = next((row for row in rows if row["question"] == "pays"), None)
+    if pays is None:
+        return f"On {panel.title}, whether {strategy} pays was not declared as a question."
+    text = f"On {panel.title}, {strategy} {pays_words(pays['verdict'])}"
+    if pays["mean_difference"] is None:
+        return f"{text}."
+    cut = f"{LADDER_WORDS[pays['ladder']]}, cut to the same {COST_WORDS[pays['cost']]} ({pays['account']})"
+    return f"{text}: {by_how_much(pays)} than {cut}."
 
 
 def names(labels: Sequence[str], limit: int = 3) -> str:

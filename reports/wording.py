@@ -23,6 +23,7 @@ ACCOUNT_WORDS = {
     "standalone": "everything done here charged",
 }
 COST_WORDS = {"learner_flops": "learner FLOPs", "total_flops": "total FLOPs", "wall_clock": "seconds"}
+LADDER_WORDS = {"full": "training on everything", "uniform": "training on random picks"}
 QUESTIONS = {
     "accuracy": ("What does it cost in accuracy?", "against full training at equal passes"),
     "picking": ("Does the picking matter?", "against random picks of the same number at the same times"),
@@ -155,28 +156,29 @@ def brief(verdict: str) -> str:
     return {"measurably worse, within the margin": "worse, in margin"}.get(verdict, verdict)
 
 
-def pays_words(contrast: Mapping[str, Any]) -> str:
-    """The predicate of the headline for a contrast of the third question."""
-    verdict = contrast["verdict"]
-    fixed = {
+def pays_words(verdict: str) -> str:
+    """The predicate of the headline for a verdict on the third question."""
+    if verdict.startswith("no verdict"):
+        return f"has no verdict yet on whether it pays{verdict.removeprefix('no verdict').replace(':', ',')}"
+    return {
         "superior": "pays",
-        "non-inferior": "does no worse than training for less, and is not shown to do better",
-        "measurably worse, within the margin": "does not pay, though the loss stays within the margin",
+        "non-inferior": "is no worse than training for less, and not shown to be better",
+        "measurably worse, within the margin": "does not pay, though it loses less than the margin",
         "inferior": "does not pay",
         "inconclusive": "is not shown to pay",
-    }
-    if verdict.startswith("no verdict"):
-        return f"has {verdict} on whether it pays" if ":" not in verdict else "has no verdict yet on whether it pays"
-    if verdict.startswith("withheld"):
-        return "gets no verdict on whether it pays: some of its runs collapsed"
-    return fixed.get(verdict, verdict)
+        "withheld: collapsed runs": "gets no verdict on whether it pays, since runs collapsed",
+    }.get(verdict, verdict)
 
 
-def difference(contrast: Mapping[str, Any], level: str = "95\u202f%") -> str:
-    """``−0.48 points (95 % interval −0.90 to −0.06)``, or that there is no pair to compare."""
-    if contrast["mean_difference"] is None:
-        return "no pair of runs to compare"
-    text = f"{points(contrast['mean_difference'])} points"
+def by_how_much(contrast: Mapping[str, Any]) -> str:
+    """``0.48 points worse (90 % interval −0.90 to −0.06)``."""
+    mean = contrast["mean_difference"]
+    text = f"{points(abs(mean)).lstrip('+')} points {'better' if mean > 0 else 'worse'}"
     if contrast["ci_low"] is None:
         return text
-    return f"{text} ({level} interval {interval(contrast['ci_low'], contrast['ci_high'])})"
+    return f"{text} ({level(contrast)} interval {interval(contrast['ci_low'], contrast['ci_high'])})"
+
+
+def level(contrast: Mapping[str, Any]) -> str:
+    """The confidence of a contrast's interval: ``90 %``."""
+    return f"{100 * contrast['confidence']:.3g}{NARROW}%"

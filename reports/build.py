@@ -1,0 +1,75 @@
+"""From a results folder to its ``report/``: page, Markdown, summary, tables and figures, each written whole or not."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from . import markdown, page
+from .figures import draw
+from .results import Results
+from .summary import summarise
+from .tables import write_tables
+from .view import Report
+
+
+def build(results_dir: str | Path) -> Path:
+    """Judge what lies in ``results_dir`` and write ``results_dir/report``.
+
+    Works on whatever is there: runs that are missing are named, and with none finished the page says so. The same
+    records give the same bytes.
+
+    Parameters
+    ----------
+    results_dir : str or Path
+        A folder with ``matrix.toml``.
+
+    Returns
+    -------
+    Path
+        The page, ``report/index.html``.
+
+    Raises
+    ------
+    ResultsError
+        If the folder holds no readable ``matrix.toml``.
+    """
+    results = Results.read(results_dir)
+    summary = summarise(results)
+    report = Report.of(summary, results)
+    figures = draw(report)
+    folder = Path(results_dir) / "report"
+    drawings = folder / "figures"
+    drawings.mkdir(parents=True, exist_ok=True)
+    written = set()
+    for placed in figures:
+        for ending, content in (("svg", placed.drawing.svg), ("png", placed.drawing.png)):
+            file = drawings / f"{placed.drawing.name}.{ending}"
+            _write(file, content)
+            written.add(file)
+    for stale in set(drawings.glob("*.svg")) | set(drawings.glob("*.png")):
+        if stale not in written:
+            stale.unlink()
+    with TemporaryDirectory(prefix=".tables-", dir=folder) as drafts:
+        for table in write_tables(results, summary, Path(drafts)):
+            table.replace(folder / table.name)
+    text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
+    _write(folder / "summary.json", f"{text}\n".encode("utf-8", "backslashreplace"))
+    _write(folder / "report.md", markdown.render(report, figures).encode())
+    _write(folder / "index.html", page.render(report, figures).encode())
+    return folder / "index.html"
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Write ``content`` beside ``file`` and rename: a reader sees the old file or the new one, never half of one."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    try:
+        with draft.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,234 @@
+"""The report as one HTML file that needs nothing beside it: style, script and figures are inside.
+
+Every name in it (of plugins, data sets, classes, files) is untrusted text. Jinja2 escapes all of it; control characters
+are replaced before (:func:`selbench.reports.style.clean`); only drawings, style sheet and script go in as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+
+from . import wording
+from .figures import Placed
+from .style import VARIABLES, Drawing, clean
+from .view import ACCOUNTS, Panel, Report, Row
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Keys by which the page's script shows and hides what belongs to a panel; the names themselves stay text."""
+
+    dataset: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class Picked:
+    """Means over seeds of what an arm picked."""
+
+    unique: float | None
+    repeats: float | None
+    loss: float | None
+    diagnostics: Sequence[tuple[str, float]]
+
+
+def render(report: Report, figures: Sequence[Placed]) -> str:
+    """The page of ``report`` with ``figures`` inside."""
+    environment = _environment()
+
+    def source(name: str) -> Markup:
+        assert environment.loader is not None
+        return Markup(environment.loader.get_source(environment, name)[0])
+
+    return environment.get_template("page.html").render(
+        **context(report, figures), figures=figures, stylesheet=source("page.css"), script=source("page.js")
+    )
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__, "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    environment.filters.update(filters())
+    return environment
+
+
+def filters() -> dict[str, Callable[..., str]]:
+    """The number formats that templates may use."""
+    words = ("points", "percent", "share", "p_value", "flops", "seconds", "size", "ratio", "tone", "brief", "plural")
+    return {name: getattr(wording, name) for name in words}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return clean(value)
+    return wording.NONE if value is None else value
+
+
+def context(report: Report, figures: Sequence[Placed]) -> dict[str, Any]:
+    """What the templates of page and Markdown read."""
+    summary = report.summary
+    scopes = {panel.key: _scope(report, panel) for panel in report.panels}
+    return {
+        "report": report,
+        "summary": summary,
+        "matrix": summary["matrix"],
+        "cells": summary["cells"],
+        "ready": summary["cells"]["done"] > 0,
+        "questions": wording.QUESTIONS,
+        "cost_words": wording.COST_WORDS,
+        "account_words": wording.ACCOUNT_WORDS,
+        "accounts": ACCOUNTS,
+        "several_references": any(placed.kind == "references" for placed in figures),
+        "dataset_options": _options(report, lambda panel: (scopes[panel.key].dataset, panel.dataset["title"])),
+        "reference_options": _options(report, lambda panel: (scopes[panel.key].reference, panel.reference)),
+        "scope_of": lambda panel: scopes[panel.key],
+        "machines": summary["environment"].get("machines", 0),
+        "budget": budget_words(summary["matrix"]["budget"]),
+        "levels": levels(summary["contrasts"]),
+        "environment": environment_rows(summary["environment"]),
+        "artefacts": artefact_rows(summary),
+        "comparison": comparison(report),
+        "against": against,
+        "relative_cost": relative_cost,
+        "picks_of": lambda panel: [(arm, picked(report, arm)) for arm in panel.main_arms if arm["n"]],
+        "sampling": lambda name: wording.percent((summary["sampling_error"].get(name) or {}).get("points")),
+        "interval": wording.interval,
+        "plain_interval": plain_interval,
+        "significant": significant,
+        "count": wording.count,
+        "inline": inline,
+        "css_colour": lambda colour: f"var({VARIABLES[colour]})",
+    }
+
+
+def _scope(report: Report, panel: Panel) -> Scope:
+    references = list(dict.fromkeys(other.reference for other in report.panels))
+    datasets = list(dict.fromkeys(other.dataset["name"] for other in report.panels))
+    return Scope(f"d{datasets.index(panel.dataset['name'])}", f"r{references.index(panel.reference)}")
+
+
+def _options(report: Report, of: Any) -> list[tuple[str, str]]:
+    return list(dict.fromkeys(of(panel) for panel in report.panels))
+
+
+def inline(drawing: Drawing) -> Markup:
+    """A drawing as markup, never narrower than what keeps its type readable: a phone scrolls it sideways."""
+    head, rest = drawing.inline.split(">", 1)
+    return Markup(f'{head} style="min-width:{0.86 * drawing.width:.0f}px;max-width:{1.5 * drawing.width:.0f}px">{rest}')
+
+
+def budget_words(budget: Mapping[str, Any]) -> str:
+    """``20 passes, fixed-candidates, batch 128``."""
+    amount = [f"{value:,} {key}" for key, value in budget.items() if key in ("passes", "steps", "flops", "seconds")]
+    rest = [f"batch {budget['batch']}"] if "batch" in budget else []
+    return ", ".join(amount + [str(budget[key]) for key in ("batching",) if key in budget] + rest)
+
+
+def levels(contrasts: Iterable[Row]) -> str:
+    """At which confidence the intervals are drawn: ``90 %; declared contrasts 96.7 %``."""
+    parts = []
+    for text, primary in (("exploratory", False), ("declared", True)):
+        found = sorted({wording.level(row) for row in contrasts if row["primary"] is primary})
+        if found:
+            parts.append(f"{text} {' or '.join(found)}")
+    return ", ".join(parts) or "none yet"
+
+
+def environment_rows(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and values of the environment, lists joined."""
+    return [
+        (key, ", ".join(map(str, value)) if isinstance(value, list) else str(value))
+        for key, value in environment.items()
+    ]
+
+
+def artefact_rows(summary: Row) -> list[dict[str, Any]]:
+    """Artefacts of one kind, name and data set as one row: how many, and their mean quality and cost."""
+    groups: dict[tuple[str, str, str, str], list[Row]] = {}
+    for item in summary["artefacts"]:
+        groups.setdefault((item["name"], item["kind"], item["dataset"], item["external"]), []).append(item)
+    titles = {dataset["name"]: dataset["title"] for dataset in summary["matrix"]["datasets"]}
+    rows = []
+    for (name, kind, dataset, external), items in groups.items():
+        accuracies = [item["quality"]["accuracy"] for item in items if "accuracy" in item["quality"]]
+        rows.append(
+            {
+                "name": name,
+                "kind": kind,
+                "dataset": titles.get(dataset, dataset),
+                "external": external,
+                "made": len(items),
+                "accuracy": 100 * float(np.mean(accuracies)) if accuracies else None,
+                "flops": float(np.mean([item["flops"] for item in items])),
+                "seconds": float(np.mean([item["seconds"] for item in items])),
+            }
+        )
+    return rows
+
+
+def comparison(report: Report) -> list[tuple[Panel, Row]]:
+    """Rows of the large table: per panel accuracy and picking, and at equal cost the declared cost and seconds."""
+    _, cost, ladder = report.pays
+    rows, seen = [], set()
+    for panel in report.panels:
+        for row in panel.contrasts:
+            timed = (row["cost"], row["ladder"]) == ("wall_clock", ladder)
+            if (row["question"] != "pays" or row["cost"] == cost or timed) and id(row) not in seen:
+                seen.add(id(row))
+                rows.append((panel, row))
+    return rows
+
+
+def against(row: Row) -> str:
+    """What a contrast compares with: ``full``, ``full ladder at equal seconds, amortised``."""
+    if row["question"] != "pays":
+        return str(row["baseline"])
+    return f"{row['baseline']} at equal {wording.COST_WORDS[row['cost']]}, {row['account']}"
+
+
+def relative_cost(panel: Panel, arm: Row, field: str, account: str | None) -> float | None:
+    """Cost of ``arm`` relative to full training; None where one of the two is unknown."""
+    if panel.full is None:
+        return None
+    mine, whole = (item[field] if account is None else item[field][account] for item in (arm, panel.full))
+    return mine / whole if mine and whole else None
+
+
+def picked(report: Report, arm: Row) -> Picked:
+    """What ``arm`` picked, as means over its finished runs."""
+    picks = [cell.picks for cell in report.cells(arm)]
+    names = list(dict.fromkeys(name for pick in picks for name in pick.diagnostics))
+    means = [(name, _mean([pick.diagnostics.get(name) for pick in picks])) for name in names]
+    return Picked(
+        unique=_mean([pick.unique for pick in picks]),
+        repeats=_mean([pick.max_repeats for pick in picks]),
+        loss=_mean([pick.mean_picked_loss for pick in picks]),
+        diagnostics=[(name, value) for name, value in means if value is not None],
+    )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None and np.isfinite(value)]
+    return float(np.mean(known)) if known else None
+
+
+def plain_interval(low: float | None, high: float | None) -> str:
+    """An interval of accuracies: ``96.8 to 97.4``."""
+    return wording.NONE if low is None or high is None else f"{low:.2f} to {high:.2f}"
+
+
+def significant(value: float | None) -> str:
+    """Three significant digits."""
+    return wording.NONE if value is None else f"{value:.3g}"

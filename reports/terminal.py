@@ -1,0 +1,120 @@
+"""The report's first table in a terminal of 80 columns, and as plain lines where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .style import clean, short
+from .view import Panel, Row, panels_of
+from .wording import COST_WORDS, MINUS, NONE, brief, level, percent, points, tone
+
+_NAME = 14
+_PLAIN = {MINUS: "-", NONE: "-", "\u00b1": "+/-", "\u2026": "...", "\u202f": " ", "\u00d7": "x"}
+_STYLES = {"good": "green", "fair": "cyan", "bad": "red", "open": ""}
+
+
+def print_summary(summary: Mapping[str, Any], console: Console, page: object = None) -> None:
+    """Print the answer, and for each data set a table of its arms.
+
+    Parameters
+    ----------
+    summary : mapping
+        As in ``summary.json``.
+    console : rich.console.Console
+    page : path, optional
+        Where the page lies; printed last.
+
+    Notes
+    -----
+    Names are never read as markup, and control characters in them never reach the terminal.
+    """
+    _say(console, summary["headline"], style="bold")
+    cells = summary["cells"]
+    for panel in panels_of(summary):
+        if any(arm["n"] for arm in panel.arms):
+            _table(summary, panel, console)
+    lacking = ", ".join(f"{cells[what]} {what}" for what in ("failed", "missing", "unreadable") if cells.get(what))
+    _say(console, f"{cells['done']} of {cells['planned']} runs done" + (f"; {lacking}" if lacking else "") + ".")
+    for failure in summary["failures"]:
+        _say(console, f"  failed: {clean(failure['label'])}, seed {failure['seed']}: {clean(failure['error'])}")
+    if page is not None:
+        _say(console, f"Report: {page}", wrap=False)
+
+
+def _say(console: Console, text: str, *, style: str = "", wrap: bool = True) -> None:
+    console.print(_text(console, clean(text), style), soft_wrap=not wrap, highlight=False)
+
+
+def _text(console: Console, text: str, style: str = "") -> Text:
+    """Text that the console's encoding can show: signs have plain twins, what is left becomes a question mark."""
+    if not console.encoding.lower().startswith("utf"):
+        for sign, twin in _PLAIN.items():
+            text = text.replace(sign, twin)
+        text = text.encode(console.encoding, "replace").decode(console.encoding)
+    return Text(text, style=style)
+
+
+def _table(summary: Mapping[str, Any], panel: Panel, console: Console) -> None:
+    matrix = summary["matrix"]
+    account, cost = matrix["pays"]["account"], matrix["pays"]["cost"]
+    note = f" ({clean(panel.dataset['note'])})" if panel.dataset["note"] else ""
+    title = f"{clean(panel.title)}{note}: {clean(matrix['learner']['text'])}"
+    console.print()
+    _say(console, title, style="bold")
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("arm", overflow="ellipsis", no_wrap=True, max_width=_NAME)
+    table.add_column("accuracy", justify="right", no_wrap=True)
+    table.add_column("against full", justify="right", no_wrap=True)
+    table.add_column("picking", justify="right", no_wrap=True)
+    table.add_column("pays", justify="right", no_wrap=True)
+    table.add_column("verdict", overflow="fold")
+    for arm in (*(arm for arm in panel.main_arms if arm["role"] != "strategy"), *panel.role("strategy")):
+        if arm["n"]:
+            table.add_row(*(_text(console, text, style) for text, style in _cells(panel, arm, matrix["pays"])))
+    console.print(table)
+    levels = " or ".join(sorted({level(row) for row in panel.contrasts})) or NONE
+    ladder = matrix["pays"]["ladder"]
+    _say(
+        console,
+        f"Points; ± 95 % of the mean, [..] {levels}. picking: against as many random picks. pays and its verdict: against"
+        f" the {ladder} ladder at equal {COST_WORDS[cost]}, {account}. * declared; the rest is exploratory.",
+        style="dim",
+    )
+
+
+def _cells(panel: Panel, arm: Row, pays: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Text and style of each cell of an arm's row."""
+    accuracy = arm["accuracy"]
+    half = "" if accuracy["ci_low"] is None else f" \u00b1{(accuracy['ci_high'] - accuracy['ci_low']) / 2:.2f}"
+    chosen = tuple(pays[key] for key in ("account", "cost", "ladder"))
+    paid = [row for row in panel.of(arm, "pays") if (row["account"], row["cost"], row["ladder"]) == chosen]
+    rows = [panel.of(arm, "accuracy"), panel.of(arm, "picking"), paid]
+    against, picking, paying = (found[0] if found else None for found in rows)
+    return [
+        (short(arm["label"], _NAME), ""),
+        (percent(accuracy["mean"]) + half, ""),
+        (_difference(against, wide=True), ""),
+        (_difference(picking), ""),
+        (_difference(paying), ""),
+        (brief(paying["verdict"]), _STYLES[tone(paying["verdict"])]) if paying else ("", ""),
+    ]
+
+
+def _difference(row: Row | None, *, wide: bool = False) -> str:
+    if row is None or row["mean_difference"] is None:
+        return ""
+    text = points(row["mean_difference"]) + ("*" if row["primary"] else " ")
+    if wide and row["ci_low"] is not None:
+        text += f"[{_end(row['ci_low'])},{_end(row['ci_high'])}]"
+    return text
+
+
+def _end(value: float) -> str:
+    text = f"{abs(value):.2f}"
+    return text if value >= 0 or float(text) == 0 else MINUS + text
