@@ -277,7 +277,7 @@ def _beyond(points: Sequence[LadderPoint]) -> tuple[str, ...]:
     if above:
         notes += (
             f"{len(above)} of {len(points)} runs cost more than the ladder's top rung "
-            f"(by {np.mean(above):.2g} % on average) and are compared with it, which favours the strategy",
+            f"(by {_short(float(np.mean(above)))} % on average) and are compared with it, which favours the strategy",
         )
     if below:
         notes += (
@@ -287,7 +287,11 @@ def _beyond(points: Sequence[LadderPoint]) -> tuple[str, ...]:
     return notes
 
 
+def _short(percent: float) -> str:
+    return f"{percent:.0f}" if percent >= 10 else f"{percent:.2g}"
+
+
 def _unequal_samples(pairs: Sequence[tuple[Cell, Cell]]) -> tuple[str, ...]:
     """The twin's promise is the same number of trained samples: say so where it is not kept."""
     apart = max((abs(a.picks.trained_samples / b.picks.trained_samples - 1) for a, b in pairs), default=0.0)
-    return (f"trained samples differ by up to {100 * apart:.2g} %",) if apart > 0 else ()
+    return (f"trained samples differ by up to {_short(100 * apart)} %",) if apart > 0 else ()
