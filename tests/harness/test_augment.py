@@ -6,14 +6,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from selbench.harness.augment import Augment, channel_statistics
-from selbench.harness.datasets.base import AUGMENTATIONS
-from selbench.harness.streams import derive, generator, keyed_uniform
-from selbench.strategies import UsageError
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision.transforms.v2 import functional as TF
+
+from selbench.harness.augment import Augment, channel_statistics
+from selbench.harness.datasets.base import AUGMENTATIONS
+from selbench.harness.streams import derive, generator, keyed_uniform
+from selbench.strategies import UsageError
 
 KEY = derive(0, "augment", 3)
 RANDOM_KINDS = [kind for kind in AUGMENTATIONS if kind != "none"]
@@ -61,7 +62,9 @@ def test_padded_crops_are_windows_of_the_padded_image(kind: str, padding: str, s
     seen = set()
     for source, view in zip(padded, views.round(), strict=True):
         windows = {
-            (top, left, flip): torch.equal(view.flip(-1) if flip else view, source[:, top:, left:][:, :resolution, :resolution])
+            (top, left, flip): torch.equal(
+                view.flip(-1) if flip else view, source[:, top:, left:][:, :resolution, :resolution]
+            )
             for top in range(last + 1)
             for left in range(last + 1)
             for flip in (False, True)
@@ -137,7 +140,7 @@ def test_no_host_synchronisation(kind: str) -> None:
     """On fake CUDA tensors whatever needs data on the host raises; the mode adds copies between devices."""
 
     class NoCopies(TorchDispatchMode):
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # noqa: ANN001, ANN202
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
             out = func(*args, **(kwargs or {}))
             if func._overloadpacket is torch.ops.aten._to_copy:
                 assert out.device == args[0].device, f"{func} copies to {out.device}"

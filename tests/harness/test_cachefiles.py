@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from selbench.harness.cachefiles import Content, cached, digest
 from selbench.strategies import UsageError
 

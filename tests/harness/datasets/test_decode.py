@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms.v2 import functional as TF
+
 from selbench.harness.datasets.decode import decode_files, open_rgb, resize
 from selbench.strategies import UsageError
-from torchvision.transforms.v2 import functional as TF
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 
@@ -95,7 +96,9 @@ def test_squares_agree_with_torchvision(tmp_path: Path, size: tuple[int, int]) -
     path = save(tmp_path / "x.png", Image.fromarray(smooth))
     ours, enlarged = decode_files([path], 40)
     whole = torch.from_numpy(smooth).permute(2, 0, 1)
-    theirs = TF.center_crop(TF.resize(whole, [40], interpolation=TF.InterpolationMode.BICUBIC, antialias=True), [40, 40])
+    theirs = TF.center_crop(
+        TF.resize(whole, [40], interpolation=TF.InterpolationMode.BICUBIC, antialias=True), [40, 40]
+    )
     # Cropping after rounding to whole pixels shifts the grid by up to half a pixel.
     assert (ours[0].int() - theirs.int()).abs().float().mean() < 3
     assert enlarged == (min(size) < 40)
@@ -149,6 +152,7 @@ def test_a_broken_file_is_named_in_one_line(tmp_path: Path, kind: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_flipped_bytes_never_raise_anything_else(tmp_path: Path) -> None:
     numbers = np.random.default_rng(3)
     path = tmp_path / "x.jpg"

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+
 from selbench.harness.datasets.splits import allocate, rank_in_class, split, subset
 from selbench.harness.streams import permutation
 from selbench.strategies import UsageError
@@ -34,7 +35,9 @@ def test_allocate_by_hand() -> None:
 
 @settings(deadline=None)
 @given(labels=LABELS, seed=st.integers(0, 10**6), holdout=st.floats(0, 0.45), val=st.floats(0, 0.45))
-def test_split_is_disjoint_exhaustive_and_stratified(labels: torch.Tensor, seed: int, holdout: float, val: float) -> None:
+def test_split_is_disjoint_exhaustive_and_stratified(
+    labels: torch.Tensor, seed: int, holdout: float, val: float
+) -> None:
     try:
         parts = split(labels, seed, holdout, val)
     except UsageError as error:
