@@ -16,6 +16,7 @@ from torch import Tensor
 from .errors import UsageError, did_you_mean
 
 Cadence = Literal["batch", "epoch", "run"]
+WeightsMode = Literal["relative", "raw"]
 
 LEARNER_SIGNALS = frozenset({"learner", "learner_probs", "learner_features"})
 """Signals that cost a scoring pass of the learner (or, at cadence ``run``, a proxy)."""
@@ -223,7 +224,7 @@ class Traits:
 
     cadence: Cadence
     needs: frozenset[str]
-    weights_mode: Literal["relative", "raw"]
+    weights_mode: WeightsMode
     exact_count: bool
     ratio: float | None
 
@@ -239,13 +240,13 @@ class Traits:
         name = type(strategy).__name__
         if not callable(getattr(strategy, "select", None)):
             raise UsageError(f"strategy {name} has no select(batch_feats, losses, ratio)")
-        cadence = getattr(strategy, "cadence", "batch")
+        cadence: Cadence = getattr(strategy, "cadence", "batch")
         if cadence not in ("batch", "epoch", "run"):
             raise UsageError(f"strategy {name}: cadence {cadence!r} is none of 'batch', 'epoch', 'run'")
         needs = frozenset(getattr(strategy, "needs", ()))
         for need in sorted(needs - NEEDS):
             raise UsageError(f"strategy {name} needs {need!r}, which no harness offers{did_you_mean(need, NEEDS)}")
-        mode = getattr(strategy, "weights_mode", "relative")
+        mode: WeightsMode = getattr(strategy, "weights_mode", "relative")
         if mode not in ("relative", "raw"):
             raise UsageError(f"strategy {name}: weights_mode {mode!r} is neither 'relative' nor 'raw'")
         exact = bool(getattr(strategy, "exact_count", True))

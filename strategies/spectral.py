@@ -107,12 +107,12 @@ class Graph:
         return self.linked * x - self.scale * similar
 
     def dense(self) -> Tensor:
-        """L ``[B, B]``, with the null eigenvalue moved to the top end of the spectrum."""
+        """L ``[B, B]``, with the null eigenvalue moved well above the others."""
         laplacian = torch.mm(self.rows, self.rows.t()).add_(self.shift).neg_()
         if self.normalized:
             laplacian.mul_(self.scale[:, None]).mul_(self.scale)
         laplacian.diagonal().copy_(self.linked if self.normalized else self.degrees)
-        return laplacian.add_(torch.outer(self.bound * self.null, self.null))
+        return laplacian.add_(torch.outer(2 * self.bound * self.null, self.null))
 
     def start(self) -> Tensor:
         """Where the search begins: a unit vector ``[B]`` that moves with the nodes when they are permuted.
@@ -166,8 +166,9 @@ def fiedler(feats: Tensor, *, normalized: bool = False, steps: int = STEPS) -> F
     graph = Graph(feats, normalized)
     size = graph.rows.shape[0]
     if size == 1:
-        zero = torch.zeros((), dtype=torch.float64, device=feats.device)
-        return Fiedler(torch.zeros(1, device=feats.device), zero, zero.float(), zero.expand(1, 1), zero)
+        nothing = torch.zeros(1, 1, dtype=torch.float64, device=feats.device)
+        value = nothing[0, 0]
+        return Fiedler(nothing[0].float(), value, value.float(), nothing, value + 1)
     if is_dense(size, feats.device):
         vector, value, projected = _solve_dense(graph)
     else:

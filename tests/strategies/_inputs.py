@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
+
 from selbench.strategies import BatchLosses, Pool, Strategy, load
 from selbench.strategies.registry import registry
-from torch import Tensor
 
 CLASSES = 4
 EPOCHS = 6

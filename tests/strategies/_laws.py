@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
+
 from selbench.strategies import BatchLosses, MissingSignal, Selection, Strategy, keep_count
 from selbench.strategies.interface import NEEDS
-from torch import Tensor
 
 from ._inputs import make, pool, replaced
 

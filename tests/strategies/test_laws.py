@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 
 import pytest
+
 from selbench.harness.flops import count_selection
 from selbench.strategies import UsageError, load
 from selbench.strategies.registry import registry

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
+from selbench.harness.flops import count_selection
 from selbench.strategies import Selection, Strategy
 
 from . import _laws
@@ -112,8 +114,6 @@ class LooksFree(Wrong):
 
 
 def count(call):
-    from selbench.harness.flops import count_selection
-
     return count_selection(call).flops
 
 

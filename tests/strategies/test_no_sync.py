@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+
 from selbench.strategies import BatchLosses, Pool, Strategy, load
 from selbench.strategies.spectral import diagnostics, fiedler
-from torch import Tensor
 
 from ._inputs import VARIANTS, label, make
 from ._sync import Waits, run_fake
