@@ -20,14 +20,18 @@ _ACCURACY = {
 }
 _PICKING = {
     SUPERIOR: "its picks were better than as many random ones",
-    NON_INFERIOR: "its picks were not shown to be better than as many random ones, and are no worse by {margin}",
+    NON_INFERIOR: (
+        "its picks were not shown to be better than as many random ones, but no worse than the margin of {margin} allows"
+    ),
     WORSE_WITHIN: "its picks were measurably worse than as many random ones, within the margin of {margin}",
     INFERIOR: "its picks were worse than as many random ones, by more than the margin of {margin}",
     INCONCLUSIVE: "whether its picks are as good as so many random ones stayed open",
 }
 _PAYS = {
     SUPERIOR: "at equal {cost} it was better than {ladder}",
-    NON_INFERIOR: "at equal {cost} it was not shown to be better than {ladder}, and is no worse by {margin}",
+    NON_INFERIOR: (
+        "at equal {cost} it was not shown to be better than {ladder}, but no worse than the margin of {margin} allows"
+    ),
     WORSE_WITHIN: "at equal {cost} it was measurably worse than {ladder}, within the margin of {margin}",
     INFERIOR: "at equal {cost} it was worse than {ladder}, by more than the margin of {margin}",
     INCONCLUSIVE: "whether it is as good as {ladder} at equal {cost} stayed open",
