@@ -21,7 +21,8 @@ _ACCURACY = {
 _PICKING = {
     SUPERIOR: "its picks were better than as many random ones",
     NON_INFERIOR: (
-        "its picks were not shown to be better than as many random ones, but no worse than the margin of {margin} allows"
+        "its picks were not shown to be better than as many random ones, "
+        "but no worse than the margin of {margin} allows"
     ),
     WORSE_WITHIN: "its picks were measurably worse than as many random ones, within the margin of {margin}",
     INFERIOR: "its picks were worse than as many random ones, by more than the margin of {margin}",

@@ -206,7 +206,7 @@ def test_two_thousand_records_take_seconds(tmp_path: Path) -> None:
         seeds=24,
         datasets=("digits", "cifar10", "flowers"),
         references=[f"r{i}" for i in range(6)],
-        test_n=1000,
+        test_n=400,
     )
     start = time.process_time()
     results = Results.read(tmp_path)

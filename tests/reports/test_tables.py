@@ -20,7 +20,7 @@ from selbench.reports.tables import safe, write_csv, write_tables
 @pytest.fixture(scope="module")
 def written(
     tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[Results, dict[str, Any], dict[str, list[dict[str, str]]]]:
+) -> tuple[Results, dict[str, Any], dict[str, Any]]:
     folder = write_results(tmp_path_factory.mktemp("results"), seeds=3, test_n=200, effects={"gstds": 0.0, "=1+1": 1.0})
     results = Results.read(folder)
     summary = summarise(results)
