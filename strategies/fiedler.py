@@ -9,8 +9,7 @@ from .base import Strategy
 from .errors import UsageError, one_of
 from .interface import BatchLosses, Pool
 from .sampling import oriented, top, top_flops
-from .spectral import STEPS, diagnostics, fiedler, fiedler_flops
-from .spectral import Fiedler as Pair
+from .spectral import STEPS, Eigenpair, diagnostics, fiedler, fiedler_flops
 
 
 class Fiedler(Strategy):
@@ -59,7 +58,7 @@ class Fiedler(Strategy):
         self.normalized = normalized
         self.negative = negative
         self.steps = steps
-        self._pair: Pair | None = None
+        self._pair: Eigenpair | None = None
         self._admitted = negative == "shift"
 
     def begin(self, pool: Pool) -> None:

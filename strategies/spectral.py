@@ -25,7 +25,7 @@ _MERGED = 1e-5  # LAPACK in float32 tells eigenvalues apart down to this share o
 _ROOM = 1.01  # keeps the bound on the spectrum strictly above the spectrum
 
 
-class Fiedler(NamedTuple):
+class Eigenpair(NamedTuple):
     """An approximate eigenpair, all on the device of the features.
 
     Parameters
@@ -135,7 +135,7 @@ class Graph:
         return rest * torch.where(enough, 1 / length.clamp_min(1e-30), 0.0)
 
 
-def fiedler(feats: Tensor, *, normalized: bool = False, steps: int = STEPS) -> Fiedler:
+def fiedler(feats: Tensor, *, normalized: bool = False, steps: int = STEPS) -> Eigenpair:
     """The eigenvector of the second-smallest eigenvalue of the batch graph's Laplacian.
 
     Lanczos with a fixed number of steps, each new vector orthogonalised twice against all earlier ones
@@ -161,14 +161,14 @@ def fiedler(feats: Tensor, *, normalized: bool = False, steps: int = STEPS) -> F
 
     Returns
     -------
-    Fiedler
+    Eigenpair
     """
     graph = Graph(feats, normalized)
     size = graph.rows.shape[0]
     if size == 1:
         nothing = torch.zeros(1, 1, dtype=torch.float64, device=feats.device)
         value = nothing[0, 0]
-        return Fiedler(nothing[0].float(), value, value.float(), nothing, value + 1)
+        return Eigenpair(nothing[0].float(), value, value.float(), nothing, value + 1)
     if is_dense(size, feats.device):
         vector, value, projected = _solve_dense(graph)
     else:
@@ -178,7 +178,7 @@ def fiedler(feats: Tensor, *, normalized: bool = False, steps: int = STEPS) -> F
     vector = vector / torch.linalg.vector_norm(vector).clamp_min(1e-30)
     vector = vector * torch.where(vector.max() >= -vector.min(), 1.0, -1.0)
     residual = torch.linalg.vector_norm(graph.apply(vector) - value.to(torch.float32) * vector)
-    return Fiedler(vector, value, residual, projected, graph.bound.double())
+    return Eigenpair(vector, value, residual, projected, graph.bound.double())
 
 
 def is_dense(size: int, device: torch.device) -> bool:
@@ -262,7 +262,7 @@ def _squared(power: Tensor) -> Tensor:
     return power
 
 
-def diagnostics(pair: Fiedler) -> dict[str, Tensor]:
+def diagnostics(pair: Eigenpair) -> dict[str, Tensor]:
     """How far the pair can be trusted, as float scalars on its device; nothing waits.
 
     Returns
