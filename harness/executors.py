@@ -87,25 +87,28 @@ class Local:
                     task = queue.take()
                     if task is None:
                         break
-                    slots[slot] = pool = slots[slot] or _process(context)
-                    running[pool.submit(_do, task)] = (slot, task)
+                    process = slots[slot] or _process(context)
+                    slots[slot] = process
+                    running[process.submit(_do, task)] = (slot, task)
                 if not running:
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     slot, task = running.pop(future)
                     outcome = _outcome(future)
                     if outcome.error:  # a fresh process for the next task: who knows what this one left behind
-                        pool = slots[slot]
-                        if pool is not None:
-                            pool.shutdown(wait=False, cancel_futures=True)
+                        _stop(slots[slot], wait=False)
                         slots[slot] = None
                     report(task, outcome)
                     for lost in queue.done(task, failed=bool(outcome.error)):
                         report(lost, Outcome(f"not run: it needs {task.name}, which failed: {outcome.error}"))
         finally:
-            for pool in slots:
-                if pool is not None:
-                    pool.shutdown(wait=True, cancel_futures=True)
+            for slot_process in slots:
+                _stop(slot_process, wait=True)
+
+
+def _stop(process: ProcessPoolExecutor | None, *, wait: bool) -> None:
+    if process is not None:
+        process.shutdown(wait=wait, cancel_futures=True)
 
 
 def _process(context: Context) -> ProcessPoolExecutor:

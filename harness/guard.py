@@ -70,7 +70,9 @@ class Guard:
         if weights is not None and (not isinstance(weights, Tensor) or weights.shape != picks.shape):
             raise StrategyFault("weights", f"weights must be a tensor of shape {list(picks.shape)}, like the picks")
         clamped = picks.clamp(0, size - 1)
-        hits = torch.zeros(size, dtype=torch.int64, device=picks.device).index_add_(0, clamped, torch.ones_like(clamped))
+        hits = torch.zeros(size, dtype=torch.int64, device=picks.device).index_add_(
+            0, clamped, torch.ones_like(clamped)
+        )
         fault = (clamped != picks).any().long() + 2 * (hits > 1).any().long()
         if weights is not None:
             bad = ~(torch.isfinite(weights) & (weights > 0))

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..strategies import UsageError
 from ..strategies.errors import did_you_mean
+from .datasets.base import Augmentation
 
 MARGINS = {"digits": 1.0, "cifar10": 0.5, "pets": 1.5, "flowers": 1.5}
 """Declared margins in points, by data set."""
@@ -48,7 +49,7 @@ class DatasetEntry(Part):
     val: float | int = Field(0.1, gt=0)
     margin: float | None = Field(None, gt=0)
     collapse: float | None = Field(None, ge=0, le=1)
-    augmentation: str | None = None
+    augmentation: Augmentation | None = None
 
 
 class ReferenceEntry(Part):
@@ -135,9 +136,16 @@ class Matrix(Part):
         """The seeds, one by one."""
         return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
 
-    def identity(self) -> str:
-        """A digest of everything but which strategies and seeds are asked for."""
-        return digest(self.model_dump(exclude={"seeds", "strategies", "title"}))
+    def identity(self, contents: dict[str, str]) -> str:
+        """A digest of everything but which strategies and seeds are asked for.
+
+        ``contents`` holds the content hashes of data sets and references, by name: a folder that has moved
+        is still the same data.
+        """
+        table = self.model_dump(exclude={"seeds", "strategies", "title"})
+        for entry in (*table["datasets"], *table["references"]):
+            entry["spec"] = entry["spec"].split(":")[0]
+        return digest([table, contents])
 
 
 def digest(value: Any) -> str:
@@ -164,7 +172,9 @@ def read(name_or_path: str, overrides: list[str] | None = None, datasets: list[s
     if not name_or_path.endswith(".toml"):
         known = shipped()
         if name_or_path not in known:
-            raise UsageError(f"no matrix named {name_or_path!r}{did_you_mean(name_or_path, known)} (or give a .toml path)")
+            raise UsageError(
+                f"no matrix named {name_or_path!r}{did_you_mean(name_or_path, known)} (or give a .toml path)"
+            )
         path = known[name_or_path]
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -213,7 +223,9 @@ def _override(table: dict[str, Any], text: str) -> None:
         else:
             raise UsageError(f"--set {text!r}: there is no table {parent!r} on the way to {key!r}")
     if not isinstance(at, dict):
-        raise UsageError(f"--set {text!r}: {'.'.join(parents)!r} is no table; for a list write {parents[-1]}.0.{last}=...")
+        raise UsageError(
+            f"--set {text!r}: {'.'.join(parents)!r} is no table; for a list write {parents[-1]}.0.{last}=..."
+        )
     if last == "passes" and parents == ["budget"]:
         at.pop("steps", None)
     if last == "steps" and parents == ["budget"]:
@@ -276,17 +288,14 @@ def _check(matrix: Matrix, where: str) -> None:
     if (matrix.budget.passes is None) == (matrix.budget.steps is None):
         raise UsageError(f"{where}: budget: give exactly one of passes and steps")
     labels = [entry.label or entry.name for entry in matrix.strategies]
-    for rows, what in (
-        (labels, "strategies: two are labelled"),
-        ([entry.name for entry in matrix.datasets], "datasets: two are named"),
-        ([entry.name for entry in matrix.references], "references: two are named"),
-    ):
-        for name in rows:
-            if rows.count(name) > 1:
-                raise UsageError(f"{where}: {what} {name!r}: give one another {'label' if 'label' in what else 'name'}")
+    _unique(labels, f"{where}: strategies: two are labelled", "label")
+    _unique([entry.name for entry in matrix.datasets], f"{where}: datasets: two are named", "name")
+    _unique([entry.name for entry in matrix.references], f"{where}: references: two are named", "name")
     for entry in matrix.datasets:
         if entry.margin is None and entry.name not in MARGINS:
-            raise UsageError(f"{where}: datasets: {entry.name!r} has no margin: declare one in points, such as margin = 1.0")
+            raise UsageError(
+                f"{where}: datasets: {entry.name!r} has no margin: declare one in points, such as margin = 1.0"
+            )
     if len(matrix.analysis.primary) > PRIMARY_LIMIT:
         raise UsageError(f"{where}: analysis.primary: at most {PRIMARY_LIMIT} primary contrasts a data set")
     for text in matrix.analysis.primary:
@@ -295,3 +304,9 @@ def _check(matrix: Matrix, where: str) -> None:
             raise UsageError(f"{where}: analysis.primary: {text!r} names no strategy here{did_you_mean(label, labels)}")
         if question not in QUESTIONS:
             raise UsageError(f"{where}: analysis.primary: {text!r} must end in one of {', '.join(QUESTIONS)}")
+
+
+def _unique(names: list[str], what: str, key: str) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"{what} {name!r}: give one another {key}")

@@ -80,6 +80,12 @@ class Pacer:
                 f"{self.pool} images: make batch smaller or the ratio larger"
             )
 
+        if self.batching == "fixed-candidates" and keep_count(self.lowest(), self.batch) < 2:
+            raise UsageError(
+                f"batch = {self.batch} at a keep ratio of {self.lowest():g} trains on one image a step, where batch "
+                "normalisation needs at least 2: make batch or the ratio larger"
+            )
+
     def lowest(self) -> float:
         """The lowest ratio that the schedule reaches."""
         return min(self.bucketed(self.schedule.ratio(i / 200)) for i in range(201))

@@ -277,8 +277,10 @@ class Planner:
         return shared
 
     def _reference_identity(self, name: str) -> list[Any]:
-        spec = next(r for r in self.matrix.references if r.name == name)
-        return [spec.spec or spec.name, spec.options, self.references[name][1]]
+        """What a reference is: its options where it is trained here, else the content of what it reads."""
+        entry = next(r for r in self.matrix.references if r.name == name)
+        instance, content = self.references[name]
+        return [(entry.spec or entry.name).split(":")[0], entry.options if instance.needs_holdout else content]
 
     def _twin(self, entry: DatasetEntry, arm: Arm, strategy: StrategyEntry, schedule: Named) -> Arm:
         """Random picks with the identical sequence of k, at the same cadence."""

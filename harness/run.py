@@ -81,7 +81,9 @@ def run(matrix: Matrix, request: Request) -> Done:
     loaded = {e.name: bank.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
     plan = Planner(matrix, loaded, references, precision).plan()
     store = Store(request.out or Path("results") / matrix.name)
-    store.claim(resolved(request.declared or matrix, matrix, plan, loaded))
+    contents = {f"reference {name}": content for name, (_, content) in references.items()}
+    contents |= {f"dataset {name}": data.fingerprint for name, data in loaded.items()}
+    store.claim(resolved(request.declared or matrix, matrix, plan, loaded, contents))
     cores = os.cpu_count() or 1
     workers = request.workers or (cores if device.type == "cpu" else 1)
     context = Context(
@@ -151,7 +153,9 @@ def _failure(task: Task, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def resolved(declared: Matrix, asked: Matrix, plan: Plan, loaded: dict[str, Loaded]) -> dict[str, Any]:
+def resolved(
+    declared: Matrix, asked: Matrix, plan: Plan, loaded: dict[str, Loaded], contents: dict[str, str]
+) -> dict[str, Any]:
     """The matrix as run: every default filled in, the arms by name, the data sets as they were found."""
     learner = registry("learners").load(declared.learner.name, **declared.learner.parameters())
     analysis = declared.analysis
@@ -160,7 +164,7 @@ def resolved(declared: Matrix, asked: Matrix, plan: Plan, loaded: dict[str, Load
         "version": VERSION,
         "name": declared.name,
         "title": declared.title or declared.name,
-        "identity": declared.identity(),
+        "identity": declared.identity(contents),
         "seeds": asked.seed_list(),
         "tuning": declared.tuning,
         "learner": {**declared.learner.model_dump(), "text": getattr(learner, "title", declared.learner.name)},
@@ -168,7 +172,7 @@ def resolved(declared: Matrix, asked: Matrix, plan: Plan, loaded: dict[str, Load
         "ladder": declared.ladder,
         "optimizer": declared.optimizer.model_dump(),
         "proxy": declared.proxy.model_dump(),
-        "references": [entry.model_dump() for entry in declared.references],
+        "references": [{**entry.model_dump(), "spec": entry.spec.split(":")[0]} for entry in declared.references],
         "analysis": analysis.model_dump(),
         "requested": {
             "strategies": [entry.label or entry.name for entry in asked.strategies],

@@ -94,9 +94,7 @@ class Sigmoid:
         Progress at which the curve is half way, before rescaling; ours.
     """
 
-    def __init__(
-        self, start: float = 0.18, end: float = 0.88, steepness: float = 10.0, midpoint: float = 0.5
-    ) -> None:
+    def __init__(self, start: float = 0.18, end: float = 0.88, steepness: float = 10.0, midpoint: float = 0.5) -> None:
         _check_ratio(start=start, end=end)
         if not steepness > 0 or not 0 <= midpoint <= 1:
             raise UsageError("schedule sigmoid: steepness must be above 0 and midpoint within [0, 1]")

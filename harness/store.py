@@ -7,11 +7,11 @@ import hashlib
 import json
 import os
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import tomli_w
-import tomllib
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor

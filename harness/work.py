@@ -116,10 +116,17 @@ class Worker:
         counts = None if "replay" not in task.uses else self._counts(task.uses["replay"])
         learner = self.learner()
         trainer = Trainer(
-            samples, learner, loaded.augment(seed, self.device), pacer_of(self.matrix, arm, len(samples), counts),
-            self.recipe(arm.score_mode), seed, self.build(learner, samples, loaded.resolution, seed), strategy, self.bf16,
-        )  # fmt: skip
-        curve = Curve(trainer, loaded.samples(seed, "val", self.device))
+            samples,
+            learner,
+            loaded.augment(seed, self.device),
+            pacer_of(self.matrix, arm, len(samples), counts),
+            self.recipe(arm.score_mode),
+            seed,
+            self.build(learner, samples, loaded.resolution, seed),
+            strategy,
+            self.bf16,
+        )
+        curve = Curve(trainer, loaded.samples(seed, "val", self.device) if arm.pool == "pool" else None)
         trainer.run(curve)
         return {
             "version": VERSION,
@@ -203,13 +210,13 @@ class Curve:
     ----------
     trainer : Trainer
         The run.
-    val : Samples
-        What accuracy is taken on; never the test split.
+    val : Samples or None
+        What accuracy is taken on, never the test split; None where val itself is trained on.
     """
 
-    def __init__(self, trainer: Trainer, val: Samples) -> None:
+    def __init__(self, trainer: Trainer, val: Samples | None) -> None:
         self.val = val
-        self.points: list[dict[str, float]] = []
+        self.points: list[dict[str, float | None]] = []
         self._seen = (0, 0)
         self._last = list(trainer.pacer)[-1]
 
@@ -222,19 +229,25 @@ class Curve:
         trained, candidates = tally.trained - self._seen[0], tally.candidates - self._seen[1]
         self._seen = (tally.trained, tally.candidates)
         with trainer.clock.phase("eval"):
-            bits = correct_bits(trainer.model, self.val.images, self.val.labels, trainer.augment)
+            accuracy = self._accuracy(trainer)
         self.points.append(
             {
                 "pass": tally.candidates / len(trainer.samples),
                 "progress": 1.0 if step == self._last else step.progress,
                 "train_loss": trainer.tally.train_loss(),
-                "val_accuracy": float(bits.double().mean()),
+                "val_accuracy": accuracy,
                 "ratio": trained / max(1, candidates),
                 "lr": trainer.optimizer.param_groups[0]["lr"],
                 "seconds": trainer.ledger.total("seconds"),
                 "total_flops": trainer.ledger.total("flops"),
             }
         )
+
+    def _accuracy(self, trainer: Trainer) -> float | None:
+        if self.val is None:
+            return None
+        bits = correct_bits(trainer.model, self.val.images, self.val.labels, trainer.augment)
+        return float(bits.double().mean())
 
 
 def trains_reference(matrix: Matrix) -> bool:

@@ -1,0 +1,124 @@
+"""The whole loop, in real processes: done once, gone on with, and failing well."""
+
+from __future__ import annotations
+
+import base64
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from selbench.harness.store import Store, checksum
+from selbench.strategies import UsageError
+
+
+@pytest.fixture(scope="module")
+def finished(request, tmp_path_factory):
+    """A tiny matrix, run once for the module."""
+    return tmp_path_factory.mktemp("run") / "tiny"
+
+
+def records(out: Path):
+    return {p.stem: json.loads(p.read_text()) for p in (out / "cells").glob("*.json")}
+
+
+def essence(record):
+    """A record without what may differ between two runs of it: seconds, memory, and when."""
+    record = json.loads(json.dumps(record))
+    for key in ("environment", "checksum", "memory_bytes"):
+        del record[key]
+    for account in record["ledger"].values():
+        del account["seconds"]
+    for point in record["curve"]:
+        del point["seconds"]
+    return record
+
+
+def test_a_matrix_is_run_gone_on_with_and_extended(train, tiny, finished):
+    tiny["strategies"] = [{"name": "gstds"}, {"name": "static"}]
+    done = train(tiny, finished)
+    assert done.planned == done.trained == 16 and not done.failed
+    first = records(finished)
+    assert len(first) == 16
+
+    # Again: nothing to do, nothing touched.
+    stamps = {p: p.stat().st_mtime_ns for p in (finished / "cells").iterdir()}
+    assert train(tiny, finished).trained == 0
+    assert stamps == {p: p.stat().st_mtime_ns for p in (finished / "cells").iterdir()}
+
+    # One record gone, one damaged: those two are trained again, to the same result.
+    gone, damaged = sorted(first)[:2]
+    (finished / "cells" / f"{gone}.json").unlink()
+    path = finished / "cells" / f"{damaged}.json"
+    path.write_bytes(path.read_bytes()[:-20])
+    assert train(tiny, finished).trained == 2
+    again = records(finished)
+    for id in (gone, damaged):
+        assert essence(again[id]) == essence(first[id])
+
+    # A strategy more: only its cells are trained.
+    tiny["strategies"].append({"name": "loss"})
+    assert train(tiny, finished).trained == 2
+
+    with pytest.raises(UsageError, match="another matrix"):
+        train({**tiny, "batch": 16}, finished)
+
+
+def test_records_are_whole_and_consistent(finished):
+    matrix = tomllib.loads((finished / "matrix.toml").read_text())
+    arms = {arm["key"]: arm for arm in matrix["arms"]}
+    for id, record in records(finished).items():
+        assert record["checksum"] == checksum(record) and record["id"] == id
+        arm = arms[record["arm"]]
+        assert (record["arm_label"], record["dataset"]) == (arm["label"], "digits")
+        result = record["result"]
+        bits = np.unpackbits(np.frombuffer(base64.b64decode(result["correct"]), dtype=np.uint8))[: result["test_n"]]
+        assert bits.mean() == pytest.approx(result["test_accuracy"])
+        ledger, last = record["ledger"], record["curve"][-1]
+        total = sum(account["flops"] for phase, account in ledger.items() if phase != "eval")
+        assert last["total_flops"] == pytest.approx(total) and last["progress"] == 1.0
+        assert record["selection"]["trained_samples"] == ledger["train"]["samples"]
+        assert ledger["train"]["flops"] == pytest.approx(ledger["train"]["samples"] * record["unit"]["train"])
+        for artefact in record["artefacts"]:
+            assert (finished / "artefacts" / artefact / "meta.json").exists()
+        assert str(finished) not in json.dumps(record)
+    costs = {r["arm_label"]: r["ledger"] for r in records(finished).values() if arms[r["arm"]]["rung"] == 1.0}
+    assert costs["gstds"]["select"]["flops"] > 0 == costs["full"]["select"]["flops"]
+    assert costs["loss"]["score"]["flops"] > 0 == costs["gstds"]["score"]["flops"]
+
+
+def test_twins_have_the_identical_sequence_of_counts(finished):
+    matrix = tomllib.loads((finished / "matrix.toml").read_text())
+    by_arm = {(r["arm"], r["seed"]): r["selection"]["k"] for r in records(finished).values()}
+    twins = [(arm["key"], arm["twin"]) for arm in matrix["arms"] if arm["role"] == "strategy"]
+    assert len(twins) == 3
+    for key, twin in twins:
+        for seed in (0, 1):
+            assert by_arm[key, seed] == by_arm[twin, seed]
+
+
+def test_a_failing_plugin_fails_its_own_cells_with_the_reason(train, tiny, tmp_path, installed_plugin):
+    tiny["strategies"] = [{"name": "raises-in-select"}, {"name": "every-other"}]
+    tiny["seeds"] = 1
+    done = train(tiny, tmp_path / "out")
+    assert len(done.failed) == 1 and done.trained == done.planned - 1
+    (failure,) = (json.loads(p.read_text()) for p in (tmp_path / "out" / "failed").iterdir())
+    assert failure["arm_label"] == "raises-in-select" and failure["origin"] == "selbench-tests-plugin 1.2"
+    assert "this strategy always fails" in failure["error"] and "Traceback" in failure["traceback"]
+
+
+def test_counts_that_depend_on_the_data_are_replayed_for_the_twin(train, tiny, tmp_path, installed_plugin):
+    tiny["strategies"] = [{"name": "own-count"}]
+    tiny["seeds"] = 1
+    out = tmp_path / "out"
+    assert not train(tiny, out).failed
+    cells = {r["arm_label"]: r["selection"]["k"] for r in records(out).values()}
+    assert cells["own-count"] == cells["uniform, counts of own-count"]
+    assert len({k for k, _ in cells["own-count"]}) > 1
+
+
+def test_a_store_does_not_take_a_half_written_cell_for_done(finished):
+    store = Store(finished)
+    (finished / "cells" / ".abc.json.tmp").write_text("{")
+    assert not store.has_cell("abc")

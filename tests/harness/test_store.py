@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from selbench.harness.store import Store, checksum
+from selbench.strategies import UsageError
+
+RECORD = {"version": 1, "id": "ab", "result": {"test_accuracy": 0.1 + 0.2}, "curve": [1e-300, 3]}
+
+
+def test_a_record_comes_back_and_any_flipped_bit_makes_it_count_as_not_done(tmp_path):
+    store = Store(tmp_path)
+    store.write_cell(RECORD)
+    path = store.cell_path("ab")
+    assert store.cell("ab") == {**RECORD, "checksum": checksum(RECORD)}
+    good = path.read_bytes()
+    value = json.loads(good)
+    for place in range(0, len(good), 3):
+        for bit in (0, 4):
+            path.write_bytes(good[:place] + bytes([good[place] ^ 1 << bit]) + good[place + 1 :])
+            try:
+                unchanged = json.loads(path.read_bytes()) == value  # white space, or the same number written otherwise
+            except ValueError:
+                unchanged = False
+            assert store.has_cell("ab") == unchanged
+
+
+def test_no_reader_ever_sees_half_a_file_and_no_temporary_is_left(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    store.write_cell(RECORD)
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space"):
+        store.write_cell({**RECORD, "curve": []})
+    assert store.cell("ab")["curve"] == RECORD["curve"]
+    assert [p.name for p in (tmp_path / "cells").iterdir()] == ["ab.json"]
+
+
+def test_numbers_that_json_does_not_have_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        Store(tmp_path).write_cell({**RECORD, "curve": [float("nan")]})
+
+
+def test_an_artefact_is_done_when_its_description_is_there(tmp_path):
+    store = Store(tmp_path)
+    assert not store.has_artefact("x")
+    store.write_artefact("x", {"losses": torch.arange(3.0)}, {"needs": []})
+    assert store.has_artefact("x") and store.artefact_meta("x") == {"needs": []}
+    assert store.artefact_tensors("x")["losses"].tolist() == [0, 1, 2]
+
+
+def resolved(**changes):
+    base = {
+        "name": "m",
+        "identity": "1",
+        "seeds": [0],
+        "requested": {"strategies": ["a"], "seeds": [0]},
+        "arms": [{"key": "k1"}],
+    }
+    return {**base, **changes}
+
+
+def test_a_folder_takes_one_matrix_and_joins_what_is_asked_for(tmp_path):
+    import tomllib
+
+    store = Store(tmp_path / "new" / "folder")
+    store.claim(resolved())
+    store.claim(resolved(seeds=[0, 1], requested={"strategies": ["b"], "seeds": [0, 1]}, arms=[{"key": "k2"}]))
+    now = tomllib.loads((store.root / "matrix.toml").read_text())
+    assert now["requested"] == {"strategies": ["b", "a"], "seeds": [0, 1]} and now["seeds"] == [0, 1]
+    assert [arm["key"] for arm in now["arms"]] == ["k2", "k1"]
+    with pytest.raises(UsageError, match=r"another matrix .* choose another --out"):
+        store.claim(resolved(identity="2"))
+
+
+def test_a_folder_of_other_things_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(UsageError, match="not empty"):
+        Store(tmp_path).claim(resolved())
+    (tmp_path / "matrix.toml").write_text("= broken")
+    with pytest.raises(UsageError, match="damaged"):
+        Store(tmp_path).claim(resolved())

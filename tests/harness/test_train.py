@@ -1,0 +1,221 @@
+"""The loop itself: pairing, isolation of streams, cadences, weights, ledger."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from selbench.harness.augment import Augment
+from selbench.harness.guard import StrategyFault
+from selbench.harness.learners import ResNet18
+from selbench.harness.pacing import Pacer
+from selbench.harness.schedules import Fixed
+from selbench.harness.train import Recipe, Samples, Trainer
+from selbench.strategies import Pool, Selection, load
+
+N = 96
+
+
+def samples(**signals):
+    g = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (N, 1, 8, 8), dtype=torch.uint8, generator=g)
+    return Samples(images, torch.arange(N) % 4, 4, signals)
+
+
+def trainer(strategy=None, ratio=0.5, *, seed=1, passes=2.0, pool=None, hold=False, **recipe):
+    pool = pool or samples()
+    pacer = Pacer(N, 32, "fixed-candidates", Fixed(ratio), passes=passes, hold=hold)
+    net = ResNet18(4)
+    model = net.build(1, 8, 4, torch.Generator().manual_seed(seed))
+    if hasattr(strategy, "begin"):
+        g = torch.Generator().manual_seed(9)
+        strategy.begin(Pool(N, 4, pool.labels, torch.device("cpu"), g))
+    recipe = {"lr": 0.05, **recipe}
+    return Trainer(pool, net, Augment("shift", 8, [0.5], [0.3]), pacer, Recipe(**recipe), seed, model, strategy)
+
+
+def weights(run):
+    return torch.cat([p.detach().flatten() for p in run.model.state_dict().values()])
+
+
+class All:
+    """Keeps everything, by call."""
+
+    needs = frozenset({"learner"})
+
+    def select(self, feats, losses, ratio):
+        return torch.arange(len(losses.index))
+
+
+class Drawing(All):
+    """Keeps everything and draws numbers from its own stream and from none."""
+
+    def begin(self, pool):
+        self.generator = pool.generator
+
+    def select(self, feats, losses, ratio):
+        torch.rand(100, generator=self.generator)
+        return super().select(feats, losses, ratio)
+
+
+def test_the_same_cell_twice_is_bit_equal_and_another_seed_is_not():
+    runs = [trainer(load("uniform"), seed=s) for s in (1, 1, 2)]
+    for run in runs:
+        run.run()
+    assert torch.equal(weights(runs[0]), weights(runs[1]))
+    assert not torch.equal(weights(runs[0]), weights(runs[2]))
+
+
+def test_a_strategy_that_keeps_all_trains_as_full_does_whatever_it_draws_and_scores():
+    """Scoring touches no running statistics, and a rule's draws do not shift the learner's stream."""
+    runs = [trainer(None, 1.0), trainer(All(), 1.0), trainer(Drawing(), 1.0)]
+    for run in runs:
+        run.run()
+    assert torch.equal(weights(runs[0]), weights(runs[1]))
+    assert torch.equal(weights(runs[0]), weights(runs[2]))
+    assert runs[1].ledger.phases["score"].flops > 0
+
+
+def test_scoring_in_train_mode_moves_the_running_statistics():
+    quiet, loud = trainer(All(), 1.0), trainer(All(), 1.0, score_mode="train")
+    quiet.run()
+    loud.run()
+    assert not torch.equal(quiet.model.stem[1].running_mean, loud.model.stem[1].running_mean)
+
+
+def test_the_ledger_books_what_was_done():
+    run = trainer(load("loss"), 0.25, passes=2.0)
+    run.run()
+    steps, k = 6, 8
+    phases = run.ledger.phases
+    assert run.tally.steps == steps and run.tally.counts == [[k, steps]]
+    assert phases["train"].samples == steps * k and phases["train"].flops == steps * k * run.unit_train
+    assert phases["score"].samples == steps * 32 and phases["score"].flops == steps * 32 * run.unit_forward
+    assert phases["select"].flops == steps * load("loss").flops(32, 0, k)
+    assert all(phases[name].seconds > 0 for name in ("data", "score", "select", "train"))
+    assert run.ledger.total("flops") == sum(phases[p].flops for p in phases if p != "eval")
+
+
+def test_a_rule_that_needs_no_learner_pays_for_no_scoring_and_augments_only_what_it_keeps():
+    run = trainer(load("uniform"), 0.25)
+    run.run()
+    assert run.ledger.phases["score"].samples == 0
+    assert run.ledger.phases["data"].samples == run.ledger.phases["train"].samples == 6 * 8
+
+
+def test_a_rule_that_states_no_cost_has_it_counted():
+    class Silent:
+        needs = frozenset({"learner"})
+
+        def select(self, feats, losses, ratio):
+            return losses.learner.topk(losses.k).indices
+
+    run = trainer(Silent(), 0.25)
+    run.run()
+    assert run.ledger.phases["select"].flops == 6 * 32 * 5  # top-k of 32: n log2 n
+
+
+class Weighted:
+    """Picks the first half with weights of which only the proportions matter."""
+
+    def __init__(self, scale, mode):
+        self.scale, self.weights_mode = scale, mode
+
+    def select(self, feats, losses, ratio):
+        weights = torch.linspace(1, 2, losses.k) * self.scale
+        return Selection(torch.arange(losses.k), weights)
+
+
+def test_relative_weights_cannot_change_the_learning_rate_and_raw_ones_do():
+    small, large, raw = (trainer(Weighted(s, m)) for s, m in ((1, "relative"), (4, "relative"), (4, "raw")))
+    for run in (small, large, raw):
+        run.run()
+    assert torch.equal(weights(small), weights(large))
+    assert not torch.allclose(weights(small), weights(raw))
+
+
+class Watcher:
+    """Cadence epoch: notes what it is told, keeps the samples of highest last loss."""
+
+    cadence = "epoch"
+    needs = frozenset({"learner", "age"})
+
+    def __init__(self):
+        self.seen, self.observed = [], 0
+
+    def observe(self, index, losses):
+        self.observed += len(index)
+
+    def select(self, feats, losses, ratio):
+        self.seen.append((losses.learner.clone(), losses.age.clone()))
+        return losses.learner.topk(round(ratio * N)).indices
+
+
+def test_cadence_epoch_sees_the_whole_pool_with_the_losses_last_seen():
+    rule = Watcher()
+    run = trainer(rule, 0.5, passes=3.0, hold=True)
+    run.run()
+    (first, age0), (second, age1), _ = rule.seen
+    assert len(rule.seen) == 3 and first.shape == (N,)
+    assert torch.isinf(first).all() and (age0 == -1).all()
+    assert torch.isfinite(second).sum() == N // 2 and ((age1 >= 0) == torch.isfinite(second)).all()
+    assert age1.max() == 3  # three steps ago, at the first of the epoch
+    assert rule.observed == run.tally.trained == 9 * 16
+    # Samples never seen have infinite loss, so the second epoch trains on the other half.
+    assert (run.tally.picks[torch.isinf(second)] >= 1).all()
+
+
+def test_cadence_run_trains_on_one_subset():
+    run = trainer(load("uniform", cadence="run"), 0.25, passes=8.0)
+    run.run()
+    picks = run.tally.picks
+    assert (picks > 0).sum() == N // 4 and picks.sum() == 8 * 24
+    assert set(picks[picks > 0].tolist()) == {8}
+
+
+class Odd:
+    """Keeps a number of its own."""
+
+    cadence = "epoch"
+    exact_count = False
+
+    def select(self, feats, losses, ratio):
+        return torch.arange(31 if losses.epoch else N)
+
+
+def test_a_count_that_depends_on_the_data_sets_the_size_of_the_steps():
+    run = trainer(Odd(), 0.5, passes=2.0, hold=True)
+    run.run()
+    assert run.tally.counts == [[32, 3], [10, 3]]
+
+
+def test_a_faulty_rule_fails_the_run():
+    class Twice:
+        def select(self, feats, losses, ratio):
+            return torch.zeros(losses.k, dtype=torch.int64)
+
+    with pytest.raises(StrategyFault, match="twice"):
+        trainer(Twice()).run()
+
+
+def test_signals_that_were_not_declared_are_not_there():
+    class Greedy:
+        def select(self, feats, losses, ratio):
+            return losses.learner.topk(losses.k).indices
+
+    with pytest.raises(AttributeError, match="declare needs"):
+        trainer(Greedy()).run()
+
+
+def test_cached_signals_come_in_the_candidates_order():
+    class Checks:
+        needs = frozenset({"features", "reference"})
+
+        def select(self, feats, losses, ratio):
+            assert torch.equal(feats[:, 0].long(), losses.index)
+            assert torch.equal(losses.reference.long(), losses.index)
+            assert torch.equal(losses.labels, losses.index % 4)
+            return torch.arange(losses.k)
+
+    ids = torch.arange(N).float()
+    trainer(Checks(), pool=samples(features=ids[:, None].repeat(1, 3), reference=ids)).run()
