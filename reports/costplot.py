@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -13,6 +14,9 @@ from .view import Panel, Report, Row
 from .wording import flops, percent, ratio, seconds
 
 WIDTH = 6.2
+_WILD = 0.6
+"""Share of the axis from which an interval is only hinted at: that of an arm with collapsed runs fills it."""
+
 _ROLES = ("strategy", "full", "uniform", "full-all")
 QUANTITIES = {"flops": ("total_flops", "total FLOPs", flops), "seconds": ("seconds", "seconds", seconds)}
 
@@ -43,9 +47,8 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
     costs = [place_of(arm) for arm in everything]
     if quantity == "flops":
         costs += [1 / arm["ceiling"] for arm in strategies if arm["ceiling"]]
-    lows = [_ends(arm)[0] for arm in everything]
     relative_scale(axes, min(costs), max(costs))
-    accuracy_scale(axes, min(lows), max(_ends(arm)[1] for arm in everything))
+    accuracy_scale(axes, *_range(everything))
     axes.grid(True, axis="y")
     axes.spines["left"].set_visible(False)
     tags = []
@@ -79,15 +82,25 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
     return finish(figure, name, title, _words(everything, place_of, unit, account))
 
 
+def _range(arms: Sequence[Row]) -> tuple[float, float]:
+    """Accuracies to show: all means with a typical interval; the interval of a collapsed arm would flatten the rest."""
+    means = [arm["accuracy"]["mean"] for arm in arms]
+    typical = statistics.median(_ends(arm)[1] - _ends(arm)[0] for arm in arms) / 2
+    return max(min(means) - typical, 0.0), min(max(means) + typical, 100.0)
+
+
 def _ends(arm: Row) -> tuple[float, float]:
     accuracy = arm["accuracy"]
     mean = accuracy["mean"]
     low, high = accuracy["ci_low"], accuracy["ci_high"]
-    return (mean if low is None else low), (mean if high is None else min(high, 100.0))
+    return (mean if low is None else max(low, 0.0)), (mean if high is None else min(high, 100.0))
 
 
 def _point(axes: Axes, x: float, arm: Row, look: Look, *, small: bool = False) -> None:
-    axes.plot([x, x], _ends(arm), color=look.colour, linewidth=1.0 if small else 1.4, alpha=0.75, zorder=3)
+    low, high = _ends(arm)
+    wild = high - low > _WILD * (axes.get_ylim()[1] - axes.get_ylim()[0])
+    style = {"linestyle": (0, (1, 3)), "linewidth": 0.9} if wild else {"linewidth": 1.0 if small else 1.4}
+    axes.plot([x, x], [low, high], color=look.colour, alpha=0.75, zorder=3, **style)
     axes.plot(
         x,
         arm["accuracy"]["mean"],
@@ -110,5 +123,3 @@ def _ceiling(axes: Axes, x: float, least: float, y: float, look: Look) -> None:
 def _words(arms: Sequence[Row], place_of, unit: str, account: str) -> str:  # type: ignore[no-untyped-def]
     lines = [f"{clean(arm['label'])} {percent(arm['accuracy']['mean'])} % at {ratio(place_of(arm))}" for arm in arms]
     return f"Test accuracy against {unit} ({account}) relative to full training: " + "; ".join(lines) + "."
-
-

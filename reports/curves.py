@@ -29,7 +29,9 @@ def look_of(report: Report, arm: Row) -> Look:
     return report.looks[arm["label"]] if arm["role"] == "strategy" else _BASELINES[arm["role"]]
 
 
-def mean_curve(cells: Sequence[Cell], across: Callable[[Point], float], value: Callable[[Point], float | None]) -> Curve:
+def mean_curve(
+    cells: Sequence[Cell], across: Callable[[Point], float], value: Callable[[Point], float | None]
+) -> Curve:
     """Mean over seeds of ``value`` against ``across``, point by point up to the shortest curve, gaps left out."""
     length = min((len(cell.curve) for cell in cells), default=0)
     rows = [[(across(cell.curve[i]), value(cell.curve[i])) for cell in cells] for i in range(length)]

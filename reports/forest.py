@@ -10,9 +10,11 @@ from .style import BAND, INK, PAPER, RULE, SOFT, Drawing, Look, canvas, clean, f
 from .view import Report, Row
 from .wording import interval, level, points
 
-WIDTH = 5.0
+WIDTH = 4.3
+"""Inches: fits a phone without shrinking the type."""
+
 ROW = 0.235
-LABEL_LIMIT = 24
+LABEL_LIMIT = 20
 
 
 def forest(name: str, title: str, rows: Sequence[Row], report: Report, margin: float) -> Drawing:
@@ -31,7 +33,7 @@ def forest(name: str, title: str, rows: Sequence[Row], report: Report, margin: f
     labels = [short(row["strategy"], LABEL_LIMIT) for row in shown]
     height = 0.30 + ROW * max(len(shown), 2) + 0.46
     figure, (axes,) = canvas(WIDTH, height)
-    place(axes, left=min(max(text_width(labels) + 0.15, 0.5), 2.0), right=0.12, top=0.30, bottom=0.46)
+    place(axes, left=min(max(text_width(labels) + 0.15, 0.5), 1.55), right=0.12, top=0.30, bottom=0.46)
     low, high = _limits(shown, margin)
     axes.set_xlim(low, high)
     axes.set_ylim(max(len(shown), 2) - 0.5, -0.5)
@@ -45,7 +47,8 @@ def forest(name: str, title: str, rows: Sequence[Row], report: Report, margin: f
     axes.set_xlabel("difference in test accuracy, points")
     top = axes.get_xaxis_transform()
     axes.text(0, 1.0, " better \u2192", transform=top, ha="left", va="bottom", color=SOFT, fontsize=7.5)
-    axes.text(-margin, 1.0, f"margin \u2212{margin:g} ", transform=top, ha="right", va="bottom", color=SOFT, fontsize=7.5)
+    edge = f"margin \u2212{margin:g} "
+    axes.text(-margin, 1.0, edge, transform=top, ha="right", va="bottom", color=SOFT, fontsize=7.5)
     return finish(figure, name, title, _words(shown, margin))
 
 

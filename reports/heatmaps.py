@@ -16,7 +16,12 @@ from .wording import points
 WIDTH = 6.2
 ROW = 0.25
 LABEL_LIMIT = 22
-_TWO_SIDED = LinearSegmentedColormap.from_list("orange to blue", ["#b35806", "#f1a340", "#f7f4ec", "#74a9cf", "#0b5394"])
+_ON_PALE, _ON_DARK = "#1d1c19", "#fffefc"
+"""Type on coloured cells, which look the same on a dark page: no colour that the page replaces."""
+
+_TWO_SIDED = LinearSegmentedColormap.from_list(
+    "orange to blue", ["#b35806", "#f1a340", "#f7f4ec", "#74a9cf", "#0b5394"]
+)
 
 
 def class_shares(report: Report, arm: Row) -> NDArray[np.float64] | None:
@@ -51,7 +56,7 @@ def class_balance(name: str, title: str, report: Report, panel: Panel) -> Drawin
     reach = float(np.clip(np.abs(table).max(), 0.25, 2.0))
     _cells(axes, table, reach)
     axes.set_yticks(np.arange(len(arms)) + 0.5, labels, color=INK, fontsize=8.5)
-    ticks = np.arange(len(classes)) + 0.5 if few else []
+    ticks = (np.arange(len(classes) if few else 0) + 0.5).tolist()
     axes.set_xticks(ticks, [short(label, 14) for label in classes] if few else [], rotation=90, fontsize=7.5)
     if not few:
         axes.set_xlabel(f"the {len(classes)} classes, in the data set's order")
@@ -81,7 +86,7 @@ def sensitivity(name: str, title: str, panels: Sequence[Panel], rows: Sequence[S
     strategies = list(dict.fromkeys(label for column in found for label in column))
     labels = [short(label, LABEL_LIMIT) for label in strategies]
     heads = [short(panel.reference, 20) for panel in panels]
-    figure, (axes,) = canvas(5.0, 0.5 + ROW * max(len(labels), 2) + 0.15)
+    figure, (axes,) = canvas(4.3, 0.5 + ROW * max(len(labels), 2) + 0.15)
     place(axes, left=min(max(text_width(labels) + 0.15, 0.5), 1.9), right=0.1, top=0.5, bottom=0.15)
     if not strategies:
         note(axes, "no pair of runs to compare yet")
@@ -94,9 +99,9 @@ def sensitivity(name: str, title: str, panels: Sequence[Panel], rows: Sequence[S
     reach = float(max(np.nanquantile(np.abs(table), 0.9), 2 * panels[0].dataset["margin"]))
     _cells(axes, table, reach)
     for (line, number), value in np.ndenumerate(table):
-        pale = not np.isfinite(value) or abs(value) < 0.6 * reach
+        colour = INK if np.isnan(value) else _ON_DARK if abs(value) >= 0.6 * reach else _ON_PALE
         text = points(float(value))
-        axes.text(number + 0.5, line + 0.5, text, ha="center", va="center", color="#1d1c19" if pale else "#fffefc", fontsize=8)
+        axes.text(number + 0.5, line + 0.5, text, ha="center", va="center", color=colour, fontsize=8)
     axes.set_yticks(np.arange(len(labels)) + 0.5, labels, color=INK, fontsize=8.5)
     axes.xaxis.tick_top()
     axes.set_xticks(np.arange(len(heads)) + 0.5, heads, color=INK, fontsize=8)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
-from .style import SOFT, Look, clean, short, text_width
+from .style import SOFT, Look, clean, short, size_of, text_width
 
 LABEL_GAP = 0.155
 """Inches from one label to the next."""
@@ -70,17 +71,18 @@ def tags_beside(axes: Axes, tags: Sequence[Tag]) -> None:
     if not tags:
         return
     box = axes.get_position()
-    width, height = np.array([box.width, box.height]) * axes.figure.get_size_inches()
+    width, height = np.array([box.width, box.height]) * size_of(axes)
     points = (axes.transData + axes.transAxes.inverted()).transform([(tag.x, tag.y) for tag in tags])
     points = np.clip(points, 0, 1)
     gap = LABEL_GAP / height
     places = spread(points[:, 1], gap, -0.8 * gap, 1 + 0.8 * gap)
     column = 1 + _LEADER / width
     for tag, (x, y), at in zip(tags, points, places, strict=True):
-        own = {"transform": axes.transAxes, "color": tag.look.colour, "clip_on": False}
+        own: dict[str, Any] = {"transform": axes.transAxes, "color": tag.look.colour, "clip_on": False}
+        text = short(tag.text, TAG_LIMIT)
         axes.plot([x, column - 0.06 / width], [y, at], linewidth=0.5, alpha=0.5, zorder=1, **own)
         axes.plot(column, at, marker=tag.look.marker, markersize=4.5, **own)
-        axes.text(column + 0.08 / width, at, short(tag.text, TAG_LIMIT), transform=axes.transAxes, va="center", fontsize=8)
+        axes.text(column + 0.08 / width, at, text, transform=axes.transAxes, va="center", fontsize=8)
 
 
 def accuracy_scale(axes: Axes, lowest: float, highest: float) -> bool:
@@ -146,4 +148,3 @@ def fraction(value: float) -> str:
 def note(axes: Axes, text: str) -> None:
     """A remark in the middle of axes that have nothing to draw."""
     axes.text(0.5, 0.5, clean(text), transform=axes.transAxes, ha="center", va="center", color=SOFT)
-

@@ -93,6 +93,8 @@ def context(report: Report, figures: Sequence[Placed]) -> dict[str, Any]:
         "several_references": any(placed.kind == "references" for placed in figures),
         "dataset_options": _options(report, lambda panel: (scopes[panel.key].dataset, panel.dataset["title"])),
         "reference_options": _options(report, lambda panel: (scopes[panel.key].reference, panel.reference)),
+        "answers": [(panel, answer) for panel in report.panels for answer in report.answers(panel)],
+        "failures": failure_rows(summary),
         "scope_of": lambda panel: scopes[panel.key],
         "machines": summary["environment"].get("machines", 0),
         "budget": budget_words(summary["matrix"]["budget"]),
@@ -178,6 +180,25 @@ def artefact_rows(summary: Row) -> list[dict[str, Any]]:
     return rows
 
 
+def failure_rows(summary: Row) -> list[dict[str, Any]]:
+    """Failures of one arm for one reason as one row, with all its seeds."""
+    groups: dict[tuple[str, str, str, str], list[int]] = {}
+    for item in summary["failures"]:
+        key = (item["label"], item["dataset"], item["reference"], item["error"])
+        groups.setdefault(key, []).append(item["seed"])
+    titles = {dataset["name"]: dataset["title"] for dataset in summary["matrix"]["datasets"]}
+    return [
+        {
+            "label": label,
+            "dataset": titles.get(name, name),
+            "reference": reference,
+            "error": error,
+            "seeds": sorted(seeds),
+        }
+        for (label, name, reference, error), seeds in sorted(groups.items())
+    ]
+
+
 def comparison(report: Report) -> list[tuple[Panel, Row]]:
     """Rows of the large table: per panel accuracy and picking, and at equal cost the declared cost and seconds."""
     _, cost, ladder = report.pays
@@ -225,8 +246,8 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def plain_interval(low: float | None, high: float | None) -> str:
-    """An interval of accuracies: ``96.8 to 97.4``."""
-    return wording.NONE if low is None or high is None else f"{low:.2f} to {high:.2f}"
+    """An interval of accuracies, cut off where accuracies end: ``96.80 to 97.41``."""
+    return wording.NONE if low is None or high is None else f"{max(low, 0):.2f} to {min(high, 100):.2f}"
 
 
 def significant(value: float | None) -> str:

@@ -9,9 +9,9 @@ from .style import INK, PHASE_HUES, SOFT, Drawing, canvas, clean, finish, place,
 from .view import Panel, Row
 from .wording import PHASE_WORDS, flops, ratio, seconds, share
 
-WIDTH = 5.0
+WIDTH = 4.3
 ROW = 0.25
-LABEL_LIMIT = 22
+LABEL_LIMIT = 20
 ARTEFACTS = "#cc79a7"
 UNITS = {"flops": ("total_flops", "FLOPs", flops), "seconds": ("seconds", "seconds", seconds)}
 
@@ -27,8 +27,8 @@ def phase_bars(name: str, title: str, panel: Panel, unit: str, account: str) -> 
     """Draw each arm's cost by phase, relative to full training; the share that selecting took is written out."""
     arms = [arm for arm in panel.main_arms if arm["n"] and arm[UNITS[unit][0]]["marginal"] is not None]
     labels = [short(arm["label"], LABEL_LIMIT) for arm in arms]
-    figure, (axes,) = canvas(WIDTH, 0.62 + ROW * max(len(arms), 2) + 0.46)
-    place(axes, left=min(max(text_width(labels) + 0.15, 0.5), 1.9), right=0.92, top=0.62, bottom=0.46)
+    figure, (axes,) = canvas(WIDTH, 0.78 + ROW * max(len(arms), 2) + 0.46)
+    place(axes, left=min(max(text_width(labels) + 0.15, 0.5), 1.55), right=0.66, top=0.78, bottom=0.46)
     whole = panel.full or (arms[0] if arms else None)
     base = whole[UNITS[unit][0]]["marginal"] if whole else None
     if not base:
@@ -54,7 +54,7 @@ def phase_bars(name: str, title: str, panel: Panel, unit: str, account: str) -> 
     axes.text(1.02, 1.0, "selection", transform=axes.transAxes, va="bottom", color=PHASE_HUES["select"], fontsize=7.5)
     figure.legend(
         loc="upper left",
-        ncols=3,
+        ncols=2,
         frameon=False,
         fontsize=7.5,
         labelcolor=SOFT,

@@ -1,8 +1,8 @@
 """How every figure looks: one palette, one type size, one way to become SVG and PNG.
 
-Text in the SVG files stays text. It can then be searched, selected and read aloud, takes the page's own font, and weighs
-a tenth of outlines; layout is measured in DejaVu Sans, which is wider than the fonts that replace it, so nothing grows
-out of its place. On the page the colours become CSS variables, so one drawing serves light, dark and print.
+Text in the SVG files stays text. It can then be searched, selected and read aloud, takes the page's own font, and
+weighs a tenth of outlines; layout is measured in DejaVu Sans, which is wider than the fonts that replace it, so nothing
+grows out of its place. On the page the colours become CSS variables, so one drawing serves light, dark and print.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib
@@ -62,7 +63,7 @@ VARIABLES = {
 
 DPI = 144
 
-_RC = {
+_RC: Any = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # names are untrusted: "$\\frac{" is a name, not a formula
     "text.usetex": False,
@@ -183,15 +184,23 @@ def drawing_rules() -> Iterator[None]:
 
 def canvas(width: float, height: float, *, columns: int = 1) -> tuple[Figure, list[Axes]]:
     """A figure of ``width`` x ``height`` inches and its axes, side by side; call under :func:`drawing_rules`."""
-    figure = Figure(figsize=(width, height), layout="none")
+    figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     return figure, [figure.add_subplot(1, columns, column + 1) for column in range(columns)]
 
 
 def place(axes: Axes, *, left: float, right: float, top: float, bottom: float) -> None:
     """Set the axes' margins in inches: the same type and row height whatever the size of the figure."""
-    width, height = axes.figure.get_size_inches()
+    width, height = size_of(axes)
     axes.set_position((left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height))
+
+
+def size_of(axes: Axes) -> tuple[float, float]:
+    """Width and height in inches of the figure that ``axes`` are on."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    width, height = figure.get_size_inches()
+    return float(width), float(height)
 
 
 def text_width(texts: Iterable[str], size: float = 8.5) -> float:
@@ -266,4 +275,3 @@ def _rewrite(key: str, value: str, name: str) -> str:
 
 def _variable(colour: str) -> str:
     return f"var({VARIABLES[colour]})" if colour in VARIABLES else colour
-

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .page import failure_rows
 from .style import clean, short
 from .view import Panel, Row, panels_of
 from .wording import COST_WORDS, MINUS, NONE, brief, level, percent, points, tone
@@ -36,13 +37,18 @@ def print_summary(summary: Mapping[str, Any], console: Console, page: object = N
     """
     _say(console, summary["headline"], style="bold")
     cells = summary["cells"]
-    for panel in panels_of(summary):
-        if any(arm["n"] for arm in panel.arms):
-            _table(summary, panel, console)
+    panels = [panel for panel in panels_of(summary) if any(arm["n"] for arm in panel.arms)]
+    for panel in panels:
+        _table(summary, panel, console)
+    if panels:
+        console.print()
+        _key(summary, console)
     lacking = ", ".join(f"{cells[what]} {what}" for what in ("failed", "missing", "unreadable") if cells.get(what))
     _say(console, f"{cells['done']} of {cells['planned']} runs done" + (f"; {lacking}" if lacking else "") + ".")
-    for failure in summary["failures"]:
-        _say(console, f"  failed: {clean(failure['label'])}, seed {failure['seed']}: {clean(failure['error'])}")
+    for row in failure_rows(summary):
+        seeds = ", ".join(map(str, row["seeds"]))
+        where = ", ".join(filter(None, (row["label"], row["dataset"], row["reference"])))
+        _say(console, f"  failed: {where} (seeds {seeds}): {row['error']}")
     if page is not None:
         _say(console, f"Report: {page}", wrap=False)
 
@@ -62,7 +68,6 @@ def _text(console: Console, text: str, style: str = "") -> Text:
 
 def _table(summary: Mapping[str, Any], panel: Panel, console: Console) -> None:
     matrix = summary["matrix"]
-    account, cost = matrix["pays"]["account"], matrix["pays"]["cost"]
     note = f" ({clean(panel.dataset['note'])})" if panel.dataset["note"] else ""
     title = f"{clean(panel.title)}{note}: {clean(matrix['learner']['text'])}"
     console.print()
@@ -78,12 +83,16 @@ def _table(summary: Mapping[str, Any], panel: Panel, console: Console) -> None:
         if arm["n"]:
             table.add_row(*(_text(console, text, style) for text, style in _cells(panel, arm, matrix["pays"])))
     console.print(table)
-    levels = " or ".join(sorted({level(row) for row in panel.contrasts})) or NONE
-    ladder = matrix["pays"]["ladder"]
+
+
+def _key(summary: Mapping[str, Any], console: Console) -> None:
+    levels = " or ".join(sorted({level(row) for row in summary["contrasts"]})) or NONE
+    pays = summary["matrix"]["pays"]
+    equal = f"the {pays['ladder']} ladder at equal {COST_WORDS[pays['cost']]}, {pays['account']}"
     _say(
         console,
-        f"Points; ± 95 % of the mean, [..] {levels}. picking: against as many random picks. pays and its verdict: against"
-        f" the {ladder} ladder at equal {COST_WORDS[cost]}, {account}. * declared; the rest is exploratory.",
+        f"Points of accuracy; \u00b1 95 % of the mean; [..] {levels}. picking: against as many random picks."
+        f" pays, verdict: against {equal}. * declared; the rest, verdicts in brackets, is exploratory.",
         style="dim",
     )
 
@@ -102,8 +111,15 @@ def _cells(panel: Panel, arm: Row, pays: Mapping[str, str]) -> list[tuple[str, s
         (_difference(against, wide=True), ""),
         (_difference(picking), ""),
         (_difference(paying), ""),
-        (brief(paying["verdict"]), _STYLES[tone(paying["verdict"])]) if paying else ("", ""),
+        _verdict(paying),
     ]
+
+
+def _verdict(row: Row | None) -> tuple[str, str]:
+    if row is None:
+        return "", ""
+    text = brief(row["verdict"])
+    return (text if row["primary"] else f"({text})"), _STYLES[tone(row["verdict"])]
 
 
 def _difference(row: Row | None, *, wide: bool = False) -> str:

@@ -97,9 +97,7 @@ class Report:
             return rows
         declared, cost, ladder = self.pays
         return [
-            row
-            for row in rows
-            if (row["account"], row["cost"], row["ladder"]) == (account or declared, cost, ladder)
+            row for row in rows if (row["account"], row["cost"], row["ladder"]) == (account or declared, cost, ladder)
         ]
 
     def cells(self, arm: Row) -> list[Cell]:
@@ -143,10 +141,9 @@ class Report:
             "on both sides": [row["strategy"] for row in rows if row["ci_low"] <= 0 <= row["ci_high"]],
         }
         found = "; ".join(f"{len(labels)} {side} ({names(labels)})" for side, labels in sides.items() if labels)
-        return (
-            f"Not declared, so exploratory: where the intervals of {plural(len(rows), 'other strategy', 'other strategies')}"
-            f" lie against {LADDER_WORDS[ladder]} at equal {COST_WORDS[cost]} ({account}): {found}."
-        )
+        others = plural(len(rows), "other strategy", "other strategies")
+        against = f"{LADDER_WORDS[ladder]} at equal {COST_WORDS[cost]} ({account})"
+        return f"Not declared, so exploratory: where the intervals of {others} lie against {against}: {found}."
 
     def look(self, row: Row) -> Look:
         """A strategy's own look, or the grey of a baseline; for a contrast or an arm."""

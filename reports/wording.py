@@ -81,6 +81,7 @@ def p_value(value: float | None) -> str:
 
 def _significant(value: float) -> str:
     """Three significant digits without an exponent."""
+    value = float(f"{value:.3g}")
     if value == 0:
         return "0"
     return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"

@@ -1,0 +1,198 @@
+"""Figures: they say what the numbers say, labels do not overlap, names are text, nothing global is left changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import matplotlib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from synthetic import write_results
+
+from selbench.reports import wording
+from selbench.reports.costplot import cost_plot
+from selbench.reports.curves import mean_curve, training_curves
+from selbench.reports.figures import Placed, draw
+from selbench.reports.forest import forest
+from selbench.reports.layout import spread
+from selbench.reports.results import Results
+from selbench.reports.style import HUES, canvas, clean, drawing_rules, finish, look
+from selbench.reports.summary import summarise
+from selbench.reports.view import Report
+
+HOSTILE = "<b>&$\\frac{\x01]]>--\u202e"
+
+
+def make(root: Path, **how: Any) -> Report:
+    results = Results.read(write_results(root, **how))
+    return Report.of(summarise(results), results)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    how = {"effects": {"gstds": 0.2, HOSTILE: -1.0, "static": -0.4}, "references": ("a", "b"), "seeds": 4}
+    return make(tmp_path_factory.mktemp("r"), collapse=[("gstds", 1)], **how)
+
+
+@pytest.fixture(scope="module")
+def drawn(report: Report) -> list[Placed]:
+    before = dict(matplotlib.rcParams)
+    placed = draw(report)
+    assert dict(matplotlib.rcParams) == before
+    return placed
+
+
+def test_every_kind_is_there_once_for_each_panel_and_account(report: Report, drawn: list[Placed]) -> None:
+    names = [placed.drawing.name for placed in drawn]
+    assert len(names) == len(set(names))
+    for panel in report.panels:
+        mine = [placed for placed in drawn if placed.panel is panel and placed.kind != "references"]
+        kinds = [(placed.kind, placed.account) for placed in mine]
+        assert len(kinds) == len(set(kinds)) == 2 + 3 + 2 * 3 + 2 + 3
+    assert [placed.kind for placed in drawn].count("references") == 3
+
+
+def test_text_stays_text_and_names_stay_names(drawn: list[Placed]) -> None:
+    shown = clean(HOSTILE)
+    for placed in drawn:
+        root = ElementTree.fromstring(placed.drawing.svg)
+        texts = ["".join(item.itertext()) for item in root.iter("{http://www.w3.org/2000/svg}text")]
+        if placed.kind in ("accuracy", "curves", "cost-flops", "phases-seconds", "classes"):
+            assert shown in texts, placed.drawing.name
+        inline = ElementTree.fromstring(placed.drawing.inline)
+        assert inline.tag == "svg" and inline.get("role") == "img"
+        described = {item.get("id") for item in inline.iter() if item.tag in ("title", "desc")}
+        assert set(str(inline.get("aria-labelledby")).split()) <= described
+
+
+def test_descriptions_carry_the_numbers(report: Report, drawn: list[Placed]) -> None:
+    panel = report.panels[0]
+    said = next(p.drawing.description for p in drawn if p.panel is panel and p.kind == "accuracy")
+    for row in report.question(panel, "accuracy"):
+        assert f"{clean(row['strategy'])} {wording.points(row['mean_difference'])}" in said
+
+
+def test_marks_stand_where_the_numbers_say(report: Report) -> None:
+    """Read the forest plot back from its SVG: horizontal distances between marks are proportional to differences."""
+    panel = report.panels[0]
+    rows = [row for row in report.question(panel, "accuracy") if abs(row["mean_difference"]) < 3]
+    with drawing_rules():
+        drawing = forest("f", "t", rows, report, panel.dataset["margin"])
+    root = ElementTree.fromstring(drawing.svg)
+    uses = list(root.iter("{http://www.w3.org/2000/svg}use"))
+    by_height = {float(use.attrib["y"]): float(use.attrib["x"]) for use in uses}
+    marks = [by_height[y] for y in sorted(by_height)][: len(rows)]
+    wanted = np.array([row["mean_difference"] for row in rows])
+    scale = np.polyfit(wanted, marks, 1)
+    assert len(marks) == len(rows) >= 3 and scale[0] > 0
+    assert np.allclose(np.polyval(scale, wanted), marks, atol=0.05)
+
+
+def test_labels_in_the_cost_plot_do_not_overlap(tmp_path: Path) -> None:
+    effects = {f"rule-{number:02d}": 0.01 * number for number in range(18)}
+    crowded = make(tmp_path, effects=effects, seeds=2)
+    panel = crowded.panels[0]
+    with drawing_rules():
+        drawings = [
+            cost_plot("c", "t", crowded, panel, "flops", "amortised"),
+            training_curves("d", "t", crowded, panel),
+        ]
+    for drawing in drawings:
+        root = ElementTree.fromstring(drawing.svg)
+        places = [
+            float(str(item.get("transform")).split()[-1].rstrip(")"))
+            if item.get("y") is None
+            else float(str(item.get("y")))
+            for item in root.iter("{http://www.w3.org/2000/svg}text")
+            if "".join(item.itertext()).startswith("rule-")
+        ]
+        assert len(places) == 18
+        assert np.diff(sorted(places)).min() >= 8, "points between lines of 8-point type"
+
+
+def test_same_strategy_same_look_and_no_two_alike(tmp_path: Path) -> None:
+    looks = [look(number) for number in range(24)]
+    assert len({(item.colour, item.marker) for item in looks}) == 24
+    assert [item.colour for item in looks[:6]] == list(HUES)
+
+
+@given(
+    wanted=st.lists(st.floats(0, 1), max_size=30),
+    gap=st.floats(0.001, 0.5),
+)
+def test_spread_keeps_order_gap_and_bounds(wanted: list[float], gap: float) -> None:
+    places = spread(wanted, gap, 0.0, 1.0)
+    assert len(places) == len(wanted)
+    if wanted:
+        assert places.min() >= -1e-9 and places.max() <= 1 + 1e-9
+        room = min(gap, 1 / max(len(wanted) - 1, 1))
+        order = np.argsort(wanted, kind="stable")
+        assert np.all(np.diff(places[order]) >= room - 1e-9)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_spread_leaves_alone_what_fits(wanted: list[float]) -> None:
+    gap = float(np.diff(sorted(wanted)).min(initial=1.0))
+    assert np.allclose(spread(wanted, gap, 0.0, 1.0), wanted, atol=1e-9)
+
+
+def test_mean_curve_is_the_mean(report: Report) -> None:
+    cells = report.cells(report.panels[0].main_arms[1])
+    x, y = mean_curve(cells, lambda point: point.passes, lambda point: point.val_accuracy)
+    assert np.allclose(y, np.mean([[point.val_accuracy for point in cell.curve] for cell in cells], axis=0))
+    assert np.allclose(x, [point.passes for point in cells[0].curve])
+
+
+def test_equal_data_give_equal_bytes() -> None:
+    def once() -> tuple[bytes, bytes]:
+        with drawing_rules():
+            figure, (axes,) = canvas(3, 2)
+            axes.plot([0, 1], [1, 0], marker="o")
+            drawing = finish(figure, "n", "t", "d")
+        return drawing.svg, drawing.png
+
+    assert once() == once()
+
+
+@given(st.text())
+def test_clean_text_is_fit_for_xml_and_a_terminal(text: str) -> None:
+    safe = clean(text)
+    marked = safe.replace("&", "&amp;").replace("<", "&lt;")
+    assert "".join(ElementTree.fromstring(f"<t>{marked}</t>").itertext()) == safe
+    assert not set(safe) & {"\x1b", "\n", "\r", "\x00", "\u202e"}
+
+
+@pytest.mark.parametrize(
+    ("format", "value", "text"),
+    [
+        (wording.points, -0.004, "0.00"),
+        (wording.points, 0.306, "+0.31"),
+        (wording.points, -1.2, "\u22121.20"),
+        (wording.points, None, "\u2013"),
+        (wording.points, float("nan"), "\u2013"),
+        (wording.p_value, 0.00099, "<\u202f.001"),
+        (wording.p_value, 0.01234, ".0123"),
+        (wording.p_value, 0.4567, ".457"),
+        (wording.p_value, 0.99999, "1"),
+        (wording.flops, 3.214e15, "3.21\u202fPFLOP"),
+        (wording.flops, 999.96e12, "1.00\u202fPFLOP"),
+        (wording.flops, 5e12, "5.00\u202fTFLOP"),
+        (wording.flops, 0.0, "0\u202fFLOP"),
+        (wording.seconds, 0.4213, "0.421\u202fs"),
+        (wording.seconds, 99.96, "1\u202fmin 40\u202fs"),
+        (wording.seconds, 7799, "2\u202fh 10\u202fmin"),
+        (wording.share, 0.00003, "<\u202f0.01\u202f%"),
+        (wording.share, 0.0034, "0.34\u202f%"),
+        (wording.share, 1.0, "100\u202f%"),
+        (wording.ratio, 0.62, "0.62\u00d7"),
+        (wording.ratio, 12.44, "12.4\u00d7"),
+        (wording.count, 50000, "50,000"),
+        (wording.size, 412e6, "412\u202fMB"),
+    ],
+)
+def test_numbers_as_people_read_them(format: Any, value: float | None, text: str) -> None:
+    assert format(value) == text
