@@ -197,3 +197,5 @@ def test_prints_every_panel(tab: Any) -> None:
     tab.emulate_media(media="print")
     assert tab.locator(".bar").is_hidden() and tab.locator("#accuracy-1a").is_visible()
     assert tab.evaluate("getComputedStyle(document.querySelector('.tall')).maxHeight") == "none"
+    tab.set_viewport_size({"width": 690, "height": 1000})
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 700, "A4 between its margins is 690 pixels wide"
