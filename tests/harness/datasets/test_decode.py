@@ -150,6 +150,16 @@ def test_a_broken_file_is_named_in_one_line(tmp_path: Path, kind: str) -> None:
     with pytest.raises(UsageError, match=rf"{kind}\.jpg") as caught:
         decode_files([good, bad, good], 8)
     assert "\n" not in str(caught.value)
+    assert ("over the limit" in str(caught.value)) == (kind in ("bomb", "just-too-large"))
+
+
+def test_only_the_named_decoders_are_tried(tmp_path: Path) -> None:
+    """The imaging library itself would open this one, and Encapsulated PostScript by an external program."""
+    Image.fromarray(PIXELS).save(tmp_path / "x.pcx")
+    (tmp_path / "x.pcx").rename(tmp_path / "x.png")
+    Image.open(tmp_path / "x.png").load()
+    with pytest.raises(UsageError, match="not an image that can be read"):
+        open_rgb(tmp_path / "x.png")
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -54,7 +54,7 @@ def test_paths_from_here_and_from_the_data_folder(
 
 
 def test_decoded_once_until_a_file_changes(tmp_path: Path, image_tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    root, cache = image_tree(tmp_path / "mine"), tmp_path / "cache"
+    root, cache = image_tree(tmp_path / "mine", suffix=".bmp"), tmp_path / "cache"
     decoded = []
     from selbench.harness.datasets import files
 
@@ -65,8 +65,10 @@ def test_decoded_once_until_a_file_changes(tmp_path: Path, image_tree: Tree, mon
     assert decoded == [10] and torch.equal(first.train, again.train)
     ImageFolder(str(root), resolution=16).load(None, cache)
     assert decoded == [10, 10]
-    path = root / "train/ant/0.png"
+    path = root / "train/ant/0.bmp"
+    size = path.stat().st_size
     Image.new("RGB", (40, 30), "red").save(path)
+    assert path.stat().st_size == size, "only the time of the change tells"
     os.utime(path, ns=(1, 1))
     changed = ImageFolder(str(root), resolution=32).load(None, cache)
     assert decoded == [10, 10, 10]
