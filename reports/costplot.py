@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from .layout import LABEL_GAP, Tag, accuracy_scale, note, relative_scale, tag_room, tags_beside
 from .style import FULL, PAPER, SOFT, UNIFORM, Drawing, Look, canvas, clean, finish, place
 from .view import Panel, Report, Row
-from .wording import flops, percent, ratio, seconds
+from .wording import budget_share, flops, percent, ratio, seconds
 
 WIDTH = 6.2
 _WILD = 0.6
@@ -120,6 +120,11 @@ def _ceiling(axes: Axes, x: float, least: float, y: float, look: Look) -> None:
     axes.plot(least, y, marker="|", color=look.colour, markersize=7, markeredgewidth=1.2, zorder=2)
 
 
+def _named(arm: Row) -> str:
+    rung = budget_share(arm["rung"])
+    return clean(arm["label"]) + (f" with {rung}" if rung else "")
+
+
 def _words(arms: Sequence[Row], place_of, unit: str, account: str) -> str:  # type: ignore[no-untyped-def]
-    lines = [f"{clean(arm['label'])} {percent(arm['accuracy']['mean'])} % at {ratio(place_of(arm))}" for arm in arms]
+    lines = [f"{_named(arm)} {percent(arm['accuracy']['mean'])} % at {ratio(place_of(arm))}" for arm in arms]
     return f"Test accuracy against {unit} ({account}) relative to full training: " + "; ".join(lines) + "."

@@ -43,7 +43,7 @@ def mean_curve(
 def training_curves(name: str, title: str, report: Report, panel: Panel) -> Drawing:
     """Draw validation accuracy against candidate passes, one line for each arm."""
     lines = []
-    for arm in panel.main_arms:
+    for arm in (arm for arm in panel.main_arms if arm["role"] != "full-all"):  # it trains on the validation images
         curve = mean_curve(report.cells(arm), lambda point: point.passes, lambda point: point.val_accuracy)
         if len(curve[0]):
             lines.append((arm, curve[0], 100 * curve[1]))

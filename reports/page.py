@@ -66,8 +66,8 @@ def _environment() -> jinja2.Environment:
 
 def filters() -> dict[str, Callable[..., str]]:
     """The number formats that templates may use."""
-    words = ("points", "percent", "share", "p_value", "flops", "seconds", "size", "ratio", "tone", "brief", "plural")
-    return {name: getattr(wording, name) for name in words}
+    numbers = ("points", "percent", "share", "p_value", "flops", "seconds", "size", "ratio", "budget_share")
+    return {name: getattr(wording, name) for name in (*numbers, "tone", "brief", "plural")}
 
 
 def _shown(value: Any) -> Any:
@@ -133,7 +133,7 @@ def inline(drawing: Drawing) -> Markup:
 
 def budget_words(budget: Mapping[str, Any]) -> str:
     """``20 passes, fixed-candidates, batch 128``."""
-    amount = [f"{value:,} {key}" for key, value in budget.items() if key in ("passes", "steps", "flops", "seconds")]
+    amount = [f"{value:,g} {key}" for key, value in budget.items() if key in ("passes", "steps", "flops", "seconds")]
     rest = [f"batch {budget['batch']}"] if "batch" in budget else []
     return ", ".join(amount + [str(budget[key]) for key in ("batching",) if key in budget] + rest)
 

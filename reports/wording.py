@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 MINUS = "\u2212"
@@ -137,6 +138,14 @@ def count(value: float | None) -> str:
 def plural(number: int, one: str, many: str | None = None) -> str:
     """``1 seed``, ``8 seeds``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def budget_share(rung: float) -> str:
+    """A rung of a ladder: ``1/4 of the budget``; empty for the whole."""
+    if rung == 1.0:
+        return ""
+    fraction = Fraction(rung).limit_denominator(16)
+    return f"{fraction if abs(fraction - rung) < 1e-9 else f'{rung:.3g}'} of the budget"
 
 
 def tone(verdict: str) -> str:

@@ -147,6 +147,12 @@ def test_mean_curve_is_the_mean(report: Report) -> None:
     assert np.allclose(x, [point.passes for point in cells[0].curve])
 
 
+def test_an_arm_that_trains_on_the_validation_images_has_no_curve(report: Report, drawn: list[Placed]) -> None:
+    assert any(arm["role"] == "full-all" and arm["n"] for arm in report.panels[0].arms)
+    curves = next(placed.drawing for placed in drawn if placed.kind == "curves")
+    assert "uniform" in curves.description and "full-all" not in curves.description
+
+
 def test_equal_data_give_equal_bytes() -> None:
     def once() -> tuple[bytes, bytes]:
         with drawing_rules():
@@ -190,6 +196,11 @@ def test_clean_text_is_fit_for_xml_and_a_terminal(text: str) -> None:
         (wording.share, 1.0, "100\u202f%"),
         (wording.ratio, 0.62, "0.62\u00d7"),
         (wording.ratio, 12.44, "12.4\u00d7"),
+        (wording.budget_share, 0.125, "1/8 of the budget"),
+        (wording.budget_share, 0.75, "3/4 of the budget"),
+        (wording.budget_share, 1 / 3, "1/3 of the budget"),
+        (wording.budget_share, 0.37, "0.37 of the budget"),
+        (wording.budget_share, 1.0, ""),
         (wording.count, 50000, "50,000"),
         (wording.size, 412e6, "412\u202fMB"),
     ],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,6 +29,11 @@ def text_of(root: Path, **how: object) -> tuple[Report, str]:
     return report, markdown.render(report, [Placed("accuracy", report.panels[0], "", drawing)])
 
 
+def named(arm: Mapping[str, Any]) -> str:
+    rung = {1.0: "", 0.5: ", 1/2 of the budget", 0.25: ", 1/4 of the budget"}[arm["rung"]]
+    return markdown.escape(arm["label"]) + rung
+
+
 def tables(text: str) -> list[list[list[str]]]:
     blocks = re.findall(r"(?:^\|.*\|\n)+", text, re.M)
     return [[line.strip().strip("|").split("|") for line in block.splitlines()] for block in blocks]
@@ -40,13 +47,13 @@ def test_tables_are_whole_and_complete(tmp_path: Path) -> None:
         assert len({len(row) for row in table}) == 1
         assert set("".join(table[1])) <= set("-: ")
     listed = [row[0].strip() for row in found[-1][2:]]
-    assert listed == [markdown.escape(arm["label"]) for arm in report.panels[0].arms if arm["n"]]
+    assert listed == [named(arm) for arm in report.panels[0].arms if arm["n"]]
 
 
 def test_numbers_are_those_of_the_summary(tmp_path: Path) -> None:
     report, text = text_of(tmp_path, seeds=8)
     for arm in report.summary["arms"]:
-        row = next(row for row in tables(text)[-1] if row[0].strip() == markdown.escape(arm["label"]))
+        row = next(row for row in tables(text)[-1] if row[0].strip() == named(arm))
         assert row[2].strip() == f"{arm['accuracy']['mean']:.2f}"
 
 
