@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -108,22 +110,23 @@ def report(results: Results) -> None:
 def _report(results: Path) -> None:
     from ..reports.build import build
     from ..reports.records import ResultsError
-    from ..reports.results import Results
-    from ..reports.summary import summarise
     from ..reports.terminal import print_summary
 
     try:
         page = build(results)
-        summary: dict[str, Any] = summarise(Results.read(results))
     except ResultsError as error:
         raise UsageError(str(error)) from None
-    print_summary(summary, Console())
-    print(f"report: {page}")
+    print_summary(json.loads((page.parent / "summary.json").read_text(encoding="utf-8")), Console(), page)
 
 
 def main() -> None:
     """Entry point: a :class:`UsageError` is one line on stderr and exit code 2, never a traceback."""
+    signal.signal(signal.SIGTERM, _interrupt)  # leave as Ctrl-C does
     _guarded(lambda: app(standalone_mode=True))
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _guarded(call: Callable[[], None]) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -43,7 +46,17 @@ _worker: Worker | None = None
 def _start(context: Context) -> None:
     global _worker  # one worker in each process, so that data sets are loaded once
     os.environ["OMP_NUM_THREADS"] = str(context.threads)
+    # Ctrl-C reaches the whole process group; the parent decides what becomes of a worker.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     _worker = Worker(context)
+
+
+def _leave_with(parent: int) -> None:
+    """End this process once its parent is gone, however that came about: no orphan trains on."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
 
 
 def _do(task: Task) -> Outcome:
@@ -96,19 +109,23 @@ class Local:
                     slot, task = running.pop(future)
                     outcome = _outcome(future)
                     if outcome.error:  # a fresh process for the next task: who knows what this one left behind
-                        _stop(slots[slot], wait=False)
+                        _stop(slots[slot])
                         slots[slot] = None
                     report(task, outcome)
                     for lost in queue.done(task, failed=bool(outcome.error)):
                         report(lost, Outcome(f"not run: it needs {task.name}, which failed: {outcome.error}"))
         finally:
             for slot_process in slots:
-                _stop(slot_process, wait=True)
+                _stop(slot_process)
 
 
-def _stop(process: ProcessPoolExecutor | None, *, wait: bool) -> None:
+def _stop(process: ProcessPoolExecutor | None) -> None:
+    """End a worker process now; what it was at is not finished, and is done again by the next run."""
     if process is not None:
-        process.shutdown(wait=wait, cancel_futures=True)
+        children = list((process._processes or {}).values())
+        process.shutdown(wait=False, cancel_futures=True)
+        for child in children:
+            child.kill()
 
 
 def _process(context: Context) -> ProcessPoolExecutor:

@@ -80,18 +80,18 @@ def run(matrix: Matrix, request: Request) -> Done:
     bank = Bank(data_dir, cache_dir, request.download)
     loaded = {e.name: bank.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
     plan = Planner(matrix, loaded, references, precision).plan()
+    cores = os.cpu_count() or 1
+    workers = (cores if device.type == "cpu" else 1) if request.workers is None else request.workers
+    executor = registry("executors").load(request.executor, workers=workers)
     store = Store(request.out or Path("results") / matrix.name)
     contents = {f"reference {name}": content for name, (_, content) in references.items()}
     contents |= {f"dataset {name}": data.fingerprint for name, data in loaded.items()}
     store.claim(resolved(request.declared or matrix, matrix, plan, loaded, contents))
-    cores = os.cpu_count() or 1
-    workers = request.workers or (cores if device.type == "cpu" else 1)
     context = Context(
-        matrix, store.root.resolve(), data_dir, cache_dir, str(device), precision, max(1, cores // max(1, workers))
+        matrix, store.root.resolve(), data_dir, cache_dir, str(device), precision, max(1, cores // workers)
     )
     todo = needed(plan, store)
     done = Done(store.root, len(plan.cells))
-    executor = registry("executors").load(request.executor, workers=workers)
     with Progress(todo, len(plan.cells), str(store.root)) as progress:
 
         def report(task: Task, outcome: Outcome) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -62,9 +63,9 @@ class Tally:
             for name, value in offered().items():
                 self._diagnostics.setdefault(str(name), []).append(torch.as_tensor(value).detach().double())
 
-    def train_loss(self) -> float:
-        """Mean training loss since the last call (waits for the device)."""
-        mean = float(self._loss) / max(1, self._loss_steps)
+    def train_loss(self) -> float | None:
+        """Mean training loss since the last call (waits for the device); None where training has diverged."""
+        mean = _finite(float(self._loss) / max(1, self._loss_steps))
         self._loss.zero_()
         self._loss_steps = 0
         return mean
@@ -81,6 +82,11 @@ class Tally:
             "class_counts": per_class.tolist(),
             "unique": float((self.picks > 0).double().mean()),
             "max_repeats": int(self.picks.max()),
-            "mean_picked_loss": float(self._picked) / self._picked_steps if self._picked_steps else None,
-            "diagnostics": {name: float(torch.stack(seen).mean()) for name, seen in self._diagnostics.items()},
+            "mean_picked_loss": _finite(float(self._picked) / self._picked_steps) if self._picked_steps else None,
+            "diagnostics": {name: _finite(float(torch.stack(seen).mean())) for name, seen in self._diagnostics.items()},
         }
+
+
+def _finite(value: float) -> float | None:
+    """``value``, or None for NaN and infinity: a diverged run is a result, and JSON has no word for its loss."""
+    return value if math.isfinite(value) else None

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import re
+import sys
+
+import pytest
+from selbench.harness import cli
+from selbench.strategies.registry import registry
+
+
+@pytest.fixture
+def selbench(monkeypatch, capsys):
+    """Run the command in this process; gives (exit code, stdout, stderr)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["selbench", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as leaving:
+            code = leaving.code or 0
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+@pytest.mark.parametrize("group", cli.GROUPS)
+def test_list_shows_every_registered_name_with_what_it_is(selbench, group):
+    code, out, _ = selbench("list", group)
+    assert code == 0
+    for name in registry(group).found():
+        assert re.search(rf"^{re.escape(name)}\s+\S+", out, re.MULTILINE), name
+
+
+def test_list_shows_a_broken_plugin_with_its_error_and_stops_nobody_else(selbench, installed_plugin):
+    code, out, _ = selbench("list", "strategies")
+    assert code == 0
+    assert "this module always fails" in out and "every-other" in out and "gstds" in out
+    assert "selbench-tests-plugin 1.2" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["list", "strategy"], "did you mean 'strategies'"),
+        (["run", "quik"], "did you mean 'quick'"),
+        (["run", "quick", "--set", "budget.pases=1"], "did you mean 'passes'"),
+        (["run", "quick", "--strategy", "gtsds"], "did you mean 'gstds'"),
+        (["run", "quick", "--dataset", "digits=imagefolder:/nowhere"], "/nowhere"),
+        (["run", "quick", "--set", "schedule.name=fixed", "--set", "schedule.ratio=0"], "outside (0, 1]"),
+        (["run", "quick", "--seeds", "0"], "at least one seed"),
+        (["run", "quick", "--set", "seeds=[]"], "at least one seed"),
+        (["run", "quick", "--device", "cuda:"], "is no device"),
+        (["run", "quick", "--executor", "clouds"], "no executor named 'clouds'"),
+        (["run", "quick", "--workers", "0"], "at least one"),
+        (["run", "cifar10-cpu", "--data-dir", "/nowhere"], "no such folder"),
+        (["report", "/nowhere"], "/nowhere"),
+    ],
+)
+def test_a_wrong_request_is_one_line_and_exit_code_2(selbench, tmp_path, arguments, says):
+    if arguments[0] == "run":
+        arguments = [*arguments, "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache"]
+    code, out, err = selbench(*arguments)
+    assert code == 2 and says in err and err.count("\n") == 1 and "Traceback" not in out + err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_data_set_says_what_to_do(selbench, tmp_path):
+    code, _, err = selbench("run", "flowers-cpu", "--data-dir", tmp_path, "--out", tmp_path / "out")
+    assert code == 2 and err.count("\n") == 1 and str(tmp_path) in err
+
+
+def test_a_folder_of_another_matrix_is_left_as_it_is(selbench, tmp_path):
+    (tmp_path / "matrix.toml").write_text('name = "other"\nidentity = "x"\n')
+    code, _, err = selbench("run", "quick", "--seeds", "1", "--out", tmp_path)
+    assert code == 2 and "another matrix" in err
+    assert [p.name for p in tmp_path.iterdir()] == ["matrix.toml"]
+
+
+def test_help_names_every_command(selbench):
+    code, out, _ = selbench("--help")
+    assert code == 0 and all(name in out for name in ("run", "report", "list"))

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import torch
+from selbench.harness.tally import Tally
+
+
+def test_counts_means_and_run_lengths():
+    tally = Tally(4, torch.device("cpu"))
+    for ids in ([0, 1], [2, 1], [1]):
+        tally.note(torch.tensor(ids), 3)
+    tally.note_loss(torch.tensor(1.0))
+    tally.note_loss(torch.tensor(3.0))
+    assert tally.train_loss() == 2.0 and tally.train_loss() == 0.0
+    read = tally.read(torch.tensor([0, 1, 1, 0]), 2)
+    assert read["k"] == [[2, 2], [1, 1]] and read["mean_ratio"] == 5 / 9 and read["class_counts"] == [1, 4]
+    assert (read["unique"], read["max_repeats"], read["mean_picked_loss"]) == (0.75, 3, None)
+
+
+def test_diagnostics_are_taken_once_an_epoch():
+    strategy = SimpleNamespace(diagnostics=lambda: {"gap": torch.tensor(next(values))})
+    values = iter([1.0, 5.0])
+    tally = Tally(2, torch.device("cpu"))
+    for epoch in (0, 0, 1, 1):
+        tally.note_diagnostics(strategy, SimpleNamespace(epoch=epoch))
+    assert tally.read(torch.tensor([0, 1]), 2)["diagnostics"] == {"gap": 3.0}
+
+
+def test_a_diverged_run_is_a_result_that_json_can_hold():
+    tally = Tally(2, torch.device("cpu"))
+    tally.note(torch.tensor([0]), 2)
+    tally.note_loss(torch.tensor(float("nan")))
+    tally.note_picked_loss(torch.tensor([float("inf")]))
+    assert tally.train_loss() is None
+    assert json.loads(json.dumps(tally.read(torch.tensor([0, 1]), 2), allow_nan=False))["mean_picked_loss"] is None
