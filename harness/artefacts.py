@@ -14,7 +14,7 @@ from .pacing import Pacer
 from .plan import Task
 from .references.probe import crossfit
 from .schedules import Fixed
-from .store import VERSION
+from .store import VERSION, Store
 from .train import Samples, Trainer
 from .work import Worker
 
@@ -46,6 +46,10 @@ Made = tuple[dict[str, Tensor], Ledger, dict[str, Any]]
 def _features(worker: Worker, task: Task) -> Made:
     """Features of every training image by a frozen reference: one pass, whatever the number of cells."""
     reference, loaded = worker.reference(task), worker.loaded(task)
+    cache = Store(worker.context.cache_dir / "features")
+    if cache.has_artefact(task.id):  # another matrix has paid for them: its ledger is what they cost
+        meta = cache.artefact_meta(task.id)
+        return cache.artefact_tensors(task.id), Ledger.of(meta["ledger"]), {"external": meta["external"]}
     ledger = Ledger()
     clock = Clock(ledger, worker.device)
     with clock.phase("reference"):
@@ -57,7 +61,9 @@ def _features(worker: Worker, task: Task) -> Made:
     tensors = {"features": extraction.features}
     if extraction.losses is not None:
         tensors["losses"] = extraction.losses
-    return tensors, ledger, {"external": reference.external}
+    more = {"external": reference.external}
+    cache.write_artefact(task.id, tensors, {"ledger": ledger.to_json(), **more})
+    return tensors, ledger, more
 
 
 def _reference(worker: Worker, task: Task) -> Made:

@@ -34,6 +34,15 @@ class Loaded:
     augmentation: Augmentation
     holdout: float | int
 
+    @property
+    def title(self) -> str:
+        """What reports call it; a named set that was loaded from JPEG files elsewhere is called a copy."""
+        entry = self.entry
+        if entry.spec in ("", entry.name):
+            return entry.title if entry.title and "copy" not in self.images.title else self.images.title or entry.name
+        copy = " (JPEG copy)" if "JPEG" in self.images.note else ""
+        return f"{entry.title or entry.name}{copy}"
+
     def splits(self, seed: int) -> Splits:
         """Pool, holdout and val of a seed."""
         return split(self.images.train_labels, seed, self.holdout, self.entry.val)

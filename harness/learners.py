@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -9,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..strategies import UsageError
+from .cachefiles import digest
+from .references.weights import locate, read_weights
 
 STANDARD_WIDTH = 64
 CIFAR_STEM_UP_TO = 64
@@ -72,23 +76,55 @@ class ResNet18:
     ----------
     width : int
         Channels of the first stage; 64 is the standard net, and anything else is named as such.
+    weights : str
+        A file of weights to start from (``.pth`` or ``.safetensors``, torchvision's names or ours), looked up
+        under the data folder. The head is drawn anew where the number of classes differs. Images are normalised
+        by the pool's own statistics all the same, which is our choice.
     """
 
-    def __init__(self, width: int = STANDARD_WIDTH) -> None:
+    def __init__(self, width: int = STANDARD_WIDTH, weights: str = "") -> None:
         if not isinstance(width, int) or width < 1:
             raise UsageError(f"learner width {width!r} must be a whole number of channels from 1 up; 64 is standard")
-        self.width = width
+        self.width, self.weights = width, weights
 
     @property
     def title(self) -> str:
         """How reports name it."""
         note = "" if self.width == STANDARD_WIDTH else f", width {self.width} (not the standard {STANDARD_WIDTH})"
-        return f"ResNet-18{note}"
+        return f"ResNet-18{note}" + (", pre-trained" if self.weights else "")
+
+    def fingerprint(self, data_dir: Path | None) -> str:
+        """Content hash of the weights that training starts from; empty where it starts from random ones.
+
+        Raises
+        ------
+        UsageError
+            Where the file is missing or holds anything but weights.
+        """
+        return digest(self._start(data_dir)) if self.weights else ""
+
+    def _start(self, data_dir: Path | None) -> dict[str, Tensor]:
+        weights = read_weights(locate(self.weights, data_dir, "learner weights"))
+        return {_our_name(name): value for name, value in weights.items()}
 
     def build(
-        self, channels: int, resolution: int, classes: int, generator: torch.Generator | None, device: str = "cpu"
+        self,
+        channels: int,
+        resolution: int,
+        classes: int,
+        generator: torch.Generator | None,
+        device: str = "cpu",
+        data_dir: Path | None = None,
     ) -> ResNet18Net:
-        """A fresh net with He-normal convolutions, drawn from ``generator`` (None: left empty, for counting)."""
+        """A net to train: He-normal convolutions drawn from ``generator``, or the weights it starts from.
+
+        Without a generator the net is empty, on the meta device, for counting operations.
+
+        Raises
+        ------
+        UsageError
+            Where the weights do not fit this net.
+        """
         with torch.device("meta"):
             net = ResNet18Net(channels, resolution, classes, self.width)
         if generator is None:
@@ -107,4 +143,26 @@ class ResNet18:
                     bound = module.in_features**-0.5
                     module.weight.uniform_(-bound, bound, generator=generator)
                     nn.init.zeros_(module.bias)
+        if self.weights:
+            self._load(net, self._start(data_dir))
         return net.to(device)
+
+    def _load(self, net: ResNet18Net, start: dict[str, Tensor]) -> None:
+        own = net.state_dict()
+        start = {k: v for k, v in start.items() if not (k.startswith("head.") and own[k].shape != v.shape)}
+        wrong = [k for k in own if not k.startswith("head.") and (k not in start or start[k].shape != own[k].shape)]
+        wrong += [k for k in start if k not in own]
+        if wrong:
+            raise UsageError(
+                f"learner weights {self.weights}: {len(wrong)} tensors do not fit a ResNet-18 of width {self.width} "
+                f"with this stem (the first is {wrong[0]}); ImageNet weights need width 64 and images above "
+                f"{CIFAR_STEM_UP_TO} px"
+            )
+        net.load_state_dict(start, strict=False)
+
+
+def _our_name(name: str) -> str:
+    """torchvision's name of a ResNet-18 tensor as ours; our own pass through."""
+    name = re.sub(r"^layer(\d)\.(\d)\.", lambda at: f"blocks.{2 * int(at[1]) - 2 + int(at[2])}.", name)
+    name = re.sub(r"^conv1\.", "stem.0.", re.sub(r"^bn1\.", "stem.1.", re.sub(r"^fc\.", "head.", name)))
+    return name.replace(".bn", ".norm").replace(".downsample.", ".shortcut.")

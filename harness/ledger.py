@@ -40,6 +40,11 @@ class Ledger:
         """Sum of ``flops`` or ``seconds`` over every phase but ``eval``."""
         return sum(float(getattr(account, what)) for phase, account in self.phases.items() if phase != "eval")
 
+    @classmethod
+    def of(cls, phases: dict[str, dict[str, Any]]) -> Ledger:
+        """Read back what :meth:`to_json` gave."""
+        return cls({phase: Account(**account) for phase, account in phases.items()})
+
     def to_json(self) -> dict[str, dict[str, Any]]:
         """As the record holds it."""
         return {phase: asdict(account) for phase, account in self.phases.items()}

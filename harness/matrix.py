@@ -40,10 +40,11 @@ class Named(BaseModel):
 
 
 class DatasetEntry(Part):
-    """One data set. ``spec`` is what is loaded (``imagefolder:PATH``), ``name`` what it is called."""
+    """One data set. ``spec`` is what is loaded (``imagefolder:PATH``), ``name`` and ``title`` what it is called."""
 
     name: str
     spec: str = ""
+    title: str = ""
     options: dict[str, Any] = {}
     holdout: float | int | None = Field(None, ge=0)
     val: float | int = Field(0.1, gt=0)

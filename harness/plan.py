@@ -167,12 +167,20 @@ class Planner:
         The reference instances with their fingerprints, by name.
     precision : str
         ``float32`` or ``bf16``: part of what a result depends on.
+    start : str
+        Content hash of the weights that the learner starts from; empty for random ones.
     """
 
     def __init__(
-        self, matrix: Matrix, loaded: dict[str, Loaded], references: dict[str, tuple[Any, str]], precision: str
+        self,
+        matrix: Matrix,
+        loaded: dict[str, Loaded],
+        references: dict[str, tuple[Any, str]],
+        precision: str,
+        start: str = "",
     ) -> None:
         self.matrix, self.loaded, self.references, self.precision = matrix, loaded, references, precision
+        self.start = start
 
     def plan(self) -> Plan:
         """Arms of every data set, and the tasks of every seed in an order that can be run.
@@ -264,7 +272,7 @@ class Planner:
         loaded, matrix = self.loaded[entry.name], self.matrix
         shared: dict[str, Any] = {
             "data": [loaded.fingerprint, loaded.holdout, entry.val, loaded.augmentation, loaded.resolution],
-            "learner": matrix.learner.model_dump(),
+            "learner": [matrix.learner.model_dump(), self.start],
             "optimizer": matrix.optimizer.model_dump(),
             "budget": matrix.budget.model_dump(),
             "batch": [matrix.batch, matrix.batching, matrix.buckets],

@@ -18,6 +18,7 @@ from .plan import Arm, Plan, Planner, Task
 from .progress import Progress
 from .schedules import load_schedule
 from .store import VERSION, Store
+from .streams import generator
 from .work import Context, reference_of, trains_reference
 
 
@@ -79,13 +80,19 @@ def run(matrix: Matrix, request: Request) -> Done:
     references = _references(matrix, data_dir)
     bank = Bank(data_dir, cache_dir, request.download)
     loaded = {e.name: bank.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
-    plan = Planner(matrix, loaded, references, precision).plan()
+    learner = registry("learners").load(matrix.learner.name, **matrix.learner.parameters())
+    start = learner.fingerprint(data_dir)
+    for data in loaded.values():  # weights that do not fit are said now
+        learner.build(
+            data.images.train.shape[1], data.resolution, len(data.images.classes), generator(0), "cpu", data_dir
+        )
+    plan = Planner(matrix, loaded, references, precision, start).plan()
     cores = os.cpu_count() or 1
     workers = (cores if device.type == "cpu" else 1) if request.workers is None else request.workers
     executor = registry("executors").load(request.executor, workers=workers)
     store = Store(request.out or Path("results") / matrix.name)
     contents = {f"reference {name}": content for name, (_, content) in references.items()}
-    contents |= {f"dataset {name}": data.fingerprint for name, data in loaded.items()}
+    contents |= {f"dataset {name}": data.fingerprint for name, data in loaded.items()} | {"learner": start}
     store.claim(resolved(request.declared or matrix, matrix, plan, loaded, contents))
     context = Context(
         matrix, store.root.resolve(), data_dir, cache_dir, str(device), precision, max(1, cores // workers)
@@ -189,7 +196,7 @@ def _dataset(loaded: Loaded, seed: int) -> dict[str, Any]:
     return {
         "name": entry.name,
         "spec": (entry.spec or entry.name).split(":")[0],  # a path is this machine's, not the result's
-        "title": images.title or entry.name,
+        "title": loaded.title,
         "note": images.note,
         "resolution": loaded.resolution,
         "augmentation": loaded.augmentation,

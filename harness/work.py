@@ -92,14 +92,16 @@ class Worker:
     def learner(self, width: int | None = None) -> ResNet18:
         """The matrix's learner, or one of another width."""
         spec = self.matrix.learner
-        parameters = spec.parameters() if width is None else {**spec.parameters(), "width": width}
+        parameters = spec.parameters() if width is None else {"width": width}
         learner: ResNet18 = registry("learners").load(spec.name, **parameters)
         return learner
 
     def build(self, learner: ResNet18, samples: Samples, resolution: int, seed: int) -> ResNet18Net:
         """A fresh net on the device from the stream (seed, ``init``)."""
         generator = streams.generator(seed, "init")
-        return learner.build(samples.images.shape[1], resolution, samples.classes, generator, str(self.device))
+        return learner.build(
+            samples.images.shape[1], resolution, samples.classes, generator, str(self.device), self.context.data_dir
+        )
 
     def recipe(self, score_mode: str = "eval") -> Recipe:
         """The optimizer's settings."""

@@ -4,6 +4,7 @@ import re
 import sys
 
 import pytest
+
 from selbench.harness import cli
 from selbench.strategies.registry import registry
 

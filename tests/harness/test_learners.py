@@ -58,3 +58,24 @@ def test_a_net_that_is_not_the_standard_one_is_named_as_such():
     assert ResNet18(16).title == "ResNet-18, width 16 (not the standard 64)"
     with pytest.raises(UsageError, match="whole number"):
         ResNet18(0)
+
+
+def test_it_starts_from_torchvisions_weights_where_they_fit(tmp_path):
+    theirs = torchvision.models.resnet18(num_classes=10).eval()
+    torch.save(theirs.state_dict(), tmp_path / "r18.pth")
+    learner = ResNet18(weights="r18.pth")
+    ours = learner.build(3, 96, 10, torch.Generator().manual_seed(1), data_dir=tmp_path).eval()
+    x = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(ours(x), theirs(x), rtol=1e-4, atol=1e-4)
+    assert learner.title == "ResNet-18, pre-trained" and learner.fingerprint(tmp_path)
+    other = learner.build(3, 96, 7, torch.Generator().manual_seed(1), data_dir=tmp_path).eval()
+    torch.testing.assert_close(other.forward_features(x), ours.forward_features(x))
+
+
+@pytest.mark.parametrize(("width", "resolution"), [(64, 32), (32, 96)])
+def test_weights_that_do_not_fit_are_refused(tmp_path, width, resolution):
+    torch.save(torchvision.models.resnet18().state_dict(), tmp_path / "r18.pth")
+    with pytest.raises(UsageError, match="need width 64 and images above 64 px"):
+        ResNet18(width, "r18.pth").build(3, resolution, 10, torch.Generator(), data_dir=tmp_path)
+    with pytest.raises(UsageError, match="there is no file"):
+        ResNet18(weights="none.pth").fingerprint(tmp_path)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from selbench.harness.store import Store, checksum
 from selbench.strategies import UsageError
 

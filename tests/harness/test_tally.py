@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import torch
+
 from selbench.harness.tally import Tally
 
 
