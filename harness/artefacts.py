@@ -16,7 +16,7 @@ from .references.probe import crossfit
 from .schedules import Fixed
 from .store import VERSION, Store
 from .train import Samples, Trainer
-from .work import Worker
+from .worker import Worker
 
 
 def make(worker: Worker, task: Task, started: str) -> None:

@@ -17,7 +17,8 @@ from typing import Protocol
 from ..strategies import UsageError
 from .guard import StrategyFault
 from .plan import Task
-from .work import Context, Worker
+from .work import do
+from .worker import Context, Worker
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,31 @@ def _do(task: Task) -> Outcome:
 def attempt(worker: Worker, task: Task) -> Outcome:
     """Do ``task``; whatever it raises becomes an outcome."""
     try:
-        worker.do(task)
+        do(worker, task)
     except (Exception, SystemExit) as error:  # a plugin may raise anything; its cell fails, the others go on
         law = error.law if isinstance(error, StrategyFault) else None
         line = " ".join(f"{type(error).__name__}: {error}".split())
         return Outcome(line, law, traceback.format_exc())
     return Outcome()
+
+
+class Inline:
+    """This process, one task after another: for a debugger, a notebook, or a test. A rule that hangs, hangs it.
+
+    Parameters
+    ----------
+    workers : int
+        As for :class:`Local`; there is one, whatever is asked for.
+    """
+
+    def __init__(self, workers: int = 1) -> None:
+        self.workers = 1
+
+    def run(self, context: Context, tasks: list[Task], report: Callable[[Task, Outcome], None]) -> None:
+        """As :meth:`Executor.run`."""
+        queue, worker = Queue(tasks), Worker(context)
+        while (task := queue.take()) is not None:
+            _report(queue, task, attempt(worker, task), report)
 
 
 class Local:
@@ -111,12 +131,17 @@ class Local:
                     if outcome.error:  # a fresh process for the next task: who knows what this one left behind
                         _stop(slots[slot])
                         slots[slot] = None
-                    report(task, outcome)
-                    for lost in queue.done(task, failed=bool(outcome.error)):
-                        report(lost, Outcome(f"not run: it needs {task.name}, which failed: {outcome.error}"))
+                    _report(queue, task, outcome, report)
         finally:
             for slot_process in slots:
                 _stop(slot_process)
+
+
+def _report(queue: Queue, task: Task, outcome: Outcome, report: Callable[[Task, Outcome], None]) -> None:
+    """Say how ``task`` ended, and what it takes along where it failed."""
+    report(task, outcome)
+    for lost in queue.done(task, failed=bool(outcome.error)):
+        report(lost, Outcome(f"not run: it needs {task.name}, which failed: {outcome.error}"))
 
 
 def _stop(process: ProcessPoolExecutor | None) -> None:

@@ -19,7 +19,7 @@ from .progress import Progress
 from .schedules import load_schedule
 from .store import VERSION, Store
 from .streams import generator
-from .work import Context, reference_of, trains_reference
+from .worker import Context, reference_of, trains_reference
 
 
 @dataclass

@@ -118,6 +118,8 @@ def decide(family: Sequence[Evidence], alpha: float, *, primary: bool = True) ->
     primary : bool
         False for an exploratory contrast (a family of one): it carries no adjusted p.
     """
+    if not family:
+        return []  # a matrix may declare nothing: all of it is then exploratory
     p_noninferior = [_p(item, -item.margin) for item in family]
     p_superior = [_p(item, 0.0) for item in family]
     adjusted = holm([1.0 if p is None else p for p in p_noninferior])

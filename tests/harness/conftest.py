@@ -14,7 +14,7 @@ from selbench.harness.bank import Bank
 from selbench.harness.matrix import Matrix, parse
 from selbench.harness.plan import Plan, Planner
 from selbench.harness.run import Request, _references, run
-from selbench.harness.work import Context, Worker, trains_reference
+from selbench.harness.worker import Context, Worker, trains_reference
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -73,10 +73,9 @@ def worker(cache_dir: Path, tmp_path: Path) -> Callable[[Matrix], Worker]:
 
 @pytest.fixture
 def train(cache_dir: Path) -> Callable[..., Any]:
-    """Run a table into a folder with one local worker."""
+    """Run a table into a folder, in this process unless another executor is asked for."""
 
-    def go(table: dict[str, Any], out: Path, **request: Any) -> Any:
-        matrix = parse(table)
-        return run(matrix, Request(out=out, cache_dir=cache_dir, device="cpu", workers=1, **request))
+    def go(table: dict[str, Any], out: Path, executor: str = "inline") -> Any:
+        return run(parse(table), Request(out=out, cache_dir=cache_dir, device="cpu", workers=1, executor=executor))
 
     return go

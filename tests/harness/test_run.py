@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
+import time
 import tomllib
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
+import tomli_w
 
 from selbench.harness.store import Store, checksum
+from selbench.reports.build import build
 from selbench.strategies import UsageError
 
 
@@ -99,10 +105,15 @@ def test_twins_have_the_identical_sequence_of_counts(finished):
             assert by_arm[key, seed] == by_arm[twin, seed]
 
 
-def test_a_failing_plugin_fails_its_own_cells_with_the_reason(train, tiny, tmp_path, installed_plugin):
+def test_a_plugin_joins_the_report_and_a_failing_one_fails_its_own_cells_alone(train, tiny, tmp_path, installed_plugin):
     tiny["strategies"] = [{"name": "raises-in-select"}, {"name": "every-other"}]
     tiny["seeds"] = 1
-    done = train(tiny, tmp_path / "out")
+    done = train(tiny, tmp_path / "out", executor="local")
+    page = build(tmp_path / "out").read_text()
+    summary = json.loads((tmp_path / "out" / "report" / "summary.json").read_text())
+    (row,) = [arm for arm in summary["arms"] if arm["label"] == "every-other"]
+    assert row["n"] == 1 and row["origin"] == "selbench-tests-plugin 1.2"
+    assert summary["cells"]["failed"] == 1 and "this strategy always fails" in page and "every-other" in page
     assert len(done.failed) == 1 and done.trained == done.planned - 1
     (failure,) = (json.loads(p.read_text()) for p in (tmp_path / "out" / "failed").iterdir())
     assert failure["arm_label"] == "raises-in-select" and failure["origin"] == "selbench-tests-plugin 1.2"
@@ -123,3 +134,25 @@ def test_a_store_does_not_take_a_half_written_cell_for_done(finished):
     store = Store(finished)
     (finished / "cells" / ".abc.json.tmp").write_text("{")
     assert not store.has_cell("abc")
+
+
+def test_a_worker_ends_with_its_parent_and_the_next_run_goes_on(tiny, tmp_path, cache_dir):
+    """SIGKILL leaves no orphan training on and no damaged record."""
+    tiny["budget"] = {"passes": 40}
+    matrix, out = tmp_path / "tiny.toml", tmp_path / "out"
+    matrix.write_text(tomli_w.dumps(tiny))
+    command = [sys.executable, "-m", "selbench", "run", str(matrix), "--out", str(out), "--cache-dir", str(cache_dir)]
+    process = subprocess.Popen([*command, "--workers", "1"], stderr=subprocess.DEVNULL)
+    children = []
+    for _ in range(600):
+        children = psutil.Process(process.pid).children(recursive=True)
+        if list((out / "cells").glob("*.json")):
+            break
+        time.sleep(0.1)
+    assert children
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(children, timeout=15)
+    assert not alive
+    store = Store(out)
+    assert all(store.cell(path.stem) for path in (out / "cells").glob("*.json"))

@@ -150,3 +150,7 @@ def test_a_family_is_wrong_about_a_true_null_as_often_as_alpha_says() -> None:
     allowed = ALPHA + 3 * np.sqrt(ALPHA * (1 - ALPHA) / runs)
     assert 0.02 < inferior / runs < allowed
     assert 0.02 < equal / runs < allowed
+
+
+def test_a_matrix_may_declare_nothing():
+    assert decide([], 0.05) == []

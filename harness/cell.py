@@ -1,0 +1,172 @@
+"""A cell: one arm trained with one seed, and its record."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ..strategies.interface import Pool
+from ..strategies.registry import registry
+from . import environment as here
+from . import streams
+from .bank import Loaded
+from .evaluate import correct_bits, recalibrated
+from .plan import Arm, Task, pacer_of
+from .store import VERSION
+from .train import Samples, Trainer
+from .worker import Worker
+
+CURVE_POINTS = 10
+"""About this many points are taken of a training curve."""
+
+
+def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
+    """Train one cell; everything of its record but environment and checksum."""
+    arm, seed = task.arm, task.seed
+    assert arm is not None and seed is not None
+    loaded = worker.loaded(task)
+    samples = loaded.samples(seed, arm.pool, worker.device)
+    samples.signals = _signals(worker, task, loaded)
+    strategy = _strategy(worker, arm, samples, seed)
+    counts = None if "replay" not in task.uses else _counts(worker, task.uses["replay"])
+    learner = worker.learner()
+    trainer = Trainer(
+        samples,
+        learner,
+        loaded.augment(seed, worker.device),
+        pacer_of(worker.matrix, arm, len(samples), counts),
+        worker.recipe(arm.score_mode),
+        seed,
+        worker.build(learner, samples, loaded.resolution, seed),
+        strategy,
+        worker.bf16,
+    )
+    curve = Curve(trainer, loaded.samples(seed, "val", worker.device) if arm.pool == "pool" else None)
+    trainer.run(curve)
+    return {
+        "version": VERSION,
+        "id": task.id,
+        "arm": arm.key,
+        "arm_label": arm.label,
+        "seed": seed,
+        "dataset": arm.dataset,
+        "reference": arm.reference,
+        "identity": {"arm": arm.text, "schedule": arm.schedule, "rung": arm.rung, "pool": arm.pool, **arm.shared},
+        "curve": curve.points,
+        "unit": {"forward": trainer.unit_forward, "train": trainer.unit_train},
+        "scores_learner": trainer.scores_learner,
+        "artefacts": [id for name, id in task.uses.items() if name != "replay"],
+        "result": _result(worker, trainer, loaded, seed, curve),
+        "selection": trainer.tally.read(samples.labels, samples.classes),
+        "ledger": trainer.ledger.to_json(),
+        "memory_bytes": here.peak_memory(worker.device),
+        "faults": int(trainer.guard.fault),
+    }
+
+
+def _strategy(worker: Worker, arm: Arm, samples: Samples, seed: int) -> Any:
+    strategy = registry("strategies").load(arm.name, **arm.options)
+    begin = getattr(strategy, "begin", None)
+    if callable(begin):
+        signals = samples.signals
+        begin(
+            Pool(
+                size=len(samples),
+                classes=samples.classes,
+                labels=samples.labels,
+                device=worker.device,
+                generator=streams.generator(seed, "select", device=worker.device),
+                features=signals.get("features"),
+                reference=signals.get("reference"),
+            )
+        )
+    return strategy
+
+
+def _signals(worker: Worker, task: Task, loaded: Loaded) -> dict[str, Tensor]:
+    """Cached signals ``[n, ...]`` of the pool, from the artefacts that the task uses."""
+    signals: dict[str, Tensor] = {}
+    if "reference" in task.uses:
+        id = task.uses["reference"]
+        signals.update(worker.store.artefact_tensors(id))
+        for shared in worker.store.artefact_meta(id)["needs"]:
+            assert task.seed is not None
+            signals["features"] = worker.store.artefact_tensors(shared)["features"][loaded.ids(task.seed, "pool")]
+    if "proxy" in task.uses:
+        signals.update(worker.store.artefact_tensors(task.uses["proxy"]))
+    assert task.arm is not None
+    return {name: value.to(worker.device) for name, value in signals.items() if name in task.arm.needs}
+
+
+def _counts(worker: Worker, cell: str) -> list[list[int]]:
+    record = worker.store.cell(cell)
+    assert record is not None
+    counts: list[list[int]] = record["selection"]["k"]
+    return counts
+
+
+def _result(worker: Worker, trainer: Trainer, loaded: Loaded, seed: int, curve: Curve) -> dict[str, Any]:
+    images, labels = loaded.images.test.to(worker.device), loaded.images.test_labels.to(worker.device)
+    with trainer.clock.phase("eval"):
+        bits = correct_bits(trainer.model, images, labels, trainer.augment)
+        clean = loaded.samples(seed, "pool", worker.device).images
+        again = correct_bits(recalibrated(trainer.model, clean, trainer.augment), images, labels, trainer.augment)
+    trainer.clock.settle()
+    return {
+        "test_accuracy": float(bits.double().mean()),
+        "test_accuracy_recalibrated": float(again.double().mean()),
+        "test_n": len(bits),
+        "correct": base64.b64encode(np.packbits(bits.cpu().numpy()).tobytes()).decode(),
+        "train_loss": curve.points[-1]["train_loss"],
+        "val_accuracy": curve.points[-1]["val_accuracy"],
+    }
+
+
+class Curve:
+    """Points of a training curve, taken at the ends of epochs, off the clock.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        The run.
+    val : Samples or None
+        What accuracy is taken on, never the test split; None where val itself is trained on.
+    """
+
+    def __init__(self, trainer: Trainer, val: Samples | None) -> None:
+        self.val = val
+        self.points: list[dict[str, float | None]] = []
+        self._seen = (0, 0)
+        self._last = list(trainer.pacer)[-1]
+
+    def __call__(self, trainer: Trainer, step: Any) -> None:
+        """Add a point, if one is due or the run has ended."""
+        due = len(self.points) < CURVE_POINTS * step.progress
+        if step != self._last and not due:
+            return
+        tally = trainer.tally
+        trained, candidates = tally.trained - self._seen[0], tally.candidates - self._seen[1]
+        self._seen = (tally.trained, tally.candidates)
+        with trainer.clock.phase("eval"):
+            accuracy = self._accuracy(trainer)
+        self.points.append(
+            {
+                "pass": tally.candidates / len(trainer.samples),
+                "progress": 1.0 if step == self._last else step.progress,
+                "train_loss": trainer.tally.train_loss(),
+                "val_accuracy": accuracy,
+                "ratio": trained / max(1, candidates),
+                "lr": trainer.optimizer.param_groups[0]["lr"],
+                "seconds": trainer.ledger.total("seconds"),
+                "total_flops": trainer.ledger.total("flops"),
+            }
+        )
+
+    def _accuracy(self, trainer: Trainer) -> float | None:
+        if self.val is None:
+            return None
+        bits = correct_bits(trainer.model, self.val.images, self.val.labels, trainer.augment)
+        return float(bits.double().mean())

@@ -1,0 +1,100 @@
+"""What a process needs for any task: data sets, learner, references, and where results go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..strategies.registry import registry
+from . import environment as here
+from . import streams
+from .bank import Bank, Loaded
+from .datasets.spec import from_spec
+from .learners import ResNet18, ResNet18Net
+from .matrix import DatasetEntry, Matrix
+from .plan import Task
+from .store import Store
+from .train import Recipe, Samples
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every task of a run shares; it travels to the workers."""
+
+    matrix: Matrix
+    out: Path
+    data_dir: Path | None
+    cache_dir: Path
+    device: str
+    precision: str
+    threads: int
+
+
+class Worker:
+    """The tools of one process.
+
+    Parameters
+    ----------
+    context : Context
+        What the tasks share.
+    bank : Bank, optional
+        Data sets already loaded in this process.
+    """
+
+    def __init__(self, context: Context, bank: Bank | None = None) -> None:
+        self.context = context
+        self.matrix = context.matrix
+        self.bank = bank or Bank(context.data_dir, context.cache_dir)
+        self.store = Store(context.out)
+        self.device = torch.device(context.device)
+        self.bf16 = context.precision == "bf16"
+        torch.set_num_threads(context.threads)
+
+    def environment(self, started: str) -> dict[str, Any]:
+        described = here.describe(self.device, self.context.precision)
+        return {**described, "started": started, "finished": here.now()}
+
+    def loaded(self, task: Task) -> Loaded:
+        """The task's data set."""
+        entry: DatasetEntry = next(e for e in self.matrix.datasets if e.name == task.dataset)
+        return self.bank.load(entry, trains_reference=trains_reference(self.matrix))
+
+    def reference(self, task: Task) -> Any:
+        """The instance of the task's reference."""
+        return reference_of(next(e for e in self.matrix.references if e.name == task.reference))
+
+    def stream(self, task: Task) -> int:
+        """A seed of the task's own kind, so that artefacts share no stream with the cells of their seed."""
+        assert task.seed is not None
+        return streams.derive(task.seed, task.kind, task.reference)
+
+    def learner(self, width: int | None = None) -> ResNet18:
+        """The matrix's learner, or one of another width."""
+        spec = self.matrix.learner
+        parameters = spec.parameters() if width is None else {"width": width}
+        learner: ResNet18 = registry("learners").load(spec.name, **parameters)
+        return learner
+
+    def build(self, learner: ResNet18, samples: Samples, resolution: int, seed: int) -> ResNet18Net:
+        """A fresh net on the device from the stream (seed, ``init``)."""
+        generator = streams.generator(seed, "init")
+        return learner.build(
+            samples.images.shape[1], resolution, samples.classes, generator, str(self.device), self.context.data_dir
+        )
+
+    def recipe(self, score_mode: str = "eval") -> Recipe:
+        """The optimizer's settings."""
+        return Recipe(**self.matrix.optimizer.model_dump(), score_mode=score_mode)
+
+
+def trains_reference(matrix: Matrix) -> bool:
+    """Whether any reference of the matrix is trained on withheld labels."""
+    return any(reference_of(entry).needs_holdout for entry in matrix.references)
+
+
+def reference_of(entry: Any) -> Any:
+    """The instance of a matrix's reference entry; ``NAME:ARG`` gives the first parameter."""
+    return from_spec(registry("references"), entry.spec or entry.name, entry.options)
