@@ -17,6 +17,10 @@ EVERY = 20.0
 """Seconds between plain lines; failures are said at once."""
 
 
+WARM = 4
+"""Tasks before the time left is guessed: the first ones pay for starting up."""
+
+
 class Progress:
     """Counts tasks and estimates the time left from the share of the work that is done.
 
@@ -60,7 +64,7 @@ class Progress:
 
     def left(self) -> str:
         """The time left, from the share of the work done so far."""
-        if not self.done_work:
+        if self.done < WARM:
             return ""
         seconds = (time.monotonic() - self.begun) * (self.work - self.done_work) / self.done_work
         return f"about {_human(seconds)} left"
@@ -76,11 +80,9 @@ class Progress:
             self.bar.update(self.row, completed=self.done, left=self.left())
         elif time.monotonic() - self.said >= EVERY or self.done == len(self.todo):
             self.said = time.monotonic()
-            failed = f", {self.failed} failed" if self.failed else ""
-            print_line = (
-                f"{self.done}/{len(self.todo)} done{failed}, {_human(self.said - self.begun)} spent, {self.left()}"
-            )
-            self.console.print(print_line, highlight=False)
+            failed = f"{self.failed} failed" if self.failed else ""
+            words = [f"{self.done}/{len(self.todo)} done", failed, f"{_human(self.said - self.begun)} spent", self.left()]
+            self.console.print(", ".join(filter(None, words)), highlight=False)
 
 
 def _weight(task: Task) -> float:

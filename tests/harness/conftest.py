@@ -20,6 +20,7 @@ TINY: dict[str, Any] = {
     "name": "tiny",
     "seeds": 2,
     "batch": 32,
+    "buckets": 2,  # few sub-batch sizes, since every new shape costs its kernels' compilation
     "ladder": [0.5, 1.0],
     "budget": {"passes": 2},
     "learner": {"name": "resnet18", "width": 4},

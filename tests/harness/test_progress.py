@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+from selbench.harness import progress
+from selbench.harness.executors import Outcome
+from selbench.harness.plan import Task
+from selbench.harness.progress import Progress
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that moves only when told."""
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def tasks(n):
+    return [Task(str(i), "reference", "digits", 0, "holdout") for i in range(n)]
+
+
+def test_plain_lines_say_how_far_it_is_and_what_is_left(clock, capsys):
+    todo = tasks(12)
+    with Progress(todo, 40, "results/x") as shown:
+        for task in todo[:6]:
+            clock[0] += 10
+            shown.report(task, Outcome())
+    err = capsys.readouterr().err
+    assert "40 cells: 40 done already, 0 to train, 12 artefacts" in err and "results/x" in err.replace("\n", "")
+    assert "2/12 done, 20 s spent\n" in err  # too early to guess
+    assert "6/12 done, 60 s spent, about 60 s left" in err
+
+
+def test_a_failure_is_said_at_once_and_its_words_are_not_markup(clock, capsys):
+    with Progress(tasks(3), 3, "x") as shown:
+        shown.report(tasks(1)[0], Outcome("ValueError: [red]boom[/red]"))
+    err = " ".join(capsys.readouterr().err.split())
+    assert "failed: reference holdout on digits, seed 0: ValueError: [red]boom[/red]" in err
