@@ -81,7 +81,8 @@ class Progress:
         elif time.monotonic() - self.said >= EVERY or self.done == len(self.todo):
             self.said = time.monotonic()
             failed = f"{self.failed} failed" if self.failed else ""
-            words = [f"{self.done}/{len(self.todo)} done", failed, f"{_human(self.said - self.begun)} spent", self.left()]
+            spent = f"{_human(self.said - self.begun)} spent"
+            words = [f"{self.done}/{len(self.todo)} done", failed, spent, self.left()]
             self.console.print(", ".join(filter(None, words)), highlight=False)
 
 

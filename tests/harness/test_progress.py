@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from selbench.harness import progress
 from selbench.harness.executors import Outcome
 from selbench.harness.plan import Task
