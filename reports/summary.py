@@ -45,7 +45,7 @@ def summarise(results: Results) -> dict[str, Any]:
     rows = judge(results)
     primary = [row for row in rows if row["primary"]]
     answers = {
-        name: answer(dataset.title, [row for row in primary if row["dataset"] == name], matrix.pays.account)
+        name: answer(_scope(dataset), [row for row in primary if row["dataset"] == name], matrix.pays.account)
         for name, dataset in matrix.datasets.items()
     }
     cells = count(results)
@@ -67,6 +67,10 @@ def summarise(results: Results) -> dict[str, Any]:
             "reproduce": reproduce(results),
         }
     )
+
+
+def _scope(dataset: Dataset) -> str:
+    return f"{dataset.title} ({dataset.note})" if dataset.note else dataset.title
 
 
 def judge(results: Results) -> list[dict[str, Any]]:

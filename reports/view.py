@@ -31,6 +31,11 @@ class Panel:
     arms: tuple[Row, ...]
     contrasts: tuple[Row, ...]
 
+    @property
+    def scope(self) -> str:
+        """The title with what a reader of a number must know: a lossy copy, a part of the classes."""
+        return f"{self.title} ({self.dataset['note']})" if self.dataset["note"] else self.title
+
     def role(self, role: str) -> list[Row]:
         """Arms of a role in the matrix's order; ladders by rising budget."""
         found = [arm for arm in self.arms if arm["role"] == role]
@@ -117,7 +122,7 @@ class Report:
         """One answer for each strategy of a panel that was declared, or that none was."""
         declared = [row for row in panel.contrasts if row["primary"]]
         if not declared:
-            return [Answer(f"On {panel.title}, nothing was declared before the run: all is exploratory.", ())]
+            return [Answer(f"On {panel.scope}, nothing was declared before the run: all is exploratory.", ())]
         by_strategy: dict[str, list[Row]] = {}
         for row in declared:
             by_strategy.setdefault(row["strategy"], []).append(row)
@@ -174,8 +179,8 @@ def panels_of(summary: Row) -> Iterator[Panel]:
 def _lead(panel: Panel, strategy: str, rows: Sequence[Row]) -> str:
     pays = next((row for row in rows if row["question"] == "pays"), None)
     if pays is None:
-        return f"On {panel.title}, whether {strategy} pays was not declared as a question."
-    text = f"On {panel.title}, {strategy} {pays_words(pays['verdict'])}"
+        return f"On {panel.scope}, whether {strategy} pays was not declared as a question."
+    text = f"On {panel.scope}, {strategy} {pays_words(pays['verdict'])}"
     if pays["mean_difference"] is None:
         return f"{text}."
     cut = f"{LADDER_WORDS[pays['ladder']]}, cut to the same {COST_WORDS[pays['cost']]} ({pays['account']})"
