@@ -12,10 +12,10 @@ from ..strategies.registry import registry
 from . import environment as here
 from . import streams
 from .bank import Bank, Loaded
-from .datasets.spec import from_spec
 from .learners import ResNet18, ResNet18Net
 from .matrix import DatasetEntry, Matrix
 from .plan import Task
+from .references.spec import reference
 from .store import Store
 from .train import Recipe, Samples
 
@@ -97,4 +97,4 @@ def trains_reference(matrix: Matrix) -> bool:
 
 def reference_of(entry: Any) -> Any:
     """The instance of a matrix's reference entry; ``NAME:ARG`` gives the first parameter."""
-    return from_spec(registry("references"), entry.spec or entry.name, entry.options)
+    return reference(entry.spec or entry.name, entry.options)

@@ -19,7 +19,7 @@ from . import statistics
 from .answers import answer, headline
 from .contrasts import Contrast, contrasts
 from .costs import Accounts, break_even, ceiling, closure, one_machine, spent
-from .results import ACCOUNTS, COSTS, Arm, Cell, Results
+from .results import ACCOUNTS, COSTS, Arm, Cell, Dataset, Results
 from .verdicts import Decision, Evidence, decide
 
 CONFIDENCE = 0.95
