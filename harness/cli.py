@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -94,7 +93,11 @@ def run(
     declared = read(matrix, set_, dataset)
     asked = narrowed(declared, strategy or [], seeds)
     request = Request(out, data_dir, cache_dir, device, workers, executor, download, declared)
-    done = run_matrix(asked, request)
+    try:
+        done = run_matrix(asked, request)
+    except KeyboardInterrupt:
+        print("selbench: stopped; what is finished is kept, and the same command goes on from there", file=sys.stderr)
+        raise typer.Exit(130) from None
     _report(done.out)
     if done.failed:
         print(f"{len(done.failed)} tasks failed: see {done.out / 'failed'}", file=sys.stderr)
@@ -122,19 +125,12 @@ def _report(results: Path) -> None:
 def main() -> None:
     """Entry point: a :class:`UsageError` is one line on stderr and exit code 2, never a traceback."""
     signal.signal(signal.SIGTERM, _interrupt)  # leave as Ctrl-C does
-    _guarded(lambda: app(standalone_mode=True))
+    try:
+        app()
+    except UsageError as error:
+        print(f"selbench: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
 
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
-
-
-def _guarded(call: Callable[[], None]) -> None:
-    try:
-        call()
-    except UsageError as error:
-        print(f"selbench: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("selbench: stopped; what is finished is kept, and running the same command goes on", file=sys.stderr)
-        sys.exit(130)

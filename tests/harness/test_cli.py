@@ -83,3 +83,12 @@ def test_a_folder_of_another_matrix_is_left_as_it_is(selbench, tmp_path):
 def test_help_names_every_command(selbench):
     code, out, _ = selbench("--help")
     assert code == 0 and all(name in out for name in ("run", "report", "list"))
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(selbench, tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("selbench.harness.executors.Inline.run", stop)
+    code, _, err = selbench("run", "quick", "--seeds", "1", "--executor", "inline", "--out", tmp_path / "out")
+    assert code == 130 and "the same command goes on" in err and "Traceback" not in err
