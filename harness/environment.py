@@ -15,6 +15,7 @@ import torch
 import torchvision
 
 from .. import __version__
+from ..strategies import UsageError
 
 
 def now() -> str:
@@ -62,8 +63,6 @@ def peak_memory(device: torch.device) -> int:
 
 def pick_device(name: str | None) -> torch.device:
     """The device asked for, else the first GPU, else the CPU."""
-    from ..strategies import UsageError
-
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -147,7 +147,7 @@ def _report(queue: Queue, task: Task, outcome: Outcome, report: Callable[[Task, 
 def _stop(process: ProcessPoolExecutor | None) -> None:
     """End a worker process now; what it was at is not finished, and is done again by the next run."""
     if process is not None:
-        children = list((process._processes or {}).values())
+        children = list((process._processes or {}).values())  # kill_workers() does this from Python 3.14 on
         process.shutdown(wait=False, cancel_futures=True)
         for child in children:
             child.kill()

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ..strategies import UsageError
+from ..strategies.errors import did_you_mean
 from ..strategies.interface import LEARNER_SIGNALS, REFERENCE_SIGNALS, Traits
 from ..strategies.registry import registry
 from .bank import Loaded
@@ -111,8 +112,6 @@ def narrowed(matrix: Matrix, strategies: list[str], seeds: int | None) -> Matrix
     """
     changes: dict[str, Any] = {}
     if strategies:
-        from ..strategies.errors import did_you_mean
-
         known = {entry.label or entry.name for entry in matrix.strategies} | {e.name for e in matrix.strategies}
         for name in strategies:
             if name not in known | {"full", "uniform"}:
