@@ -22,7 +22,7 @@ def samples(**signals):
     return Samples(images, torch.arange(N) % 4, 4, signals)
 
 
-def trainer(strategy=None, ratio=0.5, *, seed=1, passes=2.0, pool=None, hold=False, **recipe):
+def trainer(strategy=None, ratio=0.5, *, seed=1, passes=2.0, pool=None, hold=False, bf16=False, **recipe):
     pool = pool or samples()
     pacer = Pacer(N, 32, "fixed-candidates", Fixed(ratio), passes=passes, hold=hold)
     net = ResNet18(4)
@@ -31,7 +31,7 @@ def trainer(strategy=None, ratio=0.5, *, seed=1, passes=2.0, pool=None, hold=Fal
         g = torch.Generator().manual_seed(9)
         strategy.begin(Pool(N, 4, pool.labels, torch.device("cpu"), g))
     recipe = {"lr": 0.05, **recipe}
-    return Trainer(pool, net, Augment("shift", 8, [0.5], [0.3]), pacer, Recipe(**recipe), seed, model, strategy)
+    return Trainer(pool, net, Augment("shift", 8, [0.5], [0.3]), pacer, Recipe(**recipe), seed, model, strategy, bf16)
 
 
 def weights(run):
@@ -219,3 +219,24 @@ def test_cached_signals_come_in_the_candidates_order():
 
     ids = torch.arange(N).float()
     trainer(Checks(), pool=samples(features=ids[:, None].repeat(1, 3), reference=ids)).run()
+
+
+@pytest.mark.parametrize("rule", [lambda: load("loss"), lambda: load("jest", form="joint-sigmoid"), Watcher])
+def test_the_mixed_precision_loop_of_gpus_hands_rules_full_precision_and_trains(rule):
+    """As on a GPU but for the device: bfloat16 autocast and channels-last memory."""
+    features = torch.rand(N, 16, generator=torch.Generator().manual_seed(3))
+    pool = samples(features=features, reference=torch.rand(N, generator=torch.Generator().manual_seed(4)))
+    run = trainer(rule(), pool=pool, passes=3.0, hold=True, bf16=True)
+    first = weights(run).clone()
+    run.run()
+    assert weights(run).dtype == torch.float32 and not torch.equal(first, weights(run))
+    assert run.tally.train_loss() is not None
+
+
+def test_scores_are_full_precision_under_mixed_precision():
+    class Looks(All):
+        def select(self, feats, losses, ratio):
+            assert losses.learner.dtype == torch.float32
+            return super().select(feats, losses, ratio)
+
+    trainer(Looks(), 1.0, bf16=True).run()
