@@ -92,7 +92,8 @@ def run(
 
     declared = read(matrix, set_, dataset)
     asked = narrowed(declared, strategy or [], seeds)
-    request = Request(out, data_dir, cache_dir, device, workers, executor, download, declared)
+    source = Path(matrix).name
+    request = Request(out, data_dir, cache_dir, device, workers, executor, download, declared, source, set_ or [])
     try:
         done = run_matrix(asked, request)
     except KeyboardInterrupt:

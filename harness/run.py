@@ -35,6 +35,10 @@ class Request:
     download: bool = False
     declared: Matrix | None = None
     """The matrix before it was narrowed; its identity names the folder's contents."""
+    source: str = ""
+    """What was named to ``selbench run``: a shipped matrix, or a file's name without its folder."""
+    overrides: list[str] = field(default_factory=list)
+    """The settings changed by ``--set``."""
 
 
 @dataclass
@@ -93,7 +97,9 @@ def run(matrix: Matrix, request: Request) -> Done:
     store = Store(request.out or Path("results") / matrix.name)
     contents = {f"reference {name}": content for name, (_, content) in references.items()}
     contents |= {f"dataset {name}": data.fingerprint for name, data in loaded.items()} | {"learner": start}
-    store.claim(resolved(request.declared or matrix, matrix, plan, loaded, contents))
+    table = resolved(request.declared or matrix, matrix, plan, loaded, contents)
+    table["requested"] |= {"matrix": request.source or matrix.name, "set": request.overrides}
+    store.claim(table)
     context = Context(
         matrix, store.root.resolve(), data_dir, cache_dir, str(device), precision, max(1, cores // workers)
     )

@@ -158,4 +158,4 @@ def _joined(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     asked, earlier = now["requested"], before.get("requested", {})
     strategies = asked["strategies"] + [s for s in earlier.get("strategies", []) if s not in asked["strategies"]]
     seeds = sorted({*asked["seeds"], *earlier.get("seeds", [])})
-    return {**now, "seeds": seeds, "arms": arms, "requested": {"strategies": strategies, "seeds": seeds}}
+    return {**now, "seeds": seeds, "arms": arms, "requested": {**asked, "strategies": strategies, "seeds": seeds}}

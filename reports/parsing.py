@@ -254,6 +254,8 @@ def _matrix(record: Mapping[str, Any]) -> Matrix:
         pays=pays,
         requested_strategies=tuple(requested["strategies"]),
         requested_seeds=tuple(requested["seeds"]),
+        source=requested.get("matrix", record["name"]),
+        overrides=tuple(requested.get("set", ())),
         datasets=datasets,
         arms=arms,
     )

@@ -73,7 +73,10 @@ class Pays:
 
 @dataclass(frozen=True)
 class Matrix:
-    """The matrix as run, resolved. ``learner`` and ``budget`` are shown, not interpreted."""
+    """The matrix as run, resolved. ``learner`` and ``budget`` are shown, not interpreted.
+
+    ``source`` is what was named to ``selbench run``, and ``overrides`` the settings changed by ``--set``.
+    """
 
     name: str
     title: str
@@ -88,6 +91,8 @@ class Matrix:
     pays: Pays
     requested_strategies: tuple[str, ...]
     requested_seeds: tuple[int, ...]
+    source: str
+    overrides: tuple[str, ...]
     datasets: Mapping[str, Dataset]
     arms: Mapping[str, Arm]
 

@@ -292,7 +292,9 @@ def sampling_errors(results: Results) -> dict[str, dict[str, float]]:
 def reproduce(results: Results) -> str:
     """The command that runs this matrix again."""
     matrix = results.matrix
-    words = ["selbench", "run", matrix.name]
+    words = ["selbench", "run", matrix.source]
+    for setting in matrix.overrides:
+        words += ["--set", setting]
     for dataset in matrix.datasets.values():
         if dataset.spec == "imagefolder":  # the record keeps no path of the machine it was made on
             words += ["--dataset", f"{dataset.name}=imagefolder:PATH"]

@@ -67,9 +67,11 @@ def test_a_folder_takes_one_matrix_and_joins_what_is_asked_for(tmp_path):
 
     store = Store(tmp_path / "new" / "folder")
     store.claim(resolved())
-    store.claim(resolved(seeds=[0, 1], requested={"strategies": ["b"], "seeds": [0, 1]}, arms=[{"key": "k2"}]))
+    store.claim(
+        resolved(seeds=[0, 1], requested={"strategies": ["b"], "seeds": [0, 1], "set": ["x=1"]}, arms=[{"key": "k2"}])
+    )
     now = tomllib.loads((store.root / "matrix.toml").read_text())
-    assert now["requested"] == {"strategies": ["b", "a"], "seeds": [0, 1]} and now["seeds"] == [0, 1]
+    assert now["requested"] == {"strategies": ["b", "a"], "seeds": [0, 1], "set": ["x=1"]} and now["seeds"] == [0, 1]
     assert [arm["key"] for arm in now["arms"]] == ["k2", "k1"]
     with pytest.raises(UsageError, match=r"another matrix .* choose another --out"):
         store.claim(resolved(identity="2"))

@@ -198,6 +198,11 @@ def test_the_command_that_reproduces(tmp_path: Path, summary: dict[str, Any]) ->
         "selbench run synthetic --dataset digits=imagefolder:PATH --strategy gstds --strategy loss --strategy static"
     )
     assert summarise(Results.read(tmp_path))["reproduce"] == command
+    file.write_text(
+        text.replace("[requested]", '[requested]\nmatrix = "mine.toml"\nset = ["budget.passes=3", "title=A b"]')
+    )
+    changed = command.replace("synthetic", "mine.toml --set budget.passes=3 --set 'title=A b'")
+    assert summarise(Results.read(tmp_path))["reproduce"] == changed
 
 
 def test_two_thousand_records_take_seconds(tmp_path: Path) -> None:
