@@ -12,7 +12,7 @@ from ..strategies import UsageError
 from ..strategies.registry import registry
 from . import environment
 from .bank import Bank, Loaded
-from .executors import Outcome
+from .executors import Executor, Outcome
 from .matrix import MARGINS, Matrix
 from .plan import Arm, Plan, Planner, Task
 from .progress import Progress
@@ -70,6 +70,12 @@ def data_folder(asked: Path | None) -> Path | None:
     return asked
 
 
+def thread_count(cores: int, workers: int) -> int:
+    """Threads of each worker: ``$OMP_NUM_THREADS`` where it is a number, else its share of the cores."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdigit() and int(asked) else max(1, cores // workers)
+
+
 def run(matrix: Matrix, request: Request) -> Done:
     """Do every task of the matrix that is not done yet.
 
@@ -93,16 +99,15 @@ def run(matrix: Matrix, request: Request) -> Done:
     plan = Planner(matrix, loaded, references, precision, start).plan()
     cores = os.cpu_count() or 1
     workers = (cores if device.type == "cpu" else 1) if request.workers is None else request.workers
-    executor = registry("executors").load(request.executor, workers=workers)
+    executor: Executor = registry("executors").load(request.executor, workers=workers)
     store = Store(request.out or Path("results") / matrix.name)
     contents = {f"reference {name}": content for name, (_, content) in references.items()}
     contents |= {f"dataset {name}": data.fingerprint for name, data in loaded.items()} | {"learner": start}
     table = resolved(request.declared or matrix, matrix, plan, loaded, contents)
     table["requested"] |= {"matrix": request.source or matrix.name, "set": request.overrides}
     store.claim(table)
-    context = Context(
-        matrix, store.root.resolve(), data_dir, cache_dir, str(device), precision, max(1, cores // workers)
-    )
+    threads = thread_count(cores, workers)
+    context = Context(matrix, store.root.resolve(), data_dir, cache_dir, str(device), precision, threads)
     todo = needed(plan, store)
     done = Done(store.root, len(plan.cells))
     with Progress(todo, len(plan.cells), str(store.root)) as progress:

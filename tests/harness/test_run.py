@@ -15,6 +15,7 @@ import psutil
 import pytest
 import tomli_w
 
+from selbench.harness.run import thread_count
 from selbench.harness.store import Store, checksum
 from selbench.reports.build import build
 from selbench.strategies import UsageError
@@ -156,3 +157,13 @@ def test_a_worker_ends_with_its_parent_and_the_next_run_goes_on(tiny, tmp_path, 
     assert not alive
     store = Store(out)
     assert all(store.cell(path.stem) for path in (out / "cells").glob("*.json"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "threads"), [(None, 4), ("", 4), ("1", 1), ("3", 3), ("0", 4), ("2,1", 4), ("many", 4)]
+)
+def test_workers_share_the_cores_unless_the_environment_says_otherwise(monkeypatch, asked, threads):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if asked is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert thread_count(8, 2) == threads
