@@ -69,9 +69,7 @@ def list_(
 def run(
     matrix: Annotated[str, typer.Argument(help="A .toml file, or the name of a shipped matrix.")],
     out: Annotated[Path | None, typer.Option(help="Results folder; results/<matrix> by default.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes; one a core on a CPU, one on a GPU.")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; one a core on a CPU, one on a GPU.")] = None,
     executor: Annotated[str, typer.Option(help="Where cells run.")] = "local",
     device: Annotated[str | None, typer.Option(help="cpu or cuda; a GPU where there is one.")] = None,
     data_dir: Annotated[
