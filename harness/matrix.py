@@ -157,7 +157,7 @@ def digest(value: Any) -> str:
 
 def shipped() -> dict[str, Path]:
     """The matrices that come with the package, by name."""
-    folder = resources.files("selbench.benchmarks") / "matrices"
+    folder = resources.files("selbench") / "benchmarks" / "matrices"
     return {Path(str(entry)).stem: Path(str(entry)) for entry in folder.iterdir() if str(entry).endswith(".toml")}
 
 

@@ -10,7 +10,6 @@ import sys
 import tomllib
 import zipfile
 from collections.abc import Callable
-from fnmatch import fnmatch
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -19,7 +18,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("strategies", "harness", "reports", "benchmarks")
+FOLDERS = ("strategies", "harness", "reports")
+DATA = ("matrices", "claims")
+"""Folders of benchmarks/ that ship; the suites beside them do not."""
+
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = CONFIG["project"]
 TARGETS = {
@@ -34,13 +36,12 @@ def module_files() -> set[str]:
     files = {"__init__.py", "__main__.py"}
     for folder in FOLDERS:
         files |= {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.py")}
-    # Suites for pytest-benchmark lie beside no __init__.py and are not part of the package.
-    return {name for name in files if not fnmatch(name, "benchmarks/*bench_*.py")}
+    return files
 
 
 def data_files() -> set[str]:
     """Every other file of the package: matrices, claims, templates, markers."""
-    kept = set()
+    kept = {path.relative_to(ROOT).as_posix() for name in DATA for path in (ROOT / "benchmarks" / name).glob("*.toml")}
     for folder in FOLDERS:
         for path in (ROOT / folder).rglob("*"):
             name = path.relative_to(ROOT).as_posix()
@@ -60,17 +61,20 @@ def wheel(tmp_path_factory: pytest.TempPathFactory, pip: Callable[..., None]) ->
     return path
 
 
-def test_every_folder_with_python_files_is_a_declared_package() -> None:
+def test_every_folder_that_ships_is_a_declared_package() -> None:
     folders = {Path(name).parent.as_posix() for name in module_files()} - {"."}
+    folders |= {f"benchmarks/{name}" for name in DATA if any((ROOT / "benchmarks" / name).glob("*.toml"))}
     assert sorted(CONFIG["tool"]["setuptools"]["packages"]) == sorted(
         "selbench." + folder.replace("/", ".") for folder in folders
     )
 
 
-def test_every_package_has_an_init_file() -> None:
+def test_every_package_of_code_has_an_init_file_and_benchmarks_none() -> None:
     for package in CONFIG["tool"]["setuptools"]["packages"]:
         folder = ROOT.joinpath(*package.split(".")[1:])
-        assert (folder / "__init__.py").is_file(), f"{folder} has no __init__.py"
+        # pytest would name the suites after the checkout's folder if one lay beside them.
+        assert (folder / "__init__.py").is_file() != package.startswith("selbench.benchmarks"), folder
+    assert not list((ROOT / "benchmarks").rglob("__init__.py"))
 
 
 def test_every_top_folder_says_that_it_is_typed() -> None:
@@ -90,7 +94,7 @@ def test_the_wheel_works_away_from_the_checkout(wheel: Path, tmp_path: Path, pip
         "import selbench; from importlib.resources import files\n"
         "from selbench.strategies.registry import registry\n"
         "print(selbench.__file__)\n"
-        "print(*(path.name for path in (files('selbench.benchmarks') / 'matrices').iterdir()))\n"
+        "print(*(path.name for path in (files('selbench') / 'benchmarks' / 'matrices').iterdir()))\n"
         "print(*registry('strategies').found())\n"
     )
     done = subprocess.run(

@@ -1,1 +1,0 @@
-"""What is run: matrices and claims, shipped as data."""
