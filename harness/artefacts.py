@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,6 +14,7 @@ from .evaluate import CHUNK
 from .ledger import Clock, Ledger
 from .pacing import Pacer
 from .plan import Task
+from .references.base import checked
 from .references.probe import crossfit
 from .schedules import Fixed
 from .store import VERSION, Store
@@ -21,8 +24,7 @@ from .worker import Worker
 
 def make(worker: Worker, task: Task, started: str) -> None:
     """Make the artefact of ``task`` and write it."""
-    maker = {"features": _features, "reference": _reference, "proxy": _proxy}[task.kind]
-    tensors, ledger, more = maker(worker, task)
+    tensors, ledger, more = made(worker, task)
     meta = {
         "version": VERSION,
         "id": task.id,
@@ -37,33 +39,60 @@ def make(worker: Worker, task: Task, started: str) -> None:
         "environment": worker.environment(started),
         **more,
     }
+    if task.kind == "features":
+        worker.store.adopt_tensors(task.id, _kept(worker))
     worker.store.write_artefact(task.id, tensors, meta)
+
+
+def made(worker: Worker, task: Task) -> Made:
+    """The artefact's tensors, what they cost, and what else its description holds."""
+    maker = {"features": _features, "reference": _reference, "proxy": _proxy}[task.kind]
+    return maker(worker, task)
 
 
 Made = tuple[dict[str, Tensor], Ledger, dict[str, Any]]
 
 
+def _kept(worker: Worker) -> Store:
+    """Where features are kept for other matrices."""
+    return Store(worker.context.cache_dir / "features")
+
+
 def _features(worker: Worker, task: Task) -> Made:
-    """Features of every training image by a frozen reference: one pass, whatever the number of cells."""
-    reference, loaded = worker.reference(task), worker.loaded(task)
-    cache = Store(worker.context.cache_dir / "features")
-    if cache.has_artefact(task.id):  # another matrix has paid for them: its ledger is what they cost
-        meta = cache.artefact_meta(task.id)
-        return cache.artefact_tensors(task.id), Ledger.of(meta["ledger"]), {"external": meta["external"]}
-    ledger = Ledger()
+    """Features of every training image by a frozen reference: one pass for all cells, and for other matrices."""
+    cache = _kept(worker)
+    if not cache.has_artefact(task.id):
+        _extract(worker, task, cache)
+    meta = cache.artefact_meta(task.id)  # where another matrix has paid, its ledger is what they cost
+    return {}, Ledger.of(meta["ledger"]), {"external": meta["external"]}
+
+
+def _extract(worker: Worker, task: Task, cache: Store) -> None:
+    reference, images = worker.reference(task), worker.loaded(task).images
+    count, ledger = len(images.train), Ledger()
     clock = Clock(ledger, worker.device)
     with clock.phase("reference"):
         extraction = reference.extract(
-            loaded.images.train, loaded.images.train_labels, data_dir=worker.context.data_dir, device=worker.device
+            images.train, images.train_labels, data_dir=worker.context.data_dir, device=worker.device
         )
+    timed = replace(extraction, features=_timed(extraction.features, clock))
+    chunks = checked(timed, count, f"reference {task.reference!r}")
+    beside = {} if extraction.losses is None else {"losses": extraction.losses.float()}
+    cache.write_features(task.id, chunks, count, beside)
     clock.settle()
-    ledger.add("reference", flops=extraction.flops, samples=len(extraction.features))
-    tensors = {"features": extraction.features}
-    if extraction.losses is not None:
-        tensors["losses"] = extraction.losses
-    more = {"external": reference.external}
-    cache.write_artefact(task.id, tensors, {"ledger": ledger.to_json(), **more})
-    return tensors, ledger, more
+    ledger.add("reference", flops=extraction.flops, samples=count)
+    cache.write_artefact(task.id, {}, {"ledger": ledger.to_json(), "external": reference.external})
+
+
+def _timed(chunks: Iterable[Tensor], clock: Clock) -> Iterator[Tensor]:
+    """The chunks, each made on the clock; what is done with them is off it."""
+    source = iter(chunks)
+    while True:
+        with clock.phase("reference"):
+            chunk = next(source, None)
+        if chunk is None:
+            return
+        yield chunk
 
 
 def _reference(worker: Worker, task: Task) -> Made:
@@ -76,17 +105,15 @@ def _probed(worker: Worker, task: Task) -> Made:
     """Losses by a cross-fitted linear probe on frozen features, unless the reference brought its own."""
     assert task.seed is not None
     loaded, shared = worker.loaded(task), task.uses["features"]
-    tensors, ids = worker.store.artefact_tensors(shared), loaded.ids(task.seed, "pool")
-    ledger = Ledger()
+    ids, ledger = loaded.ids(task.seed, "pool"), Ledger()
     more: dict[str, Any] = {"needs": [shared]}
-    if "losses" in tensors:
-        return {"reference": tensors["losses"][ids]}, ledger, more
-    labels = loaded.images.train_labels[ids]
+    given = worker.store.artefact_tensors(shared, "losses")
+    if given:
+        return {"reference": given["losses"][ids]}, ledger, more
+    features, labels = worker.store.artefact_rows(shared).subset(ids), loaded.images.train_labels[ids]
     clock = Clock(ledger, worker.device)
     with clock.phase("reference"):
-        probe = crossfit(
-            tensors["features"][ids], labels, len(loaded.images.classes), seed=task.seed, device=worker.device
-        )
+        probe = crossfit(features, labels, len(loaded.images.classes), seed=task.seed, device=worker.device)
     clock.settle()
     ledger.add("reference", flops=probe.flops, samples=len(ids))
     return {"reference": probe.losses}, ledger, {**more, "quality": {"accuracy": probe.accuracy}}
@@ -108,7 +135,7 @@ def _proxy(worker: Worker, task: Task) -> Made:
     trace: list[Tensor] = []
     last: dict[str, Tensor] = {}
 
-    def look(trainer: Trainer, _: Any) -> None:
+    def look(trainer: Trainer, *_: Any) -> None:
         probs, features, losses = _observe(trainer, trainer.samples, "score")
         trace.append(probs)
         last.update(learner_features=features, learner=losses, learner_probs=probs)

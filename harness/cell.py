@@ -6,15 +6,17 @@ import base64
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from ..strategies.interface import Pool
 from ..strategies.registry import registry
 from . import environment as here
 from . import streams
 from .bank import Loaded
+from .budget import meter_of
 from .evaluate import correct_bits, recalibrated
-from .plan import Arm, Task, pacer_of
+from .pacing import Recorded, Step
+from .plan import Task, pacer_of
+from .signals import cached_signals, told
 from .store import VERSION
 from .train import Samples, Trainer
 from .worker import Worker
@@ -27,24 +29,9 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
     """Train one cell; everything of its record but environment and checksum."""
     arm, seed = task.arm, task.seed
     assert arm is not None and seed is not None
-    loaded = worker.loaded(task)
-    samples = loaded.samples(seed, arm.pool, worker.device)
-    samples.signals = _signals(worker, task, loaded)
-    strategy = _strategy(worker, arm, samples, seed)
-    counts = None if "replay" not in task.uses else _counts(worker, task.uses["replay"])
-    learner = worker.learner()
-    trainer = Trainer(
-        samples,
-        learner,
-        loaded.augment(seed, worker.device),
-        pacer_of(worker.matrix, arm, len(samples), counts),
-        worker.recipe(arm.score_mode),
-        seed,
-        worker.build(learner, samples, loaded.resolution, seed),
-        strategy,
-        worker.bf16,
-    )
-    curve = Curve(trainer, loaded.samples(seed, "val", worker.device) if arm.pool == "pool" else None)
+    loaded, trainer = worker.loaded(task), prepare(worker, task)
+    samples = trainer.samples
+    curve = Curve(loaded.samples(seed, "val", worker.device) if arm.pool == "pool" else None)
     trainer.run(curve)
     return {
         "version": VERSION,
@@ -57,55 +44,54 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
         "identity": {"arm": arm.text, "schedule": arm.schedule, "rung": arm.rung, "pool": arm.pool, **arm.shared},
         "curve": curve.points,
         "unit": {"forward": trainer.unit_forward, "train": trainer.unit_train},
-        "scores_learner": trainer.scores_learner,
+        "scores_learner": trainer.selector.scores_learner,
         "artefacts": [id for name, id in task.uses.items() if name != "replay"],
         "result": _result(worker, trainer, loaded, seed, curve),
-        "selection": trainer.tally.read(samples.labels, samples.classes),
+        "selection": {
+            **trainer.tally.read(samples.labels, samples.classes),
+            "uncounted": sorted(trainer.selector.uncounted),
+        },
         "ledger": trainer.ledger.to_json(),
         "memory_bytes": here.peak_memory(worker.device),
-        "faults": int(trainer.guard.fault),
+        "faults": int(trainer.selector.guard.fault),
     }
 
 
-def _strategy(worker: Worker, arm: Arm, samples: Samples, seed: int) -> Any:
-    strategy = registry("strategies").load(arm.name, **arm.options)
-    begin = getattr(strategy, "begin", None)
-    if callable(begin):
-        signals = samples.signals
-        begin(
-            Pool(
-                size=len(samples),
-                classes=samples.classes,
-                labels=samples.labels,
-                device=worker.device,
-                generator=streams.generator(seed, "select", device=worker.device),
-                features=signals.get("features"),
-                reference=signals.get("reference"),
-            )
-        )
-    return strategy
+def prepare(worker: Worker, task: Task, *, metered: bool = True) -> Trainer:
+    """The run of a cell, ready to start; ``metered`` unless its steps are only tried out."""
+    arm, seed = task.arm, task.seed
+    assert arm is not None and seed is not None
+    loaded, learner = worker.loaded(task), worker.learner()
+    samples = loaded.samples(seed, arm.pool, worker.device)
+    samples.signals = cached_signals(worker, task, loaded)
+    pool = Pool(
+        size=len(samples),
+        classes=samples.classes,
+        labels=samples.labels,
+        device=worker.device,
+        generator=streams.generator(seed, "select", device=worker.device),
+        reference=samples.signals.get("reference"),
+    )
+    return Trainer(
+        samples,
+        learner,
+        loaded.augment(seed, worker.device),
+        Recorded(len(samples), _pace(worker, task)) if arm.replay else pacer_of(worker.matrix, arm, len(samples)),
+        worker.recipe(arm.score_mode),
+        seed,
+        worker.build(learner, samples, loaded.resolution, seed),
+        registry("strategies").load(arm.name, **arm.options),
+        worker.bf16,
+        told(pool, arm, samples.signals.get("features")),
+        meter_of(worker, task) if metered else None,
+    )
 
 
-def _signals(worker: Worker, task: Task, loaded: Loaded) -> dict[str, Tensor]:
-    """Cached signals ``[n, ...]`` of the pool, from the artefacts that the task uses."""
-    signals: dict[str, Tensor] = {}
-    if "reference" in task.uses:
-        id = task.uses["reference"]
-        signals.update(worker.store.artefact_tensors(id))
-        for shared in worker.store.artefact_meta(id)["needs"]:
-            assert task.seed is not None
-            signals["features"] = worker.store.artefact_tensors(shared)["features"][loaded.ids(task.seed, "pool")]
-    if "proxy" in task.uses:
-        signals.update(worker.store.artefact_tensors(task.uses["proxy"]))
-    assert task.arm is not None
-    return {name: value.to(worker.device) for name, value in signals.items() if name in task.arm.needs}
-
-
-def _counts(worker: Worker, cell: str) -> list[list[int]]:
-    record = worker.store.cell(cell)
+def _pace(worker: Worker, task: Task) -> list[list[float]]:
+    record = worker.store.cell(task.uses["replay"])
     assert record is not None
-    counts: list[list[int]] = record["selection"]["k"]
-    return counts
+    pace: list[list[float]] = record["selection"]["pace"]
+    return pace
 
 
 def _result(worker: Worker, trainer: Trainer, loaded: Loaded, seed: int, curve: Curve) -> dict[str, Any]:
@@ -130,22 +116,19 @@ class Curve:
 
     Parameters
     ----------
-    trainer : Trainer
-        The run.
     val : Samples or None
         What accuracy is taken on, never the test split; None where val itself is trained on.
     """
 
-    def __init__(self, trainer: Trainer, val: Samples | None) -> None:
+    def __init__(self, val: Samples | None) -> None:
         self.val = val
         self.points: list[dict[str, float | None]] = []
         self._seen = (0, 0)
-        self._last = list(trainer.pacer)[-1]
 
-    def __call__(self, trainer: Trainer, step: Any) -> None:
+    def __call__(self, trainer: Trainer, step: Step, ended: bool) -> None:
         """Add a point, if one is due or the run has ended."""
         due = len(self.points) < CURVE_POINTS * step.progress
-        if step != self._last and not due:
+        if not ended and not due:
             return
         tally = trainer.tally
         trained, candidates = tally.trained - self._seen[0], tally.candidates - self._seen[1]
@@ -155,7 +138,7 @@ class Curve:
         self.points.append(
             {
                 "pass": tally.candidates / len(trainer.samples),
-                "progress": 1.0 if step == self._last else step.progress,
+                "progress": 1.0 if ended else step.progress,
                 "train_loss": trainer.tally.train_loss(),
                 "val_accuracy": accuracy,
                 "ratio": trained / max(1, candidates),

@@ -82,6 +82,9 @@ def run(
     strategy: Annotated[list[str] | None, typer.Option(help="Only these strategies; the baselines stay.")] = None,
     seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value: change a setting of the matrix.")] = None,
+    timing: Annotated[
+        int | None, typer.Option(help="Then run this many seeds again, one at a time, for their seconds.")
+    ] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch missing data sets into --data-dir.")] = False,
 ) -> None:
     """Train what a matrix asks for and is not done yet, then write the report."""
@@ -90,7 +93,7 @@ def run(
     from .run import Request
     from .run import run as run_matrix
 
-    declared = read(matrix, set_, dataset)
+    declared = read(matrix, [*(set_ or []), *([] if timing is None else [f"timing.seeds={timing}"])], dataset)
     asked = narrowed(declared, strategy or [], seeds)
     source = Path(matrix).name
     request = Request(out, data_dir, cache_dir, device, workers, executor, download, declared, source, set_ or [])

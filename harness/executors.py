@@ -67,8 +67,13 @@ def _do(task: Task) -> Outcome:
 
 def attempt(worker: Worker, task: Task) -> Outcome:
     """Do ``task``; whatever it raises becomes an outcome."""
+    return outcome_of(lambda: do(worker, task))
+
+
+def outcome_of(work: Callable[[], None]) -> Outcome:
+    """How ``work`` ended, whatever it raised."""
     try:
-        do(worker, task)
+        work()
     except (Exception, SystemExit) as error:  # a plugin may raise anything; its cell fails, the others go on
         law = error.law if isinstance(error, StrategyFault) else None
         line = " ".join(f"{type(error).__name__}: {error}".split())

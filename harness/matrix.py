@@ -20,6 +20,7 @@ MARGINS = {"digits": 1.0, "cifar10": 0.5, "pets": 1.5, "flowers": 1.5}
 
 QUESTIONS = ("accuracy", "picking", "pays")
 PRIMARY_LIMIT = 3
+BUDGETS = ("passes", "steps", "flops", "seconds")
 
 
 class Part(BaseModel):
@@ -72,10 +73,26 @@ class StrategyEntry(Part):
 
 
 class Budget(Part):
-    """How long every arm trains: passes over the pool, or optimizer steps."""
+    """How long every arm trains: passes over the pool, optimizer steps, FLOPs, or reference seconds.
+
+    FLOPs and seconds are all that a run costs, selection included, in the ``account`` named. Reference seconds
+    come from the times of single operations, measured once and frozen in the results folder.
+    """
 
     passes: float | None = Field(None, gt=0)
     steps: int | None = Field(None, gt=0)
+    flops: float | None = Field(None, gt=0)
+    seconds: float | None = Field(None, gt=0)
+    account: Literal["marginal", "amortised", "standalone"] | None = None
+
+    @property
+    def cost(self) -> float | None:
+        """The budget where it is a cost; None where it is a number of passes or steps."""
+        return self.seconds if self.flops is None else self.flops
+
+    def identity(self) -> dict[str, Any]:
+        """What is set, and always the two plain kinds: what a cell's id is made from."""
+        return {"passes": self.passes, "steps": self.steps, **self.model_dump(exclude_none=True)}
 
 
 class Optimizer(Part):
@@ -98,8 +115,14 @@ class Pays(Part):
     """Which of the equal-cost contrasts is the primary one."""
 
     account: Literal["marginal", "amortised", "standalone"] = "amortised"
-    cost: Literal["learner_flops", "total_flops"] = "total_flops"
+    cost: Literal["learner_flops", "total_flops", "wall_clock"] = "total_flops"
     ladder: Literal["full", "uniform"] = "full"
+
+
+class Timing(Part):
+    """The timing pass: how many seeds are run again, one at a time in one process, for their wall-clock."""
+
+    seeds: int = Field(0, ge=0)
 
 
 class Analysis(Part):
@@ -132,6 +155,7 @@ class Matrix(Part):
     references: list[ReferenceEntry] = []
     strategies: list[StrategyEntry]
     analysis: Analysis = Analysis()
+    timing: Timing = Timing()
 
     def seed_list(self) -> list[int]:
         """The seeds, one by one."""
@@ -143,7 +167,8 @@ class Matrix(Part):
         ``contents`` holds the content hashes of data sets and references, by name: a folder that has moved
         is still the same data.
         """
-        table = self.model_dump(exclude={"seeds", "strategies", "title"})
+        table = self.model_dump(exclude={"seeds", "strategies", "title", "timing"})
+        table["budget"] = self.budget.identity()
         for entry in (*table["datasets"], *table["references"]):
             entry["spec"] = entry["spec"].split(":")[0]
         return digest([table, contents])
@@ -227,10 +252,9 @@ def _override(table: dict[str, Any], text: str) -> None:
         raise UsageError(
             f"--set {text!r}: {'.'.join(parents)!r} is no table; for a list write {parents[-1]}.0.{last}=..."
         )
-    if last == "passes" and parents == ["budget"]:
-        at.pop("steps", None)
-    if last == "steps" and parents == ["budget"]:
-        at.pop("passes", None)
+    if parents == ["budget"] and last in BUDGETS:
+        for other in BUDGETS:
+            at.pop(other, None)
     at[last] = parsed
 
 
@@ -286,8 +310,19 @@ def _check(matrix: Matrix, where: str) -> None:
             raise UsageError(f"{where}: {name}: name at least one")
     if 1.0 not in matrix.ladder or any(not 0 < rung <= 1 for rung in matrix.ladder):
         raise UsageError(f"{where}: ladder: shares of the budget in (0, 1], the whole (1) among them")
-    if (matrix.budget.passes is None) == (matrix.budget.steps is None):
-        raise UsageError(f"{where}: budget: give exactly one of passes and steps")
+    budget = matrix.budget
+    if [getattr(budget, kind) for kind in BUDGETS].count(None) != len(BUDGETS) - 1:
+        raise UsageError(f"{where}: budget: give exactly one of {', '.join(BUDGETS)}")
+    if budget.cost is not None and budget.account is None:
+        raise UsageError(
+            f'{where}: budget: flops and seconds name their account: account = "marginal", "amortised" or "standalone"'
+        )
+    if budget.cost is None and budget.account is not None:
+        raise UsageError(f"{where}: budget: account belongs to a budget in flops or seconds")
+    if matrix.analysis.pays.cost == "wall_clock" and not matrix.timing.seeds:
+        raise UsageError(
+            f"{where}: analysis.pays.cost: verdicts on wall_clock need a timing pass: set timing.seeds, such as 5"
+        )
     labels = [entry.label or entry.name for entry in matrix.strategies]
     _unique(labels, f"{where}: strategies: two are labelled", "label")
     _unique([entry.name for entry in matrix.datasets], f"{where}: datasets: two are named", "name")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -25,15 +26,21 @@ class Memory:
         self.seen = torch.full((size,), -1, dtype=torch.int64, device=device)
         self.wide: dict[str, Tensor] = {}
 
-    def note(self, ids: Tensor, step: int, losses: Tensor, probs: Tensor, features: Tensor) -> None:
-        """Take the signals of one training step for pool ``ids`` ``[k]``."""
+    def note(self, ids: Tensor, step: int, logits: Tensor, features: Tensor, labels: Tensor) -> Tensor:
+        """Take the signals of one training step for pool ``ids`` ``[k]``; gives their plain losses ``[k]``."""
+        losses = F.cross_entropy(logits, labels, reduction="none")
         self.loss.index_copy_(0, ids, losses)
         self.seen.index_fill_(0, ids, step)
-        for name, values in (("learner_probs", probs), ("learner_features", features)):
-            if name in self.needs:
-                if name not in self.wide:
-                    self.wide[name] = values.new_zeros((len(self.loss), values.shape[1]))
-                self.wide[name].index_copy_(0, ids, values)
+        if "learner_probs" in self.needs:
+            self._keep("learner_probs", ids, logits.softmax(1))
+        if "learner_features" in self.needs:
+            self._keep("learner_features", ids, features.float())
+        return losses
+
+    def _keep(self, name: str, ids: Tensor, values: Tensor) -> None:
+        if name not in self.wide:
+            self.wide[name] = values.new_zeros((len(self.loss), values.shape[1]))
+        self.wide[name].index_copy_(0, ids, values)
 
     def signals(self, step: int) -> dict[str, Tensor]:
         """Signals of the whole pool at ``step``; a sample never seen has loss ``+inf`` and age -1."""

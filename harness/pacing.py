@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,8 +52,8 @@ class Pacer:
         Which of B and k stays while the ratio moves: k = r B, or B = k / r.
     schedule : Schedule
         The keep ratio.
-    passes, steps : float or None, int or None
-        The budget: exactly one of the two.
+    passes, steps, cost : float or None, int or None, float or None
+        The budget: exactly one of the three. A cost is in the unit of the meter that :meth:`paced` is given.
     buckets : int
         A moving ratio is rounded to multiples of 1/buckets, so that few sub-batch sizes occur.
     hold : bool
@@ -66,12 +66,13 @@ class Pacer:
     schedule: Schedule
     passes: float | None = None
     steps: int | None = None
+    cost: float | None = None
     buckets: int = 8
     hold: bool = False
 
     def __post_init__(self) -> None:
-        if (self.passes is None) == (self.steps is None):
-            raise UsageError("budget: give exactly one of passes and steps")
+        if [self.passes, self.steps, self.cost].count(None) != 2:
+            raise UsageError("budget: give exactly one of passes, steps and a cost")
         if self.batch > self.pool:
             raise UsageError(f"batch = {self.batch} is larger than the pool of {self.pool} images: make it smaller")
         if self.batching == "fixed-trained" and self.batch / self.lowest() > self.pool:
@@ -96,14 +97,29 @@ class Pacer:
             return ratio
         return min(self.buckets, max(1, round(ratio * self.buckets))) / self.buckets
 
+    def every_size(self) -> list[tuple[int, int]]:
+        """All (B, k) that a run may come to, ascending."""
+        seen = {self.bucketed(self.schedule.ratio(i / 200)) for i in range(201)}
+        if not isinstance(self.schedule, Fixed | Replay):  # a steep schedule passes buckets between two points
+            grid = [i / self.buckets for i in range(1, self.buckets + 1)]
+            seen = {ratio for ratio in grid if min(seen) <= ratio <= max(seen)}
+        return sorted({self._sizes(ratio) for ratio in seen})
+
     def sizes(self, progress: float) -> tuple[int, int]:
         """Candidates B and sub-batch size k at ``progress``."""
-        ratio = self.bucketed(self.schedule.ratio(progress))
+        return self._sizes(self.bucketed(self.schedule.ratio(progress)))
+
+    def _sizes(self, ratio: float) -> tuple[int, int]:
         if self.batching == "fixed-candidates":
             return self.batch, keep_count(ratio, self.batch)
         return max(self.batch, round(self.batch / ratio)), self.batch
 
+    def paced(self, spent: Callable[[], float]) -> Iterator[Step]:
+        """The steps of a run; ``spent`` says what it has cost so far, and is asked where the budget is a cost."""
+        return iter(self) if self.cost is None else self._by_cost(self.cost, spent)
+
     def __iter__(self) -> Iterator[Step]:
+        assert self.cost is None, "a budget in cost needs a meter"
         if self.steps is None and self.batching == "fixed-candidates":
             assert self.passes is not None
             yield from self._by_steps(max(1, round(self.passes * (self.pool // self.batch))))
@@ -140,3 +156,56 @@ class Pacer:
             yield Step(epoch, start, size, keep, spent / total)
             start += size
             spent += size
+
+    def _by_cost(self, total: float, spent: Callable[[], float]) -> Iterator[Step]:
+        """Steps while the budget lasts: one that would overrun it, at the price of its like, is not begun."""
+        prices: dict[tuple[int, int], float] = {}
+        epoch = start = 0
+        size, keep = self.sizes(0.0)
+        while True:
+            before = spent()
+            progress = before / total
+            if not self.hold or start == 0:
+                size, keep = self.sizes(min(progress, 1.0))
+            if start + size > self.pool:
+                epoch, start = epoch + 1, 0
+                size, keep = self.sizes(min(progress, 1.0))
+            # A size not seen yet is cheaper than nothing known: it may overrun by one step.
+            if progress >= 1 or (prices and before + prices.get((size, keep), 0.0) > total):
+                return
+            yield Step(epoch, start, size, keep, progress)
+            start += size
+            price = spent() - before
+            # A step that began an epoch may have paid for a selection of the whole pool: the least is its own price.
+            prices[size, keep] = min(price, prices.get((size, keep), price))
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The steps of another run: same candidates, same sub-batch sizes, same progress, so the same learning rates.
+
+    Parameters
+    ----------
+    pool : int
+        Samples in the pool, as in that run.
+    pace : sequence of [size, keep, steps, progress, stride, epoch]
+        Runs of equal steps, as :class:`selbench.harness.tally.Tally` writes them, with the epoch of the first.
+    """
+
+    pool: int
+    pace: Sequence[Sequence[float]]
+
+    def paced(self, spent: Callable[[], float]) -> Iterator[Step]:
+        """The recorded steps, whatever they cost here."""
+        return iter(self)
+
+    def __iter__(self) -> Iterator[Step]:
+        epoch = start = 0
+        for size, keep, steps, progress, stride, first in self.pace:
+            if first > epoch:  # the pass ended early: a step of the size before would still have fitted
+                epoch, start = int(first), 0
+            for i in range(int(steps)):
+                if start + size > self.pool:
+                    epoch, start = epoch + 1, 0
+                yield Step(epoch, start, int(size), int(keep), progress + i * stride)
+                start += int(size)

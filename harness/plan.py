@@ -12,15 +12,19 @@ from ..strategies.registry import registry
 from .bank import Loaded
 from .matrix import DatasetEntry, Matrix, Named, StrategyEntry, digest
 from .pacing import Pacer
-from .schedules import Fixed, Replay, Schedule, load_schedule
+from .rates import Rates
+from .schedules import Fixed, Schedule, load_schedule
+
+CHARGED = ("rates", "amortise_over")
+"""What a budget in cost adds to a cell's identity, and not to that of its artefacts."""
 
 
 @dataclass(frozen=True)
 class Arm:
     """One row of a comparison: everything but the seed.
 
-    ``replay`` is the key of the arm whose counts are replayed, for twins of rules whose count depends on
-    the data; ``twin`` the key of the arm's own uniform twin.
+    ``replay`` is the key of the arm whose steps are replayed, for twins whose steps depend on what another
+    run did; ``twin`` the key of the arm's own uniform twin.
     """
 
     label: str
@@ -129,25 +133,23 @@ def narrowed(matrix: Matrix, strategies: list[str], seeds: int | None) -> Matrix
     return matrix.model_copy(update=changes)
 
 
-def schedule_of(arm: Arm, counts: list[list[int]] | None, batch: int) -> Schedule:
-    """The arm's schedule; a replayed one is made from the source's ``counts``."""
-    if arm.replay:
-        assert counts is not None
-        return Replay(counts, batch)
+def schedule_of(arm: Arm) -> Schedule:
+    """The arm's schedule; at cadence ``run`` the pool is cut once, to the schedule's mean."""
     schedule = load_schedule(**arm.schedule)
     return Fixed(schedule.mean()) if arm.cadence == "run" else schedule
 
 
-def pacer_of(matrix: Matrix, arm: Arm, pool: int, counts: list[list[int]] | None = None) -> Pacer:
+def pacer_of(matrix: Matrix, arm: Arm, pool: int) -> Pacer:
     """The steps of an arm on a pool of ``pool`` images."""
     budget = matrix.budget
     return Pacer(
         pool=pool,
         batch=matrix.batch,
         batching=matrix.batching,
-        schedule=schedule_of(arm, counts, matrix.batch),
+        schedule=schedule_of(arm),
         passes=None if budget.passes is None else budget.passes * arm.rung,
         steps=None if budget.steps is None else max(1, round(budget.steps * arm.rung)),
+        cost=None if budget.cost is None else budget.cost * arm.rung,
         buckets=matrix.buckets,
         hold=arm.cadence == "epoch",
     )
@@ -168,6 +170,8 @@ class Planner:
         ``float32`` or ``bf16``: part of what a result depends on.
     start : str
         Content hash of the weights that the learner starts from; empty for random ones.
+    rates : Rates, optional
+        The frozen seconds, where the budget is in seconds: part of what its cells depend on.
     """
 
     def __init__(
@@ -177,9 +181,11 @@ class Planner:
         references: dict[str, tuple[Any, str]],
         precision: str,
         start: str = "",
+        rates: Rates | None = None,
     ) -> None:
         self.matrix, self.loaded, self.references, self.precision = matrix, loaded, references, precision
         self.start = start
+        self.rates = rates or Rates()
 
     def plan(self) -> Plan:
         """Arms of every data set, and the tasks of every seed in an order that can be run.
@@ -249,7 +255,7 @@ class Planner:
             )
         if self.matrix.batching == "fixed-trained" and traits.ratio == 1.0:
             schedule = Named(name="fixed", ratio=1.0)
-        return Arm(
+        arm = Arm(
             label=label,
             role=role,
             dataset=entry.name,
@@ -266,6 +272,8 @@ class Planner:
             shared=self._shared(entry, reference if needs_reference else "", traits),
             **more,
         )
+        rate = self.rates.find(arm)
+        return replace(arm, shared={**arm.shared, "rates": asdict(rate)}) if rate else arm
 
     def _shared(self, entry: DatasetEntry, reference: str, traits: Traits) -> dict[str, Any]:
         loaded, matrix = self.loaded[entry.name], self.matrix
@@ -273,10 +281,12 @@ class Planner:
             "data": [loaded.fingerprint, loaded.holdout, entry.val, loaded.augmentation, loaded.resolution],
             "learner": [matrix.learner.model_dump(), self.start],
             "optimizer": matrix.optimizer.model_dump(),
-            "budget": matrix.budget.model_dump(),
+            "budget": matrix.budget.identity(),
             "batch": [matrix.batch, matrix.batching, matrix.buckets],
             "precision": self.precision,
         }
+        if matrix.budget.account == "amortised":
+            shared["amortise_over"] = matrix.analysis.amortise_over
         if reference:
             shared["reference"] = self._reference_identity(reference)
         if _needs_proxy(traits.cadence, traits.needs):
@@ -290,16 +300,26 @@ class Planner:
         return [(entry.spec or entry.name).split(":")[0], entry.options if instance.needs_holdout else content]
 
     def _twin(self, entry: DatasetEntry, arm: Arm, strategy: StrategyEntry, schedule: Named) -> Arm:
-        """Random picks with the identical sequence of k, at the same cadence."""
+        """Random picks with the identical sequence of k, at the same cadence.
+
+        Where the steps depend on what the run did (a count that the data decide, a budget in cost), they are
+        replayed from the strategy's own run.
+        """
         traits = Traits.of(registry("strategies").load(strategy.name, **strategy.options))
         options = {} if traits.cadence == "batch" else {"cadence": traits.cadence}
         label = "uniform" if traits.cadence == "batch" else f"uniform, each {traits.cadence}"
         if strategy.schedule:
             label += f" ({load_schedule(schedule.name, **schedule.parameters())})"
-        row = StrategyEntry(name="uniform", label=label, options=options)
-        if traits.exact_count:
+        if traits.exact_count and self.matrix.budget.cost is None:
+            row = StrategyEntry(name="uniform", label=label, options=options)
             return self._arm(entry, row, schedule, role="twin")
-        row = StrategyEntry(name="uniform", label=f"uniform, counts of {arm.label}")
+        beside = f" ({arm.reference})" if arm.reference else ""
+        row = StrategyEntry(
+            name="uniform",
+            label=f"uniform, steps of {arm.label}{beside}",
+            # Counts that the data decide leave each step its own: they are drawn batch by batch.
+            options=options if traits.exact_count else {},
+        )
         return self._arm(entry, row, schedule, role="twin", replay=arm.key)
 
     def _cell(self, tasks: dict[str, Task], arms: dict[str, Arm], arm: Arm, seed: int) -> str:
@@ -311,7 +331,7 @@ class Planner:
             uses["reference"] = self._reference(tasks, arm, seed)
         if arm.needs_proxy:
             uses["proxy"] = self._artefact(
-                tasks, "proxy", arm, seed, digest(["proxy", _without(arm.shared, "reference"), seed])
+                tasks, "proxy", arm, seed, digest(["proxy", _without(arm.shared, "reference", *CHARGED), seed])
             )
         after = tuple(uses.values())
         if arm.replay:
@@ -325,7 +345,7 @@ class Planner:
         instance = self.references[arm.reference][0]
         identity = self._reference_identity(arm.reference)
         if instance.needs_holdout:
-            id = digest(["reference", identity, _without(arm.shared, "proxy"), seed])
+            id = digest(["reference", identity, _without(arm.shared, "proxy", *CHARGED), seed])
             return self._artefact(tasks, "reference", arm, seed, id)
         data = arm.shared["data"]
         features = digest(["features", identity, data[0]])

@@ -32,26 +32,29 @@ class Progress:
         Cells of the whole request, for what is done already.
     where : str
         The results folder, as named by the user.
+    timed : bool
+        Whether this is the timing pass.
     """
 
-    def __init__(self, todo: list[Task], planned: int, where: str) -> None:
+    def __init__(self, todo: list[Task], planned: int, where: str, *, timed: bool = False) -> None:
         self.console = Console(stderr=True)
         cells = sum(task.kind == "cell" for task in todo)
         self.todo, self.work, self.done_work, self.done, self.failed = todo, 0.0, 0.0, 0, 0
         self.work = sum(_weight(task) for task in todo)
         self.begun = self.said = time.monotonic()
-        self.console.print(
+        grid = (
             f"{planned} cells: {planned - cells} done already, {cells} to train, "
-            f"{len(todo) - cells} artefacts to make first; results in {escape(where)}",
-            highlight=False,
+            f"{len(todo) - cells} artefacts to make first; results in {escape(where)}"
         )
+        pass_ = f"timing pass: {cells} cells and {len(todo) - cells} artefacts, one at a time"
+        self.console.print(pass_ if timed else grid, highlight=False)
         self.bar: Bar | None = None
         if self.console.is_terminal and todo:
             self.bar = Bar(
                 TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                 TextColumn("{task.fields[left]}"), console=self.console,
             )  # fmt: skip
-            self.row = self.bar.add_task("training", total=len(todo), left="")
+            self.row = self.bar.add_task("timing" if timed else "training", total=len(todo), left="")
 
     def __enter__(self) -> Progress:
         if self.bar:

@@ -10,12 +10,14 @@ from typing import Any
 from .. import __version__
 from ..strategies import UsageError
 from ..strategies.registry import registry
-from . import environment
+from . import environment, timing
 from .bank import Bank, Loaded
+from .calibrate import calibrated
 from .executors import Executor, Outcome
 from .matrix import MARGINS, Matrix
 from .plan import Arm, Plan, Planner, Task
 from .progress import Progress
+from .rates import Rates
 from .schedules import load_schedule
 from .store import VERSION, Store
 from .streams import generator
@@ -96,7 +98,7 @@ def run(matrix: Matrix, request: Request) -> Done:
         learner.build(
             data.images.train.shape[1], data.resolution, len(data.images.classes), generator(0), "cpu", data_dir
         )
-    plan = Planner(matrix, loaded, references, precision, start).plan()
+    plan = Planner(matrix, loaded, references, precision, start).plan()  # whatever cannot work is said now
     cores = os.cpu_count() or 1
     workers = (cores if device.type == "cpu" else 1) if request.workers is None else request.workers
     executor: Executor = registry("executors").load(request.executor, workers=workers)
@@ -105,9 +107,15 @@ def run(matrix: Matrix, request: Request) -> Done:
     contents |= {f"dataset {name}": data.fingerprint for name, data in loaded.items()} | {"learner": start}
     table = resolved(request.declared or matrix, matrix, plan, loaded, contents)
     table["requested"] |= {"matrix": request.source or matrix.name, "set": request.overrides}
-    store.claim(table)
     threads = thread_count(cores, workers)
     context = Context(matrix, store.root.resolve(), data_dir, cache_dir, str(device), precision, threads)
+    if matrix.budget.seconds is not None:
+        store.claim({**table, "arms": []})  # their ids are not known before the rates are
+        rates = calibrated(context, plan, Rates.read(store.resolved().get("rates", [])))
+        context = replace(context, rates=rates)
+        plan = Planner(matrix, loaded, references, precision, start, rates).plan()
+        table |= {"arms": [_arm(arm) for arm in plan.arms], "rates": rates.to_table()}
+    store.claim(table)
     todo = needed(plan, store)
     done = Done(store.root, len(plan.cells))
     with Progress(todo, len(plan.cells), str(store.root)) as progress:
@@ -123,7 +131,24 @@ def run(matrix: Matrix, request: Request) -> Done:
             progress.report(task, outcome)
 
         executor.run(context, todo, report)
+    if matrix.timing.seeds:
+        _time(replace(context, threads=thread_count(cores, 1)), plan, store, done)
     return done
+
+
+def _time(context: Context, plan: Plan, store: Store, done: Done) -> None:
+    """The timing pass, over what the grid has finished."""
+    seeds = context.matrix.seed_list()[: context.matrix.timing.seeds]
+    todo = timing.missing(store, plan, seeds)
+    with Progress([task for _, _, task in todo], len(todo), str(store.root), timed=True) as progress:
+
+        def report(task: Task, id: str, outcome: Outcome) -> None:
+            if outcome.error:
+                store.write_failed({**_failure(task, outcome), "id": id})
+                done.failed.append(id)
+            progress.report(task, outcome)
+
+        timing.time_all(context, todo, report)
 
 
 def needed(plan: Plan, store: Store) -> list[Task]:
@@ -192,6 +217,7 @@ def resolved(
         "proxy": declared.proxy.model_dump(),
         "references": [{**entry.model_dump(), "spec": entry.spec.split(":")[0]} for entry in declared.references],
         "analysis": analysis.model_dump(),
+        "timing": asked.timing.model_dump(),
         "requested": {
             "strategies": [entry.label or entry.name for entry in asked.strategies],
             "seeds": asked.seed_list(),
@@ -223,7 +249,7 @@ def _dataset(loaded: Loaded, seed: int) -> dict[str, Any]:
 
 
 def _arm(arm: Arm) -> dict[str, Any]:
-    schedule = "replayed counts" if arm.replay else str(load_schedule(**arm.schedule))
+    schedule = "replayed steps" if arm.replay else str(load_schedule(**arm.schedule))
     row = {name: value for name, value in asdict(arm).items() if isinstance(value, str | float)}
     settings = f"pool {arm.pool}, scored in {arm.score_mode} mode"
     return {**row, "key": arm.key, "strategy": arm.text, "schedule": schedule, "settings": settings}

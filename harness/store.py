@@ -6,10 +6,12 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import tomllib
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import tomli_w
 from safetensors import safe_open
@@ -17,6 +19,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..strategies import UsageError
+from .rows import Rows, write
 
 VERSION = 1
 """Version of the record format."""
@@ -29,13 +32,24 @@ def checksum(record: dict[str, Any]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write through a temporary file: flushed, then renamed, so that no reader sees half of it."""
+def sound(path: Path) -> dict[str, Any] | None:
+    """The record at ``path``; None where it is missing, damaged, or of another version."""
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    whole = isinstance(record, dict) and record.get("checksum") == checksum(record)
+    return record if whole and record.get("version") == VERSION else None
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A temporary file to write to: flushed, then renamed to ``path``, so that no reader sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -43,6 +57,12 @@ def write_bytes(path: Path, content: bytes) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write all at once, or nothing."""
+    with replacing(path) as file:
+        file.write(content)
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
@@ -70,6 +90,19 @@ class Store:
         """Where the failure of cell ``id`` lies."""
         return self.root / "failed" / f"{id}.json"
 
+    def timing_path(self, id: str) -> Path:
+        """Where the timed run ``id`` lies."""
+        return self.root / "timing" / f"{id}.json"
+
+    def has_timing(self, id: str) -> bool:
+        """Whether the timed run is there and sound."""
+        return sound(self.timing_path(id)) is not None
+
+    def write_timing(self, record: dict[str, Any]) -> None:
+        """Write a timed run; an earlier failure of it goes."""
+        write_json(self.timing_path(record["id"]), {**record, "checksum": checksum(record)})
+        self.failed_path(record["id"]).unlink(missing_ok=True)
+
     def artefact_path(self, id: str) -> Path:
         """The folder of artefact ``id``."""
         return self.root / "artefacts" / id
@@ -80,12 +113,7 @@ class Store:
 
     def cell(self, id: str) -> dict[str, Any] | None:
         """The record, or None where it is damaged (it is then made again)."""
-        try:
-            record: dict[str, Any] = json.loads(self.cell_path(id).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        sound = isinstance(record, dict) and record.get("checksum") == checksum(record)
-        return record if sound and record.get("version") == VERSION else None
+        return sound(self.cell_path(id))
 
     def has_artefact(self, id: str) -> bool:
         """Whether the artefact is done: its description is written last."""
@@ -102,23 +130,51 @@ class Store:
         write_json(self.failed_path(failure["id"]), failure)
 
     def write_artefact(self, id: str, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-        """Write an artefact's tensors, then its description."""
-        folder = self.artefact_path(id)
+        """Write an artefact's tensors, where they are not there yet, then its description."""
         if tensors:
-            write_bytes(
-                folder / "tensors.safetensors", save({k: v.detach().cpu().contiguous() for k, v in tensors.items()})
-            )
-        write_json(folder / "meta.json", meta)
+            content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+            write_bytes(self._tensors(id), content)
+        write_json(self.artefact_path(id) / "meta.json", meta)
+
+    def write_features(self, id: str, chunks: Iterable[Tensor], count: int, beside: Mapping[str, Tensor]) -> None:
+        """Write an artefact's ``features`` ``[count, d]`` a chunk at a time, with the tensors ``beside`` them."""
+        with replacing(self._tensors(id)) as file:
+            write(file, "features", chunks, count, beside)
+
+    def adopt_tensors(self, id: str, other: Store) -> None:
+        """Take over another store's tensors: one file under two names where a link can be made, else a copy."""
+        source, target = other._tensors(id), self._tensors(id)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            os.link(source, target)
+        except OSError:  # another file system, or one without links
+            with source.open("rb") as whole, replacing(target) as file:
+                shutil.copyfileobj(whole, file, 1 << 20)
 
     def artefact_meta(self, id: str) -> dict[str, Any]:
         """An artefact's description."""
         meta: dict[str, Any] = json.loads((self.artefact_path(id) / "meta.json").read_text(encoding="utf-8"))
         return meta
 
-    def artefact_tensors(self, id: str) -> dict[str, Tensor]:
-        """An artefact's tensors, on the CPU."""
-        with safe_open(str(self.artefact_path(id) / "tensors.safetensors"), framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    def artefact_tensors(self, id: str, *names: str) -> dict[str, Tensor]:
+        """An artefact's tensors on the CPU: all, or those of ``names`` that it has."""
+        with safe_open(str(self._tensors(id)), framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys() if name in names or not names}  # noqa: SIM118
+
+    def artefact_rows(self, id: str) -> Rows:
+        """An artefact's ``features``, left in their file."""
+        return Rows(self._tensors(id))
+
+    def _tensors(self, id: str) -> Path:
+        return self.artefact_path(id) / "tensors.safetensors"
+
+    def resolved(self) -> dict[str, Any]:
+        """The matrix as run so far; empty where the folder is new or its matrix cannot be read."""
+        try:
+            return tomllib.loads((self.root / "matrix.toml").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
 
     def claim(self, resolved: dict[str, Any]) -> None:
         """Make the folder this matrix's, or refuse.

@@ -26,6 +26,7 @@ class Tally:
         self.picks = torch.zeros(size, dtype=torch.int64, device=device)
         self.steps = self.trained = self.candidates = 0
         self.counts: list[list[int]] = []
+        self.pace: list[list[float]] = []
         self._loss = torch.zeros((), dtype=torch.float64, device=device)
         self._loss_steps = 0
         self._picked = torch.zeros((), dtype=torch.float64, device=device)
@@ -33,9 +34,9 @@ class Tally:
         self._diagnostics: dict[str, list[Tensor]] = {}
         self._diagnosed = -1
 
-    def note(self, ids: Tensor, candidates: int) -> None:
-        """One step trained on pool ``ids`` ``[k]`` out of ``candidates``."""
-        keep = len(ids)
+    def note(self, ids: Tensor, step: Step) -> None:
+        """One ``step`` trained on pool ``ids`` ``[k]``."""
+        keep, candidates = len(ids), step.size
         self.picks.index_add_(0, ids, torch.ones_like(ids))
         self.steps += 1
         self.trained += keep
@@ -44,6 +45,18 @@ class Tally:
             self.counts[-1][1] += 1
         else:
             self.counts.append([keep, 1])
+        self._pace(step, keep)
+
+    def _pace(self, step: Step, keep: int) -> None:
+        """Run-length code of the steps, from which :class:`selbench.harness.pacing.Recorded` makes them again."""
+        if self.pace and self.pace[-1][:2] == [step.size, keep]:
+            row = self.pace[-1]
+            if row[2] == 1:
+                row[4] = step.progress - row[3]
+            if abs(row[3] + row[2] * row[4] - step.progress) < 1e-12:
+                row[2] += 1
+                return
+        self.pace.append([step.size, keep, 1, step.progress, 0.0, step.epoch])
 
     def note_loss(self, loss: Tensor) -> None:
         """Add a step's training loss."""
@@ -79,6 +92,7 @@ class Tally:
             "candidate_samples": self.candidates,
             "mean_ratio": self.trained / max(1, self.candidates),
             "k": self.counts,
+            "pace": self.pace,
             "class_counts": per_class.tolist(),
             "unique": float((self.picks > 0).double().mean()),
             "max_repeats": int(self.picks.max()),

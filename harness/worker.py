@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from .bank import Bank, Loaded
 from .learners import ResNet18, ResNet18Net
 from .matrix import DatasetEntry, Matrix
 from .plan import Task
+from .rates import Rates
 from .references.spec import reference
 from .store import Store
 from .train import Recipe, Samples
@@ -31,6 +32,8 @@ class Context:
     device: str
     precision: str
     threads: int
+    rates: Rates = field(default_factory=Rates)
+    """Reference seconds, where the budget is in seconds."""
 
 
 class Worker:

@@ -14,19 +14,18 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ...strategies.errors import UsageError
+from ..rows import TYPES, Rows
 from .base import Extraction
 from .weights import locate
-
-_ROWS = 65_536
-"""Rows converted at once: bounds what is held beside the result."""
 
 
 @dataclass(frozen=True)
 class File:
     """Features, and perhaps losses, of the training images from a safetensors file (file:PATH).
 
-    The file holds ``features`` ``[N, d]`` and optionally ``losses`` ``[N]``, of any floating-point type, one row
-    for each training image in the data set's order (before the split into pool, holdout and val).
+    The file holds ``features`` ``[N, d]`` and optionally ``losses`` ``[N]``, of type F16, BF16, F32 or F64, one row
+    for each training image in the data set's order (before the split into pool, holdout and val). Features keep
+    their precision (F64 becomes F32) and are streamed: the file may be larger than memory.
 
     Parameters
     ----------
@@ -51,8 +50,9 @@ class File:
             if "losses" in shapes and shapes["losses"] != shapes["features"][:1]:
                 raise UsageError(f"{path}: 'losses' is {shapes['losses']}, but must be {shapes['features'][:1]}")
             for name in shapes.keys() & {"features", "losses"}:
-                if not file.get_slice(name).get_dtype().startswith(("F", "BF")):
-                    raise UsageError(f"{path}: {name!r} must be floating-point, not {file.get_slice(name).get_dtype()}")
+                if file.get_slice(name).get_dtype() not in TYPES:
+                    kinds = ", ".join(TYPES)
+                    raise UsageError(f"{path}: {name!r} must be {kinds}, not {file.get_slice(name).get_dtype()}")
 
     def fingerprint(self, data_dir: Path | None) -> str:
         """Hash of the file."""
@@ -65,15 +65,16 @@ class File:
         Raises
         ------
         UsageError
-            As :meth:`check`; also where the number of rows is not that of the images, or a value is not finite.
+            As :meth:`check`; also where the number of rows is not that of the images.
         """
         self.check(data_dir)
         with self._open(data_dir) as (path, file):
-            rows = file.get_slice("features").get_shape()[0]
-            if rows != len(images):
-                raise UsageError(f"{path} has {rows:,} rows, but the data set has {len(images):,} training images")
-            losses = _rows(path, file, "losses") if "losses" in file.keys() else None  # noqa: SIM118
-            return Extraction(_rows(path, file, "features"), losses, 0.0)
+            losses = file.get_tensor("losses").float() if "losses" in file.keys() else None  # noqa: SIM118
+        rows = Rows(path)
+        if len(rows) != len(images):
+            raise UsageError(f"{path} has {len(rows):,} rows, but the data set has {len(images):,} training images")
+        stored = torch.float32 if rows.dtype == torch.float64 else rows.dtype
+        return Extraction(rows.chunks(stored), losses, 0.0)
 
     @contextmanager
     def _open(self, data_dir: Path | None) -> Iterator[tuple[Path, Any]]:
@@ -84,16 +85,3 @@ class File:
                 yield path, file
         except (OSError, SafetensorError) as error:
             raise UsageError(f"{path} is no safetensors file that can be read: {error}") from error
-
-
-def _rows(path: Path, file: Any, name: str) -> Tensor:
-    """The whole tensor as float32, converted and checked a few rows at a time."""
-    source = file.get_slice(name)
-    out = torch.empty(source.get_shape())
-    for start in range(0, len(out), _ROWS):
-        part = out[start : start + _ROWS]
-        part.copy_(source[start : start + _ROWS])
-        bad = torch.nonzero(~torch.isfinite(part.reshape(len(part), -1)).all(dim=1)).flatten().tolist()
-        if bad:
-            raise UsageError(f"{path}: row {start + bad[0]} of {name!r} holds a value that is not finite (as float32)")
-    return out

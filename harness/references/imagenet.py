@@ -28,9 +28,12 @@ class Frozen:
     ----------
     resolution : int
         Side to which images are resized for extraction, in pixels (32 to 1,024).
+    half : bool
+        Store features in half precision (float16): half the disk and the reading. float32 by default.
     """
 
     resolution: int = 224
+    half: bool = False
     needs_holdout: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -38,6 +41,8 @@ class Frozen:
             raise UsageError(
                 f"resolution = {self.resolution!r} of the reference must be a whole number from 32 to 1024"
             )
+        if type(self.half) is not bool:
+            raise UsageError(f"half = {self.half!r} of the reference must be true or false")
 
     def _net(self) -> str:
         raise NotImplementedError
@@ -50,9 +55,9 @@ class Frozen:
         self._model(data_dir)
 
     def fingerprint(self, data_dir: Path | None) -> str:
-        """Hash of the weights themselves and of the resolution."""
+        """Hash of the weights themselves, of the resolution and of the precision."""
         weights = digest(self._model(data_dir).state_dict())
-        text = f"{_VERSION} {self._net()} {self.resolution} {weights}"
+        text = f"{_VERSION} {self._net()} {self.resolution} {weights}" + " half" * self.half
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def extract(self, images: Tensor, labels: Tensor, *, data_dir: Path | None, device: torch.device) -> Extraction:
@@ -60,6 +65,7 @@ class Frozen:
         if images.shape[1] not in (1, 3):
             raise UsageError(f"images have {images.shape[1]} channels; a reference net takes 1 (grey) or 3 (RGB)")
         found = features(self._model(data_dir), images, self.resolution, device)
+        found = (chunk.half() for chunk in found) if self.half else found
         return Extraction(found, None, flops_per_image(self._net(), self.resolution) * len(images))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -134,16 +134,13 @@ def prepare(images: Tensor, resolution: int) -> Tensor:
 
 
 @torch.no_grad()
-def features(model: nn.Module, images: Tensor, resolution: int, device: torch.device) -> Tensor:
-    """Pooled features ``[N, d]`` float32, on the CPU, of uint8 ``images`` ``[N, C, H, W]`` in order."""
+def features(model: nn.Module, images: Tensor, resolution: int, device: torch.device) -> Iterator[Tensor]:
+    """Pooled features ``[m, d]`` float32, on the device, of uint8 ``images`` ``[N, C, H, W]``: batches in order."""
     layout = torch.channels_last  # up to three times as fast for inference on a CPU as well
     model = model.to(device).to(memory_format=layout)
     batch = 256 if device.type == "cuda" else 16  # a small batch stays in a CPU's cache
-    parts = [
-        model(prepare(chunk.to(device), resolution).contiguous(memory_format=layout)).cpu()
-        for chunk in images.split(batch)
-    ]
-    return torch.cat(parts)
+    for chunk in images.split(batch):
+        yield model(prepare(chunk.to(device), resolution).contiguous(memory_format=layout))
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,8 @@ from torch.nn import functional as F
 
 from ...strategies.errors import UsageError
 from ..datasets.splits import rank_in_class
+from ..room import fits
+from ..rows import Rows
 from ..streams import permutation
 
 ITERATIONS = 100
@@ -36,7 +39,7 @@ class Probe:
 
 
 def crossfit(
-    features: Tensor,
+    features: Tensor | Rows,
     labels: Tensor,
     classes: int,
     *,
@@ -49,7 +52,9 @@ def crossfit(
 
     Parameters
     ----------
-    features : Tensor ``[n, d]``
+    features : Tensor or Rows ``[n, d]``
+        Rows that do not fit (:func:`selbench.harness.room.fits`) are read again for every evaluation of the
+        objective: the same fit, to float32 rounding.
     labels : Tensor ``[n]`` int64
     classes : int
         Number of classes C.
@@ -60,7 +65,7 @@ def crossfit(
     l2 : float
         Weight decay: the objective is the mean cross-entropy plus l2/2 times the squared norm of the weights;
         the bias is free. scikit-learn's C is 1 / (n l2).
-    device : torch.device
+    device : torch.device or str
         Where the fits run.
 
     Raises
@@ -75,9 +80,15 @@ def crossfit(
         raise UsageError(
             f"class {int(torch.argmax((counts == 1).int()))} has one image, but the probe needs two a class"
         )
-    scores, flops = fold_scores(features, labels, classes, fold_of(labels, folds, seed), l2=l2, device=device)
-    losses = F.cross_entropy(scores, labels.cpu(), reduction="none")
-    return Probe(losses, float((scores.argmax(dim=1) == labels.cpu()).float().mean()), flops)
+    device, labels = torch.device(device), labels.cpu()
+    if isinstance(features, Rows) and fits(features.nbytes, device):
+        features = features.load(device)
+    losses, hits, flops = torch.empty(len(labels)), torch.empty(len(labels)), 0.0
+    for ids, scores, spent in held_out(features, labels, classes, fold_of(labels, folds, seed), l2=l2, device=device):
+        losses[ids] = F.cross_entropy(scores, labels[ids], reduction="none")
+        hits[ids] = (scores.argmax(dim=1) == labels[ids]).float()
+        flops += spent
+    return Probe(losses, float(hits.mean()), flops)
 
 
 def fold_of(labels: Tensor, folds: int, seed: int) -> Tensor:
@@ -88,33 +99,90 @@ def fold_of(labels: Tensor, folds: int, seed: int) -> Tensor:
     return (rank_in_class(labels, permutation(len(labels), seed, "probe")) + start[labels]) % folds
 
 
-def fold_scores(
-    features: Tensor, labels: Tensor, classes: int, fold: Tensor, *, l2: float, device: torch.device | str = "cpu"
-) -> tuple[Tensor, float]:
-    """Logits ``[n, C]`` float32 on the CPU, each row from the probe fitted without its fold, and the operations spent.
+def held_out(
+    features: Tensor | Rows, labels: Tensor, classes: int, fold: Tensor, *, l2: float, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor, float]]:
+    """Every sample scored by the probe that was fitted without its fold; standardisation, too, uses the others alone.
 
-    Standardisation, too, uses the other folds alone.
+    Parameters
+    ----------
+    features : Tensor or Rows ``[n, d]``
+        A tensor is fitted on as a whole; rows are read in chunks, again and again.
+    labels, fold : Tensor ``[n]`` int64, on the CPU
+    classes : int
+    l2 : float
+    device : torch.device
+
+    Yields
+    ------
+    ids : Tensor ``[m]`` int64
+        Each of ``[0, n)`` comes once.
+    scores : Tensor ``[m, C]`` float32
+        Their logits; all on the CPU.
+    flops : float
+        Operations spent since the last ones.
     """
-    out = torch.empty(len(labels), classes)
-    flops = 0.0
     for number in fold.unique().tolist():
         held = torch.nonzero(fold == number).flatten()
         rest = torch.nonzero(fold != number).flatten()
-        seen = features[rest.to(features.device)].to(device, torch.float32)
-        mean, std = seen.mean(dim=0), seen.std(dim=0, correction=0)
+        seen = _Standard(features, labels, rest, device)
+        weight, bias, calls = _fit(seen, classes, l2)
+        passes = 2 * calls * len(rest)  # forward and backward
+        for ids, x in seen.scaled(held):
+            yield ids, torch.addmm(bias, x, weight.T).cpu(), 2.0 * weight.numel() * (passes + len(ids))
+            passes = 0
+
+
+class _Standard:
+    """What a fold is fitted on, and how it is standardised.
+
+    Iterating gives blocks of standardised rows ``[m, d]`` with their labels ``[m]``, on the device.
+    """
+
+    def __init__(self, features: Tensor | Rows, labels: Tensor, ids: Tensor, device: torch.device) -> None:
+        self.features, self.labels, self.ids, self.device = features, labels, ids, device
+        self.mean, std = self._moments()
         # A feature that is constant in the fit says nothing, and must not blow up where it varies.
-        gain = torch.where(std > 1e-6 * (1 + mean.abs()), 1 / std, 0)
-        weight, bias, calls = _fit((seen - mean) * gain, labels[rest.to(labels.device)].to(device), classes, l2)
-        asked = (features[held.to(features.device)].to(device, torch.float32) - mean) * gain
-        out[held] = torch.addmm(bias, asked, weight.T).cpu()
-        flops += 2.0 * features.shape[1] * classes * (2 * calls * len(rest) + len(held))
-    return out, flops
+        self.gain = torch.where(std > 1e-6 * (1 + self.mean.abs()), 1 / std, 0)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for ids, x in self.scaled(self.ids):
+            yield x, self.labels[ids].to(self.device)
+
+    def scaled(self, ids: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Standardised rows of any samples, with the ids of each block."""
+        for part, x in self._blocks(ids):
+            yield part, x.sub_(self.mean).mul_(self.gain)  # in place: blocks are copies
+
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation ``[d]``, merged over blocks in float64 (Chan et al. 1983)."""
+        count, mean, square = 0, torch.zeros(()), torch.zeros(())
+        for ids, x in self._blocks(self.ids):
+            share = len(ids) / (count + len(ids))
+            shift = x.mean(dim=0).cpu().double() - mean
+            spread = x.std(dim=0, correction=0).cpu().double().square()
+            mean = mean + share * shift
+            square = (1 - share) * (square + share * shift.square()) + share * spread
+            count += len(ids)
+        return mean.float().to(self.device), square.sqrt().float().to(self.device)
+
+    def _blocks(self, ids: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Float32 copies of rows on the device: a tensor's at once, a file's a chunk at a time."""
+        if isinstance(self.features, Tensor):
+            yield ids, self.features[ids.to(self.features.device)].to(self.device, torch.float32)
+            return
+        start = 0
+        for chunk in self.features.subset(ids).chunks(self.features.dtype):
+            yield ids[start : start + len(chunk)], chunk.to(self.device).float()
+            start += len(chunk)
 
 
-def _fit(x: Tensor, y: Tensor, classes: int, l2: float) -> tuple[Tensor, Tensor, int]:
+def _fit(seen: _Standard, classes: int, l2: float) -> tuple[Tensor, Tensor, int]:
     """Weights ``[C, d]``, bias ``[C]``, and how often the objective was evaluated."""
-    weight = torch.zeros(classes, x.shape[1], device=x.device, requires_grad=True)
-    bias = torch.zeros(classes, device=x.device, requires_grad=True)
+    count, device = len(seen.ids), seen.device
+    blocks = list(seen) if isinstance(seen.features, Tensor) else seen
+    weight = torch.zeros(classes, len(seen.mean), device=device, requires_grad=True)
+    bias = torch.zeros(classes, device=device, requires_grad=True)
     optimizer = torch.optim.LBFGS(
         [weight, bias], max_iter=ITERATIONS, tolerance_grad=1e-6, tolerance_change=1e-9, line_search_fn="strong_wolfe"
     )
@@ -124,9 +192,14 @@ def _fit(x: Tensor, y: Tensor, classes: int, l2: float) -> tuple[Tensor, Tensor,
         nonlocal calls
         calls += 1
         optimizer.zero_grad()
-        loss = F.cross_entropy(torch.addmm(bias, x, weight.T), y) + 0.5 * l2 * weight.square().sum()
-        loss.backward()
-        return loss
+        mean = torch.zeros((), dtype=torch.float64, device=device)  # many small shares: rounded once
+        for x, y in blocks:
+            loss = F.cross_entropy(torch.addmm(bias, x, weight.T), y) * (len(y) / count)
+            loss.backward()
+            mean += loss.detach()
+        penalty = 0.5 * l2 * weight.square().sum()
+        penalty.backward()
+        return mean.float() + penalty.detach()
 
     with torch.enable_grad():
         optimizer.step(objective)

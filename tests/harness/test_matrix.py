@@ -26,8 +26,11 @@ def test_every_shipped_matrix_reads_and_is_named_after_its_file(name):
         ({"seeds": [1, 1]}, "names a seed twice"),
         ({"strategies": []}, "name at least one"),
         ({"datasets": []}, "name at least one"),
-        ({"budget": {}}, "exactly one of passes and steps"),
-        ({"budget": {"passes": 1, "steps": 2}}, "exactly one of passes and steps"),
+        ({"budget": {}}, "exactly one of passes, steps, flops, seconds"),
+        ({"budget": {"passes": 1, "steps": 2}}, "exactly one of passes, steps, flops, seconds"),
+        ({"budget": {"flops": 1e9}}, 'account = "marginal"'),
+        ({"budget": {"passes": 1, "account": "marginal"}}, "belongs to a budget in flops or seconds"),
+        ({"analysis": {"pays": {"cost": "wall_clock"}}}, "need a timing pass"),
         ({"budget": {"passes": -1}}, "budget.passes"),
         ({"ladder": [0.5]}, "the whole"),
         ({"ladder": [0.0, 1.0]}, "shares of the budget"),
@@ -59,6 +62,8 @@ def test_settings_are_changed_by_dotted_keys():
         3, {"width": 4}, 0.2, "Mine",
     )  # fmt: skip
     assert read("quick", ["budget.steps=5"]).budget.passes is None
+    costs = read("quick", ["budget.flops=1e12", "budget.account=marginal"]).budget
+    assert (costs.passes, costs.flops, costs.cost, costs.account) == (None, 1e12, 1e12, "marginal")
 
 
 @pytest.mark.parametrize("text", ["budget", "=3", "budget.passes.more=3", "datasets.val=1", "nonsense=1"])

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selbench.harness.pacing import Pacer
+from selbench.harness.pacing import Pacer, Recorded
 from selbench.harness.schedules import Fixed, Linear, Replay, Sigmoid
+from selbench.harness.tally import Tally
 from selbench.strategies import UsageError, keep_count
 
 schedules = st.sampled_from([Fixed(0.5), Fixed(0.3), Fixed(1.0), Linear(), Sigmoid(), Linear(0.9, 0.25)])
@@ -76,6 +79,43 @@ def test_one_selection_of_the_pool_is_enough_for_an_epoch(pacer):
     for _, group in itertools.groupby(pacer, key=lambda s: s.epoch):
         steps = list(group)
         assert sum(s.keep for s in steps) <= keep_count(steps[0].keep / steps[0].size, pacer.pool)
+
+
+@given(pacers())
+def test_recorded_steps_are_the_steps_of_the_run(pacer):
+    tally = Tally(pacer.pool, torch.device("cpu"))
+    steps = list(pacer)
+    for step in steps:
+        tally.note(torch.arange(step.keep), step)
+    again = list(Recorded(pacer.pool, tally.pace))
+    assert [(s.epoch, s.start, s.size, s.keep) for s in again] == [(s.epoch, s.start, s.size, s.keep) for s in steps]
+    assert [s.progress for s in again] == pytest.approx([s.progress for s in steps], abs=1e-9)
+    assert len(tally.pace) <= len(steps)
+
+
+@given(pacers())
+def test_every_size_that_a_run_comes_to_is_known_before(pacer):
+    assert {(step.size, step.keep) for step in pacer} <= set(pacer.every_size())
+
+
+@given(pacers(), st.floats(0.5, 300.0), st.floats(0.0, 20.0))
+def test_a_budget_in_cost_is_spent_and_not_overrun_by_more_than_a_step(pacer, passes, extra):
+    """``extra`` is paid at the start of each epoch, as a selection of the whole pool is."""
+    total = passes * pacer.batch
+    paced = replace(pacer, passes=None, steps=None, cost=total)
+    spent, price, epoch, steps = 0.0, 0.0, -1, []
+    for step in paced.paced(lambda: spent):
+        assert step.progress == spent / total < 1 and step.start + step.size <= pacer.pool
+        price = step.keep + 0.25 * step.size + (extra if step.epoch != epoch else 0.0)
+        spent, epoch = spent + price, step.epoch
+        steps.append(step)
+    assert steps[0].progress == 0
+    dearest = max(s.keep + 0.25 * s.size for s in steps) + extra
+    assert spent <= total + dearest
+    assert spent > total - 1.25 * pacer.batch / pacer.lowest() - extra or len(steps) == 1
+    if pacer.hold:
+        for _, group in itertools.groupby(steps, key=lambda s: s.epoch):
+            assert len({(s.size, s.keep) for s in group}) == 1
 
 
 def test_a_fixed_ratio_is_not_bucketed():

@@ -127,7 +127,7 @@ def test_counts_that_depend_on_the_data_are_replayed_for_the_twin(train, tiny, t
     out = tmp_path / "out"
     assert not train(tiny, out).failed
     cells = {r["arm_label"]: r["selection"]["k"] for r in records(out).values()}
-    assert cells["own-count"] == cells["uniform, counts of own-count"]
+    assert cells["own-count"] == cells["uniform, steps of own-count"]
     assert len({k for k, _ in cells["own-count"]}) > 1
 
 

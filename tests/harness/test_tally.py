@@ -5,18 +5,20 @@ from types import SimpleNamespace
 
 import torch
 
+from selbench.harness.pacing import Step
 from selbench.harness.tally import Tally
 
 
 def test_counts_means_and_run_lengths():
     tally = Tally(4, torch.device("cpu"))
-    for ids in ([0, 1], [2, 1], [1]):
-        tally.note(torch.tensor(ids), 3)
+    for i, ids in enumerate(([0, 1], [2, 1], [1])):
+        tally.note(torch.tensor(ids), Step(0, 0, 3, len(ids), i / 3))
     tally.note_loss(torch.tensor(1.0))
     tally.note_loss(torch.tensor(3.0))
     assert tally.train_loss() == 2.0 and tally.train_loss() == 0.0
     read = tally.read(torch.tensor([0, 1, 1, 0]), 2)
     assert read["k"] == [[2, 2], [1, 1]] and read["mean_ratio"] == 5 / 9 and read["class_counts"] == [1, 4]
+    assert read["pace"] == [[3, 2, 2, 0.0, 1 / 3, 0], [3, 1, 1, 2 / 3, 0.0, 0]]
     assert (read["unique"], read["max_repeats"], read["mean_picked_loss"]) == (0.75, 3, None)
 
 
@@ -31,7 +33,7 @@ def test_diagnostics_are_taken_once_an_epoch():
 
 def test_a_diverged_run_is_a_result_that_json_can_hold():
     tally = Tally(2, torch.device("cpu"))
-    tally.note(torch.tensor([0]), 2)
+    tally.note(torch.tensor([0]), Step(0, 0, 2, 1, 0.0))
     tally.note_loss(torch.tensor(float("nan")))
     tally.note_picked_loss(torch.tensor([float("inf")]))
     assert tally.train_loss() is None

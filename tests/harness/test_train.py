@@ -22,16 +22,20 @@ def samples(**signals):
     return Samples(images, torch.arange(N) % 4, 4, signals)
 
 
-def trainer(strategy=None, ratio=0.5, *, seed=1, passes=2.0, pool=None, hold=False, bf16=False, **recipe):
+def trainer(
+    strategy=None, ratio=0.5, *, seed=1, passes=2.0, cost=None, pool=None, given=None, hold=False, bf16=False, **recipe
+):
     pool = pool or samples()
-    pacer = Pacer(N, 32, "fixed-candidates", Fixed(ratio), passes=passes, hold=hold)
+    budget = {"passes": passes} if cost is None else {"cost": cost}
+    pacer = Pacer(N, 32, "fixed-candidates", Fixed(ratio), hold=hold, **budget)
     net = ResNet18(4)
     model = net.build(1, 8, 4, torch.Generator().manual_seed(seed))
-    if hasattr(strategy, "begin"):
+    if given is None and hasattr(strategy, "begin"):
         g = torch.Generator().manual_seed(9)
         strategy.begin(Pool(N, 4, pool.labels, torch.device("cpu"), g))
     recipe = {"lr": 0.05, **recipe}
-    return Trainer(pool, net, Augment("shift", 8, [0.5], [0.3]), pacer, Recipe(**recipe), seed, model, strategy, bf16)
+    augment = Augment("shift", 8, [0.5], [0.3])
+    return Trainer(pool, net, augment, pacer, Recipe(**recipe), seed, model, strategy, bf16, given)
 
 
 def weights(run):
@@ -113,6 +117,60 @@ def test_a_rule_that_states_no_cost_has_it_counted():
     run = trainer(Silent(), 0.25)
     run.run()
     assert run.ledger.phases["select"].flops == 6 * 32 * 5  # top-k of 32: n log2 n
+
+
+class Prepares:
+    """Does a matrix product in ``begin``, and hears of every training step."""
+
+    needs = frozenset({"learner"})
+
+    def begin(self, pool):
+        torch.ones(16, 16) @ torch.ones(16, 16)
+
+    def select(self, feats, losses, ratio):
+        return torch.arange(losses.k)
+
+    def observe(self, index, losses):
+        losses * 2.0
+
+    def flops(self, n, d, k):
+        return 0.0
+
+
+def test_what_a_rule_does_in_begin_and_observe_is_booked():
+    pool = samples()
+    given = Pool(N, 4, pool.labels, torch.device("cpu"), torch.Generator())
+    run = trainer(Prepares(), 0.25, given=given)
+    select = run.ledger.phases["select"]
+    assert select.flops == 2 * 16**3 and select.seconds > 0
+    run.run()
+    steps, k, classes = 6, 8, 4
+    # Log-softmax and picking out the loss cost something for each logit, and ``observe`` one operation a loss.
+    assert 2 * 16**3 + steps * k * (classes + 1) <= select.flops <= 2 * 16**3 + steps * k * 20 * classes
+
+
+def test_operators_without_a_formula_are_named():
+    class Fourier(All):
+        def select(self, feats, losses, ratio):
+            torch.fft.fft(losses.learner)
+            return super().select(feats, losses, ratio)
+
+    run = trainer(Fourier(), 1.0)
+    run.run()
+    assert any("fft" in name for name in run.selector.uncounted)
+    quiet = trainer(All(), 1.0)
+    quiet.run()
+    assert not quiet.selector.uncounted
+
+
+def test_a_budget_in_flops_counts_scoring_and_selection():
+    budget = 40 * 32 * trainer().unit_train
+    runs = {name: trainer(load(name), 0.25, cost=budget) for name in ("uniform", "loss")}
+    for run in runs.values():
+        run.run()
+        assert 0.95 * budget < run.ledger.total("flops") <= budget
+    assert runs["uniform"].tally.steps > 1.5 * runs["loss"].tally.steps
+    assert runs["loss"].optimizer.param_groups[0]["lr"] < 0.1 * 0.05  # decayed to the end
 
 
 class Weighted:

@@ -1,0 +1,99 @@
+"""Measuring the reference seconds that a budget in seconds counts with."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ..strategies import UsageError
+from .budget import artefacts
+from .candidates import Candidates, Chosen
+from .cell import prepare
+from .executors import Inline, Outcome
+from .pacing import Step
+from .plan import Plan, Task, pacer_of
+from .rates import Rate, Rates, name_of
+from .streams import permutation
+from .train import Trainer
+from .worker import Context, Worker
+
+REPEATS = 5
+"""Steps timed at each size, after one that warms up; the median counts."""
+
+
+def calibrated(context: Context, plan: Plan, before: Rates) -> Rates:
+    """The rates of every arm of ``plan``: those measured ``before``, and the others measured now.
+
+    The artefacts that an arm reads are made first, in this process, with nothing else running.
+
+    Raises
+    ------
+    UsageError
+        Where an artefact cannot be made.
+    """
+    rates = Rates(before.rows.values())
+    for task in plan.cells:
+        arm = task.arm
+        assert arm is not None
+        if arm.replay or rates.find(arm) is not None:
+            continue
+        worker = Worker(context)
+        Inline().run(context, _needed(plan, task, worker), _or_refuse)
+        rates.rows[name_of(arm)] = measure(worker, task)
+    return rates
+
+
+def _needed(plan: Plan, task: Task, worker: Worker) -> list[Task]:
+    wanted = set(task.after)
+    for other in reversed(plan.tasks.values()):  # tasks stand after what they need
+        if other.id in wanted:
+            wanted |= set(other.after)
+    return [other for other in plan.tasks.values() if other.id in wanted and not worker.store.has_artefact(other.id)]
+
+
+def _or_refuse(task: Task, outcome: Outcome) -> None:
+    if outcome.error:
+        raise UsageError(f"budget.seconds: {task.name} is needed to measure reference seconds: {outcome.error}")
+
+
+def measure(worker: Worker, task: Task) -> Rate:
+    """Time the operations of ``task``'s arm here and now; its artefacts are there already."""
+    arm = task.arm
+    assert arm is not None
+    ledgers = artefacts(worker.store, task.uses.values())
+    trainer = prepare(worker, task, metered=False)
+    trainer.clock.settle()
+    begin = trainer.ledger.total("seconds")
+    sizes = pacer_of(worker.matrix, arm, len(trainer.samples)).every_size()
+    first = Step(0, 0, *sizes[0], 0.0)
+    selection = _median(trainer, lambda: trainer.select_pool(first, 0)) if trainer.selector.cuts_pool else 0.0
+    return Rate(
+        name=name_of(arm),
+        steps=[[size, keep, _step_seconds(trainer, Step(0, 0, size, keep, 0.0))] for size, keep in sizes],
+        begin=begin,
+        selection=selection,
+        artefacts=sum(ledger.total("seconds") for ledger in ledgers),
+    )
+
+
+def _step_seconds(trainer: Trainer, step: Step) -> float:
+    order = permutation(len(trainer.samples), trainer.seed, "order", 0)
+    source: Candidates | Chosen = Candidates(order, trainer.device)
+    if trainer.selector.cuts_pool:
+        source = Chosen(order, trainer.select_pool(step, 0), trainer.selector.traits.exact_count, step.size)
+    return _median(trainer, lambda: trainer.step(step, source, 0))
+
+
+def _median(trainer: Trainer, call: Callable[[], Any]) -> float:
+    seen = []
+    for _ in range(1 + REPEATS):
+        begun = time.perf_counter()
+        call()
+        if trainer.device.type == "cuda":
+            torch.cuda.synchronize()
+        seen.append(time.perf_counter() - begun)
+    return statistics.median(seen[1:])
