@@ -51,6 +51,39 @@ def test_an_artefact_is_done_when_its_description_is_there(tmp_path):
     assert store.artefact_tensors("x")["losses"].tolist() == [0, 1, 2]
 
 
+def test_features_are_streamed_and_another_store_takes_them_over(tmp_path, monkeypatch):
+    kept, store = Store(tmp_path / "cache"), Store(tmp_path / "out")
+    x = torch.randn(9, 4)
+    kept.write_features("x", iter(x.split(2)), 9, {"losses": torch.arange(9.0)})
+    for _ in range(2):  # a killed run may have left a link
+        store.adopt_tensors("x", kept)
+    assert not store.has_artefact("x"), "its description is missing"
+    assert torch.equal(store.artefact_rows("x").load(), x)
+    assert list(store.artefact_tensors("x", "losses", "other")) == ["losses"]
+    path = store.artefact_path("x") / "tensors.safetensors"
+    assert path.samefile(kept.artefact_path("x") / "tensors.safetensors")
+
+    def no_links(*_):
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr("os.link", no_links)
+    store.adopt_tensors("x", kept)
+    assert torch.equal(store.artefact_rows("x").load(), x)
+    assert not path.samefile(kept.artefact_path("x") / "tensors.safetensors")
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_a_stream_that_breaks_off_leaves_nothing(tmp_path):
+    def broken():
+        yield torch.ones(2, 3)
+        raise UsageError("row 3 holds a value that is not finite")
+
+    store = Store(tmp_path)
+    with pytest.raises(UsageError, match="row 3"):
+        store.write_features("x", broken(), 9, {})
+    assert not list(store.artefact_path("x").iterdir())
+
+
 def resolved(**changes):
     base = {
         "name": "m",

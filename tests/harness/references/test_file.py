@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from selbench.harness.references import file as module
+from selbench.harness import rows
+from selbench.harness.references.base import Extraction, checked
 from selbench.harness.references.file import File
 from selbench.strategies import UsageError
 
@@ -17,18 +18,21 @@ CPU = torch.device("cpu")
 IMAGES, LABELS = torch.zeros(7, 3, 4, 4, dtype=torch.uint8), torch.zeros(7, dtype=torch.int64)
 
 
-def extract(path: Path | str, data_dir: Path | None = None) -> module.Extraction:
+def extract(path: Path | str, data_dir: Path | None = None) -> Extraction:
     return File(str(path)).extract(IMAGES, LABELS, data_dir=data_dir, device=CPU)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_any_floating_type_in_pieces(tmp_path: Path, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_ROWS", 3)
+    monkeypatch.setattr(rows, "CHUNK", 3 * 5 * 4)
     features, losses = torch.randn(7, 5).to(dtype), torch.rand(7).to(dtype)
     save_file({"features": features, "losses": losses, "other": torch.arange(3)}, tmp_path / "f.safetensors")
     got = extract("f.safetensors", tmp_path)
-    assert got.features.dtype == got.losses.dtype == torch.float32 and got.flops == 0
-    assert torch.equal(got.features, features.float()) and torch.equal(got.losses, losses.float())
+    chunks = list(got.features)
+    assert [len(chunk) for chunk in chunks] == [3, 3, 1]
+    assert torch.cat(chunks).dtype == (torch.float32 if dtype == torch.float64 else dtype)
+    assert torch.equal(torch.cat(chunks).float(), features.float())
+    assert torch.equal(got.losses, losses.float()) and got.flops == 0
 
 
 def test_losses_are_optional_and_the_name_is_said(tmp_path: Path) -> None:
@@ -56,17 +60,18 @@ def spoiled(row: int) -> Tensor:
         ({"feats": torch.randn(7, 5)}, "must hold a tensor 'features'"),
         ({"features": torch.randn(7)}, "must hold a tensor 'features'"),
         ({"features": torch.randn(7, 5, 1)}, "must hold a tensor 'features'"),
-        ({"features": torch.ones(7, 5, dtype=torch.int64)}, "must be floating-point, not I64"),
+        ({"features": torch.ones(7, 5, dtype=torch.int64)}, "must be F16, BF16, F32, F64, not I64"),
         ({"features": torch.randn(7, 5), "losses": torch.rand(6)}, r"'losses' is \[6\], but must be \[7\]"),
         ({"features": torch.randn(6, 5)}, "has 6 rows, but the data set has 7 training images"),
-        ({"features": spoiled(4)}, "row 4 of 'features' holds a value that is not finite"),
-        ({"features": torch.randn(7, 5), "losses": torch.full((7,), torch.inf)}, "row 0 of 'losses'"),
+        ({"features": spoiled(4)}, "row 4 of its features holds a value that is not finite"),
+        ({"features": torch.randn(7, 5), "losses": torch.full((7,), torch.inf)}, "row 0 of its losses"),
+        ({"features": torch.full((7, 2), 1e300, dtype=torch.float64)}, "row 0 of its features"),
     ],
 )
 def test_wrong_content(tmp_path: Path, content: dict, message: str) -> None:
     save_file(content, tmp_path / "f.safetensors")
     with pytest.raises(UsageError, match=message):
-        extract(tmp_path / "f.safetensors")
+        list(checked(extract(tmp_path / "f.safetensors"), 7, "file"))
 
 
 def test_missing_and_damaged_files(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def images(count: int = 20, side: int = 32, channels: int = 3) -> Tensor:
 
 def features(reference: object, pixels: Tensor, data_dir: Path | None = None) -> Tensor:
     labels = torch.zeros(len(pixels), dtype=torch.int64)
-    return reference.extract(pixels, labels, data_dir=data_dir, device=CPU).features
+    return torch.cat(list(reference.extract(pixels, labels, data_dir=data_dir, device=CPU).features))
 
 
 @pytest.mark.parametrize(("cls", "width"), [(ResNet18, 512), (ResNet50, 2048), (SqueezeNet, 512)])
@@ -62,14 +62,15 @@ def test_features_are_torchvisions_pooled_ones(
     net = nets[cls.name]
     torch.save(net.state_dict(), tmp_path / "w.pth")
     pixels = images()
-    got = cls(weights="w.pth", resolution=SIDE).extract(pixels, torch.zeros(20), data_dir=tmp_path, device=CPU)
+    extraction = cls(weights="w.pth", resolution=SIDE).extract(pixels, torch.zeros(20), data_dir=tmp_path, device=CPU)
+    got = torch.cat(list(extraction.features))
     preset = torchvision.transforms._presets.ImageClassification(crop_size=SIDE, resize_size=SIDE)
     with torch.no_grad():
         node = POOLED[cls.name]
         expected = create_feature_extractor(net, [node])(preset(pixels))[node].reshape(20, width, -1).mean(2)
-    assert got.features.shape == (20, width) and got.features.dtype == torch.float32 and got.losses is None
-    assert torch.allclose(got.features, expected, rtol=2e-2, atol=2e-2 * float(expected.std()))
-    assert not got.features.requires_grad
+    assert got.shape == (20, width) and got.dtype == torch.float32 and extraction.losses is None
+    assert torch.allclose(got, expected, rtol=2e-2, atol=2e-2 * float(expected.std()))
+    assert not got.requires_grad
 
 
 def test_the_order_and_the_batch_do_not_matter(nets: dict[str, nn.Module]) -> None:
@@ -77,6 +78,17 @@ def test_the_order_and_the_batch_do_not_matter(nets: dict[str, nn.Module]) -> No
     whole = features(reference, pixels)
     assert torch.allclose(features(reference, pixels[20:21]), whole[20:21], rtol=1e-4, atol=1e-5)
     assert torch.allclose(features(reference, pixels.flip(0)).flip(0), whole, rtol=1e-4, atol=1e-5)
+
+
+def test_features_come_batch_by_batch_and_in_half_precision_where_asked_for() -> None:
+    whole, half = Untrained("squeezenet1_1", resolution=SIDE), Untrained("squeezenet1_1", resolution=SIDE, half=True)
+    pixels, labels = images(37), torch.zeros(37, dtype=torch.int64)
+    chunks = iter(half.extract(pixels, labels, data_dir=None, device=CPU).features)
+    assert next(chunks).shape == (16, 512), "before the rest is computed"
+    assert torch.equal(features(half, pixels), features(whole, pixels).half())
+    assert half.fingerprint(None) != whole.fingerprint(None)
+    with pytest.raises(UsageError, match="half = 1 of the reference must be true or false"):
+        Untrained("squeezenet1_1", half=1)
 
 
 def test_grey_is_repeated_and_other_channels_are_refused() -> None:

@@ -1,0 +1,91 @@
+"""Cached signals of a cell's pool: on the device where they fit, else in their file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..strategies import UsageError
+from ..strategies.interface import Pool
+from .bank import Loaded
+from .plan import Arm, Task
+from .room import SHARE, VARIABLE, allowance, fits
+from .rows import Rows
+from .worker import Worker
+
+
+def cached_signals(worker: Worker, task: Task, loaded: Loaded) -> dict[str, Tensor | Rows]:
+    """The signals ``[n, ...]`` that the arm reads from artefacts, by name.
+
+    All are tensors on the device but ``features`` that do not fit there (:func:`selbench.harness.room.fits`),
+    which stay in their file as :class:`selbench.harness.rows.Rows`.
+
+    Raises
+    ------
+    UsageError
+        Where features do not fit and the arm's rule gets those of the whole pool at once.
+    """
+    arm, store = task.arm, worker.store
+    assert arm is not None
+    signals: dict[str, Tensor | Rows] = {}
+    if "reference" in task.uses:
+        id = task.uses["reference"]
+        if "reference" in arm.needs:
+            signals |= store.artefact_tensors(id, "reference")
+        if "features" in arm.needs:
+            signals["features"] = _features(worker, task, loaded, id)
+    if "proxy" in task.uses:
+        signals |= store.artefact_tensors(task.uses["proxy"], *arm.needs)
+    return {name: value if isinstance(value, Rows) else value.to(worker.device) for name, value in signals.items()}
+
+
+def _features(worker: Worker, task: Task, loaded: Loaded, id: str) -> Tensor | Rows:
+    """The pool's features: of its own artefact where the reference is trained here, else out of all images' ones."""
+    arm, store = task.arm, worker.store
+    assert arm is not None and task.seed is not None
+    needs = store.artefact_meta(id)["needs"]
+    found = store.artefact_rows(needs[0]).subset(loaded.ids(task.seed, "pool")) if needs else store.artefact_rows(id)
+    if fits(found.nbytes, worker.device):
+        return found.load(worker.device)
+    if arm.cadence != "batch":
+        raise UsageError(refusal(arm, found, worker.device))
+    return found
+
+
+def refusal(arm: Arm, rows: Rows, device: torch.device) -> str:
+    """Why a rule cannot have all features at once, and what to do."""
+    when = "" if arm.cadence == "batch" else f" (cadence {arm.cadence!r})"
+    room = allowance(device) / 1e9
+    return (
+        f"strategy {arm.label!r} reads the features of the whole pool at once{when}: {rows.nbytes / 1e9:.3g} GB, where "
+        f"{room:.3g} GB of {device.type} memory may be taken ({SHARE:.0%} of what is free, or {VARIABLE}); set "
+        f"{VARIABLE} to more if the memory is there, or use a reference with fewer features"
+    )
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class StoredPool(Pool):
+    """A pool whose features stayed in their file: a rule that reads them whole is told so.
+
+    Parameters
+    ----------
+    refusal : str
+        What it is told.
+    """
+
+    refusal: str = ""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "features":
+            raise UsageError(self.refusal)
+        return super().__getattribute__(name)
+
+
+def told(pool: Pool, arm: Arm, features: Tensor | Rows | None) -> Pool:
+    """``pool``, which has no features yet, with those that the rule may read whole."""
+    if isinstance(features, Rows):
+        return StoredPool(**vars(pool), refusal=refusal(arm, features, pool.device))
+    return replace(pool, features=features)
