@@ -109,6 +109,30 @@ def run(
 
 
 @app.command()
+def scale(
+    workload: Annotated[str | None, typer.Argument(help="A .toml file, or the name of a shipped workload.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; a GPU where there is one.")] = None,
+    profile: Annotated[
+        Path | None, typer.Option(help="A device stated in TOML, in place of measuring this one.")
+    ] = None,
+    save_profile: Annotated[Path | None, typer.Option(help="Write what was measured here as such a file.")] = None,
+    strategy: Annotated[list[str] | None, typer.Option(help="Only these strategies.")] = None,
+    check: Annotated[Path | None, typer.Option(help="Hold predictions against the cells of a results folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where tables and figure go; results/scale-<workload>.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="key=value: change the workload.")] = None,
+) -> None:
+    """Predict seconds and FLOPs of a workload from costs measured here: would selection pay at scale?"""
+    from ..reports.scaletext import publish
+    from .scale.command import Request
+    from .scale.command import scale as predict
+
+    request = Request(workload, device, profile, save_profile, strategy or [], check, set_ or [])
+    table = predict(request, lambda line: print(f"measuring {line}", file=sys.stderr))
+    name = Path(workload).stem if workload else f"check-{table['check']['results']}"
+    publish(table, out or Path("results") / f"scale-{name}", Console())
+
+
+@app.command()
 def report(results: Results) -> None:
     """Write the report of a results folder anew."""
     _report(results)

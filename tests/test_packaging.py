@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("strategies", "harness", "reports")
-DATA = ("matrices", "claims")
+DATA = ("matrices", "claims", "scale")
 """Folders of benchmarks/ that ship; the suites beside them do not."""
 
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

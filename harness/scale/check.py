@@ -1,0 +1,224 @@
+"""Predictions held against a results folder: the operations of its matrix, measured here, against its cells."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import statistics
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+
+from ...strategies import UsageError
+from ...strategies.registry import registry
+from .. import environment
+from ..matrix import Named
+from ..schedules import Fixed
+from ..store import sound
+from .costs import Costs
+from .networks import Network, network
+from .operations import Bench, measure
+from .predict import PHASES, Pace, Work, predict
+from .rules import Rule
+from .workload import load_table
+
+TARGET = 0.15
+"""A prediction within this share of the measured seconds is a hit."""
+
+Row = dict[str, Any]
+
+
+def check(results: Path, device: torch.device, say: Callable[[str], None]) -> Row:
+    """Predict every arm of a results folder that has run, from operations measured here and now.
+
+    Parameters
+    ----------
+    results : Path
+        As made by ``selbench run``; its timing pass is preferred, the seconds of ordinary cells are indications.
+    device : torch.device
+    say : callable
+        Hears one line before each operation.
+
+    Returns
+    -------
+    dict
+        ``rows``: for each arm seconds by phase, predicted and measured, and their ratio; ``timed``; ``notes``.
+
+    Raises
+    ------
+    UsageError
+        Where the folder holds no readable results.
+    """
+    resolved = load_table(results / "matrix.toml")
+    records = [record for record in map(sound, sorted((results / "cells").glob("*.json"))) if record]
+    if not records:
+        raise UsageError(f"{results}: no readable cells; run its matrix first: selbench run MATRIX --out {results}")
+    timings = [record for record in map(sound, sorted((results / "timing").glob("*.json"))) if record]
+    timings = [record for record in timings if record["kind"] == "cell"]
+    roles = {arm["key"]: arm["role"] for arm in resolved["arms"]}
+    notes = _notes(records + timings, device)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(records[0]["environment"]["threads"])
+    rows: list[Row] = []
+    try:
+        for dataset in resolved["datasets"]:
+            own = [record for record in records if record["dataset"] == dataset["name"]]
+            if own:
+                rows += _dataset(results, resolved, dataset, own, timings, device, say)
+    finally:
+        torch.set_num_threads(threads)
+    for row in rows:
+        row["role"] = roles.get(row["arm"], "")
+    if not timings:
+        notes.append("no timing pass: seconds of ordinary cells, which may have run side by side, are indications")
+    return {"results": results.name, "timed": bool(timings), "target": TARGET, "notes": notes, "rows": rows}
+
+
+def _notes(records: list[Row], device: torch.device) -> list[str]:
+    here = environment.describe(device, "")
+    notes = []
+    for key in ("machine", "device"):
+        if any(record["environment"].get(key) != here[key] for record in records):
+            notes.append(f"cells were measured on another {key}: their seconds cannot be compared with these")
+    if len({record["environment"].get("threads") for record in records}) > 1:
+        notes.append("cells were measured with different numbers of threads")
+    return notes
+
+
+def _dataset(
+    results: Path,
+    resolved: Row,
+    dataset: Row,
+    records: list[Row],
+    timings: list[Row],
+    device: torch.device,
+    say: Callable[[str], None],
+) -> list[Row]:
+    arms: dict[str, list[Row]] = {}
+    for record in records:
+        arms.setdefault(record["arm"], []).append(record)
+    net = _learner(resolved, dataset, records[0])
+    epochs = max(1, math.ceil(resolved["proxy"]["passes"]))
+    paces = {key: _pace(cells[0], dataset["pool"]) for key, cells in arms.items()}
+    rules = {key: _rule(results, key, cells[0], paces[key]) for key, cells in arms.items()}
+    widths = {rule.width for rule in rules.values() if rule is not None and "features" in rule.traits.needs} or {0}
+    sizes = {size for pace in paces.values() for step in pace.steps for size in step}
+    candidates = {size for pace in paces.values() for size, _ in pace.steps}
+    bf16 = records[0]["environment"]["precision"] == "bf16"
+    rows: list[Row] = []
+    for width in sorted(widths):
+        bench = Bench(net, None, dataset["pool"], width, dataset["augmentation"], device, bf16, epochs)
+        mine = {key: rule for key, rule in rules.items() if _width_of(rule, widths) == width}
+        costs = measure(bench, [rule for rule in mine.values() if rule is not None], sizes, candidates, say)
+        for key, rule in mine.items():
+            timed = [record for record in timings if record["of"] == key]
+            rows.append(_row(key, arms[key], timed, rule, paces[key], bench, costs))
+    return rows
+
+
+def _width_of(rule: Rule | None, widths: set[int]) -> int:
+    return rule.width if rule is not None and rule.width in widths else min(widths)
+
+
+def _row(
+    key: str, cells: list[Row], timed: list[Row], rule: Rule | None, pace: Pace, bench: Bench, costs: Costs
+) -> Row:
+    net = bench.learner
+    prediction = predict(rule, pace, Work(bench.images, net.forward, net.train), costs)
+    predicted = {phase: spent.seconds for phase, spent in prediction.phases.items()}
+    sources = timed or cells
+    seen: dict[str, float] = {}
+    for phase in PHASES[:-1]:
+        seen[phase] = statistics.median(record["ledger"][phase]["seconds"] for record in sources)
+    if timed:
+        whole = statistics.median(record["seconds"] for record in timed)
+        seen["other"] = whole - sum(seen.values())
+    else:  # an ordinary cell knows nothing of what stood outside its phases
+        whole = sum(seen.values())
+        del predicted["other"]
+    total = sum(predicted.values())
+    return {
+        "arm": key,
+        "label": cells[0]["arm_label"],
+        "dataset": cells[0]["dataset"],
+        "reference": cells[0]["reference"],
+        "rung": cells[0]["identity"]["rung"],
+        "n": len(sources),
+        "measured": seen,
+        "predicted": predicted,
+        "seconds": {"measured": whole, "predicted": total},
+        "flops": {
+            "ledger": sum(cells[0]["ledger"][phase]["flops"] for phase in PHASES[:-1]),
+            "predicted": prediction.own.flops,
+        },
+        "ratio": total / whole,
+        "basis": prediction.basis,
+    }
+
+
+def _pace(record: Row, pool: int) -> Pace:
+    """The steps that the cell really took."""
+    rows = record["selection"].get("pace")
+    if rows is None:
+        raise UsageError(f"cell {record['id']} does not say its steps: it was made by an older version; run it again")
+    steps: Counter[tuple[int, int]] = Counter()
+    for size, keep, times, *_ in rows:
+        steps[int(size), int(keep)] += int(times)
+    epochs = sum(times / (pool // size) for (size, _), times in steps.items())
+    return Pace(dict(steps), math.ceil(epochs - 1e-9))
+
+
+def _learner(resolved: Row, dataset: Row, record: Row) -> Network:
+    """The matrix's learner; the images' channels are those that give the record's own FLOPs."""
+    spec = Named(**{key: value for key, value in resolved["learner"].items() if key != "text"})
+    for channels in (3, 1):
+        net = network(spec, channels, dataset["resolution"], len(dataset["classes"]))
+        if math.isclose(net.forward, record["unit"]["forward"], rel_tol=1e-6):
+            return net
+    raise UsageError(
+        f"{dataset['name']}: {net.title} at {dataset['resolution']} px does not cost what the cells say; "
+        "they were made by another version"
+    )
+
+
+def _rule(results: Path, key: str, record: Row, pace: Pace) -> Rule | None:
+    """The arm's strategy, made again from its text; None where it selects nothing."""
+    resolved = load_table(results / "matrix.toml")
+    name = next((arm["name"] for arm in resolved["arms"] if arm["key"] == key), "full")
+    if name == "full":
+        return None
+    instance = registry("strategies").load(name, **options_of(record["identity"]["arm"]))
+    ratio = pace.trained / pace.candidates
+    return Rule(f"{record['arm_label']} {key}", instance, Fixed(ratio), feature_width(results, record["artefacts"]))
+
+
+def options_of(text: str) -> dict[str, Any]:
+    """The keyword arguments of a strategy's ``repr``; none where it is no call of literals."""
+    try:
+        node = ast.parse(text, mode="eval").body
+        if not isinstance(node, ast.Call):
+            return {}
+        return {str(word.arg): ast.literal_eval(word.value) for word in node.keywords}
+    except (SyntaxError, ValueError):
+        return {}
+
+
+def feature_width(results: Path, ids: list[str]) -> int:
+    """Columns of the cached features among these artefacts and what they rest on; 0 where there are none."""
+    for id in ids:
+        folder = results / "artefacts" / id
+        if (folder / "tensors.safetensors").exists():
+            with safe_open(str(folder / "tensors.safetensors"), framework="pt") as file:
+                if "features" in file.keys():  # noqa: SIM118 - not a dict
+                    return int(file.get_slice("features").get_shape()[1])
+        if (folder / "meta.json").exists():
+            needs = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["needs"]
+            found = feature_width(results, needs)
+            if found:
+                return found
+    return 0

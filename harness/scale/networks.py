@@ -1,0 +1,126 @@
+"""Nets to price: registered learners, and torchvision's by name in the learner's shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from ...strategies import UsageError
+from ...strategies.errors import did_you_mean
+from ...strategies.registry import registry
+from ..flops import forward_flops, train_flops
+from ..matrix import Named
+from ..streams import derive
+
+Build = Callable[[bool], Any]
+"""A net with ``forward_features`` and ``head``: on the meta device for True, with weights on the CPU for False."""
+
+
+class Split(nn.Module):
+    """A net of torchvision cut before its last linear layer, as the training loop wants it.
+
+    Parameters
+    ----------
+    net : nn.Module
+        Its last linear layer is taken out.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        name = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)][-1]
+        parent, _, last = name.rpartition(".")
+        owner = net.get_submodule(parent)
+        self.head = cast(nn.Linear, getattr(owner, last))
+        setattr(owner, last, nn.Identity())
+        self.body = net
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Penultimate layer ``[B, d]``."""
+        return cast(Tensor, self.body(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits ``[B, C]``."""
+        return cast(Tensor, self.head(self.forward_features(x)))
+
+
+@dataclass(frozen=True)
+class Network:
+    """A net with its price in FLOPs.
+
+    Parameters
+    ----------
+    title : str
+        How reports name it.
+    build : callable
+        See :data:`Build`.
+    resolution, channels, classes : int
+        What it sees and says.
+    width : int
+        Features of its penultimate layer.
+    forward, train : float
+        FLOPs of one image forward, and forward and backward.
+    """
+
+    title: str
+    build: Build
+    resolution: int
+    channels: int
+    classes: int
+    width: int
+    forward: float
+    train: float
+
+
+def network(spec: Named, channels: int, resolution: int, classes: int) -> Network:
+    """The net that ``spec`` names, with its FLOPs counted on the meta device.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name or parameter, or a net that takes no such images.
+    """
+    title, build = _builder(spec, channels, resolution, classes)
+    meta, shape = build(True), (channels, resolution, resolution)
+    try:
+        forward, train = forward_flops(meta, shape), train_flops(meta, shape)
+    except (RuntimeError, ValueError, AssertionError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise UsageError(f"net {spec.name!r} takes no images of {channels} x {resolution} px: {reason}") from None
+    return Network(title, build, resolution, channels, classes, meta.head.in_features, forward, train)
+
+
+def _builder(spec: Named, channels: int, resolution: int, classes: int) -> tuple[str, Build]:
+    if spec.name in registry("learners").found():
+        learner = registry("learners").load(spec.name, **spec.parameters())
+
+        def ours(meta: bool) -> Any:
+            return learner.build(channels, resolution, classes, None if meta else torch.Generator().manual_seed(0))
+
+        return getattr(learner, "title", spec.name), ours
+    known = torchvision.models.list_models(module=torchvision.models)
+    if spec.name not in known:
+        names = [*registry("learners").found(), *known]
+        raise UsageError(f"no net named {spec.name!r}, neither registered nor in torchvision{_near(spec.name, names)}")
+    if spec.parameters():
+        raise UsageError(f"net {spec.name!r} of torchvision takes no parameters here: leave {list(spec.parameters())}")
+    if channels != 3:
+        raise UsageError(f"net {spec.name!r} of torchvision sees 3 channels, not {channels}")
+
+    def theirs(meta: bool) -> Any:
+        # torchvision's constructors offer no generator, so the global one is set and put back.
+        with torch.random.fork_rng(devices=[]), torch.device("meta" if meta else "cpu"):
+            torch.default_generator.manual_seed(derive(0, "scale", spec.name))
+            return Split(torchvision.models.get_model(spec.name, weights=None, num_classes=classes))
+
+    return f"{spec.name} (torchvision)", theirs
+
+
+def _near(name: str, names: list[str]) -> str:
+    # torchvision has some hundred nets: without a near one the list would be no help.
+    hint = did_you_mean(name, names)
+    return hint if "did you mean" in hint else "; torchvision.models.list_models() names them"

@@ -1,0 +1,339 @@
+"""Seconds of single operations, measured on this device by running the harness's own loop on made-up images."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...strategies.interface import BatchLosses, Pool, keep_count
+from ..augment import Augment
+from ..flops import count_selection
+from ..ledger import Clock, Ledger
+from ..pacing import Pacer
+from ..references.networks import features
+from ..schedules import Fixed
+from ..streams import generator
+from ..train import Recipe, Samples, Trainer
+from .costs import Cost, Costs, Measured, Scaled
+from .networks import Network
+from .rules import Rule
+
+PATIENCE = 2.0
+"""No larger size is tried where a call is expected to take longer (seconds); a larger one is extrapolated."""
+
+EFFORT = 6.0
+"""About this many seconds of repeats go into each operation."""
+
+BYTES = 1 << 30
+"""Made-up inputs stay below this."""
+
+_STEPS = 4
+"""Steps of the loop between two readings of its clock."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is measured.
+
+    Parameters
+    ----------
+    learner : Network
+    reference : Network or None
+    images : int
+        The pool.
+    width : int
+        Features d.
+    augmentation : str
+    device : torch.device
+    bf16 : bool
+    trace_epochs : int
+        Epochs of a proxy's trace.
+    """
+
+    learner: Network
+    reference: Network | None
+    images: int
+    width: int
+    augmentation: Any
+    device: torch.device
+    bf16: bool
+    trace_epochs: int = 5
+
+
+class Scoring:
+    """Keeps all candidates after a scoring pass: what a step costs that selects, but for the selecting."""
+
+    cadence = "batch"
+    needs = frozenset({"learner"})
+
+    def select(self, batch_feats: Tensor | None, losses: BatchLosses, ratio: float) -> Tensor:
+        """All of them."""
+        return torch.arange(losses.learner.shape[0], device=losses.learner.device)
+
+    def flops(self, n: int, d: int, k: int) -> float:
+        """Nothing is computed."""
+        return 0.0
+
+
+class Watching(Scoring):
+    """The same at cadence ``epoch``: a plain step with its losses noted."""
+
+    cadence = "epoch"
+
+
+def measure(
+    bench: Bench, rules: list[Rule], sizes: Iterable[int], select_sizes: Iterable[int], say: Callable[[str], None]
+) -> Costs:
+    """The price list of this device.
+
+    Parameters
+    ----------
+    bench : Bench
+    rules : list of Rule
+    sizes : iterable of int
+        Batches that will be trained or scored; the largest that :data:`PATIENCE` allows are measured.
+    select_sizes : iterable of int
+        Numbers of candidates for the rules at cadence ``batch``; others are measured on the pool's size.
+    say : callable
+        Hears one line before each operation.
+    """
+    say("the training loop")
+    loop = Loop(bench)
+    costs = loop.measure(sizes)
+    reference = None
+    if bench.reference is not None and any(rule.reads_reference for rule in rules):
+        say(f"the reference, {bench.reference.title}")
+        reference = _reference(bench)
+    select: dict[str, Cost] = {}
+    for rule in rules:
+        say(f"select of {rule.label}")
+        select[rule.label] = _select(bench, rule, sorted(select_sizes))
+    gather, gather_losses = (_gather(bench, sorted(select_sizes), losses_only) for losses_only in (False, True))
+    return Costs(**costs, reference=reference, gather=gather, gather_losses=gather_losses, select=select)
+
+
+class Loop:
+    """The training loop with and without a scoring pass, run a few steps at a time.
+
+    Parameters
+    ----------
+    bench : Bench
+    """
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        net, device = bench.learner, bench.device
+        side = round(net.resolution * 8 / 7) if bench.augmentation == "resized-crop-flip" else net.resolution
+        self.most = max(2, min(bench.images, BYTES // (net.channels * side * side)))
+        stream = generator(0, "scale")
+        shape = (self.most, net.channels, side, side)
+        images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=stream).to(device)
+        labels = torch.randint(net.classes, (self.most,), generator=stream).to(device)
+        grey = torch.full((net.channels,), 0.5, device=device)
+        augment = Augment(bench.augmentation, net.resolution, grey, 0.5 * grey)
+        self.trainers = [
+            Trainer(
+                Samples(images, labels, net.classes),
+                _Prebuilt(net),  # type: ignore[arg-type]
+                augment,
+                self._pacer(2, 1),
+                Recipe(lr=1e-4),  # made-up labels: training must not diverge
+                0,
+                net.build(False).to(device),
+                strategy,
+                bench.bf16,
+            )
+            for strategy in (Scoring(), Watching())
+        ]
+
+    def _pacer(self, size: int, steps: int) -> Pacer:
+        return Pacer(self.most, size, "fixed-candidates", Fixed(1.0), steps=steps)
+
+    def measure(self, sizes: Iterable[int]) -> dict[str, Any]:
+        """Medians over rounds that go through all sizes in turn, so that a slow moment hits each alike."""
+        tried: dict[int, float] = {}
+        for size in sorted({size for size in sizes if 2 <= size <= self.most}):
+            if tried and max(tried.values()) * size / max(tried) > PATIENCE:
+                break
+            for trainer in self.trainers:
+                self._round(trainer, size, 1)  # warm-up
+            tried[size] = sum(sum(self._round(trainer, size, 1).values()) for trainer in self.trainers)
+        once = _STEPS * sum(tried.values())
+        rounds = int(min(9, max(2, EFFORT / once)))
+        readings: dict[str, dict[int, list[float]]] = {}
+        for _ in range(rounds):
+            for size in tried:
+                scoring, watching = (self._round(trainer, size, _STEPS) for trainer in self.trainers)
+                for name, seconds in (
+                    ("views", scoring["data"]),
+                    ("views", watching["data"]),
+                    ("score", scoring["score"]),
+                    ("train", scoring["train"]),
+                    ("train", watching["train"]),
+                    ("remember", watching["select"]),
+                    ("other", scoring["other"]),
+                    ("other_plain", watching["other"]),
+                ):
+                    readings.setdefault(name, {}).setdefault(size, []).append(seconds)
+        return {name: Measured({n: statistics.median(s) for n, s in at.items()}) for name, at in readings.items()}
+
+    def _round(self, trainer: Trainer, size: int, steps: int) -> dict[str, float]:
+        """Seconds a step by phase over a few steps; ``other`` is what stood on the wall clock besides."""
+        trainer.pacer = self._pacer(size, steps)
+        before = {phase: account.seconds for phase, account in trainer.ledger.phases.items()}
+        _settle(self.bench.device)
+        begun = time.perf_counter()
+        trainer.run()
+        _settle(self.bench.device)
+        elapsed = time.perf_counter() - begun
+        spent = {phase: account.seconds - before[phase] for phase, account in trainer.ledger.phases.items()}
+        spent["other"] = max(0.0, elapsed - sum(spent.values()))
+        return {phase: seconds / steps for phase, seconds in spent.items()}
+
+
+class _Prebuilt:
+    """A network in a learner's place: the trainer asks it for an empty net, to count operations."""
+
+    def __init__(self, net: Network) -> None:
+        self.net = net
+
+    def build(self, channels: int, resolution: int, classes: int, generator: None) -> Any:
+        return self.net.build(True)
+
+
+def _reference(bench: Bench) -> Cost:
+    net = bench.reference
+    assert net is not None
+    model = net.build(False).eval()
+    body = _Features(model, net.channels)
+    images = torch.zeros((64, net.channels, net.resolution, net.resolution), dtype=torch.uint8)
+
+    def once(size: int) -> Callable[[], Any]:
+        part = images[:size].to(bench.device)
+        return lambda: list(features(body, part, net.resolution, bench.device))
+
+    return Measured(_measured(once, [4, 16, 64], bench.device))
+
+
+class _Features(torch.nn.Module):
+    """A network that stops at its features, as the harness extracts them."""
+
+    def __init__(self, model: Any, channels: int) -> None:
+        super().__init__()
+        self.model, self.channels = model, channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.model.forward_features(x[:, : self.channels])  # extraction makes grey images RGB
+        return found
+
+
+def _gather(bench: Bench, sizes: list[int], losses_only: bool) -> Cost:
+    width = max(1, bench.width)
+    rows = max(sizes[-1], min(bench.images, BYTES // 8 // (4 * width)))
+    table = torch.rand((rows, width), generator=generator(0, "scale")).to(bench.device)
+    losses = table[:, 0].contiguous()
+
+    def once(size: int) -> Callable[[], Any]:
+        ids = torch.randint(rows, (size,), generator=generator(0, "scale", size)).to(bench.device)
+        return (lambda: losses[ids]) if losses_only else (lambda: (table[ids], losses[ids]))
+
+    return Measured(_measured(once, sizes, bench.device))
+
+
+def _select(bench: Bench, rule: Rule, sizes: list[int]) -> Cost:
+    if rule.traits.cadence != "batch":
+        sizes = sorted({max(2, bench.images // 64), max(2, bench.images // 8), bench.images})
+    ratio = rule.schedule.mean()
+    counts: dict[int, float] = {}
+
+    def once(size: int) -> Callable[[], Any]:
+        feats, losses = signals(bench, rule.traits.needs, size, keep_count(ratio, size))
+        begin(bench, rule.instance, feats, losses, size)
+        kept = keep_count(ratio, size) / size
+        call = lambda: rule.instance.select(feats, losses, kept)  # noqa: E731
+        if not callable(getattr(rule.instance, "flops", None)):
+            with torch.no_grad():
+                counts[size] = count_selection(call).flops
+        return call
+
+    widest = 4 * max(1, bench.width, bench.learner.width, bench.learner.classes * bench.trace_epochs)
+    fitting = [size for size in sizes if size * widest <= BYTES] or sizes[:1]
+    points = _measured(once, fitting, bench.device)
+    if counts:
+        known = Scaled({n: max(f, 1.0) for n, f in counts.items()}, float)
+        rule.counted = lambda n, k: known.at(n).seconds
+    return Scaled(points, lambda n: rule.flops(n, keep_count(ratio, n)))
+
+
+def signals(bench: Bench, needs: frozenset[str], size: int, k: int) -> tuple[Tensor | None, BatchLosses]:
+    """Made-up features and signals of ``size`` candidates, only those that are needed."""
+    stream = generator(0, "scale", "signals", size)
+
+    def rand(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=stream).to(bench.device)
+
+    classes = bench.learner.classes
+    makers: dict[str, Callable[[], Tensor]] = {
+        "learner": lambda: 4 * rand(size),
+        "reference": lambda: 2 * rand(size) + 0.01,
+        "learner_probs": lambda: rand(size, classes).softmax(1),
+        "learner_features": lambda: rand(size, bench.learner.width),
+        "trace": lambda: rand(size, bench.trace_epochs, classes).softmax(2),
+        "age": lambda: torch.arange(size, device=bench.device),
+    }
+    given = {name: maker() for name, maker in makers.items() if name in needs}
+    labels = torch.randint(classes, (size,), generator=stream).to(bench.device)
+    losses = BatchLosses(**given, labels=labels, index=torch.arange(size, device=bench.device), k=k, progress=0.5)
+    # Squares of uniform numbers: skewed and non-negative, as pooled features behind a ReLU are.
+    return (rand(size, bench.width).square() if "features" in needs else None), losses
+
+
+def begin(bench: Bench, instance: Any, feats: Tensor | None, losses: BatchLosses, size: int) -> None:
+    """Tell a strategy a pool of exactly these candidates."""
+    starts = getattr(instance, "begin", None)
+    if callable(starts):
+        known = losses.signals()
+        stream = generator(0, "scale", "select", device=bench.device)
+        starts(Pool(size, bench.learner.classes, losses.labels, bench.device, stream, feats, known.get("reference")))
+
+
+def _measured(once: Callable[[int], Callable[[], Any]], sizes: list[int], device: torch.device) -> dict[int, float]:
+    """Median seconds of a call at each size that patience allows, the smallest always."""
+    medians: dict[int, float] = {}
+    for size in sizes:
+        if medians and max(medians.values()) * size / max(medians) > PATIENCE:
+            break
+        call = once(size)
+        with torch.no_grad():
+            call()  # warm-up
+            first = _timed(call, 1, device)[0]
+            repeats = int(min(30, max(3, EFFORT / 8 / max(first, 1e-6))))
+            medians[size] = statistics.median(_timed(call, repeats, device))
+    return medians
+
+
+def _timed(call: Callable[[], Any], repeats: int, device: torch.device) -> list[float]:
+    """Seconds of each call by the ledger's own clock, the caches of a CPU cleared in between as training does."""
+    found = []
+    litter = torch.empty(1 << 23) if device.type == "cpu" else None
+    for _ in range(repeats):
+        if litter is not None:
+            litter.zero_()
+        ledger = Ledger()
+        clock = Clock(ledger, device)
+        with clock.phase("select"):
+            call()
+        clock.settle()
+        found.append(ledger.phases["select"].seconds)
+    return found
+
+
+def _settle(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,340 @@
+"""From the costs of single operations to whole runs: arithmetic alone.
+
+A run's seconds are A + x·L, where L is what grows with the learner (its training and scoring passes, a sample's
+share of them), A everything else, and x scales the learner: 1 is the workload's own. All questions about other
+learners are answered from these two numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from ...strategies import keep_count
+from ..pacing import Pacer
+from .costs import MEASURED, Cost, Costs
+from .rules import Rule
+
+PHASES = ("data", "score", "reference", "select", "train", "other")
+"""``other`` is what the loop spends outside the ledger's phases."""
+
+SAMPLED_ABOVE = 5000
+"""Runs of more steps are summed over this many points of their schedule."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """A cost with the labels of all that went into it."""
+
+    seconds: float = 0.0
+    flops: float = 0.0
+    bases: frozenset[str] = frozenset()
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(self.seconds + other.seconds, self.flops + other.flops, self.bases | other.bases)
+
+    @property
+    def basis(self) -> str:
+        """``measured``, or all that it is extrapolated from."""
+        return joined(self.bases)
+
+
+def joined(bases: Iterable[str]) -> str:
+    """One label for many."""
+    sources = sorted({basis[len("extrapolated (") : -1] for basis in bases if basis != MEASURED})
+    return f"extrapolated ({'; '.join(sources)})" if sources else MEASURED
+
+
+def call(cost: Cost, n: int, times: float, flops: float = 0.0) -> Spent:
+    """``times`` calls on ``n`` samples at ``flops`` each."""
+    estimate = cost.at(n)
+    return Spent(times * estimate.seconds, times * flops, frozenset({estimate.basis}))
+
+
+@dataclass(frozen=True)
+class Work:
+    """What training comes to, in numbers.
+
+    Parameters
+    ----------
+    images : int
+        The pool.
+    forward, train : float
+        FLOPs of the learner on one image.
+    reference : float
+        FLOPs of the reference on one image; 0 where its features cost nothing.
+    cached : bool
+        Whether the reference's features are taken once.
+    reference_is_learner : bool
+        Whether the reference grows with the learner.
+    reference_passes, reference_images : float, int
+        Its training, where it is trained here.
+    proxy_passes : float
+        Passes of the proxy.
+    """
+
+    images: int
+    forward: float
+    train: float
+    reference: float = 0.0
+    cached: bool = True
+    reference_is_learner: bool = False
+    reference_passes: float = 0.0
+    reference_images: int = 0
+    proxy_passes: float = 0.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The steps of a run: how many of each (B, k), and how many passes begin."""
+
+    steps: dict[tuple[int, int], float]
+    epochs: int
+
+    @property
+    def candidates(self) -> float:
+        """Samples that come."""
+        return sum(size * times for (size, _), times in self.steps.items())
+
+    @property
+    def trained(self) -> float:
+        """Samples that are trained on."""
+        return sum(keep * times for (_, keep), times in self.steps.items())
+
+    @property
+    def number(self) -> float:
+        """Optimizer steps."""
+        return sum(self.steps.values())
+
+
+def pace_of(pacer: Pacer) -> Pace:
+    """The steps of a budget in passes at a fixed number of candidates; long runs are summed over sample points."""
+    assert pacer.passes is not None
+    each = pacer.pool // pacer.batch
+    total = max(1, round(pacer.passes * each))
+    if total <= SAMPLED_ABOVE:
+        return counted((step.size, step.keep, step.epoch) for step in pacer)
+    counts: Counter[tuple[int, int]] = Counter()
+    for i in range(SAMPLED_ABOVE):
+        progress = (i + 0.5) / SAMPLED_ABOVE
+        if pacer.hold:
+            progress = math.floor(progress * total / each) * each / total
+        counts[pacer.sizes(progress)] += 1
+    return Pace({sizes: n * total / SAMPLED_ABOVE for sizes, n in counts.items()}, math.ceil(total / each))
+
+
+def counted(steps: Iterable[tuple[int, int, int]]) -> Pace:
+    """The pace of a list of steps (B, k, pass)."""
+    counts: Counter[tuple[int, int]] = Counter()
+    epochs = 0
+    for size, keep, epoch in steps:
+        counts[size, keep] += 1
+        epochs = epoch + 1
+    return Pace(dict(counts), epochs)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One arm's run.
+
+    Parameters
+    ----------
+    label : str
+    pace : Pace
+    phases : dict of Spent
+        By phase, artefacts apart.
+    artefacts : Spent
+        A reference or proxy made for it, whole.
+    learner : float
+        Seconds of the run that grow with the learner (L).
+    artefact_learner : float
+        The same of its artefacts.
+    demanded : float
+        Seconds that the scheme demands besides, whatever the learner: a reference that runs on every batch.
+    least_flops : float
+        FLOPs of a training image's share of all that the scheme demands.
+    """
+
+    label: str
+    pace: Pace
+    phases: dict[str, Spent]
+    artefacts: Spent
+    learner: float
+    artefact_learner: float
+    demanded: float
+    least_flops: float
+    rule: Rule | None = field(default=None, repr=False)
+
+    @property
+    def own(self) -> Spent:
+        """The run alone: the marginal account."""
+        return sum(self.phases.values(), Spent())
+
+    def seconds(self, share: float) -> float:
+        """Seconds with ``share`` of the artefacts: 0 marginal, 1 standalone."""
+        return self.own.seconds + share * self.artefacts.seconds
+
+    def flops(self, share: float) -> float:
+        """FLOPs with ``share`` of the artefacts."""
+        return self.own.flops + share * self.artefacts.flops
+
+    def growing(self, share: float) -> float:
+        """L with ``share`` of the artefacts' own."""
+        return self.learner + share * self.artefact_learner
+
+    def seconds_at(self, x: float, share: float) -> float:
+        """Seconds with a learner of ``x`` times the cost: A + x·L."""
+        return self.seconds(share) + (x - 1) * self.growing(share)
+
+    @property
+    def ratio(self) -> float:
+        """Mean keep ratio."""
+        return self.pace.trained / self.pace.candidates
+
+    @property
+    def select_share(self) -> float:
+        """Share of the run's seconds that ``select`` takes."""
+        return self.phases["select"].seconds / self.own.seconds
+
+    @property
+    def basis(self) -> str:
+        """Where its seconds come from."""
+        return joined(self.own.bases | self.artefacts.bases)
+
+
+def predict(rule: Rule | None, pace: Pace, work: Work, costs: Costs) -> Prediction:
+    """The run of a rule, or of training on everything where it is None."""
+    if rule is None:
+        return _assembled("full", None, pace, _plain(pace, work, costs), Spent(), work, costs)
+    phases = _online(rule, pace, work, costs) if rule.traits.cadence == "batch" else _ahead(rule, pace, work, costs)
+    return _assembled(rule.label, rule, pace, phases, _artefacts(rule, work, costs), work, costs)
+
+
+def _plain(pace: Pace, work: Work, costs: Costs) -> dict[str, Spent]:
+    phases = dict.fromkeys(PHASES, Spent())
+    for (_, keep), times in pace.steps.items():
+        phases["data"] += call(costs.views, keep, times)
+        phases["train"] += call(costs.train, keep, times, keep * work.train)
+        phases["other"] += call(costs.other_plain, keep, times)
+    return phases
+
+
+def _online(rule: Rule, pace: Pace, work: Work, costs: Costs) -> dict[str, Spent]:
+    """A rule that is called on every candidate batch."""
+    phases = dict.fromkeys(PHASES, Spent())
+    for (size, keep), times in pace.steps.items():
+        if rule.scores:
+            phases["score"] += call(costs.score, size, times, size * work.forward)
+        phases["data"] += call(costs.views, size if rule.scores else keep, times)
+        if rule.reads_reference:
+            if work.cached:
+                gather = costs.gather if "features" in rule.traits.needs else costs.gather_losses
+                phases["reference"] += call(gather, size, times)
+            elif costs.reference is not None:
+                phases["reference"] += call(costs.reference, size, times, size * work.reference)
+        phases["select"] += call(costs.select[rule.label], size, times, rule.flops(size, keep))
+        if rule.watches:
+            phases["select"] += call(costs.remember, keep, times)
+        phases["train"] += call(costs.train, keep, times, keep * work.train)
+        phases["other"] += call(costs.other, size, times)
+    return phases
+
+
+def _ahead(rule: Rule, pace: Pace, work: Work, costs: Costs) -> dict[str, Spent]:
+    """A rule that is called on the whole pool, before each pass or once."""
+    phases = _plain(pace, work, costs)
+    calls = pace.epochs if rule.traits.cadence == "epoch" else 1
+    for (size, keep), times in pace.steps.items():
+        kept = keep_count(keep / size, work.images)
+        part = calls * times / pace.number
+        phases["select"] += call(costs.select[rule.label], work.images, part, rule.flops(work.images, kept))
+        if rule.watches:
+            phases["select"] += call(costs.remember, keep, times)
+    return phases
+
+
+def _artefacts(rule: Rule, work: Work, costs: Costs) -> Spent:
+    """What is made once for the rule: proxy, features, a reference trained here."""
+    made = Spent()
+    if rule.reads_proxy:
+        images = work.images * work.proxy_passes
+        made += _per_image(costs.train, images, work.train) + _per_image(costs.score, images, work.forward)
+    if rule.reads_reference and costs.reference is not None and work.reference:
+        trained = work.reference_passes * work.reference_images
+        if trained:  # forward and backward, in the proportion that the learner has
+            made += _per_image(costs.reference, trained * work.train / work.forward, work.reference)
+        if work.cached or rule.traits.cadence != "batch":
+            made += _per_image(costs.reference, work.images, work.reference)
+    return made
+
+
+def _per_image(cost: Cost, images: float, flops: float) -> Spent:
+    return Spent(images * cost.slope, images * flops, frozenset({cost.at(MANY).basis}))
+
+
+MANY = 16
+"""A batch of this size stands for the basis of a cost by the image."""
+
+
+def _assembled(
+    label: str, rule: Rule | None, pace: Pace, phases: dict[str, Spent], artefacts: Spent, work: Work, costs: Costs
+) -> Prediction:
+    scored = pace.candidates if rule is not None and rule.scores else 0.0
+    running = (
+        pace.candidates
+        if rule is not None and rule.traits.cadence == "batch" and rule.reads_reference and not work.cached
+        else 0.0
+    )
+    reference = 0.0 if costs.reference is None else costs.reference.slope
+    learner = pace.trained * costs.train.slope + scored * costs.score.slope
+    demanded = running * reference
+    artefact_learner = 0.0
+    if rule is not None and rule.reads_proxy:
+        artefact_learner += work.images * work.proxy_passes * (costs.train.slope + costs.score.slope)
+    if work.reference_is_learner:
+        learner, demanded = learner + demanded, 0.0
+        artefact_learner = artefacts.seconds
+    least = pace.trained * work.train + scored * work.forward + running * work.reference
+    return Prediction(label, pace, phases, artefacts, learner, artefact_learner, demanded, least, rule)
+
+
+def speed_up(full: Prediction, arm: Prediction, share: float, x: float = 1.0) -> float:
+    """Seconds of full training over the arm's, with a learner of ``x`` times the cost."""
+    return full.seconds_at(x, share) / arm.seconds_at(x, share)
+
+
+def ceiling_flops(full: Prediction, arm: Prediction) -> float:
+    """The most that the scheme could save in FLOPs at equal candidate passes: 3/(1 + 3r), 1/r and their like."""
+    scale = arm.pace.candidates / full.pace.candidates
+    return full.least_flops * scale / arm.least_flops
+
+
+def ceiling_seconds(full: Prediction, arm: Prediction, x: float = 1.0) -> float:
+    """The same in seconds, by what an image costs in training and in scoring on this device."""
+    scale = arm.pace.candidates / full.pace.candidates
+    return full.learner * scale * x / (arm.learner * x + arm.demanded)
+
+
+def break_even(full: Prediction, arm: Prediction, share: float) -> float | None:
+    """How many times the workload's learner must cost for the arm to take as long as full training.
+
+    0 where it is never slower, None where it is never faster.
+    """
+    saved = full.growing(share) - arm.growing(share)
+    added = (arm.seconds(share) - arm.growing(share)) - (full.seconds(share) - full.growing(share))
+    if saved <= 0:
+        return None
+    return max(0.0, added / saved)
+
+
+def crossings(points: list[tuple[float, float]], level: float) -> list[tuple[float, str]]:
+    """Where a curve through ``points`` passes ``level``: (x, ``rises`` or ``falls``), straight in log x."""
+    found = []
+    for (x0, y0), (x1, y1) in pairwise(points):
+        if (y0 < level) != (y1 < level):
+            at = (level - y0) / (y1 - y0)
+            found.append((x0 * (x1 / x0) ** at, "rises" if y1 >= level else "falls"))
+    return found
