@@ -1,0 +1,151 @@
+"""Options and fixtures of the suites, and what a run writes down beside its timings."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+import torch
+from threadpoolctl import threadpool_info
+
+MOST_ROUNDS = 200
+LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "networkx", "pytest-benchmark")
+
+Seen = dict[tuple[str, str, int], tuple[int, float]]
+LEFT_OUT = pytest.StashKey[list[dict[str, Any]]]()
+SEEN = pytest.StashKey[Seen]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What a user may choose."""
+    group = parser.getgroup("selbench", "selbench's timings")
+    group.addoption("--device", default=None, help="cpu or cuda; a GPU where there is one")
+    group.addoption(
+        "--limit",
+        type=float,
+        default=10.0,
+        help="seconds; a peer expected to take longer is left out, and said",
+    )
+    group.addoption("--budget", type=float, default=0.5, help="seconds of rounds a case; 3 to 200 rounds")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Room for what is left out, and for the seconds seen at smaller sizes."""
+    config.stash[LEFT_OUT] = []
+    config.stash[SEEN] = {}
+
+
+def _device(config: pytest.Config) -> torch.device:
+    return torch.device(config.getoption("--device") or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+@pytest.fixture(scope="session")
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """Where ours runs."""
+    return _device(request.config)
+
+
+class Meter:
+    """Times calls through pytest-benchmark, waiting for the device around each round.
+
+    Parameters
+    ----------
+    request : pytest.FixtureRequest
+        Of the test.
+    benchmark : BenchmarkFixture
+        pytest-benchmark's fixture.
+    device : torch.device
+        Waited for.
+    """
+
+    def __init__(self, request: pytest.FixtureRequest, benchmark: Any, device: torch.device) -> None:
+        self.config, self.name, self.benchmark, self.device = request.config, request.node.name, benchmark, device
+        self.limit: float = request.config.getoption("--limit")
+        self.budget: float = request.config.getoption("--budget")
+
+    def __call__(
+        self, call: Callable[[], Any], *, suite: str, case: str, size: int, width: int = 0, power: int = 0, **info: Any
+    ) -> Any:
+        """Time ``call`` and give its answer.
+
+        Parameters
+        ----------
+        call : callable
+            Takes nothing; its first call is not counted.
+        suite, case, size, width, **info
+            What was timed; ``size`` is B, ``width`` d (0: does not matter).
+        power : int
+            Of a peer: how its seconds grow with the size. Where those seen at a smaller size foretell more than the
+            limit it is left out, and said so. 0: timed whatever it takes.
+        """
+        about = {"suite": suite, "case": case, "size": size, "width": width, **info}
+        seen = self.config.stash[SEEN].get((suite, case, width))
+        if power and seen is not None:
+            expected = seen[1] * (size / seen[0]) ** power
+            if expected > self.limit:
+                self.leave_out(f"about {expected:.0f} s expected, {self.limit:g} s allowed", **about)
+        start = self._now()
+        answer = call()
+        first = self._now() - start
+        rounds = 1 if first > 2 * self.budget else max(3, min(MOST_ROUNDS, int(self.budget / max(first, 1e-6))))
+        self.benchmark.extra_info.update(about)
+        self.benchmark.pedantic(self._waiting(call), rounds=rounds)
+        if self.benchmark.stats is not None:  # None under --benchmark-disable
+            self.config.stash[SEEN][suite, case, width] = size, self.benchmark.stats.stats.median
+        return answer
+
+    def note(self, **info: Any) -> None:
+        """Add to what is written down of this case."""
+        self.benchmark.extra_info.update(info)
+
+    def leave_out(self, reason: str, **about: Any) -> None:
+        """Skip this case and have the tables say why."""
+        self.config.stash[LEFT_OUT].append({**about, "reason": reason})
+        pytest.skip(reason)
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+    def _waiting(self, call: Callable[[], Any]) -> Callable[[], Any]:
+        if self.device.type != "cuda":
+            return call
+
+        def waited() -> Any:
+            answer = call()
+            torch.cuda.synchronize(self.device)
+            return answer
+
+        return waited
+
+
+@pytest.fixture
+def meter(request: pytest.FixtureRequest, benchmark: Any, device: torch.device) -> Meter:
+    """How a case is timed."""
+    return Meter(request, benchmark, device)
+
+
+def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
+    """The device, the threads and the versions; never the machine's name."""
+    machine_info.pop("node", None)
+    where = _device(config)
+    machine_info["selbench"] = {
+        "device": torch.cuda.get_device_name(where) if where.type == "cuda" else "cpu",
+        "cpu": machine_info.get("cpu", {}).get("brand_raw") or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "blas": sorted({f"{pool['internal_api']} {pool['num_threads']}" for pool in threadpool_info()}),
+        "versions": {name: version(name) for name in LIBRARIES} | {"python": platform.python_version()},
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    }
+
+
+def pytest_benchmark_update_json(config: pytest.Config, benchmarks: Any, output_json: dict[str, Any]) -> None:
+    """What was left out belongs to the result."""
+    output_json["left_out"] = config.stash[LEFT_OUT]

@@ -1,0 +1,101 @@
+"""A run of the suites as its JSON tells it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+COS, OVERLAP = 0.9999, 0.99
+"""What an answer of the solver needs to count as right: |cos| and shared top quarter, against float64."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One timed case.
+
+    Parameters
+    ----------
+    suite, case : str
+        Which suite, and what was timed.
+    size, width : int
+        B and d; a width of 0 does not matter.
+    seconds, low, high : float
+        Median and quartiles of the rounds.
+    rounds : int
+        How many rounds.
+    info : dict
+        What else the suite wrote down.
+    """
+
+    suite: str
+    case: str
+    size: int
+    width: int
+    seconds: float
+    low: float
+    high: float
+    rounds: int
+    info: dict[str, Any]
+
+    @property
+    def right(self) -> bool:
+        """Whether the answer met the bounds; True where none was judged."""
+        return self.info.get("cos", 1.0) >= COS and self.info.get("overlap", 1.0) >= OVERLAP
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that one run timed, where, and what it left out."""
+
+    when: str
+    facts: dict[str, Any]
+    rows: list[Row]
+    left_out: list[dict[str, Any]]
+
+    @classmethod
+    def read(cls, path: Path) -> Run:
+        """From pytest-benchmark's JSON."""
+        told = json.loads(path.read_text(encoding="utf-8"))
+        rows = []
+        for entry in told["benchmarks"]:
+            info, stats = dict(entry["extra_info"]), entry["stats"]
+            suite, case, size, width = (info.pop(key) for key in ("suite", "case", "size", "width"))
+            seconds = (stats["median"], stats["q1"], stats["q3"])
+            rows.append(Row(suite, case, size, width, *seconds, stats["rounds"], info))
+        return cls(told["datetime"][:19], told["machine_info"]["selbench"], rows, told["left_out"])
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether ours ran on a GPU."""
+        return bool(self.facts["device"] != "cpu")
+
+    @property
+    def busy(self) -> bool:
+        """Whether other work ran when it began, so that seconds are not to be trusted."""
+        return (self.facts["load"] or 0.0) > 0.5
+
+    @property
+    def suites(self) -> list[str]:
+        """The suites, in the order that they ran."""
+        return list(dict.fromkeys(row.suite for row in self.rows))
+
+    def of(self, suite: str) -> list[Row]:
+        """The rows of a suite."""
+        return [row for row in self.rows if row.suite == suite]
+
+    def row(self, suite: str, case: str, size: int, width: int) -> Row | None:
+        """The row of a case, or None."""
+        wanted = (suite, case, size, width)
+        return next((row for row in self.rows if (row.suite, row.case, row.size, row.width) == wanted), None)
+
+    def share(self, row: Row, learner: Row) -> float:
+        """Part of a training step (``learner``'s, on what is kept) and its selection that goes to selection."""
+        return row.seconds / (row.seconds + learner.seconds)
+
+
+def best_peer(run: Run, size: int, width: int) -> Row | None:
+    """The fastest peer of the solver whose answer is right."""
+    peers = [r for r in run.of("solver") if r.case != "ours" and (r.size, r.width) == (size, width) and r.right]
+    return min(peers, key=lambda row: row.seconds, default=None)

@@ -1,0 +1,158 @@
+"""Tables and figures from a small made run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+from selbench.benchmarks.draw import write
+from selbench.benchmarks.tables import markdown
+from selbench.benchmarks.targets import of_select, of_solver
+from selbench.benchmarks.timings import Run, best_peer
+
+RIGHT = {"cos": 1.0, "overlap": 1.0, "gap": 0.03, "host": True}
+WRONG = {"cos": 0.5, "overlap": 0.2, "gap": 0.03, "host": True}
+
+
+def entry(suite, case, size, width, seconds, **info):
+    about = {"suite": suite, "case": case, "size": size, "width": width, **info}
+    return {"extra_info": about, "stats": {"median": seconds, "q1": seconds, "q3": seconds, "rounds": 3}}
+
+
+def rule(name, size, width, seconds, form="ours", cadence="batch"):
+    return entry("select", f"{name}, {form}", size, width, seconds, strategy=name, form=form, cadence=cadence, k=128)
+
+
+def solved(case, size, seconds, width=512, info=RIGHT):
+    return entry("solver", case, size, width, seconds, **info)
+
+
+TIMED = [
+    *(solved("ours", size, seconds) for size, seconds in ((32, 4e-5), (1024, 1e-3), (2048, 2e-3), (4096, 4e-3))),
+    solved("ours", 1024, 9e-4, 2048),
+    solved("ours", 4096, 1.6e-2, 2048),
+    *(solved("numpy.linalg.eigh", size, seconds) for size, seconds in ((32, 5e-5), (1024, 0.05), (2048, 0.1))),
+    solved("quick | but wrong", 1024, 5e-4, info=WRONG),
+    solved("right peer", 1024, 4e-3),
+    rule("loss", 512, 0, 1e-3),
+    rule("loss", 512, 0, 2e-3, "plain"),
+    rule("slow", 512, 512, 0.5),
+    rule("pruning", 512, 0, 9.0, cadence="run"),
+    entry("step", "ResNet-18", 512, 64, 0.099, k=128, pixels=32),
+    entry("other", "something", 10, 0, 0.25, ratio=1.5),
+]
+LEFT_OUT = [
+    {"suite": "solver", "case": "numpy.linalg.eigh", "size": 4096, "width": 512, "reason": "about 60 s expected"}
+]
+
+
+@pytest.fixture
+def made(tmp_path):
+    """The JSON of a made run on a CPU or a GPU."""
+
+    def make(device="cpu", load=0.1):
+        facts = {
+            "device": device,
+            "cpu": "a CPU",
+            "cores": 2,
+            "threads": 2,
+            "blas": ["openblas 2"],
+            "versions": {"torch": "9.9"},
+            "load": load,
+        }
+        told = {"datetime": "2026-01-02T03:04:05.678", "machine_info": {"selbench": facts}, "left_out": LEFT_OUT}
+        path = tmp_path / "bench.json"
+        path.write_text(json.dumps({**told, "benchmarks": TIMED}), encoding="utf-8")
+        return path
+
+    return make
+
+
+def test_everything_is_written(made, tmp_path):
+    files = write(made(), tmp_path / "out")
+    names = ["bench.md", "bench.csv", "solver.svg", "solver.png", "select.svg", "select.png"]
+    assert [file.name for file in files] == names
+    assert all(file.read_bytes()[:4] == b"\x89PNG" for file in files if file.suffix == ".png")
+    for file in files:
+        if file.suffix == ".svg":
+            assert ElementTree.parse(file).getroot().tag.endswith("svg")
+    page = files[0].read_text(encoding="utf-8")
+    assert "](solver.svg)" in page and "](select.svg)" in page
+    assert "torch 9.9" in page and "a CPU, 2 cores" in page and "torch threads 2" in page
+
+
+def test_what_was_left_out_is_said(made):
+    page = markdown(Run.read(made()), {})
+    assert "| numpy.linalg.eigh | 4,096 | 512 | about 60 s expected |" in page
+
+
+def test_a_wrong_answer_is_marked_and_is_no_best_peer(made):
+    run = Run.read(made())
+    assert "0.500 †" in markdown(run, {})
+    assert best_peer(run, 1024, 512).case == "right peer"
+
+
+def test_every_table_has_as_many_cells_as_its_head(made):
+    widths = {}
+    for number, line in enumerate(markdown(Run.read(made()), {}).splitlines()):
+        if line.startswith("|"):
+            cells = line.replace("\\|", "").count("|")
+            assert widths.get(number - 1, cells) == cells, line
+            widths[number] = cells
+    assert len(widths) > 20
+
+
+def test_targets_of_the_solver(made):
+    found = list(of_solver(Run.read(made())))
+    assert [(target.target.split(":")[0], target.met) for target in found] == [
+        ("B = 1,024, d = 512", True),  # 50 times as fast as NumPy
+        ("B = 2,048, d = 512", False),  # 50 times again, where 100 are asked for
+        ("B = 1,024, d = 512", True),  # 4 times as fast as the best right peer
+        ("B = 2,048, d = 512", True),
+        ("B = 4,096, d = 512", None),
+        ("never slower than numpy.linalg.eigh, from B = 32 on", True),
+        ("|cos| of at least 0.9999 and a shared top quarter of at least 0.99 at every size", True),
+        ("cost grows as B·d at B = 4,096 (powers of at most 1.2)", True),
+        ("H200-class GPU", None),
+    ]
+    on_gpu = list(of_solver(Run.read(made("H200"))))
+    assert on_gpu[-1].met is True and on_gpu[-1].measured == "0.90 ms (H200)"
+
+
+def test_share_of_a_step(made):
+    run = Run.read(made())
+    page = markdown(run, {})
+    assert "| loss | any | 1.00 | 1.00% |" in page and "| pruning | any | 9,000 | once a run |" in page
+    assert "On a CPU" in page
+    assert [target.met for target in of_select(run)] == [None]
+    (on_gpu,) = of_select(Run.read(made("H200")))
+    assert on_gpu.met is False and on_gpu.measured.startswith("over it: slow (d = 512) 83")
+
+
+def test_other_suites_get_a_plain_table(made):
+    assert "| something | 10 | 250 | 3 | 1.5 |" in markdown(Run.read(made()), {})
+
+
+def test_a_busy_machine_is_said(made):
+    assert "not to be relied on" in markdown(Run.read(made(load=2.0)), {})
+    assert "not to be relied on" not in markdown(Run.read(made(load=0.1)), {})
+
+
+def test_every_case_is_in_the_csv(made, tmp_path):
+    text = write(made(), tmp_path / "out")[1].read_text(encoding="utf-8")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == len(TIMED) + len(LEFT_OUT)
+    assert rows[-1]["left_out"] == "about 60 s expected" and rows[-1]["median_s"] == ""
+    assert float(rows[0]["median_s"]) == 4e-5 and rows[0]["cos"] == "1.0"
+
+
+def test_the_command_asks_for_its_file(tmp_path):
+    command = [sys.executable, "-m", "selbench.benchmarks.draw", str(tmp_path / "none.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "give the JSON" in done.stderr and "Traceback" not in done.stderr

@@ -1,0 +1,66 @@
+"""No built-in takes a Python step per sample picked: what ``select`` dispatches does not grow with k."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from selbench.strategies import Strategy, load
+
+from ._inputs import VARIANTS, begun, label, make
+
+SIZE = 256
+FEW, MANY = 0.125, 0.5
+"""Keep ratios with k = 32 and 128: both above JEST's 16 chunks."""
+
+
+class Count(TorchDispatchMode):
+    """Number of operators dispatched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.calls += 1
+        return func(*args, **(kwargs or {}))
+
+
+def dispatched(strategy: Strategy, ratio: float) -> int:
+    """Operators of one ``select``, after one that may set things up."""
+    feats, losses = make(SIZE)
+    strategy.select(feats, losses, ratio)
+    with Count() as count:
+        strategy.select(feats, losses, ratio)
+    return count.calls
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=label)
+def test_four_times_the_picks_take_no_more_operators(variant):
+    few, many = (dispatched(begun(*variant, size=SIZE), ratio) for ratio in (FEW, MANY))
+    assert 0 < many <= few
+
+
+def test_jest_takes_a_step_a_chunk():
+    counts = [dispatched(load("jest", chunks=chunks), MANY) for chunks in (4, 8, 16)]
+    assert counts[2] - counts[1] == 2 * (counts[1] - counts[0]) > 0
+
+
+class OneByOne(Strategy):
+    """Greedy in a Python loop."""
+
+    needs = frozenset({"learner"})
+
+    def pick(self, feats, losses, k):
+        left, picks = losses.learner.clone(), []
+        for _ in range(k):
+            picks.append(left.argmax())
+            left = left.index_fill(0, picks[-1], -torch.inf)
+        return torch.stack(picks)
+
+
+def test_the_test_finds_a_loop():
+    assert dispatched(OneByOne(), MANY) > dispatched(OneByOne(), FEW)
