@@ -14,6 +14,9 @@ import torch
 from threadpoolctl import threadpool_info
 
 MOST_ROUNDS = 200
+PAUSE = 0.05
+"""Seconds before each case: threads of the library timed before it spin for some milliseconds yet."""
+
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "networkx", "pytest-benchmark")
 
 Seen = dict[tuple[str, str, int], tuple[int, float]]
@@ -94,7 +97,8 @@ class Meter:
         first = self._now() - start
         rounds = 1 if first > 2 * self.budget else max(3, min(MOST_ROUNDS, int(self.budget / max(first, 1e-6))))
         self.benchmark.extra_info.update(about)
-        self.benchmark.pedantic(self._waiting(call), rounds=rounds)
+        time.sleep(PAUSE)
+        self.benchmark.pedantic(self._waiting(call), rounds=rounds, warmup_rounds=int(rounds > 1))
         if self.benchmark.stats is not None:  # None under --benchmark-disable
             self.config.stash[SEEN][suite, case, width] = size, self.benchmark.stats.stats.median
         return answer

@@ -70,13 +70,14 @@ def solver(run: Run) -> Figure:
     rows = run.of("solver")
     figure = Figure(figsize=(8.2, 4.6), layout="constrained")
     ax = figure.add_subplot()
-    peers = [case for case in dict.fromkeys(row.case for row in rows) if case != "ours"]
+    peers = list(dict.fromkeys(row.case for row in rows if not row.ours))
     for number, case in enumerate(peers):
         mine = [row for row in rows if row.case == case]
         curve(ax, mine, HUES[number % len(HUES)], MARKERS[number % len(MARKERS)], case)
-    for width, dashes in ((2048, "--"), (512, "-")):
-        mine = [row for row in rows if row.case == "ours" and row.width == width]
-        curve(ax, mine, OURS, "o", f"ours, d = {width:,}", linewidth=2.4, linestyle=dashes, zorder=5)
+    for case, width in sorted({(row.case, row.width) for row in rows if row.ours}, reverse=True):
+        mine = [row for row in rows if (row.case, row.width) == (case, width)]
+        look = {"linewidth": 2.4 if case == "ours" else 1.2, "linestyle": "--" if width > 512 else "-"}
+        curve(ax, mine, OURS, "o" if case == "ours" else "*", f"{case}, d = {width:,}", zorder=5, **look)
     axes(ax, rows)
     ax.set(xlabel="candidates B", ylabel="milliseconds (median)")
     ax.set_title(f"The Fiedler vector of a batch, d = 512\n({where(run)})", loc="left", fontsize=9.5)

@@ -22,7 +22,7 @@ def table(head: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
 
 def digits(value: float) -> str:
     """Three digits, or all before the point."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}"
+    return f"{value:,.0f}" if value >= 99.95 else f"{value:#.3g}"
 
 
 def milliseconds(row: Row | None) -> str:
@@ -65,7 +65,7 @@ def solver(run: Run) -> Iterator[str]:
     body = [
         [_solver_name(run, case, width), *(times(run.row("solver", case, size, width), ours[size]) for size in at)]
         for case, width in lines
-        if case != "ours"
+        if not case.startswith("ours")
     ]
     body.append(["**best right peer**", *(times(best_peer(run, size, 512), ours[size]) for size in at)])
     yield table(["peer", *head], body)
@@ -74,8 +74,8 @@ def solver(run: Run) -> Iterator[str]:
 
 
 def _solver_name(run: Run, case: str, width: int) -> str:
-    if case == "ours":
-        return f"**ours**, d = {width:,}"
+    if case.startswith("ours"):
+        return f"**{case}**, d = {width:,}"
     row = next(row for row in run.of("solver") if row.case == case)
     return f"{case} (on the host)" if run.on_gpu and row.info["host"] else case
 

@@ -55,9 +55,10 @@ def of_solver(run: Run) -> Iterator[Target]:
         yield Target(text, f"least {cos:.6f} and {overlap:.3f}", cos >= COS and overlap >= OVERLAP)
     yield from _growth(run)
     text = "H200-class GPU: at most 1 ms at B = 1,024, d = 2,048"
-    if run.on_gpu and (1024, 2048) in ours:
-        seconds = ours[1024, 2048].seconds
-        yield Target(text, f"{1e3 * seconds:.2f} ms ({run.facts['device']})", seconds <= GPU_SECONDS)
+    ways = [row for row in run.of("solver") if row.ours and (row.size, row.width) == (1024, 2048)]
+    if run.on_gpu and ways:
+        told = ", ".join(f"{row.case} {1e3 * row.seconds:.2f} ms" for row in ways)
+        yield Target(text, f"{told} ({run.facts['device']})", min(row.seconds for row in ways) <= GPU_SECONDS)
     else:
         yield Target(text, "not measured: this run is on a CPU", None)
 

@@ -40,6 +40,11 @@ class Row:
     info: dict[str, Any]
 
     @property
+    def ours(self) -> bool:
+        """Whether it is this project's solver."""
+        return self.case.startswith("ours")
+
+    @property
     def right(self) -> bool:
         """Whether the answer met the bounds; True where none was judged."""
         return self.info.get("cos", 1.0) >= COS and self.info.get("overlap", 1.0) >= OVERLAP
@@ -74,7 +79,7 @@ class Run:
     @property
     def busy(self) -> bool:
         """Whether other work ran when it began, so that seconds are not to be trusted."""
-        return (self.facts["load"] or 0.0) > 0.5
+        return (self.facts["load"] or 0.0) > 0.75
 
     @property
     def suites(self) -> list[str]:
@@ -97,5 +102,5 @@ class Run:
 
 def best_peer(run: Run, size: int, width: int) -> Row | None:
     """The fastest peer of the solver whose answer is right."""
-    peers = [r for r in run.of("solver") if r.case != "ours" and (r.size, r.width) == (size, width) and r.right]
+    peers = [r for r in run.of("solver") if not r.ours and (r.size, r.width) == (size, width) and r.right]
     return min(peers, key=lambda row: row.seconds, default=None)

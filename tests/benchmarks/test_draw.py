@@ -122,7 +122,7 @@ def test_targets_of_the_solver(made):
         ("H200-class GPU", None),
     ]
     on_gpu = list(of_solver(Run.read(made("H200"))))
-    assert on_gpu[-1].met is True and on_gpu[-1].measured == "0.90 ms (H200)"
+    assert on_gpu[-1].met is True and on_gpu[-1].measured == "ours 0.90 ms (H200)"
 
 
 def test_share_of_a_step(made):
