@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .verdicts import INCONCLUSIVE, INFERIOR, NON_INFERIOR, SUPERIOR, WITHHELD, WORSE_WITHIN
+from .wording import clock_words
 
 Row = Mapping[str, Any]
 
@@ -107,9 +108,10 @@ def _head_start(row: Row) -> str:
 def savings(row: Row, account: str) -> str:
     """What the strategy spent against full training, and the most that its scheme could save."""
     costs = row["costs"].get(account, {})
+    clock = clock_words(**row["timing"])
     shown = [
         f"{number(costs[cost]['ratio'])} times the {text}"
-        for cost, text in (("total_flops", f"total FLOPs ({account})"), ("wall_clock", "seconds (an indication)"))
+        for cost, text in (("total_flops", f"total FLOPs ({account})"), ("wall_clock", f"seconds ({clock})"))
         if costs.get(cost)
     ]
     if not shown:

@@ -3,25 +3,27 @@
 - ``accuracy``: against full training at equal passes. What does it cost in accuracy?
 - ``picking``: against its uniform twin, at equal trained samples. Does the picking matter?
 - ``pays``: against a budget ladder at equal cost, in each account and each kind of cost. Does it pay?
+  Where the cost is seconds, the timing pass alone makes it a question that can have a verdict.
 
 A pair exists for a seed only where both sides are there; seeds without a partner are dropped and counted.
 """
 
 from __future__ import annotations
 
-import bisect
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .costs import Accounts, one_machine
-from .results import ACCOUNTS, COSTS, LADDERS, Arm, Cell, LadderName, Results
-from .statistics import Interval, isotonic, ratio_interval
+from .clock import Clock
+from .costs import Accounts
+from .ladder import LadderPoint, Ladders
+from .results import ACCOUNTS, COSTS, LADDERS, ORDINARY, Arm, Cell, LadderName, Results
+from .statistics import Interval, ratio_interval
 
 Array = NDArray[np.float64]
+Ratios = dict[str, dict[str, Interval | None]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,10 @@ class Contrast:
         Seeds at which the strategy cost more than the ladder's top rung, or less than its lowest.
     costs : mapping of account to mapping of cost to Interval or None
         Ratio strategy / baseline; for a ladder, against its top rung.
+    source : str or None
+        Where the seconds are from that the row rests on or, where it rests on none, those in ``costs``.
+    blocks : int
+        Blocks of the timing pass behind these seconds; 0 where they are of ordinary cells.
     notes : tuple of str
         What a reader of the row must know.
     """
@@ -68,59 +74,15 @@ class Contrast:
     ladder: str | None = None
     above: int = 0
     below: int = 0
-    costs: dict[str, dict[str, Interval | None]] = field(default_factory=dict)
+    costs: Ratios = field(default_factory=dict)
+    source: str | None = None
+    blocks: int = 0
     notes: tuple[str, ...] = ()
 
     @property
     def differences(self) -> Array:
         """Strategy minus baseline, ``[n]``, in points."""
         return self.strategy_points - self.baseline_points
-
-
-@dataclass(frozen=True)
-class LadderPoint:
-    """A ladder read at one cost.
-
-    ``side`` is -1 below its lowest rung, 1 above its top, 0 within; ``rungs`` are those it was read from, as
-    positions in the order given; ``excess`` is cost / top rung's cost - 1.
-    """
-
-    accuracy: float
-    side: int
-    rungs: tuple[int, ...]
-    excess: float
-
-
-class LadderCurve:
-    """The ladder of one seed as a curve of accuracy against cost.
-
-    Linear in log cost between rungs, after making accuracy non-decreasing in cost (isotonic regression); beyond
-    either end, the rung at that end as it is. No crossing inside a run is ever used: every rung is a run of
-    its own with a fully decayed schedule.
-
-    Parameters
-    ----------
-    costs, accuracies : sequence ``[m]``
-        One entry for each rung, in any order, costs positive.
-    """
-
-    def __init__(self, costs: Sequence[float], accuracies: Sequence[float]) -> None:
-        self._order = sorted(range(len(costs)), key=lambda rung: (costs[rung], rung))
-        self._x = [math.log(costs[rung]) for rung in self._order]
-        self._y = isotonic([accuracies[rung] for rung in self._order]).tolist()
-
-    def read(self, cost: float) -> LadderPoint:
-        """The accuracy that this ladder reaches at a positive ``cost``."""
-        x, y, at = self._x, self._y, math.log(cost)
-        # A strategy of exactly a rung's cost, up to rounding, is on that rung and not beyond it.
-        side = int(at > x[-1] + 1e-9) - int(at < x[0] - 1e-9)
-        right = min(bisect.bisect_left(x, at), len(x) - 1)
-        left = right if at >= x[right] or right == 0 else right - 1
-        accuracy = y[right]
-        if left < right:
-            accuracy = y[left] + (y[right] - y[left]) * (at - x[left]) / (x[right] - x[left])
-        rungs = tuple(sorted({self._order[left], self._order[right]}))
-        return LadderPoint(accuracy, side, rungs, math.exp(at - x[-1]) - 1)
 
 
 def contrasts(results: Results) -> list[Contrast]:
@@ -148,9 +110,10 @@ class _Maker:
     def __init__(self, results: Results) -> None:
         self.results = results
         self.accounts = Accounts(results)
+        self.clock = Clock(results, self.accounts)
+        self.ladders = Ladders(results, self.accounts, self.clock)
         self.pays = results.matrix.pays
-        self.ratios: dict[tuple[str, str], dict[str, dict[str, Interval | None]]] = {}
-        self.ladders: dict[tuple[str, str, str], dict[int, LadderCurve]] = {}
+        self.ratios: dict[tuple[str, str], tuple[Ratios, str | None, int]] = {}
 
     def between(self, question: str, arm: Arm, baseline: Arm) -> Contrast:
         ours, theirs = self.results.of(arm), self.results.of(baseline)
@@ -160,6 +123,7 @@ class _Maker:
         notes = _dropped(len(everywhere) - len(seeds), len(everywhere))
         if question == "picking":
             notes += _unequal_samples([(ours[seed], theirs[seed]) for seed in seeds])
+        costs, source, blocks = self.cost_ratios(arm, baseline)
         return Contrast(
             question=question,
             arm=arm,
@@ -170,7 +134,9 @@ class _Maker:
             strategy_points=_percent([ours[seed].accuracy for seed in seeds]),
             baseline_points=_percent([theirs[seed].accuracy for seed in seeds]),
             collapsed=len(collapsed),
-            costs=self.cost_ratios(arm, baseline),
+            costs=costs,
+            source=source,
+            blocks=blocks,
             notes=notes,
         )
 
@@ -184,32 +150,29 @@ class _Maker:
         ]
 
     def on_ladder(self, arm: Arm, ladder: LadderName, rungs: Sequence[Arm], account: str, cost: str) -> Contrast:
-        """The contrast at equal cost; a seed takes part where the whole ladder is there and every cost is known."""
+        """The contrast at equal cost; a seed takes part where the whole ladder is there and every cost is known.
+
+        A declared contrast at equal seconds rests on the timing pass or on nothing: without one it has no pairs.
+        """
         ours = self.results.of(arm)
-        curves = self.curves(rungs, account, cost)
-        prices = {seed: self.accounts.cost(cell, account, cost) for seed, cell in ours.items()}
-        seeds = tuple(seed for seed in ours if seed in curves and 0 < prices[seed] < math.inf)
-        notes: tuple[str, ...] = ()
-        if cost == "wall_clock":
-            notes += ("indication: seconds of ordinary cells",)
-            used = [self.results.of(of)[seed] for of in (arm, *rungs) for seed in seeds]
-            if not one_machine(used):
-                notes += ("seconds of unlike machines are not compared",)
-                seeds = ()
-        points = [curves[seed].read(prices[seed]) for seed in seeds]
+        reading = self.ladders.read(arm, rungs, account, cost)
+        declared = self.pays.account == account and self.pays.cost == cost and self.pays.ladder == ladder
+        primary = declared and self.declared(arm, "pays")
+        read = {} if primary and reading.source == ORDINARY else reading.points
+        seeds, points = tuple(read), list(read.values())
         collapsed = {seed for seed, cell in ours.items() if self.collapsed(cell)}
-        for seed, point in zip(seeds, points, strict=True):
+        for seed, point in read.items():
             if any(self.collapsed(self.results.of(rungs[rung])[seed]) for rung in point.rungs):
                 collapsed.add(seed)
         everywhere = set(ours).union(*(self.results.of(rung) for rung in rungs))
-        notes += _dropped(len(everywhere) - len(seeds), len(everywhere)) + _beyond(points)
-        declared = self.pays.account == account and self.pays.cost == cost and self.pays.ladder == ladder
+        dropped = _dropped(len(everywhere) - len(reading.points), len(everywhere))
+        costs, source, blocks = self.cost_ratios(arm, rungs[-1])
         return Contrast(
             question="pays",
             arm=arm,
             baseline=f"{ladder} ladder",
             baseline_arm="",
-            primary=declared and cost != "wall_clock" and self.declared(arm, "pays"),
+            primary=primary,
             seeds=seeds,
             strategy_points=_percent([ours[seed].accuracy for seed in seeds]),
             baseline_points=_percent([point.accuracy for point in points]),
@@ -219,22 +182,11 @@ class _Maker:
             ladder=ladder,
             above=sum(point.side == 1 for point in points),
             below=sum(point.side == -1 for point in points),
-            costs=self.cost_ratios(arm, rungs[-1]),
-            notes=notes,
+            costs=costs,
+            source=reading.source or source,
+            blocks=reading.blocks if reading.source else blocks,
+            notes=reading.notes + dropped + _beyond(points),
         )
-
-    def curves(self, rungs: Sequence[Arm], account: str, cost: str) -> dict[int, LadderCurve]:
-        """A ladder's curve for each seed that has every rung, at a known cost."""
-        key = (rungs[0].key, account, cost)
-        if key not in self.ladders:
-            cells = [self.results.of(rung) for rung in rungs]
-            self.ladders[key] = {}
-            for seed in cells[0]:
-                if all(seed in of for of in cells):
-                    prices = [self.accounts.cost(of[seed], account, cost) for of in cells]
-                    if all(0 < price < math.inf for price in prices):
-                        self.ladders[key][seed] = LadderCurve(prices, [of[seed].accuracy for of in cells])
-        return self.ladders[key]
 
     def declared(self, arm: Arm, question: str) -> bool:
         return arm.role == "strategy" and f"{arm.label}:{question}" in self.results.matrix.primary
@@ -242,24 +194,36 @@ class _Maker:
     def collapsed(self, cell: Cell) -> bool:
         return cell.accuracy < self.results.matrix.datasets[self.results.matrix.arms[cell.arm].dataset].collapse
 
-    def cost_ratios(self, arm: Arm, baseline: Arm) -> dict[str, dict[str, Interval | None]]:
-        """Ratios of mean cost over the pairs; None where a cost is unknown or the seconds are of unlike machines."""
+    def cost_ratios(self, arm: Arm, baseline: Arm) -> tuple[Ratios, str | None, int]:
+        """Ratios of mean cost over the pairs, and where their seconds are from (with the number of timed blocks).
+
+        FLOPs are paired by seed, seconds by block of the timing pass where it has both arms, else by seed. None
+        where a cost is unknown or the seconds are of unlike machines.
+        """
         key = (arm.key, baseline.key)
         if key not in self.ratios:
             ours, theirs = self.results.of(arm), self.results.of(baseline)
             pairs = [(ours[seed], theirs[seed]) for seed in ours if seed in theirs]
-            self.ratios[key] = {
-                account: {cost: self._ratio(pairs, account, cost) for cost in COSTS} for account in ACCOUNTS
-            }
+            found = self.clock.seconds([arm, baseline], "marginal")
+            of: Ratios = {}
+            for account in ACCOUNTS:
+                of[account] = {cost: self._flops_ratio(pairs, account, cost) for cost in COSTS[:2]}
+                of[account]["wall_clock"] = self._seconds_ratio([arm, baseline], account)
+            source = found.source if found else None
+            self.ratios[key] = of, source, len(found.blocks) if found and found.timed else 0
         return self.ratios[key]
 
-    def _ratio(self, pairs: Sequence[tuple[Cell, Cell]], account: str, cost: str) -> Interval | None:
-        if not pairs or (cost == "wall_clock" and not one_machine([cell for pair in pairs for cell in pair])):
-            return None
-        ours, theirs = np.array([[self.accounts.cost(cell, account, cost) for cell in pair] for pair in pairs]).T
-        if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
-            return None
-        return ratio_interval(ours, theirs)
+    def _flops_ratio(self, pairs: Sequence[tuple[Cell, Cell]], account: str, cost: str) -> Interval | None:
+        return _ratio(np.array([[self.accounts.cost(cell, account, cost) for cell in pair] for pair in pairs]).T)
+
+    def _seconds_ratio(self, arms: Sequence[Arm], account: str) -> Interval | None:
+        found = self.clock.seconds(arms, account)
+        return _ratio(found.values) if found else None
+
+
+def _ratio(costs: Array) -> Interval | None:
+    """Ratio of the two rows of ``[2, n]``; None where there is nothing or not everything is known."""
+    return ratio_interval(*costs) if costs.size and np.isfinite(costs).all() else None
 
 
 def _percent(accuracies: Sequence[float]) -> Array:

@@ -24,10 +24,15 @@ QUANTITIES = {"flops": ("total_flops", "total FLOPs", flops), "seconds": ("secon
 def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str, account: str) -> Drawing:
     """Draw test accuracy against ``flops`` or ``seconds`` in one account, both relative to full training.
 
-    The dashed tail left of a strategy ends at the least FLOPs that its scheme allows at equal passes: its ceiling.
+    The dotted tail left of a strategy ends at the least cost that its scheme allows at equal passes: its ceiling.
+    On seconds it is drawn where a timing pass measured them.
     """
     field, unit, spoken = QUANTITIES[quantity]
-    known = {role: [arm for arm in panel.role(role) if arm["n"] and arm[field][account]] for role in _ROLES}
+    known = {
+        role: [arm for arm in panel.role(role) if arm["n"] and panel.relative_cost(arm, field, account)]
+        for role in _ROLES
+    }
+    ceilings = quantity == "flops" or report.timed
     strategies, all_labels = known["strategy"], known["full-all"]
     everything = [arm for role in _ROLES for arm in known[role]]
     tagged = len(strategies) + 3
@@ -45,7 +50,7 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
         return float(arm[field][account]) / base
 
     costs = [place_of(arm) for arm in everything]
-    if quantity == "flops":
+    if ceilings:
         costs += [1 / arm["ceiling"] for arm in strategies if arm["ceiling"]]
     relative_scale(axes, min(costs), max(costs))
     accuracy_scale(axes, *_range(everything))
@@ -72,7 +77,7 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
         tags.append(Tag(arm["label"], place_of(arm), arm["accuracy"]["mean"], own))
     for arm in strategies:
         look = report.looks[arm["label"]]
-        if quantity == "flops" and arm["ceiling"]:
+        if ceilings and arm["ceiling"]:
             _ceiling(axes, place_of(arm), 1 / arm["ceiling"], arm["accuracy"]["mean"], look)
         _point(axes, place_of(arm), arm, look)
         tags.append(Tag(arm["label"], place_of(arm), arm["accuracy"]["mean"], look))

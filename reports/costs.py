@@ -8,9 +8,9 @@ counts as well, each once. Evaluation is in no account, and external pre-trainin
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from .results import COSTS, PHASES, Artefact, Cell, Phase, Results
+from .results import COSTS, PHASES, Artefact, Cell, Phase, Results, Timing
 
 
 def spent(ledger: Mapping[str, Phase]) -> tuple[float, float]:
@@ -39,20 +39,31 @@ class Accounts:
 
     def __init__(self, results: Results) -> None:
         self._artefacts = results.artefacts
-        self._share = 1.0 / results.matrix.amortise_over
-        self._closures: dict[tuple[str, ...], tuple[float, float]] = {}
+        self._shares = {"marginal": 0.0, "amortised": 1.0 / results.matrix.amortise_over, "standalone": 1.0}
+        self._closures: dict[tuple[str, ...], frozenset[str] | None] = {}
+        self._sums: dict[tuple[str, ...], tuple[float, float]] = {}
         self._spent: dict[str, tuple[float, float]] = {}
+
+    def share(self, account: str) -> float:
+        """The share of an artefact that an account charges to one run."""
+        return self._shares[account]
+
+    def closure(self, ids: tuple[str, ...]) -> frozenset[str] | None:
+        """As :func:`closure`, over the folder's artefacts."""
+        if ids not in self._closures:
+            self._closures[ids] = closure(ids, self._artefacts)
+        return self._closures[ids]
 
     def artefacts(self, cell: Cell) -> tuple[float, float]:
         """FLOPs and seconds of all the artefacts of a cell, whole; nan where one has no readable record."""
-        if cell.artefacts not in self._closures:
-            ids = closure(cell.artefacts, self._artefacts)
+        if cell.artefacts not in self._sums:
+            ids = self.closure(cell.artefacts)
             if ids is None:
-                self._closures[cell.artefacts] = (math.nan, math.nan)
+                self._sums[cell.artefacts] = (math.nan, math.nan)
             else:
                 each = [spent(self._artefacts[id].ledger) for id in sorted(ids)]
-                self._closures[cell.artefacts] = (sum(f for f, _ in each), sum(s for _, s in each))
-        return self._closures[cell.artefacts]
+                self._sums[cell.artefacts] = (sum(f for f, _ in each), sum(s for _, s in each))
+        return self._sums[cell.artefacts]
 
     def cost(self, cell: Cell, account: str, cost: str) -> float:
         """One number of the ledger: FLOPs, or seconds for ``wall_clock``; nan where it cannot be known.
@@ -68,8 +79,7 @@ class Accounts:
         own = self._spent[cell.id][column]
         if account == "marginal":
             return own
-        extra = self.artefacts(cell)[column]
-        return own + extra * (self._share if account == "amortised" else 1.0)
+        return own + self.artefacts(cell)[column] * self._shares[account]
 
 
 def ceiling(cell: Cell) -> float | None:
@@ -91,7 +101,11 @@ def break_even(artefact: float, strategy: float, baseline: float) -> int | None:
     return math.ceil(artefact / saving)
 
 
-def one_machine(cells: Sequence[Cell]) -> bool:
-    """Whether seconds of these cells may be compared: same machine type, device and thread count."""
-    kinds = {tuple(str(cell.environment.get(key)) for key in ("machine", "device", "threads")) for cell in cells}
-    return len(kinds) <= 1
+def machine_of(run: Cell | Timing) -> tuple[str, ...]:
+    """What must be the same for seconds to be comparable: machine type, device and thread count."""
+    return tuple(str(run.environment.get(key)) for key in ("machine", "device", "threads"))
+
+
+def one_machine(runs: Iterable[Cell | Timing]) -> bool:
+    """Whether seconds of these runs may be compared."""
+    return len({machine_of(run) for run in runs}) <= 1

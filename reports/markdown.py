@@ -17,7 +17,7 @@ from . import wording
 from .figures import Placed
 from .page import context, filters
 from .style import clean
-from .view import Panel, Report
+from .view import Panel, Report, Row
 
 _ACTIVE = re.compile(r"[\\`*_{}\[\]<>#|~$&!@]")
 _SCHEME = re.compile(r"(?i)\b(https?|ftp|mailto|javascript|data|www)(?=[:.])")
@@ -49,8 +49,17 @@ def render(report: Report, figures: Sequence[Placed]) -> str:
         ]
         return Markup("\n\n".join(f"![{escape(d.description)}](figures/{d.name}.png)" for d in chosen))
 
-    text = environment.get_template("report.md").render(**context(report, figures), images=images, fenced=fenced)
+    text = environment.get_template("report.md").render(
+        **context(report, figures), images=images, fenced=fenced, speed=speed
+    )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def speed(panel: Panel, arm: Row) -> Markup:
+    """Two cells of a table: the realised speed-up in seconds, and its interval."""
+    found = panel.speedup(arm) or {"ratio": None, "ci_low": None, "ci_high": None}
+    ends = [wording.ratio(found[end]) for end in ("ci_low", "ci_high")]
+    return Markup(f"{wording.ratio(found['ratio'])} | {' to '.join(ends) if found['ci_low'] else wording.NONE}")
 
 
 def fenced(text: str) -> Markup:

@@ -15,7 +15,9 @@ import numpy as np
 from markupsafe import Markup
 
 from . import wording
+from .costwords import saving_words, selecting, selection_words
 from .figures import Placed
+from .records import TIMED
 from .style import VARIABLES, Drawing, clean
 from .view import ACCOUNTS, Panel, Report, Row
 
@@ -66,7 +68,7 @@ def _environment() -> jinja2.Environment:
 
 def filters() -> dict[str, Callable[..., str]]:
     """The number formats that templates may use."""
-    numbers = ("points", "percent", "share", "p_value", "flops", "seconds", "size", "ratio", "budget_share")
+    numbers = ("points", "percent", "share", "p_value", "flops", "rate", "seconds", "size", "ratio", "budget_share")
     return {name: getattr(wording, name) for name in (*numbers, "tone", "brief", "plural")}
 
 
@@ -103,7 +105,12 @@ def context(report: Report, figures: Sequence[Placed]) -> dict[str, Any]:
         "artefacts": artefact_rows(summary),
         "comparison": comparison(report),
         "against": against,
-        "relative_cost": relative_cost,
+        "seconds_from": wording.clock_words(summary["timing"]["source"], summary["timing"]["blocks"]),
+        "pass_words": pass_words(summary["timing"]),
+        "selecting": selecting,
+        "selection_words": lambda panel: selection_words(summary, panel),
+        "saving_words": lambda panel: saving_words(summary, panel),
+        "break_even": break_even,
         "picks_of": lambda panel: [(arm, picked(report, arm)) for arm in panel.main_arms if arm["n"]],
         "sampling": lambda name: wording.percent((summary["sampling_error"].get(name) or {}).get("points")),
         "interval": wording.interval,
@@ -219,12 +226,31 @@ def against(row: Row) -> str:
     return f"{row['baseline']} at equal {wording.COST_WORDS[row['cost']]}, {row['account']}"
 
 
-def relative_cost(panel: Panel, arm: Row, field: str, account: str | None) -> float | None:
-    """Cost of ``arm`` relative to full training; None where one of the two is unknown."""
-    if panel.full is None:
-        return None
-    mine, whole = (item[field] if account is None else item[field][account] for item in (arm, panel.full))
-    return mine / whole if mine and whole else None
+def pass_words(timing: Row) -> str:
+    """What the timing pass was, or that there was none."""
+    if timing["source"] != TIMED:
+        return "Seconds are indications: they come from ordinary runs, not from a timing pass, and carry no verdict."
+    words = (
+        f"Seconds are of a timing pass: {wording.plural(timing['blocks'], 'block')} of "
+        f"{wording.plural(timing['arms'], 'arm')}, each run alone in one process, "
+        "in random order within its block, the loop's own overhead included."
+    )
+    if not timing["complete"]:
+        words += " The pass is incomplete: what it lacks is shown in seconds of ordinary runs, as an indication."
+    if timing["machines"] > 1:
+        words += f" It was made on {timing['machines']} unlike machines, which are never mixed."
+    return words
+
+
+def break_even(panel: Panel, arm: Row, cost: str) -> str:
+    """Runs after which the arm's artefacts have paid for themselves: ``2 runs``, ``at once``, ``never``."""
+    if arm["break_even_runs"] is None or not arm["artefacts"]:
+        return wording.NONE
+    if (runs := arm["break_even_runs"][cost]) is not None:
+        return wording.plural(runs, "run") if runs else "at once"
+    field = "total_flops" if cost == "total_flops" else "seconds"
+    spent = panel.relative_cost(arm, field, "marginal")
+    return "never" if spent is not None and spent >= 1 else wording.NONE
 
 
 def picked(report: Report, arm: Row) -> Picked:

@@ -20,6 +20,7 @@ from .records import (
     COSTS,
     LADDERS,
     ROLES,
+    TIMED_KINDS,
     Arm,
     Artefact,
     Cell,
@@ -31,6 +32,7 @@ from .records import (
     Picks,
     Point,
     ResultsError,
+    Timing,
 )
 
 _T = TypeVar("_T")
@@ -196,6 +198,33 @@ def read_artefact(file: Path) -> Artefact:
     )
 
 
+def read_timing(file: Path, matrix: Matrix) -> Timing:
+    record = _load(file, sealed=True)
+    if record["id"] != file.stem:
+        raise ResultsError(f"the record is of timed run {record['id']!r}, not of the one its file is named after")
+    kind, seed, seconds = record["kind"], record["seed"], _number(record["seconds"])
+    if kind not in TIMED_KINDS:
+        raise ResultsError(f"a timed run of the unknown kind {kind!r}")
+    if kind == "cell" and record["of"] not in matrix.arms:
+        raise ResultsError(f"arm {record['of']!r} is not in matrix.toml: the timed run belongs to another matrix")
+    if not (np.isfinite(seconds) and seconds >= 0):
+        raise ResultsError(f"{seconds} are no seconds that a run can take")
+    return Timing(
+        id=_text(record["id"]),
+        kind=kind,
+        of=_text(record["of"]),
+        arm_label=_text(record["arm_label"]),
+        seed=None if seed is None else _whole(seed),
+        block=_seed(record["block"], matrix),
+        position=_whole(record["position"]),
+        dataset=_text(record["dataset"]),
+        reference=_text(record["reference"]),
+        seconds=seconds,
+        ledger=_ledger(record["ledger"]),
+        environment=dict(record["environment"]),
+    )
+
+
 def read_failure(file: Path) -> Failure:
     record = _load(file, sealed=False)
     return Failure(
@@ -254,6 +283,7 @@ def _matrix(record: Mapping[str, Any]) -> Matrix:
         pays=pays,
         requested_strategies=tuple(requested["strategies"]),
         requested_seeds=tuple(requested["seeds"]),
+        timing_seeds=_whole(record.get("timing", {}).get("seeds", 0)),
         source=requested.get("matrix", record["name"]),
         overrides=tuple(requested.get("set", ())),
         datasets=datasets,

@@ -13,33 +13,37 @@ WIDTH = 4.3
 ROW = 0.25
 LABEL_LIMIT = 20
 ARTEFACTS = "#cc79a7"
+LOOP = "#9a86b8"
 UNITS = {"flops": ("total_flops", "FLOPs", flops), "seconds": ("seconds", "seconds", seconds)}
 
 
 def phase_parts(arm: Row, unit: str, account: str) -> dict[str, float]:
-    """Cost of each phase, plus what the account adds for artefacts under ``artefacts``."""
+    """Cost of each phase, the loop's own time under ``loop``, and what the account adds under ``artefacts``."""
     parts = {phase: float(arm["phases"].get(phase, {}).get(unit) or 0.0) for phase in PHASE_HUES}
     whole, own = (arm[UNITS[unit][0]][name] for name in (account, "marginal"))
-    return {**parts, "artefacts": max((whole or 0.0) - (own or 0.0), 0.0)}
+    loop = (arm["overhead_seconds"] or 0.0) if unit == "seconds" else 0.0
+    return {**parts, "loop": loop, "artefacts": max((whole or 0.0) - (own or 0.0), 0.0)}
 
 
 def phase_bars(name: str, title: str, panel: Panel, unit: str, account: str) -> Drawing:
     """Draw each arm's cost by phase, relative to full training; the share that selecting took is written out."""
-    arms = [arm for arm in panel.main_arms if arm["n"] and arm[UNITS[unit][0]]["marginal"] is not None]
+    field = UNITS[unit][0]
+    arms = [arm for arm in panel.main_arms if arm["n"] and panel.relative_cost(arm, field, "marginal") is not None]
     labels = [short(arm["label"], LABEL_LIMIT) for arm in arms]
     figure, (axes,) = canvas(WIDTH, 0.78 + ROW * max(len(arms), 2) + 0.46)
     place(axes, left=min(max(text_width(labels) + 0.15, 0.5), 1.55), right=0.66, top=0.78, bottom=0.46)
-    whole = panel.full or (arms[0] if arms else None)
-    base = whole[UNITS[unit][0]]["marginal"] if whole else None
+    base = panel.full[field]["marginal"] if panel.full else None
     if not base:
-        note(axes, "no finished run to draw")
-        return finish(figure, name, title, "No finished run yet.")
+        note(axes, f"no {UNITS[unit][1]} of full training to compare with")
+        return finish(figure, name, title, f"No {UNITS[unit][1]} of full training to compare with.")
     parts = {arm["key"]: {k: v / base for k, v in phase_parts(arm, unit, account).items()} for arm in arms}
-    present = [phase for phase in (*PHASE_HUES, "artefacts") if any(parts[arm["key"]][phase] > 0 for arm in arms)]
+    present = [
+        phase for phase in (*PHASE_HUES, "loop", "artefacts") if any(parts[arm["key"]][phase] > 0 for arm in arms)
+    ]
     axes.set_ylim(max(len(arms), 2) - 0.5, -0.5)
     axes.set_xlim(0, 1.02 * max(sum(values.values()) for values in parts.values()))
-    hues = {**PHASE_HUES, "artefacts": ARTEFACTS}
-    words = {**PHASE_WORDS, "artefacts": f"artefacts ({account})"}
+    hues = {**PHASE_HUES, "loop": LOOP, "artefacts": ARTEFACTS}
+    words = {**PHASE_WORDS, "loop": "the loop itself", "artefacts": f"artefacts ({account})"}
     for phase in present:
         starts = [_before(parts[arm["key"]], phase, present) for arm in arms]
         widths = [parts[arm["key"]][phase] for arm in arms]

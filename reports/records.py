@@ -14,10 +14,16 @@ PHASES = ("data", "score", "reference", "select", "train")
 
 Role = Literal["strategy", "full", "uniform", "twin", "full-all"]
 LadderName = Literal["full", "uniform"]
+TimedKind = Literal["cell", "features", "reference", "proxy"]
+TIMED_KINDS: tuple[TimedKind, ...] = ("cell", "features", "reference", "proxy")
 LADDERS: tuple[LadderName, ...] = ("full", "uniform")
 ACCOUNTS = ("marginal", "amortised", "standalone")
 COSTS = ("learner_flops", "total_flops", "wall_clock")
 ROLES = ("strategy", "full", "uniform", "twin", "full-all")
+
+TIMED = "timing pass"
+ORDINARY = "ordinary cells"
+"""Where seconds are from. Only those of a timing pass carry verdicts; those of ordinary cells are indications."""
 
 
 class ResultsError(ValueError):
@@ -75,7 +81,8 @@ class Pays:
 class Matrix:
     """The matrix as run, resolved. ``learner`` and ``budget`` are shown, not interpreted.
 
-    ``source`` is what was named to ``selbench run``, and ``overrides`` the settings changed by ``--set``.
+    ``source`` is what was named to ``selbench run``, and ``overrides`` the settings changed by ``--set``;
+    ``timing_seeds`` is how many seeds a timing pass was asked for, 0 without one.
     """
 
     name: str
@@ -91,6 +98,7 @@ class Matrix:
     pays: Pays
     requested_strategies: tuple[str, ...]
     requested_seeds: tuple[int, ...]
+    timing_seeds: int
     source: str
     overrides: tuple[str, ...]
     datasets: Mapping[str, Dataset]
@@ -176,6 +184,28 @@ class Artefact:
     external: str
     quality: Mapping[str, float]
     needs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One run of the timing pass: a cell (``of`` an arm) or an artefact (``of`` its id), made again on the clock.
+
+    ``seconds`` is the whole run, the loop's own overhead with it and evaluation without; ``block`` is the seed in
+    whose block it was run, as number ``position`` of a random order.
+    """
+
+    id: str
+    kind: TimedKind
+    of: str
+    arm_label: str
+    seed: int | None
+    block: int
+    position: int
+    dataset: str
+    reference: str
+    seconds: float
+    ledger: Mapping[str, Phase]
+    environment: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from .parsing import FORMAT, checksum, read_artefact, read_cell, read_failure, read_matrix
+from .parsing import FORMAT, checksum, read_artefact, read_cell, read_failure, read_matrix, read_timing
 from .records import (
     ACCOUNTS,
     COSTS,
     LADDERS,
+    ORDINARY,
     PHASES,
     ROLES,
+    TIMED,
     Arm,
     Artefact,
     Cell,
@@ -32,6 +34,7 @@ from .records import (
     Point,
     ResultsError,
     Role,
+    Timing,
     Unreadable,
 )
 
@@ -40,8 +43,10 @@ __all__ = [
     "COSTS",
     "FORMAT",
     "LADDERS",
+    "ORDINARY",
     "PHASES",
     "ROLES",
+    "TIMED",
     "Arm",
     "Artefact",
     "Cell",
@@ -56,11 +61,13 @@ __all__ = [
     "Results",
     "ResultsError",
     "Role",
+    "Timing",
     "Unreadable",
     "checksum",
 ]
 
 _T = TypeVar("_T")
+_R = TypeVar("_R", Cell, Timing)
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,8 @@ class Results:
     failures : tuple of Failure
     unreadable : tuple of Unreadable
         What was left out, and why.
+    timings : tuple of Timing
+        Runs of the timing pass, at most one for each (kind, arm or artefact, block), by block and position.
     """
 
     path: Path
@@ -85,6 +94,7 @@ class Results:
     artefacts: Mapping[str, Artefact] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
+    timings: tuple[Timing, ...] = ()
 
     @classmethod
     def read(cls, path: str | Path, *, strict: bool = False) -> Results:
@@ -106,12 +116,24 @@ class Results:
         matrix = read_matrix(root / "matrix.toml")
         bad: list[Unreadable] = []
         reader = _Reader(root, bad)
-        cells = _one_per_seed(reader.all("cells/*.json", lambda file: read_cell(file, matrix)), bad)
+        cells = _single(
+            reader.all("cells/*.json", lambda file: read_cell(file, matrix)),
+            lambda cell: (cell.arm, cell.seed),
+            "arm {}, seed {}",
+            bad,
+        )
         artefacts = {item.id: item for _, item in reader.all("artefacts/*/meta.json", read_artefact)}
         failures = tuple(item for _, item in reader.all("failed/*.json", read_failure))
+        timings = _single(
+            reader.all("timing/*.json", lambda file: read_timing(file, matrix)),
+            lambda timed: (timed.kind, timed.of, timed.block),
+            "{} {} in block {} of the timing pass",
+            bad,
+        )
         if strict and bad:
             raise ResultsError(f"{root / bad[0].file}: {bad[0].reason}")
-        return cls(root, matrix, cells, artefacts, failures, tuple(bad))
+        in_order = tuple(sorted(timings, key=lambda timed: (timed.block, timed.position, timed.id)))
+        return cls(root, matrix, cells, artefacts, failures, tuple(bad), in_order)
 
     @cached_property
     def _by_arm(self) -> dict[str, dict[int, Cell]]:
@@ -132,7 +154,14 @@ class Results:
 
     def ladder(self, dataset: str, role: LadderName) -> tuple[Arm, ...]:
         """The rungs of a ladder, by rising share of the budget."""
-        return tuple(sorted(self.arms(dataset=dataset, role=role), key=lambda arm: arm.rung))
+        if (dataset, role) not in self._ladders:
+            rungs = sorted(self.arms(dataset=dataset, role=role), key=lambda arm: arm.rung)
+            self._ladders[dataset, role] = tuple(rungs)
+        return self._ladders[dataset, role]
+
+    @cached_property
+    def _ladders(self) -> dict[tuple[str, str], tuple[Arm, ...]]:
+        return {}
 
     def planned(self) -> Iterator[tuple[Arm, int]]:
         """Every (arm, seed) that was asked for: baselines always, strategies and their twins where requested."""
@@ -167,10 +196,13 @@ class _Reader:
                 yield name, item
 
 
-def _one_per_seed(cells: Iterable[tuple[str, Cell]], bad: list[Unreadable]) -> tuple[Cell, ...]:
-    found: dict[tuple[str, int], Cell] = {}
-    for name, cell in cells:
-        first = found.setdefault((cell.arm, cell.seed), cell)
-        if first is not cell:
-            bad.append(Unreadable(name, f"a second record of arm {cell.arm}, seed {cell.seed}; {first.id} is used"))
-    return tuple(found[key] for key in sorted(found))
+def _single(
+    records: Iterable[tuple[str, _R]], key: Callable[[_R], tuple[Any, ...]], words: str, bad: list[Unreadable]
+) -> tuple[_R, ...]:
+    """The first record under each key, keys ascending; a second one is listed as left out."""
+    found: dict[tuple[Any, ...], _R] = {}
+    for name, record in records:
+        first = found.setdefault(key(record), record)
+        if first is not record:
+            bad.append(Unreadable(name, f"a second record of {words.format(*key(record))}; {first.id} is used"))
+    return tuple(found[at] for at in sorted(found))

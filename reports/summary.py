@@ -17,13 +17,12 @@ import numpy as np
 from .. import __version__
 from . import statistics
 from .answers import answer, headline
+from .arms import describe, mean
+from .clock import Clock
 from .contrasts import Contrast, contrasts
-from .costs import Accounts, break_even, ceiling, closure, one_machine, spent
-from .results import ACCOUNTS, COSTS, Arm, Cell, Dataset, Results
-from .verdicts import Decision, Evidence, decide
-
-CONFIDENCE = 0.95
-"""Of the intervals that describe."""
+from .costs import Accounts, ceiling, spent
+from .results import TIMED, Cell, Dataset, Results
+from .verdicts import Decision, Evidence, decide, needs_timing
 
 SECONDARY_FROM = 20
 """Pairs from which the bootstrap interval is shown as well."""
@@ -49,6 +48,8 @@ def summarise(results: Results) -> dict[str, Any]:
         for name, dataset in matrix.datasets.items()
     }
     cells = count(results)
+    accounts = Accounts(results)
+    clock = Clock(results, accounts)
     return _plain(
         {
             "selbench": __version__,
@@ -57,7 +58,8 @@ def summarise(results: Results) -> dict[str, Any]:
             "matrix": _matrix(results),
             "environment": environment(results.cells),
             "cells": cells,
-            "arms": describe(results),
+            "timing": clock.summary,
+            "arms": describe(results, accounts, clock),
             "contrasts": rows,
             "claims": [],
             "failures": _failures(results),
@@ -84,6 +86,10 @@ def judge(results: Results) -> list[dict[str, Any]]:
     for i, row in enumerate(found):
         if not row.primary:
             decisions[i] = decide([_evidence(results, row)], results.matrix.alpha, primary=False)[0]
+    missing = needs_timing(shlex.quote(results.matrix.source))
+    for i, row in enumerate(found):
+        if row.cost == "wall_clock" and row.source != TIMED:
+            decisions[i] = decisions[i].withheld(missing)
     return [_row(results, row, decisions[i]) for i, row in enumerate(found)]
 
 
@@ -125,8 +131,9 @@ def _row(results: Results, row: Contrast, decision: Decision) -> dict[str, Any]:
         "collapsed": row.collapsed,
         "beyond_ladder": (row.above + row.below) / n if row.question == "pays" and n else None,
         "above_ladder": row.above,
+        "timing": {"source": row.source, "blocks": row.blocks},
         "costs": {account: {cost: _ratio(value) for cost, value in of.items()} for account, of in row.costs.items()},
-        "ceiling": _mean([ceiling(cell) for cell in results.of(row.arm).values()]),
+        "ceiling": mean([ceiling(cell) for cell in results.of(row.arm).values()]),
     }
 
 
@@ -162,91 +169,6 @@ def _paired_sampling_error(results: Results, row: Contrast) -> float | None:
     ours, theirs = results.of(row.arm), results.of(row.baseline_arm)
     pair = [[of[seed].correct for seed in row.seeds] for of in (ours, theirs)]
     return statistics.sampling_error(pair[0], pair[1]) if len({bits.size for bits in pair[0] + pair[1]}) == 1 else None
-
-
-def describe(results: Results) -> list[dict[str, Any]]:
-    """Every arm of the matrix: its accuracy over seeds, what it cost, what it picked."""
-    accounts = Accounts(results)
-    whole = {arm.dataset: arm for arm in results.arms(role="full") if arm.rung == 1.0}
-    return [_arm(results, accounts, arm, whole.get(arm.dataset)) for arm in results.matrix.arms.values()]
-
-
-def _arm(results: Results, accounts: Accounts, arm: Arm, full: Arm | None) -> dict[str, Any]:
-    by_seed = results.of(arm)
-    cells = list(by_seed.values())
-    collapse = results.matrix.datasets[arm.dataset].collapse
-    timed = one_machine(cells)
-    ids = closure(sorted({id for cell in cells for id in cell.artefacts}), results.artefacts)
-    return {
-        **{
-            name: getattr(arm, name)
-            for name in ("key", "label", "role", "dataset", "reference", "strategy", "name", "origin", "cadence")
-        },
-        **{name: getattr(arm, name) for name in ("signal", "schedule", "rung", "twin", "settings")},
-        "n": len(cells),
-        "accuracy": _accuracy({seed: cell.accuracy for seed, cell in by_seed.items()}),
-        "accuracy_recalibrated": _accuracy(
-            {s: c.accuracy_recalibrated for s, c in by_seed.items() if c.accuracy_recalibrated is not None}
-        ),
-        "collapsed": sum(cell.accuracy < collapse for cell in cells),
-        "mean_ratio": _mean([cell.picks.mean_ratio for cell in cells]),
-        "trained_samples": _mean([cell.picks.trained_samples for cell in cells]),
-        "ceiling": _mean([ceiling(cell) for cell in cells]),
-        "memory_bytes": max((cell.memory_bytes for cell in cells if cell.memory_bytes is not None), default=None),
-        "learner_flops": _mean([accounts.cost(cell, "marginal", "learner_flops") for cell in cells]),
-        "total_flops": {a: _mean([accounts.cost(cell, a, "total_flops") for cell in cells]) for a in ACCOUNTS},
-        "seconds": {a: _mean([accounts.cost(c, a, "wall_clock") for c in cells]) if timed else None for a in ACCOUNTS},
-        "phases": _phases(cells),
-        "artefacts": sorted(ids or ()),
-        "break_even_runs": _break_even(results, accounts, arm, full) if arm.role == "strategy" and full else None,
-    }
-
-
-def _accuracy(by_seed: Mapping[int, float]) -> dict[str, Any] | None:
-    """Percent: mean, 95 % t interval, SD, the worst seed; None without runs, no interval from a single one."""
-    if not by_seed:
-        return None
-    values = 100.0 * np.array(list(by_seed.values()))
-    worst = min(by_seed, key=lambda seed: by_seed[seed])
-    mean, low, high, sd = (
-        statistics.mean_interval(values, CONFIDENCE) if values.size > 1 else (float(values[0]), None, None, None)
-    )
-    return {
-        "mean": mean,
-        "ci_low": low,
-        "ci_high": high,
-        "sd": sd,
-        "worst": 100.0 * by_seed[worst],
-        "worst_seed": worst,
-        "confidence": CONFIDENCE,
-    }
-
-
-def _phases(cells: Sequence[Cell]) -> dict[str, dict[str, float | None]]:
-    names = dict.fromkeys(name for cell in cells for name in cell.ledger)
-    lines = {name: [cell.ledger[name] for cell in cells if name in cell.ledger] for name in names}
-    return {
-        name: {what: _mean([getattr(line, what) for line in of]) for what in ("flops", "seconds", "samples")}
-        for name, of in lines.items()
-    }
-
-
-def _break_even(results: Results, accounts: Accounts, arm: Arm, full: Arm) -> dict[str, int | None]:
-    """Runs after which the artefacts have paid for themselves, by mean marginal costs; None where never."""
-    ours, theirs = list(results.of(arm).values()), list(results.of(full).values())
-    answer: dict[str, int | None] = {}
-    for column, cost in enumerate(COSTS[1:]):
-        comparable = ours and theirs and (cost != "wall_clock" or one_machine(ours + theirs))
-        answer[cost] = (
-            break_even(
-                float(np.mean([accounts.artefacts(cell)[column] for cell in ours])),
-                float(np.mean([accounts.cost(cell, "marginal", cost) for cell in ours])),
-                float(np.mean([accounts.cost(cell, "marginal", cost) for cell in theirs])),
-            )
-            if comparable
-            else None
-        )
-    return answer
 
 
 def count(results: Results) -> dict[str, int]:
@@ -348,11 +270,6 @@ def _ratio(value: statistics.Interval | None) -> dict[str, float] | None:
 
 def _ends(value: statistics.Interval | None) -> dict[str, float] | None:
     return None if value is None else {"ci_low": value.low, "ci_high": value.high}
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The results as two flat CSV files, for spreadsheets and scripts.
+"""The results as flat CSV files, for spreadsheets and scripts.
 
 Names from plugins, data sets and files are untrusted: a text that a spreadsheet would take for a formula is
 written with a leading apostrophe.
@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from .costs import Accounts, ceiling
-from .results import ACCOUNTS, COSTS, Cell, Results
+from .results import ACCOUNTS, COSTS, PHASES, Cell, Phase, Results
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def write_tables(results: Results, summary: Mapping[str, Any], folder: Path) -> list[Path]:
-    """Write ``cells.csv`` (one line for each run) and ``contrasts.csv`` into ``folder``, and return their paths.
+    """Write ``cells.csv`` (one line for each run), ``contrasts.csv`` and ``timing.csv``, and return their paths.
 
     Parameters
     ----------
@@ -30,7 +30,11 @@ def write_tables(results: Results, summary: Mapping[str, Any], folder: Path) -> 
         Made if it is not there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tables = {"cells.csv": cell_rows(results), "contrasts.csv": map(contrast_row, summary["contrasts"])}
+    tables = {
+        "cells.csv": cell_rows(results),
+        "contrasts.csv": map(contrast_row, summary["contrasts"]),
+        "timing.csv": timing_rows(results),
+    }
     paths = []
     for name, rows in tables.items():
         write_csv(folder / name, list(rows))
@@ -96,6 +100,34 @@ def _costs(accounts: Accounts, cell: Cell) -> dict[str, float]:
     return columns
 
 
+def timing_rows(results: Results) -> Iterable[dict[str, Any]]:
+    """One row for each run of the timing pass, in the order in which each block was run."""
+    names = {id: item.name for id, item in results.artefacts.items()}
+    for timed in results.timings:
+        arm = results.matrix.arms[timed.of] if timed.kind == "cell" else None
+        yield {
+            "id": timed.id,
+            "block": timed.block,
+            "position": timed.position,
+            "kind": timed.kind,
+            "of": timed.of,
+            "label": arm.label if arm else names.get(timed.of, ""),
+            "role": arm.role if arm else "",
+            "rung": arm.rung if arm else None,
+            "dataset": timed.dataset,
+            "reference": timed.reference,
+            "seed": timed.seed,
+            "seconds": timed.seconds,
+            **{f"{name}_seconds": _line(timed.ledger, name, "seconds") for name in PHASES},
+            **{f"{name}_flops": _line(timed.ledger, name, "flops") for name in PHASES},
+            **{key: str(timed.environment.get(key, "")) for key in ("machine", "device", "threads")},
+        }
+
+
+def _line(ledger: Mapping[str, Phase], name: str, what: str) -> float:
+    return getattr(ledger[name], what) if name in ledger else 0.0
+
+
 def contrast_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """A contrast of the summary without nesting: ``costs`` becomes ``<account>_<cost>_ratio`` and its ends."""
     flat: dict[str, Any] = {}
@@ -108,6 +140,8 @@ def contrast_row(row: Mapping[str, Any]) -> dict[str, Any]:
                         flat[f"{account}_{cost}_{part}"] = of.get(part)
         elif name in ("unpaired", "bca"):
             flat |= {f"{name}_{part}": (value or {}).get(part) for part in ("ci_low", "ci_high")}
+        elif name == "timing":
+            flat |= {"seconds_source": value["source"], "timed_blocks": value["blocks"]}
         elif name == "worst_seed":
             flat |= {"worst_seed": (value or {}).get("seed"), "worst_difference": (value or {}).get("difference")}
         else:

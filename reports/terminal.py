@@ -1,4 +1,4 @@
-"""The report's first table in a terminal of 80 columns, and as plain lines where there is none."""
+"""The report's first tables in a terminal of 80 columns, and as plain lines where there is none."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .costwords import saving_words, selection_words, source_words
 from .page import failure_rows
+from .records import TIMED
 from .style import clean, short
 from .view import Panel, Row, panels_of
-from .wording import COST_WORDS, MINUS, NONE, brief, level, percent, points, tone
+from .wording import COST_WORDS, MINUS, NONE, brief, level, percent, points, ratio, share, tone
 
 _NAME = 14
 _PLAIN = {MINUS: "-", NONE: "-", "\u00b1": "+/-", "\u2026": "...", "\u202f": " ", "\u00d7": "x"}
@@ -21,7 +23,7 @@ _STYLES = {"good": "green", "fair": "cyan", "bad": "red", "open": ""}
 
 
 def print_summary(summary: Mapping[str, Any], console: Console, page: object = None) -> None:
-    """Print the answer, and for each data set a table of its arms.
+    """Print the answer, and for each data set a table of its arms and one of what they cost.
 
     Parameters
     ----------
@@ -40,6 +42,7 @@ def print_summary(summary: Mapping[str, Any], console: Console, page: object = N
     panels = [panel for panel in panels_of(summary) if any(arm["n"] for arm in panel.arms)]
     for panel in panels:
         _table(summary, panel, console)
+        _costs(summary, panel, console)
     if panels:
         console.print()
         _key(summary, console)
@@ -85,6 +88,42 @@ def _table(summary: Mapping[str, Any], panel: Panel, console: Console) -> None:
     console.print(table)
 
 
+def _costs(summary: Mapping[str, Any], panel: Panel, console: Console) -> None:
+    """What each strategy cost against full training; with a timing pass, what that was in seconds and what it says."""
+    arms = [arm for arm in panel.role("strategy") if arm["n"]]
+    if panel.full is None or not arms:
+        return
+    account, timed = summary["matrix"]["pays"]["account"], summary["timing"]["source"] == TIMED
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("arm", overflow="ellipsis", no_wrap=True, max_width=_NAME)
+    heads = ["FLOPs", "seconds", *(["faster"] if timed else []), "ceiling", "select,\nFLOPs", "select,\nseconds"]
+    for head in heads:
+        table.add_column(_text(console, head), justify="right", no_wrap=True)
+    if timed:
+        table.add_column("at equal\nseconds", overflow="fold")
+    for arm in arms:
+        costs = [panel.relative_cost(arm, field, account) for field in ("total_flops", "seconds")]
+        faster = [ratio((panel.speedup(arm) or {}).get("ratio"))] if timed else []
+        shares = [share(arm["selection"][name]) for name in ("flops_share", "seconds_share")]
+        texts = [short(arm["label"], _NAME), *map(ratio, costs), *faster, ratio(arm["ceiling"]), *shares]
+        cells = [_text(console, text) for text in texts]
+        if timed:
+            pays = {**summary["matrix"]["pays"], "cost": "wall_clock"}
+            cells.append(_text(console, *_verdict(next(iter(_paid(panel, arm, pays)), None))))
+        table.add_row(*cells)
+    console.print()
+    source = source_words(summary, arms)
+    alone = "Faster, ceiling: by a run alone, and the most" if timed else "Ceiling: the most"
+    _say(console, f"Costs, full training = 1, {account}; seconds ({source}). {alone} that its scheme allows in FLOPs.")
+    console.print(table)
+    _say(console, " ".join(filter(None, (saving_words(summary, panel), selection_words(summary, panel)))))
+
+
+def _paid(panel: Panel, arm: Row, pays: Mapping[str, str]) -> list[Row]:
+    chosen = tuple(pays[key] for key in ("account", "cost", "ladder"))
+    return [row for row in panel.of(arm, "pays") if (row["account"], row["cost"], row["ladder"]) == chosen]
+
+
 def _key(summary: Mapping[str, Any], console: Console) -> None:
     levels = " or ".join(sorted({level(row) for row in summary["contrasts"]})) or NONE
     pays = summary["matrix"]["pays"]
@@ -101,9 +140,7 @@ def _cells(panel: Panel, arm: Row, pays: Mapping[str, str]) -> list[tuple[str, s
     """Text and style of each cell of an arm's row."""
     accuracy = arm["accuracy"]
     half = "" if accuracy["ci_low"] is None else f" \u00b1{(accuracy['ci_high'] - accuracy['ci_low']) / 2:.2f}"
-    chosen = tuple(pays[key] for key in ("account", "cost", "ladder"))
-    paid = [row for row in panel.of(arm, "pays") if (row["account"], row["cost"], row["ladder"]) == chosen]
-    rows = [panel.of(arm, "accuracy"), panel.of(arm, "picking"), paid]
+    rows = [panel.of(arm, "accuracy"), panel.of(arm, "picking"), _paid(panel, arm, pays)]
     against, picking, paying = (found[0] if found else None for found in rows)
     return [
         (short(arm["label"], _NAME), ""),

@@ -16,12 +16,13 @@ Every other contrast is exploratory: a family of its own, unadjusted, to be read
 **No verdict** below the exact sign-flip test's floor: n pairs cannot give a p below 2^-n, whatever the data, so
 2^-n <= alpha / m must hold. **Collapsed runs** withhold non-inferiority and all that rests on it; "inferior"
 stands, and "inconclusive" is said as withheld, since a collapsed run is why the interval is that wide.
+**Seconds of ordinary cells** carry no verdict and no p-value whatever they are: that takes a timing pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,10 +75,19 @@ class Decision:
     p_sign_flip: float | None
     p_adjusted: float | None
 
+    def withheld(self, verdict: str) -> Decision:
+        """The same interval with ``verdict`` and without any test."""
+        return replace(self, verdict=verdict, p_noninferior=None, p_superior=None, p_sign_flip=None, p_adjusted=None)
+
 
 def no_verdict(short: int) -> str:
     """The verdict of a run that lacks ``short`` seeds."""
     return f"no verdict: {short} more seed{'' if short == 1 else 's'} needed"
+
+
+def needs_timing(matrix: str) -> str:
+    """The verdict at equal seconds where the timing pass that it takes was not made (of ``matrix``, as named)."""
+    return f"no verdict: needs a timing pass (selbench run {matrix} --timing 3)"
 
 
 def verdict(low: float, high: float, margin: float, *, superiority: bool = True, collapsed: int = 0) -> str:

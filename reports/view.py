@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from .results import Arm, Cell, Results
+from .results import TIMED, Arm, Cell, Results
 from .style import BASELINE, Look, clean, look
 from .wording import COST_WORDS, LADDER_WORDS, by_how_much, pays_words, plural
 
@@ -54,7 +54,33 @@ class Panel:
 
     def of(self, arm: Row, question: str) -> list[Row]:
         """The contrasts of one arm on one question."""
-        return [row for row in self.contrasts if row["arm"] == arm["key"] and row["question"] == question]
+        return self._by_arm.get((arm["key"], question), [])
+
+    @cached_property
+    def _by_arm(self) -> dict[tuple[str, str], list[Row]]:
+        table: dict[tuple[str, str], list[Row]] = {}
+        for row in self.contrasts:
+            table.setdefault((row["arm"], row["question"]), []).append(row)
+        return table
+
+    def relative_cost(self, arm: Row, field: str, account: str | None) -> float | None:
+        """Cost of ``arm`` relative to full training; None where one is unknown or their seconds do not compare."""
+        if self.full is None or (field == "seconds" and not comparable(arm, self.full)):
+            return None
+        mine, whole = (item[field] if account is None else item[field][account] for item in (arm, self.full))
+        return mine / whole if mine and whole else None
+
+    def speedup(self, arm: Row) -> Row | None:
+        """Realised speed-up in seconds over full training, by the timing pass: ``ratio``, ``ci_low``, ``ci_high``.
+
+        In the marginal account, since the ceiling that it is held against is that of a run alone.
+        """
+        row = next(iter(self.of(arm, "accuracy")), None)
+        spent = row and row["timing"]["source"] == TIMED and row["costs"]["marginal"]["wall_clock"]
+        if not spent:
+            return None
+        names = {"ratio": "ratio", "ci_low": "ci_high", "ci_high": "ci_low"}
+        return {name: None if spent[of] is None else 1 / spent[of] for name, of in names.items()}
 
     def asked(self, question: str) -> list[Row]:
         """The contrasts of one question, best difference first; those without a difference last."""
@@ -95,15 +121,22 @@ class Report:
         declared = self.matrix["pays"]
         return declared["account"], declared["cost"], declared["ladder"]
 
-    def question(self, panel: Panel, question: str, account: str | None = None) -> list[Row]:
-        """One contrast for each strategy: on *pays* the declared cost and ladder in ``account`` (default: declared)."""
+    @cached_property
+    def timed(self) -> bool:
+        """Whether seconds are of a timing pass; they are indications without one."""
+        return bool(self.summary["timing"]["source"] == TIMED)
+
+    def question(self, panel: Panel, question: str, account: str | None = None, cost: str | None = None) -> list[Row]:
+        """One contrast for each strategy: on *pays* on the declared ladder, in ``account`` and at equal ``cost``.
+
+        Both are the declared ones where they are not given.
+        """
         rows = panel.asked(question)
         if question != "pays":
             return rows
-        declared, cost, ladder = self.pays
-        return [
-            row for row in rows if (row["account"], row["cost"], row["ladder"]) == (account or declared, cost, ladder)
-        ]
+        declared = self.pays
+        wanted = (account or declared[0], cost or declared[1], declared[2])
+        return [row for row in rows if (row["account"], row["cost"], row["ladder"]) == wanted]
 
     def cells(self, arm: Row) -> list[Cell]:
         """The finished runs of an arm, seeds ascending."""
@@ -153,6 +186,12 @@ class Report:
     def look(self, row: Row) -> Look:
         """A strategy's own look, or the grey of a baseline; for a contrast or an arm."""
         return self.looks.get(row["strategy"] if "question" in row else row["label"], BASELINE)
+
+
+def comparable(one: Row, other: Row) -> bool:
+    """Whether the seconds of two arms are of one source, machine type, device and thread count."""
+    kinds = [arm["clock"] and {**arm["clock"], "runs": 0} for arm in (one, other)]
+    return kinds[0] is not None and kinds[0] == kinds[1]
 
 
 def panels_of(summary: Row) -> Iterator[Panel]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import Any
+
+from .records import ORDINARY, TIMED
 
 MINUS = "\u2212"
 NONE = "\u2013"
@@ -111,6 +113,11 @@ def seconds(value: float | None) -> str:
     return f"{hours:,}{NARROW}h {rest:02d}{NARROW}min"
 
 
+def rate(value: float | None) -> str:
+    """FLOPs a second: ``3.21 GFLOP/s``."""
+    return NONE if value is None or not _present(value) else f"{flops(value)}/s"
+
+
 def size(value: float | None) -> str:
     """Bytes as ``412 MB`` (powers of ten)."""
     if value is None or not _present(value):
@@ -148,6 +155,18 @@ def budget_share(rung: float) -> str:
     return f"{fraction if abs(fraction - rung) < 1e-9 else f'{rung:.3g}'} of the budget"
 
 
+def clock_words(source: str | None, blocks: int) -> str:
+    """Where seconds are from, for brackets: ``timing pass, 3 blocks``, or ``indication: ordinary cells``."""
+    return f"{TIMED}, {plural(blocks, 'block')}" if source == TIMED else f"indication: {ORDINARY}"
+
+
+def span(values: Iterable[float], shown: Callable[[float], str]) -> str:
+    """The least and the largest of ``values`` as ``shown``: ``1.2 % to 14 %``, one of them where they read alike."""
+    known = list(values)
+    ends = [shown(min(known)), shown(max(known))]
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+
+
 def tone(verdict: str) -> str:
     """One of ``good``, ``fair``, ``bad``, ``open``: how a verdict is coloured. The word always stands beside it."""
     if verdict == "superior":
@@ -169,7 +188,7 @@ def brief(verdict: str) -> str:
 def pays_words(verdict: str) -> str:
     """The predicate of the headline for a verdict on the third question."""
     if verdict.startswith("no verdict"):
-        return f"has no verdict yet on whether it pays{verdict.removeprefix('no verdict').replace(':', ',')}"
+        return f"has no verdict yet on whether it pays{verdict.removeprefix('no verdict').replace(':', ',', 1)}"
     return {
         "superior": "pays",
         "non-inferior": "is no worse than training for less, and not shown to be better",

@@ -41,6 +41,7 @@ def write_results(
     datasets: Iterable[str] = ("digits",),
     references: Iterable[str] = ("holdout",),
     effects: Mapping[str, float] | None = None,
+    ratios: Mapping[str, float] | None = None,
     twin_effect: float = -0.5,
     halving: float = 1.0,
     full_accuracy: float = 95.0,
@@ -66,6 +67,8 @@ def write_results(
     effects : mapping of label to points
         Each strategy's true difference from ``full`` at equal passes. A label ``static`` has cadence ``run``
         and a twin of its own; labels in ``SCORES_LEARNER`` pay for scoring passes.
+    ratios : mapping of label to float, optional
+        Keep ratios that are not ``RATIO``.
     twin_effect : float
         True difference of uniform picks (at the same keep ratio) from ``full``, in points.
     halving : float
@@ -91,7 +94,7 @@ def write_results(
     dataset_tables, arms = [], []
     for name in datasets:
         dataset_tables.append(_dataset(name, test_n, margin))
-        arms += _arms(name, list(references), effects, twin_effect, halving)
+        arms += _arms(name, list(references), effects, ratios or {}, twin_effect, halving)
     matrix = {
         "version": 1,
         "name": "synthetic",
@@ -157,7 +160,12 @@ def _dataset(name: str, test_n: int, margin: float) -> dict[str, Any]:
 
 
 def _arms(
-    dataset: str, references: list[str], effects: Mapping[str, float], twin_effect: float, halving: float
+    dataset: str,
+    references: list[str],
+    effects: Mapping[str, float],
+    ratios: Mapping[str, float],
+    twin_effect: float,
+    halving: float,
 ) -> list[dict[str, Any]]:
     def arm(label: str, role: str, effect: float, **more: Any) -> dict[str, Any]:
         reference = more.pop("reference", "")
@@ -177,7 +185,7 @@ def _arms(
             "twin": more.pop("twin", ""),
             "settings": "lr=0.1",
             "_effect": effect,
-            "_ratio": more.pop("ratio", RATIO),
+            "_ratio": more.pop("ratio", ratios.get(label, RATIO)),
         }
 
     full = {"name": "full", "strategy": "Full()", "schedule": "fixed(1.0)", "ratio": 1.0}

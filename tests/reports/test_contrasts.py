@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import checksum, write_results
 
-from selbench.reports.contrasts import Contrast, LadderCurve, contrasts
+from selbench.reports.contrasts import Contrast, contrasts
+from selbench.reports.ladder import LadderCurve
 from selbench.reports.results import Results
 
 
@@ -104,7 +105,7 @@ def test_baselines_give_context(rows: list[Contrast]) -> None:
     assert find(rows, "full-all", "accuracy").differences.mean() == pytest.approx(0.3, abs=0.25)
 
 
-def test_only_declared_contrasts_are_primary_and_seconds_never(tmp_path: Path) -> None:
+def test_only_declared_contrasts_are_primary_and_ordinary_seconds_never(tmp_path: Path) -> None:
     folder = write_results(tmp_path, seeds=3, primary=["rho:pays", "gstds:accuracy"], pays={"ladder": "uniform"})
     primary = [row for row in contrasts(Results.read(folder)) if row.primary]
     assert {(row.arm.label, row.question, row.account, row.cost, row.ladder) for row in primary} == {
@@ -112,7 +113,8 @@ def test_only_declared_contrasts_are_primary_and_seconds_never(tmp_path: Path) -
         ("gstds", "accuracy", None, None, None),
     }
     folder = write_results(tmp_path, seeds=3, primary=["rho:pays"], pays={"cost": "wall_clock"})
-    assert not any(row.primary for row in contrasts(Results.read(folder)))
+    (row,) = (row for row in contrasts(Results.read(folder)) if row.primary)
+    assert (row.cost, row.source, row.seeds) == ("wall_clock", "ordinary cells", ()), "declared, and without evidence"
 
 
 def test_each_reference_has_contrasts_of_its_own(tmp_path: Path) -> None:

@@ -42,18 +42,18 @@ def tables(text: str) -> list[list[list[str]]]:
 def test_tables_are_whole_and_complete(tmp_path: Path) -> None:
     report, text = text_of(tmp_path, seeds=8)
     found = tables(text)
-    assert len(found) == 5, "data sets, three questions, accuracy and cost"
+    assert len(found) == 6, "data sets, three questions, accuracy and cost, what selection costs"
     for table in found:
         assert len({len(row) for row in table}) == 1
         assert set("".join(table[1])) <= set("-: ")
-    listed = [row[0].strip() for row in found[-1][2:]]
+    listed = [row[0].strip() for row in found[4][2:]]
     assert listed == [named(arm) for arm in report.panels[0].arms if arm["n"]]
 
 
 def test_numbers_are_those_of_the_summary(tmp_path: Path) -> None:
     report, text = text_of(tmp_path, seeds=8)
     for arm in report.summary["arms"]:
-        row = next(row for row in tables(text)[-1] if row[0].strip() == named(arm))
+        row = next(row for row in tables(text)[4] if row[0].strip() == named(arm))
         assert row[2].strip() == f"{arm['accuracy']['mean']:.2f}"
 
 

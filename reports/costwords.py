@@ -1,0 +1,78 @@
+"""What the costs of a panel come down to, in sentences made from the summary's numbers and from nothing else."""
+
+from __future__ import annotations
+
+from .records import TIMED
+from .view import Panel, Row, names
+from .wording import clock_words, plural, rate, ratio, share, span
+
+_NAMED = 6
+
+
+def selecting(panel: Panel) -> list[Row]:
+    """The finished strategies whose selection has a cost of its own to show."""
+    return [arm for arm in panel.role("strategy") if arm["n"] and arm["selection"]["flops_share"] is not None]
+
+
+def selection_words(summary: Row, panel: Panel) -> str:
+    """What selecting took of all FLOPs and of all seconds, and how much slower its FLOPs are than training's."""
+    arms = selecting(panel)
+    if not arms:
+        return ""
+    parts = [arm["selection"] for arm in arms]
+    flops, seconds = ([part[name] for part in parts] for name in ("flops_share", "seconds_share"))
+    text = f"Selecting took {span(flops, share)} of all FLOPs"
+    if None in seconds:
+        return f"{text}; its seconds are of unlike machines and are not compared."
+    joint = "but" if min(seconds) > max(flops) else "and"
+    text += f" {joint} {span(seconds, share)} of the seconds ({source_words(summary, arms)})"
+    rates = [(part["flops_per_second"], part["train_flops_per_second"]) for part in parts]
+    known = [(select, train) for select, train in rates if select and train]
+    if not known:
+        return f"{text}."
+    slower = span([train / select for select, train in known], ratio)
+    reached = [span(each, rate) for each in zip(*known, strict=True)]
+    return (
+        f"{text}: it ran at {reached[0]} and training at {reached[1]}, "
+        f"so that a FLOP of selection took {slower} as long as one of training."
+    )
+
+
+def saving_words(summary: Row, panel: Panel) -> str:
+    """How many strategies saved FLOPs and how many seconds, by the timing pass; empty without one."""
+    account = summary["matrix"]["pays"]["account"]
+    found = []
+    for arm in panel.role("strategy"):
+        for row in panel.of(arm, "accuracy"):
+            flops, clock = (row["costs"][account][cost] for cost in ("total_flops", "wall_clock"))
+            if row["timing"]["source"] == TIMED and flops and clock:
+                found.append((arm["label"], flops, clock))
+    if not found:
+        return ""
+    cheaper = [item for item in found if _less(item[1])]
+    faster = [item for item in found if _less(item[2])]
+    lost = [item for item in cheaper if not _less(item[2])]
+    text = (
+        f"Of {plural(len(found), 'strategy', 'strategies')}, {len(cheaper)} spent fewer FLOPs than full training "
+        f"({account}) and {len(faster)} fewer seconds."
+    )
+    if lost:
+        each = [
+            f"{name} ({ratio(flops['ratio'])} the FLOPs, {ratio(clock['ratio'])} the seconds)"
+            for name, flops, clock in lost
+        ]
+        text += f" FLOPs saved, but no seconds: {names(each, _NAMED)}."
+    return text
+
+
+def source_words(summary: Row, arms: list[Row]) -> str:
+    """Where the seconds of ``arms`` are from; both sources are named where they differ."""
+    clocks = [arm["clock"] for arm in arms if arm["clock"]]
+    found = {clock_words(clock["source"], clock["runs"]) for clock in clocks}
+    return " or ".join(sorted(found)) or clock_words(summary["timing"]["source"], 0)
+
+
+def _less(spent: Row) -> bool:
+    """Whether a ratio of costs lies below 1 with its whole interval, where it has one."""
+    high = spent["ratio"] if spent["ci_high"] is None else spent["ci_high"]
+    return bool(high < 1)
