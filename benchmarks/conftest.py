@@ -21,6 +21,7 @@ LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "networkx", "pytest-benc
 
 Seen = dict[tuple[str, str, int], tuple[int, float]]
 LEFT_OUT = pytest.StashKey[list[dict[str, Any]]]()
+LOAD = pytest.StashKey[float | None]()
 SEEN = pytest.StashKey[Seen]()
 
 
@@ -38,7 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Room for what is left out, and for the seconds seen at smaller sizes."""
+    """Room for what is left out and for the seconds seen at smaller sizes; how busy the machine is before we are."""
+    config.stash[LOAD] = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     config.stash[LEFT_OUT] = []
     config.stash[SEEN] = {}
 
@@ -72,19 +74,30 @@ class Meter:
         self.budget: float = request.config.getoption("--budget")
 
     def __call__(
-        self, call: Callable[[], Any], *, suite: str, case: str, size: int, width: int = 0, power: int = 0, **info: Any
+        self,
+        call: Callable[[], Any],
+        *,
+        suite: str,
+        case: str,
+        size: int,
+        width: int = 0,
+        power: int = 0,
+        once: bool = False,
+        **info: Any,
     ) -> Any:
         """Time ``call`` and give its answer.
 
         Parameters
         ----------
         call : callable
-            Takes nothing; its first call is not counted.
+            Takes nothing; its first call is not counted, unless ``once``.
         suite, case, size, width, **info
             What was timed; ``size`` is B, ``width`` d (0: does not matter).
         power : int
             Of a peer: how its seconds grow with the size. Where those seen at a smaller size foretell more than the
             limit it is left out, and said so. 0: timed whatever it takes.
+        once : bool
+            Called a single time: for work of many seconds that has nothing to warm up.
         """
         about = {"suite": suite, "case": case, "size": size, "width": width, **info}
         seen = self.config.stash[SEEN].get((suite, case, width))
@@ -92,11 +105,13 @@ class Meter:
             expected = seen[1] * (size / seen[0]) ** power
             if expected > self.limit:
                 self.leave_out(f"about {expected:.0f} s expected, {self.limit:g} s allowed", **about)
+        self.benchmark.extra_info.update(about)
+        if once:
+            return self.benchmark.pedantic(self._waiting(call), rounds=1)
         start = self._now()
         answer = call()
         first = self._now() - start
         rounds = 1 if first > 2 * self.budget else max(3, min(MOST_ROUNDS, int(self.budget / max(first, 1e-6))))
-        self.benchmark.extra_info.update(about)
         time.sleep(PAUSE)
         self.benchmark.pedantic(self._waiting(call), rounds=rounds, warmup_rounds=int(rounds > 1))
         if self.benchmark.stats is not None:  # None under --benchmark-disable
@@ -146,7 +161,7 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
         "threads": torch.get_num_threads(),
         "blas": sorted({f"{pool['internal_api']} {pool['num_threads']}" for pool in threadpool_info()}),
         "versions": {name: version(name) for name in LIBRARIES} | {"python": platform.python_version()},
-        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "load": config.stash[LOAD],
     }
 
 

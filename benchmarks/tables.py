@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .targets import Target, of_select, of_solver
+from .targets import Target, of_report, of_select, of_solver
 from .timings import COS, OVERLAP, Row, Run, best_peer
 
 VERDICTS = {True: "met", False: "**missed**", None: "not measured"}
@@ -145,7 +145,11 @@ def markdown(run: Run, figures: dict[str, str]) -> str:
     ]
     if run.busy:
         parts.append(f"**Other work was running (load {facts['load']:.1f}): these timings are not to be relied on.**\n")
-    sections = {"solver": ("The Fiedler solver", solver, of_solver), "select": ("Every `select`", select, of_select)}
+    sections = {
+        "solver": ("The Fiedler solver", solver, of_solver),
+        "select": ("Every `select`", select, of_select),
+        "report": ("Building a report", None, of_report),
+    }
     for suite in [suite for suite in run.suites if suite != "step"]:
         title, body, aims = sections.get(suite, (suite.capitalize(), None, None))
         parts.append(f"## {title}\n")

@@ -13,6 +13,7 @@ AGAINST_BEST = 3.0
 BEST_FROM = 1024
 SHARE = 0.03
 GPU_SECONDS = 1e-3
+REPORT_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,20 @@ def _growth(run: Run) -> Iterator[Target]:
         by_size, by_width = math.log2(full / half), math.log(wide / full, 4)
         told = f"B to the {by_size:.2f}, d to the {by_width:.2f}"
         yield Target("cost grows as B·d at B = 4,096 (powers of at most 1.2)", told, max(by_size, by_width) <= 1.2)
+
+
+def of_report(run: Run) -> Iterator[Target]:
+    """Seconds of the largest report, and their growth from the size before it."""
+    rows = sorted(run.of("report"), key=lambda row: row.size)
+    largest = rows[-1]
+    text = f"10,000 records in at most {REPORT_SECONDS} s"
+    enough = largest.size >= 10_000
+    yield Target(
+        text, f"{largest.seconds:.1f} s for {largest.size:,}", largest.seconds <= REPORT_SECONDS if enough else None
+    )
+    if len(rows) > 1:
+        power = math.log(largest.seconds / rows[-2].seconds) / math.log(largest.size / rows[-2].size)
+        yield Target("linear in the records (a power of at most 1.1)", f"records to the {power:.2f}", power <= 1.1)
 
 
 def of_select(run: Run) -> Iterator[Target]:

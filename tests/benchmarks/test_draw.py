@@ -13,7 +13,7 @@ import pytest
 
 from selbench.benchmarks.draw import write
 from selbench.benchmarks.tables import markdown
-from selbench.benchmarks.targets import of_select, of_solver
+from selbench.benchmarks.targets import of_report, of_select, of_solver
 from selbench.benchmarks.timings import Run, best_peer
 
 RIGHT = {"cos": 1.0, "overlap": 1.0, "gap": 0.03, "host": True}
@@ -45,6 +45,7 @@ TIMED = [
     rule("slow", 512, 512, 0.5),
     rule("pruning", 512, 0, 9.0, cadence="run"),
     entry("step", "ResNet-18", 512, 64, 0.099, k=128, pixels=32),
+    *(entry("report", f"{size} records", size, 0, seconds, arms=20) for size, seconds in ((3000, 9.0), (10000, 29.0))),
     entry("other", "something", 10, 0, 0.25, ratio=1.5),
 ]
 LEFT_OUT = [
@@ -133,6 +134,10 @@ def test_share_of_a_step(made):
     assert [target.met for target in of_select(run)] == [None]
     (on_gpu,) = of_select(Run.read(made("H200")))
     assert on_gpu.met is False and on_gpu.measured.startswith("over it: slow (d = 512) 83")
+
+
+def test_targets_of_the_report(made):
+    assert [target.met for target in of_report(Run.read(made()))] == [True, True]
 
 
 def test_other_suites_get_a_plain_table(made):

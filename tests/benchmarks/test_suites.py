@@ -18,6 +18,7 @@ SUITES = sorted(path.name for path in (ROOT / "benchmarks").glob("bench_*.py"))
 SMALL = {
     "bench_solver.py": "32-512 and not networkx",
     "bench_select.py": "128-512 or step-8",
+    "bench_report.py": "[100]",
 }
 """Cases of each suite that take no time."""
 
