@@ -6,9 +6,9 @@ from torch import Tensor
 
 from .base import Strategy
 from .errors import one_of
+from .graph import Graph, graph_flops
 from .interface import BatchLosses
 from .sampling import oriented, top, top_flops
-from .spectral import Graph, graph_flops
 
 
 class Degree(Strategy):
@@ -18,7 +18,7 @@ class Degree(Strategy):
     Source: a control of ours. The Fiedler vector of a dense, nearly homogeneous graph concentrates on
     nodes of low degree, so a rule built on it must beat their degree alone.
     Cost: O(B d); no eigenvector.
-    Ours: negative similarities are shifted as in :class:`selbench.strategies.spectral.Graph`.
+    Ours: negative similarities are shifted as in :class:`selbench.strategies.graph.Graph`.
 
     Parameters
     ----------

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from .base import Strategy
+from .graph import Graph, graph_flops
 from .interface import BatchLosses
 from .sampling import draw, top, top_flops
-from .spectral import Graph, graph_flops
 
 
 class Outlier(Strategy):
