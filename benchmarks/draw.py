@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from .figures import draw
+from .figures import FIGURES, draw
 from .tables import comma_separated, markdown
 from .timings import Run
 
@@ -15,6 +15,8 @@ def write(source: Path, folder: Path) -> list[Path]:
     run = Run.read(source)
     folder.mkdir(parents=True, exist_ok=True)
     pictures = draw(run)
+    for stale in (folder / f"{suite}.{ending}" for suite in FIGURES for ending in ("svg", "png")):
+        stale.unlink(missing_ok=True)  # of an earlier run that timed other suites
     shown = {Path(name).stem: name for name in pictures if name.endswith(".svg")}
     texts = {"bench.md": markdown(run, shown), "bench.csv": comma_separated(run)}
     for name, content in {**pictures, **{name: text.encode() for name, text in texts.items()}}.items():

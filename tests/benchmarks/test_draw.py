@@ -88,6 +88,15 @@ def test_everything_is_written(made, tmp_path):
     assert "torch 9.9" in page and "a CPU, 2 cores" in page and "torch threads 2" in page
 
 
+def test_no_figure_of_an_earlier_run_stays(made, tmp_path):
+    write(made(), tmp_path)
+    told = json.loads(made().read_text(encoding="utf-8"))
+    told["benchmarks"] = [entry for entry in told["benchmarks"] if entry["extra_info"]["suite"] == "solver"]
+    (tmp_path / "bench.json").write_text(json.dumps(told), encoding="utf-8")
+    write(tmp_path / "bench.json", tmp_path)
+    assert {path.name for path in tmp_path.glob("*.svg")} == {"solver.svg"}
+
+
 def test_what_was_left_out_is_said(made):
     page = markdown(Run.read(made()), {})
     assert "| numpy.linalg.eigh | 4,096 | 512 | about 60 s expected |" in page
