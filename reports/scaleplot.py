@@ -59,7 +59,10 @@ def _speed(axes: Axes, arms: Sequence[Row], looks: Mapping[str, Look], table: Ma
     for value in _distinct([arm["curve"] for arm in arms]):
         axes.plot([x for x, _, _ in value], [y for _, _, y in value], color=SOFT, linestyle=CEILING, linewidth=0.9)
         text = f"ceiling {ratio(value[-1][2])}"
-        axes.text(low, value[0][2] + 0.01 * top, f" {text}", color=SOFT, fontsize=7.5, va="bottom", zorder=5)
+        behind = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}
+        axes.text(
+            low, value[0][2] + 0.012 * top, f" {text}", color=SOFT, fontsize=7.5, va="bottom", bbox=behind, zorder=4
+        )
     tags = []
     for arm in arms:
         own = looks[arm["label"]]
@@ -74,11 +77,7 @@ def _speed(axes: Axes, arms: Sequence[Row], looks: Mapping[str, Look], table: Ma
         _mark(axes, here, speed, own, arm["basis"] == "measured")
         inside = [(x, y) for x, y, _ in arm["curve"] if x <= high]
         tags.append(Tag(arm["label"], *inside[-1], own))
-    axes.text(here, 0.02 * top, f" {_spoken(table)}", color=SOFT, fontsize=7.5, va="bottom", zorder=5)
-    word = "measured" if all(arm["basis"] == "measured" for arm in arms) else "this workload"
-    axes.text(here, top, word, ha="center", va="bottom", color=INK, fontsize=7.5)
-    for x, align in ((low, "left"), (high, "right")):
-        axes.text(x, top, "extrapolated", ha=align, va="bottom", color=SOFT, fontsize=7.5, style="italic")
+    _captions(axes, table, here, all(arm["basis"] == "measured" for arm in arms))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: duration(value)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("what the learner costs: training time per image")
@@ -87,6 +86,21 @@ def _speed(axes: Axes, arms: Sequence[Row], looks: Mapping[str, Look], table: Ma
     )
     axes.grid(True, axis="y")
     tags_beside(axes, tags)
+
+
+def _captions(axes: Axes, table: Mapping[str, Any], here: float, measured: bool) -> None:
+    """Say which learner is the workload's own, and that all others are extrapolated."""
+    low, high = axes.get_xlim()
+    top = axes.get_ylim()[1]
+    early = here < math.sqrt(low * high)
+    side = "left" if early else "right"
+    axes.text(here, 0.02 * top, f"  {_spoken(table)}  ", color=SOFT, fontsize=7.5, va="bottom", ha=side, zorder=5)
+    word = "measured" if measured else "this workload, extrapolated"
+    axes.text(here, top, word, ha="center", va="bottom", color=INK, fontsize=7.5)
+    place, align = (high, "right") if early else (low, "left")
+    axes.text(
+        place, top, "other learners: extrapolated", ha=align, va="bottom", color=SOFT, fontsize=7.5, style="italic"
+    )
 
 
 def _spoken(table: Mapping[str, Any]) -> str:

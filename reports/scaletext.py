@@ -16,11 +16,11 @@ from rich.text import Text
 from .markdown import escape
 from .scaleplot import duration, scale_plot
 from .style import clean, short
-from .wording import NONE, count, flops, ratio, seconds, share
+from .wording import NARROW, NONE, count, flops, ratio, seconds, share
 
 PHASES = ("data", "score", "reference", "select", "train", "other")
 _NAME = 18
-_PLAIN = {"\u202f": " ", "\u00d7": "x", "µ": "u", "\u2248": "about ", NONE: "-", "\u2026": "...", "\u2212": "-"}
+_PLAIN = {"\u202f": " ", "\u00d7": "x", "µ": "u", "\u2248": "about", NONE: "-", "\u2026": "...", "\u2212": "-"}
 
 Lines = list[list[str]]
 
@@ -42,11 +42,22 @@ def publish(table: Mapping[str, Any], out: Path, console: Console) -> None:
         (out / "scale.svg").write_bytes(drawing.svg)
         (out / "scale.png").write_bytes(drawing.png)
     (out / "scale.md").write_text(render(table), encoding="utf-8")
+    marks: dict[str, str] = {}
     for heading, columns, rows in tables(table):
-        _print(console, heading, columns, rows)
+        _print(console, heading, columns, [[*row[:-1], _marked(row[-1], marks)] for row in rows])
+    console.print()
+    for basis, mark in marks.items():
+        _say(console, f"{mark} {basis}")
     for line in remarks(table):
         _say(console, line)
     _say(console, f"Written: {out}")
+
+
+def _marked(basis: str, marks: dict[str, str]) -> str:
+    """A long label as ``extrap. [1]``, the number explained below the tables; others as they are."""
+    if not basis.startswith("extrapolated"):
+        return basis
+    return f"extrap. {marks.setdefault(basis, f'[{len(marks) + 1}]')}"
 
 
 def render(table: Mapping[str, Any]) -> str:
@@ -78,90 +89,96 @@ def _title(table: Mapping[str, Any]) -> str:
 
 
 def tables(table: Mapping[str, Any], *, every: bool = False) -> Iterator[tuple[str, list[str], Lines]]:
-    """Heading, columns and rows of each table; phases of the first batch alone, unless ``every`` one is wanted."""
+    """Heading, columns and rows of each table.
+
+    Unless ``every`` detail is wanted, phases are shown for the first batch alone and break-even costs in time alone.
+    """
     for place, entry in enumerate(table.get("batches", [])):
         batch = f"B = {entry['batch']:,}"
+        extra = ["pays above, FLOPs"] if every else []
         yield (
             f"{table['workload']['title']}, {batch}: does it pay?",
-            ["strategy", "seconds", "speed-up", "at most", "in FLOPs", "at most", "select", "pays above", "figures"],
-            [_pays(arm) for arm in entry["arms"]],
+            ["strategy", "time", "speed-up", "in FLOPs", "select", "pays above", *extra, "figures"],
+            [_pays(arm, every) for arm in entry["arms"]],
         )
         if place == 0 or every:
-            for unit, words in (("seconds", seconds), ("flops", flops)):
-                name = "Seconds" if unit == "seconds" else "FLOPs"
+            for unit, name in (("seconds", "Time"), ("flops", "FLOPs")):
                 yield (
                     f"{name} of the whole run by phase, {batch}",
-                    [
-                        "strategy",
-                        *(phase for phase in PHASES if unit == "seconds" or phase != "other"),
-                        "artefacts",
-                        "figures",
-                    ],
-                    [_phases(arm, unit, words) for arm in entry["arms"]],
+                    ["strategy", *_phase_names(unit), "artefacts", "figures"],
+                    [_phases(arm, unit) for arm in entry["arms"]],
                 )
     if "sweep" in table:
         yield (
             "Candidate batches at which select takes 1, 3 and 10 % of the time",
             ["strategy", "1 %", "3 %", "10 %", "figures"],
-            [
-                [
-                    label,
-                    *(_passes(passed, table["sweep"]["shares"][label]) for passed in levels.values()),
-                    _range(table, label),
-                ]
-                for label, levels in table["sweep"]["passes"].items()
-                if table["sweep"]["shares"][label]
-            ],
+            [_passing(table, label) for label, points in table["sweep"]["shares"].items() if points],
         )
     if "check" in table:
         check = table["check"]
         source = "timing pass" if check["timed"] else "ordinary cells"
         yield (
             f"Predicted over measured seconds, {check['results']} ({source})",
-            ["arm", "data", "score", "reference", "select", "train", "predicted", "measured", "ratio"],
+            ["arm", *PHASES[:-1], "predicted", "measured", "ratio", "figures"],
             [_checked(row) for row in check["rows"]],
         )
 
 
-def _pays(arm: Mapping[str, Any]) -> list[str]:
-    even = arm["break_even"]
-    speed, most = arm["speed_up"]["amortised"], arm["ceiling"]
-    alone = not arm["curve"]
-    pays = NONE if alone else _above(even)
-    return [
-        arm["label"],
-        seconds(arm["seconds"]["amortised"]),
-        ratio(speed["seconds"]),
-        NONE if alone else ratio(most["seconds"]),
-        ratio(speed["flops"]),
-        NONE if alone else ratio(most["flops"]),
-        NONE if alone else share(arm["select_share"]),
-        pays,
-        arm["basis"],
-    ]
+def _pays(arm: Mapping[str, Any], every: bool) -> list[str]:
+    even, speed, most = arm["break_even"], arm["speed_up"]["amortised"], arm["ceiling"]
+    if not arm["curve"]:  # full training itself
+        middle = [NONE] * (5 if every else 4)
+    else:
+        of = [f"{speed[unit]:.2f} of {ratio(most[unit])}" for unit in ("seconds", "flops")]
+        middle = [*of, share(arm["select_share"]), _above(even, "seconds")]
+        middle += [_above(even, "flops")] if every else []
+    return [arm["label"], span(arm["seconds"]["amortised"]), *middle, arm["basis"]]
 
 
-def _above(even: Mapping[str, float] | None) -> str:
+def _above(even: Mapping[str, float] | None, unit: str) -> str:
     if even is None:
         return "never"
-    return f"{duration(even['seconds'])}, {flops(even['flops'])}" if even["times"] else "any learner"
+    if not even["times"]:
+        return "anything"
+    return duration(even["seconds"]) if unit == "seconds" else flops(even["flops"])
 
 
-def _phases(arm: Mapping[str, Any], unit: str, words: Any) -> list[str]:
-    names = [phase for phase in PHASES if unit == "seconds" or phase != "other"]
-    cells = [arm["phases"][phase][unit] for phase in names] + [arm["artefacts"][unit]]
+def _phase_names(unit: str) -> tuple[str, ...]:
+    return PHASES if unit == "seconds" else PHASES[:-1]  # outside the phases no FLOPs are counted
+
+
+def _phases(arm: Mapping[str, Any], unit: str) -> list[str]:
+    cells = [arm["phases"][phase][unit] for phase in _phase_names(unit)] + [arm["artefacts"][unit]]
+    words = span if unit == "seconds" else _short_flops
     return [arm["label"], *(words(cell) if cell else NONE for cell in cells), arm["basis"]]
 
 
-def _passes(passed: Mapping[str, Any], points: Sequence[Sequence[Any]]) -> str:
+def _short_flops(value: float) -> str:
+    return flops(value).removesuffix("FLOP")
+
+
+def span(value: float) -> str:
+    """``3.2 µs``, ``12.3 s``, ``4.1 min``, ``26.7 h``, ``9,132 h``."""
+    if value < 99.95:
+        return seconds(value) if value >= 0.01 or value == 0 else duration(value)
+    if value < 5999.5:
+        return f"{value / 60:.1f}{NARROW}min"
+    return f"{value / 3600:,.{1 if value < 3_599_000 else 0}f}{NARROW}h"
+
+
+def _passing(table: Mapping[str, Any], label: str) -> list[str]:
+    points = table["sweep"]["shares"][label]
+    return [label, *(_passes(passed) for passed in table["sweep"]["passes"][label].values()), _range(points)]
+
+
+def _passes(passed: Mapping[str, Any]) -> str:
     if not passed["crossings"]:
         return "at every B" if passed["first"] else "at no B"
     words = {"rises": "from B \u2248 {}", "falls": "up to B \u2248 {}"}
     return ", ".join(words[way].format(count(float(f"{at:.2g}"))) for at, way in passed["crossings"])
 
 
-def _range(table: Mapping[str, Any], label: str) -> str:
-    points = table["sweep"]["shares"][label]
+def _range(points: Sequence[Sequence[Any]]) -> str:
     known = [size for size, _, _, basis in points if basis == "measured"]
     if not known:
         return f"extrapolated at every B from {points[0][0]:,} to {points[-1][0]:,}"
@@ -171,12 +188,13 @@ def _range(table: Mapping[str, Any], label: str) -> str:
 
 def _checked(row: Mapping[str, Any]) -> list[str]:
     cells = []
-    for phase in ("data", "score", "reference", "select", "train"):
+    for phase in PHASES[:-1]:
         measured, predicted = row["measured"][phase], row["predicted"][phase]
         # A phase of less than a hundredth of the run says nothing about the prediction.
         cells.append(ratio(predicted / measured) if measured > 0.01 * row["seconds"]["measured"] else NONE)
     name = row["label"] if row["rung"] == 1 else f"{row['label']} at {row['rung']:g}"
-    return [name, *cells, *(seconds(row["seconds"][what]) for what in ("predicted", "measured")), ratio(row["ratio"])]
+    whole = [span(row["seconds"][what]) for what in ("predicted", "measured")]
+    return [name, *cells, *whole, ratio(row["ratio"]), row["basis"]]
 
 
 def remarks(table: Mapping[str, Any]) -> Iterator[str]:
@@ -191,10 +209,10 @@ def remarks(table: Mapping[str, Any]) -> Iterator[str]:
         learner, reference = workload["learner_text"], workload["reference_text"]
         yield f"Learner: {learner}. Reference: {reference}; d = {workload['features']}."
         yield (
-            "Speed-ups are against full training at equal passes, artefacts shared by "
-            f"{workload['amortise_over']} runs; accuracy is another question. 'pays above': the cost of a training "
-            "image above which the run takes less time than full training. Losses are taken to come from the "
-            "reference's own head."
+            "Against full training at equal passes, artefacts shared by "
+            f"{workload['amortise_over']} runs; '1.20 of 1.88' is the speed-up and its ceiling. Accuracy is another "
+            "question. 'pays above': what training on an image must cost for the run to take less time than full "
+            "training. Losses are taken to come from the reference's own head."
         )
     if "check" in table:
         check = table["check"]
@@ -210,10 +228,11 @@ def remarks(table: Mapping[str, Any]) -> Iterator[str]:
 def _print(console: Console, heading: str, columns: list[str], rows: Lines) -> None:
     console.print()
     _say(console, heading, style="bold")
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     for place, column in enumerate(columns):
-        words = column in ("figures", "pays above", "1 %", "3 %", "10 %")
-        table.add_column(column, justify="left" if place == 0 or words else "right", overflow="fold", no_wrap=False)
+        words = column in ("figures", "1 %", "3 %", "10 %")
+        justify = "left" if place == 0 or words else "right"
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=not words)  # type: ignore[arg-type]
     for name, *cells in rows:
         table.add_row(*(_text(console, cell) for cell in (short(name, _NAME), *cells)))
     console.print(table)

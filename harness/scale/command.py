@@ -91,7 +91,7 @@ def scale(request: Request, say: Callable[[str], None]) -> Row:
 
 def _predicted(workload: Workload, request: Request, device: torch.device, say: Callable[[str], None]) -> Row:
     net = network(workload.learner, workload.channels, workload.resolution, workload.classes)
-    reference = _reference(workload)
+    reference = _reference(workload, net)
     width = workload.features or (reference.width if reference else 0)
     rules = rules_of(workload, request.strategies, width)
     precision = "bf16" if device.type == "cuda" else "float32"
@@ -130,13 +130,16 @@ def _predicted(workload: Workload, request: Request, device: torch.device, say: 
     return table
 
 
-def _reference(workload: Workload) -> Network | None:
+def _reference(workload: Workload, learner: Network) -> Network | None:
     spec = workload.reference
     if not spec.network:
         return None
-    if spec.network == "learner":
-        return network(workload.learner, workload.channels, spec.resolution or workload.resolution, workload.classes)
-    return network(Named(name=spec.network), 3, spec.resolution or workload.resolution, workload.classes)
+    resolution = spec.resolution or workload.resolution
+    if spec.network != "learner":
+        return network(Named(name=spec.network), 3, resolution, workload.classes)
+    if resolution == workload.resolution:
+        return learner
+    return network(workload.learner, workload.channels, resolution, workload.classes)
 
 
 def _reference_text(workload: Workload, reference: Network | None) -> str:

@@ -51,27 +51,29 @@ class Measured:
     Parameters
     ----------
     points : dict
-        Median seconds of a call, by size.
+        Median seconds of a call, by size; a reading of zero counts as a nanosecond.
     """
 
     points: dict[int, float]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", {n: max(s, 1e-9) for n, s in self.points.items()})
+
     @property
     def fit(self) -> tuple[float, float]:
-        """Fixed seconds and seconds a sample, neither negative: least squares of the *relative* error."""
-        sizes, seconds = list(self.points), list(self.points.values())
-        weights = [1 / max(s, 1e-12) ** 2 for s in seconds]
-        whole = sum(weights)
-        n_mean = sum(w * n for w, n in zip(weights, sizes, strict=True)) / whole
-        s_mean = sum(w * s for w, s in zip(weights, seconds, strict=True)) / whole
-        spread = sum(w * (n - n_mean) ** 2 for w, n in zip(weights, sizes, strict=True))
-        joint = sum(w * (n - n_mean) * (s - s_mean) for w, n, s in zip(weights, sizes, seconds, strict=True))
-        slope = max(0.0, joint / spread) if spread > 0 else s_mean / n_mean
-        fixed = s_mean - slope * n_mean
-        if fixed >= 0:
-            return fixed, slope
-        through_zero = sum(w * n * s for w, n, s in zip(weights, sizes, seconds, strict=True))
-        return 0.0, through_zero / sum(w * n * n for w, n in zip(weights, sizes, strict=True))
+        """Fixed seconds (not negative) and seconds a sample (positive): least squares of the *relative* error.
+
+        Where noise makes larger calls look no slower, a sample costs a thousandth of its share: none is free.
+        """
+        rows = [(n, s, s**-2.0) for n, s in self.points.items()]
+        whole = sum(w for _, _, w in rows)
+        n_mean, s_mean = sum(w * n for n, _, w in rows) / whole, sum(w * s for _, s, w in rows) / whole
+        spread = sum(w * (n - n_mean) ** 2 for n, _, w in rows)
+        joint = sum(w * (n - n_mean) * (s - s_mean) for n, s, w in rows)
+        slope = max(joint / spread, 1e-3 * s_mean / max(self.points)) if spread > 0 else s_mean / n_mean
+        if s_mean >= slope * n_mean:
+            return s_mean - slope * n_mean, slope
+        return 0.0, sum(w * n * s for n, s, w in rows) / sum(w * n * n for n, _, w in rows)
 
     @property
     def slope(self) -> float:
@@ -116,7 +118,7 @@ class Scaled:
     def slope(self) -> float:
         """As :attr:`Cost.slope`, between the two ends of the measured range."""
         low, high = min(self.points), max(self.points)
-        return (self.points[high] - self.points[low]) / (high - low) if high > low else self.points[low] / low
+        return max(0.0, (self.points[high] - self.points[low]) / (high - low)) if high > low else self.points[low] / low
 
     def at(self, n: float) -> Estimate:
         """As :meth:`Cost.at`."""

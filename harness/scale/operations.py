@@ -24,8 +24,8 @@ from .costs import Cost, Costs, Measured, Scaled
 from .networks import Network
 from .rules import Rule
 
-PATIENCE = 2.0
-"""No larger size is tried where a call is expected to take longer (seconds); a larger one is extrapolated."""
+PATIENCE = 8.0
+"""No larger size is tried where a step or a call is expected to take longer (seconds): it is extrapolated."""
 
 EFFORT = 6.0
 """About this many seconds of repeats go into each operation."""
@@ -34,7 +34,9 @@ BYTES = 1 << 30
 """Made-up inputs stay below this."""
 
 _STEPS = 4
-"""Steps of the loop between two readings of its clock."""
+"""Steps of the loop between two readings of its clock, where they are short."""
+
+_SHORT = 0.5
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ class Loop:
         self.trainers = [
             Trainer(
                 Samples(images, labels, net.classes),
-                _Prebuilt(net),  # type: ignore[arg-type]
+                Uncounted(),  # type: ignore[arg-type]
                 augment,
                 self._pacer(2, 1),
                 Recipe(lr=1e-4),  # made-up labels: training must not diverge
@@ -164,12 +166,13 @@ class Loop:
             for trainer in self.trainers:
                 self._round(trainer, size, 1)  # warm-up
             tried[size] = sum(sum(self._round(trainer, size, 1).values()) for trainer in self.trainers)
-        once = _STEPS * sum(tried.values())
-        rounds = int(min(9, max(2, EFFORT / once)))
+        steps = {size: _STEPS if seconds < _SHORT else 1 for size, seconds in tried.items()}
+        once = sum(steps[size] * seconds for size, seconds in tried.items())
+        rounds = int(min(9, max(3, EFFORT / once)))
         readings: dict[str, dict[int, list[float]]] = {}
         for _ in range(rounds):
             for size in tried:
-                scoring, watching = (self._round(trainer, size, _STEPS) for trainer in self.trainers)
+                scoring, watching = (self._round(trainer, size, steps[size]) for trainer in self.trainers)
                 for name, seconds in (
                     ("views", scoring["data"]),
                     ("views", watching["data"]),
@@ -197,14 +200,12 @@ class Loop:
         return {phase: seconds / steps for phase, seconds in spent.items()}
 
 
-class _Prebuilt:
-    """A network in a learner's place: the trainer asks it for an empty net, to count operations."""
+class Uncounted:
+    """Stands in for the learner where the trainer counts operations: a network's are counted already."""
 
-    def __init__(self, net: Network) -> None:
-        self.net = net
-
-    def build(self, channels: int, resolution: int, classes: int, generator: None) -> Any:
-        return self.net.build(True)
+    def build(self, channels: int, resolution: int, classes: int, generator: None) -> torch.nn.Module:
+        """A net that is quick to count."""
+        return torch.nn.Conv2d(channels, 1, 1, device="meta")
 
 
 def _reference(bench: Bench) -> Cost:
@@ -289,7 +290,8 @@ def signals(bench: Bench, needs: frozenset[str], size: int, k: int) -> tuple[Ten
     }
     given = {name: maker() for name, maker in makers.items() if name in needs}
     labels = torch.randint(classes, (size,), generator=stream).to(bench.device)
-    losses = BatchLosses(**given, labels=labels, index=torch.arange(size, device=bench.device), k=k, progress=0.5)
+    index = torch.arange(size, device=bench.device)
+    losses = BatchLosses(**given, labels=labels, index=index, k=k, progress=0.5)  # type: ignore[arg-type]
     # Squares of uniform numbers: skewed and non-negative, as pooled features behind a ReLU are.
     return (rand(size, bench.width).square() if "features" in needs else None), losses
 
@@ -307,7 +309,7 @@ def _measured(once: Callable[[int], Callable[[], Any]], sizes: list[int], device
     """Median seconds of a call at each size that patience allows, the smallest always."""
     medians: dict[int, float] = {}
     for size in sizes:
-        if medians and max(medians.values()) * size / max(medians) > PATIENCE:
+        if medians and max(medians.values()) * size / max(medians) > PATIENCE / 4:
             break
         call = once(size)
         with torch.no_grad():
