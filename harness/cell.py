@@ -70,7 +70,6 @@ def prepare(worker: Worker, task: Task, *, metered: bool = True) -> Trainer:
         labels=samples.labels,
         device=worker.device,
         generator=streams.generator(seed, "select", device=worker.device),
-        reference=samples.signals.get("reference"),
     )
     return Trainer(
         samples,
@@ -82,7 +81,7 @@ def prepare(worker: Worker, task: Task, *, metered: bool = True) -> Trainer:
         worker.build(learner, samples, loaded.resolution, seed),
         registry("strategies").load(arm.name, **arm.options),
         worker.bf16,
-        told(pool, arm, samples.signals.get("features")),
+        told(pool, arm, samples.signals),
         meter_of(worker, task) if metered else None,
     )
 

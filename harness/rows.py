@@ -238,4 +238,4 @@ def write(file: BinaryIO, name: str, chunks: Iterable[Tensor], count: int, besid
 
 
 def _bytes(tensor: Tensor) -> memoryview:
-    return memoryview(tensor.reshape(-1).view(torch.uint8).numpy())
+    return tensor.reshape(-1).view(torch.uint8).numpy().data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..strategies import UsageError
-from ..strategies.interface import Pool
+from ..strategies.interface import REFERENCE_SIGNALS, Pool
 from .bank import Loaded
 from .plan import Arm, Task
 from .room import SHARE, VARIABLE, allowance, fits
@@ -84,8 +85,10 @@ class StoredPool(Pool):
         return super().__getattribute__(name)
 
 
-def told(pool: Pool, arm: Arm, features: Tensor | Rows | None) -> Pool:
-    """``pool``, which has no features yet, with those that the rule may read whole."""
+def told(pool: Pool, arm: Arm, signals: Mapping[str, Tensor | Rows]) -> Pool:
+    """``pool``, with those of the cached signals that its rule may read whole."""
+    held: dict[str, Any] = {name: value for name in REFERENCE_SIGNALS if isinstance(value := signals.get(name), Tensor)}
+    features = signals.get("features")
     if isinstance(features, Rows):
-        return StoredPool(**vars(pool), refusal=refusal(arm, features, pool.device))
-    return replace(pool, features=features)
+        return StoredPool(**vars(pool) | held, refusal=refusal(arm, features, pool.device))
+    return replace(pool, **held)

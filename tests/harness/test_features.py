@@ -128,15 +128,17 @@ def test_a_rule_that_gets_the_pool_at_once_is_refused_what_does_not_fit(made, mo
 
 def test_a_pool_tells_a_rule_that_its_features_are_not_there(made, monkeypatch):
     monkeypatch.setenv(VARIABLE, "0")
-    rows, arm = made.signals("gstds")["features"], made.task("gstds").arm
+    signals, arm = made.signals("gstds"), made.task("gstds").arm
+    rows, losses = signals["features"], signals["reference"]
     labels = torch.zeros(len(rows), dtype=torch.int64)
-    pool = Pool(len(rows), 10, labels, CPU, torch.Generator(), reference=torch.ones(len(rows)))
-    assert told(pool, arm, None) == pool
+    pool = Pool(len(rows), 10, labels, CPU, torch.Generator())
+    assert told(pool, arm, {}) == pool
     loaded = rows.load()
-    assert told(pool, arm, loaded).features is loaded
-    stored = told(pool, arm, rows)
+    whole = told(pool, arm, {"features": loaded, "reference": losses, "trace": losses})
+    assert whole.features is loaded and whole.reference is losses
+    stored = told(pool, arm, signals)
     assert (stored.size, stored.classes, stored.generator) == (pool.size, 10, pool.generator)
-    assert stored.labels is labels and stored.reference is pool.reference
+    assert stored.labels is labels and stored.reference is losses
     with pytest.raises(UsageError, match="strategy 'gstds' reads the features of the whole pool at once: "):
         _ = stored.features
 
