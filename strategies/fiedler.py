@@ -7,9 +7,9 @@ from torch import Tensor
 
 from .base import Strategy
 from .errors import UsageError, one_of
-from .interface import BatchLosses, Pool
+from .interface import BatchLosses, Cadence, Pool
 from .sampling import oriented, top, top_flops
-from .spectral import STEPS, Eigenpair, diagnostics, fiedler, fiedler_flops
+from .spectral import Eigenpair, diagnostics, fiedler, fiedler_flops, usual_steps
 
 
 class Fiedler(Strategy):
@@ -20,7 +20,8 @@ class Fiedler(Strategy):
     Cost: ``steps`` Laplacian products of O(B d); see :mod:`selbench.strategies.spectral`.
     Ours (the papers do not say): |v| by default, since v and -v are the same eigenvector; with
     ``signed`` the entry of largest magnitude is made positive; the end kept; the unnormalised
-    Laplacian; what happens to negative similarities; ties at random.
+    Laplacian; what happens to negative similarities; ties at random; the cadence is a parameter, so
+    that the same rule can also prune the whole pool (the papers' is ``batch``).
 
     Parameters
     ----------
@@ -34,8 +35,10 @@ class Fiedler(Strategy):
         Where features have negative entries, so that similarities may be negative: shift them to
         (S + 1)/2, or refuse. Refusing looks at the pool's features once in ``begin`` (without
         ``begin`` at each call, which waits for the device).
-    steps : int
-        Lanczos steps.
+    steps : int, optional
+        Lanczos steps; by default :func:`selbench.strategies.spectral.usual_steps` for the cadence.
+    cadence : {"batch", "epoch", "run"}
+        When the graph is cut: on each candidate batch, or on the whole pool.
     """
 
     needs = frozenset({"features"})
@@ -46,18 +49,21 @@ class Fiedler(Strategy):
         end: str = "high",
         normalized: bool = False,
         negative: str = "shift",
-        steps: int = STEPS,
+        steps: int | None = None,
+        cadence: Cadence = "batch",
     ) -> None:
         one_of("score", score, ("abs", "signed"))
         one_of("end", end, ("high", "low"))
         one_of("negative", negative, ("shift", "refuse"))
-        if steps < 1:
-            raise UsageError(f"steps is {steps}: the solver needs at least 1, {STEPS} is the default")
+        one_of("cadence", cadence, ("batch", "epoch", "run"))
+        if steps is not None and steps < 1:
+            raise UsageError(f"steps is {steps}: the solver needs at least 1, or leave it to the default")
         self.score = score
         self.end = end
         self.normalized = normalized
         self.negative = negative
         self.steps = steps
+        self.cadence = cadence
         self._pair: Eigenpair | None = None
         self._admitted = negative == "shift"
 
@@ -77,7 +83,7 @@ class Fiedler(Strategy):
         """Score ``[B]`` of each candidate, the preferred end high."""
         if not self._admitted:
             self._admit(feats)
-        self._pair = fiedler(feats, normalized=self.normalized, steps=self.steps)
+        self._pair = fiedler(feats, normalized=self.normalized, steps=self._steps(feats.shape[0]))
         vector = self._pair.vector
         return oriented(vector.abs() if self.score == "abs" else vector, self.end, "high")
 
@@ -87,7 +93,10 @@ class Fiedler(Strategy):
 
     def flops(self, n: int, d: int, k: int) -> float:
         """The eigenvector and one ordering."""
-        return fiedler_flops(n, d, self.steps, self._device) + 2.0 * n + top_flops(n)
+        return fiedler_flops(n, d, self._steps(n), self._device) + 2.0 * n + top_flops(n)
+
+    def _steps(self, size: int) -> int:
+        return usual_steps(size, self.cadence) if self.steps is None else self.steps
 
     def _admit(self, feats: Tensor) -> None:
         if self.negative == "refuse" and bool(torch.any(feats < 0)):

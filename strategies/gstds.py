@@ -9,9 +9,8 @@ from torch import Tensor
 
 from .errors import UsageError, one_of
 from .fiedler import Fiedler
-from .interface import BatchLosses
+from .interface import BatchLosses, Cadence
 from .sampling import draw, extent, top, top_flops, weighted, weighted_flops
-from .spectral import STEPS
 
 
 class GSTDS(Fiedler):
@@ -33,7 +32,7 @@ class GSTDS(Fiedler):
     ----------
     share : float
         Share of the picks made by the Fiedler vector, in [0, 1].
-    score, end, normalized, negative, steps
+    score, end, normalized, negative, steps, cadence
         As in :class:`selbench.strategies.fiedler.Fiedler`.
     weighting : {"inverse", "direct", "uniform"}
         Weights of the sampled half.
@@ -50,9 +49,10 @@ class GSTDS(Fiedler):
         negative: str = "shift",
         weighting: str = "inverse",
         eps: float = 1e-3,
-        steps: int = STEPS,
+        steps: int | None = None,
+        cadence: Cadence = "batch",
     ) -> None:
-        super().__init__(score, end, normalized, negative, steps)
+        super().__init__(score, end, normalized, negative, steps, cadence)
         one_of("weighting", weighting, ("inverse", "direct", "uniform"))
         if not 0.0 <= share <= 1.0:
             raise UsageError(f"share is {share}: it must lie in [0, 1], for example 0.5")

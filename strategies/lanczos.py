@@ -7,8 +7,8 @@ from torch import Tensor
 
 from .graph import NOISE, Graph
 
-_SQUARINGS = 22
-_UNSCALED = 6  # squarings between two scalings: float64 holds (1/m)^64 for any m in use
+_SQUARINGS = 21
+_UNSCALED = 7  # squarings between two scalings: float64 holds m^-64 for any m in use
 
 
 def lanczos(graph: Graph, steps: int) -> tuple[Tensor, Tensor]:
@@ -64,7 +64,7 @@ def smallest(matrix: Tensor, bound: Tensor) -> Tensor:
     """Eigenvector ``[m]`` of the smallest eigenvalue of a small symmetric matrix, without waiting.
 
     A CPU calls LAPACK. LAPACK's counterpart on a GPU waits for the device, so there
-    (bound - matrix)^(2^22) is formed by repeated squaring, which leaves v vᵀ.
+    (bound - matrix)^(2^21) is formed by repeated squaring, which leaves v vᵀ.
 
     Parameters
     ----------

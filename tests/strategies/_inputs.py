@@ -25,6 +25,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"normalized": True},
         {"negative": "refuse"},
         {"steps": 8},
+        {"cadence": "run"},
     ],
     "gstds": [
         {"share": 0.0},
@@ -35,6 +36,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"weighting": "uniform"},
         {"weighting": "uniform", "share": 0.0},
         {"eps": 0.1},
+        {"cadence": "epoch"},
     ],
     "jest": [
         {"score": "hard-learner"},
