@@ -18,6 +18,9 @@ from ..streams import permutation
 ITERATIONS = 100
 """Cap of L-BFGS steps for each fold."""
 
+HISTORY = 512 << 20
+"""Bytes that L-BFGS may remember of its earlier steps: all of them up to 600,000 weights, 32 for 1,000 x 2,048."""
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -183,8 +186,14 @@ def _fit(seen: _Standard, classes: int, l2: float) -> tuple[Tensor, Tensor, int]
     blocks = list(seen) if isinstance(seen.features, Tensor) else seen
     weight = torch.zeros(classes, len(seen.mean), device=device, requires_grad=True)
     bias = torch.zeros(classes, device=device, requires_grad=True)
+    pair = 2 * 4 * (weight.numel() + bias.numel())  # a step and a difference of gradients
     optimizer = torch.optim.LBFGS(
-        [weight, bias], max_iter=ITERATIONS, tolerance_grad=1e-6, tolerance_change=1e-9, line_search_fn="strong_wolfe"
+        [weight, bias],
+        max_iter=ITERATIONS,
+        tolerance_grad=1e-6,
+        tolerance_change=1e-9,
+        history_size=max(1, min(ITERATIONS, HISTORY // pair)),
+        line_search_fn="strong_wolfe",
     )
     calls = 0
 

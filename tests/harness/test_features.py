@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,19 +46,33 @@ def extractions(monkeypatch):
     return calls
 
 
-def test_features_are_extracted_once_whatever_the_number_of_cells_and_matrices(tiny, extractions, tmp_path):
-    def table(content, **more):
+@pytest.fixture
+def table(tiny, tmp_path):
+    """The tiny matrix with a file of features and losses for its reference, drawn from a seed."""
+
+    def make(content, **more):
         stream = torch.Generator().manual_seed(content)
         tensors = {"features": torch.rand(200, 6, generator=stream), "losses": torch.rand(200, generator=stream)}
         save_file(tensors, tmp_path / f"{content}.safetensors")
         references = [{"name": "given", "spec": f"file:{tmp_path / str(content)}.safetensors"}]
         return {**tiny, "ladder": [1.0], "references": references, **more}
 
-    def train(table, out):
+    return make
+
+
+@pytest.fixture
+def train(tmp_path):
+    """Run a table into a folder, with a cache of the test's own."""
+
+    def go(table, out):
         request = Request(out=tmp_path / out, cache_dir=tmp_path / "cache", device="cpu", workers=1, executor="inline")
         done = run(parse(table), request)
         assert done.trained == done.planned > 0 and not done.failed
 
+    return go
+
+
+def test_features_are_extracted_once_whatever_the_number_of_cells_and_matrices(table, train, extractions, tmp_path):
     rules = [{"name": "gstds"}, {"name": "fiedler"}]
     train(table(0, budget={"steps": 2}, strategies=rules), "one")
     assert extractions == [200]
@@ -70,6 +85,20 @@ def test_features_are_extracted_once_whatever_the_number_of_cells_and_matrices(t
         assert path.samefile(kept[0]), "one file under several names"
     train(table(1, budget={"steps": 1}, strategies=rules[1:], seeds=1), "three")
     assert extractions == [200, 200], "another content gives other features"
+
+
+def test_a_cell_gives_the_same_result_whether_its_features_fit_or_not(table, train, tmp_path, monkeypatch):
+    loads: list[int] = []
+    real = Rows.load
+    monkeypatch.setattr(Rows, "load", lambda self, device: loads.append(len(self)) or real(self, device))
+    results = []
+    for gigabytes in ("1", "0"):
+        monkeypatch.setenv(VARIABLE, gigabytes)
+        train(table(0, budget={"steps": 4}, strategies=[{"name": "degree"}], seeds=1), gigabytes)
+        cells = [json.loads(path.read_text()) for path in (tmp_path / gigabytes / "cells").iterdir()]
+        results += [(cell["result"], cell["selection"]) for cell in cells if cell["arm_label"] == "degree"]
+    assert len(loads) == 1, "only where they fit"
+    assert len(results) == 2 and results[0] == results[1]
 
 
 class Told:

@@ -186,6 +186,15 @@ def test_the_objective_of_chunks_is_that_of_the_whole(
     assert torch.allclose(streamed, whole, rtol=1e-5, atol=1e-5)
 
 
+def test_a_short_memory_finds_the_same_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = blobs()
+    whole = crossfit(x, y, CLASSES, seed=2)
+    monkeypatch.setattr(module, "HISTORY", 5 * 2 * 4 * (12 + 1) * CLASSES)
+    short = crossfit(x, y, CLASSES, seed=2)
+    assert not torch.equal(short.losses, whole.losses), "it did forget"
+    assert torch.allclose(short.losses, whole.losses, rtol=5e-3, atol=1e-4)
+
+
 def test_no_fold_leaks_through_chunks(stored: Callable[[Tensor], Rows]) -> None:
     x, y = blobs()
     fold = fold_of(y, 4, seed=0)
