@@ -25,6 +25,7 @@ from selbench.strategies.spectral import fiedler
 
 from .conftest import Meter
 from .inputs import answer, closeness, features, laplacian
+from .timings import FORMING
 
 SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 WIDTH, WIDE = 512, 2048
@@ -38,12 +39,17 @@ Vector = np.ndarray | Tensor
 
 @dataclass(frozen=True)
 class Peer:
-    """Another solver: ``prepare`` takes the features (not timed) and gives the call that is timed."""
+    """Another solver: ``prepare`` takes the features (not timed) and gives the call that is timed.
+
+    ``power`` is how its seconds grow with B, ``largest`` the largest B it is tried at, ``host`` whether it runs on the
+    CPU wherever ours does, ``formed`` whether it is given the matrix.
+    """
 
     prepare: Callable[[Tensor], Callable[[], Vector]]
     power: int = 3
     largest: int = SIZES[-1]
     host: bool = True
+    formed: bool = True
 
 
 def start(size: int) -> np.ndarray:
@@ -127,7 +133,7 @@ def captured(feats: Tensor) -> Callable[[], Vector]:
 PEERS: dict[str, Peer] = {
     "numpy.linalg.eigh": Peer(formed(lambda matrix: np.linalg.eigh(matrix)[1][:, 1])),
     "scipy.linalg.eigh(subset)": Peer(formed(lambda m: scipy.linalg.eigh(m, subset_by_index=[0, 1])[1][:, 1])),
-    "scipy eigsh, matrix-free": Peer(matrix_free, power=2),
+    "scipy eigsh, matrix-free": Peer(matrix_free, power=2, formed=False),
     "scipy eigsh, formed": Peer(
         formed(lambda m: sparse.eigsh(m, k=2, which="SA", v0=start(len(m)), maxiter=RESTARTS)[1][:, 1]), power=2
     ),
@@ -159,7 +165,7 @@ def cases() -> Iterator[tuple[int, int, str]]:
         yield size, WIDE, "ours"
         yield size, WIDTH, GRAPH
         yield size, WIDE, GRAPH
-        yield from ((size, WIDTH, name) for name in PEERS)
+        yield from ((size, WIDTH, name) for name in (*PEERS, FORMING))
 
 
 @pytest.mark.parametrize(("size", "width", "name"), list(cases()))
@@ -173,8 +179,11 @@ def test_solver(meter: Meter, device: torch.device, size: int, width: int, name:
         solve = captured(feats) if name == GRAPH else lambda: fiedler(feats).vector
         judged(meter, meter(solve, host=False, **about), truth, gap)
         return
+    if name == FORMING:
+        meter(lambda: laplacian(feats, np.float32), host=True, **about)
+        return
     peer = PEERS[name]
-    about["host"] = peer.host
+    about |= {"host": peer.host, "formed": peer.formed}
     if size > peer.largest:
         meter.leave_out(f"not tried above B = {peer.largest}", **about)
     with warnings.catch_warnings():

@@ -56,8 +56,8 @@ def solver(run: Run) -> Iterator[str]:
     body = []
     for case, width in lines:
         mine = [run.row("solver", case, size, width) for size in at]
-        judged = [row.info for row in mine if row is not None]
-        worst = [f"{min(info['cos'] for info in judged):.6f}", f"{min(info['overlap'] for info in judged):.3f}"]
+        judged = [row.info for row in mine if row is not None and "cos" in row.info]
+        worst = [f"{min(i['cos'] for i in judged):.6f}", f"{min(i['overlap'] for i in judged):.3f}"] if judged else "––"
         body.append([_solver_name(run, case, width), *map(milliseconds, mine), *worst])
     yield table(["solver", *head, "least abs(cos)", "least overlap"], body)
     yield "How many times as fast ours is (d = 512):\n"
@@ -67,9 +67,10 @@ def solver(run: Run) -> Iterator[str]:
         for case, width in lines
         if not case.startswith("ours")
     ]
-    body.append(["**best right peer**", *(times(best_peer(run, size, 512), ours[size]) for size in at)])
+    for forming, name in ((False, "**best right peer**"), (True, "best right peer, forming counted in")):
+        body.append([name, *(times(best_peer(run, size, 512, forming), ours[size]) for size in at)])
     yield table(["peer", *head], body)
-    gaps = [row.info["gap"] for row in rows]
+    gaps = [row.info["gap"] for row in rows if "gap" in row.info]
     yield f"Relative gaps (λ3 - λ2)/λ2 of the batches: {min(gaps):.3f} to {max(gaps):.3f}.\n"
 
 
@@ -173,11 +174,11 @@ def comma_separated(run: Run) -> str:
     """Every case on a line, those left out with their reason."""
     keys = sorted({key for row in run.rows for key in row.info})
     out = io.StringIO()
-    head = ["suite", "case", "size", "width", "median_s", "q1_s", "q3_s", "rounds", "left_out", *keys]
+    head = ["suite", "case", "size", "width", "median_s", "q1_s", "q3_s", "min_s", "rounds", "left_out", *keys]
     writer = csv.DictWriter(out, head, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for row in run.rows:
-        timed = {"median_s": row.seconds, "q1_s": row.low, "q3_s": row.high, "rounds": row.rounds}
+        timed = {"median_s": row.seconds, "q1_s": row.low, "q3_s": row.high, "min_s": row.least, "rounds": row.rounds}
         about = {"suite": row.suite, "case": row.case, "size": row.size, "width": row.width}
         writer.writerow({**about, **timed, **row.info})
     for case in run.left_out:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+FORMING = "forming the matrix"
 COS, OVERLAP = 0.9999, 0.99
 """What an answer of the solver needs to count as right: |cos| and shared top quarter, against float64."""
 
@@ -21,8 +22,8 @@ class Row:
         Which suite, and what was timed.
     size, width : int
         B and d; a width of 0 does not matter.
-    seconds, low, high : float
-        Median and quartiles of the rounds.
+    seconds, low, high, least : float
+        Median, quartiles and minimum of the rounds.
     rounds : int
         How many rounds.
     info : dict
@@ -36,6 +37,7 @@ class Row:
     seconds: float
     low: float
     high: float
+    least: float
     rounds: int
     info: dict[str, Any]
 
@@ -67,7 +69,7 @@ class Run:
         for entry in told["benchmarks"]:
             info, stats = dict(entry["extra_info"]), entry["stats"]
             suite, case, size, width = (info.pop(key) for key in ("suite", "case", "size", "width"))
-            seconds = (stats["median"], stats["q1"], stats["q3"])
+            seconds = (stats["median"], stats["q1"], stats["q3"], stats["min"])
             rows.append(Row(suite, case, size, width, *seconds, stats["rounds"], info))
         return cls(told["datetime"][:19], told["machine_info"]["selbench"], rows, told["left_out"])
 
@@ -100,7 +102,13 @@ class Run:
         return row.seconds / (row.seconds + learner.seconds)
 
 
-def best_peer(run: Run, size: int, width: int) -> Row | None:
-    """The fastest peer of the solver whose answer is right."""
-    peers = [r for r in run.of("solver") if not r.ours and (r.size, r.width) == (size, width) and r.right]
+def best_peer(run: Run, size: int, width: int, forming: bool = False) -> Row | None:
+    """The fastest peer of the solver whose answer is right; with ``forming``, the seconds of the matrix counted in."""
+    here = [row for row in run.of("solver") if (row.size, row.width) == (size, width) and not row.ours]
+    cost = next((row.seconds for row in here if row.case == FORMING), None)
+    peers = [row for row in here if "cos" in row.info and row.right]
+    if forming:
+        if cost is None:
+            return None
+        peers = [replace(row, seconds=row.seconds + cost) if row.info["formed"] else row for row in peers]
     return min(peers, key=lambda row: row.seconds, default=None)
