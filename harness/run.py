@@ -110,8 +110,9 @@ def run(matrix: Matrix, request: Request) -> Done:
     threads = thread_count(cores, workers)
     context = Context(matrix, store.root.resolve(), data_dir, cache_dir, str(device), precision, threads)
     if matrix.budget.seconds is not None:
-        store.claim({**table, "arms": []})  # their ids are not known before the rates are
-        rates = calibrated(context, plan, Rates.read(store.resolved().get("rates", [])))
+        before = store.resolved().get("rates", [])
+        store.claim({**table, "arms": [], "rates": before})  # arms have no ids before every rate is known
+        rates = calibrated(context, plan, Rates.read(before))
         context = replace(context, rates=rates)
         plan = Planner(matrix, loaded, references, precision, start, rates).plan()
         table |= {"arms": [_arm(arm) for arm in plan.arms], "rates": rates.to_table()}

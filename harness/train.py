@@ -21,6 +21,7 @@ from .ledger import Clock, Ledger
 from .memory import Memory
 from .optim import one_cycle, sgd
 from .pacing import Pacer, Recorded, Step
+from .rows import Rows
 from .selector import Selector
 from .streams import derive, permutation
 from .tally import Tally
@@ -47,14 +48,15 @@ class Samples:
     images : Tensor ``[n, C, H, W]`` uint8
     labels : Tensor ``[n]`` int64
     classes : int
-    signals : dict of Tensor ``[n, ...]``
+    signals : dict of Tensor or Rows ``[n, ...]``
         Cached signals by name: ``features``, ``reference``, ``trace``, and at cadence ``run`` the proxy's.
+        Features that do not fit on the device stay in their file (cadence ``batch`` only).
     """
 
     images: Tensor
     labels: Tensor
     classes: int
-    signals: dict[str, Tensor] = field(default_factory=dict)
+    signals: dict[str, Tensor | Rows] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -205,17 +207,25 @@ class Trainer:
         labels = self.samples.labels[ids]
         signals = self._score(views, labels) if views is not None else {}
         with self.clock.phase("reference"):
-            signals |= {name: self.samples.signals[name][ids] for name in self.cached}
+            signals |= {name: self._cached(name, ids, host) for name in self.cached}
         picks, weights = self.selector.call(step, signals, ids, labels, keep)
         if "learner" in signals:
             self.tally.note_picked_loss(signals["learner"][picks])
         return picks, weights
 
+    def _cached(self, name: str, ids: Tensor, host: Tensor | None) -> Tensor:
+        """A cached signal ``[B, ...]`` of the candidates; ``host`` holds their ids where rows come from a file."""
+        values = self.samples.signals[name]
+        if isinstance(values, Tensor):
+            return values[ids]
+        assert host is not None
+        return values.take(host, pin=self.device.type == "cuda").to(self.device, non_blocking=True)
+
     def select_pool(self, step: Step, count: int) -> Tensor:
         """One selection of the whole pool: the ids kept, with their weights remembered."""
         self.selections += 1
         size = len(self.samples)
-        signals = {name: self.samples.signals[name] for name in self.cached}
+        signals = {name: value for name in self.cached if isinstance(value := self.samples.signals[name], Tensor)}
         signals |= self.memory.signals(count) if self.memory is not None else {}
         ids = torch.arange(size, device=self.device)
         # k/B of a step, so that the pass's steps find what they take.
