@@ -213,13 +213,13 @@ def _runs(
 def _batch(workload: Workload, batch: int, rules: list[Rule], work: Work, costs: Costs) -> Row:
     full, arms = _runs(workload, batch, rules, work, costs)
     share = 1 / workload.amortise_over
-    return {"batch": batch, "arms": [_arm(full, arm, share, work, costs) for arm in [full, *arms]]}
+    return {"batch": batch, "arms": [_arm(full, arm, share, work) for arm in [full, *arms]]}
 
 
-def _arm(full: Prediction, arm: Prediction, share: float, work: Work, costs: Costs) -> Row:
+def _arm(full: Prediction, arm: Prediction, share: float, work: Work) -> Row:
     shares = {"marginal": 0.0, "amortised": share, "standalone": 1.0}
     times = break_even(full, arm, share) if arm is not full else None
-    slope = costs.train.slope
+    slope = full.learner / full.pace.trained
     return {
         "label": arm.label,
         "cadence": arm.rule.traits.cadence if arm.rule else "",

@@ -31,6 +31,14 @@ class Cost(Protocol):
         ...
 
 
+class Line(Cost, Protocol):
+    """A cost with a part that is the same at every size."""
+
+    def growing(self, n: float) -> float:
+        """Seconds of a call on ``n`` samples, less what does not grow with them."""
+        ...
+
+
 @dataclass(frozen=True)
 class Affine:
     """``fixed + slope * n`` seconds, all of one basis: how a device profile prices an operation."""
@@ -38,6 +46,10 @@ class Affine:
     fixed: float
     slope: float
     basis: str
+
+    def growing(self, n: float) -> float:
+        """As :meth:`Line.growing`."""
+        return self.slope * n
 
     def at(self, n: float) -> Estimate:
         """As :meth:`Cost.at`."""
@@ -52,9 +64,12 @@ class Measured:
     ----------
     points : dict
         Median seconds of a call, by size; a reading of zero counts as a nanosecond.
+    name : str
+        What is called, for the label of an extrapolated figure.
     """
 
     points: dict[int, float]
+    name: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points", {n: max(s, 1e-9) for n, s in self.points.items()})
@@ -80,6 +95,11 @@ class Measured:
         """As :attr:`Cost.slope`."""
         return self.fit[1]
 
+    def growing(self, n: float) -> float:
+        """As :meth:`Line.growing`, in the proportion that the fit has at ``n``."""
+        fixed, slope = self.fit
+        return self.at(n).seconds * slope * n / (fixed + slope * n)
+
     def at(self, n: float) -> Estimate:
         """As :meth:`Cost.at`."""
         sizes = sorted(self.points)
@@ -93,7 +113,7 @@ class Measured:
         edge = sizes[0] if n < sizes[0] else sizes[-1]
         # The fit gives the shape, the nearest measured point the level.
         fixed, slope = self.fit
-        return Estimate(self.points[edge] * (fixed + slope * n) / (fixed + slope * edge), beyond(edge))
+        return Estimate(self.points[edge] * (fixed + slope * n) / (fixed + slope * edge), beyond(edge, self.name))
 
 
 @dataclass(frozen=True)
@@ -108,11 +128,14 @@ class Scaled:
         FLOPs of a call on n candidates.
     basis : str
         Of the points themselves; a profile's own where they were read from one.
+    name : str
+        As in :class:`Measured`.
     """
 
     points: dict[int, float]
     flops: Callable[[int], float]
     basis: str = MEASURED
+    name: str = ""
 
     @property
     def slope(self) -> float:
@@ -134,13 +157,13 @@ class Scaled:
         base = self.flops(edge)
         # Free rules (nothing to count) and smaller calls: what is left is the launching, which does not shrink.
         growth = self.flops(max(1, round(n))) / base if base > 0 and n > edge else 1.0
-        basis = beyond(edge) if self.basis == MEASURED else self.basis
+        basis = beyond(edge, self.name) if self.basis == MEASURED else self.basis
         return Estimate(self.points[edge] * growth, basis)
 
 
-def beyond(edge: float) -> str:
+def beyond(edge: float, name: str = "") -> str:
     """The label of a figure outside the measured sizes, the nearest of which is ``edge``."""
-    return f"extrapolated (from batch {edge:,.0f})"
+    return f"extrapolated (from batch {edge:,.0f}{f' of {name}' if name else ''})"
 
 
 @dataclass(frozen=True)
@@ -149,11 +172,11 @@ class Costs:
 
     Parameters
     ----------
-    views, score, train : Cost
+    views, score, train : Cost, Line, Line
         An augmented view, the learner's scoring forward pass, its training step.
     gather, gather_losses : Cost
         Reading cached features with their losses, or the losses alone.
-    reference : Cost or None
+    reference : Line or None
         A forward pass of the reference network, where there is one.
     remember : Cost
         Noting a step's losses for a rule at cadence ``epoch``.
@@ -164,11 +187,11 @@ class Costs:
     """
 
     views: Cost
-    score: Cost
-    train: Cost
+    score: Line
+    train: Line
     gather: Cost
     gather_losses: Cost
-    reference: Cost | None
+    reference: Line | None
     remember: Cost
     other: Cost
     other_plain: Cost

@@ -184,7 +184,9 @@ class Loop:
                     ("other_plain", watching["other"]),
                 ):
                     readings.setdefault(name, {}).setdefault(size, []).append(seconds)
-        return {name: Measured({n: statistics.median(s) for n, s in at.items()}) for name, at in readings.items()}
+        # What stands between the phases is a remainder: an interruption can only add to it.
+        middle = {name: min if name.startswith("other") else statistics.median for name in readings}
+        return {name: Measured({n: middle[name](s) for n, s in at.items()}, name) for name, at in readings.items()}
 
     def _round(self, trainer: Trainer, size: int, steps: int) -> dict[str, float]:
         """Seconds a step by phase over a few steps; ``other`` is what stood on the wall clock besides."""
@@ -208,7 +210,7 @@ class Uncounted:
         return torch.nn.Conv2d(channels, 1, 1, device="meta")
 
 
-def _reference(bench: Bench) -> Cost:
+def _reference(bench: Bench) -> Measured:
     net = bench.reference
     assert net is not None
     model = net.build(False).eval()
@@ -219,7 +221,7 @@ def _reference(bench: Bench) -> Cost:
         part = images[:size].to(bench.device)
         return lambda: list(features(body, part, net.resolution, bench.device))
 
-    return Measured(_measured(once, [4, 16, 64], bench.device))
+    return Measured(_measured(once, [4, 16, 64], bench.device), "reference")
 
 
 class _Features(torch.nn.Module):
@@ -244,7 +246,7 @@ def _gather(bench: Bench, sizes: list[int], losses_only: bool) -> Cost:
         ids = torch.randint(rows, (size,), generator=generator(0, "scale", size)).to(bench.device)
         return (lambda: losses[ids]) if losses_only else (lambda: (table[ids], losses[ids]))
 
-    return Measured(_measured(once, sizes, bench.device))
+    return Measured(_measured(once, sizes, bench.device), "gather")
 
 
 def _select(bench: Bench, rule: Rule, sizes: list[int]) -> Cost:
@@ -269,7 +271,7 @@ def _select(bench: Bench, rule: Rule, sizes: list[int]) -> Cost:
     if counts:
         known = Scaled({n: max(f, 1.0) for n, f in counts.items()}, float)
         rule.counted = lambda n, k: known.at(n).seconds
-    return Scaled(points, lambda n: rule.flops(n, keep_count(ratio, n)))
+    return Scaled(points, lambda n: rule.flops(n, keep_count(ratio, n)), name="select")
 
 
 def signals(bench: Bench, needs: frozenset[str], size: int, k: int) -> tuple[Tensor | None, BatchLosses]:

@@ -1,7 +1,7 @@
 """From the costs of single operations to whole runs: arithmetic alone.
 
-A run's seconds are A + x·L, where L is what grows with the learner (its training and scoring passes, a sample's
-share of them), A everything else, and x scales the learner: 1 is the workload's own. All questions about other
+A run's seconds are A + x·L, where L is what grows with the learner (its training and scoring passes, without what a
+call costs at any size), A everything else, and x scales the learner: 1 is the workload's own. All questions about other
 learners are answered from these two numbers.
 """
 
@@ -282,22 +282,20 @@ MANY = 16
 def _assembled(
     label: str, rule: Rule | None, pace: Pace, phases: dict[str, Spent], artefacts: Spent, work: Work, costs: Costs
 ) -> Prediction:
-    scored = pace.candidates if rule is not None and rule.scores else 0.0
-    running = (
-        pace.candidates
-        if rule is not None and rule.traits.cadence == "batch" and rule.reads_reference and not work.cached
-        else 0.0
-    )
-    reference = 0.0 if costs.reference is None else costs.reference.slope
-    learner = pace.trained * costs.train.slope + scored * costs.score.slope
-    demanded = running * reference
+    scores = rule is not None and rule.scores
+    runs = rule is not None and rule.traits.cadence == "batch" and rule.reads_reference and not work.cached
+    learner = demanded = 0.0
+    for (size, keep), times in pace.steps.items():
+        learner += times * costs.train.growing(keep)
+        learner += times * costs.score.growing(size) if scores else 0.0
+        demanded += times * costs.reference.growing(size) if runs and costs.reference is not None else 0.0
     artefact_learner = 0.0
     if rule is not None and rule.reads_proxy:
         artefact_learner += work.images * work.proxy_passes * (costs.train.slope + costs.score.slope)
     if work.reference_is_learner:
         learner, demanded = learner + demanded, 0.0
         artefact_learner = artefacts.seconds
-    least = pace.trained * work.train + scored * work.forward + running * work.reference
+    least = pace.trained * work.train + pace.candidates * (scores * work.forward + runs * work.reference)
     return Prediction(label, pace, phases, artefacts, learner, artefact_learner, demanded, least, rule)
 
 

@@ -147,7 +147,7 @@ def costs_of(profile: Profile, bench: Bench, rules: list[Rule]) -> Costs:
     basis = f"extrapolated (from profile {profile.name})"
     net = bench.learner
 
-    def affine(fixed: float, slope: float) -> Cost:
+    def affine(fixed: float, slope: float) -> Affine:
         return Affine(fixed, slope, basis)
 
     forward = affine(profile.forward_overhead, net.forward / profile.forward_flops_per_second)

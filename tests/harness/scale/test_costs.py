@@ -42,6 +42,25 @@ def test_one_size_alone_is_taken_in_proportion_and_labelled():
     assert Measured({4: 2.0}).at(2)[1] == "extrapolated (from batch 4)"
 
 
+@given(st.lists(st.floats(1e-6, 10), min_size=1, max_size=5), st.integers(1, 2000))
+def test_what_grows_is_a_part_of_the_whole(seconds, n):
+    cost = Measured({8 << place: value for place, value in enumerate(seconds)})
+    assert 0 < cost.growing(n) <= cost.at(n).seconds * (1 + 1e-9)
+    assert Measured({10: 30.0, 20: 50.0}).growing(40) == pytest.approx(80)  # 10 + 2n
+    assert Affine(10.0, 2.0, MEASURED).growing(40) == 80
+
+
+def test_a_label_names_the_operation():
+    assert Measured({4: 2.0}, "train").at(8).basis == "extrapolated (from batch 4 of train)"
+    assert Scaled({4: 2.0}, float, name="select").at(8).basis == "extrapolated (from batch 4 of select)"
+
+
+def test_no_sample_is_free_however_noisy_the_readings():
+    fixed, slope = Measured({8: 3.0, 16: 2.0, 32: 1.0}).fit
+    assert slope > 0 and fixed > 0
+    assert Measured({8: 0.0, 16: 0.0}).at(12).seconds > 0
+
+
 def test_extrapolation_joins_the_nearest_measured_point():
     cost = Measured({8: 1.0, 16: 1.5, 32: 3.5})
     assert cost.at(33).seconds == pytest.approx(3.5, rel=0.05)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selbench.harness.pacing import Pacer
-from selbench.harness.scale.costs import MEASURED, Affine, Costs
+from selbench.harness.scale.costs import MEASURED, Affine, Costs, Measured
 from selbench.harness.scale.predict import (
     SAMPLED_ABOVE,
     Pace,
@@ -163,6 +163,18 @@ def test_no_learner_lifts_the_speed_up_over_its_ceiling(ratio, select, x):
     work = replace(WORK, reference=0.5, cached=False)
     full, arm = predict(None, WHOLE, work, table), predict(rule("rho", ratio), paced(ratio), work, table)
     assert speed_up(full, arm, 0.0, x) <= ceiling_seconds(full, arm, x) * (1 + 1e-9)
+
+
+@given(st.lists(st.floats(0.01, 10), min_size=2, max_size=4), st.lists(st.floats(0.01, 10), min_size=2, max_size=4))
+def test_noisy_readings_leave_every_learner_a_speed_up_above_zero(train, score):
+    table = costs(
+        train=Measured({8 << place: value for place, value in enumerate(train)}),
+        score=Measured({8 << place: value for place, value in enumerate(score)}),
+    )
+    full, arm = predict(None, WHOLE, WORK, table), predict(rule("loss"), paced(0.25), WORK, table)
+    for x in (1e-3, 1.0, 1e3):
+        assert full.seconds_at(x, 0.0) > 0 and arm.seconds_at(x, 0.0) > 0
+    assert full.seconds_at(1.0, 0.0) == pytest.approx(full.own.seconds)
 
 
 def test_a_dear_learner_reaches_its_ceiling():
