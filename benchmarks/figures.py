@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from .targets import SHARE
-from .timings import Row, Run
+from .timings import FORMING, Row, Run
 
 INK, SOFT, RULE, PAPER = "#1c1b18", "#66635b", "#d8d4c9", "#fffefb"
 OURS = "#d55e00"
@@ -61,7 +61,7 @@ def axes(ax: Axes, rows: list[Row]) -> None:
 
 def where(run: Run) -> str:
     """Device and threads, for the caption."""
-    place = run.facts["device"] if run.on_gpu else f"CPU, {run.facts['threads']} threads"
+    place = run.facts["device"] if run.on_gpu else f"CPU, threads: {run.facts['threads']}"
     return f"{place}; torch {run.facts['versions']['torch']}"
 
 
@@ -70,7 +70,7 @@ def solver(run: Run) -> Figure:
     rows = run.of("solver")
     figure = Figure(figsize=(8.2, 4.6), layout="constrained")
     ax = figure.add_subplot()
-    peers = list(dict.fromkeys(row.case for row in rows if not row.ours))
+    peers = list(dict.fromkeys(row.case for row in rows if not row.ours and row.case != FORMING))
     for number, case in enumerate(peers):
         mine = [row for row in rows if row.case == case]
         curve(ax, mine, HUES[number % len(HUES)], MARKERS[number % len(MARKERS)], case)
