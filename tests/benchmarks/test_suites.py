@@ -30,7 +30,7 @@ def suite(name: str, *arguments: str) -> str:
     flags = ["-p", "no:cacheprovider", "--device", "cpu", *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [*command, *flags], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120
+        [*command, *flags], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
