@@ -122,7 +122,13 @@ def anything(rows: list[Row]) -> Iterator[str]:
     """Any other suite: a line a case."""
     keys = list(dict.fromkeys(key for row in rows for key in row.info))
     head = ["case", "size", "ms", "rounds", *keys]
-    yield table(head, ([r.case, f"{r.size:,}", milliseconds(r), r.rounds, *(_show(r, k) for k in keys)] for r in rows))
+    yield table(
+        head,
+        (
+            [r.case, f"{r.size:,}" if r.size else "", milliseconds(r), r.rounds, *(_show(r, k) for k in keys)]
+            for r in rows
+        ),
+    )
 
 
 def _show(row: Row, key: str) -> str:

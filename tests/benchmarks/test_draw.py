@@ -22,10 +22,8 @@ WRONG = {**RIGHT, "cos": 0.5, "overlap": 0.2}
 
 def entry(suite, case, size, width, seconds, **info):
     about = {"suite": suite, "case": case, "size": size, "width": width, **info}
-    return {
-        "extra_info": about,
-        "stats": {"median": seconds, "q1": seconds, "q3": seconds, "min": seconds, "rounds": 3},
-    }
+    stats = {**dict.fromkeys(("median", "q1", "q3", "min"), seconds), "rounds": 3}
+    return {"name": case, "fullname": "", "extra_info": about, "stats": stats}
 
 
 def rule(name, size, width, seconds, form="ours", cadence="batch"):
@@ -163,6 +161,16 @@ def test_targets_of_the_report(made):
 
 def test_other_suites_get_a_plain_table(made):
     assert "| something | 10 | 250 | 3 | 1.5 |" in markdown(Run.read(made()), {})
+
+
+def test_a_suite_that_says_nothing_of_itself_is_known_by_its_file(made):
+    path = made()
+    told = json.loads(path.read_text(encoding="utf-8"))
+    unnamed = {"name": "test_a", "fullname": "benchmarks/bench_disk.py::test_a", "extra_info": {"bytes": 7}}
+    told["benchmarks"].append({**entry("", "", 0, 0, 0.5), **unnamed})
+    path.write_text(json.dumps(told), encoding="utf-8")
+    page = markdown(Run.read(path), {})
+    assert "## Disk" in page and "| test_a |  | 500 | 3 | 7 |" in page
 
 
 def test_a_busy_machine_is_said(made):
