@@ -206,6 +206,8 @@ def remarks(table: Mapping[str, Any]) -> Iterator[str]:
         else:
             name = device["cpu"] if device["device"] == "cpu" else device["device"]
             yield f"Device: {name}, {device['threads']} threads, {device['precision']}, torch {device['torch']}."
+            if device["busy"]:
+                yield f"Note: {device['busy']}."
         learner, reference = workload["learner_text"], workload["reference_text"]
         yield f"Learner: {learner}. Reference: {reference}; d = {workload['features']}."
         yield (

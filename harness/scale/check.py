@@ -22,7 +22,7 @@ from ..schedules import Fixed
 from ..store import sound
 from .costs import Costs
 from .networks import Network, network
-from .operations import Bench, measure
+from .operations import Bench, busy, measure
 from .predict import PHASES, Pace, Work, predict
 from .rules import Rule
 from .workload import load_table
@@ -87,7 +87,7 @@ def _notes(records: list[Row], device: torch.device) -> list[str]:
             notes.append(f"cells were measured on another {key}: their seconds cannot be compared with these")
     if len({record["environment"].get("threads") for record in records}) > 1:
         notes.append("cells were measured with different numbers of threads")
-    return notes
+    return notes + ([busy()] if busy() else [])
 
 
 def _dataset(

@@ -21,7 +21,7 @@ from . import workload as workloads
 from .check import check
 from .costs import Costs
 from .networks import Network, network
-from .operations import Bench, measure
+from .operations import Bench, busy, measure
 from .predict import (
     Prediction,
     Work,
@@ -109,7 +109,8 @@ def _predicted(workload: Workload, request: Request, device: torch.device, say: 
         sizes = {size for size in TRIED if size <= most} | set(workload.batches)
         candidates = {n for n in SELECT_TRIED if n <= workload.images} | set(workload.batches)
         costs = measure(bench, rules, sizes, candidates, say)
-        described = {"kind": "measured", "when": environment.now(), **environment.describe(device, precision)}
+        described = {"kind": "measured", "when": environment.now(), "busy": busy()}
+        described |= environment.describe(device, precision)
         if request.save_profile is not None:
             _save(request.save_profile, costs, bench, described, precision, workload.name)
     work = _work(workload, net, reference)

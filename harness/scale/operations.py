@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -336,6 +337,14 @@ def _timed(call: Callable[[], Any], repeats: int, device: torch.device) -> list[
         clock.settle()
         found.append(ledger.phases["select"].seconds)
     return found
+
+
+def busy() -> str:
+    """A warning where others load this machine more than it has cores; empty elsewhere."""
+    load, cores = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, os.cpu_count() or 1
+    return (
+        f"this machine is busy (load {load:.1f} on {cores} cores): its seconds are unreliable" if load > cores else ""
+    )
 
 
 def _settle(device: torch.device) -> None:

@@ -43,9 +43,16 @@ class Spent:
 
 
 def joined(bases: Iterable[str]) -> str:
-    """One label for many."""
-    sources = sorted({basis[len("extrapolated (") : -1] for basis in bases if basis != MEASURED})
-    return f"extrapolated ({'; '.join(sources)})" if sources else MEASURED
+    """One label for many: ``extrapolated (from batch 32 of score, train; from profile x)``."""
+    sources: dict[str, set[str]] = {}
+    for basis in bases:
+        if basis != MEASURED:
+            place, _, name = basis[len("extrapolated (") : -1].partition(" of ")
+            sources.setdefault(place, set()).update({name} - {""})
+    if not sources:
+        return MEASURED
+    words = [f"{place} of {', '.join(sorted(names))}" if names else place for place, names in sorted(sources.items())]
+    return f"extrapolated ({'; '.join(words)})"
 
 
 def call(cost: Cost, n: int, times: float, flops: float = 0.0) -> Spent:

@@ -71,6 +71,7 @@ def table():
         },
         "device": {
             "kind": "measured",
+            "busy": "",
             "cpu": "A CPU",
             "device": "cpu",
             "threads": 1,
@@ -162,6 +163,12 @@ def test_the_terminal_gets_plain_lines_with_footnotes(table, tmp_path):
     assert "\x1b" not in out and "[1] " + FROM in out and "extrap. [1]" in out
     assert "1 of 1 arms within 15" in out and "Note: noisy." in out
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_a_busy_machine_is_said(table, tmp_path):
+    assert "Note: this machine" not in printed(table, tmp_path)
+    table["device"]["busy"] = "this machine is busy"
+    assert "Note: this machine is busy." in printed(table, tmp_path)
 
 
 def test_an_ascii_terminal_is_served(table, tmp_path):

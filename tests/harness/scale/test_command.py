@@ -140,9 +140,8 @@ def test_a_request_that_cannot_work_is_one_line(request_, says):
         scale(request_, lambda line: None)
 
 
-def test_predictions_are_held_against_a_results_folder(tiny, train, tmp_path, hasty, request):
-    matrix = request.getfixturevalue("matrix_table")
-    train(matrix, tmp_path / "out")
+def test_predictions_are_held_against_a_results_folder(matrix_table, train, tmp_path, hasty, monkeypatch):
+    train(matrix_table, tmp_path / "out")
     table = scale(Request(None, device="cpu", check=tmp_path / "out"), lambda line: None)["check"]
     rows = {(row["label"], row["rung"]): row for row in table["rows"]}
     assert {label for label, _ in rows} >= {"full", "uniform", "full-all", "gstds", "static"}
@@ -152,6 +151,10 @@ def test_predictions_are_held_against_a_results_folder(tiny, train, tmp_path, ha
         assert row["ratio"] == pytest.approx(row["seconds"]["predicted"] / row["seconds"]["measured"])
         assert set(row["measured"]) == set(row["predicted"])
     assert not table["timed"] and "no timing pass" in table["notes"][-1]
+    monkeypatch.setattr("os.getloadavg", lambda: (99.0, 99.0, 99.0))
+    assert "busy (load 99.0" in operations.busy()
+    monkeypatch.setattr("os.getloadavg", lambda: (0.0, 0.0, 0.0))
+    assert not operations.busy()
 
 
 @pytest.fixture

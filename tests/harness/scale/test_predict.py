@@ -212,6 +212,9 @@ def test_a_long_run_is_summed_over_points_of_its_schedule(hold):
 
 def test_labels_are_joined_without_repeating_a_source():
     assert joined([MEASURED, MEASURED]) == MEASURED
+    assert joined(f"extrapolated (from batch 8 of {name})" for name in ("train", "score")) == (
+        "extrapolated (from batch 8 of score, train)"
+    )
     both = joined(["extrapolated (from batch 8)", MEASURED, "extrapolated (from profile x)"])
     assert both == "extrapolated (from batch 8; from profile x)"
 
