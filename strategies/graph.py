@@ -42,7 +42,7 @@ class Graph:
         The eigenvector of eigenvalue 0, unit length.
     bound : Tensor ``[]``
         More than the largest eigenvalue: F Fᵀ is positive semi-definite, so no eigenvalue of L
-        exceeds the largest entry of D.
+        exceeds the largest entry of D. At least 1, as that entry is wherever two nodes are linked.
     unit : Tensor ``[]``
         What the eigenvalues of D - F Fᵀ must be divided by to be those of the graph.
     """
@@ -61,7 +61,7 @@ class Graph:
             self.diagonal = self._total
             self.null = torch.full_like(self._total, self.size**-0.5)
             self.unit = 1 + self._shift
-        self.bound = (_ROOM * self.diagonal.amax()).clamp_min(1e-12)
+        self.bound = (_ROOM * self.diagonal.amax()).clamp_min(1.0)
 
     @property
     def degrees(self) -> Tensor:

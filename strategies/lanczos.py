@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .graph import NOISE, Graph
+from .graph import Graph
 
+_ENDED = 1e-4  # share of the bound below which a new vector is mostly the rounding noise of the others
 _SQUARINGS = 21
 _UNSCALED = 7  # squarings between two scalings: float64 holds m^-64 for any m in use
 
@@ -44,7 +45,7 @@ def lanczos(graph: Graph, steps: int) -> tuple[Tensor, Tensor]:
         # Length 0 gives NaNs, which stay behind the end of the space.
         following.div_(lengths[j])
     bound = graph.bound.double()
-    alive = (lengths > NOISE * graph.bound).to(torch.int8).cumprod(0) > 0
+    alive = (lengths > _ENDED * graph.bound).to(torch.int8).cumprod(0) > 0
     projected = torch.zeros((steps, steps), dtype=torch.float64, device=device)
     diagonal = parts.sum(0).diagonal(1)
     projected.diagonal().copy_(torch.where(alive[:-1], diagonal.double(), bound))

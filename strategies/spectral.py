@@ -8,7 +8,7 @@ see :class:`selbench.strategies.graph.Graph` and :func:`selbench.strategies.lanc
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,8 +25,7 @@ STEPS = 32
 _MERGED = 1e-5  # LAPACK in float32 tells eigenvalues apart down to this share of the spectrum
 
 
-@dataclass(frozen=True)
-class Measures:
+class Measures(NamedTuple):
     """How good an eigenpair is, as scalars on its device.
 
     Parameters
@@ -44,8 +43,7 @@ class Measures:
     residual: Tensor
 
 
-@dataclass(frozen=True)
-class Eigenpair:
+class Eigenpair(NamedTuple):
     """An approximate eigenvector, and its quality on demand.
 
     Parameters
@@ -54,6 +52,7 @@ class Eigenpair:
         Unit length, entry of largest magnitude positive; zero where nothing is preferred.
     measure : callable
         Computes the :class:`Measures`; a pick needs none of them, so that none are computed for it.
+        Ask before the features are overwritten.
     """
 
     vector: Tensor
@@ -91,7 +90,7 @@ def fiedler(feats: Tensor, *, normalized: bool = False, steps: int | None = None
     size = feats.shape[0]
     dense = is_dense(size, feats.device)
     if dense and not normalized:
-        found = _simple(feats.detach().to(torch.float32))
+        found = _simple(feats)
         if found is not None:
             return found
     graph = Graph(feats, normalized)
@@ -128,17 +127,19 @@ def _simple(feats: Tensor) -> Eigenpair | None:
     size = feats.shape[0]
     if size < 3:
         return None
-    lowest = feats.amin()
+    if feats.requires_grad or feats.dtype != torch.float32:
+        feats = feats.detach().to(torch.float32)
     matrix = torch.mm(feats, feats.t())
     diagonal = matrix.diagonal()
-    if not (float(diagonal.amin()) > 1e-30 and float(diagonal.amax()) < 1e30):
-        return None
     scale = diagonal.rsqrt()
     matrix.mul_(scale).mul_(scale.unsqueeze(1))
     total = matrix.sum(1)
     diagonal.sub_(total)
     # The matrix is -L: its eigenvalues end in -λ3, -λ2, 0.
-    values = torch.linalg.eigvalsh(matrix)
+    try:
+        values = torch.linalg.eigvalsh(matrix)
+    except torch.linalg.LinAlgError:  # NaNs, from zero or broken rows
+        return None
     host = values.tolist()
     largest, third, second = -host[0], -host[-3], -host[-2]
     gap = min(third - second, second)
@@ -148,7 +149,8 @@ def _simple(feats: Tensor) -> Eigenpair | None:
     vector = torch.linalg.solve_ex(matrix, total)[0]
     length = torch.linalg.vector_norm(vector)
     # The step leaves at most |total's other parts| / (gap |vector|) of the others: 1e-3, else a second one.
-    if not float(length) * gap > 1e3 * (largest - second) * size**0.5:
+    # A matrix singular to the last bit gives infinities, and then NaNs.
+    if not 1e30 > float(length) * gap > 1e3 * (largest - second) * size**0.5:
         vector = torch.linalg.solve_ex(matrix, vector / length)[0]
         length = torch.linalg.vector_norm(vector)
         # What the degrees cannot see breaks ties among equal rows by rounding noise: not ours.
@@ -157,7 +159,7 @@ def _simple(feats: Tensor) -> Eigenpair | None:
     vector.div_(length if float(vector.amax()) >= -float(vector.amin()) else -length)
 
     def measure() -> Measures:
-        shift = float(lowest < 0)
+        shift = float(feats.amin() < 0)
         value, following = ((shift * size - value) / (1 + shift) for value in (values[-2], values[-3]))
         return Measures(value, following, torch.linalg.vector_norm(matrix @ vector) / (1 + shift))
 
