@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selbench.harness.pacing import Pacer, Recorded
+from selbench.harness.pacing import Pacer, Recorded, Step
 from selbench.harness.schedules import Fixed, Linear, Replay, Sigmoid
 from selbench.harness.tally import Tally
 from selbench.strategies import UsageError, keep_count
@@ -103,12 +104,14 @@ def test_a_budget_in_cost_is_spent_and_not_overrun_by_more_than_a_step(pacer, pa
     """``extra`` is paid at the start of each epoch, as a selection of the whole pool is."""
     total = passes * pacer.batch
     paced = replace(pacer, passes=None, steps=None, cost=total)
-    spent, price, epoch, steps = 0.0, 0.0, -1, []
-    for step in paced.paced(lambda: spent):
-        assert step.progress == spent / total < 1 and step.start + step.size <= pacer.pool
-        price = step.keep + 0.25 * step.size + (extra if step.epoch != epoch else 0.0)
-        spent, epoch = spent + price, step.epoch
+    paid: list[float] = []
+    steps: list[Step] = []
+    for step in paced.paced(lambda: math.fsum(paid)):
+        assert step.progress == math.fsum(paid) / total < 1 and step.start + step.size <= pacer.pool
+        begins = not steps or step.epoch != steps[-1].epoch
+        paid.append(step.keep + 0.25 * step.size + (extra if begins else 0.0))
         steps.append(step)
+    spent = math.fsum(paid)
     assert steps[0].progress == 0
     dearest = max(s.keep + 0.25 * s.size for s in steps) + extra
     assert spent <= total + dearest

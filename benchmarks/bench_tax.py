@@ -1,0 +1,179 @@
+"""The harness tax: the instrumented loop beside a bare one that does the same training, in turns.
+
+Also what selection leaves of the speed-up that its keep ratio allows: the ceiling is a bare loop on as many images.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from selbench.harness.augment import Augment
+from selbench.harness.learners import ResNet18, ResNet18Net
+from selbench.harness.optim import one_cycle, sgd
+from selbench.harness.pacing import Pacer
+from selbench.harness.schedules import Fixed
+from selbench.harness.streams import derive, permutation
+from selbench.harness.train import Recipe, Samples, Trainer
+from selbench.strategies import Pool, load
+
+from .conftest import Meter
+
+TURNS = 7
+RECIPE = Recipe(lr=0.05)
+WIDTH_OF_FEATURES = 512
+
+
+class Setting:
+    """A pool of made images and what trains on it.
+
+    Parameters
+    ----------
+    width, side : int
+        Of the learner, and of the images in pixels.
+    batch : int
+        Candidates B.
+    steps : int
+        Steps of a turn.
+    """
+
+    def __init__(self, width: int, side: int, batch: int, steps: int, device: torch.device) -> None:
+        self.learner, self.side, self.batch, self.steps, self.device = ResNet18(width), side, batch, steps, device
+        draw = torch.Generator().manual_seed(0)
+        size = batch * steps
+        images = torch.randint(0, 256, (size, 3, side, side), dtype=torch.uint8, generator=draw)
+        features = torch.rand(size, WIDTH_OF_FEATURES, generator=draw)
+        reference = torch.rand(size, generator=draw)
+        signals = {"features": features.to(device), "reference": reference.to(device)}
+        self.samples = Samples(images.to(device), (torch.arange(size) % 10).to(device), 10, signals)
+        self.augment = Augment("crop-flip", side, [0.5] * 3, [0.25] * 3)
+        self.bf16 = device.type == "cuda"
+
+    def model(self) -> ResNet18Net:
+        """The same first weights each time."""
+        return self.learner.build(3, self.side, 10, torch.Generator().manual_seed(1), str(self.device))
+
+    def instrumented(self, name: str, ratio: float) -> Callable[[], None]:
+        """The harness's own loop for a pass, with strategy ``name``; its construction is not timed."""
+        strategy = None if name == "full" else load(name)
+        pool = None
+        if strategy is not None:
+            draw = torch.Generator(self.device).manual_seed(2)
+            known = self.samples.signals
+            pool = Pool(len(self.samples), 10, self.samples.labels, self.device, draw, **known)  # type: ignore[arg-type]
+        pacer = Pacer(len(self.samples), self.batch, "fixed-candidates", Fixed(ratio), passes=1)
+        trainer = Trainer(
+            self.samples, self.learner, self.augment, pacer, RECIPE, 3, self.model(), strategy, self.bf16, pool
+        )
+        return trainer.run
+
+    def bare(self, keep: int) -> Callable[[], None]:
+        """The same training by hand, on ``keep`` images a step: no ledger, no clock, no counters, no checks."""
+        model = self.model()
+        model = model.to(memory_format=torch.channels_last) if self.bf16 else model
+        optimizer = sgd(model, RECIPE.lr, RECIPE.momentum, RECIPE.weight_decay)
+
+        def run() -> None:
+            model.train()
+            order = permutation(len(self.samples), 3, "order", 0).to(self.device)
+            for step in range(self.steps):
+                for group in optimizer.param_groups:
+                    group["lr"] = one_cycle(step / self.steps, RECIPE.lr, RECIPE.warmup)
+                ids = order[step * self.batch : step * self.batch + keep]
+                views = self.augment.train_view(self.samples.images[ids], ids, derive(3, "augment", 0))
+                views = views.contiguous(memory_format=torch.channels_last) if self.bf16 else views
+                with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
+                    logits = model(views)
+                F.cross_entropy(logits.float(), self.samples.labels[ids]).backward()
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+
+        return run
+
+
+def seconds(call: Callable[[], None], device: torch.device) -> float:
+    """Of one call, waited for."""
+    begun = time.perf_counter()
+    call()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - begun
+
+
+def in_turns(makers: list[Callable[[], Callable[[], None]]], device: torch.device) -> list[list[float]]:
+    """Seconds of each, one after the other ``TURNS`` times, the order reversed every other time."""
+    seen: list[list[float]] = [[] for _ in makers]
+    for make in makers:
+        make()()  # kernels of every shape
+    for turn in range(TURNS):
+        for i in range(len(makers))[:: 1 if turn % 2 else -1]:
+            seen[i].append(seconds(makers[i](), device))
+    return seen
+
+
+def paired(ours: list[float], theirs: list[float]) -> float:
+    """Median of the ratios within a turn: what else the machine did meets both."""
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+def settings(device: torch.device) -> dict[str, Setting]:
+    """The learners; the standard one where a GPU makes it quick."""
+    if device.type == "cuda":
+        return {"ResNet-18, 32 px, bf16": Setting(64, 32, 512, 40, device)}
+    return {
+        "ResNet-18 width 8, 8 px": Setting(8, 8, 64, 20, device),
+        "ResNet-18 width 16, 16 px": Setting(16, 16, 128, 8, device),
+    }
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_tax(meter: Meter, device: torch.device, place: int) -> None:
+    """Instrumented against bare, everything kept."""
+    known = settings(device)
+    if place >= len(known):
+        meter.leave_out("one learner is enough on a GPU", suite="tax", case="a second learner", size=0)
+    name, setting = list(known.items())[place]
+    bare, ours = in_turns(
+        [lambda: setting.bare(setting.batch), lambda: setting.instrumented("full", 1.0)], setting.device
+    )
+    meter(
+        setting.instrumented("full", 1.0),
+        suite="tax",
+        case=name,
+        size=setting.batch,
+        bare_s=statistics.median(bare),
+        instrumented_s=statistics.median(ours),
+        ratio=paired(ours, bare),
+    )
+
+
+@pytest.mark.parametrize("batch", [256, 2048])
+@pytest.mark.parametrize("name", ["uniform", "degree", "gstds"])
+def test_ceiling(meter: Meter, device: torch.device, name: str, batch: int) -> None:
+    """Share of the ceiling that a rule with cached scores reaches at keep ratio 0.25."""
+    narrow = (16, 16, 2) if batch < 1024 else (8, 16, 1)  # on a CPU the standard learner would take minutes a step
+    width, side, steps = (64, 32, 20) if device.type == "cuda" else narrow
+    setting = Setting(width, side, batch, steps, device)
+    full, least, ours = in_turns(
+        [
+            lambda: setting.bare(batch),
+            lambda: setting.bare(batch // 4),
+            lambda: setting.instrumented(name, 0.25),
+        ],
+        device,
+    )
+    ceiling, reached = paired(full, least), paired(full, ours)
+    meter(
+        setting.instrumented(name, 0.25),
+        suite="ceiling",
+        case=f"{name}, ResNet-18 width {width}, {side} px",
+        size=batch,
+        ceiling=ceiling,
+        reached=reached,
+        share=paired(least, ours),
+    )
