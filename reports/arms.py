@@ -34,7 +34,7 @@ class _Arms:
         cells = list(by_seed.values())
         collapse = self.results.matrix.datasets[arm.dataset].collapse
         ids = closure(sorted({id for cell in cells for id in cell.artefacts}), self.results.artefacts)
-        flops = {a: mean([self.accounts.cost(cell, a, "total_flops") for cell in cells]) for a in ACCOUNTS}
+        flops = {a: self.flops(arm, a, "total_flops") for a in ACCOUNTS}
         seconds, phases = self.seconds(arm), self.phases(arm, cells)
         timings = self.clock.timings(arm)
         return {
@@ -53,7 +53,7 @@ class _Arms:
             "trained_samples": mean([cell.picks.trained_samples for cell in cells]),
             "ceiling": mean([ceiling(cell) for cell in cells]),
             "memory_bytes": max((cell.memory_bytes for cell in cells if cell.memory_bytes is not None), default=None),
-            "learner_flops": mean([self.accounts.cost(cell, "marginal", "learner_flops") for cell in cells]),
+            "learner_flops": self.flops(arm, "marginal", "learner_flops"),
             "total_flops": flops,
             "seconds": seconds,
             "clock": self.provenance(arm),
@@ -63,6 +63,9 @@ class _Arms:
             "artefacts": sorted(ids or ()),
             "break_even_runs": self.break_even(arm, full) if arm.role == "strategy" and full else None,
         }
+
+    def flops(self, arm: Arm, account: str, cost: str) -> float | None:
+        return mean(list(self.accounts.of(arm, account, cost).values()))
 
     def seconds(self, arm: Arm) -> dict[str, float | None]:
         """Mean seconds in each account, from the timing pass where it covers the arm."""
@@ -94,14 +97,11 @@ class _Arms:
 
     def break_even(self, arm: Arm, full: Arm) -> dict[str, int | None]:
         """Runs after which the artefacts have paid for themselves, by mean marginal costs; None where never."""
-        ours, theirs = list(self.results.of(arm).values()), list(self.results.of(full).values())
         answer: dict[str, int | None] = {"total_flops": None, "wall_clock": None}
-        if ours and theirs:
-            answer["total_flops"] = break_even(
-                float(np.mean([self.accounts.artefacts(cell)[0] for cell in ours])),
-                float(np.mean([self.accounts.cost(cell, "marginal", "total_flops") for cell in ours])),
-                float(np.mean([self.accounts.cost(cell, "marginal", "total_flops") for cell in theirs])),
-            )
+        spent, baseline_spent = (self.flops(of, "marginal", "total_flops") for of in (arm, full))
+        artefacts = mean([self.accounts.artefacts(cell)[0] for cell in self.results.of(arm).values()])
+        if spent is not None and baseline_spent is not None and artefacts is not None:
+            answer["total_flops"] = break_even(artefacts, spent, baseline_spent)
         alone = self.clock.seconds([arm, full], "marginal")
         whole = self.clock.seconds([arm, full], "standalone")
         if alone and whole:

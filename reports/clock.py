@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .costs import Accounts, machine_of, one_machine, spent
+from .costs import Accounts, machine_of, spent
 from .results import ORDINARY, PHASES, TIMED, Arm, Cell, Results, Timing
 
 Array = NDArray[np.float64]
@@ -67,6 +67,7 @@ class Clock:
         self._accounts = accounts
         self._arms: dict[str, dict[Run, Timing]] = {}
         self._artefacts: dict[str, dict[Run, float]] = {}
+        self._machines: dict[str, dict[int, Machine]] = {}
         for timed in results.timings:
             run = Run(machine_of(timed), timed.block)
             if timed.kind == "cell":
@@ -84,13 +85,13 @@ class Clock:
         if runs:
             values = [[self._timed(arm, run, account) for run in runs] for arm in arms]
             return Seconds(TIMED, runs[0].machine, tuple(run.block for run in runs), np.array(values))
-        by_arm = [self._results.of(arm) for arm in arms]
-        seeds = [seed for seed in by_arm[0] if all(seed in of for of in by_arm)]
-        cells = [of[seed] for of in by_arm for seed in seeds]
-        if not cells or not one_machine(cells):
+        seeds, machines = self._ordinary(arms)
+        if len(machines) != 1:
             return None
-        prices = [[self._accounts.cost(of[seed], account, "wall_clock") for seed in seeds] for of in by_arm]
-        return Seconds(ORDINARY, machine_of(cells[0]), tuple(seeds), np.array(prices))
+        prices = [self._accounts.of(arm, account, "wall_clock") for arm in arms]
+        return Seconds(
+            ORDINARY, machines.pop(), tuple(seeds), np.array([[of[seed] for seed in seeds] for of in prices])
+        )
 
     def timings(self, arm: Arm) -> list[Timing]:
         """The timed runs that :meth:`seconds` of this one arm rest on; none where they are of ordinary cells."""
@@ -99,6 +100,10 @@ class Clock:
     def covers(self, arms: Iterable[Arm]) -> bool:
         """Whether the timing pass has a block with all of ``arms`` on one machine."""
         return bool(self._paired(list(arms)))
+
+    def unlike(self, arms: Sequence[Arm]) -> bool:
+        """Whether ordinary cells of ``arms``, at the seeds that have them all, were run on unlike machines."""
+        return len(self._ordinary(arms)[1]) > 1
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -128,6 +133,16 @@ class Clock:
             for run in self._arms[arm]
             if (block := run.block) in blocks and block in cells
         )
+
+    def _ordinary(self, arms: Sequence[Arm]) -> tuple[list[int], set[Machine]]:
+        """The seeds at which every one of ``arms`` has a cell, and the machines of those cells."""
+        found = []
+        for arm in arms:
+            if arm.key not in self._machines:
+                self._machines[arm.key] = {seed: machine_of(cell) for seed, cell in self._results.of(arm).items()}
+            found.append(self._machines[arm.key])
+        seeds = [seed for seed in found[0] if all(seed in of for of in found)]
+        return seeds, {of[seed] for of in found for seed in seeds}
 
     def _paired(self, arms: Sequence[Arm]) -> list[Run]:
         first, *others = (self._arms.get(arm.key, {}) for arm in arms)

@@ -113,12 +113,12 @@ class _Maker:
         self.clock = Clock(results, self.accounts)
         self.ladders = Ladders(results, self.accounts, self.clock)
         self.pays = results.matrix.pays
+        self.fallen: dict[str, frozenset[int]] = {}
         self.ratios: dict[tuple[str, str], tuple[Ratios, str | None, int]] = {}
 
     def between(self, question: str, arm: Arm, baseline: Arm) -> Contrast:
         ours, theirs = self.results.of(arm), self.results.of(baseline)
         seeds = tuple(seed for seed in ours if seed in theirs)
-        collapsed = {seed for seed, cell in [*ours.items(), *theirs.items()] if self.collapsed(cell)}
         everywhere = {*ours, *theirs}
         notes = _dropped(len(everywhere) - len(seeds), len(everywhere))
         if question == "picking":
@@ -133,7 +133,7 @@ class _Maker:
             seeds=seeds,
             strategy_points=_percent([ours[seed].accuracy for seed in seeds]),
             baseline_points=_percent([theirs[seed].accuracy for seed in seeds]),
-            collapsed=len(collapsed),
+            collapsed=len(self.collapsed(arm) | self.collapsed(baseline)),
             costs=costs,
             source=source,
             blocks=blocks,
@@ -160,10 +160,8 @@ class _Maker:
         primary = declared and self.declared(arm, "pays")
         read = {} if primary and reading.source == ORDINARY else reading.points
         seeds, points = tuple(read), list(read.values())
-        collapsed = {seed for seed, cell in ours.items() if self.collapsed(cell)}
-        for seed, point in read.items():
-            if any(self.collapsed(self.results.of(rungs[rung])[seed]) for rung in point.rungs):
-                collapsed.add(seed)
+        below = [self.collapsed(rung) for rung in rungs]
+        collapsed = {seed for seed, point in read.items() if any(seed in below[rung] for rung in point.rungs)}
         everywhere = set(ours).union(*(self.results.of(rung) for rung in rungs))
         dropped = _dropped(len(everywhere) - len(reading.points), len(everywhere))
         costs, source, blocks = self.cost_ratios(arm, rungs[-1])
@@ -176,7 +174,7 @@ class _Maker:
             seeds=seeds,
             strategy_points=_percent([ours[seed].accuracy for seed in seeds]),
             baseline_points=_percent([point.accuracy for point in points]),
-            collapsed=len(collapsed),
+            collapsed=len(collapsed | self.collapsed(arm)),
             account=account,
             cost=cost,
             ladder=ladder,
@@ -191,8 +189,13 @@ class _Maker:
     def declared(self, arm: Arm, question: str) -> bool:
         return arm.role == "strategy" and f"{arm.label}:{question}" in self.results.matrix.primary
 
-    def collapsed(self, cell: Cell) -> bool:
-        return cell.accuracy < self.results.matrix.datasets[self.results.matrix.arms[cell.arm].dataset].collapse
+    def collapsed(self, arm: Arm) -> frozenset[int]:
+        """Seeds at which the arm's run lies below its data set's threshold."""
+        if arm.key not in self.fallen:
+            least = self.results.matrix.datasets[arm.dataset].collapse
+            cells = self.results.of(arm)
+            self.fallen[arm.key] = frozenset(seed for seed, cell in cells.items() if cell.accuracy < least)
+        return self.fallen[arm.key]
 
     def cost_ratios(self, arm: Arm, baseline: Arm) -> tuple[Ratios, str | None, int]:
         """Ratios of mean cost over the pairs, and where their seconds are from (with the number of timed blocks).
@@ -203,18 +206,19 @@ class _Maker:
         key = (arm.key, baseline.key)
         if key not in self.ratios:
             ours, theirs = self.results.of(arm), self.results.of(baseline)
-            pairs = [(ours[seed], theirs[seed]) for seed in ours if seed in theirs]
+            seeds = [seed for seed in ours if seed in theirs]
             found = self.clock.seconds([arm, baseline], "marginal")
             of: Ratios = {}
             for account in ACCOUNTS:
-                of[account] = {cost: self._flops_ratio(pairs, account, cost) for cost in COSTS[:2]}
+                of[account] = {cost: self._flops_ratio([arm, baseline], seeds, account, cost) for cost in COSTS[:2]}
                 of[account]["wall_clock"] = self._seconds_ratio([arm, baseline], account)
             source = found.source if found else None
             self.ratios[key] = of, source, len(found.blocks) if found and found.timed else 0
         return self.ratios[key]
 
-    def _flops_ratio(self, pairs: Sequence[tuple[Cell, Cell]], account: str, cost: str) -> Interval | None:
-        return _ratio(np.array([[self.accounts.cost(cell, account, cost) for cell in pair] for pair in pairs]).T)
+    def _flops_ratio(self, arms: Sequence[Arm], seeds: Sequence[int], account: str, cost: str) -> Interval | None:
+        prices = [self.accounts.of(arm, account, cost) for arm in arms]
+        return _ratio(np.array([[of[seed] for seed in seeds] for of in prices]))
 
     def _seconds_ratio(self, arms: Sequence[Arm], account: str) -> Interval | None:
         found = self.clock.seconds(arms, account)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
 
-from .layout import LABEL_GAP, Tag, accuracy_scale, note, relative_scale, tag_room, tags_beside
+from .layout import LABEL_GAP, Mark, Tag, accuracy_scale, marks, note, relative_scale, segments, tag_room, tags_beside
 from .style import FULL, PAPER, SOFT, UNIFORM, Drawing, Look, canvas, clean, finish, place
 from .view import Panel, Report, Row
 from .wording import budget_share, flops, percent, ratio, seconds
@@ -21,6 +20,10 @@ _ROLES = ("strategy", "full", "uniform", "full-all")
 QUANTITIES = {"flops": ("total_flops", "total FLOPs", flops), "seconds": ("seconds", "seconds", seconds)}
 
 
+Shown = tuple[Row, Look]
+Place = Callable[[Row], float]
+
+
 def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str, account: str) -> Drawing:
     """Draw test accuracy against ``flops`` or ``seconds`` in one account, both relative to full training.
 
@@ -29,7 +32,11 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
     """
     field, unit, spoken = QUANTITIES[quantity]
     known = {
-        role: [arm for arm in panel.role(role) if arm["n"] and panel.relative_cost(arm, field, account)]
+        role: [
+            arm
+            for arm in (panel.role(role) if role in ("full", "uniform") else panel.drawn)
+            if arm["role"] == role and arm["n"] and panel.relative_cost(arm, field, account)
+        ]
         for role in _ROLES
     }
     ceilings = quantity == "flops" or report.timed
@@ -56,7 +63,9 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
     accuracy_scale(axes, *_range(everything))
     axes.grid(True, axis="y")
     axes.spines["left"].set_visible(False)
-    tags = []
+    tags: list[Tag] = []
+    small: list[Shown] = []
+    large: list[Shown] = []
     for role, colour, dashes, text in (("full", FULL, "-", "full"), ("uniform", UNIFORM, (0, (4, 2)), "uniform")):
         rungs, own = known[role], Look(colour, "o", "-")
         axes.plot(
@@ -67,20 +76,21 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
             linewidth=1.4,
             zorder=2,
         )
-        for arm in rungs:
-            _point(axes, place_of(arm), arm, own, small=True)
+        small += [(arm, own) for arm in rungs]
         if rungs:
             tags.append(Tag(f"{text} (ladder)", place_of(rungs[-1]), rungs[-1]["accuracy"]["mean"], own))
     for arm in all_labels:
         own = Look(FULL, "*", "-")
-        _point(axes, place_of(arm), arm, own)
+        large.append((arm, own))
         tags.append(Tag(arm["label"], place_of(arm), arm["accuracy"]["mean"], own))
     for arm in strategies:
         look = report.looks[arm["label"]]
-        if ceilings and arm["ceiling"]:
-            _ceiling(axes, place_of(arm), 1 / arm["ceiling"], arm["accuracy"]["mean"], look)
-        _point(axes, place_of(arm), arm, look)
+        large.append((arm, look))
         tags.append(Tag(arm["label"], place_of(arm), arm["accuracy"]["mean"], look))
+    _points(axes, small, place_of, linewidth=1.0, size=3.5)
+    _points(axes, large, place_of, linewidth=1.4, size=6.5)
+    if ceilings:
+        _ceilings(axes, [(arm, report.looks[arm["label"]]) for arm in strategies if arm["ceiling"]], place_of)
     axes.set_xlabel(f"{unit}, {account}, relative to full training (1 = {spoken(base)})".replace("\u202f", " "))
     axes.set_title("test accuracy, %", loc="left", color=SOFT, pad=3)
     tags_beside(axes, tags)
@@ -101,28 +111,30 @@ def _ends(arm: Row) -> tuple[float, float]:
     return (mean if low is None else max(low, 0.0)), (mean if high is None else min(high, 100.0))
 
 
-def _point(axes: Axes, x: float, arm: Row, look: Look, *, small: bool = False) -> None:
-    low, high = _ends(arm)
-    wild = high - low > _WILD * (axes.get_ylim()[1] - axes.get_ylim()[0])
-    style = {"linestyle": (0, (1, 3)), "linewidth": 0.9} if wild else {"linewidth": 1.0 if small else 1.4}
-    axes.plot([x, x], [low, high], color=look.colour, alpha=0.75, zorder=3, **style)
-    axes.plot(
-        x,
-        arm["accuracy"]["mean"],
-        marker=look.marker,
-        color=look.colour,
-        markersize=3.5 if small else 6.5,
-        markeredgecolor=PAPER,
-        markeredgewidth=0.6,
-        zorder=4,
-    )
+def _points(axes: Axes, arms: Sequence[Shown], place_of: Place, *, linewidth: float, size: float) -> None:
+    """Each arm's mean and its interval; one so wide that it would fill the axes is only hinted at."""
+    tall = _WILD * (axes.get_ylim()[1] - axes.get_ylim()[0])
+    for wild in (False, True):
+        lines, colours = [], []
+        for arm, look in arms:
+            low, high = _ends(arm)
+            if bool(high - low > tall) is wild:
+                lines.append(((place_of(arm), low), (place_of(arm), high)))
+                colours.append(look.colour)
+        style = {"linestyles": [(0, (1, 3))], "linewidths": 0.9} if wild else {"linewidths": linewidth}
+        segments(axes, lines, colours, alpha=0.75, zorder=3, **style)
+    points = [Mark(place_of(arm), arm["accuracy"]["mean"], look) for arm, look in arms]
+    marks(axes, points, markersize=size, markeredgecolor=PAPER, markeredgewidth=0.6, zorder=4)
 
 
-def _ceiling(axes: Axes, x: float, least: float, y: float, look: Look) -> None:
-    if not math.isfinite(least) or least >= x * 0.995:
-        return
-    axes.plot([least, x], [y, y], color=look.colour, linewidth=0.8, linestyle=(0, (1, 1.6)), zorder=2)
-    axes.plot(least, y, marker="|", color=look.colour, markersize=7, markeredgewidth=1.2, zorder=2)
+def _ceilings(axes: Axes, arms: Sequence[Shown], place_of: Place) -> None:
+    tails = [(1 / arm["ceiling"], place_of(arm), arm["accuracy"]["mean"], look) for arm, look in arms]
+    tails = [tail for tail in tails if tail[0] < tail[1] * 0.995]
+    lines = [((least, y), (x, y)) for least, x, y, _ in tails]
+    colours = [look.colour for *_, look in tails]
+    segments(axes, lines, colours, linewidths=0.8, linestyles=[(0, (1, 1.6))], zorder=2)
+    ends = [Mark(least, y, Look(look.colour, "|", "-")) for least, _, y, look in tails]
+    marks(axes, ends, markersize=7, markeredgewidth=1.2, zorder=2)
 
 
 def _named(arm: Row) -> str:
@@ -130,6 +142,6 @@ def _named(arm: Row) -> str:
     return clean(arm["label"]) + (f" with {rung}" if rung else "")
 
 
-def _words(arms: Sequence[Row], place_of, unit: str, account: str) -> str:  # type: ignore[no-untyped-def]
+def _words(arms: Sequence[Row], place_of: Place, unit: str, account: str) -> str:
     lines = [f"{_named(arm)} {percent(arm['accuracy']['mean'])} % at {ratio(place_of(arm))}" for arm in arms]
     return f"Test accuracy against {unit} ({account}) relative to full training: " + "; ".join(lines) + "."

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from .results import COSTS, PHASES, Artefact, Cell, Phase, Results, Timing
+from .results import COSTS, PHASES, Arm, Artefact, Cell, Phase, Results, Timing
 
 
 def spent(ledger: Mapping[str, Phase]) -> tuple[float, float]:
@@ -38,11 +38,21 @@ class Accounts:
     """Costs of the cells of one results folder."""
 
     def __init__(self, results: Results) -> None:
+        self._results = results
         self._artefacts = results.artefacts
         self._shares = {"marginal": 0.0, "amortised": 1.0 / results.matrix.amortise_over, "standalone": 1.0}
         self._closures: dict[tuple[str, ...], frozenset[str] | None] = {}
         self._sums: dict[tuple[str, ...], tuple[float, float]] = {}
         self._spent: dict[str, tuple[float, float]] = {}
+        self._arms: dict[tuple[str, str, str], dict[int, float]] = {}
+
+    def of(self, arm: Arm, account: str, cost: str) -> Mapping[int, float]:
+        """:meth:`cost` of each cell of an arm, by seed."""
+        key = (arm.key, account, cost)
+        if key not in self._arms:
+            cells = self._results.of(arm)
+            self._arms[key] = {seed: self.cost(cell, account, cost) for seed, cell in cells.items()}
+        return self._arms[key]
 
     def share(self, account: str) -> float:
         """The share of an artefact that an account charges to one run."""
@@ -104,8 +114,3 @@ def break_even(artefact: float, strategy: float, baseline: float) -> int | None:
 def machine_of(run: Cell | Timing) -> tuple[str, ...]:
     """What must be the same for seconds to be comparable: machine type, device and thread count."""
     return tuple(str(run.environment.get(key)) for key in ("machine", "device", "threads"))
-
-
-def one_machine(runs: Iterable[Cell | Timing]) -> bool:
-    """Whether seconds of these runs may be compared."""
-    return len({machine_of(run) for run in runs}) <= 1

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .layout import LABEL_GAP, Tag, accuracy_scale, note, tag_room, tags_beside
+from .layout import LABEL_GAP, Tag, accuracy_scale, note, segments, tag_room, tags_beside
 from .records import Cell, Point
 from .style import FULL, SOFT, UNIFORM, Drawing, Look, canvas, clean, finish, place
 from .view import Panel, Report, Row, names
@@ -43,7 +43,7 @@ def mean_curve(
 def training_curves(name: str, title: str, report: Report, panel: Panel) -> Drawing:
     """Draw validation accuracy against candidate passes, one line for each arm."""
     lines = []
-    for arm in (arm for arm in panel.main_arms if arm["role"] != "full-all"):  # it trains on the validation images
+    for arm in (arm for arm in panel.drawn if arm["role"] != "full-all"):  # it trains on the validation images
         curve = mean_curve(report.cells(arm), lambda point: point.passes, lambda point: point.val_accuracy)
         if len(curve[0]):
             lines.append((arm, curve[0], 100 * curve[1]))
@@ -59,12 +59,14 @@ def training_curves(name: str, title: str, report: Report, panel: Panel) -> Draw
     accuracy_scale(axes, min(y.min() for y in late), max(y.max() for y in late))
     axes.grid(True, axis="y")
     axes.spines["left"].set_visible(False)
-    tags = []
-    for arm, x, y in lines:
-        look = look_of(report, arm)
-        strong = arm["role"] != "strategy"
-        axes.plot(x, y, color=look.colour, linestyle=look.dashes, linewidth=1.8 if strong else 1.2, zorder=2 + strong)
-        tags.append(Tag(arm["label"], float(x[-1]), float(y[-1]), look))
+    looks = [look_of(report, arm) for arm, _, _ in lines]
+    for strong, width in ((False, 1.2), (True, 1.8)):
+        chosen = [n for n, (arm, _, _) in enumerate(lines) if (arm["role"] != "strategy") is strong]
+        drawn = [np.column_stack(lines[n][1:]) for n in chosen]
+        dashes = [looks[n].dashes for n in chosen]
+        colours = [looks[n].colour for n in chosen]
+        segments(axes, drawn, colours, linestyles=dashes, linewidths=width, zorder=2 + strong)
+    tags = [Tag(arm["label"], float(x[-1]), float(y[-1]), look) for (arm, x, y), look in zip(lines, looks, strict=True)]
     axes.set_xlabel("passes over the candidate pool")
     axes.set_title("validation accuracy, %", loc="left", color=SOFT, pad=3)
     tags_beside(axes, tags)
@@ -75,7 +77,7 @@ def training_curves(name: str, title: str, report: Report, panel: Panel) -> Draw
 def ratio_curves(name: str, title: str, report: Report, panel: Panel) -> Drawing:
     """Draw the realised keep ratio against training progress, one line for each schedule that differs."""
     groups: dict[tuple[float, ...], tuple[Curve, list[Row]]] = {}
-    for arm in panel.main_arms:
+    for arm in panel.drawn:
         curve = mean_curve(report.cells(arm), lambda point: point.progress, lambda point: point.ratio)
         if len(curve[0]):
             key = tuple(np.round(np.concatenate(curve), 2))

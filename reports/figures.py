@@ -11,7 +11,7 @@ from .forest import forest
 from .heatmaps import class_balance, sensitivity
 from .phases import phase_bars
 from .style import Drawing, drawing_rules
-from .view import ACCOUNTS, Panel, Report
+from .view import ACCOUNTS, Panel, Report, Row
 from .wording import QUESTIONS
 
 
@@ -51,10 +51,16 @@ def _questions(report: Report, panel: Panel) -> Iterator[Placed]:
     margin = panel.dataset["margin"]
     for question, (words, _) in QUESTIONS.items():
         for account in ACCOUNTS if question == "pays" else ("",):
-            rows = report.question(panel, question, account or None)
+            rows = _drawn(panel, report.question(panel, question, account or None))
             name = "-".join(filter(None, (question, panel.key, account)))
             title = f"{words} {panel.title}" + (f", {account}" if account else "")
             yield Placed(question, panel, account, forest(name, title, rows, report, margin))
+
+
+def _drawn(panel: Panel, rows: list[Row]) -> list[Row]:
+    """Those of ``rows`` whose arms figures show."""
+    keys = {arm["key"] for arm in panel.drawn}
+    return [row for row in rows if row["arm"] in keys]
 
 
 def _costs(report: Report, panel: Panel) -> Iterator[Placed]:
@@ -78,7 +84,7 @@ def _references(report: Report) -> Iterator[Placed]:
         if len(panels) < 2:
             continue
         for question, (_, against) in QUESTIONS.items():
-            rows = [[row for row in report.question(p, question) if row["reference"]] for p in panels]
+            rows = [[row for row in _drawn(p, report.question(p, question)) if row["reference"]] for p in panels]
             title = f"{panels[0].dataset['title']}: difference {against}, by reference"
             drawing = sensitivity(f"reference-{question}-{panels[0].key}", title, panels, rows)
             yield Placed("references", panels[0], "", drawing)

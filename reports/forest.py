@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 
-from .style import BAND, INK, PAPER, RULE, SOFT, Drawing, Look, canvas, clean, finish, place, short, text_width
+from .layout import Mark, marks, row_labels, segments
+from .style import BAND, INK, RULE, SOFT, Drawing, Look, canvas, clean, finish, place, short, text_width
 from .view import Report, Row
 from .wording import interval, level, points
 
@@ -40,9 +42,8 @@ def forest(name: str, title: str, rows: Sequence[Row], report: Report, margin: f
     axes.axvspan(max(-margin, low), 0, color=BAND, linewidth=0, zorder=0)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     axes.axvline(-margin, color=SOFT, linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)
-    for number, row in enumerate(shown):
-        _row(axes, number, row, report.look(row), low, high)
-    axes.set_yticks(range(len(labels)), labels, color=INK, fontsize=8.5)
+    _rows(axes, shown, report, low, high)
+    row_labels(axes, labels)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("difference in test accuracy, points")
     top = axes.get_xaxis_transform()
@@ -52,32 +53,30 @@ def forest(name: str, title: str, rows: Sequence[Row], report: Report, margin: f
     return finish(figure, name, title, _words(shown, margin))
 
 
-def _row(axes, number: int, row: Row, look: Look, low: float, high: float) -> None:  # type: ignore[no-untyped-def]
-    mean = row["mean_difference"]
-    ends = [value if value is not None else mean for value in (row["ci_low"], row["ci_high"])]
-    axes.axhline(number, color=RULE, linewidth=0.4, zorder=0)
-    if mean < low or mean > high:
-        right = mean > high
-        axes.annotate(
-            f"{points(mean)} \u2192" if right else f"\u2190 {points(mean)}",
-            ((high if right else low), number),
-            ha="right" if right else "left",
-            va="center",
-            fontsize=8,
-            color=look.colour,
-        )
-        return
-    axes.plot(np.clip(ends, low, high), [number, number], color=look.colour, linewidth=2, zorder=2)
-    axes.plot(
-        mean,
-        number,
-        marker=look.marker,
-        markersize=6 if row["primary"] else 5,
-        markerfacecolor=look.colour if row["primary"] else PAPER,
-        markeredgecolor=look.colour,
-        markeredgewidth=1.3,
-        zorder=3,
-    )
+def _rows(axes: Axes, rows: Sequence[Row], report: Report, low: float, high: float) -> None:
+    lines, colours, points_ = [], [], []
+    for number, row in enumerate(rows):
+        mean, look = row["mean_difference"], report.look(row)
+        if mean < low or mean > high:
+            _arrow(axes, number, mean, look, high if mean > high else low, right=mean > high)
+            continue
+        ends = [value if value is not None else mean for value in (row["ci_low"], row["ci_high"])]
+        left, right = np.clip(ends, low, high)
+        lines.append(((left, number), (right, number)))
+        colours.append(look.colour)
+        points_.append(Mark(mean, number, look, hollow=not row["primary"]))
+    across = axes.get_yaxis_transform()
+    segments(axes, [((0, n), (1, n)) for n in range(len(rows))], [RULE], linewidths=0.4, zorder=0, transform=across)
+    segments(axes, lines, colours, linewidths=2, zorder=2)
+    for size, hollow in ((5, True), (6, False)):
+        chosen = [point for point in points_ if point.hollow is hollow]
+        marks(axes, chosen, markersize=size, markeredgewidth=1.3, zorder=3)
+
+
+def _arrow(axes: Axes, number: int, mean: float, look: Look, edge: float, *, right: bool) -> None:
+    """A difference so far out that only its number and side are shown."""
+    text = f"{points(mean)} \u2192" if right else f"\u2190 {points(mean)}"
+    axes.text(edge, number, text, ha="right" if right else "left", va="center", fontsize=8, color=look.colour)
 
 
 def _limits(rows: Sequence[Row], margin: float) -> tuple[float, float]:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from numpy.typing import NDArray
 
-from .layout import note
+from .layout import note, row_labels
 from .style import INK, PAPER, SOFT, Drawing, canvas, clean, finish, place, short, text_width
 from .view import Panel, Report, Row
 from .wording import points
@@ -39,7 +39,7 @@ def class_balance(name: str, title: str, report: Report, panel: Panel) -> Drawin
     whole = class_shares(report, panel.full) if panel.full else None
     pool = np.full(len(classes), 1 / max(len(classes), 1)) if whole is None else whole
     arms, rows = [], []
-    for arm in panel.main_arms:
+    for arm in panel.drawn:
         mine = class_shares(report, arm)
         if arm["role"] in ("strategy", "uniform") and mine is not None and len(mine) == len(pool):
             arms.append(arm)
@@ -55,7 +55,7 @@ def class_balance(name: str, title: str, report: Report, panel: Panel) -> Drawin
     table = np.array(rows)
     reach = float(np.clip(np.abs(table).max(), 0.25, 2.0))
     _cells(axes, table, reach)
-    axes.set_yticks(np.arange(len(arms)) + 0.5, labels, color=INK, fontsize=8.5)
+    row_labels(axes, labels, 0.5)
     ticks = (np.arange(len(classes) if few else 0) + 0.5).tolist()
     axes.set_xticks(ticks, [short(label, 14) for label in classes] if few else [], rotation=90, fontsize=7.5)
     if not few:
@@ -102,7 +102,7 @@ def sensitivity(name: str, title: str, panels: Sequence[Panel], rows: Sequence[S
         colour = INK if np.isnan(value) else _ON_DARK if abs(value) >= 0.6 * reach else _ON_PALE
         text = points(float(value))
         axes.text(number + 0.5, line + 0.5, text, ha="center", va="center", color=colour, fontsize=8)
-    axes.set_yticks(np.arange(len(labels)) + 0.5, labels, color=INK, fontsize=8.5)
+    row_labels(axes, labels, 0.5)
     axes.xaxis.tick_top()
     axes.set_xticks(np.arange(len(heads)) + 0.5, heads, color=INK, fontsize=8)
     lines = [

@@ -103,12 +103,12 @@ class Ladders:
             found = self._clock.seconds([arm, *rungs], account)
             assert found is not None
             return self._timed(arm, rungs, found)
-        notes = ("indication: seconds of ordinary cells",)
+        notes: tuple[str, ...] = ("indication: seconds of ordinary cells",)
         if self._results.timings:
             missing = [of.label for of in (arm, *rungs) if not self._clock.covers([of])]
             notes += (f"the timing pass lacks {', '.join(missing) or 'blocks that have every rung'}",)
         points = self._run_by_run(arm, rungs, account, cost)
-        if points and self._clock.seconds([arm, *rungs], account) is None:
+        if self._clock.unlike([arm, *rungs]):
             return Reading({}, ORDINARY, notes=(*notes, "seconds of unlike machines are not compared"))
         return Reading(points, ORDINARY, notes=notes)
 
@@ -116,13 +116,9 @@ class Ladders:
         """Each seed's ladder at the cost of the strategy's own run."""
         key = (rungs[0].key, account, cost)
         if key not in self._curves:
-            prices = {
-                seed: [self._accounts.cost(cell, account, cost) for cell in cells]
-                for seed, cells in self._whole(rungs).items()
-            }
-            self._curves[key] = self._made(rungs, prices)
-        ours = {seed: self._accounts.cost(cell, account, cost) for seed, cell in self._results.of(arm).items()}
-        return _read(self._curves[key], ours)
+            each = [self._accounts.of(rung, account, cost) for rung in rungs]
+            self._curves[key] = self._made(rungs, {seed: [of[seed] for of in each] for seed in self._whole(rungs)})
+        return _read(self._curves[key], self._accounts.of(arm, account, cost))
 
     def _timed(self, arm: Arm, rungs: Sequence[Arm], found: Seconds) -> Reading:
         """Each seed's ladder at mean seconds over the blocks that have the strategy and every rung."""

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
-from .style import SOFT, Look, clean, short, size_of, text_width
+from .style import INK, PAPER, SOFT, Look, clean, short, size_of, text_width
 
 LABEL_GAP = 0.155
 """Inches from one label to the next."""
@@ -77,12 +78,55 @@ def tags_beside(axes: Axes, tags: Sequence[Tag]) -> None:
     gap = LABEL_GAP / height
     places = spread(points[:, 1], gap, -0.8 * gap, 1 + 0.8 * gap)
     column = 1 + _LEADER / width
-    for tag, (x, y), at in zip(tags, points, places, strict=True):
-        own: dict[str, Any] = {"transform": axes.transAxes, "color": tag.look.colour, "clip_on": False}
+    ends = [((x, y), (column - 0.06 / width, at)) for (x, y), at in zip(points, places, strict=True)]
+    colours = [tag.look.colour for tag in tags]
+    own: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False}
+    segments(axes, ends, colours, linewidths=0.5, alpha=0.5, zorder=1, **own)
+    marks(
+        axes, [Mark(column, float(at), tag.look) for tag, at in zip(tags, places, strict=True)], markersize=4.5, **own
+    )
+    for tag, at in zip(tags, places, strict=True):
         text = short(tag.text, TAG_LIMIT)
-        axes.plot([x, column - 0.06 / width], [y, at], linewidth=0.5, alpha=0.5, zorder=1, **own)
-        axes.plot(column, at, marker=tag.look.marker, markersize=4.5, **own)
         axes.text(column + 0.08 / width, at, text, transform=axes.transAxes, va="center", fontsize=8)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A marker at ``(x, y)``: filled with its own colour, or hollow."""
+
+    x: float
+    y: float
+    look: Look
+    hollow: bool = False
+
+
+def marks(axes: Axes, points: Sequence[Mark], **style: Any) -> None:
+    """Draw markers: one artist for all that look alike, so that hundreds of strategies take dozens of artists."""
+    alike: dict[tuple[Look, bool], list[Mark]] = {}
+    for point in points:
+        alike.setdefault((point.look, point.hollow), []).append(point)
+    for (look, hollow), group in alike.items():
+        face = {"markerfacecolor": PAPER} if hollow else {}
+        at = [point.x for point in group], [point.y for point in group]
+        axes.plot(*at, linestyle="none", marker=look.marker, color=look.colour, **face, **style)
+
+
+def segments(axes: Axes, lines: Sequence[Any], colours: Sequence[str], **style: Any) -> None:
+    """Draw lines, each a sequence of points, as one artist; the limits of the axes stay as they are."""
+    axes.add_collection(LineCollection(lines, colors=colours, **style), autolim=False)
+
+
+def row_labels(axes: Axes, labels: Sequence[str], first: float = 0.0) -> None:
+    """Name the rows ``first``, ``first + 1``, ... of the axes at their left.
+
+    They are plain texts: a tick is five artists.
+    """
+    width, _ = size_of(axes)
+    left = -0.05 / (width * axes.get_position().width)
+    axes.set_yticks([])
+    for row, label in enumerate(labels):
+        at = axes.get_yaxis_transform()
+        axes.text(left, first + row, label, transform=at, ha="right", va="center_baseline", color=INK, fontsize=8.5)
 
 
 def accuracy_scale(axes: Axes, lowest: float, highest: float) -> bool:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .layout import note
+from matplotlib.collections import PolyCollection
+from matplotlib.patches import Patch
+
+from .layout import note, row_labels
 from .style import INK, PHASE_HUES, SOFT, Drawing, canvas, clean, finish, place, short, text_width
 from .view import Panel, Row
 from .wording import PHASE_WORDS, flops, ratio, seconds, share
@@ -28,7 +31,7 @@ def phase_parts(arm: Row, unit: str, account: str) -> dict[str, float]:
 def phase_bars(name: str, title: str, panel: Panel, unit: str, account: str) -> Drawing:
     """Draw each arm's cost by phase, relative to full training; the share that selecting took is written out."""
     field = UNITS[unit][0]
-    arms = [arm for arm in panel.main_arms if arm["n"] and panel.relative_cost(arm, field, "marginal") is not None]
+    arms = [arm for arm in panel.drawn if arm["n"] and panel.relative_cost(arm, field, "marginal") is not None]
     labels = [short(arm["label"], LABEL_LIMIT) for arm in arms]
     figure, (axes,) = canvas(WIDTH, 0.78 + ROW * max(len(arms), 2) + 0.46)
     place(axes, left=min(max(text_width(labels) + 0.15, 0.5), 1.55), right=0.66, top=0.78, bottom=0.46)
@@ -45,18 +48,21 @@ def phase_bars(name: str, title: str, panel: Panel, unit: str, account: str) -> 
     hues = {**PHASE_HUES, "loop": LOOP, "artefacts": ARTEFACTS}
     words = {**PHASE_WORDS, "loop": "the loop itself", "artefacts": f"artefacts ({account})"}
     for phase in present:
-        starts = [_before(parts[arm["key"]], phase, present) for arm in arms]
-        widths = [parts[arm["key"]][phase] for arm in arms]
-        axes.barh(range(len(arms)), widths, left=starts, height=0.62, color=hues[phase], label=words[phase])
+        bars = [
+            _bar(row, _before(parts[arm["key"]], phase, present), parts[arm["key"]][phase])
+            for row, arm in enumerate(arms)
+        ]
+        axes.add_collection(PolyCollection(bars, facecolors=hues[phase], linewidths=0), autolim=False)
     for row, arm in enumerate(arms):
         _selection_share(axes, row, arm, parts[arm["key"]])
     axes.axvline(1, color=SOFT, linewidth=0.8, linestyle=(0, (3, 2)))
-    axes.set_yticks(range(len(arms)), labels, color=INK, fontsize=8.5)
+    row_labels(axes, labels)
     axes.spines["left"].set_visible(False)
     word = UNITS[unit][1]
     axes.set_xlabel(f"{word}, relative to full (1 = {UNITS[unit][2](base)})".replace("\u202f", " "))
     axes.text(1.02, 1.0, "selection", transform=axes.transAxes, va="bottom", color=PHASE_HUES["select"], fontsize=7.5)
     figure.legend(
+        handles=[Patch(color=hues[phase], label=words[phase]) for phase in present],
         loc="upper left",
         ncols=2,
         frameon=False,
@@ -68,6 +74,11 @@ def phase_bars(name: str, title: str, panel: Panel, unit: str, account: str) -> 
         borderaxespad=0.2,
     )
     return finish(figure, name, title, _words(arms, parts, word))
+
+
+def _bar(row: int, start: float, width: float) -> list[tuple[float, float]]:
+    low, high, end = row - 0.31, row + 0.31, start + width
+    return [(start, low), (end, low), (end, high), (start, high)]
 
 
 def _before(parts: Mapping[str, float], phase: str, present: list[str]) -> float:

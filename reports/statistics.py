@@ -10,14 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special, stats
 
-EXACT_PAIRS = 13
+EXACT_PAIRS = 24
 """Up to here all 2^n sign flips are counted; beyond, a random sample of them."""
+
+_CHUNK = 12
+"""Pairs whose 2^12 partial sums are tabulated together: a table fits a core's first cache."""
 
 Array = NDArray[np.float64]
 
@@ -95,16 +98,34 @@ def t_test(differences: ArrayLike, null: float = 0.0) -> float:
     return float(special.stdtr(d.size - 1, -excess / (sd / math.sqrt(d.size))))
 
 
-@lru_cache(maxsize=EXACT_PAIRS)
+@lru_cache(maxsize=_CHUNK + 1)
 def _all_signs(n: int) -> Array:
     bits = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
     return np.asarray(1.0 - 2.0 * bits, dtype=np.float64)
 
 
-@lru_cache(maxsize=2)
-def _some_signs(n: int, draws: int, seed: int) -> Array:
-    bits = np.random.default_rng(seed).integers(0, 2, size=(draws, n))
-    return np.asarray(1.0 - 2.0 * bits, dtype=np.float64)
+@lru_cache(maxsize=4)
+def _some_signs(chunks: int, draws: int, seed: int) -> NDArray[np.intp]:
+    """For each chunk of pairs and each draw the row of :func:`_all_signs`, ``[chunks, draws]``."""
+    return np.random.default_rng(seed).integers(0, 2**_CHUNK, size=(chunks, draws), dtype=np.intp)
+
+
+def _flips_reaching(d: Array, least: float) -> int:
+    """How many of the 2^n sign flips have a sum of at least ``least``: each half's sums, sorted against each other."""
+    half = d.size // 2
+    left, right = (_all_signs(part.size) @ part for part in (d[:half], d[half:]))
+    return int((right.size - np.searchsorted(np.sort(right), least - left)).sum())
+
+
+def _draws_reaching(d: Array, least: float, draws: int, seed: int) -> int:
+    """How many of ``draws`` random flips have a sum of at least ``least``, from tables of each chunk's sums."""
+    parts = [d[at : at + _CHUNK] for at in range(0, d.size, _CHUNK)]
+    sums = np.zeros(draws)
+    for part, rows in zip(parts, _some_signs(len(parts), draws, seed), strict=True):
+        padded = np.zeros(_CHUNK)
+        padded[: part.size] = part
+        sums += (_all_signs(_CHUNK) @ padded)[rows]
+    return int(np.count_nonzero(sums >= least))
 
 
 def sign_flip_test(differences: ArrayLike, null: float = 0.0, *, draws: int = 50_000, seed: int = 0) -> float:
@@ -118,8 +139,8 @@ def sign_flip_test(differences: ArrayLike, null: float = 0.0, *, draws: int = 50
     # Sums that are equal but for rounding must count as ties, or the observed flip itself could be missed.
     observed = d.sum() - 1e-10 * max(np.abs(d).sum(), 1e-300)
     if d.size <= EXACT_PAIRS:
-        return float(np.mean(_all_signs(d.size) @ d >= observed))
-    return float((1 + np.count_nonzero(_some_signs(d.size, draws, seed) @ d >= observed)) / (draws + 1))
+        return _flips_reaching(d, observed) / 2**d.size
+    return (1 + _draws_reaching(d, observed, draws, seed)) / (draws + 1)
 
 
 def wilcoxon_test(differences: ArrayLike, null: float = 0.0) -> float:
@@ -181,7 +202,7 @@ def pairs_needed(
     """
 
     def enough(n: int) -> bool:
-        return power_noninferior(n, sd, margin, alpha=alpha) >= power
+        return smallest_margin(sd, n, alpha=alpha, power=power) <= margin
 
     low, high = fewest_pairs(alpha), most
     if margin <= 0 or not enough(high):
@@ -197,7 +218,7 @@ def smallest_margin(sd: float, n: int, *, alpha: float = 0.05, power: float = 0.
     return _margin_in_sd(n, alpha, power) * sd
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def _margin_in_sd(n: int, alpha: float, power: float) -> float:
     return float(
         optimize.brentq(
@@ -208,7 +229,7 @@ def _margin_in_sd(n: int, alpha: float, power: float) -> float:
 
 def bca_interval(
     samples: Sequence[ArrayLike],
-    statistic: Callable[..., Array],
+    statistic: Callable[..., Any],
     confidence: float = 0.95,
     *,
     resamples: int = 2000,
@@ -221,7 +242,7 @@ def bca_interval(
     samples : sequence of arrays ``[n]``
         Resampled together, so that pairs stay pairs.
     statistic : callable
-        Takes the samples as arrays ``[..., n]`` and reduces the last axis.
+        A function of the samples' means, given as numbers or as arrays of one shape.
     resamples : int
     seed : int
         Of the function's own generator: the same data give the same interval.
@@ -235,33 +256,44 @@ def bca_interval(
     n = data[0].size
     if any(sample.size != n for sample in data):
         raise ValueError("samples of pairs must be of one length")
-    estimate = float(statistic(*data))
-    index = np.random.default_rng(seed).integers(0, n, size=(resamples, n))
-    replicas = statistic(*(sample[index] for sample in data))
-    spread = float(np.std(replicas, ddof=1))
-    if spread <= 1e-12 * max(1.0, abs(estimate)):
+    estimate = float(statistic(*(sample.mean() for sample in data)))
+    if all(_spread(sample) == 0.0 for sample in data):
         return Interval(estimate, estimate, estimate, 0.0)
-    below = (np.count_nonzero(replicas < estimate) + np.count_nonzero(replicas <= estimate)) / (2 * resamples)
+    weights = _resamples(n, resamples, seed)
+    replicas = np.asarray(statistic(*(weights @ sample for sample in data)))
+    spread = float(np.std(replicas, ddof=1))
+    rounding = 1e-12 * max(1.0, abs(estimate))
+    if spread <= rounding:
+        return Interval(estimate, estimate, estimate, 0.0)
+    ends = (estimate - rounding, estimate + rounding)
+    below = sum(np.count_nonzero(replicas < end) for end in ends) / (2 * resamples)
     bias = special.ndtri(np.clip(below, 0.5 / resamples, 1 - 0.5 / resamples))
-    others = np.array([[j for j in range(n) if j != i] for i in range(n)])
-    left_out = statistic(*(sample[others] for sample in data))
+    left_out = np.asarray(statistic(*((sample.sum() - sample) / (n - 1) for sample in data)))
     centred = left_out.mean() - left_out
     scale = 6 * float(np.sum(centred**2)) ** 1.5
     acceleration = float(np.sum(centred**3)) / scale if scale > 0 else 0.0
     z = bias + special.ndtri(np.array([0.5 - confidence / 2, 0.5 + confidence / 2]))
     quantiles = special.ndtr(bias + z / (1 - acceleration * z))
-    low, high = np.quantile(replicas, quantiles)
+    low, high = np.interp(quantiles * (resamples - 1), np.arange(resamples), np.sort(replicas))
     return Interval(estimate, float(low), float(high), spread)
 
 
-def mean_of(x: Array) -> Array:
-    """The mean over the last axis, as a statistic for :func:`bca_interval`."""
-    return np.asarray(x.mean(axis=-1))
+@lru_cache(maxsize=4)
+def _resamples(n: int, resamples: int, seed: int) -> Array:
+    """The share of each pair in each resample, ``[resamples, n]``: a resample's mean is one row times the data."""
+    index = np.random.default_rng(seed).integers(0, n, size=(resamples, n))
+    counts = np.bincount((index + n * np.arange(resamples)[:, None]).ravel(), minlength=resamples * n)
+    return np.asarray(counts.reshape(resamples, n) / n, dtype=np.float64)
 
 
-def ratio_of_means(a: Array, b: Array) -> Array:
-    """Mean of a over mean of b along the last axis, as a statistic for :func:`bca_interval`."""
-    return np.asarray(a.mean(axis=-1) / b.mean(axis=-1))
+def mean_of(mean: Any) -> Any:
+    """The mean itself, as a statistic for :func:`bca_interval`."""
+    return mean
+
+
+def ratio_of_means(a: Any, b: Any) -> Any:
+    """Mean of a over mean of b, as a statistic for :func:`bca_interval`."""
+    return a / b
 
 
 def ratio_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95, *, seed: int = 0) -> Interval | None:

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree
 
@@ -205,9 +206,13 @@ def size_of(axes: Axes) -> tuple[float, float]:
 
 def text_width(texts: Iterable[str], size: float = 8.5) -> float:
     """Width in inches of the widest of ``texts`` at ``size`` points."""
+    return max((_width(text, size) for text in texts), default=0.0)
+
+
+@lru_cache(maxsize=4096)
+def _width(text: str, size: float) -> float:
     font = FontProperties(family="DejaVu Sans", size=size)
-    widths = (text_to_path.get_text_width_height_descent(text, font, ismath=False)[0] for text in texts)
-    return float(max(widths, default=0.0)) / 72
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
 
 
 def finish(figure: Figure, name: str, title: str, description: str) -> Drawing:

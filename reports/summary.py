@@ -90,14 +90,15 @@ def judge(results: Results) -> list[dict[str, Any]]:
     for i, row in enumerate(found):
         if row.cost == "wall_clock" and row.source != TIMED:
             decisions[i] = decisions[i].withheld(missing)
-    return [_row(results, row, decisions[i]) for i, row in enumerate(found)]
+    ceilings = {key: mean([ceiling(cell) for cell in results.of(key).values()]) for key in results.matrix.arms}
+    return [_row(results, row, decisions[i], ceilings[row.arm.key]) for i, row in enumerate(found)]
 
 
 def _evidence(results: Results, row: Contrast) -> Evidence:
     return Evidence(row.differences, results.matrix.datasets[row.arm.dataset].margin, row.collapsed)
 
 
-def _row(results: Results, row: Contrast, decision: Decision) -> dict[str, Any]:
+def _row(results: Results, row: Contrast, decision: Decision, ceiling: float | None) -> dict[str, Any]:
     n, margin = len(row.seeds), results.matrix.datasets[row.arm.dataset].margin
     worst = int(np.argmin(row.differences)) if n else None
     return {
@@ -133,7 +134,7 @@ def _row(results: Results, row: Contrast, decision: Decision) -> dict[str, Any]:
         "above_ladder": row.above,
         "timing": {"source": row.source, "blocks": row.blocks},
         "costs": {account: {cost: _ratio(value) for cost, value in of.items()} for account, of in row.costs.items()},
-        "ceiling": mean([ceiling(cell) for cell in results.of(row.arm).values()]),
+        "ceiling": ceiling,
     }
 
 
@@ -274,14 +275,14 @@ def _ends(value: statistics.Interval | None) -> dict[str, float] | None:
 
 def _plain(value: Any) -> Any:
     """Numbers, texts, lists and dicts that JSON knows; what is not finite becomes None."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if value is None or isinstance(value, str | bool | int | float):
+    if value is None or isinstance(value, str | int):
         return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
     return str(value)

@@ -16,6 +16,9 @@ Row = Mapping[str, Any]
 
 ACCOUNTS = ("marginal", "amortised", "standalone")
 
+DRAWN = 80
+"""Most strategies in a figure: beyond, neither its rows nor its labels can be read, and tables hold them all."""
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -51,6 +54,27 @@ class Panel:
         """``full-all``, ``full`` and ``uniform`` at the whole budget, then the strategies."""
         whole = [arm for role in ("full-all", "full", "uniform") for arm in self.role(role) if arm["rung"] == 1.0]
         return whole + self.role("strategy")
+
+    @cached_property
+    def drawn(self) -> list[Row]:
+        """The main arms that figures show: all, or baselines, what was declared and the most accurate up to DRAWN."""
+        declared = {row["arm"] for row in self.contrasts if row["primary"]}
+        ranked = sorted(
+            (arm for arm in self.role("strategy") if arm["n"]),
+            key=lambda arm: (arm["key"] not in declared, -arm["accuracy"]["mean"]),
+        )
+        kept = {arm["key"] for arm in ranked[:DRAWN]}
+        return [arm for arm in self.main_arms if arm["role"] != "strategy" or arm["key"] in kept]
+
+    @property
+    def drawn_words(self) -> str:
+        """What figures leave out, if anything."""
+        shown, there = (sum(arm["role"] == "strategy" and arm["n"] > 0 for arm in of) for of in (self.drawn, self.arms))
+        if shown == there:
+            return ""
+        return (
+            f"Drawn are {shown} of {there} strategies: what was declared, then the most accurate. The tables hold all."
+        )
 
     def of(self, arm: Row, question: str) -> list[Row]:
         """The contrasts of one arm on one question."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import write_results
 
-from selbench.reports.costs import Accounts, break_even, ceiling, closure, one_machine, spent
+from selbench.reports.costs import Accounts, break_even, ceiling, closure, spent
 from selbench.reports.results import Artefact, Phase, Results
 
 
@@ -88,10 +88,3 @@ def test_the_ceiling_is_three_over_one_plus_three_r(results: Results, ratio: flo
 def test_break_even(artefact: float, strategy: float, baseline: float, runs: int | None) -> None:
     assert break_even(artefact, strategy, baseline) == runs
     assert break_even(math.nan, strategy, baseline) is None
-
-
-def test_seconds_belong_to_one_machine(results: Results) -> None:
-    one, other = results.cells[:2]
-    assert one_machine([one, other]) and one_machine([])
-    for key in ("machine", "device", "threads"):
-        assert not one_machine([one, replace(other, environment={**other.environment, key: "other"})])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -13,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import write_results
 
-from selbench.reports import wording
+from selbench.reports import view, wording
 from selbench.reports.costplot import cost_plot
 from selbench.reports.curves import mean_curve, training_curves
 from selbench.reports.figures import Placed, draw
 from selbench.reports.forest import forest
 from selbench.reports.layout import spread
 from selbench.reports.results import Results
-from selbench.reports.style import HUES, canvas, clean, drawing_rules, finish, look
+from selbench.reports.style import HUES, Drawing, canvas, clean, drawing_rules, finish, look
 from selbench.reports.summary import summarise
 from selbench.reports.view import Report
 
@@ -90,6 +91,37 @@ def test_marks_stand_where_the_numbers_say(report: Report) -> None:
     scale = np.polyfit(wanted, marks, 1)
     assert len(marks) == len(rows) >= 3 and scale[0] > 0
     assert np.allclose(np.polyval(scale, wanted), marks, atol=0.05)
+
+
+def upright(drawing: Drawing) -> int:
+    """Straight vertical strokes inside the axes, which are what is clipped."""
+    paths = ElementTree.fromstring(drawing.svg).iter("{http://www.w3.org/2000/svg}path")
+    inside = (str(path.get("d")) for path in paths if path.get("clip-path"))
+    strokes = (re.fullmatch(r"M (\S+) (\S+) \s*L (\S+) (\S+) \s*", stroke) for stroke in inside)
+    return sum(1 for at in strokes if at and at[1] == at[3] and at[2] != at[4])
+
+
+@pytest.mark.parametrize("collapse", [[], [("gstds", 1)]], ids=["narrow", "wide"])
+def test_every_arm_in_the_cost_plot_has_its_interval(tmp_path: Path, collapse: list[tuple[str, int]]) -> None:
+    one = make(tmp_path, effects={"gstds": 0.2, "rho": -1.0, "loss": -2.0}, seeds=4, collapse=collapse)
+    panel = one.panels[0]
+    shown = [arm for arm in panel.arms if arm["role"] in ("strategy", "full", "uniform", "full-all")]
+    with drawing_rules():
+        assert upright(cost_plot("c", "t", one, panel, "flops", "amortised")) == len(shown)
+
+
+def test_figures_stop_at_what_can_be_read_and_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view, "DRAWN", 3)
+    effects = {"declared": -3.0, **{f"rule-{number}": 0.5 * number for number in range(6)}}
+    crowded = make(tmp_path, effects=effects, seeds=3)
+    panel = crowded.panels[0]
+    labels = [arm["label"] for arm in panel.drawn if arm["role"] == "strategy"]
+    assert labels == ["declared", "rule-4", "rule-5"], "what was declared, then the most accurate"
+    assert panel.drawn_words.startswith("Drawn are 3 of 7 strategies")
+    for placed in draw(crowded):
+        assert b"rule-0" not in placed.drawing.svg
+        assert (b"rule-5" in placed.drawing.svg) or placed.kind == "ratios", "where equal schedules share a line"
+    assert len(crowded.question(panel, "picking")) == 7, "tables hold them all"
 
 
 def test_labels_in_the_cost_plot_do_not_overlap(tmp_path: Path) -> None:

@@ -102,18 +102,28 @@ def test_sign_flips_agree_with_counting_them_in_whole_numbers(d: np.ndarray, nul
     assert s.sign_flip_test(np.round(d, 3), null) == pytest.approx(expected, abs=1e-12)
 
 
-def test_sign_flips_agree_with_scipy_up_to_thirteen_pairs() -> None:
-    d = np.random.default_rng(5).normal(0.4, 1.0, s.EXACT_PAIRS)
+def test_sign_flips_agree_with_scipy() -> None:
+    d = np.random.default_rng(5).normal(0.4, 1.0, 11)
     theirs = stats.permutation_test(
         (d,), np.sum, permutation_type="samples", alternative="greater", n_resamples=np.inf, vectorized=False
     )
     assert s.sign_flip_test(d) == pytest.approx(theirs.pvalue, abs=1e-12)
 
 
+@pytest.mark.parametrize("step", [1e-9, 0.5], ids=["no ties", "ties"])
+def test_all_flips_are_counted_up_to_the_exact_range(step: float) -> None:
+    d = np.round(np.random.default_rng(6).normal(0.3, 1.0, 17) / step) * step
+    sums = np.zeros(1)
+    for value in d:
+        sums = np.concatenate([sums + value, sums - value])
+    assert s.sign_flip_test(d) == np.count_nonzero(sums >= d.sum() - 1e-9) / 2**17
+
+
 def test_beyond_the_exact_range_a_fixed_sample_of_flips_comes_close() -> None:
-    d = np.random.default_rng(6).normal(0.3, 1.0, 16)
-    exact = np.mean(s._all_signs(16) @ d >= d.sum() - 1e-9)
+    d = np.random.default_rng(6).normal(0.3, 1.0, s.EXACT_PAIRS + 1)
+    exact = s._flips_reaching(d, d.sum() - 1e-9) / 2**d.size
     found = s.sign_flip_test(d)
+    assert 0.001 < exact < 0.5 and found != exact
     assert found == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / 50_000))
     assert found == s.sign_flip_test(d)
     assert s.sign_flip_test(np.full(30, 5.0)) == 1 / 50_001
@@ -182,14 +192,16 @@ def test_no_number_of_pairs_shows_a_margin_of_zero() -> None:
 
 
 @quick
-@given(st.integers(0, 10_000), st.integers(4, 25), st.sampled_from([0.9, 0.95]))
+@given(st.integers(0, 10_000), st.sampled_from([4, 8, 16, 32]), st.sampled_from([0.9, 0.95]))
 def test_bca_agrees_with_scipy(seed: int, n: int, confidence: float) -> None:
+    """On numbers whose means are exact, so that both see the same ties between resamples and the estimate."""
     rng = np.random.default_rng(seed)
-    x, y = rng.gamma(2.0, 1.0, n), rng.gamma(3.0, 1.0, n) + 1.0
+    x, y = (np.round(256 * rng.gamma(shape, 1.0, n)) / 256 for shape in (2.0, 3.0))
+    y += 1.0
     for data, statistic in (((x,), s.mean_of), ((x, y), s.ratio_of_means)):
         theirs = stats.bootstrap(
             data,
-            lambda *of, axis=-1, statistic=statistic: statistic(*of),
+            lambda *of, axis=-1, statistic=statistic: statistic(*(sample.mean(axis=axis) for sample in of)),
             paired=len(data) > 1,
             vectorized=True,
             confidence_level=confidence,
