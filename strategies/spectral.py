@@ -16,11 +16,11 @@ from torch import Tensor
 from .graph import NOISE, Graph, graph_flops
 from .lanczos import lanczos, lanczos_flops, second_smallest, smallest
 
-DENSE_UP_TO = 128
+DENSE_UP_TO = 160
 """Largest B for which a CPU forms L and calls LAPACK; measured on two cores at d = 512."""
 
 STEPS = 32
-"""Lanczos steps up to B = 1,024: enough wherever the relative gap (λ3 - λ2)/λ2 is 2 % or more (see the tests)."""
+"""Lanczos steps up to B = 2,048: enough wherever the relative gap (λ3 - λ2)/λ2 is 2 % or more (see the tests)."""
 
 _MERGED = 1e-5  # LAPACK in float32 tells eigenvalues apart down to this share of the spectrum
 
@@ -62,9 +62,10 @@ class Eigenpair(NamedTuple):
 def fiedler(feats: Tensor, *, normalized: bool = False, steps: int | None = None) -> Eigenpair:
     """The eigenvector of the second-smallest eigenvalue of the batch graph's Laplacian.
 
-    Lanczos with a fixed number of steps, fully re-orthogonalised. Nothing waits for the device and
-    shapes depend on (B, d, steps) alone, so that a CUDA graph can hold it. On a CPU up to
-    B = :data:`DENSE_UP_TO` LAPACK solves the formed matrix instead; both give the same answer.
+    Lanczos with a fixed number of steps, fully re-orthogonalised: ``steps`` products of 4 B d
+    operations and O(B steps²) for the basis. Nothing waits for the device and shapes depend on
+    (B, d, steps) alone, so that a CUDA graph can hold it. On a CPU up to B = :data:`DENSE_UP_TO`
+    LAPACK solves the formed matrix instead, in 2 B² d + O(B³); both give the same answer.
 
     Sign: the entry of largest magnitude is positive.
     Degenerate cases: where λ2 belongs to several eigenvectors (a graph of three or more parts, say)
@@ -107,10 +108,18 @@ def fiedler(feats: Tensor, *, normalized: bool = False, steps: int | None = None
 
 
 def usual_steps(size: int, cadence: str = "batch") -> int:
-    """Lanczos steps for ``size`` nodes: what a pick on each batch can afford, four times it on the whole pool."""
+    """Lanczos steps for ``size`` nodes: what a pick on each batch can afford, four times it on the whole pool.
+
+    Measured against LAPACK in float64 (least |cos|, least overlap of the top quarter). SqueezeNet
+    features: Flowers, the training split and 8 samples of the test split, 1,020 each, both Laplacians,
+    gaps of 2 to 50 %: 1.0000 and 1.00 with 32 steps (24 steps: 1.0000 and 0.98); CIFAR-10 as JPEG copy,
+    4,096 images, gap 9 %: 1.0000 and 0.987 with 32, 1.00 with 48. Random features,
+    normalised Laplacian, 2,048 rows, gap 0.01 %: 0.995 and 0.94 with 32, 1.0000 and 0.998 with 48,
+    1.0000 and 1.00 with 128.
+    """
     if cadence != "batch":
         return 4 * STEPS
-    return STEPS if size <= 1024 else 3 * STEPS // 2
+    return STEPS if size <= 2048 else 3 * STEPS // 2
 
 
 def is_dense(size: int, device: torch.device) -> bool:
