@@ -191,7 +191,8 @@ def failure_rows(summary: Row) -> list[dict[str, Any]]:
     """Failures of one arm for one reason as one row, with all its seeds."""
     groups: dict[tuple[str, str, str, str], list[int]] = {}
     for item in summary["failures"]:
-        key = (item["label"], item["dataset"], item["reference"], item["error"])
+        label = f"{item['label']} (timing pass)" if item["timing"] else item["label"]
+        key = (label, item["dataset"], item["reference"], item["error"])
         groups.setdefault(key, []).append(item["seed"])
     titles = {dataset["name"]: dataset["title"] for dataset in summary["matrix"]["datasets"]}
     return [

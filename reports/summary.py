@@ -230,6 +230,8 @@ def reproduce(results: Results) -> str:
                 words += ["--strategy", label]
     if len(matrix.requested_seeds) < len(matrix.seeds):
         words += ["--seeds", str(len(matrix.requested_seeds))]
+    if matrix.timing_seeds:
+        words += ["--timing", str(matrix.timing_seeds)]
     return shlex.join(words)
 
 
@@ -248,12 +250,16 @@ def _matrix(results: Results) -> dict[str, Any]:
 
 
 def _failures(results: Results) -> list[dict[str, Any]]:
-    """Failed runs that have not succeeded since."""
-    done = {(cell.arm, cell.seed) for cell in results.cells}
+    """Failed runs that have not succeeded since; ``timing`` where only their turn in the timing pass failed."""
+    done = {(cell.arm, cell.seed): cell.id for cell in results.cells}
+    clocked = {timed.id for timed in results.timings}
     shown = ("id", "label", "seed", "dataset", "reference", "error", "law", "origin")
-    return [
-        {name: getattr(item, name) for name in shown} for item in results.failures if (item.arm, item.seed) not in done
-    ]
+    rows = []
+    for item in results.failures:
+        cell = done.get((item.arm, item.seed)) if item.seed is not None else None
+        if cell is None or (item.id != cell and item.id not in clocked):
+            rows.append({**{name: getattr(item, name) for name in shown}, "timing": cell is not None})
+    return rows
 
 
 def _artefacts(results: Results) -> list[dict[str, Any]]:

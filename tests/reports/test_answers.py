@@ -49,6 +49,13 @@ def test_every_verdict_has_words_of_its_own(question: str) -> None:
     assert all("-0.40 points (90 % CI -0.90 to 0.10)" in text and "{" not in text for text in said)
 
 
+def test_seconds_say_where_they_are_from() -> None:
+    timed = answers.savings(row("accuracy"), "amortised")
+    assert "0.80 times the seconds (timing pass, 3 blocks)" in timed
+    ordinary = row("accuracy", timing={"source": "ordinary cells", "blocks": 0})
+    assert "0.80 times the seconds (indication: ordinary cells)" in answers.savings(ordinary, "amortised")
+
+
 def test_only_superiority_is_called_better() -> None:
     for question in ("accuracy", "picking", "pays"):
         for verdict in VERDICTS:

@@ -248,6 +248,25 @@ def test_selection_stands_apart(results: Results) -> None:
     assert arm["break_even_runs"] == {"total_flops": 2, "wall_clock": None}
 
 
+def test_a_failure_in_the_pass_is_told_apart(tmp_path: Path) -> None:
+    root = folder(tmp_path, seeds=2, effects={"gstds": 0.0}, test_n=50, failed=[("gstds", 1)], timing={"blocks": 2})
+    (file,) = (root / "failed").iterdir()
+    assert [item["timing"] for item in summarise(Results.read(root))["failures"]] == [False]
+    write_results(root, seeds=2, effects={"gstds": 0.0}, test_n=50)
+    assert summarise(Results.read(root))["failures"] == [], "made good"
+    record = {**json.loads(file.read_text()), "id": "f" * 16}
+    (root / "failed" / f"{record['id']}.json").write_text(json.dumps(record))
+    assert [item["timing"] for item in summarise(Results.read(root))["failures"]] == [True]
+    write_timing(root, blocks=2)
+    record["id"] = next(item.id for item in Results.read(root).timings if item.seed == 1 and item.kind == "cell")
+    (root / "failed" / f"{'f' * 16}.json").write_text(json.dumps(record))
+    assert summarise(Results.read(root))["failures"] == [], "timed since"
+
+
+def test_the_command_asks_for_the_pass(results: Results) -> None:
+    assert summarise(results)["reproduce"] == "selbench run synthetic --timing 3"
+
+
 def timing_file(root: Path) -> Path:
     return sorted((root / "timing").glob("*.json"))[0]
 

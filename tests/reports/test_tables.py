@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import write_results
+from timed import write_timing
 
 from selbench.reports.results import Results
 from selbench.reports.summary import summarise
@@ -53,6 +54,19 @@ def test_one_line_for_each_contrast(written) -> None:
         ratio = contrast["costs"]["amortised"]["total_flops"]["ratio"]
         assert float(row["amortised_total_flops_ratio"]) == ratio
         assert not any("{" in value for value in row.values())
+
+
+def test_one_line_for_each_timed_run(tmp_path: Path) -> None:
+    folder = write_timing(write_results(tmp_path, seeds=2, test_n=50, effects={"gstds": 0.0}), blocks=2)
+    results = Results.read(folder)
+    path = next(path for path in write_tables(results, summarise(results), tmp_path / "t") if path.stem == "timing")
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == [timed.id for timed in results.timings]
+    for row, timed in zip(rows, results.timings, strict=True):
+        assert float(row["seconds"]) == timed.seconds and int(row["block"]) == timed.block
+        assert row["label"] == (timed.arm_label or timed.reference), "artefacts by their names"
+        assert float(row["select_seconds"]) == (timed.ledger["select"].seconds if timed.kind == "cell" else 0.0)
 
 
 def test_a_strategy_named_as_a_formula_stays_text(written) -> None:
