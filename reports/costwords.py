@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .records import TIMED
 from .view import Panel, Row, names
-from .wording import clock_words, plural, rate, ratio, share, span
+from .wording import LADDER_WORDS, by_how_much, clock_words, pays_words, plural, rate, ratio, share, span
 
 _NAMED = 6
 
@@ -63,6 +63,25 @@ def saving_words(summary: Row, panel: Panel) -> str:
         ]
         text += f" FLOPs saved, but no seconds: {names(each, _NAMED)}."
     return text
+
+
+def timed_answer(summary: Row, panel: Panel) -> str:
+    """What the timing pass says of the strategies that were declared on FLOPs: whether they pay in seconds as well."""
+    declared = summary["matrix"]["pays"]
+    if declared["cost"] == "wall_clock":
+        return ""
+    strategies = {row["arm"] for row in panel.contrasts if row["primary"]}
+    wanted = (declared["account"], "wall_clock", declared["ladder"])
+    said = []
+    for row in panel.asked("pays"):
+        timed = row["timing"]["source"] == TIMED and row["mean_difference"] is not None
+        if row["arm"] in strategies and timed and (row["account"], row["cost"], row["ladder"]) == wanted:
+            above = row["above_ladder"]
+            beyond = f", though {above} of its {row['n_pairs']} runs cost more than all of that ladder" if above else ""
+            words = pays_words(row["verdict"])
+            said.append(f"{row['strategy']} {words}: {by_how_much(row)}{beyond} ({clock_words(**row['timing'])})")
+    cut = f"{LADDER_WORDS[declared['ladder']]}, cut to the same seconds ({declared['account']})"
+    return f"By the clock, against {cut}, and exploratory: {'; '.join(said)}." if said else ""
 
 
 def source_words(summary: Row, arms: list[Row]) -> str:

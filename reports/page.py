@@ -15,7 +15,7 @@ import numpy as np
 from markupsafe import Markup
 
 from . import wording
-from .costwords import saving_words, selecting, selection_words
+from .costwords import saving_words, selecting, selection_words, timed_answer
 from .figures import Placed
 from .records import TIMED
 from .style import VARIABLES, Drawing, clean
@@ -110,6 +110,7 @@ def context(report: Report, figures: Sequence[Placed]) -> dict[str, Any]:
         "selecting": selecting,
         "selection_words": lambda panel: selection_words(summary, panel),
         "saving_words": lambda panel: saving_words(summary, panel),
+        "timed_answer": lambda panel: timed_answer(summary, panel),
         "break_even": break_even,
         "picks_of": lambda panel: [(arm, picked(report, arm)) for arm in panel.main_arms if arm["n"]],
         "sampling": lambda name: wording.percent((summary["sampling_error"].get(name) or {}).get("points")),

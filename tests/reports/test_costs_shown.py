@@ -74,6 +74,18 @@ def test_the_page_says_what_was_saved_and_what_was_not(report: Report) -> None:
     assert cells[8].startswith("1.10× (0.91×)"), "seconds, marginal"
 
 
+def test_beside_the_answer_stands_what_the_clock_says(report: Report, untimed: Report) -> None:
+    said = (
+        "By the clock, against training on everything, cut to the same seconds (marginal), and exploratory: "
+        "gstds is no worse than training for less, and not shown to be better: "
+    )
+    for text in (plain(page.render(report, [])), markdown.render(report, [])):
+        found = text.replace("\u202f", " ")
+        assert said in found
+        assert ", though 8 of its 8 runs cost more than all of that ladder (timing pass, 3 blocks)." in found
+    assert "By the clock" not in page.render(untimed, [])
+
+
 def test_every_reading_says_whose_seconds_they_are(report: Report, untimed: Report) -> None:
     for one, told, other in (
         (report, "timing pass, 3 blocks", "indication: ordinary cells"),
