@@ -237,7 +237,7 @@ def pass_words(timing: Row) -> str:
         f"{wording.plural(timing['arms'], 'arm')}, each run alone in one process, "
         "in random order within its block, the loop's own overhead included."
     )
-    if not timing["complete"]:
+    if timing["asked"] and not timing["complete"]:
         words += " The pass is incomplete: what it lacks is shown in seconds of ordinary runs, as an indication."
     if timing["machines"] > 1:
         words += f" It was made on {timing['machines']} unlike machines, which are never mixed."
