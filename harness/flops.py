@@ -80,6 +80,9 @@ def _cube(factor: float) -> Callable[..., float]:
 FORMULAS: dict[Any, Callable[..., float]] = {
     aten.mv: lambda a, x, **_: 2.0 * a.numel(),
     aten.addmv: lambda c, a, x, **_: 2.0 * a.numel(),
+    aten.addmv_: lambda c, a, x, **_: 2.0 * a.numel(),
+    aten.addmm_: lambda c, a, b, **_: 2.0 * a.numel() * b.shape[-1],
+    aten.baddbmm_: lambda c, a, b, **_: 2.0 * a.numel() * b.shape[-1],
     aten.dot: lambda a, b, **_: 2.0 * a.numel(),
     aten.vdot: lambda a, b, **_: 2.0 * a.numel(),
     aten.linalg_vecdot: lambda a, b, **_: 2.0 * a.numel(),
@@ -91,6 +94,8 @@ FORMULAS: dict[Any, Callable[..., float]] = {
     aten.linalg_cholesky_ex: _cube(1 / 3),
     aten._linalg_solve_ex: _cube(2 / 3),
     aten.linalg_inv_ex: _cube(2.0),
+    aten.linalg_solve_triangular: lambda a, b, **_: 1.0 * a.shape[-1] * b.numel(),
+    aten.linalg_lu_solve: lambda lu, pivots, b, **_: 2.0 * lu.shape[-1] * b.numel(),
     aten.linalg_lu_factor_ex: _cube(2 / 3),
     aten._euclidean_dist: lambda a, b, **_: 3.0 * a.shape[-2] * b.shape[-2] * a.shape[-1] * math.prod(a.shape[:-2]),
     aten._cdist_forward: lambda a, b, *_, **__: 3.0 * a.shape[-2] * b.shape[-2] * a.shape[-1] * math.prod(a.shape[:-2]),
@@ -103,7 +108,7 @@ FORMULAS: dict[Any, Callable[..., float]] = {
 """Operators that PyTorch's counter counts as zero; arguments as the operator gets them."""
 
 _REDUCTIONS = {
-    aten.sum, aten.mean, aten.amax, aten.amin, aten.max, aten.min, aten.argmax, aten.argmin, aten.prod, aten.var,
+    aten.sum, aten.mean, aten.amax, aten.aminmax, aten.amin, aten.max, aten.min, aten.argmax, aten.argmin, aten.prod, aten.var,
     aten.std, aten.var_mean, aten.linalg_vector_norm, aten.norm, aten.logsumexp, aten.cumsum, aten.cumprod, aten.any,
     aten.all, aten._softmax, aten._log_softmax, aten.nll_loss_forward, aten.logcumsumexp, aten.cummax, aten.cummin,
     aten.scatter_add, aten.scatter_add_, aten.scatter_reduce, aten.index_add, aten.index_add_, aten.bincount,

@@ -70,7 +70,7 @@ class Fiedler(Strategy):
     def begin(self, pool: Pool) -> None:
         """Take the pool; with ``negative="refuse"`` look at its features once."""
         super().begin(pool)
-        if pool.features is not None:
+        if self.negative == "refuse" and pool.features is not None:
             self._admit(pool.features)
             self._admitted = True
 
