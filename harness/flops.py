@@ -108,11 +108,11 @@ FORMULAS: dict[Any, Callable[..., float]] = {
 """Operators that PyTorch's counter counts as zero; arguments as the operator gets them."""
 
 _REDUCTIONS = {
-    aten.sum, aten.mean, aten.amax, aten.aminmax, aten.amin, aten.max, aten.min, aten.argmax, aten.argmin, aten.prod, aten.var,
-    aten.std, aten.var_mean, aten.linalg_vector_norm, aten.norm, aten.logsumexp, aten.cumsum, aten.cumprod, aten.any,
-    aten.all, aten._softmax, aten._log_softmax, aten.nll_loss_forward, aten.logcumsumexp, aten.cummax, aten.cummin,
-    aten.scatter_add, aten.scatter_add_, aten.scatter_reduce, aten.index_add, aten.index_add_, aten.bincount,
-    aten.searchsorted, aten.bucketize,
+    aten.sum, aten.mean, aten.amax, aten.amin, aten.aminmax, aten.max, aten.min, aten.argmax, aten.argmin, aten.prod,
+    aten.var, aten.std, aten.var_mean, aten.linalg_vector_norm, aten.norm, aten.logsumexp, aten.cumsum, aten.cumprod,
+    aten.any, aten.all, aten._softmax, aten._log_softmax, aten.nll_loss_forward, aten.logcumsumexp, aten.cummax,
+    aten.cummin, aten.scatter_add, aten.scatter_add_, aten.scatter_reduce, aten.index_add, aten.index_add_,
+    aten.bincount, aten.searchsorted, aten.bucketize,
 }  # fmt: skip
 
 _FREE = {
@@ -126,6 +126,7 @@ _FREE = {
     aten.constant_pad_nd, aten.slice_scatter, aten.select_scatter, aten.flip, aten.roll, aten.repeat, aten.unfold,
     aten.diag_embed, aten.diagonal_copy, aten.one_hot, aten.set_, aten.resize_, aten.is_same_size, aten.scalar_tensor,
     aten._local_scalar_dense, aten.tril, aten.triu, aten.new_empty_strided, aten.masked_fill, aten.masked_fill_,
+    torch.ops.prim.device,
 }  # fmt: skip
 """Moving data is not arithmetic."""
 

@@ -214,4 +214,7 @@ def _joined(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     asked, earlier = now["requested"], before.get("requested", {})
     strategies = asked["strategies"] + [s for s in earlier.get("strategies", []) if s not in asked["strategies"]]
     seeds = sorted({*asked["seeds"], *earlier.get("seeds", [])})
-    return {**now, "seeds": seeds, "arms": arms, "requested": {**asked, "strategies": strategies, "seeds": seeds}}
+    # A run without a timing pass does not undo an earlier one.
+    timing = {"seeds": max(now["timing"]["seeds"], before.get("timing", {}).get("seeds", 0))}
+    requested = {**asked, "strategies": strategies, "seeds": seeds}
+    return {**now, "seeds": seeds, "arms": arms, "requested": requested, "timing": timing}

@@ -139,7 +139,7 @@ def sign_flip_test(differences: ArrayLike, null: float = 0.0, *, draws: int = 50
     # Sums that are equal but for rounding must count as ties, or the observed flip itself could be missed.
     observed = d.sum() - 1e-10 * max(np.abs(d).sum(), 1e-300)
     if d.size <= EXACT_PAIRS:
-        return _flips_reaching(d, observed) / 2**d.size
+        return float(_flips_reaching(d, observed) / 2**d.size)
     return (1 + _draws_reaching(d, observed, draws, seed)) / (draws + 1)
 
 

@@ -93,7 +93,7 @@ class Fiedler(Strategy):
 
     def flops(self, n: int, d: int, k: int) -> float:
         """The eigenvector and one ordering."""
-        return fiedler_flops(n, d, self._steps(n), self._device) + 2.0 * n + top_flops(n)
+        return fiedler_flops(n, d, self._steps(n), self._device, self.normalized) + 2.0 * n + top_flops(n)
 
     def _steps(self, size: int) -> int:
         return usual_steps(size, self.cadence) if self.steps is None else self.steps

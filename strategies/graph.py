@@ -120,4 +120,4 @@ class Graph:
 
 def graph_flops(n: int, d: int) -> float:
     """Cost of building a :class:`Graph`: rows scaled, their sums, and the check for negative features."""
-    return 8.0 * n * d + 6.0 * n
+    return 7.0 * n * d + 6.0 * n

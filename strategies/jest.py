@@ -9,7 +9,7 @@ from torch.nn import functional
 from .base import Strategy
 from .errors import UsageError, one_of
 from .interface import BatchLosses
-from .sampling import draw, weighted, weighted_flops
+from .sampling import draw, top_flops, weighted, weighted_flops
 
 SCORES = ("learnability", "hard-learner", "easy-reference")
 FORMS = ("per-sample", "joint-sigmoid", "joint-softmax")
@@ -110,12 +110,15 @@ class JEST(Strategy):
 
     def flops(self, n: int, d: int, k: int) -> float:
         """Logits and an ordering a chunk; joint forms add the pairwise losses (h = d before the first pick)."""
-        chunked = min(self.chunks, k) * (weighted_flops(n) + 2.0 * n) + n
+        count = min(self.chunks, k)
+        first = top_flops(n) if self.first == "uniform" else weighted_flops(n) + 2.0 * n
+        chunked = n + first + (count - 1) * (weighted_flops(n) + 2.0 * n)
         if self.form == "per-sample":
             return chunked
         width = self._width or d
         models = [size for size, signal in ((width, "learner_features"), (d, "features")) if signal in self.needs]
-        return chunked + sum(2.0 * n * n * size + 5.0 * n * size + 7.0 * n * n for size in models) + 3.0 * n * n + n * k
+        elementwise = 5.0 if self.form == "joint-sigmoid" else 8.0
+        return chunked + sum(2.0 * n * (n + 1) * size + elementwise * n * n for size in models) + 3.0 * n * n + n * k
 
     def _difference(self, learner: Tensor | None, reference: Tensor | None) -> Tensor:
         """Learner less reference, or the one of them that the score has."""

@@ -58,7 +58,7 @@ def lanczos(graph: Graph, steps: int) -> tuple[Tensor, Tensor]:
 def lanczos_flops(n: int, d: int, steps: int, device: torch.device) -> float:
     """Cost of :func:`lanczos` and :func:`smallest` on ``device``."""
     small = 9.0 * steps**3 if device.type == "cpu" else _SQUARINGS * 2.0 * steps**3
-    return 8.0 * n * d + steps * (4.0 * n * d + 4.0 * n * (steps + 3) + 4.0 * n) + small
+    return 2.0 * n * d + steps * (4.0 * n * d + 4.0 * n * (steps + 3) + 6.0 * n) + small
 
 
 def smallest(matrix: Tensor, bound: Tensor) -> Tensor:

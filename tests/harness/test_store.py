@@ -90,6 +90,7 @@ def resolved(**changes):
         "identity": "1",
         "seeds": [0],
         "requested": {"strategies": ["a"], "seeds": [0]},
+        "timing": {"seeds": 0},
         "arms": [{"key": "k1"}],
     }
     return {**base, **changes}

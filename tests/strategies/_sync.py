@@ -53,8 +53,8 @@ def _tensors(tree: Any) -> Iterator[Tensor]:
     return (leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor))
 
 
-def run_fake(build: Callable[[], Callable[[], Any]]) -> Any:
-    """Call ``build`` on fake tensors (its inputs are free to be made), then what it returns under watch.
+def run_fake(build: Callable[[], Callable[[], Any]], watch: TorchDispatchMode | None = None) -> Any:
+    """Call ``build`` on fake tensors (its inputs are free to be made), then what it returns under ``watch``.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def run_fake(build: Callable[[], Callable[[], Any]]) -> Any:
     with FakeTensorMode():
         call = build()
         try:
-            with NoWaiting():
+            with watch or NoWaiting():
                 return call()
         except (
             torch._subclasses.fake_tensor.DataDependentOutputException,

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from selbench.harness.flops import SelectionCounter
 from selbench.strategies import BatchLosses, Pool, Strategy, load
 from selbench.strategies.spectral import diagnostics, fiedler
 
@@ -15,7 +17,7 @@ from ._inputs import VARIANTS, label, make
 from ._sync import Waits, run_fake
 
 
-def fake_select(strategy: Strategy, size: int = 48) -> Tensor:
+def fake_select(strategy: Strategy, size: int = 48, watch: TorchDispatchMode | None = None) -> Tensor:
     """One ``select`` on fake CUDA tensors; a CUDA generator cannot exist without a driver."""
 
     def build() -> Any:
@@ -27,7 +29,7 @@ def fake_select(strategy: Strategy, size: int = 48) -> Tensor:
         strategy.begin(Pool(size, 4, labels, torch.device("cuda"), torch.Generator().manual_seed(0)))
         return lambda: strategy.select(feats, losses, 0.25)
 
-    return run_fake(build)
+    return run_fake(build, watch)
 
 
 def refuses(variant: tuple[str, dict[str, Any]]) -> bool:
@@ -40,6 +42,16 @@ def test_select_on_fake_cuda_tensors(variant):
     picks = fake_select(load(variant[0], **variant[1]))
     assert picks.device.type == "cuda" and picks.dtype == torch.int64
     assert picks.shape == ((48,) if variant[0] == "full" else (12,))
+
+
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if not refuses(v)], ids=label)
+def test_every_operation_on_a_gpu_has_a_formula(variant):
+    """What a rule calls there may differ from what it calls on a CPU: the ledger must know both."""
+    strategy, counter = load(variant[0], **variant[1]), SelectionCounter()
+    fake_select(strategy, 300, counter)
+    assert not counter.unknown
+    if variant[0] != "full":
+        assert counter.flops > 0
 
 
 @pytest.mark.parametrize("name", ["fiedler", "gstds"])
