@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from ..strategies import UsageError
 from ..strategies.errors import did_you_mean
+from . import strict
 from .datasets.base import Augmentation
+from .strict import Named, Part
 
 MARGINS = {"digits": 1.0, "cifar10": 0.5, "pets": 1.5, "flowers": 1.5}
 """Declared margins in points, by data set."""
@@ -23,30 +24,13 @@ PRIMARY_LIMIT = 3
 BUDGETS = ("passes", "steps", "flops", "seconds")
 
 
-class Part(BaseModel):
-    """A table of the matrix: unknown keys are errors, and nothing changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Named(BaseModel):
-    """A registered name; every other key of the table is a parameter of it."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    name: str
-
-    def parameters(self) -> dict[str, Any]:
-        """The parameters as written."""
-        return dict(self.model_extra or {})
-
-
 class DatasetEntry(Part):
     """One data set. ``spec`` is what is loaded (``imagefolder:PATH``), ``name`` and ``title`` what it is called."""
 
     name: str
     spec: str = ""
     title: str = ""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field({})
     holdout: float | int | None = Field(None, ge=0)
     val: float | int = Field(0.1, gt=0)
     margin: float | None = Field(None, gt=0)
@@ -59,7 +43,7 @@ class ReferenceEntry(Part):
 
     name: str
     spec: str = ""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field({})
 
 
 class StrategyEntry(Part):
@@ -67,7 +51,7 @@ class StrategyEntry(Part):
 
     name: str
     label: str = ""
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field({})
     schedule: Named | None = None
     score_mode: Literal["eval", "train"] | None = None
 
@@ -129,7 +113,7 @@ class Analysis(Part):
     """Declared before the run: level, primary contrasts (``label:question``), and how artefacts are shared out."""
 
     alpha: float = Field(0.05, gt=0, lt=0.5)
-    primary: list[str] = []
+    primary: list[str] = Field([])
     pays: Pays = Pays()
     amortise_over: int = Field(20, gt=0)
 
@@ -144,7 +128,7 @@ class Matrix(Part):
     batch: int = Field(128, ge=2)
     batching: Literal["fixed-candidates", "fixed-trained"] = "fixed-candidates"
     buckets: int = Field(8, ge=1)
-    ladder: list[float] = [0.125, 0.25, 0.5, 0.75, 1.0]
+    ladder: list[float] = Field([0.125, 0.25, 0.5, 0.75, 1.0])
     score_mode: Literal["eval", "train"] = "eval"
     tuning: Literal["none"] = "none"
     schedule: Named = Named(name="sigmoid")
@@ -152,7 +136,7 @@ class Matrix(Part):
     optimizer: Optimizer = Optimizer()
     proxy: Proxy = Proxy()
     datasets: list[DatasetEntry]
-    references: list[ReferenceEntry] = []
+    references: list[ReferenceEntry] = Field([])
     strategies: list[StrategyEntry]
     analysis: Analysis = Analysis()
     timing: Timing = Timing()
@@ -194,22 +178,13 @@ def read(name_or_path: str, overrides: list[str] | None = None, datasets: list[s
     UsageError
         In one line: what is wrong, where, and the nearest valid word.
     """
-    path = Path(name_or_path)
-    if not name_or_path.endswith(".toml"):
-        known = shipped()
-        if name_or_path not in known:
-            raise UsageError(
-                f"no matrix named {name_or_path!r}{did_you_mean(name_or_path, known)} (or give a .toml path)"
-            )
-        path = known[name_or_path]
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file; shipped matrices: {', '.join(sorted(shipped()))}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path}: not a readable TOML file: {error}") from None
-    for override in overrides or []:
-        _override(table, override)
+    known = shipped()
+    path = strict.find("matrix", name_or_path, known)
+    table = strict.load(path, f"shipped matrices: {', '.join(sorted(known))}")
+    for text in overrides or []:
+        key = strict.override(table, text)
+        if key in (f"budget.{kind}" for kind in BUDGETS):  # one kind of budget takes the place of another
+            table["budget"] = {name: v for name, v in table["budget"].items() if name not in BUDGETS or name == key[7:]}
     for change in datasets or []:
         _respec(table, change)
     return parse(table, str(path))
@@ -223,39 +198,9 @@ def parse(table: dict[str, Any], where: str = "matrix") -> Matrix:
     UsageError
         For an unknown key, a value out of bounds, or parts that do not fit together.
     """
-    try:
-        matrix = Matrix.model_validate(table)
-    except ValidationError as error:
-        raise UsageError(f"{where}: {_explain(error)}") from None
+    matrix = strict.validate(Matrix, table, where)
     _check(matrix, where)
     return matrix
-
-
-def _override(table: dict[str, Any], text: str) -> None:
-    key, separator, value = text.partition("=")
-    if not separator or not key:
-        raise UsageError(f"--set {text!r}: write key=value, such as --set budget.passes=10")
-    try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value  # a bare word is a string
-    *parents, last = key.split(".")
-    at: Any = table
-    for parent in parents:
-        if isinstance(at, list) and parent.isdigit() and int(parent) < len(at):
-            at = at[int(parent)]
-        elif isinstance(at, dict):
-            at = at.setdefault(parent, {})
-        else:
-            raise UsageError(f"--set {text!r}: there is no table {parent!r} on the way to {key!r}")
-    if not isinstance(at, dict):
-        raise UsageError(
-            f"--set {text!r}: {'.'.join(parents)!r} is no table; for a list write {parents[-1]}.0.{last}=..."
-        )
-    if parents == ["budget"] and last in BUDGETS:
-        for other in BUDGETS:
-            at.pop(other, None)
-    at[last] = parsed
 
 
 def _respec(table: dict[str, Any], change: str) -> None:
@@ -267,36 +212,6 @@ def _respec(table: dict[str, Any], change: str) -> None:
     if name not in names:
         raise UsageError(f"--dataset {change!r}: the matrix has no data set {name!r}{did_you_mean(name, names)}")
     entries[names.index(name)]["spec"] = spec
-
-
-def _model_at(location: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """The table that an error's location stands in, for its list of keys."""
-    model: type[BaseModel] = Matrix
-    for part in location:
-        if isinstance(part, int):
-            continue
-        field = model.model_fields.get(part)
-        if field is None:
-            return None
-        inner = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)]
-        models = [kind for kind in inner if issubclass(kind, BaseModel)]
-        if not models:
-            return None
-        model = models[0]
-    return model
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    path = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        model = _model_at(first["loc"][:-1])
-        return f"unknown key {path!r}{did_you_mean(str(first['loc'][-1]), model.model_fields if model else [])}"
-    if first["type"] == "missing":
-        return f"{path!r} is missing: every matrix needs it"
-    more = len(error.errors()) - 1
-    also = f" (and {more} more)" if more else ""
-    return f"{path}: {first['msg'][0].lower()}{first['msg'][1:]}, but it is {first['input']!r}{also}"
 
 
 def _check(matrix: Matrix, where: str) -> None:

@@ -10,10 +10,11 @@ from ..strategies.errors import did_you_mean
 from ..strategies.interface import LEARNER_SIGNALS, REFERENCE_SIGNALS, Traits
 from ..strategies.registry import registry
 from .bank import Loaded
-from .matrix import DatasetEntry, Matrix, Named, StrategyEntry, digest
+from .matrix import DatasetEntry, Matrix, StrategyEntry, digest
 from .pacing import Pacer
 from .rates import Rates
 from .schedules import Fixed, Schedule, load_schedule
+from .strict import Named
 
 CHARGED = ("rates", "amortise_over")
 """What a budget in cost adds to a cell's identity, and not to that of its artefacts."""

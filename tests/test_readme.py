@@ -46,7 +46,7 @@ def test_the_matrix_is_a_matrix():
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"tox run -e ([\w-]+)", README))))
 def test_every_environment_it_names_exists(name):
     matrices, strategies = set(shipped()), {"gstds"}
-    assert name in matrices | {"tests"} | {f"{m}-{s}" for m in matrices for s in strategies}
+    assert name in matrices | {"tests", "bench"} | {f"{m}-{s}" for m in matrices for s in strategies}
 
 
 def test_every_file_it_links_exists():

@@ -16,16 +16,15 @@ from safetensors import safe_open
 
 from ...strategies import UsageError
 from ...strategies.registry import registry
-from .. import environment
-from ..matrix import Named
+from .. import environment, strict
 from ..schedules import Fixed
 from ..store import sound
+from ..strict import Named
 from .costs import Costs
 from .networks import Network, network
 from .operations import Bench, busy, measure
 from .predict import PHASES, Pace, Work, predict
 from .rules import Rule
-from .workload import load_table
 
 TARGET = 0.15
 """A prediction within this share of the measured seconds is a hit."""
@@ -54,7 +53,7 @@ def check(results: Path, device: torch.device, say: Callable[[str], None]) -> Ro
     UsageError
         Where the folder holds no readable results.
     """
-    resolved = load_table(results / "matrix.toml")
+    resolved = strict.load(results / "matrix.toml")
     records = [record for record in map(sound, sorted((results / "cells").glob("*.json"))) if record]
     if not records:
         raise UsageError(f"{results}: no readable cells; run its matrix first: selbench run MATRIX --out {results}")
@@ -188,7 +187,7 @@ def _learner(resolved: Row, dataset: Row, record: Row) -> Network:
 
 def _rule(results: Path, key: str, record: Row, pace: Pace) -> Rule | None:
     """The arm's strategy, made again from its text; None where it selects nothing."""
-    resolved = load_table(results / "matrix.toml")
+    resolved = strict.load(results / "matrix.toml")
     name = next((arm["name"] for arm in resolved["arms"] if arm["key"] == key), "full")
     if name == "full":
         return None

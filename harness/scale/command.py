@@ -13,9 +13,9 @@ import torch
 from ... import __version__
 from ...strategies import UsageError
 from .. import environment
-from ..matrix import Named
 from ..pacing import Pacer
 from ..schedules import Fixed
+from ..strict import Named
 from . import profile as profiles
 from . import workload as workloads
 from .check import check

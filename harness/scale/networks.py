@@ -14,8 +14,8 @@ from ...strategies import UsageError
 from ...strategies.errors import did_you_mean
 from ...strategies.registry import registry
 from ..flops import forward_flops, train_flops
-from ..matrix import Named
 from ..streams import derive
+from ..strict import Named
 
 Build = Callable[[bool], Any]
 """A net with ``forward_features`` and ``head``: on the meta device for True, with weights on the CPU for False."""

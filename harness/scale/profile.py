@@ -11,12 +11,12 @@ from pydantic import Field
 
 from ...strategies import UsageError, keep_count
 from ...strategies.interface import BatchLosses, Pool
-from ..matrix import Part
+from .. import strict
 from ..store import write_bytes
+from ..strict import Part
 from .costs import Affine, Cost, Costs, Measured, Scaled
 from .operations import Bench, begin, signals
 from .rules import Rule
-from .workload import load_table, validate
 
 FLOAT = 4
 """Bytes of a feature."""
@@ -84,7 +84,7 @@ def read(path: Path) -> Profile:
     UsageError
         For an unknown key, a missing source, or a figure that cannot be.
     """
-    profile = validate(Profile, load_table(path), str(path))
+    profile = strict.validate(Profile, strict.load(path), str(path))
     for label, calls in profile.select.items():
         if len(calls.candidates) != len(calls.seconds) or min(calls.candidates) < 1 or min(calls.seconds) <= 0:
             raise UsageError(f"{path}: select.{label}: candidates and seconds must be equally many positive numbers")

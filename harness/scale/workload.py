@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field
 
 from ...strategies import UsageError
-from ...strategies.errors import did_you_mean
+from .. import strict
 from ..datasets.base import Augmentation
-from ..matrix import Named, Part
 from ..schedules import load_schedule
-
-Model = TypeVar("Model", bound=BaseModel)
+from ..strict import Named, Part
 
 
 class Reference(Part):
@@ -119,42 +116,11 @@ def read(name_or_path: str, overrides: list[str] | None = None) -> Workload:
     UsageError
         In one line: what is wrong, where, and the nearest valid word.
     """
-    path = Path(name_or_path)
-    if not name_or_path.endswith(".toml"):
-        known = shipped()
-        if name_or_path not in known:
-            raise UsageError(
-                f"no workload named {name_or_path!r}{did_you_mean(name_or_path, known)} (or give a .toml path)"
-            )
-        path = known[name_or_path]
-    table = load_table(path)
-    for override in overrides or []:
-        _override(table, override)
+    path = strict.find("workload", name_or_path, shipped())
+    table = strict.load(path)
+    for text in overrides or []:
+        strict.override(table, text)
     return parse(table, str(path))
-
-
-def load_table(path: Path) -> dict[str, Any]:
-    """A TOML file's content.
-
-    Raises
-    ------
-    UsageError
-        Where there is none, or it is damaged.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"{path}: no such file; correct the path") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path}: not a readable TOML file: {error}") from None
-
-
-def validate(model: type[Model], table: dict[str, Any], where: str) -> Model:
-    """A table as ``model``; the first thing wrong with it becomes a :class:`UsageError` of one line."""
-    try:
-        return model.model_validate(table)
-    except ValidationError as error:
-        raise UsageError(f"{where}: {_explain(model, error)}") from None
 
 
 def parse(table: dict[str, Any], where: str = "workload") -> Workload:
@@ -165,7 +131,7 @@ def parse(table: dict[str, Any], where: str = "workload") -> Workload:
     UsageError
         For an unknown key, a value out of bounds, or sizes that cannot work.
     """
-    workload = validate(Workload, table, where)
+    workload = strict.validate(Workload, table, where)
     if not workload.batches:
         raise UsageError(f"{where}: batch: name at least one candidate batch, such as 512")
     for batch in workload.batches:
@@ -181,40 +147,3 @@ def parse(table: dict[str, Any], where: str = "workload") -> Workload:
         raise UsageError(f"{where}: reference: passes and images go together: what it is trained on here, and how long")
     load_schedule(workload.schedule.name, **workload.schedule.parameters())
     return workload
-
-
-def _override(table: dict[str, Any], text: str) -> None:
-    key, separator, value = text.partition("=")
-    if not separator or not key:
-        raise UsageError(f"--set {text!r}: write key=value, such as --set passes=10")
-    *parents, last = key.split(".")
-    at: Any = table
-    for parent in parents:
-        at = at.setdefault(parent, {}) if isinstance(at, dict) else None
-    if not isinstance(at, dict):
-        raise UsageError(f"--set {text!r}: {'.'.join(parents)!r} is no table; set the whole list, key=[...]")
-    try:
-        at[last] = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        at[last] = value  # a bare word is a string
-
-
-def _explain(model: type[BaseModel], error: ValidationError) -> str:
-    first = error.errors()[0]
-    path = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"unknown key {path!r}{did_you_mean(str(first['loc'][-1]), _keys(model, first['loc'][:-1]))}"
-    if first["type"] == "missing":
-        return f"{path!r} is missing"
-    return f"{path}: {first['msg'][0].lower()}{first['msg'][1:]}, but it is {first['input']!r}"
-
-
-def _keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """The keys of the table that ``location`` stands in."""
-    for part in location:
-        if isinstance(part, str) and part in model.model_fields:
-            annotation = model.model_fields[part].annotation
-            inner = [k for k in (annotation, *get_args(annotation)) if isinstance(k, type) and issubclass(k, BaseModel)]
-            if inner:
-                model = inner[0]
-    return list(model.model_fields)

@@ -1,0 +1,139 @@
+"""TOML tables read strictly: what is wrong becomes one line that names the key and the nearest valid one."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..strategies import UsageError
+from ..strategies.errors import did_you_mean
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Part(BaseModel):
+    """A table: unknown keys are errors, and nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Named(BaseModel):
+    """A registered name; every other key of the table is a parameter of it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+    def parameters(self) -> dict[str, Any]:
+        """The parameters as written."""
+        return dict(self.model_extra or {})
+
+
+def find(kind: str, name_or_path: str, shipped: Mapping[str, Path]) -> Path:
+    """The path of a ``kind`` of TOML file: as given, or of a shipped one.
+
+    Raises
+    ------
+    UsageError
+        For a name that is not shipped.
+    """
+    if name_or_path.endswith(".toml"):
+        return Path(name_or_path)
+    if name_or_path not in shipped:
+        hint = did_you_mean(name_or_path, shipped)
+        raise UsageError(f"no {kind} named {name_or_path!r}{hint} (or give a .toml path)")
+    return shipped[name_or_path]
+
+
+def load(path: Path, hint: str = "correct the path") -> dict[str, Any]:
+    """A TOML file's content; ``hint`` is what to do where there is none.
+
+    Raises
+    ------
+    UsageError
+        Where there is none, or it is damaged.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file; {hint}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: not a readable TOML file: {error}") from None
+
+
+def override(table: dict[str, Any], text: str) -> str:
+    """Apply one ``key=value`` to a table, by dotted key (list entries by number); gives the key.
+
+    Raises
+    ------
+    UsageError
+        Where the text is no such thing, or the key leads nowhere.
+    """
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise UsageError(f"--set {text!r}: write key=value, such as --set passes=10")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value  # a bare word is a string
+    *parents, last = key.split(".")
+    at: Any = table
+    for parent in parents:
+        if isinstance(at, list) and parent.isdigit() and int(parent) < len(at):
+            at = at[int(parent)]
+        elif isinstance(at, dict):
+            at = at.setdefault(parent, {})
+        else:
+            raise UsageError(f"--set {text!r}: there is no table {parent!r} on the way to {key!r}")
+    if not isinstance(at, dict):
+        raise UsageError(
+            f"--set {text!r}: {'.'.join(parents)!r} is no table; for a list write {parents[-1]}.0.{last}=..."
+        )
+    at[last] = parsed
+    return key
+
+
+def validate(model: type[Model], table: dict[str, Any], where: str) -> Model:
+    """A table as ``model``.
+
+    Raises
+    ------
+    UsageError
+        For the first thing that is wrong, in one line.
+    """
+    try:
+        return model.model_validate(table)
+    except ValidationError as error:
+        raise UsageError(f"{where}: {_explain(model, error)}") from None
+
+
+def _explain(model: type[BaseModel], error: ValidationError) -> str:
+    first = error.errors()[0]
+    path = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        within = _model_at(model, first["loc"][:-1])
+        return f"unknown key {path!r}{did_you_mean(str(first['loc'][-1]), within.model_fields if within else [])}"
+    if first["type"] == "missing":
+        return f"{path!r} is missing: add it"
+    more = len(error.errors()) - 1
+    also = f" (and {more} more)" if more else ""
+    return f"{path}: {first['msg'][0].lower()}{first['msg'][1:]}, but it is {first['input']!r}{also}"
+
+
+def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """The table that an error's location stands in, for its list of keys."""
+    for part in location:
+        if isinstance(part, int):
+            continue
+        field = model.model_fields.get(part)
+        if field is None:
+            return None
+        inner = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)]
+        models = [kind for kind in inner if issubclass(kind, BaseModel)]
+        if not models:
+            return None
+        model = models[0]
+    return model
