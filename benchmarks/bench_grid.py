@@ -13,20 +13,16 @@ from selbench.harness.run import Request, run
 
 from .conftest import Meter
 
-SEEDS = 4
-CELLS = 3 * SEEDS
-"""Of ``full``, ``uniform`` and ``full-all``, all of one shape and nearly one length."""
-
-SHORT, LONG = 1, 12
-"""Passes of each cell."""
+SIZES = {"small": (1, 2), "usual": (4, 12)}
+"""Seeds, each with three cells of one shape (``full``, ``uniform``, ``full-all``), and the passes of a long cell."""
 
 
-def seconds(folder: Path, workers: int, passes: int) -> float:
-    """A matrix of ``CELLS`` cells of one shape, from an empty folder to its last record."""
+def seconds(folder: Path, workers: int, seeds: int, passes: int) -> float:
+    """A matrix of three cells a seed, from an empty folder to its last record."""
     matrix = parse(
         {
             "name": "grid",
-            "seeds": SEEDS,
+            "seeds": seeds,
             "ladder": [1.0],
             "batch": 64,
             "buckets": 1,
@@ -43,28 +39,30 @@ def seconds(folder: Path, workers: int, passes: int) -> float:
     return time.perf_counter() - begun
 
 
-def test_grid(meter: Meter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", SIZES)
+def test_grid(meter: Meter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """k workers against one, k the number of cores, the learner on one thread.
 
     Starting a worker takes seconds, whatever it is given to do; short and long cells tell it apart from the rest.
     """
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     workers = max(2, os.cpu_count() or 2)
+    seeds, long = SIZES[name]
     taken = {
-        (count, passes): seconds(tmp_path / f"{count}-{passes}", count, passes)
-        for passes in (SHORT, LONG)
+        (count, passes): seconds(tmp_path / f"{count}-{passes}", count, seeds, passes)
+        for passes in (1, long)
         for count in (1, workers)
     }
-    times = (taken[1, LONG] - taken[1, SHORT]) / (taken[workers, LONG] - taken[workers, SHORT])
+    times = (taken[1, long] - taken[1, 1]) / (taken[workers, long] - taken[workers, 1])
     meter(
-        lambda: seconds(tmp_path / "again", workers, SHORT),
+        lambda: seconds(tmp_path / "again", workers, seeds, 1),
         suite="grid",
-        case=f"{workers} workers, {CELLS} cells",
+        case=f"{workers} workers, {3 * seeds} cells of {long} passes",
         size=workers,
         once=True,
-        one_worker_s=taken[1, LONG],
-        workers_s=taken[workers, LONG],
-        times_with_start=taken[1, LONG] / taken[workers, LONG],
+        one_worker_s=taken[1, long],
+        workers_s=taken[workers, long],
+        times_with_start=taken[1, long] / taken[workers, long],
         times=times,
         efficiency=times / workers,
     )

@@ -19,6 +19,7 @@ SMALL = {
     "bench_solver.py": "32-512 and not networkx",
     "bench_select.py": "128-512 or step-8",
     "bench_report.py": "[100]",
+    "bench_grid.py": "small",
     "bench_tax.py": "test_tax and 0",
     "bench_features.py": "20000 and (extract or epoch) and not cold",
 }
