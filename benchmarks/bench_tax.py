@@ -24,7 +24,7 @@ from selbench.strategies import Pool, load
 
 from .conftest import Meter
 
-TURNS = 7
+TURNS = 9
 RECIPE = Recipe(lr=0.05)
 WIDTH_OF_FEATURES = 512
 
@@ -126,7 +126,7 @@ def settings(device: torch.device) -> dict[str, Setting]:
     if device.type == "cuda":
         return {"ResNet-18, 32 px, bf16": Setting(64, 32, 512, 40, device)}
     return {
-        "ResNet-18 width 8, 8 px": Setting(8, 8, 64, 20, device),
+        "ResNet-18 width 8, 8 px": Setting(8, 8, 64, 60, device),
         "ResNet-18 width 16, 16 px": Setting(16, 16, 128, 8, device),
     }
 
