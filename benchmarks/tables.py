@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from .harness_targets import of_ceiling, of_features, of_grid, of_tax
 from .targets import Target, of_report, of_select, of_solver
 from .timings import COS, OVERLAP, Row, Run, best_peer
 
@@ -156,6 +157,10 @@ def markdown(run: Run, figures: dict[str, str]) -> str:
         "solver": ("The Fiedler solver", solver, of_solver),
         "select": ("Every `select`", select, of_select),
         "report": ("Building a report", None, of_report),
+        "tax": ("The harness tax", None, of_tax),
+        "ceiling": ("Realised speed-up and its ceiling", None, of_ceiling),
+        "grid": ("Grid throughput", None, of_grid),
+        "features": ("Features in a file", None, of_features),
     }
     for suite in [suite for suite in run.suites if suite != "step"]:
         title, body, aims = sections.get(suite, (suite.capitalize(), None, None))

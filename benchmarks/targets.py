@@ -46,6 +46,11 @@ def of_solver(run: Run) -> Iterator[Target]:
         else:
             times = peer.seconds / narrow[size].seconds
             yield Target(text, f"{times:.2f} times ({peer.case})", times >= AGAINST_BEST)
+        peer = best_peer(run, size, 512, forming=True)
+        if peer is not None:
+            times = peer.seconds / narrow[size].seconds
+            both = f"B = {size:,}, d = 512: the same, every peer starting from the features as ours does"
+            yield Target(both, f"{times:.2f} times ({peer.case})", times >= AGAINST_BEST)
     slower = [f"B = {size:,}" for size in narrow if size in numpy and numpy[size].seconds < narrow[size].seconds]
     if narrow.keys() & numpy.keys():
         told = f"slower at {', '.join(slower)}" if slower else "never slower"

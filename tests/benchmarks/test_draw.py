@@ -12,9 +12,10 @@ from xml.etree import ElementTree
 import pytest
 
 from selbench.benchmarks.draw import write
+from selbench.benchmarks.harness_targets import of_ceiling, of_features, of_grid, of_tax
 from selbench.benchmarks.tables import markdown
 from selbench.benchmarks.targets import of_report, of_select, of_solver
-from selbench.benchmarks.timings import Run, best_peer
+from selbench.benchmarks.timings import Row, Run, best_peer
 
 RIGHT = {"cos": 1.0, "overlap": 1.0, "gap": 0.03, "host": True, "formed": True}
 WRONG = {**RIGHT, "cos": 0.5, "overlap": 0.2}
@@ -134,6 +135,7 @@ def test_targets_of_the_solver(made):
         ("B = 1,024, d = 512", True),  # 50 times as fast as NumPy
         ("B = 2,048, d = 512", False),  # 50 times again, where 100 are asked for
         ("B = 1,024, d = 512", True),  # 4 times as fast as the best right peer
+        ("B = 1,024, d = 512", True),  # 6 times, when that one has to form its matrix
         ("B = 2,048, d = 512", True),
         ("B = 4,096, d = 512", None),
         ("never slower than numpy.linalg.eigh, from B = 32 on", True),
@@ -157,6 +159,26 @@ def test_share_of_a_step(made):
 
 def test_targets_of_the_report(made):
     assert [target.met for target in of_report(Run.read(made()))] == [True, True]
+
+
+def harness_run(device="cpu"):
+    rows = [
+        Row("tax", "small", 64, 0, 1.0, 1.0, 1.0, 1.0, 3, {"ratio": 1.02}),
+        Row("tax", "large", 64, 0, 1.0, 1.0, 1.0, 1.0, 3, {"ratio": 1.05}),
+        Row("ceiling", "slow", 2048, 0, 1.0, 1.0, 1.0, 1.0, 3, {"share": 0.8}),
+        Row("grid", "2 workers", 2, 0, 1.0, 1.0, 1.0, 1.0, 1, {"one_worker_s": 9.0, "efficiency": 0.95}),
+        Row("features", "epoch", 1_000_000, 2048, 1.0, 1.0, 1.0, 1.0, 1, {"peak": 3e9, "target": 2e9}),
+    ]
+    return Run("2026-01-02T03:04:05", {"device": device}, rows, [])
+
+
+def test_targets_of_the_harness():
+    run = harness_run()
+    assert [target.met for target in of_tax(run)] == [True, False]
+    assert [target.met for aims in (of_ceiling, of_grid, of_features) for target in aims(run)] == [None, True, False]
+    assert [target.met for target in of_ceiling(harness_run("H200"))] == [False]
+    fewer = Run(run.when, run.facts, [row for row in run.rows if row.suite == "grid"], [])
+    assert [target.met for aims in (of_ceiling, of_features) for target in aims(fewer)] == [None, None]
 
 
 def test_other_suites_get_a_plain_table(made):
