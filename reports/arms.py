@@ -59,6 +59,7 @@ class _Arms:
             "clock": self.provenance(arm),
             "phases": phases,
             "overhead_seconds": mean([overhead(timed) for timed in timings]),
+            "uncounted": sorted({name for cell in cells for name in cell.picks.uncounted}),
             "selection": _selection(phases, flops["marginal"], seconds["marginal"]),
             "artefacts": sorted(ids or ()),
             "break_even_runs": self.break_even(arm, full) if arm.role == "strategy" and full else None,

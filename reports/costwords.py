@@ -15,8 +15,18 @@ def selecting(panel: Panel) -> list[Row]:
 
 
 def selection_words(summary: Row, panel: Panel) -> str:
-    """What selecting took of all FLOPs and of all seconds, and how much slower its FLOPs are than training's."""
-    arms = selecting(panel)
+    """What selecting took, how much slower its FLOPs are than training's, and whose FLOPs are not all counted."""
+    return " ".join(filter(None, (_shares(summary, selecting(panel)), _uncounted(panel))))
+
+
+def _uncounted(panel: Panel) -> str:
+    """Which strategies call operators that count as zero."""
+    found = [(arm["label"], names(arm["uncounted"], _NAMED)) for arm in panel.role("strategy") if arm["uncounted"]]
+    return " ".join(f"The FLOPs of {label} leave out {what}, which no formula counts." for label, what in found)
+
+
+def _shares(summary: Row, arms: list[Row]) -> str:
+    """Selection's part of all FLOPs and of all seconds."""
     if not arms:
         return ""
     parts = [arm["selection"] for arm in arms]

@@ -12,7 +12,7 @@ from .heatmaps import class_balance, sensitivity
 from .phases import phase_bars
 from .style import Drawing, drawing_rules
 from .view import ACCOUNTS, Panel, Report, Row
-from .wording import QUESTIONS
+from .wording import QUESTIONS, questions
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _references(report: Report) -> Iterator[Placed]:
     for panels in by_dataset.values():
         if len(panels) < 2:
             continue
-        for question, (_, against) in QUESTIONS.items():
+        for question, (_, against) in questions(report.results.matrix.budget).items():
             rows = [[row for row in _drawn(p, report.question(p, question)) if row["reference"]] for p in panels]
             title = f"{panels[0].dataset['title']}: difference {against}, by reference"
             drawing = sensitivity(f"reference-{question}-{panels[0].key}", title, panels, rows)

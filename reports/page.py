@@ -88,7 +88,7 @@ def context(report: Report, figures: Sequence[Placed]) -> dict[str, Any]:
         "matrix": summary["matrix"],
         "cells": summary["cells"],
         "ready": summary["cells"]["done"] > 0,
-        "questions": wording.QUESTIONS,
+        "questions": wording.questions(summary["matrix"]["budget"]),
         "cost_words": wording.COST_WORDS,
         "account_words": wording.ACCOUNT_WORDS,
         "accounts": ACCOUNTS,

@@ -178,6 +178,7 @@ def _picks(record: Mapping[str, Any]) -> Picks:
         max_repeats=None if repeats is None else _whole(repeats),
         mean_picked_loss=_optional(record["mean_picked_loss"]),
         diagnostics={_text(name): _optional(value) for name, value in record["diagnostics"].items()},
+        uncounted=tuple(map(_text, record.get("uncounted", ()))),
     )
 
 

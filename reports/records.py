@@ -130,7 +130,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Picks:
-    """What was picked: counts, realised keep ratio, class balance, repeats."""
+    """What was picked: counts, realised keep ratio, class balance, repeats.
+
+    ``uncounted`` names operators of the strategy that went into the ledger as zero, for want of a formula.
+    """
 
     steps: int
     trained_samples: int
@@ -142,6 +145,7 @@ class Picks:
     max_repeats: int | None
     mean_picked_loss: float | None
     diagnostics: Mapping[str, float | None]
+    uncounted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,6 +34,15 @@ QUESTIONS = {
 }
 
 
+def questions(budget: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """The questions; where the budget is a cost, full training has the same one and not the same passes."""
+    equal = [f"at equal {word}" for kind, word in (("flops", "FLOPs"), ("seconds", "seconds")) if kind in budget]
+    if not equal:
+        return QUESTIONS
+    asked, against = QUESTIONS["accuracy"]
+    return {**QUESTIONS, "accuracy": (asked, against.replace("at equal passes", equal[0]))}
+
+
 def _present(value: float | None) -> bool:
     return value is not None and not math.isnan(value)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
-from synthetic import write_results
+from synthetic import checksum, write_results
 from timed import write_timing
 
 from selbench.reports import markdown, page
@@ -22,7 +23,7 @@ from selbench.reports.style import drawing_rules
 from selbench.reports.summary import summarise
 from selbench.reports.terminal import print_summary
 from selbench.reports.view import Report, comparable
-from selbench.reports.wording import ratio
+from selbench.reports.wording import questions, ratio
 
 SAVED = "FLOPs saved, but no seconds: gstds (0.60× the FLOPs, 1.10× the seconds)."
 
@@ -183,3 +184,24 @@ def test_the_loops_own_seconds_are_drawn(report: Report, untimed: Report) -> Non
         with drawing_rules():
             svg = phase_bars("p", "t", one.panels[0], "seconds", "marginal").svg
         assert (b"the loop itself" in svg) is there
+
+
+def test_operators_that_no_formula_counts_are_named(tmp_path: Path) -> None:
+    root = tmp_path / "run"
+    quiet = judged(root, timed=False)
+    assert "leave out" not in plain(page.render(quiet, []))
+    path = next(p for p in (root / "cells").iterdir() if json.loads(p.read_text())["arm_label"] == "gstds")
+    record = json.loads(path.read_text())
+    record["selection"]["uncounted"] = ["aten._fft_r2c"]
+    path.write_text(json.dumps(record | {"checksum": checksum(record)}))
+    results = Results.read(root)
+    said = plain(page.render(Report.of(summarise(results), results), []))
+    assert "The FLOPs of gstds leave out aten._fft_r2c, which no formula counts." in said
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [({"passes": 4}, "equal passes"), ({"flops": 1e9}, "equal FLOPs"), ({"seconds": 60}, "equal seconds")],
+)
+def test_full_training_is_compared_at_what_the_budget_is_in(budget: dict[str, float], words: str) -> None:
+    assert questions(budget)["accuracy"][1] == f"against full training at {words}"
