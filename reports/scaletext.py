@@ -117,11 +117,14 @@ def tables(table: Mapping[str, Any], *, every: bool = False) -> Iterator[tuple[s
     if "check" in table:
         check = table["check"]
         source = "timing pass" if check["timed"] else "ordinary cells"
-        yield (
-            f"Predicted over measured seconds, {check['results']} ({source})",
-            ["arm", *PHASES[:-1], "predicted", "measured", "ratio", "figures"],
-            [_checked(row) for row in check["rows"]],
-        )
+        head = ["arm", *PHASES[:-1], "predicted", "measured", "ratio"]
+        rows = [_checked(row) for row in check["rows"]]
+        if all(row["basis"] == "measured" for row in check["rows"]):
+            source += "; every operation measured here"
+        else:
+            head.append("figures")
+            rows = [[*cells, row["basis"]] for cells, row in zip(rows, check["rows"], strict=True)]
+        yield f"Predicted over measured seconds, {check['results']} ({source})", head, rows
 
 
 def _pays(arm: Mapping[str, Any], every: bool) -> list[str]:
@@ -194,7 +197,7 @@ def _checked(row: Mapping[str, Any]) -> list[str]:
         cells.append(ratio(predicted / measured) if measured > 0.01 * row["seconds"]["measured"] else NONE)
     name = row["label"] if row["rung"] == 1 else f"{row['label']} at {row['rung']:g}"
     whole = [span(row["seconds"][what]) for what in ("predicted", "measured")]
-    return [name, *cells, *whole, ratio(row["ratio"]), row["basis"]]
+    return [name, *cells, *whole, ratio(row["ratio"])]
 
 
 def remarks(table: Mapping[str, Any]) -> Iterator[str]:

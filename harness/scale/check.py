@@ -60,9 +60,10 @@ def check(results: Path, device: torch.device, say: Callable[[str], None]) -> Ro
     timings = [record for record in map(sound, sorted((results / "timing").glob("*.json"))) if record]
     timings = [record for record in timings if record["kind"] == "cell"]
     roles = {arm["key"]: arm["role"] for arm in resolved["arms"]}
-    notes = _notes(records + timings, device)
+    against = timings or records
+    notes = _notes(against, device)
     threads = torch.get_num_threads()
-    torch.set_num_threads(records[0]["environment"]["threads"])
+    torch.set_num_threads(against[0]["environment"]["threads"])
     rows: list[Row] = []
     try:
         for dataset in resolved["datasets"]:

@@ -135,11 +135,13 @@ def test_without_a_strategy_the_figure_says_so(table):
 
 
 def test_every_row_of_every_table_says_where_its_figures_are_from(table):
-    for _, columns, rows in tables(table, every=True):
-        assert columns[-1] == "figures"
+    for title, columns, rows in tables(table, every=True):
         for row in rows:
             assert len(row) == len(columns)
-            assert row[-1].startswith(("measured", "extrapolated"))
+            if columns[-1] == "figures":
+                assert row[-1].startswith(("measured", "extrapolated"))
+            else:
+                assert "every operation measured here" in title
 
 
 def test_the_answers_are_in_words(table):
@@ -147,7 +149,10 @@ def test_the_answers_are_in_words(table):
     assert [row[5] for row in pays] == ["–", "anything", "5 ms", "never"]
     assert pays[1][2] == "1.67 of 1.88×"
     assert [row[1] for row in sweep] == ["up to B ≈ 32", "at every B", "from B ≈ 20, up to B ≈ 40"]
-    assert check[0][-2] == "1.10×"
+    assert check[0][-1] == "1.10×"
+    table["check"]["rows"][0]["basis"] = "extrapolated (from batch 8)"
+    *_, (_, columns, rows) = tables(table)
+    assert columns[-1] == "figures" and rows[0][-2:] == ["1.10×", "extrapolated (from batch 8)"]
 
 
 def printed(table, tmp_path, encoding="utf-8", width=80):
