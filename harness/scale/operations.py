@@ -34,7 +34,7 @@ EFFORT = 6.0
 BYTES = 1 << 30
 """Made-up inputs stay below this."""
 
-_STEPS = 4
+_STEPS = 12
 """Steps of the loop between two readings of its clock, where they are short."""
 
 _SHORT = 0.5
@@ -191,6 +191,9 @@ class Loop:
 
     def _round(self, trainer: Trainer, size: int, steps: int) -> dict[str, float]:
         """Seconds a step by phase over a few steps; ``other`` is what stood on the wall clock besides."""
+        if steps > 1:  # the first steps after another size find caches and memory of that one
+            trainer.pacer = self._pacer(size, _STEPS // 4)
+            trainer.run()
         trainer.pacer = self._pacer(size, steps)
         before = {phase: account.seconds for phase, account in trainer.ledger.phases.items()}
         _settle(self.bench.device)
