@@ -36,8 +36,11 @@ def of_ceiling(run: Run) -> Iterator[Target]:
 
 def of_grid(run: Run) -> Iterator[Target]:
     """Throughput of several workers."""
-    row = max(run.of("grid"), key=lambda row: row.info["one_worker_s"])
+    row = next((row for row in run.of("grid") if "efficiency" in row.info), None)
     text = f"k workers at least {EFFICIENCY:g} k times as fast as one, their start-up left out"
+    if row is None:
+        yield Target(text, "not measured in this run", None)
+        return
     yield Target(text, f"{row.info['efficiency']:.2f} k ({row.case})", row.info["efficiency"] >= EFFICIENCY)
 
 

@@ -177,6 +177,8 @@ def test_targets_of_the_harness():
     assert [target.met for target in of_tax(run)] == [True, False]
     assert [target.met for aims in (of_ceiling, of_grid, of_features) for target in aims(run)] == [None, True, False]
     assert [target.met for target in of_ceiling(harness_run("H200"))] == [False]
+    short = Row("grid", "few", 2, 0, 1.0, 1.0, 1.0, 1.0, 1, {"one_worker_s": 3.0})
+    assert [target.met for target in of_grid(Run(run.when, run.facts, [short], []))] == [None]
     fewer = Run(run.when, run.facts, [row for row in run.rows if row.suite == "grid"], [])
     assert [target.met for aims in (of_ceiling, of_features) for target in aims(fewer)] == [None, None]
 
