@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..strategies import UsageError
 from ..strategies.interface import Pool
 from ..strategies.registry import registry
 from . import environment as here
@@ -89,7 +90,11 @@ def prepare(worker: Worker, task: Task, *, metered: bool = True) -> Trainer:
 def _pace(worker: Worker, task: Task) -> list[list[float]]:
     record = worker.store.cell(task.uses["replay"])
     assert record is not None
-    pace: list[list[float]] = record["selection"]["pace"]
+    pace: list[list[float]] | None = record["selection"].get("pace")
+    if pace is None:
+        raise UsageError(
+            f"cell {record['id']} does not say its steps: an older version made it; remove its record and run again"
+        )
     return pace
 
 
