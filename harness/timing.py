@@ -97,6 +97,7 @@ def _named(task: Task, id: str, block: int, position: int) -> dict[str, Any]:
 def _artefact(worker: Worker, task: Task) -> tuple[Ledger, float]:
     """Make an artefact once more, beside an empty cache, and throw it away."""
     # Beside the real cache: a system's folder for temporary files may be memory.
+    worker.context.cache_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=worker.context.cache_dir) as empty:
         context = replace(worker.context, cache_dir=Path(empty))
         _, ledger, _ = artefacts.made(Worker(context, worker.bank), task)

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from selbench.harness.ledger import PHASES
+from selbench.harness.matrix import parse
+from selbench.harness.run import Request, run
 from selbench.harness.store import Store, checksum
 from selbench.harness.timing import missing
 
@@ -19,6 +21,13 @@ def timed(tmp_path_factory):
 
 def timings(out):
     return [json.loads(p.read_text()) for p in (out / "timing").glob("*.json")]
+
+
+def test_artefacts_are_timed_where_nothing_has_been_cached_yet(tiny, tmp_path):
+    tiny |= {"seeds": 1, "timing": {"seeds": 1}, "ladder": [1.0]}
+    request = Request(out=tmp_path / "out", cache_dir=tmp_path / "none" / "yet", device="cpu", executor="inline")
+    assert not run(parse(tiny), request).failed
+    assert "reference" in {row["kind"] for row in timings(tmp_path / "out")}
 
 
 def test_every_arm_and_artefact_of_a_block_is_timed_once(train, tiny, timed):
