@@ -15,6 +15,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW, ttost_paired
 
 from selbench.reports import statistics as s
+from selbench.reports.statistics import flips
 
 quick = settings(max_examples=40, deadline=None)
 points = st.floats(-20, 20, allow_nan=False).map(lambda x: round(x, 3))
@@ -121,7 +122,7 @@ def test_all_flips_are_counted_up_to_the_exact_range(step: float) -> None:
 
 def test_beyond_the_exact_range_a_fixed_sample_of_flips_comes_close() -> None:
     d = np.random.default_rng(6).normal(0.3, 1.0, s.EXACT_PAIRS + 1)
-    exact = s._flips_reaching(d, d.sum() - 1e-9) / 2**d.size
+    exact = flips._flips_reaching(d, d.sum() - 1e-9) / 2**d.size
     found = s.sign_flip_test(d)
     assert 0.001 < exact < 0.5 and found != exact
     assert found == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / 50_000))
