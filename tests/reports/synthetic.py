@@ -54,6 +54,10 @@ def write_results(
     collapse: Iterable[tuple[str, int]] = (),
     missing: Iterable[tuple[str, int]] = (),
     failed: Iterable[tuple[str, int]] = (),
+    effects_on: Mapping[str, Mapping[str, float]] | None = None,
+    noises: Mapping[str, float] | None = None,
+    ladders: Iterable[str] = (),
+    interval: str | None = None,
 ) -> Path:
     """Write a results folder and return its path.
 
@@ -86,7 +90,17 @@ def write_results(
     pays : mapping, optional
         The ``[analysis.pays]`` table.
     collapse, missing, failed : iterable of (label, seed)
-        Runs at chance accuracy, runs without a record, and runs with a failure record (on every dataset).
+        Runs at chance accuracy, runs without a record, and runs with a failure record (on every dataset). A
+        strategy's own rung goes by ``"LABEL 0.25"``.
+    effects_on : mapping of dataset to mapping of label to points, optional
+        Effects that are not those of the other datasets.
+    noises : mapping of label to points, optional
+        SD of a run's own noise where it is not ``noise``.
+    ladders : iterable of label
+        Strategies with a ladder of their own: runs on smaller shares of the budget (role ``rung``), which lose
+        ``halving`` points for each halving.
+    interval : str, optional
+        The ``interval`` of ``[analysis]``; None leaves the key out.
     """
     root = Path(path)
     effects = dict(EFFECTS if effects is None else effects)
@@ -94,7 +108,8 @@ def write_results(
     dataset_tables, arms = [], []
     for name in datasets:
         dataset_tables.append(_dataset(name, test_n, margin))
-        arms += _arms(name, list(references), effects, ratios or {}, twin_effect, halving)
+        own = {**effects, **(effects_on or {}).get(name, {})}
+        arms += _arms(name, list(references), own, ratios or {}, twin_effect, halving, set(ladders))
     matrix = {
         "version": 1,
         "name": "synthetic",
@@ -109,6 +124,7 @@ def write_results(
             "amortise_over": 20,
             "primary": [f"{first}:{q}" for q in ("accuracy", "picking", "pays")] if primary is None else list(primary),
             "pays": {"account": "amortised", "cost": "total_flops", "ladder": "full", **(pays or {})},
+            **({"interval": interval} if interval else {}),
         },
         "requested": {"strategies": list(effects), "seeds": list(range(seeds))},
         "datasets": dataset_tables,
@@ -125,14 +141,15 @@ def write_results(
     collapse, missing, failed = set(collapse), set(missing), set(failed)
     for number, arm in enumerate(arms):
         for seed in range(seeds):
-            if (arm["label"], seed) in missing:
+            if (arm["_name"], seed) in missing:
                 continue
-            if (arm["label"], seed) in failed:
+            if (arm["_name"], seed) in failed:
                 _write_failure(root, arm, seed)
                 continue
             draw = np.random.default_rng([11, number, seed])
-            points = full_accuracy + arm["_effect"] + shared[arm["dataset"], seed] + draw.normal(0.0, noise)
-            if (arm["label"], seed) in collapse:
+            own = draw.normal(0.0, (noises or {}).get(arm["label"], noise))
+            points = full_accuracy + arm["_effect"] + shared[arm["dataset"], seed] + own
+            if (arm["_name"], seed) in collapse:
                 points = 100.0 / CLASSES
             _write_cell(root, arm, seed, min(max(points / 100.0, 0.0), 1.0), test_n, draw)
     return root
@@ -166,11 +183,12 @@ def _arms(
     ratios: Mapping[str, float],
     twin_effect: float,
     halving: float,
+    ladders: set[str],
 ) -> list[dict[str, Any]]:
     def arm(label: str, role: str, effect: float, **more: Any) -> dict[str, Any]:
         reference = more.pop("reference", "")
         return {
-            "key": _key(dataset, reference, label),
+            "key": more.pop("key", _key(dataset, reference, label)),
             "label": label,
             "role": role,
             "dataset": dataset,
@@ -184,6 +202,7 @@ def _arms(
             "rung": more.pop("rung", 1.0),
             "twin": more.pop("twin", ""),
             "settings": "lr=0.1",
+            "_name": more.pop("_name", label),
             "_effect": effect,
             "_ratio": more.pop("ratio", ratios.get(label, RATIO)),
         }
@@ -197,14 +216,16 @@ def _arms(
     if "static" in effects:
         arms.append(arm("uniform twin of static", "twin", twin_effect - 0.2, cadence="run"))
     for label, effect in effects.items():
-        if label == "static":
-            own = _key(dataset, "", "uniform twin of static")
-            arms.append(arm(label, "strategy", effect, name=label, strategy="Static()", cadence="run", twin=own))
-            continue
-        for reference in references:
-            more = {"name": label, "strategy": f"{label.title()}()", "reference": reference, "twin": whole}
-            signal = "learner" if label in SCORES_LEARNER else "frozen"
-            arms.append(arm(label, "strategy", effect, signal=signal, **more))
+        static = label == "static"
+        own = _key(dataset, "", "uniform twin of static") if static else whole
+        for reference in [""] if static else references:
+            more = {"name": label, "strategy": f"{label.title()}()", "reference": reference}
+            more |= {"cadence": "run"} if static else {"signal": "learner" if label in SCORES_LEARNER else "frozen"}
+            if label in ladders:
+                for q in RUNGS[:-1]:
+                    own_rung = {"key": _key(dataset, reference, label, q), "_name": _rung(label, q), "rung": q, **more}
+                    arms.append(arm(label, "rung", effect + halving * math.log2(q), **own_rung))
+            arms.append(arm(label, "strategy", effect, twin=own, **more))
     return arms
 
 
@@ -213,7 +234,7 @@ def _rung(label: str, q: float) -> str:
 
 
 def _artefact_ids(arm: Mapping[str, Any], seed: int) -> list[str]:
-    if arm["role"] != "strategy":
+    if arm["role"] not in ("strategy", "rung"):
         return []
     if arm["cadence"] == "run":
         return [_key("proxy", arm["dataset"], seed)]
@@ -289,7 +310,7 @@ def _write_cell(
         "data": _line(0.0, candidates, jitter),
         "score": _line(FORWARD * scored, scored, jitter),
         "reference": _line(0.0, 0, jitter),
-        "select": _line(1e3 * candidates if arm["role"] == "strategy" else 0.0, candidates, jitter),
+        "select": _line(1e3 * candidates if arm["role"] in ("strategy", "rung") else 0.0, candidates, jitter),
         "train": _line(TRAIN * trained, trained, jitter),
         "eval": _line(FORWARD * test_n, test_n, jitter),
     }
