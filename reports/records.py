@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 PHASES = ("data", "score", "reference", "select", "train")
 """The phases that count; ``eval`` is on the ledger but in no total."""
 
-Role = Literal["strategy", "full", "uniform", "twin", "full-all"]
+Role = Literal["strategy", "rung", "full", "uniform", "twin", "full-all"]
 LadderName = Literal["full", "uniform"]
 TimedKind = Literal["cell", "features", "reference", "proxy"]
 TIMED_KINDS: tuple[TimedKind, ...] = ("cell", "features", "reference", "proxy")
 LADDERS: tuple[LadderName, ...] = ("full", "uniform")
 ACCOUNTS = ("marginal", "amortised", "standalone")
 COSTS = ("learner_flops", "total_flops", "wall_clock")
-ROLES = ("strategy", "full", "uniform", "twin", "full-all")
+ROLES = ("strategy", "rung", "full", "uniform", "twin", "full-all")
+TUNINGS = ("none", "grid")
+INTERVALS = ("t", "sign-flip")
+LR_SOURCES = ("declared", "val", "full")
 
 TIMED = "timing pass"
 ORDINARY = "ordinary cells"
@@ -32,7 +35,10 @@ class ResultsError(ValueError):
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set of the matrix: ``margin`` in points, ``collapse`` an accuracy in [0, 1], the rest as shown."""
+    """A data set of the matrix: ``margin`` in points, ``collapse`` an accuracy in [0, 1], the rest as shown.
+
+    ``budget`` is the data set's own where merged folders had unlike ones; empty where the matrix's holds.
+    """
 
     name: str
     spec: str
@@ -46,11 +52,17 @@ class Dataset:
     test: int
     margin: float
     collapse: float
+    budget: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One row of the comparison: everything but the seed. ``rung`` is its share of the budget, in (0, 1]."""
+    """One row of the comparison: everything but the seed. ``rung`` is its share of the budget, in (0, 1].
+
+    A role ``rung`` is a strategy on a smaller budget, on the way up to the ``strategy`` itself. ``lr`` is the
+    learning rate it ran at (None where an old folder does not say), ``lr_factor`` times that of its ``base`` arm
+    (itself where untuned), chosen by ``lr_from``: ``declared``, on ``val``, or as ``full``'s was.
+    """
 
     key: str
     label: str
@@ -66,6 +78,10 @@ class Arm:
     rung: float
     twin: str
     settings: str
+    lr: float | None = None
+    lr_factor: float = 1.0
+    base: str = ""
+    lr_from: str = "declared"
 
 
 @dataclass(frozen=True)
@@ -78,11 +94,20 @@ class Pays:
 
 
 @dataclass(frozen=True)
+class Grid:
+    """The learning rates that each arm was tuned over, as factors of its base, and the seeds it was tuned with."""
+
+    factors: tuple[float, ...]
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Matrix:
     """The matrix as run, resolved. ``learner`` and ``budget`` are shown, not interpreted.
 
     ``source`` is what was named to ``selbench run``, and ``overrides`` the settings changed by ``--set``;
-    ``timing_seeds`` is how many seeds a timing pass was asked for, 0 without one.
+    ``timing_seeds`` is how many seeds a timing pass was asked for, 0 without one; ``grid`` is None untuned;
+    ``sources`` are the matrices that a merged folder was made of.
     """
 
     name: str
@@ -90,10 +115,12 @@ class Matrix:
     identity: str
     seeds: tuple[int, ...]
     tuning: str
+    grid: Grid | None
     learner: Mapping[str, Any]
     budget: Mapping[str, Any]
     alpha: float
     amortise_over: float
+    interval: str
     primary: tuple[str, ...]
     pays: Pays
     requested_strategies: tuple[str, ...]
@@ -101,6 +128,7 @@ class Matrix:
     timing_seeds: int
     source: str
     overrides: tuple[str, ...]
+    sources: tuple[str, ...]
     datasets: Mapping[str, Dataset]
     arms: Mapping[str, Arm]
 
@@ -133,6 +161,8 @@ class Picks:
     """What was picked: counts, realised keep ratio, class balance, repeats.
 
     ``uncounted`` names operators of the strategy that went into the ledger as zero, for want of a formula.
+    ``probe`` says how often each of the pool's ids 0, s, 2s, ... was picked, s being ``probe_stride``; None (and 0)
+    in records that do not tell.
     """
 
     steps: int
@@ -146,6 +176,8 @@ class Picks:
     mean_picked_loss: float | None
     diagnostics: Mapping[str, float | None]
     uncounted: tuple[str, ...] = ()
+    probe: NDArray[np.uint16] | None = field(default=None, compare=False)
+    probe_stride: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,6 +241,25 @@ class Timing:
     reference: str
     seconds: float
     ledger: Mapping[str, Phase]
+    environment: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """One tuning run: an arm's ``base`` at ``factor`` times its learning rate, judged on ``val`` alone.
+
+    ``val_accuracy`` in [0, 1]; None where the run diverged, which counts as the lowest.
+    """
+
+    id: str
+    base: str
+    seed: int
+    factor: float
+    lr: float
+    val_accuracy: float | None
+    mean_ratio: float | None
+    ledger: Mapping[str, Phase]
+    artefacts: tuple[str, ...]
     environment: Mapping[str, Any]
 
 

@@ -12,7 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .parsing import FORMAT, checksum, read_artefact, read_cell, read_failure, read_matrix, read_timing
+from .matrixfile import read_matrix
+from .parsing import FORMAT, checksum, read_artefact, read_cell, read_failure, read_timing, read_tuning
 from .records import (
     ACCOUNTS,
     COSTS,
@@ -26,6 +27,7 @@ from .records import (
     Cell,
     Dataset,
     Failure,
+    Grid,
     LadderName,
     Matrix,
     Pays,
@@ -35,6 +37,7 @@ from .records import (
     ResultsError,
     Role,
     Timing,
+    Tuning,
     Unreadable,
 )
 
@@ -52,6 +55,7 @@ __all__ = [
     "Cell",
     "Dataset",
     "Failure",
+    "Grid",
     "LadderName",
     "Matrix",
     "Pays",
@@ -62,12 +66,13 @@ __all__ = [
     "ResultsError",
     "Role",
     "Timing",
+    "Tuning",
     "Unreadable",
     "checksum",
 ]
 
 _T = TypeVar("_T")
-_R = TypeVar("_R", Cell, Timing)
+_R = TypeVar("_R", Cell, Timing, Tuning)
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,8 @@ class Results:
         What was left out, and why.
     timings : tuple of Timing
         Runs of the timing pass, at most one for each (kind, arm or artefact, block), by block and position.
+    tunings : tuple of Tuning
+        Tuning runs, at most one for each (base arm, seed, factor), sorted by these.
     """
 
     path: Path
@@ -95,6 +102,7 @@ class Results:
     failures: tuple[Failure, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
     timings: tuple[Timing, ...] = ()
+    tunings: tuple[Tuning, ...] = ()
 
     @classmethod
     def read(cls, path: str | Path, *, strict: bool = False) -> Results:
@@ -130,10 +138,16 @@ class Results:
             "{} {} in block {} of the timing pass",
             bad,
         )
+        tunings = _single(
+            reader.all("tuning/*.json", lambda file: read_tuning(file, matrix)),
+            lambda tuning: (tuning.base, tuning.seed, tuning.factor),
+            "arm {} tuned with seed {} at factor {}",
+            bad,
+        )
         if strict and bad:
             raise ResultsError(f"{root / bad[0].file}: {bad[0].reason}")
         in_order = tuple(sorted(timings, key=lambda timed: (timed.block, timed.position, timed.id)))
-        return cls(root, matrix, cells, artefacts, failures, tuple(bad), in_order)
+        return cls(root, matrix, cells, artefacts, failures, tuple(bad), in_order, tunings)
 
     @cached_property
     def _by_arm(self) -> dict[str, dict[int, Cell]]:
@@ -159,14 +173,29 @@ class Results:
             self._ladders[dataset, role] = tuple(rungs)
         return self._ladders[dataset, role]
 
+    def own_ladder(self, arm: Arm) -> tuple[Arm, ...]:
+        """A strategy's own rungs by rising budget, the strategy itself last; empty where it has no ladder.
+
+        ``arm`` may be the strategy or one of the rungs.
+        """
+        return self._own_ladders.get((arm.dataset, arm.reference, arm.label), ())
+
+    @cached_property
+    def _own_ladders(self) -> dict[tuple[str, str, str], tuple[Arm, ...]]:
+        found: dict[tuple[str, str, str], list[Arm]] = {}
+        for arm in sorted(self.matrix.arms.values(), key=lambda arm: arm.rung):
+            if arm.role in ("strategy", "rung"):
+                found.setdefault((arm.dataset, arm.reference, arm.label), []).append(arm)
+        return {key: tuple(rungs) for key, rungs in found.items() if len(rungs) > 1 and rungs[-1].role == "strategy"}
+
     @cached_property
     def _ladders(self) -> dict[tuple[str, str], tuple[Arm, ...]]:
         return {}
 
     def planned(self) -> Iterator[tuple[Arm, int]]:
-        """Every (arm, seed) that was asked for: baselines always, strategies and their twins where requested."""
+        """Every (arm, seed) that was asked for: baselines always, strategies, rungs and twins where requested."""
         wanted = set(self.matrix.requested_strategies)
-        strategies = [a for a in self.matrix.arms.values() if a.role == "strategy" and a.label in wanted]
+        strategies = [a for a in self.matrix.arms.values() if a.role in ("strategy", "rung") and a.label in wanted]
         keep = {arm.key for arm in strategies} | {arm.twin for arm in strategies}
         for arm in self.matrix.arms.values():
             if arm.role in ("full", "uniform", "full-all") or arm.key in keep:
