@@ -7,34 +7,64 @@ level alpha has confidence 1 - 2 alpha: its lower end lies above ``null`` exactl
 
 from __future__ import annotations
 
-from .agreement import sampling_error
-from .bootstrap import bca_interval, mean_of, ratio_interval, ratio_of_means
-from .flips import EXACT_PAIRS, sign_flip_test
+from .agreement import McNemar, mcnemar, sampling_error
+from .bootstrap import (
+    Strata,
+    bca_interval,
+    geometric_ratio_interval,
+    mean_of,
+    ratio_interval,
+    ratio_of_means,
+    stratified_interval,
+)
+from .flips import EXACT_PAIRS, sign_flip_interval, sign_flip_test
 from .monotone import isotonic
 from .multiplicity import fewest_pairs, holm
+from .order import median_interval
 from .paired import correlation, equivalence_test, mean_interval, t_test, welch_interval, wilcoxon_test
+from .pooled import Pooled, fixed_effect, interquartile_mean, iqm_interval, probability_of_improvement
 from .power import pairs_needed, power_noninferior, smallest_margin
+from .ranks import FEWEST_DATASETS, Friedman, cliques, friedman
 from .samples import Array, Interval
+from .spread import SpreadRatio, spread_ratio
 
 __all__ = [
     "EXACT_PAIRS",
+    "FEWEST_DATASETS",
     "Array",
+    "Friedman",
     "Interval",
+    "McNemar",
+    "Pooled",
+    "SpreadRatio",
+    "Strata",
     "bca_interval",
+    "cliques",
     "correlation",
     "equivalence_test",
     "fewest_pairs",
+    "fixed_effect",
+    "friedman",
+    "geometric_ratio_interval",
     "holm",
+    "interquartile_mean",
+    "iqm_interval",
     "isotonic",
+    "mcnemar",
     "mean_interval",
     "mean_of",
+    "median_interval",
     "pairs_needed",
     "power_noninferior",
+    "probability_of_improvement",
     "ratio_interval",
     "ratio_of_means",
     "sampling_error",
+    "sign_flip_interval",
     "sign_flip_test",
     "smallest_margin",
+    "spread_ratio",
+    "stratified_interval",
     "t_test",
     "welch_interval",
     "wilcoxon_test",

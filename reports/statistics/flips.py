@@ -1,13 +1,14 @@
-"""The exact sign-flip test on differences paired by seed."""
+"""The exact sign-flip test on differences paired by seed, and the interval that goes with it."""
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .samples import Array, vector
+from .samples import Array, Interval, spread, vector
 
 EXACT_PAIRS = 24
 """Up to here all 2^n sign flips are counted; beyond, a random sample of them."""
@@ -59,3 +60,42 @@ def sign_flip_test(differences: ArrayLike, null: float = 0.0, *, draws: int = 50
     if d.size <= EXACT_PAIRS:
         return float(_flips_reaching(d, observed) / 2**d.size)
     return (1 + _draws_reaching(d, observed, draws, seed)) / (draws + 1)
+
+
+def sign_flip_interval(differences: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Mean difference with the shifts that :func:`sign_flip_test` does not reject on either side (Tukey's inversion).
+
+    Parameters
+    ----------
+    differences : array ``[n]``, n >= 2
+    confidence : float
+        Two-sided: each one-sided test is at ``a = (1 - confidence) / 2``.
+
+    Returns
+    -------
+    Interval
+        ``low > null`` exactly where ``sign_flip_test(differences, null) < a``, and likewise above, within rounding
+        (1e-12 of the largest difference). The p-value is a step function of the shift that climbs at the means of
+        subsets of the differences, so each end is such a mean. Below the floor of the exact test, 2^-n >= a, no
+        shift can be rejected and both ends are infinite. ``sd`` is the sample's.
+    """
+    d = vector(differences, 2)
+    level = (1 - confidence) / 2
+    return Interval(float(d.mean()), _lowest_kept(d, level), -_lowest_kept(-d, level), spread(d))
+
+
+def _lowest_kept(d: Array, level: float) -> float:
+    """The smallest shift with p >= ``level``: p does not fall as the shift grows, so halving finds it."""
+    level -= 1e-12  # 1 - confidence is rounded
+    # Below every difference p is as small as it gets; above every one it is 1.
+    rounding = 1e-12 * max(1.0, float(np.abs(d).max()))
+    rejected, kept = float(d.min()) - 1.0, float(d.max()) + rounding
+    if sign_flip_test(d, rejected) >= level:
+        return -math.inf
+    while kept - rejected > rounding:
+        middle = (rejected + kept) / 2
+        if sign_flip_test(d, middle) < level:
+            rejected = middle
+        else:
+            kept = middle
+    return kept
