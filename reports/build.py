@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from . import markdown, page
 from .figures import draw
 from .results import Results
 from .summary import summarise
-from .tables import write_tables
+from .tables import NAMES, write_tables
 from .view import Report
 
 
@@ -52,14 +54,24 @@ def build(results_dir: str | Path) -> Path:
     for stale in set(drawings.glob("*.svg")) | set(drawings.glob("*.png")):
         if stale not in written:
             stale.unlink()
-    with TemporaryDirectory(prefix=".tables-", dir=folder) as drafts:
-        for table in write_tables(results, summary, Path(drafts)):
-            table.replace(folder / table.name)
+    _tables(results, summary, folder)
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
     _write(folder / "summary.json", f"{text}\n".encode("utf-8", "backslashreplace"))
     _write(folder / "report.md", markdown.render(report, figures).encode())
     _write(folder / "index.html", page.render(report, figures).encode())
     return folder / "index.html"
+
+
+def _tables(results: Results, summary: Mapping[str, Any], folder: Path) -> None:
+    """Put the tables into place; one of an earlier report that has no line any more goes."""
+    with TemporaryDirectory(prefix=".tables-", dir=folder) as drafts:
+        written = write_tables(results, summary, Path(drafts))
+        for table in written:
+            table.replace(folder / table.name)
+    kept = {table.name for table in written}
+    for name in (f"{name}.{ending}" for name in NAMES for ending in ("csv", "parquet")):
+        if name not in kept:
+            (folder / name).unlink(missing_ok=True)
 
 
 def _write(file: Path, content: bytes) -> None:

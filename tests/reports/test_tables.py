@@ -15,7 +15,11 @@ from timed import write_timing
 
 from selbench.reports.results import Results
 from selbench.reports.summary import summarise
-from selbench.reports.tables import safe, write_csv, write_tables
+from selbench.reports.tables import claim_rows, contrast_row, pooled_row, safe, tuning_rows, write_csv, write_tables
+
+
+def written_csv(paths: list[Path]) -> list[Path]:
+    return [path for path in paths if path.suffix == ".csv"]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,7 @@ def written(
     results = Results.read(folder)
     summary = summarise(results)
     tables = {}
-    for path in write_tables(results, summary, folder / "report"):
+    for path in written_csv(write_tables(results, summary, folder / "report")):
         with path.open(newline="", encoding="utf-8") as file:
             tables[path.name] = list(csv.DictReader(file))
     return results, summary, tables
@@ -59,7 +63,8 @@ def test_one_line_for_each_contrast(written) -> None:
 def test_one_line_for_each_timed_run(tmp_path: Path) -> None:
     folder = write_timing(write_results(tmp_path, seeds=2, test_n=50, effects={"gstds": 0.0}), blocks=2)
     results = Results.read(folder)
-    path = next(path for path in write_tables(results, summarise(results), tmp_path / "t") if path.stem == "timing")
+    files = written_csv(write_tables(results, summarise(results), tmp_path / "t"))
+    path = next(path for path in files if path.stem == "timing")
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows] == [timed.id for timed in results.timings]
@@ -91,3 +96,95 @@ def test_fields_with_commas_quotes_and_lines_survive(tmp_path: Path) -> None:
     write_csv(tmp_path / "t.csv", [{"x": text, "y": 1}])
     with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
         assert list(csv.DictReader(file)) == [{"x": text, "y": "1"}]
+
+
+def test_what_has_no_line_has_no_file_but_the_two_that_scripts_count_on(tmp_path: Path) -> None:
+    folder = write_results(tmp_path / "r", seeds=2, test_n=50, effects={"gstds": 0.0})
+    for record in (folder / "cells").glob("*.json"):
+        record.unlink()
+    results = Results.read(folder)
+    names = {path.name for path in written_csv(write_tables(results, summarise(results), tmp_path / "t"))}
+    assert {"cells.csv", "contrasts.csv"} <= names <= {"cells.csv", "contrasts.csv", "claims.csv"}
+    assert {path.stem for path in (tmp_path / "t").glob("*.csv")} == {name.removesuffix(".csv") for name in names}
+
+
+def test_text_that_is_no_unicode_is_written_all_the_same(tmp_path: Path) -> None:
+    write_csv(tmp_path / "t.csv", [{"x": "a\ud800b"}])
+    assert (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()[1] == "a\\ud800b"
+
+
+def test_a_nested_field_that_is_absent_keeps_its_columns() -> None:
+    whole = {
+        "speedup": {"median": 2.0, "ci_low": 1.0, "ci_high": 3.0},
+        "mcnemar": [{"seed": 0, "gained": 3, "lost": 1, "p": 0.6}, {"seed": 1, "gained": 2, "lost": 2, "p": 1.0}],
+        "bca": {"ci_low": -1.0, "ci_high": 1.0},
+    }
+    full, empty = contrast_row(whole), contrast_row(dict.fromkeys(whole))
+    assert list(full) == list(empty) and set(empty.values()) == {None}
+    assert full["speedup_median"] == 2.0 and (full["mcnemar_gained"], full["mcnemar_lost"]) == (5, 3)
+
+
+POOLED = {
+    "reference": "holdout",
+    "strategy": "rho",
+    "question": "pays",
+    "n_datasets": 2,
+    "datasets": [{"dataset": "digits", "n_pairs": 3}, {"dataset": "flowers", "n_pairs": 3}],
+    "mean_difference": 0.5,
+    "probability_of_improvement": {"estimate": 0.9, "ci_low": 0.6, "ci_high": 1.0},
+    "iqm": None,
+    "costs": {"marginal": {"total_flops": {"ratio": 0.5, "ci_low": 0.4, "ci_high": 0.6}, "wall_clock": None}},
+}
+
+
+def test_an_effect_over_data_sets_names_them_and_is_not_nested() -> None:
+    row = pooled_row(POOLED)
+    assert row["datasets"] == "digits; flowers" and row["probability_of_improvement_estimate"] == 0.9
+    assert row["marginal_total_flops_ratio"] == 0.5 and row["marginal_wall_clock_ratio"] is None
+    assert {"iqm_strategy", "iqm_ci_low", "standalone_learner_flops_ci_high"} <= row.keys()
+    assert not any(isinstance(value, dict | list) for value in row.values())
+
+
+def tuned(**changed: Any) -> dict[str, Any]:
+    arm = {name: name for name in ("arm", "base", "label", "role", "dataset", "reference")}
+    scores = [
+        {"factor": factor, "lr": factor / 10, "n": 2, "mean": 90.0, "values": {"8": 90.0 + factor, "9": 90.0 - factor}}
+        for factor in (0.5, 1.0)
+    ]
+    return {**arm, "rung": 1.0, "factor": 0.5, "lr": 0.05, "lr_from": "val", "edge": True, "scores": scores, **changed}
+
+
+def test_one_line_for_each_tuning_run() -> None:
+    rows = list(tuning_rows({"arms": [tuned(), tuned(lr_from="full", scores=[])]}))
+    assert [(row["factor"], row["seed"], row["val_accuracy"]) for row in rows] == [
+        (0.5, 8, 90.5),
+        (0.5, 9, 89.5),
+        (1.0, 8, 91.0),
+        (1.0, 9, 89.0),
+        (None, None, None),
+    ]
+    assert {row["chosen_lr"] for row in rows} == {0.05} and len({tuple(row) for row in rows}) == 1
+    assert list(tuning_rows(None)) == []
+
+
+def claim(**changed: Any) -> dict[str, Any]:
+    test = dict.fromkeys(("text", "dataset", "strategy", "baseline", "metric", "hypothesis"), "x")
+    numbers = dict.fromkeys(("bound", "estimate", "low", "high", "confidence"), 1.0)
+    texts = {name: name for name in ("id", "title", "statement", "said", "kind", "verdict", "reason", "matrix")}
+    return {
+        **texts,
+        "source": {"paper": "=paper", "section": "3"},
+        "conditions": [{"name": "width", "met": False}, {"name": "data", "met": True}],
+        "tests": [{**test, **numbers, "n": 8, "verdict": "supported"}, {**test, **numbers, "n": 8, "verdict": "x"}],
+        "indication": None,
+        "to_decide": None,
+        **changed,
+    }
+
+
+def test_one_line_for_each_test_of_a_claim_and_one_where_there_is_none() -> None:
+    rows = [*claim_rows(claim()), *claim_rows(claim(tests=[], indication={"verdict": "supported", "text": "t"}))]
+    assert [row["test_verdict"] for row in rows] == ["supported", "x", None]
+    assert [row["indication_text"] for row in rows] == [None, None, "t"]
+    assert {row["conditions_unmet"] for row in rows} == {"width"} and {row["verdict"] for row in rows} == {"verdict"}
+    assert len({tuple(row) for row in rows}) == 1
