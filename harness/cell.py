@@ -77,7 +77,7 @@ def prepare(worker: Worker, task: Task, *, metered: bool = True) -> Trainer:
         learner,
         loaded.augment(seed, worker.device),
         Recorded(len(samples), _pace(worker, task)) if arm.replay else pacer_of(worker.matrix, arm, len(samples)),
-        worker.recipe(arm.score_mode),
+        worker.recipe(arm.score_mode, arm.lr_factor),
         seed,
         worker.build(learner, samples, loaded.resolution, seed),
         registry("strategies").load(arm.name, **arm.options),
@@ -88,7 +88,8 @@ def prepare(worker: Worker, task: Task, *, metered: bool = True) -> Trainer:
 
 
 def _pace(worker: Worker, task: Task) -> list[list[float]]:
-    record = worker.store.cell(task.uses["replay"])
+    id = task.uses["replay"]
+    record = worker.store.tuning(id) if task.kind == "tuning" else worker.store.cell(id)
     assert record is not None
     pace: list[list[float]] | None = record["selection"].get("pace")
     if pace is None:

@@ -21,6 +21,8 @@ MARGINS = {"digits": 1.0, "cifar10": 0.5, "pets": 1.5, "flowers": 1.5}
 
 QUESTIONS = ("accuracy", "picking", "pays")
 PRIMARY_LIMIT = 3
+TUNING_GAP = 1_000_000
+"""Tuning seeds stand at least this far above the largest declared seed."""
 BUDGETS = ("passes", "steps", "flops", "seconds")
 
 
@@ -47,13 +49,17 @@ class ReferenceEntry(Part):
 
 
 class StrategyEntry(Part):
-    """One strategy with its hyper-parameters and, where it differs, its own schedule."""
+    """One strategy with its hyper-parameters and, where it differs, its own schedule.
+
+    ``ladder`` asks for a budget ladder of its own: the strategy again at each share of the budget below 1.
+    """
 
     name: str
     label: str = ""
     options: dict[str, Any] = Field({})
     schedule: Named | None = None
     score_mode: Literal["eval", "train"] | None = None
+    ladder: bool = False
 
 
 class Budget(Part):
@@ -109,13 +115,24 @@ class Timing(Part):
     seeds: int = Field(0, ge=0)
 
 
+class Grid(Part):
+    """What tuning tries: multiples of the base learning rate, each with as many seeds of its own."""
+
+    factors: list[float] = Field([0.25, 0.5, 1.0, 2.0])
+    seeds: int = Field(2, ge=1, le=1000)
+
+
 class Analysis(Part):
-    """Declared before the run: level, primary contrasts (``label:question``), and how artefacts are shared out."""
+    """Declared before the run: level, primary contrasts (``label:question``), and how artefacts are shared out.
+
+    ``interval`` names the primary one: ``t``, or the inverted sign-flip test.
+    """
 
     alpha: float = Field(0.05, gt=0, lt=0.5)
     primary: list[str] = Field([])
     pays: Pays = Pays()
     amortise_over: int = Field(20, gt=0)
+    interval: Literal["t", "sign-flip"] = "t"
 
 
 class Matrix(Part):
@@ -130,7 +147,8 @@ class Matrix(Part):
     buckets: int = Field(8, ge=1)
     ladder: list[float] = Field([0.125, 0.25, 0.5, 0.75, 1.0])
     score_mode: Literal["eval", "train"] = "eval"
-    tuning: Literal["none"] = "none"
+    tuning: Literal["none", "grid"] = "none"
+    grid: Grid | None = None
     schedule: Named = Named(name="sigmoid")
     learner: Named = Named(name="resnet18")
     optimizer: Optimizer = Optimizer()
@@ -145,13 +163,30 @@ class Matrix(Part):
         """The seeds, one by one."""
         return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
 
+    def tuned(self) -> dict[str, Any] | None:
+        """The grid as it is run, ``factors`` ascending and ``tuning_seeds`` among it; None without tuning.
+
+        Tuning seeds count up from the second multiple of :data:`TUNING_GAP` above the largest declared seed, so that
+        neither a few more declared seeds nor ``--seeds`` ever move them or come to them.
+        """
+        if self.tuning == "none":
+            return None
+        grid = self.grid or Grid()
+        first = TUNING_GAP * (2 + max(self.seed_list()) // TUNING_GAP)
+        seeds = list(range(first, first + grid.seeds))
+        return {"factors": sorted(grid.factors), "seeds": grid.seeds, "tuning_seeds": seeds}
+
     def identity(self, contents: dict[str, str]) -> str:
         """A digest of everything but which strategies and seeds are asked for.
 
         ``contents`` holds the content hashes of data sets and references, by name: a folder that has moved
         is still the same data.
         """
-        table = self.model_dump(exclude={"seeds", "strategies", "title", "timing"})
+        table = self.model_dump(exclude={"seeds", "strategies", "title", "timing", "grid"})
+        if (grid := self.tuned()) is not None:
+            table["grid"] = grid
+        if self.analysis.interval == "t":  # as before there was a choice
+            del table["analysis"]["interval"]
         table["budget"] = self.budget.identity()
         for entry in (*table["datasets"], *table["references"]):
             entry["spec"] = entry["spec"].split(":")[0]
@@ -225,6 +260,7 @@ def _check(matrix: Matrix, where: str) -> None:
             raise UsageError(f"{where}: {name}: name at least one")
     if 1.0 not in matrix.ladder or any(not 0 < rung <= 1 for rung in matrix.ladder):
         raise UsageError(f"{where}: ladder: shares of the budget in (0, 1], the whole (1) among them")
+    _check_grid(matrix, where)
     budget = matrix.budget
     if [getattr(budget, kind) for kind in BUDGETS].count(None) != len(BUDGETS) - 1:
         raise UsageError(f"{where}: budget: give exactly one of {', '.join(BUDGETS)}")
@@ -255,6 +291,19 @@ def _check(matrix: Matrix, where: str) -> None:
             raise UsageError(f"{where}: analysis.primary: {text!r} names no strategy here{did_you_mean(label, labels)}")
         if question not in QUESTIONS:
             raise UsageError(f"{where}: analysis.primary: {text!r} must end in one of {', '.join(QUESTIONS)}")
+
+
+def _check_grid(matrix: Matrix, where: str) -> None:
+    if matrix.grid is None:
+        return
+    if matrix.tuning == "none":
+        raise UsageError(f'{where}: grid: nothing is tuned with tuning = "none": set tuning = "grid", or remove [grid]')
+    factors = matrix.grid.factors
+    if len({*factors}) < max(2, len(factors)) or 1.0 not in factors or min(factors) <= 0:
+        raise UsageError(
+            f"{where}: grid.factors: {factors} must be two or more different multiples of the base learning rate, "
+            "above 0 and with 1 among them, such as [0.25, 0.5, 1.0, 2.0]"
+        )
 
 
 def _unique(names: list[str], what: str, key: str) -> None:

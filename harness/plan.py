@@ -2,71 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..strategies import UsageError
 from ..strategies.errors import did_you_mean
-from ..strategies.interface import LEARNER_SIGNALS, REFERENCE_SIGNALS, Traits
-from ..strategies.registry import registry
+from .arms import Arm, Expander
 from .bank import Loaded
-from .matrix import DatasetEntry, Matrix, StrategyEntry, digest
+from .matrix import TUNING_GAP, Matrix, digest
 from .pacing import Pacer
 from .rates import Rates
 from .schedules import Fixed, Schedule, load_schedule
-from .strict import Named
 
-CHARGED = ("rates", "amortise_over")
-"""What a budget in cost adds to a cell's identity, and not to that of its artefacts."""
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One row of a comparison: everything but the seed.
-
-    ``replay`` is the key of the arm whose steps are replayed, for twins whose steps depend on what another
-    run did; ``twin`` the key of the arm's own uniform twin.
-    """
-
-    label: str
-    role: str
-    dataset: str
-    reference: str
-    name: str
-    options: dict[str, Any]
-    schedule: dict[str, Any]
-    cadence: str
-    needs: tuple[str, ...]
-    rung: float = 1.0
-    pool: str = "pool"
-    score_mode: str = "eval"
-    replay: str = ""
-    twin: str = ""
-    text: str = ""
-    origin: str = ""
-    signal: str = "frozen"
-    shared: dict[str, Any] = field(default_factory=dict)
-    """What the arm has in common with others of its matrix: data set, learner, optimizer, budget."""
-
-    @property
-    def key(self) -> str:
-        """A digest of everything that determines the arm's results; labels and roles do not."""
-        left_out = ("label", "role", "twin", "text", "signal")
-        return digest({name: value for name, value in asdict(self).items() if name not in left_out})
-
-    @property
-    def needs_reference(self) -> bool:
-        """Whether the reference model is read."""
-        return bool(set(self.needs) & REFERENCE_SIGNALS)
-
-    @property
-    def needs_proxy(self) -> bool:
-        """Whether a proxy's trace is read: before training there is no learner to score with."""
-        return _needs_proxy(self.cadence, frozenset(self.needs))
-
-
-def _needs_proxy(cadence: str, needs: frozenset[str]) -> bool:
-    return "trace" in needs or (cadence == "run" and bool(needs & LEARNER_SIGNALS))
+THE_RUNS_OWN = ("rates", "amortise_over", "lr_factor")
+"""What a budget in cost and tuning add to a run's identity, and not to that of its artefacts."""
 
 
 def _without(shared: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -75,7 +25,7 @@ def _without(shared: dict[str, Any], *names: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Task:
-    """One piece of work: a cell, or an artefact. ``after`` holds the ids that must be done before."""
+    """One piece of work: a cell, a tuning run, or an artefact. ``after`` holds the ids that must be done before."""
 
     id: str
     kind: str
@@ -90,6 +40,8 @@ class Task:
     def name(self) -> str:
         """For progress lines and failures."""
         what = self.arm.label if self.arm else f"{self.kind} {self.reference}".strip()
+        if self.arm and self.kind == "tuning":
+            what = f"tuning of {what} at {self.arm.lr_factor:g} x lr"
         at = f"{self.dataset}/{self.reference}" if self.reference and self.arm else self.dataset
         return f"{what} on {at}" + ("" if self.seed is None else f", seed {self.seed}")
 
@@ -127,6 +79,8 @@ def narrowed(matrix: Matrix, strategies: list[str], seeds: int | None) -> Matrix
     if seeds is not None:
         if seeds < 1:
             raise UsageError(f"--seeds {seeds}: at least one seed is needed")
+        if seeds > TUNING_GAP:
+            raise UsageError(f"--seeds {seeds}: at most {TUNING_GAP:,}, so that none is a tuning seed")
         declared = matrix.seed_list()
         changes["seeds"] = declared[:seeds] + [
             s for s in range(max(declared) + 1, max(declared) + 1 + seeds - len(declared))
@@ -184,9 +138,8 @@ class Planner:
         start: str = "",
         rates: Rates | None = None,
     ) -> None:
-        self.matrix, self.loaded, self.references, self.precision = matrix, loaded, references, precision
-        self.start = start
-        self.rates = rates or Rates()
+        self.matrix, self.loaded, self.references = matrix, loaded, references
+        self.expander = Expander(matrix, loaded, references, precision, start, rates or Rates())
 
     def plan(self) -> Plan:
         """Arms of every data set, and the tasks of every seed in an order that can be run.
@@ -196,135 +149,23 @@ class Planner:
         UsageError
             Where a strategy, its options, a schedule or a batch size cannot work, before any training.
         """
-        arms: dict[str, Arm] = {}
-        for entry in self.matrix.datasets:
-            for arm in self._arms(entry):
-                arms.setdefault(arm.key, arm)
+        arms = self.expander.arms()
         for arm in arms.values():
             if not arm.replay:
                 loaded = self.loaded[arm.dataset]
                 pacer_of(self.matrix, arm, loaded.size(self.matrix.seed_list()[0], arm.pool))
-        tasks: dict[str, Task] = {}
-        for seed in self.matrix.seed_list():
-            for arm in arms.values():
-                self._cell(tasks, arms, arm, seed)
-        return Plan(list(arms.values()), tasks)
+        return self.graph(arms.values())
 
-    def _arms(self, entry: DatasetEntry) -> list[Arm]:
-        matrix = self.matrix
-        uniform = StrategyEntry(name="uniform")
-        default = matrix.schedule
-        rows = [
-            self._arm(entry, StrategyEntry(name="full"), Named(name="fixed", ratio=1.0), role="full", rung=rung)
-            for rung in sorted(set(matrix.ladder), reverse=True)
-        ]
-        rows += [
-            self._arm(entry, uniform, default, role="uniform", rung=rung)
-            for rung in sorted(set(matrix.ladder), reverse=True)
-        ]
-        # val is never empty, so labels are always withheld: what a user without selection would train on.
-        everything = StrategyEntry(name="full", label="full-all")
-        rows.append(self._arm(entry, everything, Named(name="fixed", ratio=1.0), role="full-all", pool="all"))
-        for strategy in matrix.strategies:
-            if strategy.name in ("full", "uniform") and not strategy.options and not strategy.schedule:
-                continue  # the ladders hold them already
-            for reference in [r.name for r in matrix.references] or [""]:
-                arm = self._arm(entry, strategy, strategy.schedule or default, role="strategy", reference=reference)
-                twin = self._twin(entry, arm, strategy, strategy.schedule or default)
-                rows += [replace(arm, twin=twin.key), twin]
-        return rows
+    def graph(self, arms: Iterable[Arm], tuning_seeds: Sequence[int] = ()) -> Plan:
+        """The cells of ``arms`` for every seed, with what they need; or, with ``tuning_seeds``, their tuning runs."""
+        by_key, tasks = {arm.key: arm for arm in arms}, dict[str, Task]()
+        for seed in tuning_seeds or self.matrix.seed_list():
+            for arm in by_key.values():
+                self._run(tasks, by_key, arm, seed, "tuning" if tuning_seeds else "cell")
+        return Plan(list(by_key.values()), tasks)
 
-    def _arm(
-        self,
-        entry: DatasetEntry,
-        strategy: StrategyEntry,
-        schedule: Named,
-        *,
-        role: str,
-        reference: str = "",
-        **more: Any,
-    ) -> Arm:
-        instance = registry("strategies").load(strategy.name, **strategy.options)
-        traits = Traits.of(instance)
-        origin = registry("strategies").entry(strategy.name)
-        needs_reference = bool(traits.needs & REFERENCE_SIGNALS)
-        label = strategy.label or strategy.name
-        if needs_reference and not reference:
-            raise UsageError(
-                f"strategy {label!r} reads the reference's {' and '.join(sorted(traits.needs & REFERENCE_SIGNALS))}: "
-                "the matrix must name a [[references]] entry, such as holdout"
-            )
-        if self.matrix.batching == "fixed-trained" and traits.ratio == 1.0:
-            schedule = Named(name="fixed", ratio=1.0)
-        arm = Arm(
-            label=label,
-            role=role,
-            dataset=entry.name,
-            reference=reference if needs_reference else "",
-            name=strategy.name,
-            options=strategy.options,
-            schedule={"name": schedule.name, **schedule.parameters()},
-            cadence=traits.cadence,
-            needs=tuple(sorted(traits.needs)),
-            score_mode=strategy.score_mode or self.matrix.score_mode,
-            text=repr(instance),
-            origin=f"{origin.distribution} {origin.version}",
-            signal=traits.signal,
-            shared=self._shared(entry, reference if needs_reference else "", traits),
-            **more,
-        )
-        rate = self.rates.find(arm)
-        return replace(arm, shared={**arm.shared, "rates": asdict(rate)}) if rate else arm
-
-    def _shared(self, entry: DatasetEntry, reference: str, traits: Traits) -> dict[str, Any]:
-        loaded, matrix = self.loaded[entry.name], self.matrix
-        shared: dict[str, Any] = {
-            "data": [loaded.fingerprint, loaded.holdout, entry.val, loaded.augmentation, loaded.resolution],
-            "learner": [matrix.learner.model_dump(), self.start],
-            "optimizer": matrix.optimizer.model_dump(),
-            "budget": matrix.budget.identity(),
-            "batch": [matrix.batch, matrix.batching, matrix.buckets],
-            "precision": self.precision,
-        }
-        if matrix.budget.account == "amortised":
-            shared["amortise_over"] = matrix.analysis.amortise_over
-        if reference:
-            shared["reference"] = self._reference_identity(reference)
-        if _needs_proxy(traits.cadence, traits.needs):
-            shared["proxy"] = matrix.proxy.model_dump()
-        return shared
-
-    def _reference_identity(self, name: str) -> list[Any]:
-        """What a reference is: its options where it is trained here, else the content of what it reads."""
-        entry = next(r for r in self.matrix.references if r.name == name)
-        instance, content = self.references[name]
-        return [(entry.spec or entry.name).split(":")[0], entry.options if instance.needs_holdout else content]
-
-    def _twin(self, entry: DatasetEntry, arm: Arm, strategy: StrategyEntry, schedule: Named) -> Arm:
-        """Random picks with the identical sequence of k, at the same cadence.
-
-        Where the steps depend on what the run did (a count that the data decide, a budget in cost), they are
-        replayed from the strategy's own run.
-        """
-        traits = Traits.of(registry("strategies").load(strategy.name, **strategy.options))
-        options = {} if traits.cadence == "batch" else {"cadence": traits.cadence}
-        label = "uniform" if traits.cadence == "batch" else f"uniform, each {traits.cadence}"
-        if strategy.schedule:
-            label += f" ({load_schedule(schedule.name, **schedule.parameters())})"
-        if traits.exact_count and self.matrix.budget.cost is None:
-            row = StrategyEntry(name="uniform", label=label, options=options)
-            return self._arm(entry, row, schedule, role="twin")
-        beside = f" ({arm.reference})" if arm.reference else ""
-        row = StrategyEntry(
-            name="uniform",
-            label=f"uniform, steps of {arm.label}{beside}",
-            # Counts that the data decide leave each step its own: they are drawn batch by batch.
-            options=options if traits.exact_count else {},
-        )
-        return self._arm(entry, row, schedule, role="twin", replay=arm.key)
-
-    def _cell(self, tasks: dict[str, Task], arms: dict[str, Arm], arm: Arm, seed: int) -> str:
-        id = digest([arm.key, seed])
+    def _run(self, tasks: dict[str, Task], arms: dict[str, Arm], arm: Arm, seed: int, kind: str) -> str:
+        id = digest([arm.key, seed] if kind == "cell" else [kind, arm.key, seed])
         if id in tasks:
             return id
         uses: dict[str, str] = {}
@@ -332,21 +173,21 @@ class Planner:
             uses["reference"] = self._reference(tasks, arm, seed)
         if arm.needs_proxy:
             uses["proxy"] = self._artefact(
-                tasks, "proxy", arm, seed, digest(["proxy", _without(arm.shared, "reference", *CHARGED), seed])
+                tasks, "proxy", arm, seed, digest(["proxy", _without(arm.shared, "reference", *THE_RUNS_OWN), seed])
             )
         after = tuple(uses.values())
         if arm.replay:
-            uses["replay"] = self._cell(tasks, arms, arms[arm.replay], seed)
+            uses["replay"] = self._run(tasks, arms, arms[arm.replay], seed, kind)
             after = (*after, uses["replay"])
-        tasks[id] = Task(id, "cell", arm.dataset, seed, arm.reference, arm, uses, after)
+        tasks[id] = Task(id, kind, arm.dataset, seed, arm.reference, arm, uses, after)
         return id
 
     def _reference(self, tasks: dict[str, Task], arm: Arm, seed: int) -> str:
         """The reference artefact of a seed, after the features that all seeds share where it is frozen."""
         instance = self.references[arm.reference][0]
-        identity = self._reference_identity(arm.reference)
+        identity = self.expander.reference_identity(arm.reference)
         if instance.needs_holdout:
-            id = digest(["reference", identity, _without(arm.shared, "proxy", *CHARGED), seed])
+            id = digest(["reference", identity, _without(arm.shared, "proxy", *THE_RUNS_OWN), seed])
             return self._artefact(tasks, "reference", arm, seed, id)
         data = arm.shared["data"]
         features = digest(["features", identity, data[0]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
+from typing import Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,6 +13,8 @@ from rich.progress import Progress as Bar
 
 from .executors import Outcome
 from .plan import Task
+
+Stage = Literal["training", "tuning", "timing"]
 
 EVERY = 20.0
 """Seconds between plain lines; failures are said at once."""
@@ -32,29 +35,32 @@ class Progress:
         Cells of the whole request, for what is done already.
     where : str
         The results folder, as named by the user.
-    timed : bool
-        Whether this is the timing pass.
+    stage : {"training", "tuning", "timing"}
+        Which part of the run this is.
     """
 
-    def __init__(self, todo: list[Task], planned: int, where: str, *, timed: bool = False) -> None:
+    def __init__(self, todo: list[Task], planned: int, where: str, stage: Stage = "training") -> None:
         self.console = Console(stderr=True)
-        cells = sum(task.kind == "cell" for task in todo)
+        cells = sum(task.arm is not None for task in todo)
         self.todo, self.work, self.done_work, self.done, self.failed = todo, 0.0, 0.0, 0, 0
         self.work = sum(_weight(task) for task in todo)
         self.begun = self.said = time.monotonic()
-        grid = (
-            f"{planned} cells: {planned - cells} done already, {cells} to train, "
+        runs = "tuning: each arm's learning rate by its accuracy on val; {} runs" if stage == "tuning" else "{} cells"
+        said = (
+            f"{runs.format(planned)}: {planned - cells} done already, {cells} to train, "
             f"{len(todo) - cells} artefacts to make first; results in {escape(where)}"
         )
-        pass_ = f"timing pass: {cells} cells and {len(todo) - cells} artefacts, one at a time"
-        self.console.print(pass_ if timed else grid, highlight=False)
+        if stage == "timing":
+            said = f"timing pass: {cells} cells and {len(todo) - cells} artefacts, one at a time"
+        self.console.print(said, highlight=False)
+        self.stage = stage
         self.bar: Bar | None = None
         if self.console.is_terminal and todo:
             self.bar = Bar(
                 TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                 TextColumn("{task.fields[left]}"), console=self.console,
             )  # fmt: skip
-            self.row = self.bar.add_task("timing" if timed else "training", total=len(todo), left="")
+            self.row = self.bar.add_task(stage, total=len(todo), left="")
 
     def __enter__(self) -> Progress:
         if self.bar:
@@ -85,7 +91,8 @@ class Progress:
             self.said = time.monotonic()
             failed = f"{self.failed} failed" if self.failed else ""
             spent = f"{_human(self.said - self.begun)} spent"
-            words = [f"{self.done}/{len(self.todo)} done", failed, spent, self.left()]
+            name = "tuning: " if self.stage == "tuning" else ""
+            words = [f"{name}{self.done}/{len(self.todo)} done", failed, spent, self.left()]
             self.console.print(", ".join(filter(None, words)), highlight=False)
 
 

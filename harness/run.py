@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ from typing import Any
 from .. import __version__
 from ..strategies import UsageError
 from ..strategies.registry import registry
-from . import environment, timing
+from . import environment, timing, tuning
+from .arms import Arm
 from .bank import Bank, Loaded
 from .calibrate import calibrated
 from .executors import Executor, Outcome
-from .matrix import MARGINS, Matrix
-from .plan import Arm, Plan, Planner, Task
-from .progress import Progress
+from .matrix import MARGINS, Matrix, digest
+from .plan import Plan, Planner, Task
+from .progress import Progress, Stage
 from .rates import Rates
 from .schedules import load_schedule
 from .store import VERSION, Store
@@ -48,8 +50,9 @@ class Done:
     """How a run ended."""
 
     out: Path
-    planned: int
+    planned: int = 0
     trained: int = 0
+    tuned: int = 0
     failed: list[str] = field(default_factory=list)
 
 
@@ -98,14 +101,16 @@ def run(matrix: Matrix, request: Request) -> Done:
         learner.build(
             data.images.train.shape[1], data.resolution, len(data.images.classes), generator(0), "cpu", data_dir
         )
-    plan = Planner(matrix, loaded, references, precision, start).plan()  # whatever cannot work is said now
+    planner = Planner(matrix, loaded, references, precision, start)
+    plan = planner.plan()  # whatever cannot work is said now
     cores = os.cpu_count() or 1
     workers = (cores if device.type == "cpu" else 1) if request.workers is None else request.workers
     executor: Executor = registry("executors").load(request.executor, workers=workers)
     store = Store(request.out or Path("results") / matrix.name)
     contents = {f"reference {name}": content for name, (_, content) in references.items()}
     contents |= {f"dataset {name}": data.fingerprint for name, data in loaded.items()} | {"learner": start}
-    table = resolved(request.declared or matrix, matrix, plan, loaded, contents)
+    declared = request.declared or matrix
+    table = resolved(declared, matrix, loaded, contents)
     table["requested"] |= {"matrix": request.source or matrix.name, "set": request.overrides}
     threads = thread_count(cores, workers)
     context = Context(matrix, store.root.resolve(), data_dir, cache_dir, str(device), precision, threads)
@@ -114,34 +119,93 @@ def run(matrix: Matrix, request: Request) -> Done:
         store.claim({**table, "arms": [], "rates": before})  # arms have no ids before every rate is known
         rates = calibrated(context, plan, Rates.read(before))
         context = replace(context, rates=rates)
-        plan = Planner(matrix, loaded, references, precision, start, rates).plan()
-        table |= {"arms": [_arm(arm) for arm in plan.arms], "rates": rates.to_table()}
-    store.claim(table)
-    todo = needed(plan, store)
-    done = Done(store.root, len(plan.cells))
-    with Progress(todo, len(plan.cells), str(store.root)) as progress:
+        planner = Planner(matrix, loaded, references, precision, start, rates)
+        plan = planner.plan()
+        table["rates"] = rates.to_table()
+    done, lost = Done(store.root), dict[str, str]()
+    grid = declared.tuned()
+    if grid is not None:
+        plan, lost = _tune(context, executor, planner, plan.arms, grid, store, table, done)
+    store.claim(table | _arms(plan, matrix))
+    done.planned = len(plan.cells)
+    _carry_out(context, executor, plan, store, done, lost=lost)
+    if matrix.timing.seeds:
+        _time(replace(context, threads=thread_count(cores, 1)), plan, store, done)
+    return done
+
+
+def _carry_out(
+    context: Context,
+    executor: Executor,
+    plan: Plan,
+    store: Store,
+    done: Done,
+    stage: Stage = "training",
+    lost: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Do what is missing of ``plan``; cells of the arms in ``lost`` fail for the reason given there.
+
+    Gives the errors by task id.
+    """
+    todo, lost, errors = needed(plan, store), lost or {}, dict[str, str]()
+    refused = [task for task in todo if task.arm is not None and task.arm.key in lost]
+    if refused:
+        kept = {id: task for id, task in plan.tasks.items() if task.arm is None or task.arm.key not in lost}
+        todo = needed(Plan(plan.arms, kept), store)
+    runs = sum(task.arm is not None for task in plan.tasks.values())
+    with Progress([*refused, *todo], runs, str(store.root), stage) as progress:
 
         def report(task: Task, outcome: Outcome) -> None:
             if outcome.error:
+                errors[task.id] = outcome.error
                 store.write_failed(_failure(task, outcome))
                 done.failed.append(task.id)
             elif task.kind == "cell":
                 done.trained += 1
+            elif task.kind == "tuning":
+                done.tuned += 1
             else:
                 store.failed_path(task.id).unlink(missing_ok=True)
             progress.report(task, outcome)
 
+        for task in refused:
+            assert task.arm is not None
+            report(task, Outcome(lost[task.arm.key]))
         executor.run(context, todo, report)
-    if matrix.timing.seeds:
-        _time(replace(context, threads=thread_count(cores, 1)), plan, store, done)
-    return done
+    return errors
+
+
+def _tune(
+    context: Context,
+    executor: Executor,
+    planner: Planner,
+    arms: list[Arm],
+    grid: dict[str, Any],
+    store: Store,
+    table: dict[str, Any],
+    done: Done,
+) -> tuple[Plan, dict[str, str]]:
+    """The tuning runs; the plan at the learning rates that they give, and why an arm has none, by its key."""
+    tried = tuning.trials(planner, arms, grid["factors"], grid["tuning_seeds"])
+
+    def settled() -> tuple[dict[str, float], Plan]:
+        factors = tuning.chosen(store, tried, arms)
+        return factors, planner.graph(tuning.rated(arms, factors))
+
+    store.claim(table | _arms(settled()[1], context.matrix))  # tuning records can be read beside it from now on
+    errors = _carry_out(context, executor, tried, store, done, "tuning")
+    factors, plan = settled()
+    for key in factors:  # what was said while its tuning had failed
+        for seed in context.matrix.seed_list():
+            store.failed_path(digest([key, seed])).unlink(missing_ok=True)
+    return plan, tuning.losses(tried, arms, factors, errors)
 
 
 def _time(context: Context, plan: Plan, store: Store, done: Done) -> None:
     """The timing pass, over what the grid has finished."""
     seeds = context.matrix.seed_list()[: context.matrix.timing.seeds]
     todo = timing.missing(store, plan, seeds)
-    with Progress([task for _, _, task in todo], len(todo), str(store.root), timed=True) as progress:
+    with Progress([task for _, _, task in todo], len(todo), str(store.root), "timing") as progress:
 
         def report(task: Task, id: str, outcome: Outcome) -> None:
             if outcome.error:
@@ -153,18 +217,22 @@ def _time(context: Context, plan: Plan, store: Store, done: Done) -> None:
 
 
 def needed(plan: Plan, store: Store) -> list[Task]:
-    """The cells without a sound record, and the artefacts that those need and the folder lacks."""
-    wanted = {task.id for task in plan.cells if not store.has_cell(task.id)}
+    """The runs without a sound record, and the artefacts that those need and the folder lacks."""
+    wanted = {task.id for task in plan.tasks.values() if task.arm is not None and not _there(task, store)}
     for task in reversed(plan.tasks.values()):  # tasks stand after what they need
         if task.id in wanted:
             for id in task.after:
-                before = plan.tasks[id]
-                there = store.has_cell(id) if before.kind == "cell" else store.has_artefact(id)
-                if not there:
+                if not _there(plan.tasks[id], store):
                     wanted.add(id)
     todo = [task for task in plan.tasks.values() if task.id in wanted]
     ids = {task.id for task in todo}
     return [replace(task, after=tuple(id for id in task.after if id in ids)) for task in todo]
+
+
+def _there(task: Task, store: Store) -> bool:
+    if task.kind == "tuning":
+        return store.tuning(task.id) is not None
+    return store.has_cell(task.id) if task.kind == "cell" else store.has_artefact(task.id)
 
 
 def _references(matrix: Matrix, data_dir: Path | None) -> dict[str, tuple[Any, str]]:
@@ -184,7 +252,7 @@ def _failure(task: Task, outcome: Outcome) -> dict[str, Any]:
     return {
         "version": VERSION,
         "id": task.id,
-        "arm": task.arm.key if task.arm else "",
+        "arm": "" if task.arm is None else task.arm.base if task.kind == "tuning" else task.arm.key,
         "arm_label": task.arm.label if task.arm else task.name,
         "seed": task.seed,
         "dataset": task.dataset,
@@ -197,13 +265,12 @@ def _failure(task: Task, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def resolved(
-    declared: Matrix, asked: Matrix, plan: Plan, loaded: dict[str, Loaded], contents: dict[str, str]
-) -> dict[str, Any]:
-    """The matrix as run: every default filled in, the arms by name, the data sets as they were found."""
+def resolved(declared: Matrix, asked: Matrix, loaded: dict[str, Loaded], contents: dict[str, str]) -> dict[str, Any]:
+    """The matrix as run: every default filled in, the data sets as they were found; the arms are still to come."""
     learner = registry("learners").load(declared.learner.name, **declared.learner.parameters())
     analysis = declared.analysis
     budget = {name: value for name, value in declared.budget.model_dump().items() if value is not None}
+    grid = declared.tuned()
     return {
         "version": VERSION,
         "name": declared.name,
@@ -211,6 +278,7 @@ def resolved(
         "identity": declared.identity(contents),
         "seeds": asked.seed_list(),
         "tuning": declared.tuning,
+        **({} if grid is None else {"grid": grid}),
         "learner": {**declared.learner.model_dump(), "text": getattr(learner, "title", declared.learner.name)},
         "budget": {**budget, "batching": declared.batching, "batch": declared.batch, "buckets": declared.buckets},
         "ladder": declared.ladder,
@@ -224,7 +292,6 @@ def resolved(
             "seeds": asked.seed_list(),
         },
         "datasets": [_dataset(loaded[entry.name], asked.seed_list()[0]) for entry in asked.datasets],
-        "arms": [_arm(arm) for arm in plan.arms],
     }
 
 
@@ -249,8 +316,13 @@ def _dataset(loaded: Loaded, seed: int) -> dict[str, Any]:
     }
 
 
-def _arm(arm: Arm) -> dict[str, Any]:
+def _arms(plan: Plan, matrix: Matrix) -> dict[str, Any]:
+    return {"arms": [_arm(arm, matrix.optimizer.lr) for arm in plan.arms]}
+
+
+def _arm(arm: Arm, lr: float) -> dict[str, Any]:
     schedule = "replayed steps" if arm.replay else str(load_schedule(**arm.schedule))
     row = {name: value for name, value in asdict(arm).items() if isinstance(value, str | float)}
     settings = f"pool {arm.pool}, scored in {arm.score_mode} mode"
-    return {**row, "key": arm.key, "strategy": arm.text, "schedule": schedule, "settings": settings}
+    rate = {"lr": lr * arm.lr_factor, "lr_factor": arm.lr_factor, "base": arm.base or arm.key}
+    return {**row, **rate, "key": arm.key, "strategy": arm.text, "schedule": schedule, "settings": settings}

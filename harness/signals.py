@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ..strategies import UsageError
 from ..strategies.interface import REFERENCE_SIGNALS, Pool
+from .arms import Arm
 from .bank import Loaded
-from .plan import Arm, Task
+from .plan import Task
 from .room import SHARE, VARIABLE, allowance, fits
 from .rows import Rows
 from .worker import Worker

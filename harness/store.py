@@ -103,6 +103,19 @@ class Store:
         write_json(self.timing_path(record["id"]), {**record, "checksum": checksum(record)})
         self.failed_path(record["id"]).unlink(missing_ok=True)
 
+    def tuning_path(self, id: str) -> Path:
+        """Where the record of tuning run ``id`` lies."""
+        return self.root / "tuning" / f"{id}.json"
+
+    def tuning(self, id: str) -> dict[str, Any] | None:
+        """The record of a tuning run, or None where it is missing or damaged (it is then made again)."""
+        return sound(self.tuning_path(id))
+
+    def write_tuning(self, record: dict[str, Any]) -> None:
+        """Write a finished tuning run; an earlier failure of it goes."""
+        write_json(self.tuning_path(record["id"]), {**record, "checksum": checksum(record)})
+        self.failed_path(record["id"]).unlink(missing_ok=True)
+
     def artefact_path(self, id: str) -> Path:
         """The folder of artefact ``id``."""
         return self.root / "artefacts" / id
@@ -208,9 +221,12 @@ class Store:
 
 
 def _joined(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """The new request, with the arms, strategies and seeds of earlier ones kept."""
-    keys = {arm["key"] for arm in now["arms"]}
-    arms = now["arms"] + [arm for arm in before.get("arms", []) if arm["key"] not in keys]
+    """The new request, with the arms, strategies and seeds of earlier ones kept.
+
+    An arm at another learning rate than before, now that its tuning is done, takes the place of the earlier one.
+    """
+    bases = {arm.get("base", arm["key"]) for arm in now["arms"]}
+    arms = now["arms"] + [arm for arm in before.get("arms", []) if arm.get("base", arm["key"]) not in bases]
     asked, earlier = now["requested"], before.get("requested", {})
     strategies = asked["strategies"] + [s for s in earlier.get("strategies", []) if s not in asked["strategies"]]
     seeds = sorted({*asked["seeds"], *earlier.get("seeds", [])})

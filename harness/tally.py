@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from typing import Any
 
@@ -9,6 +10,9 @@ import torch
 from torch import Tensor
 
 from .pacing import Step
+
+PROBED = 1024
+"""Samples of the pool, at most, whose number of picks is recorded one by one."""
 
 
 class Tally:
@@ -83,6 +87,12 @@ class Tally:
         self._loss_steps = 0
         return mean
 
+    def _probe(self) -> dict[str, Any]:
+        """How often the pool ids 0, s, 2s, .. were picked: little-endian uint16, clipped, in base64."""
+        stride = -(-len(self.picks) // PROBED)
+        counts = self.picks[::stride].clamp(max=65535).cpu().numpy().astype("<u2")
+        return {"stride": stride, "counts": base64.b64encode(counts.tobytes()).decode()}
+
     def read(self, labels: Tensor, classes: int) -> dict[str, Any]:
         """The record's ``selection`` part (waits for the device)."""
         per_class = torch.zeros(classes, dtype=torch.int64, device=labels.device).index_add_(0, labels, self.picks)
@@ -96,6 +106,7 @@ class Tally:
             "class_counts": per_class.tolist(),
             "unique": float((self.picks > 0).double().mean()),
             "max_repeats": int(self.picks.max()),
+            "probe": self._probe(),
             "mean_picked_loss": _finite(float(self._picked) / self._picked_steps) if self._picked_steps else None,
             "diagnostics": {name: _finite(float(torch.stack(seen).mean())) for name, seen in self._diagnostics.items()},
         }

@@ -6,6 +6,7 @@ from . import artefacts
 from . import environment as here
 from .cell import train_cell
 from .plan import Task
+from .trial import train_trial
 from .worker import Worker
 
 
@@ -15,5 +16,8 @@ def do(worker: Worker, task: Task) -> None:
     if task.kind == "cell":
         record = train_cell(worker, task)
         worker.store.write_cell({**record, "environment": worker.environment(started)})
+    elif task.kind == "tuning":
+        record = train_trial(worker, task)
+        worker.store.write_tuning({**record, "environment": worker.environment(started)})
     else:
         artefacts.make(worker, task, started)

@@ -88,9 +88,10 @@ class Worker:
             samples.images.shape[1], resolution, samples.classes, generator, str(self.device), self.context.data_dir
         )
 
-    def recipe(self, score_mode: str = "eval") -> Recipe:
-        """The optimizer's settings."""
-        return Recipe(**self.matrix.optimizer.model_dump(), score_mode=score_mode)
+    def recipe(self, score_mode: str = "eval", lr_factor: float = 1.0) -> Recipe:
+        """The optimizer's settings, at a multiple of the base learning rate."""
+        settings = self.matrix.optimizer.model_dump()
+        return Recipe(**settings | {"lr": settings["lr"] * lr_factor}, score_mode=score_mode)
 
 
 def trains_reference(matrix: Matrix) -> bool:

@@ -35,7 +35,6 @@ def test_every_shipped_matrix_reads_and_is_named_after_its_file(name):
         ({"ladder": [0.5]}, "the whole"),
         ({"ladder": [0.0, 1.0]}, "shares of the budget"),
         ({"batching": "fixed"}, "batching"),
-        ({"tuning": "grid"}, "tuning"),
         ({"name": "../elsewhere"}, "name"),
         ({"strategies": [{"name": "loss"}, {"name": "loss"}]}, "labelled 'loss'"),
         ({"datasets": [{"name": "mine", "spec": "imagefolder:x"}]}, "no margin"),
