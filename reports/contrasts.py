@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from .statistics import Interval, ratio_interval
 
 Array = NDArray[np.float64]
 Ratios = dict[str, dict[str, Interval | None]]
+Prices = dict[str, dict[str, Array | None]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,10 @@ class Contrast:
         Seeds at which the strategy cost more than the ladder's top rung, or less than its lowest.
     costs : mapping of account to mapping of cost to Interval or None
         Ratio strategy / baseline; for a ladder, against its top rung.
+    prices : mapping of account to mapping of cost to array ``[2, runs]`` or None
+        What these are ratios of: the strategy's costs and the baseline's, paired.
+    clock : str or None
+        Where the seconds among them are from.
     source : str or None
         Where the seconds are from that the row rests on or, where it rests on none, those in ``costs``.
     blocks : int
@@ -75,6 +81,8 @@ class Contrast:
     above: int = 0
     below: int = 0
     costs: Ratios = field(default_factory=dict)
+    prices: Prices = field(default_factory=dict)
+    clock: str | None = None
     source: str | None = None
     blocks: int = 0
     notes: tuple[str, ...] = ()
@@ -114,7 +122,7 @@ class _Maker:
         self.ladders = Ladders(results, self.accounts, self.clock)
         self.pays = results.matrix.pays
         self.fallen: dict[str, frozenset[int]] = {}
-        self.ratios: dict[tuple[str, str], tuple[Ratios, str | None, int]] = {}
+        self.paid: dict[tuple[str, str], _Paid] = {}
 
     def between(self, question: str, arm: Arm, baseline: Arm) -> Contrast:
         ours, theirs = self.results.of(arm), self.results.of(baseline)
@@ -123,7 +131,7 @@ class _Maker:
         notes = _dropped(len(everywhere) - len(seeds), len(everywhere))
         if question == "picking":
             notes += _unequal_samples([(ours[seed], theirs[seed]) for seed in seeds])
-        costs, source, blocks = self.cost_ratios(arm, baseline)
+        paid = self.pay(arm, baseline)
         return Contrast(
             question=question,
             arm=arm,
@@ -134,9 +142,11 @@ class _Maker:
             strategy_points=_percent([ours[seed].accuracy for seed in seeds]),
             baseline_points=_percent([theirs[seed].accuracy for seed in seeds]),
             collapsed=len(self.collapsed(arm) | self.collapsed(baseline)),
-            costs=costs,
-            source=source,
-            blocks=blocks,
+            costs=paid.ratios,
+            prices=paid.prices,
+            clock=paid.source,
+            source=paid.source,
+            blocks=paid.blocks,
             notes=notes,
         )
 
@@ -164,7 +174,7 @@ class _Maker:
         collapsed = {seed for seed, point in read.items() if any(seed in below[rung] for rung in point.rungs)}
         everywhere = set(ours).union(*(self.results.of(rung) for rung in rungs))
         dropped = _dropped(len(everywhere) - len(reading.points), len(everywhere))
-        costs, source, blocks = self.cost_ratios(arm, rungs[-1])
+        paid = self.pay(arm, rungs[-1])
         return Contrast(
             question="pays",
             arm=arm,
@@ -180,9 +190,11 @@ class _Maker:
             ladder=ladder,
             above=sum(point.side == 1 for point in points),
             below=sum(point.side == -1 for point in points),
-            costs=costs,
-            source=reading.source or source,
-            blocks=reading.blocks if reading.source else blocks,
+            costs=paid.ratios,
+            prices=paid.prices,
+            clock=paid.source,
+            source=reading.source or paid.source,
+            blocks=reading.blocks if reading.source else paid.blocks,
             notes=reading.notes + dropped + _beyond(points),
         )
 
@@ -197,37 +209,46 @@ class _Maker:
             self.fallen[arm.key] = frozenset(seed for seed, cell in cells.items() if cell.accuracy < least)
         return self.fallen[arm.key]
 
-    def cost_ratios(self, arm: Arm, baseline: Arm) -> tuple[Ratios, str | None, int]:
-        """Ratios of mean cost over the pairs, and where their seconds are from (with the number of timed blocks).
-
-        FLOPs are paired by seed, seconds by block of the timing pass where it has both arms, else by seed. None
-        where a cost is unknown or the seconds are of unlike machines.
-        """
+    def pay(self, arm: Arm, baseline: Arm) -> _Paid:
+        """FLOPs paired by seed; seconds by block of the timing pass where it has both arms, else by seed."""
         key = (arm.key, baseline.key)
-        if key not in self.ratios:
+        if key not in self.paid:
             ours, theirs = self.results.of(arm), self.results.of(baseline)
             seeds = [seed for seed in ours if seed in theirs]
-            found = self.clock.seconds([arm, baseline], "marginal")
-            of: Ratios = {}
-            for account in ACCOUNTS:
-                of[account] = {cost: self._flops_ratio([arm, baseline], seeds, account, cost) for cost in COSTS[:2]}
-                of[account]["wall_clock"] = self._seconds_ratio([arm, baseline], account)
-            source = found.source if found else None
-            self.ratios[key] = of, source, len(found.blocks) if found and found.timed else 0
-        return self.ratios[key]
+            clocked = {account: self.clock.seconds([arm, baseline], account) for account in ACCOUNTS}
+            prices: Prices = {}
+            for account, found in clocked.items():
+                flops = {cost: self._flops([arm, baseline], seeds, account, cost) for cost in COSTS[:2]}
+                prices[account] = {**flops, "wall_clock": _known(found.values) if found else None}
+            ratios: Ratios = {
+                account: {cost: None if paid is None else ratio_interval(*paid) for cost, paid in of.items()}
+                for account, of in prices.items()
+            }
+            of_runs = clocked["marginal"]
+            source, blocks = (of_runs.source, len(of_runs.blocks)) if of_runs else (None, 0)
+            self.paid[key] = _Paid(prices, ratios, source, blocks if source != ORDINARY else 0)
+        return self.paid[key]
 
-    def _flops_ratio(self, arms: Sequence[Arm], seeds: Sequence[int], account: str, cost: str) -> Interval | None:
+    def _flops(self, arms: Sequence[Arm], seeds: Sequence[int], account: str, cost: str) -> Array | None:
         prices = [self.accounts.of(arm, account, cost) for arm in arms]
-        return _ratio(np.array([[of[seed] for seed in seeds] for of in prices]))
-
-    def _seconds_ratio(self, arms: Sequence[Arm], account: str) -> Interval | None:
-        found = self.clock.seconds(arms, account)
-        return _ratio(found.values) if found else None
+        return _known(np.array([[of[seed] for seed in seeds] for of in prices]))
 
 
-def _ratio(costs: Array) -> Interval | None:
-    """Ratio of the two rows of ``[2, n]``; None where there is nothing or not everything is known."""
-    return ratio_interval(*costs) if costs.size and np.isfinite(costs).all() else None
+class _Paid(NamedTuple):
+    """What two arms cost: prices, ratios of their means, and where the seconds are from.
+
+    None where a cost is unknown or the seconds are of unlike machines.
+    """
+
+    prices: Prices
+    ratios: Ratios
+    source: str | None
+    blocks: int
+
+
+def _known(costs: Array) -> Array | None:
+    """``[2, n]`` as it is; None where there is nothing or not everything is known."""
+    return costs if costs.size and np.isfinite(costs).all() else None
 
 
 def _percent(accuracies: Sequence[float]) -> Array:

@@ -1,6 +1,6 @@
 """Everything that the report says, as one JSON-able dict: the contract for scripts and the source of the page.
 
-Intervals of contrasts are paired t intervals at the level that their verdict was read at (``confidence``, see
+Intervals of contrasts are paired, at the level that their verdict was read at (``confidence``, see
 :mod:`selbench.reports.verdicts`); intervals that describe (an arm's accuracy, a ratio of costs) are at 95 %.
 Numbers that do not exist are None, never NaN.
 """
@@ -15,17 +15,15 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from . import statistics
 from .answers import answer, headline
-from .arms import describe, mean
+from .arms import describe
 from .clock import Clock
-from .contrasts import Contrast, contrasts
-from .costs import Accounts, ceiling, spent
-from .results import TIMED, Cell, Dataset, Results
-from .verdicts import Decision, Evidence, decide, needs_timing
-
-SECONDARY_FROM = 20
-"""Pairs from which the bootstrap interval is shown as well."""
+from .contrasts import contrasts
+from .costs import Accounts, spent
+from .judging import judge
+from .pooled import pool
+from .ranks import ranks
+from .results import Cell, Dataset, Results
 
 
 def summarise(results: Results) -> dict[str, Any]:
@@ -41,7 +39,8 @@ def summarise(results: Results) -> dict[str, Any]:
         The contents of ``summary.json``; the same results give the same dict.
     """
     matrix = results.matrix
-    rows = judge(results)
+    found = contrasts(results)
+    rows = judge(results, found)
     primary = [row for row in rows if row["primary"]]
     answers = {
         name: answer(_scope(dataset), [row for row in primary if row["dataset"] == name], matrix.pays.account)
@@ -61,11 +60,11 @@ def summarise(results: Results) -> dict[str, Any]:
             "timing": clock.summary,
             "arms": describe(results, accounts, clock),
             "contrasts": rows,
-            "pooled": [],
-            "ranks": None,
-            "targets": [],
-            "tuning": None,
-            "overlap": [],
+            "pooled": pool(results, found, rows),
+            "ranks": ranks(results),
+            "targets": targets(results, accounts, clock),
+            "tuning": tuning(results, accounts, clock, rows),
+            "overlap": overlap(results),
             "claims": [],
             "failures": _failures(results),
             "unreadable": [{"file": item.file, "reason": item.reason} for item in results.unreadable],
@@ -78,103 +77,6 @@ def summarise(results: Results) -> dict[str, Any]:
 
 def _scope(dataset: Dataset) -> str:
     return f"{dataset.title} ({dataset.note})" if dataset.note else dataset.title
-
-
-def judge(results: Results) -> list[dict[str, Any]]:
-    """Every contrast with its verdict: the primary ones of a data set as one family, each other one alone."""
-    found = contrasts(results)
-    decisions: dict[int, Decision] = {}
-    for name in results.matrix.datasets:
-        family = [i for i, row in enumerate(found) if row.primary and row.arm.dataset == name]
-        evidence = [_evidence(results, found[i]) for i in family]
-        decisions.update(zip(family, decide(evidence, results.matrix.alpha), strict=True))
-    for i, row in enumerate(found):
-        if not row.primary:
-            decisions[i] = decide([_evidence(results, row)], results.matrix.alpha, primary=False)[0]
-    missing = needs_timing(shlex.quote(results.matrix.source))
-    for i, row in enumerate(found):
-        if row.cost == "wall_clock" and row.source != TIMED:
-            decisions[i] = decisions[i].withheld(missing)
-    ceilings = {key: mean([ceiling(cell) for cell in results.of(key).values()]) for key in results.matrix.arms}
-    return [_row(results, row, decisions[i], ceilings[row.arm.key]) for i, row in enumerate(found)]
-
-
-def _evidence(results: Results, row: Contrast) -> Evidence:
-    return Evidence(row.differences, results.matrix.datasets[row.arm.dataset].margin, row.collapsed)
-
-
-def _row(results: Results, row: Contrast, decision: Decision, ceiling: float | None) -> dict[str, Any]:
-    n, margin = len(row.seeds), results.matrix.datasets[row.arm.dataset].margin
-    worst = int(np.argmin(row.differences)) if n else None
-    return {
-        "dataset": row.arm.dataset,
-        "reference": row.arm.reference,
-        "strategy": row.arm.label,
-        "arm": row.arm.key,
-        "question": row.question,
-        "baseline": row.baseline,
-        "baseline_arm": row.baseline_arm,
-        "primary": row.primary,
-        "metric": "test_accuracy",
-        "account": row.account,
-        "cost": row.cost,
-        "ladder": row.ladder,
-        "n_pairs": n,
-        "mean_difference": decision.mean,
-        "confidence": decision.confidence,
-        "ci_low": decision.low,
-        "ci_high": decision.high,
-        "sd": decision.sd,
-        **_second_opinions(results, row, decision),
-        "p_noninferior": decision.p_noninferior,
-        "p_superior": decision.p_superior,
-        "p_sign_flip": decision.p_sign_flip,
-        "p_adjusted": decision.p_adjusted,
-        "margin": margin,
-        "verdict": decision.verdict,
-        "note": "; ".join(row.notes),
-        "worst_seed": None if worst is None else {"seed": row.seeds[worst], "difference": row.differences[worst]},
-        "collapsed": row.collapsed,
-        "beyond_ladder": (row.above + row.below) / n if row.question == "pays" and n else None,
-        "above_ladder": row.above,
-        "timing": {"source": row.source, "blocks": row.blocks},
-        "costs": {account: {cost: _ratio(value) for cost, value in of.items()} for account, of in row.costs.items()},
-        "ceiling": ceiling,
-    }
-
-
-def _second_opinions(results: Results, row: Contrast, decision: Decision) -> dict[str, Any]:
-    """What stands beside the paired interval: how well pairing worked, the other intervals, the power."""
-    n, a, b = len(row.seeds), row.strategy_points, row.baseline_points
-    related = statistics.correlation(a, b) if n else None
-    unpaired = bootstrap = None
-    if related is not None and abs(related) < 0.1:
-        unpaired = statistics.welch_interval(a, b, decision.confidence)
-    if n >= SECONDARY_FROM:
-        bootstrap = statistics.bca_interval((row.differences,), statistics.mean_of, decision.confidence)
-    level = (1 - decision.confidence) / 2
-    margin = results.matrix.datasets[row.arm.dataset].margin
-    needed = smallest = None
-    if decision.sd is not None:
-        needed = statistics.pairs_needed(decision.sd, margin, alpha=level)
-        smallest = statistics.smallest_margin(decision.sd, n, alpha=level)
-    return {
-        "correlation": related,
-        "unpaired": _ends(unpaired),
-        "bca": _ends(bootstrap),
-        "sampling_error": _paired_sampling_error(results, row),
-        "seeds_needed": needed,
-        "smallest_margin": smallest,
-    }
-
-
-def _paired_sampling_error(results: Results, row: Contrast) -> float | None:
-    """In points; None against a ladder, which has no run of its own at that cost."""
-    if not row.seeds or not row.baseline_arm:
-        return None
-    ours, theirs = results.of(row.arm), results.of(row.baseline_arm)
-    pair = [[of[seed].correct for seed in row.seeds] for of in (ours, theirs)]
-    return statistics.sampling_error(pair[0], pair[1]) if len({bits.size for bits in pair[0] + pair[1]}) == 1 else None
 
 
 def count(results: Results) -> dict[str, int]:
@@ -274,14 +176,6 @@ def _artefacts(results: Results) -> list[dict[str, Any]]:
         shown = {name: getattr(item, name) for name in ("id", "kind", "name", "dataset", "seed", "external", "quality")}
         rows.append({**shown, "flops": flops, "seconds": seconds})
     return rows
-
-
-def _ratio(value: statistics.Interval | None) -> dict[str, float] | None:
-    return None if value is None else {"ratio": value.estimate, "ci_low": value.low, "ci_high": value.high}
-
-
-def _ends(value: statistics.Interval | None) -> dict[str, float] | None:
-    return None if value is None else {"ci_low": value.low, "ci_high": value.high}
 
 
 def _plain(value: Any) -> Any:

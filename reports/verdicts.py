@@ -3,6 +3,8 @@
 **Which interval.** Alpha (5 %) is one-sided, so the interval that belongs to it is two-sided with confidence
 1 - 2 alpha (90 %): its lower end lies above -margin exactly where the one-sided non-inferiority test rejects.
 Every verdict is read off the interval that is shown beside it, and off nothing else, so the two cannot disagree.
+The matrix declares whether that is Student's t interval or the inverted sign-flip test's; the p-values are always
+of the same test as the interval.
 
 **Which level.** The declared primary contrasts of a data set form one family of m. Holm's step-down runs over their
 non-inferiority p-values; it ends at the level alpha / (m - rejected), or alpha where all are rejected, and the whole
@@ -21,13 +23,23 @@ stands, and "inconclusive" is said as withheld, since a collapsed run is why the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .statistics import fewest_pairs, holm, mean_interval, sign_flip_test, t_test
+from .statistics import (
+    Interval,
+    fewest_pairs,
+    holm,
+    mean_interval,
+    sign_flip_interval,
+    sign_flip_test,
+    t_test,
+    wilcoxon_test,
+)
 
 SUPERIOR = "superior"
 NON_INFERIOR = "non-inferior"
@@ -60,24 +72,31 @@ class Evidence:
 class Decision:
     """A verdict with the interval it is read off.
 
-    ``confidence`` is of the two-sided interval. Numbers are None where there are fewer than two pairs.
-    ``p_adjusted`` (of non-inferiority) and the family's superiority test only exist for primary contrasts.
+    ``confidence`` is of the two-sided interval, whose ends are infinite where its test cannot reject with so few
+    pairs. Numbers are None where there are fewer than two pairs.
+
+    ``p_noninferior``, ``p_superior`` and ``p_equivalent`` (two one-sided tests at the margin) are of the test that
+    the interval inverts; ``p_sign_flip`` and ``p_wilcoxon`` are second opinions on non-inferiority. ``p_adjusted``
+    (of non-inferiority) and the family's superiority test only exist for primary contrasts.
     """
 
     verdict: str
     confidence: float
-    mean: float | None
-    low: float | None
-    high: float | None
-    sd: float | None
-    p_noninferior: float | None
-    p_superior: float | None
-    p_sign_flip: float | None
-    p_adjusted: float | None
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+    sd: float | None = None
+    p_noninferior: float | None = None
+    p_superior: float | None = None
+    p_equivalent: float | None = None
+    p_sign_flip: float | None = None
+    p_wilcoxon: float | None = None
+    p_adjusted: float | None = None
 
     def withheld(self, verdict: str) -> Decision:
         """The same interval with ``verdict`` and without any test."""
-        return replace(self, verdict=verdict, p_noninferior=None, p_superior=None, p_sign_flip=None, p_adjusted=None)
+        shown = (self.confidence, self.mean, self.low, self.high, self.sd)
+        return Decision(verdict, *shown)
 
 
 def no_verdict(short: int) -> str:
@@ -115,7 +134,23 @@ def verdict(low: float, high: float, margin: float, *, superiority: bool = True,
     return INCONCLUSIVE
 
 
-def decide(family: Sequence[Evidence], alpha: float, *, primary: bool = True) -> list[Decision]:
+class _Method(NamedTuple):
+    """A one-sided test and the two-sided interval that inverts it."""
+
+    test: Callable[[NDArray[np.float64], float], float]
+    interval: Callable[[NDArray[np.float64], float], Interval]
+
+
+def _flipped(differences: NDArray[np.float64], confidence: float) -> Interval:
+    # Its p-values are steps, so that one can equal the level; Holm rejects there, and so must the interval. No
+    # other step is as near as this.
+    return sign_flip_interval(differences, confidence - 1e-9)
+
+
+_METHODS = {"t": _Method(t_test, mean_interval), "sign-flip": _Method(sign_flip_test, _flipped)}
+
+
+def decide(family: Sequence[Evidence], alpha: float, *, primary: bool = True, interval: str = "t") -> list[Decision]:
     """Verdicts of one family of contrasts, in the order given.
 
     Parameters
@@ -127,26 +162,29 @@ def decide(family: Sequence[Evidence], alpha: float, *, primary: bool = True) ->
         One-sided, for the family.
     primary : bool
         False for an exploratory contrast (a family of one): it carries no adjusted p.
+    interval : str
+        ``t`` or ``sign-flip``.
     """
     if not family:
         return []  # a matrix may declare nothing: all of it is then exploratory
-    p_noninferior = [_p(item, -item.margin) for item in family]
-    p_superior = [_p(item, 0.0) for item in family]
-    adjusted = holm([1.0 if p is None else p for p in p_noninferior])
-    superior = holm([1.0 if p is None else p for p in p_superior]) <= alpha
+    method = _METHODS[interval]
+    p_noninferior = [_p(method, item, -item.margin) for item in family]
+    p_superior = [_p(method, item, 0.0) for item in family]
+    adjusted = holm(p_noninferior)
+    superior = holm(p_superior) <= alpha
     rejected = int(np.count_nonzero(adjusted <= alpha))
     confidence = 1 - 2 * alpha / max(1, len(family) - rejected)
     least = fewest_pairs(alpha, len(family))
     decisions = []
     for i, item in enumerate(family):
-        n = item.differences.size
-        short = least - n
-        if n < 2:
-            mean = float(item.differences[0]) if n else None
-            decisions.append(Decision(no_verdict(short), confidence, mean, *[None] * 7))
+        d, margin = item.differences, item.margin
+        short = least - d.size
+        if d.size < 2:
+            decisions.append(Decision(no_verdict(short), confidence, float(d[0]) if d.size else None))
             continue
-        mean, low, high, sd = mean_interval(item.differences, confidence)
-        text = verdict(low, high, item.margin, superiority=bool(superior[i]), collapsed=item.collapsed)
+        mean, low, high, sd = method.interval(d, confidence)
+        text = verdict(low, high, margin, superiority=bool(superior[i]), collapsed=item.collapsed)
+        flipped = p_noninferior[i] if interval == "sign-flip" else sign_flip_test(d, -margin)
         decisions.append(
             Decision(
                 verdict=no_verdict(short) if short > 0 else text,
@@ -157,12 +195,15 @@ def decide(family: Sequence[Evidence], alpha: float, *, primary: bool = True) ->
                 sd=sd,
                 p_noninferior=p_noninferior[i],
                 p_superior=p_superior[i],
-                p_sign_flip=sign_flip_test(item.differences, -item.margin),
+                p_equivalent=max(p_noninferior[i], method.test(-d, -margin)),
+                p_sign_flip=flipped,
+                p_wilcoxon=wilcoxon_test(d, -margin),
                 p_adjusted=float(adjusted[i]) if primary else None,
             )
         )
     return decisions
 
 
-def _p(item: Evidence, null: float) -> float | None:
-    return None if item.differences.size < 2 else t_test(item.differences, null)
+def _p(method: _Method, item: Evidence, null: float) -> float:
+    """1 where there is too little to test: nothing is shown by it."""
+    return 1.0 if item.differences.size < 2 else method.test(item.differences, null)
