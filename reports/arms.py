@@ -11,6 +11,7 @@ from . import statistics
 from .clock import Clock, overhead
 from .costs import Accounts, break_even, ceiling, closure
 from .results import ACCOUNTS, Arm, Cell, Phase, Results
+from .tuned import effort, runs_by_base
 
 CONFIDENCE = 0.95
 """Of the intervals that describe."""
@@ -28,6 +29,7 @@ class _Arms:
         self.results = results
         self.accounts = accounts
         self.clock = clock
+        self.tunings = runs_by_base(results)
 
     def describe(self, arm: Arm, full: Arm | None) -> dict[str, Any]:
         by_seed = self.results.of(arm)
@@ -43,6 +45,8 @@ class _Arms:
                 for name in ("key", "label", "role", "dataset", "reference", "strategy", "name", "origin", "cadence")
             },
             **{name: getattr(arm, name) for name in ("signal", "schedule", "rung", "twin", "settings")},
+            **{name: getattr(arm, name) for name in ("lr", "lr_factor", "lr_from")},
+            "tuning_flops": effort(self.tunings.get(arm.base, ()))[0] if self.results.matrix.grid else None,
             "n": len(cells),
             "accuracy": _accuracy({seed: cell.accuracy for seed, cell in by_seed.items()}),
             "accuracy_recalibrated": _accuracy(

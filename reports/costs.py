@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from .results import COSTS, PHASES, Arm, Artefact, Cell, Phase, Results, Timing
+from .results import COSTS, PHASES, Arm, Artefact, Cell, Phase, Results, Timing, Tuning
 
 
 def spent(ledger: Mapping[str, Phase]) -> tuple[float, float]:
@@ -64,32 +64,33 @@ class Accounts:
             self._closures[ids] = closure(ids, self._artefacts)
         return self._closures[ids]
 
-    def artefacts(self, cell: Cell) -> tuple[float, float]:
-        """FLOPs and seconds of all the artefacts of a cell, whole; nan where one has no readable record."""
-        if cell.artefacts not in self._sums:
-            ids = self.closure(cell.artefacts)
-            if ids is None:
-                self._sums[cell.artefacts] = (math.nan, math.nan)
-            else:
-                each = [spent(self._artefacts[id].ledger) for id in sorted(ids)]
-                self._sums[cell.artefacts] = (sum(f for f, _ in each), sum(s for _, s in each))
-        return self._sums[cell.artefacts]
+    def artefacts(self, run: Cell | Tuning) -> tuple[float, float]:
+        """FLOPs and seconds of all the artefacts of a run, whole; nan where one has no readable record."""
+        if run.artefacts not in self._sums:
+            ids = self.closure(run.artefacts)
+            each = [(math.nan, math.nan)] if ids is None else [self.alone(id) for id in sorted(ids)]
+            self._sums[run.artefacts] = (sum(f for f, _ in each), sum(s for _, s in each))
+        return self._sums[run.artefacts]
 
-    def cost(self, cell: Cell, account: str, cost: str) -> float:
+    def alone(self, id: str) -> tuple[float, float]:
+        """FLOPs and seconds of one artefact without those it was made from; nan where it has no readable record."""
+        return spent(self._artefacts[id].ledger) if id in self._artefacts else (math.nan, math.nan)
+
+    def cost(self, run: Cell | Tuning, account: str, cost: str) -> float:
         """One number of the ledger: FLOPs, or seconds for ``wall_clock``; nan where it cannot be known.
 
         ``learner_flops`` is the papers' convention, forward and backward of training alone, and so the same
         in every account.
         """
         if cost == "learner_flops":
-            return cell.ledger["train"].flops
+            return run.ledger["train"].flops
         column = COSTS.index(cost) - 1
-        if cell.id not in self._spent:
-            self._spent[cell.id] = spent(cell.ledger)
-        own = self._spent[cell.id][column]
+        if run.id not in self._spent:
+            self._spent[run.id] = spent(run.ledger)
+        own = self._spent[run.id][column]
         if account == "marginal":
             return own
-        return own + self.artefacts(cell)[column] * self._shares[account]
+        return own + self.artefacts(run)[column] * self._shares[account]
 
 
 def ceiling(cell: Cell) -> float | None:

@@ -38,7 +38,8 @@ class LadderCurve:
 
     Linear in log cost between rungs, after making accuracy non-decreasing in cost (isotonic regression); beyond
     either end, the rung at that end as it is. No crossing inside a run is ever used: every rung is a run of
-    its own with a fully decayed schedule.
+    its own with a fully decayed schedule. :meth:`read` asks for the accuracy at a cost, :meth:`reach` for the cost
+    of an accuracy.
 
     Parameters
     ----------
@@ -63,6 +64,24 @@ class LadderCurve:
             accuracy = y[left] + (y[right] - y[left]) * (at - x[left]) / (x[right] - x[left])
         rungs = tuple(sorted({self._order[left], self._order[right]}))
         return LadderPoint(accuracy, side, rungs, math.exp(at - x[-1]) - 1)
+
+    def reach(self, accuracy: float) -> float:
+        """The least cost at which this ladder reaches ``accuracy``; infinite where it never does.
+
+        Where the lowest rung reaches it already, that rung's cost: an upper bound, since nothing cheaper was run.
+        """
+        x, y = self._x, self._y
+        at = bisect.bisect_left(y, accuracy)
+        if at == len(y):
+            return math.inf
+        if at == 0:
+            return math.exp(x[0])
+        return math.exp(x[at - 1] + (x[at] - x[at - 1]) * (accuracy - y[at - 1]) / (y[at] - y[at - 1]))
+
+    @property
+    def lowest(self) -> float:
+        """Accuracy of the cheapest rung."""
+        return self._y[0]
 
 
 @dataclass(frozen=True)
@@ -112,13 +131,24 @@ class Ladders:
             return Reading({}, ORDINARY, notes=(*notes, "seconds of unlike machines are not compared"))
         return Reading(points, ORDINARY, notes=notes)
 
-    def _run_by_run(self, arm: Arm, rungs: Sequence[Arm], account: str, cost: str) -> dict[int, LadderPoint]:
-        """Each seed's ladder at the cost of the strategy's own run."""
+    def own_costs(self, rungs: Sequence[Arm], account: str, cost: str) -> Mapping[int, LadderCurve]:
+        """Each seed's curve at what its own runs cost, where all of ``rungs`` are there at known costs."""
         key = (rungs[0].key, account, cost)
         if key not in self._curves:
             each = [self._accounts.of(rung, account, cost) for rung in rungs]
             self._curves[key] = self._made(rungs, {seed: [of[seed] for of in each] for seed in self._whole(rungs)})
-        return _read(self._curves[key], self._accounts.of(arm, account, cost))
+        return self._curves[key]
+
+    def priced(self, rungs: Sequence[Arm], prices: Sequence[float]) -> Mapping[int, LadderCurve]:
+        """Each seed's curve at one price for each rung; empty where a price is not known."""
+        key = (rungs[0].key, *prices)
+        if key not in self._curves:
+            self._curves[key] = self._made(rungs, dict.fromkeys(self._whole(rungs), prices))
+        return self._curves[key]
+
+    def _run_by_run(self, arm: Arm, rungs: Sequence[Arm], account: str, cost: str) -> dict[int, LadderPoint]:
+        """Each seed's ladder at the cost of the strategy's own run."""
+        return _read(self.own_costs(rungs, account, cost), self._accounts.of(arm, account, cost))
 
     def _timed(self, arm: Arm, rungs: Sequence[Arm], found: Seconds) -> Reading:
         """Each seed's ladder at mean seconds over the blocks that have the strategy and every rung."""
@@ -127,10 +157,8 @@ class Ladders:
         notes: tuple[str, ...] = (f"cost: mean seconds of {n} block{'' if n == 1 else 's'} of the timing pass",)
         if not all(0 < price < math.inf for price in (ours, *theirs)):
             return Reading({}, TIMED, n, (*notes, "the timing pass lacks an artefact that was used"))
-        key = (rungs[0].key, *theirs)
-        if key not in self._curves:
-            self._curves[key] = self._made(rungs, dict.fromkeys(self._whole(rungs), theirs))
-        return Reading(_read(self._curves[key], dict.fromkeys(self._results.of(arm), ours)), TIMED, n, notes)
+        read = _read(self.priced(rungs, theirs), dict.fromkeys(self._results.of(arm), ours))
+        return Reading(read, TIMED, n, notes)
 
     def _whole(self, rungs: Sequence[Arm]) -> dict[int, list[Cell]]:
         """The cells of every rung at the seeds that have them all."""
