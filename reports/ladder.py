@@ -49,7 +49,8 @@ class LadderCurve:
 
     def __init__(self, costs: Sequence[float], accuracies: Sequence[float]) -> None:
         self._order = sorted(range(len(costs)), key=lambda rung: (costs[rung], rung))
-        self._x = [math.log(costs[rung]) for rung in self._order]
+        self._costs = [costs[rung] for rung in self._order]
+        self._x = [math.log(cost) for cost in self._costs]
         self._y = isotonic([accuracies[rung] for rung in self._order]).tolist()
 
     def read(self, cost: float) -> LadderPoint:
@@ -74,8 +75,8 @@ class LadderCurve:
         at = bisect.bisect_left(y, accuracy)
         if at == len(y):
             return math.inf
-        if at == 0:
-            return math.exp(x[0])
+        if at == 0 or y[at] == accuracy:
+            return self._costs[at]
         return math.exp(x[at - 1] + (x[at] - x[at - 1]) * (accuracy - y[at - 1]) / (y[at] - y[at - 1]))
 
     @property

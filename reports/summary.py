@@ -21,9 +21,12 @@ from .clock import Clock
 from .contrasts import contrasts
 from .costs import Accounts, spent
 from .judging import judge
+from .overlap import overlap
 from .pooled import pool
 from .ranks import ranks
 from .results import Cell, Dataset, Results
+from .targets import targets
+from .tuned import tuning
 
 
 def summarise(results: Results) -> dict[str, Any]:

@@ -15,7 +15,8 @@ medians from order statistics, bear it where means would not. A **speed-up** is 
 one seed: 0 where the arm misses, infinite where it arrives and full's own ladder does not.
 
 Seconds come from the timing pass alone, as means over the blocks that have every rung of the arm and of full on one
-machine; without such blocks there is no row.
+machine; without such blocks there is no row. Every seed then pays the same prices: such an interval holds the spread
+of accuracies and not that of the timings.
 
 The median as summary, the margin as tolerance and the interpolation in log cost are choices of ours.
 """
