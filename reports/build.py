@@ -1,4 +1,4 @@
-"""From a results folder to its ``report/``: page, Markdown, summary, tables and figures, each written whole or not."""
+"""From a results folder to its ``report/``: page, Markdown, LaTeX, summary, tables, figures, each whole or not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from . import markdown, page
+from . import latex, markdown, page
 from .figures import draw
 from .results import Results
 from .summary import summarise
@@ -58,6 +58,7 @@ def build(results_dir: str | Path) -> Path:
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
     _write(folder / "summary.json", f"{text}\n".encode("utf-8", "backslashreplace"))
     _write(folder / "report.md", markdown.render(report, figures).encode())
+    _write(folder / "report.tex", latex.render(summary).encode("ascii"))
     _write(folder / "index.html", page.render(report, figures).encode())
     return folder / "index.html"
 

@@ -11,17 +11,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-WHOLE = frozenset(
-    "seed block position trained_samples candidate_samples memory_bytes n n_pairs n_datasets collapsed "
-    "above_ladder seeds_needed worst_seed timed_blocks misses mcnemar_gained mcnemar_lost test_n".split()
-)
+# fmt: off
+WHOLE = frozenset((
+    "seed", "block", "position", "trained_samples", "candidate_samples", "memory_bytes", "n", "n_pairs",
+    "n_datasets", "collapsed", "above_ladder", "seeds_needed", "worst_seed", "timed_blocks", "misses",
+    "mcnemar_gained", "mcnemar_lost", "test_n",
+))
 """Columns of whole numbers: every other number is a double, also where all of a folder's values happen to be whole."""
 
-TEXT = frozenset(
-    "reference role account cost ladder seconds_source baseline_arm note interval lr_from matrix to_decide kind reason "
-    "source_section indication_verdict indication_text test_text test_dataset test_strategy test_baseline test_metric "
-    "test_hypothesis test_verdict".split()
-)
+TEXT = frozenset((
+    "reference", "role", "account", "cost", "ladder", "seconds_source", "baseline_arm", "note", "interval",
+    "lr_from", "matrix", "to_decide", "kind", "reason", "source_section", "indication_verdict", "indication_text",
+    "test_text", "test_dataset", "test_strategy", "test_baseline", "test_metric", "test_hypothesis", "test_verdict",
+))
+# fmt: on
 """Columns of text that may be empty throughout: their type must not depend on that."""
 
 LACKING = "No Parquet files were written: they need pyarrow (python -m pip install 'selbench[parquet]')."
