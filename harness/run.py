@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..strategies import UsageError
 from ..strategies.registry import registry
-from . import environment, timing, tuning
+from . import environment
 from .arms import Arm
 from .bank import Bank, Loaded
 from .calibrate import calibrated
-from .executors import Executor, Outcome
-from .matrix import MARGINS, Matrix, digest
-from .plan import Plan, Planner, Task
-from .progress import Progress, Stage
+from .executors import Executor
+from .matrix import MARGINS, Matrix
+from .plan import Plan, Planner
 from .rates import Rates
 from .schedules import load_schedule
+from .stages import Done, Stages
 from .store import VERSION, Store
 from .streams import generator
 from .worker import Context, reference_of, trains_reference
@@ -43,17 +41,6 @@ class Request:
     """What was named to ``selbench run``: a shipped matrix, or a file's name without its folder."""
     overrides: list[str] = field(default_factory=list)
     """The settings changed by ``--set``."""
-
-
-@dataclass
-class Done:
-    """How a run ended."""
-
-    out: Path
-    planned: int = 0
-    trained: int = 0
-    tuned: int = 0
-    failed: list[str] = field(default_factory=list)
 
 
 def cache_folder(asked: Path | None) -> Path:
@@ -122,117 +109,16 @@ def run(matrix: Matrix, request: Request) -> Done:
         planner = Planner(matrix, loaded, references, precision, start, rates)
         plan = planner.plan()
         table["rates"] = rates.to_table()
-    done, lost = Done(store.root), dict[str, str]()
+    stages = Stages(context, executor, store)
+    lost: dict[str, str] = {}
     grid = declared.tuned()
     if grid is not None:
-        plan, lost = _tune(context, executor, planner, plan.arms, grid, store, table, done)
+        plan, lost = stages.tune(planner, plan.arms, grid, lambda known: store.claim(table | _arms(known, matrix)))
     store.claim(table | _arms(plan, matrix))
-    done.planned = len(plan.cells)
-    _carry_out(context, executor, plan, store, done, lost=lost)
+    stages.train(plan, lost)
     if matrix.timing.seeds:
-        _time(replace(context, threads=thread_count(cores, 1)), plan, store, done)
-    return done
-
-
-def _carry_out(
-    context: Context,
-    executor: Executor,
-    plan: Plan,
-    store: Store,
-    done: Done,
-    stage: Stage = "training",
-    lost: Mapping[str, str] | None = None,
-) -> dict[str, str]:
-    """Do what is missing of ``plan``; cells of the arms in ``lost`` fail for the reason given there.
-
-    Gives the errors by task id.
-    """
-    todo, lost, errors = needed(plan, store), lost or {}, dict[str, str]()
-    refused = [task for task in todo if task.arm is not None and task.arm.key in lost]
-    if refused:
-        kept = {id: task for id, task in plan.tasks.items() if task.arm is None or task.arm.key not in lost}
-        todo = needed(Plan(plan.arms, kept), store)
-    runs = sum(task.arm is not None for task in plan.tasks.values())
-    with Progress([*refused, *todo], runs, str(store.root), stage) as progress:
-
-        def report(task: Task, outcome: Outcome) -> None:
-            if outcome.error:
-                errors[task.id] = outcome.error
-                store.write_failed(_failure(task, outcome))
-                done.failed.append(task.id)
-            elif task.kind == "cell":
-                done.trained += 1
-            elif task.kind == "tuning":
-                done.tuned += 1
-            else:
-                store.failed_path(task.id).unlink(missing_ok=True)
-            progress.report(task, outcome)
-
-        for task in refused:
-            assert task.arm is not None
-            report(task, Outcome(lost[task.arm.key]))
-        executor.run(context, todo, report)
-    return errors
-
-
-def _tune(
-    context: Context,
-    executor: Executor,
-    planner: Planner,
-    arms: list[Arm],
-    grid: dict[str, Any],
-    store: Store,
-    table: dict[str, Any],
-    done: Done,
-) -> tuple[Plan, dict[str, str]]:
-    """The tuning runs; the plan at the learning rates that they give, and why an arm has none, by its key."""
-    tried = tuning.trials(planner, arms, grid["factors"], grid["tuning_seeds"])
-
-    def settled() -> tuple[dict[str, float], Plan]:
-        factors = tuning.chosen(store, tried, arms)
-        return factors, planner.graph(tuning.rated(arms, factors))
-
-    store.claim(table | _arms(settled()[1], context.matrix))  # tuning records can be read beside it from now on
-    errors = _carry_out(context, executor, tried, store, done, "tuning")
-    factors, plan = settled()
-    for key in factors:  # what was said while its tuning had failed
-        for seed in context.matrix.seed_list():
-            store.failed_path(digest([key, seed])).unlink(missing_ok=True)
-    return plan, tuning.losses(tried, arms, factors, errors)
-
-
-def _time(context: Context, plan: Plan, store: Store, done: Done) -> None:
-    """The timing pass, over what the grid has finished."""
-    seeds = context.matrix.seed_list()[: context.matrix.timing.seeds]
-    todo = timing.missing(store, plan, seeds)
-    with Progress([task for _, _, task in todo], len(todo), str(store.root), "timing") as progress:
-
-        def report(task: Task, id: str, outcome: Outcome) -> None:
-            if outcome.error:
-                store.write_failed({**_failure(task, outcome), "id": id})
-                done.failed.append(id)
-            progress.report(task, outcome)
-
-        timing.time_all(context, todo, report)
-
-
-def needed(plan: Plan, store: Store) -> list[Task]:
-    """The runs without a sound record, and the artefacts that those need and the folder lacks."""
-    wanted = {task.id for task in plan.tasks.values() if task.arm is not None and not _there(task, store)}
-    for task in reversed(plan.tasks.values()):  # tasks stand after what they need
-        if task.id in wanted:
-            for id in task.after:
-                if not _there(plan.tasks[id], store):
-                    wanted.add(id)
-    todo = [task for task in plan.tasks.values() if task.id in wanted]
-    ids = {task.id for task in todo}
-    return [replace(task, after=tuple(id for id in task.after if id in ids)) for task in todo]
-
-
-def _there(task: Task, store: Store) -> bool:
-    if task.kind == "tuning":
-        return store.tuning(task.id) is not None
-    return store.has_cell(task.id) if task.kind == "cell" else store.has_artefact(task.id)
+        stages.time(plan, thread_count(cores, 1))
+    return stages.done
 
 
 def _references(matrix: Matrix, data_dir: Path | None) -> dict[str, tuple[Any, str]]:
@@ -246,23 +132,6 @@ def _references(matrix: Matrix, data_dir: Path | None) -> dict[str, tuple[Any, s
             instance.check(data_dir)
             found[entry.name] = (instance, instance.fingerprint(data_dir))
     return found
-
-
-def _failure(task: Task, outcome: Outcome) -> dict[str, Any]:
-    return {
-        "version": VERSION,
-        "id": task.id,
-        "arm": "" if task.arm is None else task.arm.base if task.kind == "tuning" else task.arm.key,
-        "arm_label": task.arm.label if task.arm else task.name,
-        "seed": task.seed,
-        "dataset": task.dataset,
-        "reference": task.reference,
-        "error": outcome.error,
-        "law": outcome.law,
-        "traceback": outcome.traceback,
-        "origin": task.arm.origin if task.arm else f"selbench {__version__}",
-        "when": environment.now(),
-    }
 
 
 def resolved(declared: Matrix, asked: Matrix, loaded: dict[str, Loaded], contents: dict[str, str]) -> dict[str, Any]:

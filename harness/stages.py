@@ -1,0 +1,156 @@
+"""The stages of a run: tuning, training, timing. Each does what is missing, and writes down what fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from . import environment, timing, tuning
+from .arms import Arm
+from .executors import Executor, Outcome
+from .matrix import digest
+from .plan import Plan, Planner, Task
+from .progress import Progress, Stage
+from .store import VERSION, Store
+from .worker import Context
+
+
+@dataclass
+class Done:
+    """How a run ended: cells planned and trained, tuning runs made, ids of what failed."""
+
+    out: Path
+    planned: int = 0
+    trained: int = 0
+    tuned: int = 0
+    failed: list[str] = field(default_factory=list)
+
+
+class Stages:
+    """Carries out plans in one results folder.
+
+    Parameters
+    ----------
+    context : Context
+        What every task shares.
+    executor : Executor
+        Where tasks are done.
+    store : Store
+        The folder, which is the matrix's already.
+    """
+
+    def __init__(self, context: Context, executor: Executor, store: Store) -> None:
+        self.context, self.executor, self.store = context, executor, store
+        self.done = Done(store.root)
+
+    def tune(
+        self, planner: Planner, arms: Sequence[Arm], grid: Mapping[str, Any], claim: Callable[[Plan], None]
+    ) -> tuple[Plan, dict[str, str]]:
+        """The tuning runs; the plan at the learning rates that they give, and why an arm has none, by its key.
+
+        Parameters
+        ----------
+        planner : Planner
+            Made ``arms``.
+        arms : sequence of Arm
+            At the base learning rate.
+        grid : mapping
+            ``factors`` and ``tuning_seeds``.
+        claim : callable
+            Told the plan as far as it is known before the first run, so that tuning records have arms beside them.
+        """
+        tried = tuning.trials(planner, arms, grid["factors"], grid["tuning_seeds"])
+        claim(planner.graph(tuning.rated(arms, tuning.chosen(self.store, tried, arms))))
+        errors = self._carry_out(tried, "tuning", [])
+        factors = tuning.chosen(self.store, tried, arms)
+        for key in factors:  # what was said while its tuning had failed
+            for seed in self.context.matrix.seed_list():
+                self.store.failed_path(digest([key, seed])).unlink(missing_ok=True)
+        return planner.graph(tuning.rated(arms, factors)), tuning.losses(tried, arms, factors, errors)
+
+    def train(self, plan: Plan, lost: Mapping[str, str]) -> None:
+        """The cells of ``plan``; those of the arms in ``lost`` fail for the reason given there, by key."""
+        self.done.planned = len(plan.cells)
+        refused = [
+            (task, Outcome(lost[task.arm.key])) for task in plan.cells if task.arm is not None and task.arm.key in lost
+        ]
+        gone = {task.id for task, _ in refused}
+        kept = Plan(plan.arms, {id: task for id, task in plan.tasks.items() if id not in gone})
+        self._carry_out(kept, "training", refused)
+
+    def _carry_out(self, plan: Plan, stage: Stage, refused: list[tuple[Task, Outcome]]) -> dict[str, str]:
+        """Do what is missing of ``plan``, after ``refused`` have been said; the errors by task id."""
+        todo, errors = needed(plan, self.store), dict[str, str]()
+        runs = len(refused) + sum(task.arm is not None for task in plan.tasks.values())
+        with Progress([*(task for task, _ in refused), *todo], runs, str(self.store.root), stage) as progress:
+
+            def report(task: Task, outcome: Outcome) -> None:
+                if outcome.error:
+                    errors[task.id] = outcome.error
+                    self._failed(task, task.id, outcome)
+                elif task.kind == "cell":
+                    self.done.trained += 1
+                elif task.kind == "tuning":
+                    self.done.tuned += 1
+                else:
+                    self.store.failed_path(task.id).unlink(missing_ok=True)
+                progress.report(task, outcome)
+
+            for task, outcome in refused:
+                report(task, outcome)
+            self.executor.run(self.context, todo, report)
+        return errors
+
+    def time(self, plan: Plan, threads: int) -> None:
+        """The timing pass, over what the grid has finished."""
+        seeds = self.context.matrix.seed_list()[: self.context.matrix.timing.seeds]
+        todo = timing.missing(self.store, plan, seeds)
+        with Progress([task for _, _, task in todo], len(todo), str(self.store.root), "timing") as progress:
+
+            def report(task: Task, id: str, outcome: Outcome) -> None:
+                if outcome.error:
+                    self._failed(task, id, outcome)
+                progress.report(task, outcome)
+
+            timing.time_all(replace(self.context, threads=threads), todo, report)
+
+    def _failed(self, task: Task, id: str, outcome: Outcome) -> None:
+        self.store.write_failed({**_failure(task, outcome), "id": id})
+        self.done.failed.append(id)
+
+
+def needed(plan: Plan, store: Store) -> list[Task]:
+    """The runs without a sound record, and the artefacts that those need and the folder lacks."""
+    wanted = {task.id for task in plan.tasks.values() if task.arm is not None and not _there(task, store)}
+    for task in reversed(plan.tasks.values()):  # tasks stand after what they need
+        if task.id in wanted:
+            wanted.update(id for id in task.after if not _there(plan.tasks[id], store))
+    todo = [task for task in plan.tasks.values() if task.id in wanted]
+    ids = {task.id for task in todo}
+    return [replace(task, after=tuple(id for id in task.after if id in ids)) for task in todo]
+
+
+def _there(task: Task, store: Store) -> bool:
+    if task.kind == "tuning":
+        return store.tuning(task.id) is not None
+    return store.has_cell(task.id) if task.kind == "cell" else store.has_artefact(task.id)
+
+
+def _failure(task: Task, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "id": task.id,
+        "arm": "" if task.arm is None else task.arm.base if task.kind == "tuning" else task.arm.key,
+        "arm_label": task.arm.label if task.arm else task.name,
+        "seed": task.seed,
+        "dataset": task.dataset,
+        "reference": task.reference,
+        "error": outcome.error,
+        "law": outcome.law,
+        "traceback": outcome.traceback,
+        "origin": task.arm.origin if task.arm else f"selbench {__version__}",
+        "when": environment.now(),
+    }
