@@ -32,8 +32,8 @@ def _some_signs(chunks: int, draws: int, seed: int) -> NDArray[np.intp]:
 def _flips_reaching(d: Array, least: float) -> int:
     """How many of the 2^n sign flips have a sum of at least ``least``: each half's sums, sorted against each other."""
     half = d.size // 2
-    left, right = (_all_signs(part.size) @ part for part in (d[:half], d[half:]))
-    return int((right.size - np.searchsorted(np.sort(right), least - left)).sum())
+    left, right = (np.sort(_all_signs(part.size) @ part) for part in (d[:half], d[half:]))
+    return int(right.size * left.size - np.searchsorted(right, least - left).sum())
 
 
 def _draws_reaching(d: Array, least: float, draws: int, seed: int) -> int:

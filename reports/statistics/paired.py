@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy import special, stats
 
 from .flips import EXACT_PAIRS, sign_flip_test
-from .samples import Interval, spread, vector
+from .samples import Array, Interval, spread, vector
 
 
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
@@ -76,7 +76,12 @@ def wilcoxon_test(differences: ArrayLike, null: float = 0.0) -> float:
     d = d[d != 0]
     if d.size > EXACT_PAIRS:
         return float(stats.wilcoxon(d, alternative="greater").pvalue)
-    return sign_flip_test(np.sign(d) * stats.rankdata(np.abs(d)))
+    return sign_flip_test(np.sign(d) * _mean_ranks(np.abs(d)))
+
+
+def _mean_ranks(sizes: Array) -> Array:
+    _, which, count = np.unique(sizes, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(count) - (count - 1) / 2)[which])
 
 
 def equivalence_test(differences: ArrayLike, margin: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -31,5 +32,6 @@ def vector(values: ArrayLike, least: int) -> Array:
 
 def spread(x: Array) -> float:
     """Sample SD; 0 where the numbers differ by rounding only, so that equal differences count as equal."""
-    sd = float(x.std(ddof=1))
-    return 0.0 if sd <= 1e-12 * max(1.0, float(np.abs(x).max())) else sd
+    centred = x - x.sum() / x.size
+    sd = math.sqrt(float(centred @ centred) / (x.size - 1))
+    return 0.0 if sd <= 1e-12 * max(1.0, float(x.max()), -float(x.min())) else sd
