@@ -95,9 +95,22 @@ def clause(row: Row) -> str:
         return f"{_OPEN[question].format(**terms)}{shown}: {reason}"
     if question == "accuracy":
         found = _ACCURACY[verdict].format(**terms)
-        return f"accuracy changed by {difference(row)} against full training: {found}"
+        return f"accuracy changed by {difference(row)} against full training: {found}{_to_settle(row)}"
     text = (_PICKING if question == "picking" else _PAYS)[verdict].format(**terms)
-    return f"{text}, {difference(row)}{_head_start(row)}"
+    return f"{text}, {difference(row)}{_head_start(row)}{_to_settle(row)}"
+
+
+def _to_settle(row: Row) -> str:
+    """What an inconclusive contrast would take, at a power of 80 % where there is no true difference."""
+    needed, n, smallest = row["seeds_needed"], row["n_pairs"], row["smallest_margin"]
+    if row["verdict"] != INCONCLUSIVE or needed is None:
+        return ""
+    if needed <= n:
+        return f" ({needed} seeds would do were there no true difference: one near the margin takes more than {n})"
+    return (
+        f" (it would take {needed} seeds, were there no true difference; "
+        f"{n} can show a margin of {points(round(smallest, 2))})"
+    )
 
 
 def _head_start(row: Row) -> str:

@@ -123,7 +123,7 @@ def sampling_errors(results: Results) -> dict[str, dict[str, float]]:
 
 
 def reproduce(results: Results) -> str:
-    """The command that runs this matrix again."""
+    """The command that runs again what was asked for: these strategies, with this many seeds."""
     matrix = results.matrix
     words = ["selbench", "run", matrix.source]
     for setting in matrix.overrides:
@@ -133,12 +133,10 @@ def reproduce(results: Results) -> str:
             words += ["--dataset", f"{dataset.name}=imagefolder:PATH"]
         elif dataset.spec != dataset.name:
             words += ["--dataset", f"{dataset.name}={dataset.spec}"]
-    labels = dict.fromkeys(arm.label for arm in results.arms(role="strategy"))
-    if set(labels) - set(matrix.requested_strategies):
-        for label in labels:
-            if label in matrix.requested_strategies:
-                words += ["--strategy", label]
-    if len(matrix.requested_seeds) < len(matrix.seeds):
+    if not matrix.sources:
+        # The folder knows what was asked for, not whether that was the whole matrix: both are said in full.
+        for label in matrix.requested_strategies or ("full",):
+            words += ["--strategy", label]
         words += ["--seeds", str(len(matrix.requested_seeds))]
     if matrix.timing_seeds:
         words += ["--timing", str(matrix.timing_seeds)]

@@ -25,6 +25,8 @@ def row(question: str, verdict: str = NON_INFERIOR, **more: Any) -> dict[str, An
         "confidence": 0.9,
         "margin": 1.0,
         "n_pairs": 8,
+        "seeds_needed": 14,
+        "smallest_margin": 1.318,
         "collapsed": 2,
         "above_ladder": 0,
         "account": "amortised" if pays else None,
@@ -62,6 +64,16 @@ def test_only_superiority_is_called_better() -> None:
             text = answers.clause(row(question, verdict)).replace("not shown to be better", "")
             assert ("better" in text) == (verdict == SUPERIOR)
             assert "equal" not in text.replace("at equal", "")
+
+
+def test_beside_an_inconclusive_verdict_stands_what_it_would_take() -> None:
+    for question in ("accuracy", "picking", "pays"):
+        text = answers.clause(row(question, INCONCLUSIVE))
+        assert "it would take 14 seeds, were there no true difference; 8 can show a margin of 1.32 points" in text
+        near = answers.clause(row(question, INCONCLUSIVE, seeds_needed=6))
+        assert "6 seeds would do were there no true difference: one near the margin takes more than 8" in near
+        assert "seeds" not in answers.clause(row(question, INCONCLUSIVE, seeds_needed=None))
+        assert not any("seeds" in answers.clause(row(question, other)) for other in VERDICTS[:4])
 
 
 def test_one_sentence_for_a_data_set() -> None:

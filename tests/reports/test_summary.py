@@ -17,6 +17,7 @@ CONTRAST = {
     *("account", "cost", "ladder", "n_pairs", "mean_difference", "confidence", "ci_low", "ci_high", "sd"),
     *("correlation", "unpaired", "p_noninferior", "p_superior", "p_adjusted", "margin", "verdict", "note"),
     *("worst_seed", "collapsed", "beyond_ladder", "costs", "ceiling"),
+    *("interval", "p_equivalent", "p_wilcoxon", "mcnemar", "seeds_needed", "smallest_margin"),
 }
 ARM = {
     *("key", "label", "role", "dataset", "reference", "strategy", "origin", "cadence", "signal", "schedule", "rung"),
@@ -187,14 +188,16 @@ def test_sampling_error_is_the_test_sets_own(summary: dict[str, Any]) -> None:
 
 
 def test_the_command_that_reproduces(tmp_path: Path, summary: dict[str, Any]) -> None:
-    assert summary["reproduce"] == "selbench run synthetic"
+    labels = " ".join(f"--strategy {label}" for label in ("gstds", "rho", "loss", "static"))
+    assert summary["reproduce"] == f"selbench run synthetic {labels} --seeds 12"
     write_results(tmp_path, seeds=3, test_n=100)
     file = tmp_path / "matrix.toml"
     text = file.read_text().replace('spec = "digits"', 'spec = "imagefolder"')
     text = text.replace('strategies = [\n    "gstds",\n    "rho",', 'strategies = [\n    "gstds",')
     file.write_text(text)
     command = (
-        "selbench run synthetic --dataset digits=imagefolder:PATH --strategy gstds --strategy loss --strategy static"
+        "selbench run synthetic --dataset digits=imagefolder:PATH "
+        "--strategy gstds --strategy loss --strategy static --seeds 3"
     )
     assert summarise(Results.read(tmp_path))["reproduce"] == command
     file.write_text(
@@ -202,3 +205,58 @@ def test_the_command_that_reproduces(tmp_path: Path, summary: dict[str, Any]) ->
     )
     changed = command.replace("synthetic", "mine.toml --set budget.passes=3 --set 'title=A b'")
     assert summarise(Results.read(tmp_path))["reproduce"] == changed
+
+
+def test_the_command_asks_for_what_was_asked_for(tmp_path: Path) -> None:
+    """Whether fewer strategies, fewer seeds, or both: the folder holds what was asked for and nothing of the rest."""
+    write_results(tmp_path, seeds=3, effects={"one": 0.0}, test_n=100)
+    assert summarise(Results.read(tmp_path))["reproduce"] == "selbench run synthetic --strategy one --seeds 3"
+    file = tmp_path / "matrix.toml"
+    text = file.read_text()
+    file.write_text(text.replace('strategies = [\n    "one",\n]', "strategies = []"))
+    assert summarise(Results.read(tmp_path))["reproduce"] == "selbench run synthetic --strategy full --seeds 3"
+    file.write_text(f'sources = ["a", "b"]\n{text}')
+    assert summarise(Results.read(tmp_path))["reproduce"] == "selbench run synthetic"
+
+
+def test_a_contrast_says_which_images_changed(summary: dict[str, Any]) -> None:
+    """McNemar's counts are of the bits: their difference is the difference of accuracies."""
+    for row in summary["contrasts"]:
+        assert (row["mcnemar"] is None) == (row["baseline_arm"] == "")
+        for test in row["mcnemar"] or []:
+            assert 0 <= test["p"] <= 1
+    row = next(row for row in summary["contrasts"] if row["question"] == "accuracy" and row["strategy"] == "rho")
+    net = [(test["gained"] - test["lost"]) / 2000 * 100 for test in row["mcnemar"]]
+    assert len(net) == row["n_pairs"] == 11, "one run is missing"
+    assert sum(net) / len(net) == pytest.approx(row["mean_difference"])
+    assert min(net) == pytest.approx(row["worst_seed"]["difference"])
+
+
+def test_unlike_test_sets_are_not_compared_image_by_image(tmp_path: Path) -> None:
+    write_results(tmp_path / "a", seeds=2, effects={"one": 0.0}, test_n=100)
+    write_results(tmp_path / "b", seeds=2, effects={"one": 0.0}, test_n=110)
+    for file in (tmp_path / "b" / "cells").glob("*.json"):
+        if json.loads(file.read_text())["arm_label"] == "one":
+            (tmp_path / "a" / "cells" / file.name).write_bytes(file.read_bytes())
+    rows = [row for row in summarise(Results.read(tmp_path / "a"))["contrasts"] if row["strategy"] == "one"]
+    assert rows and all(row["mcnemar"] is None and row["sampling_error"] is None for row in rows)
+
+
+@pytest.mark.parametrize("interval", ["t", "sign-flip"])
+def test_the_declared_interval_is_the_one_shown(tmp_path: Path, interval: str) -> None:
+    summary = summary_of(tmp_path, seeds=7, effects={"better": 2.0, "open": -0.9}, test_n=500, interval=interval)
+    for row in summary["contrasts"]:
+        assert row["interval"] == interval
+        level = (1 - row["confidence"]) / 2
+        if row["cost"] != "wall_clock":
+            assert (row["p_noninferior"] == row["p_sign_flip"]) == (interval == "sign-flip")
+            assert (row["ci_low"] > -row["margin"]) == (row["p_noninferior"] <= level)
+    assert verdict_of(summary, "better", "accuracy") == "superior"
+
+
+def test_an_interval_that_so_few_pairs_cannot_have_is_none(tmp_path: Path) -> None:
+    summary = summary_of(tmp_path, seeds=4, effects={"one": 0.0}, test_n=200, interval="sign-flip")
+    row = next(row for row in summary["contrasts"] if row["strategy"] == "one")
+    assert row["verdict"].startswith("no verdict") and row["mean_difference"] is not None
+    assert row["ci_low"] is row["ci_high"] is None
+    assert "no verdict" in summary["headline"]

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import stats
 
-from selbench.reports.statistics import holm, t_test
+from selbench.reports.statistics import holm, sign_flip_test, t_test
 from selbench.reports.verdicts import (
     INCONCLUSIVE,
     INFERIOR,
@@ -120,12 +121,13 @@ families = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
-@given(families)
-def test_no_verdict_contradicts_the_interval_beside_it_or_holm(family) -> None:
+@pytest.mark.parametrize(("interval", "test"), [("t", t_test), ("sign-flip", sign_flip_test)])
+@settings(max_examples=100, deadline=None)
+@given(family=families)
+def test_no_verdict_contradicts_the_interval_beside_it_or_holm(family, interval: str, test) -> None:
     evidence = [Evidence(differences, margin) for differences, margin in family]
-    decisions = decide(evidence, ALPHA)
-    p = np.array([t_test(item.differences, -item.margin) for item in evidence])
+    decisions = decide(evidence, ALPHA, interval=interval)
+    p = np.array([test(item.differences, -item.margin) for item in evidence])
     adjusted = holm(p)
     assume(np.abs(adjusted - ALPHA).min() > 1e-6)
     for item, decision, holms in zip(evidence, decisions, adjusted, strict=True):
@@ -138,15 +140,57 @@ def test_no_verdict_contradicts_the_interval_beside_it_or_holm(family) -> None:
         assert (text == INFERIOR) == (high < -margin)
 
 
-def test_a_family_is_wrong_about_a_true_null_as_often_as_alpha_says() -> None:
+@pytest.mark.parametrize("interval", ["t", "sign-flip"])
+@settings(max_examples=100, deadline=None)
+@given(differences=arrays(np.float64, 8, elements=st.floats(-2, 2).map(lambda x: round(x, 2))))
+def test_equivalence_is_an_interval_inside_the_margin(differences: np.ndarray, interval: str) -> None:
+    (decision,) = decide([Evidence(differences, 1.0)], ALPHA, primary=False, interval=interval)
+    p, low, high = decision.p_equivalent, decision.low, decision.high
+    assert p is not None and low is not None and high is not None and decision.p_noninferior is not None
+    assume(abs(p - ALPHA) > 1e-6)
+    assert (p < ALPHA) == (low > -1.0 and high < 1.0)
+    assert p >= decision.p_noninferior
+
+
+@pytest.mark.parametrize(("n", "alpha", "family"), [(5, 1 / 32, 1), (4, 1 / 16, 1), (7, 1 / 32, 4), (10, 3 / 1024, 3)])
+def test_at_the_exact_tests_floor_the_interval_and_holm_agree(n: int, alpha: float, family: int) -> None:
+    """The p-value of so few pairs, all above the margin, is the level itself: both must reject."""
+    evidence = [Evidence(np.linspace(0.1, 0.7, n), 1.0)] * family
+    for decision in decide(evidence, alpha, interval="sign-flip"):
+        assert decision.p_noninferior == 0.5**n and decision.verdict == SUPERIOR
+        assert decision.low is not None and decision.low > -1
+    tied = [Evidence(np.append(np.linspace(0.1, 0.7, n - 1), -1.0), 1.0)] * family  # at the margin: p is twice that
+    assert {decision.verdict for decision in decide(tied, alpha, interval="sign-flip")} == {INCONCLUSIVE}
+
+
+def test_second_opinions_are_of_the_same_null() -> None:
+    differences = around(-0.2, 0.5)
+    flips, ranks = sign_flip_test(differences, -1.0), stats.wilcoxon(differences + 1.0, alternative="greater").pvalue
+    for interval, own in (("t", t_test(differences, -1.0)), ("sign-flip", flips)):
+        (decision,) = decide([Evidence(differences, 1.0)], ALPHA, interval=interval)
+        assert (decision.p_noninferior, decision.p_sign_flip) == (own, flips)
+        assert decision.p_wilcoxon == pytest.approx(ranks)
+        assert decision.p_superior == (t_test if interval == "t" else sign_flip_test)(differences, 0.0)
+
+
+def test_what_carries_no_verdict_carries_no_test() -> None:
+    (decision,) = decide([Evidence(around(0.0), 1.0)], ALPHA)
+    withheld = decision.withheld("no verdict: needs a timing pass")
+    assert (withheld.mean, withheld.low, withheld.high) == (decision.mean, decision.low, decision.high)
+    numbers = vars(withheld)
+    assert all(numbers[name] is None for name in numbers if name.startswith("p_"))
+
+
+@pytest.mark.parametrize("interval", ["t", "sign-flip"])
+def test_a_family_is_wrong_about_a_true_null_as_often_as_alpha_says(interval: str) -> None:
     """Three contrasts that are truly just inferior, and three that are truly equal: errors of the family."""
-    rng, runs = np.random.default_rng(0), 2000
+    rng, runs = np.random.default_rng(0), 2000 if interval == "t" else 250
     inferior = equal = 0
     for _ in range(runs):
         noise = rng.normal(0.0, 0.3, (3, 8))
-        shown = {d.verdict for d in decide([Evidence(x - 1, 1.0) for x in noise], ALPHA)}
+        shown = {d.verdict for d in decide([Evidence(x - 1, 1.0) for x in noise], ALPHA, interval=interval)}
         inferior += bool(shown & {SUPERIOR, NON_INFERIOR, WORSE_WITHIN})
-        equal += any(d.verdict == SUPERIOR for d in decide([Evidence(x, 1.0) for x in noise], ALPHA))
+        equal += any(d.verdict == SUPERIOR for d in decide([Evidence(x, 1.0) for x in noise], ALPHA, interval=interval))
     allowed = ALPHA + 3 * np.sqrt(ALPHA * (1 - ALPHA) / runs)
     assert 0.02 < inferior / runs < allowed
     assert 0.02 < equal / runs < allowed
