@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +10,7 @@ from typing import Any
 
 from . import latex, markdown, page
 from .figures import draw
+from .files import write_whole
 from .results import Results
 from .summary import summarise
 from .tables import NAMES, write_tables
@@ -49,17 +49,17 @@ def build(results_dir: str | Path) -> Path:
     for placed in figures:
         for ending, content in (("svg", placed.drawing.svg), ("png", placed.drawing.png)):
             file = drawings / f"{placed.drawing.name}.{ending}"
-            _write(file, content)
+            write_whole(file, content)
             written.add(file)
     for stale in set(drawings.glob("*.svg")) | set(drawings.glob("*.png")):
         if stale not in written:
             stale.unlink()
     _tables(results, summary, folder)
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
-    _write(folder / "summary.json", f"{text}\n".encode("utf-8", "backslashreplace"))
-    _write(folder / "report.md", markdown.render(report, figures).encode())
-    _write(folder / "report.tex", latex.render(summary).encode("ascii"))
-    _write(folder / "index.html", page.render(report, figures).encode())
+    write_whole(folder / "summary.json", f"{text}\n".encode("utf-8", "backslashreplace"))
+    write_whole(folder / "report.md", markdown.render(report, figures).encode())
+    write_whole(folder / "report.tex", latex.render(summary).encode("ascii"))
+    write_whole(folder / "index.html", page.render(report, figures).encode())
     return folder / "index.html"
 
 
@@ -73,16 +73,3 @@ def _tables(results: Results, summary: Mapping[str, Any], folder: Path) -> None:
     for name in (f"{name}.{ending}" for name in NAMES for ending in ("csv", "parquet")):
         if name not in kept:
             (folder / name).unlink(missing_ok=True)
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Write ``content`` beside ``file`` and rename: a reader sees the old file or the new one, never half of one."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        with draft.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)

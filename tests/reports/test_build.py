@@ -11,8 +11,9 @@ from xml.etree import ElementTree
 import pytest
 from synthetic import write_results
 
-from selbench.reports import build as build_module
+from selbench.reports import files
 from selbench.reports.build import build
+from selbench.reports.files import write_whole
 from selbench.reports.results import ResultsError
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
@@ -63,7 +64,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_folder_holds_what_the_contract_names(folder: Path) -> None:
-    for name in ("index.html", "report.md", "summary.json", "cells.csv", "contrasts.csv"):
+    for name in ("index.html", "report.md", "report.tex", "summary.json", "cells.csv", "contrasts.csv"):
         assert (folder / name).stat().st_size > 100, name
     svg = {file.stem for file in (folder / "figures").glob("*.svg")}
     png = {file.stem for file in (folder / "figures").glob("*.png")}
@@ -169,9 +170,9 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(build_module.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        build_module._write(file, b"new")
+        write_whole(file, b"new")
     assert file.read_text() == "old" and list(tmp_path.iterdir()) == [file]
 
 
