@@ -179,6 +179,18 @@ def test_what_the_pass_lacks_falls_back_to_an_indication(tmp_path: Path) -> None
     assert rung["clock"]["source"] == "ordinary cells" and rung["overhead_seconds"] is None
 
 
+def test_rungs_of_a_strategy_are_timed_with_it_and_are_no_rows_of_their_own(tmp_path: Path) -> None:
+    whole = Results.read(folder(tmp_path, ladders=["gstds"]))
+    summary = summarise(whole)
+    assert summary["timing"]["complete"] and summary["timing"]["arms"] == len(whole.matrix.arms)
+    rungs = {arm.key for arm in whole.arms(role="rung")}
+    assert len(rungs) == 2
+    assert not rungs & {row[name] for row in summary["contrasts"] for name in ("arm", "baseline_arm")}
+    assert all(arm["break_even_runs"] is None for arm in summary["arms"] if arm["key"] in rungs)
+    less = replace(whole, timings=tuple(timed for timed in whole.timings if timed.of not in rungs))
+    assert not summarise(less)["timing"]["complete"]
+
+
 def test_blocks_without_a_partner_are_left_out_of_ratios(tmp_path: Path) -> None:
     results = Results.read(folder(tmp_path, timing={"missing": [("gstds", 0), ("full", 2)], "blocks": 4}))
     row = next(row for row in contrasts(results) if (row.arm.label, row.question) == ("gstds", "accuracy"))

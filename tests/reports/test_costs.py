@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from synthetic import write_results
 
 from selbench.reports.costs import Accounts, break_even, ceiling, closure, spent
-from selbench.reports.results import Artefact, Phase, Results
+from selbench.reports.results import Artefact, Phase, Results, Tuning
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +60,24 @@ def test_a_missing_artefact_makes_its_costs_unknown_not_free(results: Results) -
     accounts = Accounts(replace(results, artefacts={}))
     assert math.isnan(accounts.cost(cell, "amortised", "total_flops"))
     assert accounts.cost(cell, "marginal", "total_flops") > 0
+
+
+def test_a_tuning_run_costs_as_a_cell_does(results: Results) -> None:
+    cell, accounts = cell_of(results, "gstds"), Accounts(results)
+    run = Tuning("t", cell.arm, 9, 2.0, 0.2, 0.9, 0.5, cell.ledger, cell.artefacts, {})
+    for account in ("marginal", "amortised", "standalone"):
+        for cost in ("learner_flops", "total_flops", "wall_clock"):
+            assert accounts.cost(run, account, cost) == accounts.cost(cell, account, cost)
+
+
+def test_an_artefact_alone_is_without_what_it_was_made_from(results: Results) -> None:
+    accounts, cell = Accounts(results), cell_of(results, "gstds")
+    (features,) = cell.artefacts
+    (trained,) = results.artefacts[features].needs
+    each = [accounts.alone(id) for id in (features, trained)]
+    assert each[0][0] == 1e6 * 1000
+    assert accounts.artefacts(cell) == pytest.approx(tuple(map(sum, zip(*each, strict=True))))
+    assert all(math.isnan(cost) for cost in accounts.alone("gone"))
 
 
 @pytest.mark.parametrize(("ratio", "scores", "expected"), [(0.25, True, 1.714), (0.25, False, 4.0), (1.0, False, 1.0)])

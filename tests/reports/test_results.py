@@ -16,6 +16,7 @@ from synthetic import checksum, write_results
 
 from selbench.reports.results import Results, ResultsError
 from selbench.reports.results import checksum as their_checksum
+from selbench.reports.summary import summarise
 
 
 @pytest.fixture(scope="module")
@@ -439,3 +440,17 @@ def test_a_published_folder_reads_as_untuned(name: str) -> None:
         assert (arm.base, arm.lr, arm.lr_factor, arm.lr_from) == (arm.key, rate, 1.0, "declared")
         assert results.own_ladder(arm) == ()
     assert all(cell.picks.probe is None for cell in results.cells)
+
+
+@pytest.mark.parametrize("name", ["quick", "flowers-cpu"])
+def test_a_published_folder_gives_the_numbers_that_were_published(name: str) -> None:
+    """Every field of every arm, and the account of what is there, as they stand in the published summary."""
+    published = Path(__file__).parents[2] / "reports" / "published" / name
+    then = json.loads((published / "report" / "summary.json").read_text())
+    now = summarise(Results.read(published, strict=True))
+    assert (now["tuning"], now["overlap"], now["unreadable"]) == (None, [], [])
+    for part in ("cells", "timing", "artefacts", "failures", "sampling_error"):
+        assert now[part] == then[part]
+    assert len(now["arms"]) == len(then["arms"])
+    for ours, theirs in zip(now["arms"], then["arms"], strict=True):
+        assert {key: ours[key] for key in theirs} == theirs
