@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import tomllib
 from pathlib import Path
 
@@ -442,6 +443,17 @@ def test_a_published_folder_reads_as_untuned(name: str) -> None:
     assert all(cell.picks.probe is None for cell in results.cells)
 
 
+def same(now: object, then: object) -> bool:
+    """Whether two summaries say the same, to the last digits of a number."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        return then.keys() <= now.keys() and all(same(now[key], then[key]) for key in then)
+    if isinstance(now, list) and isinstance(then, list):
+        return len(now) == len(then) and all(map(same, now, then))
+    if isinstance(now, float) and isinstance(then, float):
+        return math.isclose(now, then, rel_tol=1e-9, abs_tol=1e-12)
+    return now == then
+
+
 @pytest.mark.parametrize("name", ["quick", "flowers-cpu"])
 def test_a_published_folder_gives_the_numbers_that_were_published(name: str) -> None:
     """Every field of every arm, and the account of what is there, as they stand in the published summary."""
@@ -449,8 +461,5 @@ def test_a_published_folder_gives_the_numbers_that_were_published(name: str) -> 
     then = json.loads((published / "report" / "summary.json").read_text())
     now = summarise(Results.read(published, strict=True))
     assert (now["tuning"], now["overlap"], now["unreadable"]) == (None, [], [])
-    for part in ("cells", "timing", "artefacts", "failures", "sampling_error"):
-        assert now[part] == then[part]
-    assert len(now["arms"]) == len(then["arms"])
-    for ours, theirs in zip(now["arms"], then["arms"], strict=True):
-        assert {key: ours[key] for key in theirs} == theirs
+    for part in ("cells", "timing", "artefacts", "failures", "sampling_error", "arms"):
+        assert same(now[part], then[part]), part
