@@ -17,6 +17,7 @@ import numpy as np
 from .. import __version__
 from .answers import answer, headline
 from .arms import describe
+from .claims import judge_claims, unreadable_claims
 from .clock import Clock
 from .contrasts import contrasts
 from .costs import Accounts, spent
@@ -68,9 +69,12 @@ def summarise(results: Results) -> dict[str, Any]:
             "targets": targets(results, accounts, clock),
             "tuning": tuning(results, accounts, clock, rows),
             "overlap": overlap(results),
-            "claims": [],
+            "claims": judge_claims(results, accounts, clock),
             "failures": _failures(results),
-            "unreadable": [{"file": item.file, "reason": item.reason} for item in results.unreadable],
+            "unreadable": [
+                {"file": item.file, "reason": item.reason}
+                for item in (*results.unreadable, *unreadable_claims(results))
+            ],
             "artefacts": _artefacts(results),
             "sampling_error": sampling_errors(results),
             "reproduce": reproduce(results),
