@@ -73,6 +73,13 @@ def test_a_higher_target_never_costs_less(ladder: tuple[list[float], list[float]
     assert curve.reach(min(one, other)) <= curve.reach(max(one, other))
 
 
+@given(st.lists(st.floats(1.0, 1e12), min_size=1, max_size=7, unique=True))
+def test_a_rung_that_just_reaches_costs_what_it_cost(prices: list[float]) -> None:
+    rising = [0.1 * rung for rung in range(len(prices))]
+    curve = LadderCurve(sorted(prices), rising)
+    assert [curve.reach(goal) for goal in rising] == sorted(prices)
+
+
 def test_a_ladder_worked_by_hand() -> None:
     curve = LadderCurve([4.0, 1.0, 2.0], [0.9, 0.5, 0.7])
     assert curve.reach(0.6) == pytest.approx(math.sqrt(2.0))
@@ -222,6 +229,16 @@ def test_seconds_are_of_the_timing_pass_or_of_nothing(tmp_path: Path) -> None:
     assert row["median"] == pytest.approx(WHOLE / RATE / math.sqrt(2), rel=1e-3)
     assert row["timing"] == {"source": "timing pass", "blocks": 3}
     assert row_of(Results.read(tmp_path / "r"), "full")["timing"] == {"source": None, "blocks": 0}
+
+
+def test_speedups_in_seconds_are_of_one_machine(tmp_path: Path) -> None:
+    """Full is there at 2^-1/2 of its seconds, the strategy at the end of its run, which takes 0.55 of them."""
+    read(tmp_path, margin=0.5, ladders=[])
+    machines = {0: "aa", 1: "aa", 2: "bb"}
+    write_timing(tmp_path / "r", slowness={"gstds": 0.55}, drift=0.0, noise=0.0, machines=machines)
+    row = row_of(Results.read(tmp_path / "r"), "gstds", cost="wall_clock")
+    assert row["median"] == pytest.approx(0.55 * WHOLE / RATE) and row["timing"]["blocks"] == 2
+    assert row["speedup"]["median"] == pytest.approx(1 / math.sqrt(2) / 0.55, rel=1e-3)
 
 
 def test_an_arm_whose_rungs_were_not_timed_has_no_seconds(tmp_path: Path) -> None:
