@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -138,16 +140,63 @@ def report(results: Results) -> None:
     _report(results)
 
 
+@app.command()
+def compare(
+    a: Results,
+    b: Results,
+    out: Annotated[Path | None, typer.Option(help="Also write compare.md and compare.json into this folder.")] = None,
+) -> None:
+    """Hold two results folders against each other: versions, machines, somebody's results and yours."""
+    from ..reports.compare import compare as compared
+    from ..reports.comparetext import print_comparison, publish
+    from ..reports.results import Results as Read
+
+    with _usage():
+        comparison = compared(Read.read(a), Read.read(b))
+        if out is not None:
+            publish(comparison, out)
+    print_comparison(comparison, Console())
+
+
+@app.command()
+def merge(
+    out: Annotated[Path, typer.Argument(help="The new folder.")],
+    folders: Annotated[list[Path], typer.Argument(help="Results folders; the first one's record of a run is kept.")],
+    title: Annotated[str, typer.Option(help="A title for the whole.")] = "",
+) -> None:
+    """Join results folders: parts of a matrix, or matrices over different data sets."""
+    from ..reports.console import say
+    from ..reports.merge import merge as join
+
+    with _usage():
+        merged = join(out, folders, title)
+    console = Console()
+    for line in merged.lines():
+        say(console, line)
+    say(console, f"Written: {out}; selbench report {out} judges it.", wrap=False)
+
+
 def _report(results: Path) -> None:
+    from ..reports import parquet
     from ..reports.build import build
-    from ..reports.records import ResultsError
     from ..reports.terminal import print_summary
 
-    try:
+    with _usage():
         page = build(results)
+    print_summary(json.loads((page.parent / "summary.json").read_text(encoding="utf-8")), Console(), page)
+    if not parquet.available():
+        print(parquet.LACKING)
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    """What is wrong with a results folder is a wrong request."""
+    from ..reports.records import ResultsError
+
+    try:
+        yield
     except ResultsError as error:
         raise UsageError(str(error)) from None
-    print_summary(json.loads((page.parent / "summary.json").read_text(encoding="utf-8")), Console(), page)
 
 
 def main() -> None:

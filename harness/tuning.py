@@ -61,7 +61,8 @@ def best(scores: Mapping[float, Sequence[float | None]]) -> float:
     def rank(factor: float) -> tuple[float, float, float]:
         finite = [value for value in scores[factor] if value is not None]
         mean = math.fsum(finite) / len(finite) if len(finite) == len(scores[factor]) else -math.inf
-        return mean, -max(factor, 1 / factor), -factor
+        # Shares of one val split: equal hits are a tie, whatever their binary fractions sum to.
+        return round(mean, 12), -max(factor, 1 / factor), -factor
 
     return max(scores, key=rank)
 

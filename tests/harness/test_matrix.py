@@ -35,6 +35,19 @@ def test_every_shipped_matrix_reads_and_is_named_after_its_file(name):
         ({"ladder": [0.5]}, "the whole"),
         ({"ladder": [0.0, 1.0]}, "shares of the budget"),
         ({"batching": "fixed"}, "batching"),
+        ({"tuning": "random"}, "tuning"),
+        ({"grid": {"seeds": 3}}, 'set tuning = "grid", or remove [grid]'),
+        ({"tuning": "grid", "grid": {"factor": [1.0]}}, "unknown key 'grid.factor'; did you mean 'factors'"),
+        ({"tuning": "grid", "grid": {"factors": [0.5, 2.0]}}, "with 1 among them"),
+        ({"tuning": "grid", "grid": {"factors": [1.0]}}, "two or more different"),
+        ({"tuning": "grid", "grid": {"factors": []}}, "two or more different"),
+        ({"tuning": "grid", "grid": {"factors": [1.0, 1.0, 2.0]}}, "two or more different"),
+        ({"tuning": "grid", "grid": {"factors": [0.0, 1.0]}}, "above 0"),
+        ({"tuning": "grid", "grid": {"factors": [-1.0, 1.0]}}, "above 0"),
+        ({"tuning": "grid", "grid": {"factors": [1.0, float("nan")]}}, "grid.factors.1"),
+        ({"tuning": "grid", "grid": {"seeds": 0}}, "grid.seeds"),
+        ({"analysis": {"interval": "bootstrap"}}, "'t' or 'sign-flip'"),
+        ({"strategies": [{"name": "loss", "ladder": [0.5]}]}, "strategies.0.ladder"),
         ({"name": "../elsewhere"}, "name"),
         ({"strategies": [{"name": "loss"}, {"name": "loss"}]}, "labelled 'loss'"),
         ({"datasets": [{"name": "mine", "spec": "imagefolder:x"}]}, "no margin"),
@@ -61,6 +74,7 @@ def test_settings_are_changed_by_dotted_keys():
         3, {"width": 4}, 0.2, "Mine",
     )  # fmt: skip
     assert read("quick", ["budget.steps=5"]).budget.passes is None
+    assert read("quick", ["tuning=grid", "grid.factors=[1, 3]"]).tuned()["factors"] == [1.0, 3.0]
     costs = read("quick", ["budget.flops=1e12", "budget.account=marginal"]).budget
     assert (costs.passes, costs.flops, costs.cost, costs.account) == (None, 1e12, 1e12, "marginal")
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +34,29 @@ def test_a_schedule_of_its_own_brings_a_twin_of_its_own(planned, tiny):
     tiny["strategies"] = [{"name": "loss", "schedule": {"name": "fixed", "ratio": 0.25}}, {"name": "gstds"}]
     plan = planned(tiny)
     assert by_label(plan, "loss").twin == by_label(plan, "uniform (fixed 0.25)").key != by_label(plan, "gstds").twin
+
+
+@pytest.mark.parametrize("budget", [{"passes": 2}, {"steps": 9}, {"flops": 1e9, "account": "marginal"}])
+@pytest.mark.parametrize(
+    ("name", "options"), [("gstds", {}), ("static", {}), ("loss", {}), ("uniform", {"cadence": "epoch"})]
+)
+def test_a_ladder_of_its_own_is_the_strategy_again_on_less(planned, tiny, name, options, budget):
+    entry = {"name": name, "options": options, "schedule": {"name": "fixed", "ratio": 0.5}}
+    tiny |= {"ladder": [0.25, 0.5, 1.0], "budget": budget}
+    without = planned({**tiny, "strategies": [entry]})
+    plan = planned({**tiny, "strategies": [{**entry, "ladder": True}]})
+    rungs = [arm for arm in plan.arms if arm.role == "rung"]
+    assert [arm.rung for arm in rungs] == [0.5, 0.25]
+    top = by_label(plan, name, role="strategy")
+    assert all(replace(arm, role="strategy", rung=1.0, twin=top.twin) == top and arm.twin == "" for arm in rungs)
+    assert [arm for arm in plan.arms if arm.role != "rung"] == without.arms
+    assert {t.id for t in without.tasks.values()} < {t.id for t in plan.tasks.values()}
+
+
+def test_a_ladder_stands_for_each_reference(planned, tiny):
+    tiny["references"] = [{"name": "a", "spec": "holdout"}, {"name": "b", "spec": "holdout", "options": {"passes": 1}}]
+    tiny["strategies"] = [{"name": "gstds", "ladder": True}]
+    assert sorted(arm.reference for arm in planned(tiny).arms if arm.role == "rung") == ["a", "b"]
 
 
 def test_arms_that_read_no_reference_are_shared_by_all_references(planned, tiny):

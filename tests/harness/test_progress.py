@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from selbench.harness import progress
@@ -30,6 +32,17 @@ def test_plain_lines_say_how_far_it_is_and_what_is_left(clock, capsys):
     assert "40 cells: 40 done already, 0 to train, 12 artefacts" in err and "results/x" in err.replace("\n", "")
     assert "2/12 done, 20 s spent\n" in err  # too early to guess
     assert "6/12 done, 60 s spent, about 60 s left" in err
+
+
+def test_tuning_says_so(clock, capsys):
+    todo = [Task(str(i), "tuning", "digits", 0, arm=SimpleNamespace(rung=1.0)) for i in range(2)]
+    with Progress(todo, 6, "x", "tuning") as shown:
+        for task in todo:
+            clock[0] += 10
+            shown.report(task, Outcome())
+    err = " ".join(capsys.readouterr().err.split())
+    assert "tuning: each arm's learning rate by its accuracy on val; 6 runs: 4 done already, 2 to train" in err
+    assert "tuning: 2/2 done" in err
 
 
 def test_a_failure_is_said_at_once_and_its_words_are_not_markup(clock, capsys):

@@ -111,6 +111,16 @@ def test_a_folder_takes_one_matrix_and_joins_what_is_asked_for(tmp_path):
         store.claim(resolved(identity="2"))
 
 
+def test_an_arm_that_has_been_tuned_takes_the_place_of_what_it_was(tmp_path):
+    store = Store(tmp_path)
+    arms = [{"key": "k1", "base": "k1"}, {"key": "k2", "base": "k2"}]
+    store.claim(resolved(arms=arms))
+    store.claim(resolved(arms=[{"key": "k9", "base": "k2"}]))
+    assert store.resolved()["arms"] == [{"key": "k9", "base": "k2"}, {"key": "k1", "base": "k1"}]
+    store.claim(resolved(arms=[{"key": "k1"}]))
+    assert [arm["key"] for arm in store.resolved()["arms"]] == ["k1", "k9"]
+
+
 def test_a_folder_of_other_things_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(UsageError, match="not empty"):

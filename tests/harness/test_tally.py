@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import base64
 import json
 from types import SimpleNamespace
 
+import numpy as np
+import pytest
 import torch
 
 from selbench.harness.pacing import Step
@@ -20,6 +23,16 @@ def test_counts_means_and_run_lengths():
     assert read["k"] == [[2, 2], [1, 1]] and read["mean_ratio"] == 5 / 9 and read["class_counts"] == [1, 4]
     assert read["pace"] == [[3, 2, 2, 0.0, 1 / 3, 0], [3, 1, 1, 2 / 3, 0.0, 0]]
     assert (read["unique"], read["max_repeats"], read["mean_picked_loss"]) == (0.75, 3, None)
+
+
+@pytest.mark.parametrize(("size", "stride"), [(1, 1), (1024, 1), (1025, 2), (5000, 5)])
+def test_picks_are_probed_at_even_steps_through_the_pool(size, stride):
+    tally = Tally(size, torch.device("cpu"))
+    tally.picks += torch.arange(size) * 40
+    probe = tally.read(torch.zeros(size, dtype=torch.int64), 1)["probe"]
+    counts = np.frombuffer(base64.b64decode(probe["counts"]), dtype="<u2")
+    assert probe["stride"] == stride and len(counts) <= 1024
+    assert counts.tolist() == [min(40 * id, 65535) for id in range(0, size, stride)]
 
 
 def test_diagnostics_are_taken_once_an_epoch():
