@@ -110,8 +110,12 @@ class Measurer:
         return [100.0 * np.array([of[seed].accuracy for seed in seeds], dtype=np.float64) for of in cells]
 
     def _collapsed(self, arms: Sequence[Arm]) -> int:
-        least = self._results.matrix.datasets[arms[0].dataset].collapse
-        return len({seed for arm in arms for seed, cell in self._results.of(arm).items() if cell.accuracy < least})
+        return len(frozenset().union(*map(self._fallen, arms)))
+
+    def _fallen(self, arm: Arm) -> frozenset[int]:
+        """Seeds at which an arm's run lies below its data set's threshold."""
+        least = self._results.matrix.datasets[arm.dataset].collapse
+        return frozenset(seed for seed, cell in self._results.of(arm).items() if cell.accuracy < least)
 
     def _difference(self, differences: Array, collapsed: int) -> Measure:
         interval = INTERVALS[self._results.matrix.interval]
@@ -134,7 +138,9 @@ class Measurer:
             return Measure(missing="no seed that has the whole ladder")
         ours = [cells[seed].accuracy for seed in points]
         differences = 100.0 * (np.array(ours) - [point.accuracy for point in points.values()])
-        return self._difference(differences, self._collapsed([sides.arm, *sides.baseline]))
+        below = [self._fallen(rung) for rung in sides.baseline]
+        collapsed = {seed for seed, point in points.items() if any(seed in below[rung] for rung in point.rungs)}
+        return self._difference(differences, len(collapsed | self._fallen(sides.arm)))
 
     def _cost_ratio(self, test: Test, sides: Pair) -> Measure:
         assert test.account is not None and test.cost is not None
