@@ -1,8 +1,8 @@
 """The tuning part of the report: what each arm was tuned to, what that cost, and what hangs on it.
 
 Every arm was run at each factor of the grid times its base learning rate, with seeds that are not reported, and judged
-on ``val``. A run that diverged counts as 0 % there: a learning rate that may diverge must not win by the seeds at
-which it did not.
+on ``val``. A factor at which a run diverged has no mean and is in no difference: whoever chooses ranks it below every
+factor without such a run, so it must not win by the seeds at which all went well.
 
 **Sensitivity** redraws a contrast on ``val`` at every pair of learning rates, the strategy's and the baseline's, as
 means over the tuning seeds: a verdict that holds at the chosen pair alone rests on the tuning. Against a ladder, every
@@ -86,8 +86,14 @@ def _total(accounts: Accounts, runs: Iterable[Cell | Tuning], artefacts: Iterabl
     return own[0] + sum(flops for flops, _ in more), own[1] + sum(seconds for _, seconds in more)
 
 
-def _scores(runs: Iterable[Tuning]) -> Scores:
-    return {(run.factor, run.seed): 100 * (run.val_accuracy or 0.0) for run in runs}
+def _scores(runs: Sequence[Tuning]) -> Scores:
+    """The scores of factors without a diverged run."""
+    lost = {run.factor for run in runs if run.val_accuracy is None}
+    return {
+        (run.factor, run.seed): 100 * run.val_accuracy
+        for run in runs
+        if run.val_accuracy is not None and run.factor not in lost
+    }
 
 
 def _arm(arm: Arm, runs: Sequence[Tuning], grid: Grid) -> dict[str, Any]:
@@ -123,11 +129,13 @@ class _Sensitivity:
         self, results: Results, accounts: Accounts, clock: Clock, runs: Mapping[str, Sequence[Tuning]]
     ) -> None:
         self.results = results
-        self.accounts = accounts
         self.clock = clock
-        self.runs = runs
         self.factors = results.matrix.grid.factors if results.matrix.grid else ()
         self.scores = {base: _scores(of) for base, of in runs.items()}
+        pays = results.matrix.pays
+        self.costs = {
+            (run.base, run.factor, run.seed): accounts.cost(run, pays.account, pays.cost) for run in results.tunings
+        }
 
     def row(self, contrast: Row) -> dict[str, Any] | None:
         """One contrast at each pair of factors; None where it is not redrawn or the runs for it are not there."""
@@ -167,28 +175,27 @@ class _Sensitivity:
         """Strategy at each factor minus the ladder of runs at ``factor``, read at what the strategy's run cost."""
         found: dict[tuple[float, int], float] = {}
         prices = self.prices([arm, *rungs])
-        for run in self.runs.get(arm.base, ()):
-            steps = [self.at(rung, run.seed, factor) for rung in rungs]
-            costs = [prices(of, at) for of, at in zip((arm, *rungs), (run, *steps), strict=True) if at]
-            if len(costs) == 1 + len(rungs) and all(0 < cost < math.inf for cost in costs):
-                curve = LadderCurve(costs[1:], [100 * (step.val_accuracy or 0.0) for step in steps if step])
-                found[run.factor, run.seed] = 100 * (run.val_accuracy or 0.0) - curve.read(costs[0]).accuracy
+        for (own, seed), score in self.scores.get(arm.base, {}).items():
+            steps = [self.scores.get(rung.base, {}).get((factor, seed)) for rung in rungs]
+            reached = [step for step in steps if step is not None]
+            costs = [prices(of, at, seed) for of, at in ((arm, own), *((rung, factor) for rung in rungs))]
+            if len(reached) == len(rungs) and all(0 < cost < math.inf for cost in costs):
+                found[own, seed] = score - LadderCurve(costs[1:], reached).read(costs[0]).accuracy
         return found
 
-    def at(self, arm: Arm, seed: int, factor: float) -> Tuning | None:
-        of = self.runs.get(arm.base, ())
-        return next((run for run in of if (run.seed, run.factor) == (seed, factor)), None)
+    def prices(self, arms: Sequence[Arm]) -> Callable[[Arm, float, int], float]:
+        """What an arm cost at a factor and seed; nan where unknown.
 
-    def prices(self, arms: Sequence[Arm]) -> Callable[[Arm, Tuning], float]:
-        """What a tuning run cost: its own FLOPs; seconds are those of the timing pass, since it ran on no clock."""
+        FLOPs are those of its tuning run. Seconds are those of the timing pass, since tuning runs are on no clock.
+        """
         pays = self.results.matrix.pays
         if pays.cost != "wall_clock":
-            return lambda arm, run: self.accounts.cost(run, pays.account, pays.cost)
+            return lambda arm, factor, seed: self.costs.get((arm.base, factor, seed), math.nan)
         found = self.clock.seconds(arms, pays.account)
         if found is None or not found.timed:
-            return lambda arm, run: math.nan
+            return lambda arm, factor, seed: math.nan
         means = dict(zip((arm.key for arm in arms), found.values.mean(axis=1).tolist(), strict=True))
-        return lambda arm, run: means[arm.key]
+        return lambda arm, factor, seed: means[arm.key]
 
 
 def _mean(values: Iterable[float]) -> float | None:

@@ -19,7 +19,7 @@ from tuned import BASE_LR, FACTORS, TUNING_SEEDS, write_tuning
 
 from selbench.reports.clock import Clock
 from selbench.reports.costs import Accounts
-from selbench.reports.results import Phase, Results, Tuning
+from selbench.reports.results import Phase, Results
 from selbench.reports.summary import summarise
 from selbench.reports.tuned import effort, tuning
 
@@ -91,24 +91,28 @@ def test_scores_are_means_over_the_tuning_seeds(said: dict[str, Any]) -> None:
     assert scores[2.0]["values"] == {str(seed): pytest.approx(top - 4.0) for seed in TUNING_SEEDS}
 
 
-def test_a_run_that_diverged_counts_as_nothing_and_a_missing_one_does_not(said: dict[str, Any]) -> None:
+def test_a_rate_with_a_diverged_run_has_no_mean_and_one_with_a_missing_run_has(said: dict[str, Any]) -> None:
     scores = {score["factor"]: score for score in arm_of(said, "rho")["scores"]}
-    assert scores[2.0]["mean"] == 0.0 and set(scores[2.0]["values"].values()) == {None}
+    assert scores[2.0]["mean"] is None and set(scores[2.0]["values"].values()) == {None}
     assert scores[0.5]["n"] == 1 and set(scores[0.5]["values"]) == {"1000"}
     assert scores[0.5]["mean"] == scores[0.5]["values"]["1000"]
 
 
-def test_one_diverged_seed_pulls_a_rate_down(tmp_path: Path) -> None:
+def test_one_diverged_seed_takes_its_rate_out(tmp_path: Path) -> None:
+    """Not the other seed alone: its run would stand for a rate that may diverge."""
     results = Results.read(folder(tmp_path))
-    base = next(arm.base for arm in results.matrix.arms.values() if arm.label == "gstds")
-
-    def lost(run: Tuning) -> bool:
-        return (run.base, run.factor, run.seed) == (base, 2.0, 1001)
-
-    runs = tuple(replace(run, val_accuracy=None) if lost(run) else run for run in results.tunings)
-    score = arm_of(summarise(replace(results, tunings=runs)), "gstds")["scores"][-1]
-    assert (score["factor"], score["n"]) == (2.0, 2)
-    assert score["mean"] == pytest.approx(score["values"]["1000"] / 2) and score["values"]["1001"] is None
+    arms = {arm.label: arm for arm in results.matrix.arms.values()}
+    lost = {(arms["gstds"].base, 2.0, 1001), (arms["full 0.5"].base, 0.25, 1000)}
+    runs = tuple(
+        replace(run, val_accuracy=None) if (run.base, run.factor, run.seed) in lost else run for run in results.tunings
+    )
+    said = summarise(replace(results, tunings=runs))
+    score = arm_of(said, "gstds")["scores"][-1]
+    assert (score["factor"], score["n"], score["mean"], score["values"]["1001"]) == (2.0, 2, None, None)
+    assert score["values"]["1000"] > 0
+    accuracy, pays = redrawn(said, "accuracy")["grid"], redrawn(said, "pays")["grid"]
+    assert [[value is None for value in line] for line in accuracy] == [[False] * 4] * 3 + [[True] * 4]
+    assert [[value is None for value in line] for line in pays] == [[True, False, False, False]] * 3 + [[True] * 4]
 
 
 def test_tuning_shows_what_it_cost(said: dict[str, Any], results: Results) -> None:
@@ -248,7 +252,10 @@ def test_sensitivity_agrees_with_a_plain_loop(results: Results, ours: dict, thei
     expected: list[float | None] = []
     for i, j in itertools.product(FACTORS, FACTORS):
         both = [seed for seed in TUNING_SEEDS if (i, seed) in ours and (j, seed) in theirs]
-        each = [100 * ((ours[i, seed] or 0) - (theirs[j, seed] or 0)) for seed in both]
+        used = [ours.get((i, seed), 0.0) for seed in TUNING_SEEDS] + [
+            theirs.get((j, seed), 0.0) for seed in TUNING_SEEDS
+        ]
+        each = [] if None in used else [100 * (ours[i, seed] - theirs[j, seed]) for seed in both]
         expected.append(sum(each) / len(each) if each else None)
     if set(expected) == {None}:
         assert part["sensitivity"] == []
