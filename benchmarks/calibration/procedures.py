@@ -38,7 +38,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Test:
+class Procedure:
     """A test whose null holds: ``p`` of a sample; ``exact`` says for which populations its size is bounded."""
 
     name: str
@@ -54,7 +54,7 @@ def _smallest_of_family(sample: Sample) -> float:
     return float(s.holm([s.t_test(d - MARGIN, -MARGIN) for d in sample.contrasts]).min())
 
 
-FAMILY_TEST = Test("Holm, smallest of 3", _smallest_of_family, "normal")
+FAMILY_TEST = Procedure("Holm, smallest of 3", _smallest_of_family, "normal")
 
 
 def _pitman_morgan(sample: Sample) -> float:
@@ -63,14 +63,14 @@ def _pitman_morgan(sample: Sample) -> float:
 
 
 TESTS = (
-    Test("t, superiority", lambda x: s.t_test(x.first), "normal"),
-    Test("t, non-inferiority at its margin", lambda x: s.t_test(x.first - MARGIN, -MARGIN), "normal"),
-    Test("sign flips", lambda x: s.sign_flip_test(x.first), "symmetric"),
-    Test("Wilcoxon", lambda x: s.wilcoxon_test(x.first), "symmetric"),
-    Test("equivalence (TOST) at its margin", lambda x: s.equivalence_test(x.first + MARGIN, MARGIN)),
+    Procedure("t, superiority", lambda x: s.t_test(x.first), "normal"),
+    Procedure("t, non-inferiority at its margin", lambda x: s.t_test(x.first - MARGIN, -MARGIN), "normal"),
+    Procedure("sign flips", lambda x: s.sign_flip_test(x.first), "symmetric"),
+    Procedure("Wilcoxon", lambda x: s.wilcoxon_test(x.first), "symmetric"),
+    Procedure("equivalence (TOST) at its margin", lambda x: s.equivalence_test(x.first + MARGIN, MARGIN)),
     FAMILY_TEST,
-    Test("pooled over 3 data sets", lambda x: s.fixed_effect(x.contrasts * SCALES).p_superior),
-    Test("Pitman-Morgan, steadier", _pitman_morgan),
+    Procedure("pooled over 3 data sets", lambda x: s.fixed_effect(x.contrasts * SCALES).p_superior),
+    Procedure("Pitman-Morgan, steadier", _pitman_morgan),
 )
 
 

@@ -78,10 +78,9 @@ class Row:
 
     def __str__(self) -> str:
         """One line for a row that left its bounds."""
-        most = self.low if self.rate < self.low else self.high
-        return (
-            f"{self.procedure}, {self.population}, n = {self.n}, {self.nominal:.4g}: {self.rate:.4f} (bound {most:.4f})"
-        )
+        bound = self.low if self.rate < self.low else self.high
+        cell = f"{self.procedure}, {self.population}, n = {self.n}, nominal {self.nominal:.4g}"
+        return f"{cell}: {self.rate:.4f} (bound {bound:.4f})"
 
     @property
     def bounded(self) -> bool:

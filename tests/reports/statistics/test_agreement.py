@@ -51,7 +51,7 @@ def test_mcnemar_agrees_with_statsmodels_and_scipy(gained: int, lost: int) -> No
 
 
 def test_mcnemar_as_r_prints() -> None:
-    """``mcnemar.exact(matrix(c(21, 9, 2, 12), 2))`` of R's exact2x2: p-value = 0.06543."""
+    """``binom.test(2, 11)`` of R, which is McNemar's exact test of 9 and 2: p-value = 0.06543."""
     assert s.mcnemar(*bits(2, 9, 21, 12)).p == pytest.approx(0.06543, abs=5e-6)
 
 

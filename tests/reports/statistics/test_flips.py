@@ -92,7 +92,7 @@ def test_the_interval_excludes_exactly_what_the_test_rejects(d: np.ndarray, alph
 @quick
 @given(samples(2, 10), st.sampled_from([0.05, 0.05 / 3]))
 def test_a_shift_at_an_end_is_not_rejected(d: np.ndarray, alpha: float) -> None:
-    """Ends belong to the interval: nulls that tie with them are the usual case, as accuracies are multiples of 1 / n."""
+    """Ends belong to the interval, and nulls do tie with them: accuracies are multiples of 1 / n."""
     ours = s.sign_flip_interval(d, 1 - 2 * alpha)
     if math.isfinite(ours.low):
         assert s.sign_flip_test(d, ours.low) >= alpha

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from drawn import quick, samples, varied
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW, ttost_paired
@@ -94,8 +94,8 @@ def test_what_is_no_sample_is_refused(bad: list) -> None:
         s.mean_interval(bad)
 
 
-@quick
-@given(samples(3, 12), st.sampled_from([0.0, 0.5]))
+@settings(max_examples=25, deadline=None)  # scipy counts every flip
+@given(samples(3, 9), st.sampled_from([0.0, 0.5]))
 def test_wilcoxon_agrees_with_scipy_ties_and_zeros_included(d: np.ndarray, null: float) -> None:
     d = np.round(d * 2) / 2  # halves are exact, and tie
     shifted = d - null

@@ -1,0 +1,149 @@
+"""The calibration in small: deterministic, and a test that is not calibrated is found out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import subprocess
+import sys
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from selbench.benchmarks.calibration import __main__ as command
+from selbench.benchmarks.calibration import simulate as simulation
+from selbench.benchmarks.calibration.__main__ import write
+from selbench.benchmarks.calibration.populations import COSTS, POPULATIONS
+from selbench.benchmarks.calibration.procedures import ALPHA, FAMILY, TESTS, Procedure, Sample, false_verdict
+from selbench.benchmarks.calibration.simulate import PAIRS, Row, images, most, powers, simulate, sizes
+from selbench.reports import statistics as s
+
+DRAWS = 400
+NORMAL, HEAVY = POPULATIONS[:2]
+COLLAPSE = POPULATIONS[-1]
+
+
+@pytest.fixture(scope="module")
+def small() -> list[Row]:
+    """Cells of two populations, and the images."""
+    cells = [sizes(population, n, DRAWS) for population in (NORMAL, HEAVY) for n in (5, 8)]
+    return [row for cell in cells for row in cell] + list(images(DRAWS))
+
+
+def test_what_theory_promises_holds_in_small(small: list[Row]) -> None:
+    bounded = [row for row in small if row.bounded]
+    assert {row.procedure for row in bounded} == {
+        "t, superiority",
+        "t, non-inferiority at its margin",
+        "sign flips",
+        "Wilcoxon",
+        "Holm, smallest of 3",
+        "McNemar",
+    }
+    assert not [str(row) for row in bounded if row.missed]
+
+
+def test_power_is_what_the_function_says() -> None:
+    rows = list(powers(1500))
+    assert len(rows) == 32 and not [str(row) for row in rows if row.missed]
+    assert {row.n for row in rows} == set(PAIRS)
+
+
+def test_a_test_that_rejects_too_often_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    normal_quantile = Procedure("z", lambda x: math.erfc(_t(x.first) / math.sqrt(2)) / 2, "normal")
+    monkeypatch.setattr(simulation, "TESTS", (*TESTS, normal_quantile))
+    missed = {row.procedure for row in sizes(NORMAL, 5, DRAWS) if row.missed}
+    assert missed == {"z"}
+
+
+def _t(d: np.ndarray) -> float:
+    return float(d.mean() / (d.std(ddof=1) / math.sqrt(d.size)))
+
+
+def test_a_wrong_power_function_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = s.power_noninferior
+    monkeypatch.setattr(s, "power_noninferior", lambda n, sd, margin, **rest: told(n - 1, sd, margin, **rest))
+    assert any(row.missed for row in powers(1500))
+
+
+def test_a_cell_is_the_same_whatever_else_is_run(small: list[Row]) -> None:
+    again = list(sizes(HEAVY, 8, DRAWS))
+    assert again == [row for row in small if (row.population, row.n) == (HEAVY.name, 8)]
+    assert again != list(sizes(HEAVY, 8, DRAWS, seed=1))
+
+
+@pytest.mark.parametrize("population", POPULATIONS, ids=lambda population: population.name)
+def test_every_null_is_true(population) -> None:
+    x = population.draw(np.random.default_rng(0), (400_000,))
+    assert x.mean() == pytest.approx(0.0, abs=5 * x.std() / math.sqrt(x.size))
+    third = np.mean(np.clip(x / x.std(), -5, 5) ** 3)
+    assert (abs(third) < 0.05) == population.symmetric
+    collapsed = np.mean(x < population.collapse)
+    assert collapsed == pytest.approx(0.03 if population is COLLAPSE else 0.0, abs=0.002)
+
+
+@pytest.mark.parametrize("costs", COSTS, ids=lambda costs: costs.name)
+def test_the_mean_cost_is_as_told(costs) -> None:
+    x = costs.draw(np.random.default_rng(0), (400_000,))
+    assert x.mean() == pytest.approx(costs.mean, abs=1e-3) and x.min() > 0
+
+
+@pytest.mark.parametrize("n", [5, 8])
+def test_coverage_counted_by_tests_is_that_of_the_interval(n: int) -> None:
+    for i in range(100):
+        d = np.random.default_rng([n, i]).standard_t(3, n)
+        interval = s.sign_flip_interval(d, 1 - 2 * ALPHA)
+        assert (interval.low <= 0 <= interval.high) == simulation.INTERVALS["sign flips, inverted"](d)
+
+
+def test_verdicts_wait_for_the_floor_and_for_runs_that_did_not_collapse() -> None:
+    far = np.linspace(3.0, 3.5, 8) * np.ones((FAMILY, 1))
+    assert false_verdict(Sample(far, (0,) * FAMILY))
+    assert not false_verdict(Sample(far, (1,) * FAMILY))
+    assert not false_verdict(Sample(far[:, :5], (0,) * FAMILY))
+
+
+def test_rates_have_the_bound_that_is_told() -> None:
+    assert most(0.05, 50_000) == pytest.approx(0.05 + 2 * 0.000975, abs=1e-5)
+    row = Row("size", "t", "normal", 8, 0.05, 50_000, 0.0521, high=most(0.05, 50_000))
+    assert row.missed and not replace(row, rate=0.0519).missed
+    assert str(row) == "t, normal, n = 8, nominal 0.05: 0.0521 (bound 0.0519)"
+    assert not replace(row, high=math.inf, rate=1.0).missed
+
+
+def test_files_say_what_was_found(tmp_path) -> None:
+    rows = simulate(5)
+    rows[0] = replace(rows[0], rate=0.9, high=0.1)
+    files = {path.name: path for path in write(rows, tmp_path, 5)}
+    drawn = {f"{name}.{ending}" for name in ("size", "coverage") for ending in ("svg", "png")}
+    assert set(files) == {"calibration.md", "calibration.csv"} | drawn
+    lines = list(csv.DictReader(io.StringIO(files["calibration.csv"].read_text())))
+    assert len(lines) == len(rows)
+    assert [float(line["rate"]) for line in lines] == [row.rate for row in rows]
+    assert [line["high"] for line in lines] == ["" if math.isinf(row.high) else str(row.high) for row in rows]
+    assert [line["missed"] == "True" for line in lines] == [row.missed for row in rows]
+    page = files["calibration.md"].read_text()
+    assert str(rows[0]) in page and "no verdict: 1 more seed needed" in page
+    assert all(f"| {row.procedure} | {row.population}" in page for row in rows if row.part != "power")
+    text = "".join(ElementTree.parse(files["size.svg"]).getroot().itertext())
+    assert all(population.name in text for population in POPULATIONS)
+
+
+@pytest.mark.parametrize("missed", [False, True])
+def test_the_exit_status_tells_whether_a_bound_was_left(missed: bool, tmp_path, monkeypatch, capsys) -> None:
+    row = Row("power", "t", "normal", 8, 0.8, 3, 0.8 + missed, low=0.75, high=0.85)
+    asked = []
+    monkeypatch.setattr(command, "simulate", lambda draws, say: asked.append(draws) or [row])
+    monkeypatch.setattr(command, "write", lambda rows, folder, draws: [folder / "calibration.md"])
+    assert command.main(["--draws", "3", "--out", str(tmp_path)]) == int(missed)
+    assert asked == [3]
+    assert ("out of bounds: t, normal" in capsys.readouterr().err) == missed
+
+
+def test_wrong_draws_are_refused() -> None:
+    asked = [sys.executable, "-m", "selbench.benchmarks.calibration", "--draws", "0"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "--draws" in done.stderr.splitlines()[-1]
