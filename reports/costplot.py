@@ -42,6 +42,12 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
     ceilings = quantity == "flops" or report.timed
     strategies, all_labels = known["strategy"], known["full-all"]
     everything = [arm for role in _ROLES for arm in known[role]]
+    own_ladders = [
+        ([rung for rung in panel.own_ladder(arm) if rung[field][account]], report.looks[arm["label"]])
+        for arm in strategies
+    ]
+    own_ladders = [(rungs, look) for rungs, look in own_ladders if len(rungs) > 1]
+    everything += [rung for rungs, _ in own_ladders for rung in rungs[:-1]]
     tagged = len(strategies) + 3
     height = max(3.6, 0.86 + LABEL_GAP * tagged * 1.15)
     figure, (axes,) = canvas(WIDTH, height)
@@ -79,6 +85,11 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
         small += [(arm, own) for arm in rungs]
         if rungs:
             tags.append(Tag(f"{text} (ladder)", place_of(rungs[-1]), rungs[-1]["accuracy"]["mean"], own))
+    for rungs, look in own_ladders:
+        across = [place_of(arm) for arm in rungs]
+        heights = [arm["accuracy"]["mean"] for arm in rungs]
+        axes.plot(across, heights, color=look.colour, linestyle=look.dashes, linewidth=1.1, zorder=2)
+        small += [(arm, look) for arm in rungs[:-1]]
     for arm in all_labels:
         own = Look(FULL, "*", "-")
         large.append((arm, own))

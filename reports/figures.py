@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .acrosswords import pooled_drawn
 from .costplot import cost_plot
 from .curves import ratio_curves, training_curves
 from .forest import forest
-from .heatmaps import class_balance, sensitivity
+from .heatmaps import class_balance, overlap_map, sensitivity
 from .phases import phase_bars
+from .pooledplot import pooled_forest
+from .rankplot import rank_plot
 from .style import Drawing, drawing_rules
+from .targetplot import target_plot, target_rows
+from .tuneplot import tuned_rows, tuning_curves, tuning_grid
 from .view import ACCOUNTS, Panel, Report, Row
 from .wording import QUESTIONS, questions
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A drawing and where it belongs: ``kind`` names the section, ``account`` is empty where it is in none."""
+    """A drawing and where it belongs: ``kind`` names the section, ``account`` is empty where it is in none.
+
+    ``panel`` is None where the drawing speaks of several data sets.
+    """
 
     kind: str
-    panel: Panel
+    panel: Panel | None
     account: str
     drawing: Drawing
 
@@ -37,6 +45,7 @@ def _all(report: Report) -> Iterator[Placed]:
             continue
         yield from _questions(report, panel)
         yield from _costs(report, panel)
+        yield from _targets(report, panel)
         for kind, drawer, heading in (
             ("curves", training_curves, "Training curves"),
             ("ratios", ratio_curves, "Keep ratio as realised"),
@@ -44,6 +53,9 @@ def _all(report: Report) -> Iterator[Placed]:
         ):
             title = f"{heading}, {panel.title}"
             yield Placed(kind, panel, "", drawer(f"{kind}-{panel.key}", title, report, panel))
+        yield from _overlap(report, panel)
+        yield from _tuning(report, panel)
+    yield from _across(report)
     yield from _references(report)
 
 
@@ -74,6 +86,53 @@ def _costs(report: Report, panel: Panel) -> Iterator[Placed]:
         title = f"{word} by phase, {panel.title}"
         name = f"phases-{quantity}-{panel.key}"
         yield Placed(f"phases-{quantity}", panel, "", phase_bars(name, title, panel, quantity, account))
+
+
+def _targets(report: Report, panel: Panel) -> Iterator[Placed]:
+    for account in ACCOUNTS:
+        for quantity, word, cost in (("flops", "FLOPs", "total_flops"), ("seconds", "Seconds", "wall_clock")):
+            if target_rows(report, panel, account, cost):
+                name = f"target-{quantity}-{panel.key}-{account}"
+                title = f"{word} to the target, {panel.title}, {account}"
+                drawing = target_plot(name, title, report, panel, account, quantity)
+                yield Placed(f"target-{quantity}", panel, account, drawing)
+
+
+def _overlap(report: Report, panel: Panel) -> Iterator[Placed]:
+    for found in report.summary["overlap"]:
+        if (found["dataset"], found["reference"]) == (panel.dataset["name"], panel.reference):
+            title = f"How alike strategies pick, {panel.title}"
+            yield Placed("overlap", panel, "", overlap_map(f"overlap-{panel.key}", title, found))
+
+
+def _tuning(report: Report, panel: Panel) -> Iterator[Placed]:
+    tuning = report.summary["tuning"]
+    if not tuning or not tuned_rows(report, panel):
+        return
+    title = f"Accuracy by learning rate, {panel.title}"
+    yield Placed("tuning", panel, "", tuning_curves(f"tuning-{panel.key}", title, report, panel))
+    declared = [
+        row
+        for row in tuning["sensitivity"]
+        if row["primary"] and row["dataset"] == panel.dataset["name"] and row["reference"] in ("", panel.reference)
+    ]
+    for number, row in enumerate(declared):
+        title = f"{row['strategy']} less {row['baseline']} on the validation images, {panel.title}"
+        name = f"tuning-grid-{panel.key}-{number}"
+        yield Placed("tuning-grid", panel, "", tuning_grid(name, title, row, tuning["factors"]))
+
+
+def _across(report: Report) -> Iterator[Placed]:
+    datasets = {dataset["name"]: dataset for dataset in report.matrix["datasets"]}
+    for question, (words, _) in QUESTIONS.items():
+        if effects := pooled_drawn(report, question):
+            title = f"{words} Over {len(datasets)} data sets"
+            drawing = pooled_forest(f"pooled-{question}", title, effects, report, datasets)
+            yield Placed(f"pooled-{question}", None, "", drawing)
+    ranks = report.summary["ranks"]
+    if ranks and ranks["critical_distance"] is not None:
+        title = f"Mean ranks over {ranks['datasets']} data sets"
+        yield Placed("ranks", None, "", rank_plot("ranks", title, report, ranks))
 
 
 def _references(report: Report) -> Iterator[Placed]:

@@ -1,4 +1,4 @@
-"""Tables of colour: class balance of what was picked, and how much a result depends on the reference."""
+"""Tables of colour: class balance of what was picked, how alike strategies pick, and what hangs on the reference."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from .layout import note, row_labels
 from .style import INK, PAPER, SOFT, Drawing, canvas, clean, finish, place, short, text_width
 from .view import Panel, Report, Row
-from .wording import points
+from .wording import correlation, points
 
 WIDTH = 6.2
 ROW = 0.25
 LABEL_LIMIT = 22
+_WRITTEN = 14
+"""Most strategies for which each cell of a square map has room for its number."""
+
 _ON_PALE, _ON_DARK = "#1d1c19", "#fffefc"
 """Type on coloured cells, which look the same on a dark page: no colour that the page replaces."""
 
@@ -125,3 +128,48 @@ def _cells(axes, table: NDArray[np.float64], reach: float) -> None:  # type: ign
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def overlap_map(name: str, title: str, found: Row) -> Drawing:
+    """Draw how alike two strategies pick: the correlation of how often each image was picked, mean over seeds.
+
+    Parameters
+    ----------
+    found : mapping
+        An entry of the summary's ``overlap``.
+    """
+    labels = [short(label, LABEL_LIMIT) for label in found["labels"]]
+    table = np.array([[np.nan if value is None else value for value in line] for line in found["matrix"]], dtype=float)
+    table = table.reshape(len(labels), -1)
+    written = len(labels) <= _WRITTEN
+    side = min(max(text_width(labels) + 0.15, 0.5), 1.9)
+    head = min(max(text_width(labels, 8) + 0.12, 0.4), 1.9)
+    cell = 0.42 if written else 0.2
+    figure, (axes,) = canvas(side + cell * max(len(labels), 2) + 0.1, head + max(ROW, 0.18) * max(len(labels), 2) + 0.1)
+    place(axes, left=side, right=0.1, top=head, bottom=0.1)
+    if not labels:
+        note(axes, "no picks recorded yet")
+        return finish(figure, name, title, "No picks recorded yet.")
+    _cells(axes, table, 1.0)
+    for (line, number), value in np.ndenumerate(table if written else np.empty((0, 0))):
+        if np.isfinite(value):
+            colour = _ON_DARK if abs(value) >= 0.6 else _ON_PALE
+            text = "1" if line == number else correlation(float(value))
+            axes.text(number + 0.5, line + 0.5, text, ha="center", va="center", color=colour, fontsize=7.5)
+    row_labels(axes, labels, 0.5)
+    axes.xaxis.tick_top()
+    axes.set_xticks(np.arange(len(labels)) + 0.5, labels, color=INK, fontsize=8, rotation=90)
+    return finish(figure, name, title, _overlap_words(found["labels"], table))
+
+
+def _overlap_words(labels: Sequence[str], table: NDArray[np.float64]) -> str:
+    """The pairs most and least alike; a matrix read out whole helps nobody."""
+    pairs = sorted(
+        ((float(table[i, j]), i, j) for i in range(len(labels)) for j in range(i) if np.isfinite(table[i, j])),
+        reverse=True,
+    )
+    if not pairs:
+        return "Correlation of how often each image was picked: no two strategies to compare."
+    said = [f"{clean(labels[j])} and {clean(labels[i])} {correlation(value)}" for value, i, j in pairs]
+    least = f"; least alike: {'; '.join(said[-3:][::-1])}" if len(said) > 3 else ""
+    return f"Correlation of how often each image was picked. Most alike: {'; '.join(said[:3])}{least}."

@@ -171,22 +171,39 @@ def _thinned(ticks: list[float], heights: NDArray[np.float64]) -> list[float]:
 
 
 def relative_scale(axes: Axes, lowest: float, highest: float) -> None:
-    """A horizontal axis of costs relative to full training: logarithmic, with ticks at powers of two."""
+    """A horizontal axis of costs relative to full training: logarithmic, with ticks at powers of two where they fit."""
     low, high = math.log2(lowest), math.log2(highest)
     room = 0.05 * max(high - low, 1.0)
     axes.set_xscale("log", base=2)
     axes.set_xlim(2 ** (low - room), 2 ** (high + room))
-    step = max(1, round((high - low) / 7))
-    ticks = [2.0**power for power in range(math.ceil(low - room), math.floor(high + room) + 1) if power % step == 0]
-    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_major_locator(FixedLocator(_ratio_ticks(low - room, high + room)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: fraction(value)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
+def _ratio_ticks(low: float, high: float) -> list[float]:
+    """Powers of two between two exponents; where hardly any lie between them, round decimals instead."""
+    step = max(1, round((high - low) / 7))
+    ticks = [2.0**power for power in range(math.ceil(low), math.floor(high) + 1) if power % step == 0]
+    if len(ticks) >= 3:
+        return ticks
+    scale = 10.0 ** math.floor(low * math.log10(2))
+    for digits in (
+        (1, 2, 5, 10, 20, 50),
+        (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20),
+        [n / 10 for n in range(10, 121)],
+    ):
+        fine = [scale * digit for digit in digits if low <= math.log2(scale * digit) <= high]
+        if len(fine) >= 3:
+            return fine[:: max(1, round(len(fine) / 6))]
+    return ticks
+
+
 def fraction(value: float) -> str:
-    """``1/8``, ``1/4``, ``1``, ``2`` for powers of two."""
-    return f"{value:g}" if value >= 1 else f"1/{round(1 / value)}"
+    """``1/8``, ``1/4``, ``1``, ``2`` for powers of two; ``0.6`` for what is none."""
+    whole = round(1 / value)
+    return f"1/{whole}" if value < 1 and abs(value * whole - 1) < 1e-9 and whole & (whole - 1) == 0 else f"{value:g}"
 
 
 def note(axes: Axes, text: str) -> None:

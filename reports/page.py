@@ -14,9 +14,10 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from . import wording
+from . import acrosswords, claimwords, evidencewords, targetplot, targetwords, tunewords, wording
 from .costwords import saving_words, selecting, selection_words, timed_answer
 from .figures import Placed
+from .layout import fraction
 from .records import TIMED
 from .style import VARIABLES, Drawing, clean
 from .view import ACCOUNTS, Panel, Report, Row
@@ -92,6 +93,7 @@ def context(report: Report, figures: Sequence[Placed]) -> dict[str, Any]:
         "cost_words": wording.COST_WORDS,
         "account_words": wording.ACCOUNT_WORDS,
         "accounts": ACCOUNTS,
+        "sections": sections(report, figures),
         "several_references": any(placed.kind == "references" for placed in figures),
         "dataset_options": _options(report, lambda panel: (scopes[panel.key].dataset, panel.dataset["title"])),
         "reference_options": _options(report, lambda panel: (scopes[panel.key].reference, panel.reference)),
@@ -120,7 +122,71 @@ def context(report: Report, figures: Sequence[Placed]) -> dict[str, Any]:
         "count": wording.count,
         "inline": inline,
         "css_colour": lambda colour: f"var({VARIABLES[colour]})",
+        **_evidence(report),
+        **_targets_and_tuning(report),
     }
+
+
+def _evidence(report: Report) -> dict[str, Any]:
+    """What templates read of claims, of what stands beside a verdict, and of several data sets together."""
+    return {
+        "claims": claimwords,
+        "interval_words": evidencewords.interval_words(report.summary["contrasts"]),
+        "to_decide": evidencewords.to_decide,
+        "seed_error": evidencewords.seed_error,
+        "error": evidencewords.error,
+        "opinions": evidencewords.opinions,
+        "seeds_of": evidencewords.seeds_of,
+        "at_seed": evidencewords.at_seed,
+        "correlation": wording.correlation,
+        "pooled_asked": lambda question: acrosswords.pooled_asked(report, question),
+        "pooled_cells": lambda row: acrosswords.pooled_cells(report, row),
+        "ranks_words": acrosswords.ranks_words(report),
+    }
+
+
+def _targets_and_tuning(report: Report) -> dict[str, Any]:
+    """What templates read of costs to a target and of learning rates."""
+    account = report.pays[0]
+    return {
+        "fraction": fraction,
+        "targets_of": lambda panel: targetplot.target_rows(report, panel, account, "total_flops"),
+        "target_table": lambda panel, account: targetwords.target_table(report, panel, account),
+        "target_costs": targetwords.COSTS,
+        "target_cost": targetwords.target_cost,
+        "target_ends": targetwords.target_ends,
+        "first_known": targetwords.first_known,
+        "speedup_words": targetwords.speedup_words,
+        "reached_words": lambda panel: targetwords.reached_words(report, panel),
+        "tuning_words": tunewords.tuning_words(report.summary),
+        "edge_words": tunewords.edge_words(report.summary),
+        "tuned_table": lambda panel: tunewords.tuned_table(report, panel),
+        "chosen_from": tunewords.chosen_from,
+        "score_at": tunewords.score_at,
+    }
+
+
+def sections(report: Report, figures: Sequence[Placed]) -> list[tuple[str, str]]:
+    """Anchor and name of each section of the page, in its order."""
+    summary = report.summary
+    ready = summary["cells"]["done"] > 0
+    found = [
+        (bool(summary["claims"]), "claims", "Claims"),
+        (ready, "all", "Every comparison"),
+        (ready, "questions", "Three questions"),
+        (ready and bool(summary["pooled"] or summary["ranks"]), "across", "Over data sets"),
+        (ready, "cost", "Accuracy against cost"),
+        (ready and bool(summary["targets"]), "targets", "Cost to the same accuracy"),
+        (ready, "costs", "Costs"),
+        (ready and any(placed.kind == "references" for placed in figures), "references", "References"),
+        (ready, "curves", "Training"),
+        (ready, "picks", "What was picked"),
+        (ready and bool(summary["tuning"]), "tuning", "Learning rates"),
+        (ready, "accuracy", "Every arm"),
+        (True, "run", "What was run"),
+        (True, "reproduce", "Reproduce"),
+    ]
+    return [(anchor, name) for there, anchor, name in found if there]
 
 
 def _scope(report: Report, panel: Panel) -> Scope:
@@ -222,10 +288,10 @@ def comparison(report: Report) -> list[tuple[Panel, Row]]:
 
 
 def against(row: Row) -> str:
-    """What a contrast compares with: ``full``, ``full ladder at equal seconds, amortised``."""
+    """What a contrast compares with: ``full``, ``full ladder at equal seconds``."""
     if row["question"] != "pays":
         return str(row["baseline"])
-    return f"{row['baseline']} at equal {wording.COST_WORDS[row['cost']]}, {row['account']}"
+    return f"{row['baseline']} at equal {wording.COST_WORDS[row['cost']]}"
 
 
 def pass_words(timing: Row) -> str:

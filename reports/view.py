@@ -42,7 +42,13 @@ class Panel:
     def role(self, role: str) -> list[Row]:
         """Arms of a role in the matrix's order; ladders by rising budget."""
         found = [arm for arm in self.arms if arm["role"] == role]
-        return sorted(found, key=lambda arm: arm["rung"]) if role in ("full", "uniform") else found
+        return sorted(found, key=lambda arm: arm["rung"]) if role in ("full", "uniform", "rung") else found
+
+    def own_ladder(self, arm: Row) -> list[Row]:
+        """The finished rungs of a strategy's own ladder by rising budget, with the strategy itself last."""
+        same = (arm["label"], arm["reference"])
+        rungs = [rung for rung in self.role("rung") if rung["n"] and (rung["label"], rung["reference"]) == same]
+        return [*rungs, arm] if rungs else []
 
     @cached_property
     def full(self) -> Row | None:

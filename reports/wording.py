@@ -79,6 +79,16 @@ def share(value: float | None) -> str:
     return f"<{NARROW}0.01{NARROW}%" if scaled < 0.01 else f"{scaled:.2g}{NARROW}%"
 
 
+def correlation(value: float | None) -> str:
+    """``.83``, ``−.12`` without the zero, ``0`` and ``1`` at the ends."""
+    if value is None or not _present(value):
+        return NONE
+    text = f"{abs(value):.2f}".removeprefix("0")
+    if text in (".00", "1.00"):
+        text = text[:1].replace(".", "0")
+    return (MINUS if value < 0 and text != "0" else "") + text
+
+
 def p_value(value: float | None) -> str:
     """Three significant digits, ``< .001`` below that; no leading zero, as statistics journals print it."""
     if value is None or not _present(value):
@@ -178,11 +188,11 @@ def span(values: Iterable[float], shown: Callable[[float], str]) -> str:
 
 def tone(verdict: str) -> str:
     """One of ``good``, ``fair``, ``bad``, ``open``: how a verdict is coloured. The word always stands beside it."""
-    if verdict == "superior":
+    if verdict in ("superior", "supported"):
         return "good"
     if verdict in ("non-inferior", "measurably worse, within the margin"):
         return "fair"
-    return "bad" if verdict == "inferior" else "open"
+    return "bad" if verdict in ("inferior", "contradicted") else "open"
 
 
 def brief(verdict: str) -> str:

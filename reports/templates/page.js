@@ -1,14 +1,17 @@
 "use strict";
 (() => {
   const bar = document.querySelector(".bar");
-  const chosen = { dataset: "", reference: "", account: "" };
+  const chosen = { dataset: "", reference: "" };
+  const accounts = bar ? [...bar.querySelectorAll("input[name=account]")] : [];
   const scoped = document.querySelectorAll("[data-dataset], [data-reference], [data-account]");
 
   function fits(element) {
-    return Object.entries(chosen).every(([key, value]) => {
-      const own = element.dataset[key];
-      return !value || !own || own === value;
-    });
+    const account = element.dataset.account;
+    return (!account || accounts.some((box) => box.checked && box.value === account))
+      && Object.entries(chosen).every(([key, value]) => {
+        const own = element.dataset[key];
+        return !value || !own || own === value;
+      });
   }
 
   const table = document.getElementById("comparison");
@@ -29,20 +32,35 @@
       row.hidden = !visible;
       shown += visible ? 1 : 0;
     }
-    tally.textContent = shown + (shown === 1 ? " row" : " rows");
+    tally.textContent = shown + " of " + table.tBodies[0].rows.length + " rows shown";
   }
 
   function apply() {
+    const last = accounts.filter((box) => box.checked).length === 1;
+    for (const box of accounts) box.disabled = last && box.checked;
     for (const element of scoped) element.hidden = !fits(element);
     filterComparison();
+  }
+
+  const panels = [...document.querySelectorAll("details.panel")];
+  function unfoldChosen() {
+    if (!chosen.dataset && !chosen.reference) return;
+    for (const panel of panels) panel.open = panel.open || !panel.hidden;
   }
 
   if (bar) {
     bar.hidden = false;
     for (const select of bar.querySelectorAll("select")) {
       chosen[select.name] = select.value;
-      select.addEventListener("change", () => { chosen[select.name] = select.value; apply(); });
+      select.addEventListener("change", () => { chosen[select.name] = select.value; apply(); unfoldChosen(); });
     }
+    for (const box of accounts) box.addEventListener("change", apply);
+    const unfold = document.getElementById("unfold");
+    if (unfold) unfold.addEventListener("click", () => {
+      const open = panels.some((panel) => !panel.open);
+      for (const panel of panels) panel.open = open;
+      unfold.textContent = open ? "fold all" : "unfold all";
+    });
     bar.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
   }
   for (const tools of document.querySelectorAll(".tools")) tools.hidden = false;
@@ -80,5 +98,13 @@
     header.append(button);
     button.addEventListener("click", () => sort(button));
   }
+  let closed = [];
+  window.addEventListener("beforeprint", () => {
+    closed = [...document.querySelectorAll("details:not([open])")];
+    for (const fold of closed) fold.open = true;
+  });
+  window.addEventListener("afterprint", () => {
+    for (const fold of closed) fold.open = false;
+  });
   apply();
 })();

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 import pytest
+from filled import fill
 from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import write_results
@@ -28,15 +29,16 @@ from selbench.reports.view import Report
 HOSTILE = "<b>&$\\frac{\x01]]>--\u202e"
 
 
-def make(root: Path, **how: Any) -> Report:
+def make(root: Path, *, full: bool = False, **how: Any) -> Report:
     results = Results.read(write_results(root, **how))
-    return Report.of(summarise(results), results)
+    summary = summarise(results)
+    return Report.of(fill(summary) if full else summary, results)
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     how = {"effects": {"gstds": 0.2, HOSTILE: -1.0, "static": -0.4}, "references": ("a", "b"), "seeds": 4}
-    return make(tmp_path_factory.mktemp("r"), collapse=[("gstds", 1)], **how)
+    return make(tmp_path_factory.mktemp("r"), full=True, collapse=[("gstds", 1)], **how)
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +53,13 @@ def test_every_kind_is_there_once_for_each_panel_and_account(report: Report, dra
     names = [placed.drawing.name for placed in drawn]
     assert len(names) == len(set(names))
     for panel in report.panels:
-        mine = [placed for placed in drawn if placed.panel is panel and placed.kind != "references"]
+        mine = [
+            placed for placed in drawn if placed.panel is panel and placed.kind not in ("references", "tuning-grid")
+        ]
         kinds = [(placed.kind, placed.account) for placed in mine]
-        assert len(kinds) == len(set(kinds)) == 2 + 3 + 2 * 3 + 2 + 3
+        questions, costs, targets, training, picks = 2 + 3, 2 * 3 + 2, 2 * 3, 2 + 1, 2
+        assert len(kinds) == len(set(kinds)) == questions + costs + targets + training + picks
+        assert [placed.kind for placed in drawn if placed.panel is panel].count("tuning-grid") == 3
     assert [placed.kind for placed in drawn].count("references") == 3
 
 

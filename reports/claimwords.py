@@ -1,0 +1,71 @@
+"""Claims as the page tells them: how many got which verdict, in which order, and each measured number with its unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from .view import Row
+from .wording import MINUS, NARROW, NONE, points, ratio, share
+
+VERDICTS = ("supported", "contradicted", "inconclusive", "not run", "out of scope")
+JUDGED = VERDICTS[:3]
+
+
+def tally(claims: Iterable[Row]) -> list[tuple[str, int]]:
+    """How many claims have each verdict, those that none has left out."""
+    found = [claim["verdict"] for claim in claims]
+    return [(verdict, found.count(verdict)) for verdict in VERDICTS if verdict in found]
+
+
+def counted(claims: Iterable[Row]) -> str:
+    """``2 supported, 1 contradicted, 9 not run``."""
+    return ", ".join(f"{number} {verdict}" for verdict, number in tally(claims))
+
+
+def judged(claims: Iterable[Row]) -> list[Row]:
+    """The claims that were put to the test, by verdict."""
+    return sorted((claim for claim in claims if claim["verdict"] in JUDGED), key=lambda c: JUDGED.index(c["verdict"]))
+
+
+def of_verdict(claims: Iterable[Row], verdict: str) -> list[Row]:
+    """The claims with one verdict; of those not run, those with an indication first."""
+    return sorted((claim for claim in claims if claim["verdict"] == verdict), key=lambda claim: not claim["indication"])
+
+
+def source(claim: Row) -> str:
+    """``paper, section``."""
+    return ", ".join(filter(None, (claim["source"].get("paper"), claim["source"].get("section"))))
+
+
+def number(test: Row, value: float | None) -> str:
+    """A value of a test in its metric's unit: points of accuracy, a ratio, a share, or three digits."""
+    if value is None:
+        return NONE
+    metric = test["metric"]
+    if "accuracy" in metric:
+        return points(value)
+    if any(word in metric for word in ("ratio", "speedup", "speed-up", "cost", "flops", "seconds", "wall_clock")):
+        return ratio(value)
+    if "share" in metric:
+        return share(value)
+    return f"{value:.3g}".replace("-", MINUS)
+
+
+def measured(test: Row) -> str:
+    """``+0.12 (90 % interval −0.30 to +0.54, n 8)``; a dash where nothing was measured."""
+    if test["estimate"] is None:
+        return NONE
+    shown = number(test, test["estimate"])
+    parts = []
+    if test["low"] is not None or test["high"] is not None:
+        level = f"{100 * test['confidence']:.3g}{NARROW}% interval " if test["confidence"] else ""
+        ends = [number(test, end) if end is not None else "\u221e" for end in (test["low"], test["high"])]
+        parts.append(f"{level}{ends[0]} to {ends[1]}")
+    if test["n"]:
+        parts.append(f"n{NARROW}={NARROW}{test['n']}")
+    return f"{shown} ({', '.join(parts)})" if parts else shown
+
+
+def leading(claim: Row) -> Sequence[Row]:
+    """The tests that the short table shows: those that have an estimate, two at most."""
+    return [test for test in claim["tests"] if test["estimate"] is not None][:2]
