@@ -51,7 +51,8 @@ def tuning(results: Results, accounts: Accounts, clock: Clock, contrasts: Sequen
     redraw = _Sensitivity(results, accounts, clock, runs)
     return {
         "factors": list(grid.factors),
-        "seeds": list(grid.seeds),
+        "seeds": len(grid.seeds),
+        "tuning_seeds": list(grid.seeds),
         "base_lr": rates.pop() if len(rates) == 1 else None,
         "arms": [_arm(arm, runs.get(arm.base, ()), grid) for arm in results.matrix.arms.values()],
         "flops": flops,

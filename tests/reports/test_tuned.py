@@ -67,7 +67,8 @@ def test_without_tuning_there_is_no_such_part(tmp_path: Path) -> None:
 def test_every_arm_says_what_it_was_tuned_to(said: dict[str, Any], results: Results) -> None:
     assert [arm["arm"] for arm in said["tuning"]["arms"]] == list(results.matrix.arms)
     assert said["tuning"]["base_lr"] == BASE_LR
-    assert said["tuning"]["factors"] == list(FACTORS) and said["tuning"]["seeds"] == list(TUNING_SEEDS)
+    assert said["tuning"]["factors"] == list(FACTORS) and said["tuning"]["tuning_seeds"] == list(TUNING_SEEDS)
+    assert said["tuning"]["seeds"] == 2
     found = {label: (arm_of(said, label)["factor"], arm_of(said, label)["lr"]) for label in BEST}
     assert found == {label: (factor, BASE_LR * factor) for label, factor in BEST.items()}
     assert [arm_of(said, label)["edge"] for label in ("gstds", "full", "uniform")] == [True, False, False]
