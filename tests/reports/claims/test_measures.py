@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tomli_w
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from synthetic import write_results
@@ -202,10 +204,6 @@ def test_the_arm_that_is_meant_is_found(folder: Path) -> None:
 
 
 def test_options_are_read_from_the_text_of_a_strategy(tmp_path: Path) -> None:
-    import tomllib
-
-    import tomli_w
-
     write_results(tmp_path)
     file = tmp_path / "matrix.toml"
     table = tomllib.loads(file.read_text())

@@ -12,6 +12,7 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selbench.reports.claims import schema
 from selbench.reports.claims.reading import ClaimError, parse, read, read_claims, shipped
 from selbench.reports.claims.schema import Claim
 
@@ -43,8 +44,6 @@ def table(*, test: dict[str, Any] | None = None, **changes: Any) -> dict[str, An
 
 
 def test_the_example_of_the_documentation_is_a_claim() -> None:
-    from selbench.reports.claims import schema
-
     code = schema.__doc__.split(".. code-block:: toml")[1].split("A claim out of scope")[0]
     assert parse(tomllib.loads(code)).kind == "any"
 
