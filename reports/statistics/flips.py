@@ -63,7 +63,9 @@ def sign_flip_test(differences: ArrayLike, null: float = 0.0, *, draws: int = 50
 
 
 def sign_flip_interval(differences: ArrayLike, confidence: float = 0.95) -> Interval:
-    """Mean difference with the shifts that :func:`sign_flip_test` does not reject on either side (Tukey's inversion).
+    """Mean difference with the shifts that :func:`sign_flip_test` does not reject on either side.
+
+    The inverted permutation test (Tritchler 1984).
 
     Parameters
     ----------

@@ -20,6 +20,8 @@ def power_noninferior(n: int, sd: float, margin: float, *, alpha: float = 0.05, 
         Pairs, at least 2.
     sd : float
         SD of the paired differences, same unit as ``margin`` and ``difference``.
+    margin : float
+        Not negative; with 0 it is the power to show superiority.
     """
     if sd == 0.0:
         return 1.0 if difference > -margin else 0.0
