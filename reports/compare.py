@@ -8,7 +8,6 @@ the same type of machine, the same device and as many threads.
 
 from __future__ import annotations
 
-import json
 import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from .clock import Clock
 from .costs import Accounts
 from .results import ACCOUNTS, Arm, Cell, Results
 from .summary import summarise
+from .tomlkeys import unlike
 
 CONFIDENCE = 0.95
 _SHOWN = ("dataset", "reference", "label", "role", "rung")
@@ -90,9 +90,9 @@ def compare(a: Results, b: Results) -> dict[str, Any]:
     """
     sides = Side(a), Side(b)
     datasets = _datasets(sides)
-    unlike = {row["name"]: row["unlike"] for row in datasets}
+    reasons = {row["name"]: row["unlike"] for row in datasets}
     shared = [key for key in sides[0].arms if key in sides[1].arms]
-    rows = [_arm(sides, (sides[0].arms[key], sides[1].arms[key]), unlike[key[0]]) for key in shared]
+    rows = [_arm(sides, (sides[0].arms[key], sides[1].arms[key]), reasons[key[0]]) for key in shared]
     return {
         "selbench": __version__,
         "confidence": CONFIDENCE,
@@ -118,20 +118,20 @@ def _datasets(sides: Pair) -> list[dict[str, Any]]:
     tables = [{item["name"]: item for item in side.table["datasets"]} for side in sides]
     rows = []
     for name in (name for name in tables[0] if name in tables[1]):
-        unlike = [
+        reasons = [
             f"{word}: {' and '.join(str(table[name].get(key)) for table in tables)}"
             for key, word in (("fingerprint", "content"), ("test", "test images"))
             if tables[0][name].get(key) != tables[1][name].get(key)
         ]
-        rows.append({"name": name, "title": tables[0][name]["title"], "unlike": "; ".join(unlike)})
+        rows.append({"name": name, "title": tables[0][name]["title"], "unlike": "; ".join(reasons)})
     return rows
 
 
-def _arm(sides: Pair, arms: tuple[Arm, Arm], unlike: str) -> dict[str, Any]:
+def _arm(sides: Pair, arms: tuple[Arm, Arm], reason: str) -> dict[str, Any]:
     cells = [side.cells(arm) for side, arm in zip(sides, arms, strict=True)]
     points = [{seed: 100 * cell.accuracy for seed, cell in of.items()} for of in cells]
     same = arms[0].key == arms[1].key
-    seeds = [seed for seed in cells[0] if seed in cells[1]] if same and not unlike else []
+    seeds = [seed for seed in cells[0] if seed in cells[1]] if same and not reason else []
     return {
         **{name: getattr(arms[0], name) for name in _SHOWN},
         "same_arm": same,
@@ -198,13 +198,13 @@ def _seconds(sides: Pair, arms: tuple[Arm, Arm]) -> dict[str, Any]:
     if a is None or b is None:
         who = " and ".join(name for name, of in zip("AB", found, strict=True) if of is None)
         return {"seconds": None, "seconds_refused": f"{who} ran them on several machines"}
-    unlike = [
+    apart = [
         f"{word} {ours} and {theirs}"
         for word, ours, theirs in zip(_PLACES, a.machine, b.machine, strict=True)
         if ours != theirs
     ]
-    if unlike:
-        return {"seconds": None, "seconds_refused": ", ".join(unlike)}
+    if apart:
+        return {"seconds": None, "seconds_refused": ", ".join(apart)}
     if not all((of.values > 0).all() for of in (a, b)):
         return {"seconds": None, "seconds_refused": "a run that took no time"}
     logs = [np.log(of.values[0]) for of in (a, b)]
@@ -236,27 +236,13 @@ def _contrasts(sides: Pair) -> Iterator[dict[str, Any]]:
 
 def _settings(sides: Pair) -> list[dict[str, Any]]:
     """Every key of ``matrix.toml`` that differs, arms left out: they are compared one by one."""
-    flat = [
-        dict(_flat({key: value for key, value in side.table.items() if key not in ("arms", "identity")}))
-        for side in sides
-    ]
-    return _unlike(flat)
-
-
-def _flat(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
-    """Dotted names and values; tables in a list go by their name."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _flat(item, f"{at}.{key}" if at else str(key))
-    elif isinstance(value, list) and value and all(isinstance(item, Mapping) and "name" in item for item in value):
-        for item in value:
-            yield from _flat({key: part for key, part in item.items() if key != "name"}, f"{at}.{item['name']}")
-    else:
-        yield at, value if isinstance(value, str) else json.dumps(value, default=str)
+    return _unlike(
+        [{key: value for key, value in side.table.items() if key not in ("arms", "identity")} for side in sides]
+    )
 
 
 def _environment(sides: Pair) -> list[dict[str, Any]]:
-    flat = [
+    tables = [
         {
             key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
             for key, value in side.summary["environment"].items()
@@ -264,16 +250,11 @@ def _environment(sides: Pair) -> list[dict[str, Any]]:
         }
         for side in sides
     ]
-    return _unlike(flat)
+    return _unlike(tables)
 
 
-def _unlike(flat: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
-    keys = dict.fromkeys([*flat[0], *flat[1]])
-    return [
-        {"key": key, "a": flat[0].get(key), "b": flat[1].get(key)}
-        for key in keys
-        if flat[0].get(key) != flat[1].get(key)
-    ]
+def _unlike(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{"key": key, "a": ours, "b": theirs} for key, ours, theirs in unlike(*tables)]
 
 
 def _only(side: Side, other: Side) -> list[dict[str, Any]]:

@@ -82,7 +82,7 @@ def print_comparison(comparison: Row, console: Console) -> None:
 
 _WORDS = {"arm", "strategy", "against", "A", "B", "key", "seconds"}
 KEY = (
-    "B \u2212 A in points, with its 95 % interval; p: paired by seed, w: two samples (Welch); equal: pairs that came out "
+    "B \u2212 A: points, with the 95 % interval; p: paired by seed, w: two samples (Welch); equal: pairs that came out "
     "the same to the last bit; FLOPs, seconds: B / A, of a run alone (i: an indication, from ordinary cells). "
     "!: the verdict changed; !!: and the two intervals exclude each other."
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 
 import pytest
@@ -58,6 +59,8 @@ def test_list_shows_a_broken_plugin_with_its_error_and_stops_nobody_else(selbenc
         (["run", "quick", "--workers", "0"], "at least one"),
         (["run", "cifar10-cpu", "--data-dir", "/nowhere"], "no such folder"),
         (["report", "/nowhere"], "/nowhere"),
+        (["compare", "/nowhere", "/nowhere"], "/nowhere"),
+        (["merge", "never-made", "/nowhere", "/nowhere/else"], "/nowhere"),
     ],
 )
 def test_a_wrong_request_is_one_line_and_exit_code_2(selbench, tmp_path, arguments, says):
@@ -82,7 +85,7 @@ def test_a_folder_of_another_matrix_is_left_as_it_is(selbench, tmp_path):
 
 def test_help_names_every_command(selbench):
     code, out, _ = selbench("--help")
-    assert code == 0 and all(name in out for name in ("run", "report", "list"))
+    assert code == 0 and all(name in out for name in ("run", "report", "list", "compare", "merge"))
 
 
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(selbench, tmp_path, monkeypatch):
@@ -92,3 +95,53 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(selbench, tmp_path,
     monkeypatch.setattr("selbench.harness.executors.Inline.run", stop)
     code, _, err = selbench("run", "quick", "--seeds", "1", "--executor", "inline", "--out", tmp_path / "out")
     assert code == 130 and "the same command goes on" in err and "Traceback" not in err
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """One tiny matrix in two parts, a seed each."""
+    return tmp_path_factory.mktemp("parts")
+
+
+@pytest.fixture
+def halves(trained, train, tiny, tmp_path):
+    """A copy of the two parts, and the whole matrix as a table."""
+    tiny |= {"strategies": [{"name": "uniform"}], "references": [], "ladder": [1.0]}
+    for name, seeds in (("a", [0]), ("b", [1])):
+        if not (trained / name).exists():
+            train({**tiny, "seeds": seeds}, trained / name)
+        shutil.copytree(trained / name, tmp_path / name)
+    return tmp_path / "a", tmp_path / "b", tiny
+
+
+def test_a_merged_folder_is_reported_compared_and_gone_on_with(selbench, halves, train, tmp_path):
+    a, b, tiny = halves
+    code, out, _ = selbench("merge", tmp_path / "both", a, b, "--title", "Two halves")
+    assert code == 0 and "6 of 6 runs, from 2 folders." in out
+    code, out, _ = selbench("report", tmp_path / "both")
+    assert code == 0 and "6 of 6 runs done" in out and "Parquet" not in out
+    code, out, _ = selbench("compare", a, tmp_path / "both", "--out", tmp_path / "compared")
+    assert code == 0 and "3 of 3 pairs of runs came out the same to the last bit" in out
+    assert {path.name for path in (tmp_path / "compared").iterdir()} == {"compare.md", "compare.json"}
+    # The same matrix goes on from there: what both parts did is done.
+    assert train({**tiny, "seeds": 2}, tmp_path / "both").trained == 0
+    assert train({**tiny, "seeds": 3}, tmp_path / "both").trained == 3
+
+
+def test_a_run_into_a_folder_merged_of_several_matrices_is_refused(selbench, halves, tmp_path):
+    text = (halves[1] / "matrix.toml").read_text()
+    identity = re.search(r'identity = "(.*)"', text)[1]
+    other = text.replace(identity, "0" * 16).replace("digits", "numerals")
+    (halves[1] / "matrix.toml").write_text(re.sub(r'key = "(.{8}).{8}"', r'key = "\1ffffffff"', other))
+    for record in (halves[1] / "cells").iterdir():
+        record.unlink()
+    assert selbench("merge", tmp_path / "both", *halves[:2])[0] == 0
+    code, _, err = selbench("run", "quick", "--seeds", "1", "--out", tmp_path / "both")
+    assert code == 2 and "another matrix" in err and err.count("\n") == 1
+
+
+def test_without_pyarrow_the_report_says_that_there_is_no_parquet(selbench, halves, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    code, out, _ = selbench("report", halves[0])
+    assert code == 0 and "No Parquet files were written" in out and "selbench[parquet]" in out
+    assert (halves[0] / "report" / "cells.csv").exists() and not list((halves[0] / "report").glob("*.parquet"))
