@@ -69,15 +69,14 @@ class _Judge:
             items.append(self.item(test, two if may else "not run at the claim's conditions"))
         alpha = self.results.matrix.alpha
         found = judge(items, claim.cases, alpha)
-        told = {"conditions": held, "tests": _tests(claim.tests, items, found.readings)}
+        tests = _tests(claim.tests, items, found.readings)
         if found.verdict == NOT_RUN:
-            return _row(
-                claim, NOT_RUN, self.why_not(claim, sides, held), **told,
-                indication=self.indication(claim), to_decide=wording.run(claim, alpha),
-            )  # fmt: skip
+            reason, lacking = self.why_not(claim, sides, held), wording.run(claim, alpha)
+            hint = self.indication(claim)
+            return _row(claim, NOT_RUN, reason, conditions=held, tests=tests, indication=hint, to_decide=lacking)
         reason = wording.reason(claim, found.verdict, items, found.readings)
-        open = wording.to_decide(claim, items, found.readings, alpha) if found.verdict == INCONCLUSIVE else ""
-        return _row(claim, found.verdict, reason, **told, to_decide=open)
+        lacking = wording.to_decide(claim, items, found.readings, alpha) if found.verdict == INCONCLUSIVE else ""
+        return _row(claim, found.verdict, reason, conditions=held, tests=tests, to_decide=lacking)
 
     def sides(self, claim: Claim, test: Test) -> Pair | str:
         if test.dataset not in self.results.matrix.datasets:

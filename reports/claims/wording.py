@@ -37,7 +37,7 @@ def sentence(test: Test, question: Question) -> str:
     relation = (
         ("at least" if question.above else "at most") if question.reached else "above" if question.above else "below"
     )
-    unit = " points" if test.metric == "accuracy" and question.threshold else ""
+    unit = _points(question.threshold) if test.metric == "accuracy" and question.threshold else ""
     sides = f"{describe(test.strategy)} against {baseline(test)} on {test.dataset}"
     return f"{sides}: {quantity} {relation} {question.threshold:g}{unit}"
 
@@ -47,10 +47,14 @@ def value(test: Test, reading: Reading, item: Item) -> str:
     estimate = item.measure.estimate
     if estimate is None:
         return item.measure.missing
-    unit = " points" if test.metric == "accuracy" else ""
+    unit = _points(estimate) if test.metric == "accuracy" else ""
     ends = [f"{end:.3g}" if end is not None else "no end" for end in (reading.low, reading.high)]
     shown = f"{100 * reading.confidence:.3g} % interval {ends[0]} to {ends[1]}, n = {item.measure.n}"
     return f"{estimate:.3g}{unit} ({shown})"
+
+
+def _points(number: float) -> str:
+    return " point" if abs(number) == 1 else " points"
 
 
 def reason(claim: Claim, verdict: str, items: Sequence[Item], readings: Sequence[Reading]) -> str:
