@@ -213,3 +213,15 @@ def test_a_declared_contrast_is_listed_even_without_runs(tmp_path: Path) -> None
     rows = [row for row in contrasts(Results.read(folder)) if row.arm.label == "gstds"]
     assert [row.question for row in rows] == ["accuracy", "picking", "pays"]
     assert all(row.seeds == () for row in rows)
+
+
+def test_ratios_are_of_the_prices_beside_them(rows: list[Contrast]) -> None:
+    """Against a ladder the baseline is its top rung: the same prices as against full training."""
+    row = find(rows, "rho", "accuracy")
+    on_ladder = find(rows, "rho", "pays", account="amortised", cost="total_flops", ladder="full")
+    assert row.prices is on_ladder.prices and row.clock == "ordinary cells"
+    for account, costs in row.costs.items():
+        for cost, ratio in costs.items():
+            ours, theirs = row.prices[account][cost]
+            assert ratio.estimate == pytest.approx(ours.mean() / theirs.mean())
+            assert ours.shape == theirs.shape == (8,)
