@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -22,6 +23,7 @@ from selbench.benchmarks.calibration.simulate import PAIRS, Row, images, most, p
 from selbench.reports import statistics as s
 
 DRAWS = 400
+PUBLISHED = Path(__file__).parents[2] / "reports" / "published" / "calibration" / "calibration.csv"
 NORMAL, HEAVY = POPULATIONS[:2]
 COLLAPSE = POPULATIONS[-1]
 
@@ -44,6 +46,16 @@ def test_what_theory_promises_holds_in_small(small: list[Row]) -> None:
         "McNemar",
     }
     assert not [str(row) for row in bounded if row.missed]
+
+
+def test_what_is_published_is_what_the_functions_still_do(small: list[Row]) -> None:
+    lines = list(csv.DictReader(PUBLISHED.open()))
+    assert min(int(line["draws"]) for line in lines) >= 50_000
+    assert not [line for line in lines if line["missed"] != "False"]
+    rates = {(line["procedure"], line["population"], line["n"], line["nominal"]): float(line["rate"]) for line in lines}
+    for row in small:
+        rate = rates[row.procedure, row.population, str(row.n), str(row.nominal)]
+        assert row.rate == pytest.approx(rate, abs=4 * math.sqrt(rate * (1 - rate) / DRAWS) + 1e-3), str(row)
 
 
 def test_power_is_what_the_function_says() -> None:
