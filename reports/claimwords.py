@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from .view import Row
-from .wording import MINUS, NARROW, NONE, points, ratio, share
+from .wording import MINUS, NARROW, NONE, points, ratio
 
 VERDICTS = ("supported", "contradicted", "inconclusive", "not run", "out of scope")
 JUDGED = VERDICTS[:3]
@@ -32,23 +32,24 @@ def of_verdict(claims: Iterable[Row], verdict: str) -> list[Row]:
     return sorted((claim for claim in claims if claim["verdict"] == verdict), key=lambda claim: not claim["indication"])
 
 
+def unindicated(claims: Iterable[Row]) -> list[Row]:
+    """The claims that these runs say nothing about."""
+    return [claim for claim in claims if claim["verdict"] not in JUDGED and not claim["indication"]]
+
+
 def source(claim: Row) -> str:
     """``paper, section``."""
     return ", ".join(filter(None, (claim["source"].get("paper"), claim["source"].get("section"))))
 
 
 def number(test: Row, value: float | None) -> str:
-    """A value of a test in its metric's unit: points of accuracy, a ratio, a share, or three digits."""
+    """A value of a test in its metric's unit: points of accuracy, a ratio, or three digits."""
     if value is None:
         return NONE
     metric = test["metric"]
-    if "accuracy" in metric:
+    if metric in ("accuracy", "test_accuracy"):
         return points(value)
-    if any(word in metric for word in ("ratio", "speedup", "speed-up", "cost", "flops", "seconds", "wall_clock")):
-        return ratio(value)
-    if "share" in metric:
-        return share(value)
-    return f"{value:.3g}".replace("-", MINUS)
+    return ratio(value) if "ratio" in metric or "cost" in metric else f"{value:.3g}".replace("-", MINUS)
 
 
 def measured(test: Row) -> str:
@@ -66,6 +67,17 @@ def measured(test: Row) -> str:
     return f"{shown} ({', '.join(parts)})" if parts else shown
 
 
+def hints(claims: Iterable[Row]) -> str:
+    """What smaller runs hint at: ``of 3 smaller runs give an indication: 2 contradicted, 1 inconclusive``."""
+    found = [claim["indication"] for claim in claims if claim["indication"]]
+    return f"; runs here give an indication on {len(found)}: {counted(found)}" if found else ""
+
+
 def leading(claim: Row) -> Sequence[Row]:
     """The tests that the short table shows: those that have an estimate, two at most."""
     return [test for test in claim["tests"] if test["estimate"] is not None][:2]
+
+
+def told(claim: Row) -> str:
+    """What the leading tests measured, in one line; a dash where nothing was."""
+    return "; ".join(measured(test) for test in leading(claim)) or NONE

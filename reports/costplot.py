@@ -109,10 +109,11 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
 
 
 def _range(arms: Sequence[Row]) -> tuple[float, float]:
-    """Accuracies to show: all means with a typical interval; the interval of a collapsed arm would flatten the rest."""
-    means = [arm["accuracy"]["mean"] for arm in arms]
+    """Accuracies to show: each interval, cut to a typical one, since that of a collapsed arm would flatten the rest."""
     typical = statistics.median(_ends(arm)[1] - _ends(arm)[0] for arm in arms) / 2
-    return max(min(means) - typical, 0.0), min(max(means) + typical, 100.0)
+    low = min(max(_ends(arm)[0], arm["accuracy"]["mean"] - typical) for arm in arms)
+    high = max(min(_ends(arm)[1], arm["accuracy"]["mean"] + typical) for arm in arms)
+    return max(low, 0.0), min(high, 100.0)
 
 
 def _ends(arm: Row) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .view import Row
 from .wording import NARROW, NONE, count, p_value, plural, points
@@ -46,6 +46,20 @@ def error(value: float | None) -> str:
 def changed(found: Row) -> str:
     """One seed of McNemar's test: ``+12 −9, p .664``."""
     return f"+{found['gained']:,} \u2212{found['lost']:,}, p{NARROW}{p_value(found['p'])}"
+
+
+def _parts(row: Row) -> list[str]:
+    return [part for part in row["note"].split("; ") if part]
+
+
+def shared_notes(rows: Sequence[Row]) -> list[str]:
+    """Remarks that all of several rows carry, to be told once."""
+    return [part for part in _parts(rows[0]) if len(rows) > 1 and all(part in _parts(row) for row in rows)]
+
+
+def own_notes(row: Row, shared: Sequence[str]) -> str:
+    """The remarks of a row that are not shared."""
+    return "; ".join(part for part in _parts(row) if part not in shared)
 
 
 def opinions(rows: list[Row]) -> list[Row]:

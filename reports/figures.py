@@ -91,7 +91,7 @@ def _costs(report: Report, panel: Panel) -> Iterator[Placed]:
 def _targets(report: Report, panel: Panel) -> Iterator[Placed]:
     for account in ACCOUNTS:
         for quantity, word, cost in (("flops", "FLOPs", "total_flops"), ("seconds", "Seconds", "wall_clock")):
-            if target_rows(report, panel, account, cost):
+            if target_rows(report.summary, panel, account, cost):
                 name = f"target-{quantity}-{panel.key}-{account}"
                 title = f"{word} to the target, {panel.title}, {account}"
                 drawing = target_plot(name, title, report, panel, account, quantity)

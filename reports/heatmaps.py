@@ -140,7 +140,6 @@ def overlap_map(name: str, title: str, found: Row) -> Drawing:
     """
     labels = [short(label, LABEL_LIMIT) for label in found["labels"]]
     table = np.array([[np.nan if value is None else value for value in line] for line in found["matrix"]], dtype=float)
-    table = table.reshape(len(labels), -1)
     written = len(labels) <= _WRITTEN
     side = min(max(text_width(labels) + 0.15, 0.5), 1.9)
     head = min(max(text_width(labels, 8) + 0.12, 0.4), 1.9)

@@ -40,7 +40,7 @@ def render(report: Report, figures: Sequence[Placed]) -> str:
     )
     environment.filters.update(filters())
 
-    def images(panel: Panel, *kinds: str) -> Markup:
+    def images(panel: Panel | None, *kinds: str) -> Markup:
         chosen = [
             placed.drawing
             for kind in kinds

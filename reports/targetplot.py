@@ -33,15 +33,13 @@ class Reached:
     high: float | None
 
 
-def target_rows(report: Report, panel: Panel, account: str, cost: str) -> list[Row]:
+def target_rows(summary: Row, panel: Panel, account: str, cost: str) -> list[Row]:
     """The targets of a panel in one account and cost: the baselines, then what gets there soonest."""
-    keys = {arm["key"] for arm in panel.drawn} | {arm["key"] for arm in panel.arms if arm["role"] != "strategy"}
     rows = [
         row
-        for row in report.summary["targets"]
+        for row in summary["targets"]
         if (row["dataset"], row["account"], row["cost"]) == (panel.dataset["name"], account, cost)
         and row["reference"] in ("", panel.reference)
-        and row["arm"] in keys
     ]
     order = ("full", "uniform", "strategy")
     infinite = float("inf")
@@ -67,7 +65,9 @@ def target_plot(name: str, title: str, report: Report, panel: Panel, account: st
     own, so its one run was counted whole.
     """
     field, unit, spoken = QUANTITIES[quantity]
-    rows = target_rows(report, panel, account, "total_flops" if quantity == "flops" else "wall_clock")
+    cost = "total_flops" if quantity == "flops" else "wall_clock"
+    hidden = {arm["key"] for arm in panel.role("strategy")} - {arm["key"] for arm in panel.drawn}
+    rows = [row for row in target_rows(report.summary, panel, account, cost) if row["arm"] not in hidden]
     labels = [short(row["strategy"], LABEL_LIMIT) for row in rows]
     figure, (axes,) = canvas(WIDTH, 0.34 + ROW * max(len(rows), 2) + 0.5)
     place(axes, left=min(max(text_width(labels) + 0.15, 0.5), 1.55), right=0.62, top=0.34, bottom=0.5)
@@ -75,7 +75,7 @@ def target_plot(name: str, title: str, report: Report, panel: Panel, account: st
     if not rows or not base:
         said = f"no {unit} to a target yet"
         note(axes, said)
-        return finish(figure, name, title, f"{said.capitalize()}.")
+        return finish(figure, name, title, f"{said[0].upper()}{said[1:]}.")
     reached = [_relative(report, row, base) for row in rows]
     known = [value for item in reached for value in (item.low, item.median, item.high) if value]
     axes.set_ylim(max(len(rows), 2) - 0.5, -0.5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -10,10 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .claimwords import counted, hints, judged, told
 from .costwords import saving_words, selection_words, source_words
 from .page import failure_rows
 from .records import TIMED
 from .style import clean, short
+from .targetwords import reached_words
+from .tunewords import edge_words, tuning_words
 from .view import Panel, Row, panels_of
 from .wording import COST_WORDS, MINUS, NONE, brief, level, percent, points, ratio, share, tone
 
@@ -43,9 +46,13 @@ def print_summary(summary: Mapping[str, Any], console: Console, page: object = N
     for panel in panels:
         _table(summary, panel, console)
         _costs(summary, panel, console)
+        if words := reached_words(summary, panel):
+            _say(console, f"Cost to the accuracy of full training less the margin: {words}")
     if panels:
         console.print()
         _key(summary, console)
+        _say(console, " ".join(filter(None, (tuning_words(summary), edge_words(summary)))))
+    _claims(summary["claims"], console)
     lacking = ", ".join(f"{cells[what]} {what}" for what in ("failed", "missing", "unreadable") if cells.get(what))
     _say(console, f"{cells['done']} of {cells['planned']} runs done" + (f"; {lacking}" if lacking else "") + ".")
     for row in failure_rows(summary):
@@ -54,6 +61,26 @@ def print_summary(summary: Mapping[str, Any], console: Console, page: object = N
         _say(console, f"  failed: {where} (seeds {seeds}): {row['error']}")
     if page is not None:
         _say(console, f"Report: {page}", wrap=False)
+
+
+def _claims(claims: Sequence[Row], console: Console) -> None:
+    """How many claims of papers got which verdict, those that were judged, and what smaller runs hint at."""
+    if not claims:
+        return
+    console.print()
+    _say(console, f"Claims of papers: {counted(claims)}{hints(claims)}.", style="bold")
+    chosen = judged(claims)
+    if not chosen:
+        return
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("claim", overflow="fold", ratio=1)
+    table.add_column("measured", overflow="fold", ratio=1)
+    for claim in chosen:
+        style = _STYLES[tone(claim["verdict"])]
+        texts = [(claim["verdict"], style), (clean(claim["title"]), ""), (told(claim), "")]
+        table.add_row(*(_text(console, *text) for text in texts))
+    console.print(table)
 
 
 def _say(console: Console, text: str, *, style: str = "", wrap: bool = True) -> None:

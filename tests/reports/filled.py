@@ -39,12 +39,13 @@ def _claim(number: int, verdict: str) -> dict[str, Any]:
     tested = verdict in ("supported", "contradicted", "inconclusive")
     estimate = {"supported": 0.4, "contradicted": -2.1, "inconclusive": -0.3}.get(verdict)
     test = {
-        "text": "no less accurate than full training",
+        "text": "gstds against full on cifar10: difference in test accuracy above -0.5 points",
+        "case": "",
         "dataset": "CIFAR-10",
         "strategy": "gstds",
         "baseline": "full",
-        "metric": "test_accuracy",
-        "hypothesis": ">=",
+        "metric": "accuracy",
+        "hypothesis": "non-inferior",
         "bound": -0.5,
         "estimate": estimate,
         "low": None if estimate is None else estimate - 0.6,
@@ -55,35 +56,34 @@ def _claim(number: int, verdict: str) -> dict[str, Any]:
     }
     cost = {
         **test,
-        "text": "at a fourth of the cost",
-        "metric": "cost_ratio",
+        "text": "gstds against full on cifar10: ratio of total FLOPs, the baseline's over its own, at least 4",
+        "metric": "cost ratio",
         "bound": 4.0,
         "estimate": 1.61 if tested else None,
         "low": 1.52 if tested else None,
         "high": None,
     }
-    return [
-        {
-            "id": f"claim-{number}",
-            "title": f"Claim {number} in short",
-            "statement": "Half of the images, picked by their place in a graph, train as well as all of them do.",
-            "source": {"paper": "A paper on picking", "section": "table 2"},
-            "said": "4x faster at equal accuracy",
-            "kind": "all",
-            "verdict": verdict,
-            "reason": "The cost ratio lies below 4 with its whole interval.",
-            "conditions": [
-                {"name": "width", "wanted": "64", "found": "16", "met": tested},
-                {"name": "data set", "wanted": "CIFAR-10, complete", "found": "CIFAR-10, complete", "met": True},
-            ],
-            "tests": [test, cost] if verdict != "out of scope" else [],
-            "indication": {"verdict": "contradicted", "text": "A narrower learner saved 1.6x at most."}
-            if verdict == "not run" and number % 2 == 0
-            else None,
-            "matrix": "" if verdict == "out of scope" else "claims-cifar",
-            "to_decide": "About 31 seeds." if verdict in ("inconclusive", "not run") else "",
-        }
-    ][0]
+    return {
+        "id": f"claim-{number}",
+        "title": f"Claim {number} in short",
+        "statement": "Half of the images, picked by their place in a graph, train as well as all of them do.",
+        "source": {"paper": "A paper on picking", "section": "table 2"},
+        "said": "4x faster at equal accuracy",
+        "kind": "all",
+        "unknown": ["seeds"],
+        "verdict": verdict,
+        "reason": "The cost ratio lies below 4 with its whole interval.",
+        "conditions": [
+            {"name": "width", "wanted": "64", "found": "16", "met": tested},
+            {"name": "data set", "wanted": "CIFAR-10, complete", "found": "CIFAR-10, complete", "met": True},
+        ],
+        "tests": [test, cost] if verdict != "out of scope" else [],
+        "indication": {"verdict": "contradicted", "text": "A narrower learner saved 1.6x at most."}
+        if verdict == "not run" and number % 2 == 0
+        else None,
+        "matrix": "" if verdict == "out of scope" else "claims-cifar",
+        "to_decide": "About 31 seeds." if verdict in ("inconclusive", "not run") else "",
+    }
 
 
 def _names(summary: Mapping[str, Any]) -> list[str]:

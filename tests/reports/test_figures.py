@@ -10,20 +10,25 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 import pytest
-from filled import fill
+from filled import fill, ranks
 from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import write_results
 
 from selbench.reports import view, wording
+from selbench.reports.acrosswords import pooled_drawn
 from selbench.reports.costplot import cost_plot
 from selbench.reports.curves import mean_curve, training_curves
-from selbench.reports.figures import Placed, draw
+from selbench.reports.figures import Placed, _across, draw
 from selbench.reports.forest import forest
-from selbench.reports.layout import spread
+from selbench.reports.heatmaps import overlap_map
+from selbench.reports.layout import fraction, relative_scale, spread
+from selbench.reports.rankplot import rank_plot
 from selbench.reports.results import Results
 from selbench.reports.style import HUES, Drawing, canvas, clean, drawing_rules, finish, look
 from selbench.reports.summary import summarise
+from selbench.reports.targetplot import target_plot, target_rows
+from selbench.reports.tuneplot import tuned_rows, tuning_grid
 from selbench.reports.view import Report
 
 HOSTILE = "<b>&$\\frac{\x01]]>--\u202e"
@@ -68,7 +73,7 @@ def test_text_stays_text_and_names_stay_names(drawn: list[Placed]) -> None:
     for placed in drawn:
         root = ElementTree.fromstring(placed.drawing.svg)
         texts = ["".join(item.itertext()) for item in root.iter("{http://www.w3.org/2000/svg}text")]
-        if placed.kind in ("accuracy", "curves", "cost-flops", "phases-seconds", "classes"):
+        if placed.kind in ("accuracy", "curves", "cost-flops", "phases-seconds", "classes", "target-flops", "overlap"):
             assert shown in texts, placed.drawing.name
         inline = ElementTree.fromstring(placed.drawing.inline)
         assert inline.tag == "svg" and inline.get("role") == "img"
@@ -97,6 +102,143 @@ def test_marks_stand_where_the_numbers_say(report: Report) -> None:
     scale = np.polyfit(wanted, marks, 1)
     assert len(marks) == len(rows) >= 3 and scale[0] > 0
     assert np.allclose(np.polyval(scale, wanted), marks, atol=0.05)
+
+
+def texts_of(drawing: Drawing) -> list[str]:
+    root = ElementTree.fromstring(drawing.svg)
+    return ["".join(item.itertext()) for item in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def marks_of(drawing: Drawing) -> list[tuple[float, float]]:
+    """Where the markers of a figure stand, from the SVG's own coordinates."""
+    uses = ElementTree.fromstring(drawing.svg).iter("{http://www.w3.org/2000/svg}use")
+    return [(float(use.attrib["x"]), float(use.attrib["y"])) for use in uses]
+
+
+def test_targets_stand_where_their_costs_are_and_misses_at_infinity(report: Report) -> None:
+    panel = report.panels[-1]
+    assert panel.full is not None
+    rows = target_rows(report.summary, panel, "amortised", "total_flops")
+    with drawing_rules():
+        drawing = target_plot("t", "t", report, panel, "amortised", "flops")
+    lines: dict[float, list[float]] = {}
+    for x, y in marks_of(drawing):
+        lines.setdefault(round(y, 1), []).append(x)
+    levels = [lines[y] for y in sorted(lines)][: len(rows)]
+    known = [(row, min(at)) for row, at in zip(rows, levels, strict=True) if row["median"] is not None]
+    costs = np.log([row["median"] for row, _ in known])
+    scale = np.polyfit(costs, [x for _, x in known], 1)
+    assert len(known) >= 4 and scale[0] > 0
+    assert np.allclose(np.polyval(scale, costs), [x for _, x in known], atol=0.05), "a logarithmic axis"
+    never = [max(at) for row, at in zip(rows, levels, strict=True) if row["misses"]]
+    assert len(never) >= 2 and np.ptp(never) < 0.01 and min(never) > max(x for _, x in known), "one column of arrows"
+    counted = [f"{row['misses']} of {row['n']}" for row in rows]
+    assert [text for text in texts_of(drawing) if re.fullmatch(r"\d+ of \d+", text)] == counted
+    for row in rows:
+        if row["misses"]:
+            assert f"missed by {row['misses']} of {row['n']} seeds" in drawing.description
+
+
+def test_targets_without_a_cost_say_so(report: Report) -> None:
+    bare = Report.of({**report.summary, "targets": []}, report.results)
+    with drawing_rules():
+        drawing = target_plot("t", "t", bare, bare.panels[0], "amortised", "flops")
+    assert "No total FLOPs to a target yet" in drawing.description
+    assert not [placed for placed in draw(bare) if placed.kind.startswith("target")]
+
+
+def test_ranks_stand_in_order_and_cliques_are_bars(report: Report) -> None:
+    found = ranks(report.summary, 12)
+    with drawing_rules():
+        drawing = rank_plot("r", "t", report, found)
+    on_line = sorted({round(x, 3) for x, y in marks_of(drawing)})
+    means = sorted(arm["mean_rank"] for arm in found["arms"])
+    assert len(on_line) == len(means)
+    assert np.allclose(np.polyval(np.polyfit(means, on_line, 1), means), on_line, atol=0.05)
+    texts = texts_of(drawing)
+    assert f"critical distance {found['critical_distance']:.2f}" in texts
+    for arm in found["arms"]:
+        assert any(f"{arm['mean_rank']:.2f}" in text for text in texts)
+    bars = re.findall(r"stroke-width: 3\b", drawing.svg.decode())
+    assert len(bars) == len(found["cliques"])
+    assert "Not told apart" in drawing.description
+
+
+def test_ranks_are_drawn_from_ten_data_sets_only(report: Report) -> None:
+    for datasets, there in ((9, False), (10, True)):
+        ranked = Report.of({**report.summary, "ranks": ranks(report.summary, datasets)}, report.results)
+        assert any(placed.kind == "ranks" for placed in _across(ranked)) is there
+
+
+def test_pooled_effects_stand_below_their_data_sets(tmp_path: Path) -> None:
+    both = make(tmp_path, full=True, effects={"gstds": 0.2, HOSTILE: -1.0}, datasets=("digits", "flowers"), seeds=3)
+    with drawing_rules():
+        placed = {item.kind: item.drawing for item in _across(both)}
+    assert set(placed) == {"pooled-accuracy", "pooled-picking", "pooled-pays"}
+    texts = texts_of(placed["pooled-accuracy"])
+    at = [texts.index(name) for name in ("Digits", "Flowers-102", "gstds, holdout: pooled")]
+    assert at == sorted(at)
+    (row,) = (row for row in pooled_drawn(both, "accuracy") if row["strategy"] == "gstds")
+    assert f"gstds, holdout: pooled {wording.points(row['mean_difference'])}" in placed["pooled-accuracy"].description
+
+
+def test_without_a_declared_contrast_the_best_few_are_pooled(tmp_path: Path) -> None:
+    effects = {f"rule-{number}": 0.1 * number for number in range(9)}
+    both = make(tmp_path, full=True, effects=effects, datasets=("digits", "flowers"), seeds=3, primary=[])
+    shown = [row["strategy"] for row in pooled_drawn(both, "picking")]
+    assert len(shown) == 6 and "rule-8" in shown and "rule-0" not in shown
+
+
+def test_tuning_marks_what_was_chosen_and_gaps_what_diverged(report: Report, drawn: list[Placed]) -> None:
+    panel = report.panels[0]
+    said = next(p.drawing.description for p in drawn if p.panel is panel and p.kind == "tuning")
+    for arm, row in tuned_rows(report, panel):
+        if row["lr_from"] == "val":
+            assert f"{clean(arm['label'])} is best at {fraction(row['factor'])}" in said
+            assert not any(s["mean"] is None for s in row["scores"]) or ", diverged at 2" in said
+    assert "full-all" not in said, "it is not tuned on the images that it trains on"
+
+
+def test_the_grid_counts_what_other_rates_would_have_said() -> None:
+    row = {"grid": [[1.0, -0.5], [None, -1.5]], "margin": 1.0, "chosen": [0, 0], "strategy": HOSTILE, "baseline": "b"}
+    with drawing_rules():
+        drawing = tuning_grid("g", "t", row, [1.0, 2.0])
+    assert f"Of 3 pairs of learning rates, {clean(HOSTILE)} is better than b at 1" in drawing.description
+    assert "worse by more than the margin of 1 at 1, in between at 1." in drawing.description
+    assert [text for text in texts_of(drawing) if "." in text] == ["+1.00", "\u22120.50", "\u22121.50"]
+
+
+def test_overlap_names_the_pairs_most_and_least_alike() -> None:
+    labels = ["a", HOSTILE, "c", "d"]
+    matrix = [[1, 0.9, 0.1, None], [0.9, 1, -0.2, 0.5], [0.1, -0.2, 1, 0.3], [None, 0.5, 0.3, 1]]
+    with drawing_rules():
+        drawing = overlap_map("o", "t", {"labels": labels, "matrix": matrix})
+        empty = overlap_map("o", "t", {"labels": [], "matrix": []})
+        many = overlap_map("o", "t", {"labels": list(map(str, range(40))), "matrix": np.eye(40).tolist()})
+    assert f"Most alike: a and {clean(HOSTILE)} .90" in drawing.description
+    assert f"least alike: {clean(HOSTILE)} and c \u2212.20" in drawing.description
+    assert texts_of(drawing).count(".90") == 2 and "No picks" in empty.description
+    assert "1" not in [text for text in texts_of(many) if not text.isdigit()] and len(texts_of(many)) == 80
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [(0.1, 4.0, 3), (0.45, 0.9, 3), (0.50, 0.56, 3), (0.01, 100.0, 5), (0.97, 1.02, 3)],
+)
+def test_a_cost_axis_always_has_ticks(low: float, high: float, ticks: int) -> None:
+    with drawing_rules():
+        _, (axes,) = canvas(3, 2)
+        relative_scale(axes, low, high)
+        at = axes.xaxis.get_major_locator()()
+    ends = axes.get_xlim()
+    assert ticks <= len(at) <= 12 and all(ends[0] <= tick <= ends[1] for tick in at)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.25, "1/4"), (0.125, "1/8"), (1.0, "1"), (2.0, "2"), (0.6, "0.6"), (1.5, "1.5")]
+)
+def test_fractions(value: float, text: str) -> None:
+    assert fraction(value) == text
 
 
 def upright(drawing: Drawing) -> int:
@@ -218,6 +360,11 @@ def test_clean_text_is_fit_for_xml_and_a_terminal(text: str) -> None:
         (wording.points, -1.2, "\u22121.20"),
         (wording.points, None, "\u2013"),
         (wording.points, float("nan"), "\u2013"),
+        (wording.correlation, 0.834, ".83"),
+        (wording.correlation, -0.12, "\u2212.12"),
+        (wording.correlation, -0.001, "0"),
+        (wording.correlation, 0.999, "1"),
+        (wording.correlation, None, "\u2013"),
         (wording.p_value, 0.00099, "<\u202f.001"),
         (wording.p_value, 0.01234, ".0123"),
         (wording.p_value, 0.4567, ".457"),

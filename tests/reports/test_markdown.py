@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filled import fill
 from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import write_results
@@ -22,9 +23,11 @@ from selbench.reports.view import Report
 HOSTILE = "<b>|`x`|[a](http://evil.example)![i](x)$\\frac{\x07\n# heading"
 
 
-def text_of(root: Path, **how: object) -> tuple[Report, str]:
+def text_of(root: Path, *, full: bool = False, **how: object) -> tuple[Report, str]:
     results = Results.read(write_results(root, **how))  # type: ignore[arg-type]
-    report = Report.of(summarise(results), results)
+    summary = summarise(results)
+    empty = {"claims": [], "targets": [], "tuning": None, "pooled": [], "ranks": None}
+    report = Report.of(fill(summary) if full else {**summary, **empty}, results)
     drawing = Drawing("accuracy-1a", "t", "d | e", b"", b"", "<svg></svg>", 1.0)
     return report, markdown.render(report, [Placed("accuracy", report.panels[0], "", drawing)])
 
@@ -70,6 +73,26 @@ def test_hostile_names_are_inert(tmp_path: Path) -> None:
     for sign in ("<", "[", "](", "!", "`x`", "$", "http:", "\x07"):
         assert sign not in outside.split("```")[0], sign
     assert not [line for line in text.splitlines() if line.startswith("# heading")]
+
+
+def test_claims_targets_tuning_and_pooling_are_told(tmp_path: Path) -> None:
+    _, text = text_of(tmp_path, full=True, seeds=3, datasets=("digits", "flowers"), effects={"gstds": 0.0, "rho": 1.0})
+    for table in tables(text):
+        assert len({len(row) for row in table}) == 1
+    heads = [table[0][1].strip() for table in tables(text)]
+    assert heads.count("claim") == 1 and heads.count("chosen") == 2 and heads.count("read from") == 2
+    assert "1 supported, 1 contradicted, 1 inconclusive, 2 not run, 1 out of scope." in text
+    assert "not run, indication contradicted: Claim 4 in short." in text
+    assert "(90 % interval \u22120.20 to +1.00, n = 12)" in text.replace("\u202f", " ")
+    assert "Ranks are tested from 10 data sets on" in text
+    assert text.count("| never |") >= 4
+    assert "Choosing took" in text
+
+
+def test_without_them_there_is_no_empty_heading(tmp_path: Path) -> None:
+    _, text = text_of(tmp_path, seeds=2, effects={"gstds": 0.0})
+    for heading in ("What papers claim", "Over all data sets", "Cost to the same accuracy", "**Learning rates.**"):
+        assert heading not in text
 
 
 @given(st.text())

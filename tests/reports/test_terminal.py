@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filled import fill
 from rich.cells import cell_len
 from rich.console import Console
 from synthetic import write_results
@@ -86,3 +87,31 @@ def test_nothing_done_yet(tmp_path: Path) -> None:
         record.unlink()
     text = printed(summarise(Results.read(root)))
     assert "0 of" in text and "missing" in text
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return fill(summarise(Results.read(write_results(tmp_path_factory.mktemp("f"), seeds=3))))
+
+
+def test_claims_targets_and_tuning_fit_eighty_columns(filled: dict[str, Any]) -> None:
+    text = printed(filled)
+    assert max(cell_len(line) for line in text.splitlines()) <= 80
+    said = " ".join(text.split()).replace("\u202f", " ")
+    assert "Claims of papers: 1 supported, 1 contradicted, 1 inconclusive, 2 not run, 1 out of scope;" in said
+    assert "indication on 1: 1 contradicted." in said
+    for word in ("supported", "contradicted", "inconclusive"):
+        assert any(line.startswith(word) and "Claim" in line for line in text.splitlines())
+    assert "2 missed it at some seed, 1 of them at all" in said
+    assert "its own best of 4 learning rates" in said and "Best at an end of the grid" in said
+
+
+def test_markup_in_claims_is_inert(filled: dict[str, Any]) -> None:
+    hostile = [{**claim, "title": "[red]x[/]\x1b[2J"} for claim in filled["claims"]]
+    text = printed({**filled, "claims": hostile}, force_terminal=True)
+    assert "[red]x[/]" in text and "\x1b[2J" not in text
+
+
+def test_without_claims_nothing_is_said_of_them(filled: dict[str, Any]) -> None:
+    bare = {**filled, "claims": [], "targets": [], "tuning": None}
+    assert "Claims of papers" not in printed(bare) and "target" not in printed(bare)
