@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from .cell import Curve, prepare
-from .guard import StrategyFault
+from .evaluate import CHUNK
 from .plan import Task
 from .store import VERSION
+from .train import Samples, Trainer
 from .worker import Worker
 
 
@@ -19,13 +22,15 @@ def train_trial(worker: Worker, task: Task) -> dict[str, Any]:
     arm, seed = task.arm, task.seed
     assert arm is not None and seed is not None
     trainer = prepare(worker, task)
-    curve = Curve(worker.loaded(task).samples(seed, "val", worker.device))
+    val = worker.loaded(task).samples(seed, "val", worker.device)
+    curve = Curve(val)
+    loss = accuracy = None
     try:
         trainer.run(curve)
         loss, accuracy = curve.points[-1]["train_loss"], curve.points[-1]["val_accuracy"]
-    except StrategyFault:
-        loss, accuracy = trainer.tally.train_loss(), None
-        if loss is not None:  # the rule's own fault; on losses that are not finite a law cannot be kept
+    except Exception:
+        # A rule may fail in whatever way on losses that are not finite; on any others the fault is its own.
+        if not _has_diverged(trainer, curve, val):
             raise
     trainer.clock.settle()
     tally = trainer.tally
@@ -48,3 +53,11 @@ def train_trial(worker: Worker, task: Task) -> dict[str, Any]:
         "ledger": trainer.ledger.to_json(),
         "artefacts": [id for name, id in task.uses.items() if name != "replay"],
     }
+
+
+@torch.no_grad()
+def _has_diverged(trainer: Trainer, curve: Curve, val: Samples) -> bool:
+    """Whether the training loss, or what the learner makes of ``val``, is not finite."""
+    losses = [*(point["train_loss"] for point in curve.points[-1:]), trainer.tally.train_loss()]
+    logits = trainer.model.eval()(trainer.augment.plain_view(val.images[:CHUNK]))
+    return None in losses or not bool(torch.isfinite(logits).all())

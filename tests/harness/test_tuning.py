@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from selbench.harness.trial import train_trial
 from selbench.harness.tuning import best, is_tunable, rated, trials
 from selbench.harness.worker import trains_reference
 from selbench.strategies import UsageError
+from selbench.strategies.loss import Loss
 
 SEEDS = (2_000_000, 2_000_001)
 FACTORS = (0.5, 1.0, 4.0)
@@ -207,3 +209,30 @@ def test_a_run_that_diverges_is_a_result_and_the_lowest(planner, tiny, name):
     record = train_trial(worker, task)
     assert record["val_accuracy"] is record["train_loss"] is None
     assert record["ledger"]["train"]["flops"] > 0
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_a_rule_that_breaks_on_losses_that_are_not_finite_has_diverged(planner, tiny, monkeypatch, epoch):
+    """Before the first curve point, and at once after it."""
+    broken = []
+
+    def breaks(self, batch_feats, losses, ratio):
+        if losses.epoch >= epoch and not torch.isfinite(losses.learner).all():
+            broken.append(losses.epoch)
+            raise RuntimeError("no convergence")
+        return torch.arange(losses.k)
+
+    monkeypatch.setattr(Loss, "select", breaks)
+    made, worker = planner({**tiny, "strategies": [{"name": "loss"}], "references": []})
+    tuning = trials(made, made.plan().arms, [1e30, 1.0], SEEDS[:1])
+    low, high = sorted(of(tuning, "tuning", label="loss"), key=lambda task: task.arm.lr_factor)
+    record = train_trial(worker, high)
+    assert record["val_accuracy"] is record["train_loss"] is None and broken == [epoch]
+    assert train_trial(worker, low)["val_accuracy"] is not None
+
+    def own_fault(self, batch_feats, losses, ratio):
+        raise RuntimeError("no convergence")
+
+    monkeypatch.setattr(Loss, "select", own_fault)
+    with pytest.raises(RuntimeError, match="no convergence"):
+        train_trial(worker, low)
