@@ -72,8 +72,8 @@ def summarise(results: Results) -> dict[str, Any]:
             "claims": judge_claims(results, accounts, clock),
             "failures": _failures(results),
             "unreadable": [
-                {"file": item.file, "reason": item.reason}
-                for item in (*results.unreadable, *unreadable_claims(results))
+                *({"file": item.file, "reason": item.reason} for item in results.unreadable),
+                *({"file": item.file, "reason": item.reason} for item in unreadable_claims(results)),
             ],
             "artefacts": _artefacts(results),
             "sampling_error": sampling_errors(results),
