@@ -235,10 +235,12 @@ def _contrasts(sides: Pair) -> Iterator[dict[str, Any]]:
 
 
 def _settings(sides: Pair) -> list[dict[str, Any]]:
-    """Every key of ``matrix.toml`` that differs, arms left out: they are compared one by one."""
-    return _unlike(
-        [{key: value for key, value in side.table.items() if key not in ("arms", "identity")} for side in sides]
-    )
+    """Keys of ``matrix.toml`` that differ, without arms and data sets of one side alone: those are named elsewhere."""
+    tables = [{key: value for key, value in side.table.items() if key not in ("arms", "identity")} for side in sides]
+    names = [{dataset["name"] for dataset in table["datasets"]} for table in tables]
+    for table in tables:
+        table["datasets"] = [item for item in table["datasets"] if item["name"] in names[0] & names[1]]
+    return _unlike(tables)
 
 
 def _environment(sides: Pair) -> list[dict[str, Any]]:

@@ -19,7 +19,8 @@ from .style import short
 from .wording import COST_WORDS, NONE, brief, budget_share, interval, percent, plural, points, ratio
 
 _NAME = 14
-_VALUE = 30
+_KEY = 32
+_VALUE = 80
 
 Row = Mapping[str, Any]
 Section = tuple[str, list[str], list[list[str]]]
@@ -70,17 +71,20 @@ def print_comparison(comparison: Row, console: Console) -> None:
         table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
         for column in columns:
             words = column in _WORDS
+            left = words or column in ("arm", "strategy", "key")
             table.add_column(
-                shown(console, column), justify="left" if words else "right", no_wrap=not words, overflow="fold"
+                shown(console, column), justify="left" if left else "right", no_wrap=not words, overflow="fold"
             )
         for name, *cells in rows:
-            table.add_row(*(shown(console, cell) for cell in (short(name, 2 * _NAME), *cells)))
+            table.add_row(*(shown(console, cell) for cell in (short(name, _KEY), *cells)))
         console.print(table)
     console.print()
     say(console, KEY, style="dim")
 
 
-_WORDS = {"arm", "strategy", "against", "A", "B", "key", "seconds"}
+_WORDS = {"against", "A", "B"}
+"""Columns of words, which may wrap."""
+
 KEY = (
     "B \u2212 A: points, with the 95 % interval; p: paired by seed, w: two samples (Welch); equal: pairs that came out "
     "the same to the last bit; FLOPs, seconds: B / A, of a run alone (i: an indication, from ordinary cells). "
@@ -158,10 +162,10 @@ def sections_of(comparison: Row) -> Iterator[Section]:
     for row in comparison["arms"]:
         groups.setdefault((row["dataset"], row["reference"]), []).append(row)
     titles = {row["name"]: row["title"] for row in comparison["datasets"]}
-    for (dataset, reference), rows in groups.items():
+    for (dataset, reference), arms in groups.items():
         heading = titles[dataset] + (f", reference {reference}" if reference else "")
         columns = ["arm", "A, %", "B, %", "B \u2212 A", "95 % interval", "equal", "FLOPs", "seconds"]
-        yield heading, columns, [_accuracy(row) for row in rows]
+        yield heading, columns, [_accuracy(row) for row in arms]
     rows = [_contrast(row) for row in comparison["contrasts"] if _told(comparison, row)]
     if rows:
         yield "Verdicts", ["strategy", "against", "in A", "in B", "A", "B", ""], rows

@@ -19,6 +19,7 @@ from .style import clean, short
 from .view import Panel, Row, panels_of
 
 _NAME = 40
+_UNHEARD = ("not run", "out of scope")
 
 _SIGNS = {
     "\\": r"\textbackslash{}",
@@ -161,12 +162,14 @@ def render(summary: Mapping[str, Any]) -> str:
         titles={dataset["name"]: dataset["title"] for dataset in summary["matrix"]["datasets"]},
         declared=[row for row in summary["contrasts"] if row["primary"]],
         pooled=[row for row in summary["pooled"] if _at_declared_cost(row, pays)],
+        claims=[claim for claim in summary["claims"] if claim["verdict"] not in _UNHEARD or claim["indication"]],
         seconds_from=wording.clock_words(summary["timing"]["source"], summary["timing"]["blocks"]),
         id=re.sub(r"[^a-z0-9]+", "-", summary["matrix"]["name"].lower()).strip("-") or "matrix",
         against_full=against_full,
         verdict=verdict,
         difference=difference,
         test=test,
+        said=said,
         several_references=len({row["reference"] for row in summary["contrasts"]} - {""}) > 1,
     )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
@@ -210,3 +213,10 @@ def test(row: Row) -> str:
     if row["question"] == "picking":
         return "random picks"
     return f"{row['ladder']} ladder, {wording.COST_WORDS[row['cost']]}"
+
+
+def said(claim: Row) -> tuple[str, str]:
+    """A claim's verdict and why; where smaller runs give an indication alone, that one, named as such."""
+    if claim["indication"]:
+        return f"{claim['verdict']}; smaller runs: {claim['indication']['verdict']}", claim["indication"]["text"]
+    return claim["verdict"], claim["reason"]

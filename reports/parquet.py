@@ -13,16 +13,17 @@ from typing import Any
 
 # fmt: off
 WHOLE = frozenset((
-    "seed", "block", "position", "trained_samples", "candidate_samples", "memory_bytes", "n", "n_pairs",
-    "n_datasets", "collapsed", "above_ladder", "seeds_needed", "worst_seed", "timed_blocks", "misses",
-    "mcnemar_gained", "mcnemar_lost", "test_n",
+    "seed", "block", "position", "trained_samples", "candidate_samples", "memory_bytes", "n", "n_pairs", "n_datasets",
+    "collapsed", "above_ladder", "seeds_needed", "worst_seed", "timed_blocks", "misses", "at_lowest",
+    "mcnemar_gained", "mcnemar_lost", "test_n", "test_collapsed",
 ))
 """Columns of whole numbers: every other number is a double, also where all of a folder's values happen to be whole."""
 
 TEXT = frozenset((
-    "reference", "role", "account", "cost", "ladder", "seconds_source", "baseline_arm", "note", "interval",
-    "lr_from", "matrix", "to_decide", "kind", "reason", "source_section", "indication_verdict", "indication_text",
-    "test_text", "test_dataset", "test_strategy", "test_baseline", "test_metric", "test_hypothesis", "test_verdict",
+    "reference", "role", "account", "cost", "ladder", "seconds_source", "baseline_arm", "left_out", "note",
+    "interval", "lr_from", "matrix", "to_decide", "kind", "reason", "source_section", "indication_verdict",
+    "indication_text", "test_text", "test_dataset", "test_case", "test_account", "test_cost", "test_note",
+    "test_strategy", "test_baseline", "test_metric", "test_hypothesis", "test_verdict",
 ))
 # fmt: on
 """Columns of text that may be empty throughout: their type must not depend on that."""

@@ -179,7 +179,7 @@ def contrast_row(row: Mapping[str, Any]) -> Row:
             for part in ("gained", "lost"):
                 flat[f"mcnemar_{part}"] = None if value is None else sum(seed[part] for seed in value)
         else:
-            flat[name] = value
+            flat[name] = "; ".join(map(str, value)) if isinstance(value, list) else value
     return flat
 
 
@@ -194,7 +194,7 @@ def _ratios(costs: Mapping[str, Any]) -> Row:
 
 def pooled_row(row: Mapping[str, Any]) -> Row:
     """An effect over data sets without nesting; the effects of the data sets themselves are rows of contrasts."""
-    return contrast_row({**row, "datasets": "; ".join(item["dataset"] for item in row["datasets"])})
+    return contrast_row({**row, "datasets": [item["dataset"] for item in row["datasets"]]})
 
 
 def tuning_rows(tuning: Mapping[str, Any] | None) -> Iterator[Row]:
@@ -226,7 +226,7 @@ def claim_rows(claim: Mapping[str, Any]) -> Iterator[Row]:
         **{f"indication_{part}": (claim["indication"] or {}).get(part) for part in ("verdict", "text")},
         "conditions_unmet": "; ".join(item["name"] for item in claim["conditions"] if not item["met"]),
     }
-    parts = ("text", "dataset", "strategy", "baseline", "metric", "hypothesis", "bound")
-    parts += ("estimate", "low", "high", "confidence", "n", "verdict")
+    parts = ["text", "case", "dataset", "strategy", "baseline", "metric", "account", "cost", "hypothesis", "bound"]
+    parts += ["estimate", "low", "high", "confidence", "n", "collapsed", "verdict", "note"]
     for test in claim["tests"] or [{}]:
         yield {**named, **{f"test_{part}": test.get(part) for part in parts}}

@@ -221,7 +221,17 @@ def test_tables_hold_what_the_summary_holds(summary: dict[str, Any]) -> None:
     for row, contrast in zip(rows, declared, strict=True):
         assert f"gstds ({contrast['reference']})" in row and row.endswith(f"& {brief(contrast['verdict'])} \\\\")
         assert f"{abs(contrast['mean_difference']):.2f}" in row
-    assert r"52$\times$" in tex and "title (=paper)" in tex
+    assert r"52$\times$" in tex and r"title (=paper) & \raggedright verdict & \raggedright reason" in tex
+
+
+def test_claims_that_the_runs_say_nothing_about_are_counted_not_listed(summary: dict[str, Any]) -> None:
+    small = {"verdict": "contradicted", "text": "at width 8"}
+    unheard = [claim(title="unheard", verdict=verdict) for verdict in ("not run", "out of scope")]
+    claims = [claim(), claim(title="smaller", verdict="not run", indication=small), *unheard]
+    tex = render(summary | {"claims": claims})
+    check(tex)
+    assert "Of 4 encoded, those 2 that" in tex and "unheard" not in tex
+    assert r"smaller (=paper) & \raggedright not run; smaller runs: contradicted & \raggedright at width 8" in tex
 
 
 def test_what_is_not_there_has_no_table(tmp_path: Path) -> None:

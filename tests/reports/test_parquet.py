@@ -14,12 +14,13 @@ from pyarrow import parquet as reader
 from synthetic import write_results
 from test_tables import POOLED, claim, tuned
 from timed import write_timing
+from tuned import write_tuning
 
 from selbench.reports import parquet
 from selbench.reports.build import build
 from selbench.reports.results import Results
 from selbench.reports.summary import summarise
-from selbench.reports.tables import claim_rows, pooled_row, tables, tuning_rows, write_tables
+from selbench.reports.tables import NAMES, claim_rows, pooled_row, tables, tuning_rows, write_tables
 
 
 def types(path: Path) -> dict[str, str]:
@@ -28,10 +29,12 @@ def types(path: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """A rich folder and a poor one: timed or not, pairs or a single run, a reference or none."""
-    rich = write_timing(write_results(tmp_path_factory.mktemp("rich"), seeds=4, test_n=100, margin=0.5), blocks=3)
+    """A rich folder and a poor one: timed or not, several data sets or one, a reference or none."""
+    more = {"datasets": ("digits", "flowers"), "effects": {"gstds": 0.0, "static": -0.4}}
+    rich = write_tuning(write_results(tmp_path_factory.mktemp("rich"), seeds=4, test_n=100, margin=0.5, **more))
+    write_timing(rich, blocks=3)
     effects = {"static": -0.4}
-    poor = write_results(tmp_path_factory.mktemp("poor"), seeds=1, test_n=100, effects=effects, margin=1)
+    poor = write_results(tmp_path_factory.mktemp("poor"), seeds=2, test_n=100, effects=effects, margin=1)
     for folder in (rich, poor):
         results = Results.read(folder)
         write_tables(results, summarise(results), folder / "tables")
@@ -39,6 +42,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def test_every_table_holds_what_its_csv_holds(folders: list[Path]) -> None:
+    assert {path.stem for path in (folders[0] / "tables").glob("*.parquet")} >= {*NAMES} - {"claims"}
     for folder in folders:
         results = Results.read(folder)
         for name, rows in tables(results, summarise(results)).items():
@@ -50,7 +54,7 @@ def test_every_table_holds_what_its_csv_holds(folders: list[Path]) -> None:
 
 def test_types_are_those_of_the_columns_not_of_the_values(folders: list[Path]) -> None:
     rich, poor = folders
-    for name in ("cells", "contrasts"):
+    for name in ("cells", "contrasts", "targets"):
         assert types(rich / "tables" / f"{name}.parquet") == types(poor / "tables" / f"{name}.parquet"), name
     found = types(rich / "tables" / "contrasts.parquet")
     assert found["primary"] == "bool" and found["n_pairs"] == "int64" and found["mean_difference"] == "double"

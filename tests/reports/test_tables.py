@@ -129,6 +129,7 @@ POOLED = {
     "strategy": "rho",
     "question": "pays",
     "n_datasets": 2,
+    "left_out": ["cifar10", "pets"],
     "datasets": [{"dataset": "digits", "n_pairs": 3}, {"dataset": "flowers", "n_pairs": 3}],
     "mean_difference": 0.5,
     "probability_of_improvement": {"estimate": 0.9, "ci_low": 0.6, "ci_high": 1.0},
@@ -139,7 +140,8 @@ POOLED = {
 
 def test_an_effect_over_data_sets_names_them_and_is_not_nested() -> None:
     row = pooled_row(POOLED)
-    assert row["datasets"] == "digits; flowers" and row["probability_of_improvement_estimate"] == 0.9
+    assert (row["datasets"], row["left_out"]) == ("digits; flowers", "cifar10; pets")
+    assert row["probability_of_improvement_estimate"] == 0.9
     assert row["marginal_total_flops_ratio"] == 0.5 and row["marginal_wall_clock_ratio"] is None
     assert {"iqm_strategy", "iqm_ci_low", "standalone_learner_flops_ci_high"} <= row.keys()
     assert not any(isinstance(value, dict | list) for value in row.values())
@@ -168,14 +170,17 @@ def test_one_line_for_each_tuning_run() -> None:
 
 
 def claim(**changed: Any) -> dict[str, Any]:
-    test = dict.fromkeys(("text", "dataset", "strategy", "baseline", "metric", "hypothesis"), "x")
+    test = dict.fromkeys(("text", "case", "dataset", "strategy", "baseline", "metric", "hypothesis", "note"), "x")
     numbers = dict.fromkeys(("bound", "estimate", "low", "high", "confidence"), 1.0)
     texts = {name: name for name in ("id", "title", "statement", "said", "kind", "verdict", "reason", "matrix")}
     return {
         **texts,
         "source": {"paper": "=paper", "section": "3"},
         "conditions": [{"name": "width", "met": False}, {"name": "data", "met": True}],
-        "tests": [{**test, **numbers, "n": 8, "verdict": "supported"}, {**test, **numbers, "n": 8, "verdict": "x"}],
+        "tests": [
+            {**test, **numbers, "n": 8, "collapsed": 0, "account": None, "cost": None, "verdict": "supported"},
+            {**test, **numbers, "n": 8, "verdict": "x"},
+        ],
         "indication": None,
         "to_decide": None,
         **changed,
