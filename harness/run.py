@@ -156,6 +156,10 @@ def resolved(declared: Matrix, asked: Matrix, loaded: dict[str, Loaded], content
         "references": [{**entry.model_dump(), "spec": entry.spec.split(":")[0]} for entry in declared.references],
         "analysis": analysis.model_dump(),
         "timing": asked.timing.model_dump(),
+        "declared": {
+            "strategies": [entry.label or entry.name for entry in declared.strategies],
+            "seeds": declared.seed_list(),
+        },
         "requested": {
             "strategies": [entry.label or entry.name for entry in asked.strategies],
             "seeds": asked.seed_list(),

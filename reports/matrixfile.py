@@ -49,6 +49,7 @@ def read_matrix(file: Path) -> Matrix:
 
 def _matrix(record: Mapping[str, Any]) -> Matrix:
     analysis, requested = record["analysis"], record["requested"]
+    declared = record.get("declared", requested)
     datasets = {
         item["name"]: _known(Dataset, {**item, "classes": tuple(item["classes"])}) for item in record["datasets"]
     }
@@ -76,6 +77,8 @@ def _matrix(record: Mapping[str, Any]) -> Matrix:
         interval=interval,
         primary=tuple(analysis["primary"]),
         pays=pays,
+        declared_strategies=tuple(declared["strategies"]),
+        declared_seeds=tuple(declared["seeds"]),
         requested_strategies=tuple(requested["strategies"]),
         requested_seeds=tuple(requested["seeds"]),
         timing_seeds=whole(record.get("timing", {}).get("seeds", 0)),

@@ -123,6 +123,8 @@ class Matrix:
     interval: str
     primary: tuple[str, ...]
     pays: Pays
+    declared_strategies: tuple[str, ...]
+    declared_seeds: tuple[int, ...]
     requested_strategies: tuple[str, ...]
     requested_seeds: tuple[int, ...]
     timing_seeds: int

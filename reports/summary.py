@@ -138,10 +138,11 @@ def reproduce(results: Results) -> str:
         elif dataset.spec != dataset.name:
             words += ["--dataset", f"{dataset.name}={dataset.spec}"]
     if not matrix.sources:
-        # The folder knows what was asked for, not whether that was the whole matrix: both are said in full.
-        for label in matrix.requested_strategies or ("full",):
-            words += ["--strategy", label]
-        words += ["--seeds", str(len(matrix.requested_seeds))]
+        if set(matrix.declared_strategies) - set(matrix.requested_strategies):
+            for label in matrix.requested_strategies or ("full",):
+                words += ["--strategy", label]
+        if set(matrix.declared_seeds) != set(matrix.requested_seeds):
+            words += ["--seeds", str(len(matrix.requested_seeds))]
     if matrix.timing_seeds:
         words += ["--timing", str(matrix.timing_seeds)]
     return shlex.join(words)

@@ -276,7 +276,7 @@ def test_a_failure_in_the_pass_is_told_apart(tmp_path: Path) -> None:
 
 
 def test_the_command_asks_for_the_pass(results: Results) -> None:
-    assert summarise(results)["reproduce"].endswith(" --seeds 8 --timing 3")
+    assert summarise(results)["reproduce"] == "selbench run synthetic --timing 3"
 
 
 def timing_file(root: Path) -> Path:

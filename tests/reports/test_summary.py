@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -188,16 +189,14 @@ def test_sampling_error_is_the_test_sets_own(summary: dict[str, Any]) -> None:
 
 
 def test_the_command_that_reproduces(tmp_path: Path, summary: dict[str, Any]) -> None:
-    labels = " ".join(f"--strategy {label}" for label in ("gstds", "rho", "loss", "static"))
-    assert summary["reproduce"] == f"selbench run synthetic {labels} --seeds 12"
+    assert summary["reproduce"] == "selbench run synthetic"
     write_results(tmp_path, seeds=3, test_n=100)
     file = tmp_path / "matrix.toml"
     text = file.read_text().replace('spec = "digits"', 'spec = "imagefolder"')
-    text = text.replace('strategies = [\n    "gstds",\n    "rho",', 'strategies = [\n    "gstds",')
+    text = _requested(text, '"gstds", "loss", "static"', "0, 1, 2")
     file.write_text(text)
     command = (
-        "selbench run synthetic --dataset digits=imagefolder:PATH "
-        "--strategy gstds --strategy loss --strategy static --seeds 3"
+        "selbench run synthetic --dataset digits=imagefolder:PATH --strategy gstds --strategy loss --strategy static"
     )
     assert summarise(Results.read(tmp_path))["reproduce"] == command
     file.write_text(
@@ -208,15 +207,26 @@ def test_the_command_that_reproduces(tmp_path: Path, summary: dict[str, Any]) ->
 
 
 def test_the_command_asks_for_what_was_asked_for(tmp_path: Path) -> None:
-    """Whether fewer strategies, fewer seeds, or both: the folder holds what was asked for and nothing of the rest."""
+    """Whether fewer strategies, fewer seeds, or both; what is the whole matrix is not repeated."""
     write_results(tmp_path, seeds=3, effects={"one": 0.0}, test_n=100)
-    assert summarise(Results.read(tmp_path))["reproduce"] == "selbench run synthetic --strategy one --seeds 3"
     file = tmp_path / "matrix.toml"
     text = file.read_text()
-    file.write_text(text.replace('strategies = [\n    "one",\n]', "strategies = []"))
-    assert summarise(Results.read(tmp_path))["reproduce"] == "selbench run synthetic --strategy full --seeds 3"
+    for strategies, seeds, command in (
+        ('"one"', "0, 1, 2", "selbench run synthetic"),
+        ('"one"', "0, 1", "selbench run synthetic --seeds 2"),
+        ("", "0, 1, 2", "selbench run synthetic --strategy full"),
+        ("", "0, 1, 2, 3", "selbench run synthetic --strategy full --seeds 4"),
+    ):
+        file.write_text(_requested(text, strategies, seeds))
+        assert summarise(Results.read(tmp_path))["reproduce"] == command
     file.write_text(f'sources = ["a", "b"]\n{text}')
     assert summarise(Results.read(tmp_path))["reproduce"] == "selbench run synthetic"
+
+
+def _requested(matrix: str, strategies: str, seeds: str) -> str:
+    """The matrix with what was asked for changed, and what it declares as it was asked for before."""
+    head, requested, rest = re.split(r"(?ms)^\[requested\]\n(.*?)^(?=\[)", matrix, maxsplit=1)
+    return f"{head}[declared]\n{requested}[requested]\nstrategies = [{strategies}]\nseeds = [{seeds}]\n{rest}"
 
 
 def test_a_contrast_says_which_images_changed(summary: dict[str, Any]) -> None:
