@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .view import Report, Row
-from .wording import COST_WORDS, NONE, interval, level, plural, points, ratio, share
+from .wording import COST_WORDS, NONE, interval, level, points, ratio, share
 
 _DRAWN = 60
 """Most rows of a pooled forest."""
@@ -69,9 +69,7 @@ def ranks_words(report: Report) -> str:
     if not ranks:
         return ""
     if ranks["critical_distance"] is None:
-        there = plural(ranks["datasets"], "data set")
-        verb = "is" if ranks["datasets"] == 1 else "are"
-        return f"Ranks are tested from {ranks['needed']} data sets on; here {verb} {there}."
+        return f"Ranks are tested from {ranks['needed']} data sets on; this report has {ranks['datasets']}."
     different = ranks["p"] is not None and ranks["p"] < ranks["alpha"]
     found = "the strategies differ" if different else "no difference between the strategies was shown"
     return f"Friedman's test over {ranks['datasets']} data sets: {found}."

@@ -73,6 +73,11 @@ def hints(claims: Iterable[Row]) -> str:
     return f"; runs here give an indication on {len(found)}: {counted(found)}" if found else ""
 
 
+def lacking(claim: Row) -> str:
+    """Why a claim was not judged, where its unmet conditions do not say it already."""
+    return "" if any(not item["met"] for item in claim["conditions"]) and not claim.get("needs") else claim["reason"]
+
+
 def leading(claim: Row) -> Sequence[Row]:
     """The tests that the short table shows: those that have an estimate, two at most."""
     return [test for test in claim["tests"] if test["estimate"] is not None][:2]

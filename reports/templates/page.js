@@ -100,7 +100,7 @@
   }
   let closed = [];
   window.addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("details:not([open])")];
+    closed = [...document.querySelectorAll("details:not([open]):not(.rest):not(.aside)")];
     for (const fold of closed) fold.open = true;
   });
   window.addEventListener("afterprint", () => {

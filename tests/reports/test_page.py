@@ -245,7 +245,7 @@ def test_tuning_is_told_with_its_cost_and_its_ends(report: Report) -> None:
 def test_ranks_wait_for_ten_data_sets(tmp_path: Path) -> None:
     report = judged(tmp_path, full=True, effects={"gstds": 0.0, "rho": 1.0}, datasets=("digits", "flowers"), seeds=3)
     text = plain(page.render(report, []))
-    assert "Ranks are tested from 10 data sets on; here are 2 data sets." in text
+    assert "Ranks are tested from 10 data sets on; this report has 2." in text
     assert "Each data set counts alike" in text
 
 
