@@ -36,10 +36,10 @@ def judge(results: Results, found: Sequence[Contrast]) -> list[dict[str, Any]]:
     for i, row in enumerate(found):
         if not row.primary:
             decisions[i] = decide([_evidence(results, row)], alpha, primary=False, interval=interval)[0]
-    missing = needs_timing(shlex.quote(results.matrix.source))
+    named = {dataset: request.source for request in results.matrix.requests for dataset in request.datasets}
     for i, row in enumerate(found):
         if row.cost == "wall_clock" and row.source != TIMED:
-            decisions[i] = decisions[i].withheld(missing)
+            decisions[i] = decisions[i].withheld(needs_timing(shlex.quote(named[row.arm.dataset])))
     ceilings = {key: mean([ceiling(cell) for cell in results.of(key).values()]) for key in results.matrix.arms}
     return [_row(results, row, decisions[i], ceilings[row.arm.key]) for i, row in enumerate(found)]
 

@@ -24,6 +24,7 @@ from .records import (
     Grid,
     Matrix,
     Pays,
+    Request,
     ResultsError,
 )
 
@@ -49,7 +50,6 @@ def read_matrix(file: Path) -> Matrix:
 
 def _matrix(record: Mapping[str, Any]) -> Matrix:
     analysis, requested = record["analysis"], record["requested"]
-    declared = record.get("declared", requested)
     datasets = {
         item["name"]: _known(Dataset, {**item, "classes": tuple(item["classes"])}) for item in record["datasets"]
     }
@@ -77,16 +77,28 @@ def _matrix(record: Mapping[str, Any]) -> Matrix:
         interval=interval,
         primary=tuple(analysis["primary"]),
         pays=pays,
-        declared_strategies=tuple(declared["strategies"]),
-        declared_seeds=tuple(declared["seeds"]),
+        requests=tuple(map(_request, record.get("parts", [{**record, "datasets": list(datasets)}]))),
         requested_strategies=tuple(requested["strategies"]),
         requested_seeds=tuple(requested["seeds"]),
         timing_seeds=whole(record.get("timing", {}).get("seeds", 0)),
-        source=requested.get("matrix", record["name"]),
-        overrides=tuple(requested.get("set", ())),
-        sources=tuple(map(text, record.get("sources", ()))),
         datasets=datasets,
         arms=arms,
+    )
+
+
+def _request(table: Mapping[str, Any]) -> Request:
+    asked = table["requested"]
+    declared = table.get("declared", asked)
+    return Request(
+        name=text(table["name"]),
+        source=text(asked.get("matrix", table["name"])),
+        overrides=tuple(map(text, asked.get("set", ()))),
+        datasets=tuple(map(text, table["datasets"])),
+        declared_strategies=tuple(map(text, declared["strategies"])),
+        declared_seeds=tuple(map(whole, declared["seeds"])),
+        strategies=tuple(map(text, asked["strategies"])),
+        seeds=tuple(map(whole, asked["seeds"])),
+        timing_seeds=whole(table.get("timing", {}).get("seeds", 0)),
     )
 
 

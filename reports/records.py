@@ -102,12 +102,31 @@ class Grid:
 
 
 @dataclass(frozen=True)
+class Request:
+    """One matrix as it was asked for.
+
+    ``source`` is what was named to ``selbench run``, and ``overrides`` the settings changed by ``--set``;
+    ``timing_seeds`` is how many seeds a timing pass was asked for, 0 without one. What the matrix declares is what
+    was asked for where an older version did not write it down.
+    """
+
+    name: str
+    source: str
+    overrides: tuple[str, ...]
+    datasets: tuple[str, ...]
+    declared_strategies: tuple[str, ...]
+    declared_seeds: tuple[int, ...]
+    strategies: tuple[str, ...]
+    seeds: tuple[int, ...]
+    timing_seeds: int
+
+
+@dataclass(frozen=True)
 class Matrix:
     """The matrix as run, resolved. ``learner`` and ``budget`` are shown, not interpreted.
 
-    ``source`` is what was named to ``selbench run``, and ``overrides`` the settings changed by ``--set``;
-    ``timing_seeds`` is how many seeds a timing pass was asked for, 0 without one; ``grid`` is None untuned;
-    ``sources`` are the matrices that a merged folder was made of.
+    ``requests`` has one entry, or one for each matrix that a merged folder was made of; what is ``requested`` is all
+    of it together. ``grid`` is None untuned.
     """
 
     name: str
@@ -123,14 +142,10 @@ class Matrix:
     interval: str
     primary: tuple[str, ...]
     pays: Pays
-    declared_strategies: tuple[str, ...]
-    declared_seeds: tuple[int, ...]
+    requests: tuple[Request, ...]
     requested_strategies: tuple[str, ...]
     requested_seeds: tuple[int, ...]
     timing_seeds: int
-    source: str
-    overrides: tuple[str, ...]
-    sources: tuple[str, ...]
     datasets: Mapping[str, Dataset]
     arms: Mapping[str, Arm]
 

@@ -193,13 +193,20 @@ class Results:
         return {}
 
     def planned(self) -> Iterator[tuple[Arm, int]]:
-        """Every (arm, seed) that was asked for: baselines always, strategies, rungs and twins where requested."""
+        """Every (arm, seed) that was asked for: baselines always, strategies, rungs and twins where requested.
+
+        In a folder merged of several matrices each data set has the seeds of its own.
+        """
+        seeds: dict[str, set[int]] = {}
+        for request in self.matrix.requests:
+            for dataset in request.datasets:
+                seeds.setdefault(dataset, set()).update(request.seeds)
         wanted = set(self.matrix.requested_strategies)
         strategies = [a for a in self.matrix.arms.values() if a.role in ("strategy", "rung") and a.label in wanted]
         keep = {arm.key for arm in strategies} | {arm.twin for arm in strategies}
         for arm in self.matrix.arms.values():
             if arm.role in ("full", "uniform", "full-all") or arm.key in keep:
-                for seed in self.matrix.requested_seeds:
+                for seed in sorted(seeds.get(arm.dataset, ())):
                     yield arm, seed
 
 

@@ -8,7 +8,6 @@ Numbers that do not exist are None, never NaN.
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,6 +24,7 @@ from .judging import judge
 from .overlap import overlap
 from .pooled import pool
 from .ranks import ranks
+from .reproduce import reproduce
 from .results import Cell, Dataset, Results
 from .targets import targets
 from .tuned import tuning
@@ -124,28 +124,6 @@ def sampling_errors(results: Results) -> dict[str, dict[str, float]]:
             p, n = float(np.mean([cell.accuracy for cell in cells])), cells[0].correct.size
             errors[arm.dataset] = {"accuracy": 100 * p, "points": 100 * math.sqrt(p * (1 - p) / n), "test_n": n}
     return errors
-
-
-def reproduce(results: Results) -> str:
-    """The command that runs again what was asked for: these strategies, with this many seeds."""
-    matrix = results.matrix
-    words = ["selbench", "run", matrix.source]
-    for setting in matrix.overrides:
-        words += ["--set", setting]
-    for dataset in matrix.datasets.values():
-        if dataset.spec == "imagefolder":  # the record keeps no path of the machine it was made on
-            words += ["--dataset", f"{dataset.name}=imagefolder:PATH"]
-        elif dataset.spec != dataset.name:
-            words += ["--dataset", f"{dataset.name}={dataset.spec}"]
-    if not matrix.sources:
-        if set(matrix.declared_strategies) - set(matrix.requested_strategies):
-            for label in matrix.requested_strategies or ("full",):
-                words += ["--strategy", label]
-        if set(matrix.declared_seeds) != set(matrix.requested_seeds):
-            words += ["--seeds", str(len(matrix.requested_seeds))]
-    if matrix.timing_seeds:
-        words += ["--timing", str(matrix.timing_seeds)]
-    return shlex.join(words)
 
 
 def _matrix(results: Results) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def united(matrices: Sequence[Named], title: str = "") -> Table:
     for other in matrices[1:]:
         _refuse_unlike("", first, _common(first), other, _common(other))
     asked = {"datasets": _datasets(matrices), "arms": _arms(matrices), **_asked([named.table for named in matrices])}
-    parts = _distinct((part for named in matrices for part in _parts(named)), lambda part: part["identity"])
+    parts = _parts(matrices)
     if len(parts) == 1:
         rates = _distinct(
             (rate for named in matrices for rate in named.table.get("rates", ())), lambda rate: rate["name"]
@@ -73,6 +73,7 @@ def united(matrices: Sequence[Named], title: str = "") -> Table:
         "sources": names,
         "budget": budget,
         "requested": {**asked["requested"], "matrix": "+".join(names), "set": []},
+        "declared": {"strategies": asked["requested"]["strategies"], "seeds": asked["seeds"]},
         "parts": parts,
     }
 
@@ -90,14 +91,19 @@ def _refuse_unlike(what: str, a: Named, ours: Any, b: Named, theirs: Any) -> Non
         )
 
 
-def _parts(named: Named) -> list[Table]:
-    """The matrices that a folder is made of: itself, or what it was merged from."""
-    table = named.table
-    if "parts" in table:
-        return list(table["parts"])
-    part = {key: table[key] for key in ("name", "title", "identity", *_OWN) if key in table}
-    requested = {key: table["requested"][key] for key in ("matrix", "set") if key in table["requested"]}
-    return [{**part, **requested, "datasets": [dataset["name"] for dataset in table["datasets"]]}]
+def _parts(matrices: Sequence[Named]) -> list[Table]:
+    """The matrices that the folders are made of, each with all that was asked for of it."""
+    found: dict[str, list[Table]] = {}
+    for named in matrices:
+        for part in named.table.get("parts") or [_part(named.table)]:
+            found.setdefault(part["identity"], []).append(part)
+    return [{**same[0], **{k: v for k, v in _asked(same).items() if k != "seeds"}} for same in found.values()]
+
+
+def _part(table: Table) -> Table:
+    kept = ("name", "title", "identity", "requested", "declared", "timing", *_OWN)
+    datasets = [dataset["name"] for dataset in table["datasets"]]
+    return {**{key: table[key] for key in kept if key in table}, "datasets": datasets}
 
 
 def _datasets(matrices: Sequence[Named]) -> list[Table]:

@@ -207,7 +207,7 @@ def test_parts_on_one_machine_have_nothing_to_say_about_seconds(whole: Path, tmp
     parts = [part(whole, tmp_path / "a", seeds=(0, 1)), part(whole, tmp_path / "b", seeds=(2, 3, 4))]
     merged = merge(tmp_path / "out", parts, "Both")
     assert list(merged.lines()) == ["53 of 55 runs, from 2 folders."]
-    assert merged.results.matrix.title == "Both" and not merged.results.matrix.sources
+    assert merged.results.matrix.title == "Both" and len(merged.results.matrix.requests) == 1
 
 
 @pytest.fixture
@@ -231,11 +231,32 @@ def test_matrices_over_different_data_sets_give_their_own_numbers_and_pooled_one
             each.sort(key=lambda row: row["id"])
         assert len(joined[key]) == len(each) > 0 or key == "failures"
         for ours, theirs in zip(joined[key], each, strict=True):
-            assert {**ours, "verdict": ""} == {**theirs, "verdict": ""}, key
-            assert ours.get("verdict", "").split("(")[0] == theirs.get("verdict", "").split("(")[0]
+            assert ours == theirs, key
     assert not alone[0]["pooled"] and {row["n_datasets"] for row in joined["pooled"]} == {2}
     matrix = Results.read(tmp_path / "out").matrix
-    assert matrix.sources == ("one", "two") and matrix.title == "one and two" and matrix.identity not in ("one", "two")
+    assert (
+        [request.name for request in matrix.requests] == ["one", "two"]
+        and matrix.title == "one and two"
+        and matrix.identity not in ("one", "two")
+    )
+
+
+def test_each_matrix_keeps_its_own_seeds_and_its_own_command(two: tuple[Path, Path], tmp_path: Path) -> None:
+    """Seeds that only the other matrix has are not missing; halves of one matrix are asked for together."""
+    arms = len(Results.read(two[0]).matrix.arms)
+    third = write_results(tmp_path / "three", datasets=("cifar10",), seeds=6, test_n=100, effects=EFFECTS)
+    edit(third, lambda table: table.update(name="three", title="three", identity="three"))
+    halves = [part(third, tmp_path / "a", seeds=(0, 1)), part(third, tmp_path / "b", seeds=(2, 3, 4, 5))]
+    for half in halves:
+        edit(half, lambda table: table.update(declared={"strategies": LABELS, "seeds": list(range(6))}))
+    summary = summarise(merge(tmp_path / "out", [halves[0], *two, halves[1]]).results)
+    assert summary["cells"]["planned"] == arms * (6 + 4 + 4) and not summary["cells"]["missing"]
+    assert summary["reproduce"].splitlines() == [
+        "selbench run three --out results/three",
+        "selbench run one --out results/one",
+        "selbench run two --out results/two",
+        "selbench merge results/merged results/three results/one results/two",
+    ]
 
 
 def test_merging_is_the_same_in_one_step_and_in_two(two: tuple[Path, Path], tmp_path: Path) -> None:

@@ -225,19 +225,18 @@ def test_bad_pick_counts_spoil_the_record(small: Path, bad) -> None:
     assert len(Results.read(small).unreadable) == 1
 
 
-def test_a_merged_folder_names_its_sources_and_budgets(small: Path) -> None:
+def test_a_data_set_may_have_a_budget_of_its_own(small: Path) -> None:
     plain = Results.read(small).matrix
-    assert plain.sources == () and plain.interval == "t" and plain.grid is None
+    assert plain.interval == "t" and plain.grid is None
     assert plain.datasets["digits"].budget == {}
 
     def merge(matrix: dict) -> None:
-        matrix.update(sources=["one", "two"])
         matrix["datasets"][0]["budget"] = {"passes": 3.0}
         matrix["analysis"]["interval"] = "sign-flip"
 
     rewrite_matrix(small, merge)
     merged = Results.read(small, strict=True).matrix
-    assert merged.sources == ("one", "two") and merged.datasets["digits"].budget == {"passes": 3.0}
+    assert merged.datasets["digits"].budget == {"passes": 3.0}
     assert merged.interval == "sign-flip"
 
 
