@@ -44,6 +44,18 @@ def targets(results: Results, accounts: Accounts, clock: Clock) -> list[dict[str
     return [row for dataset in results.matrix.datasets for row in reader.rows(dataset)]
 
 
+def goals_of(results: Results, dataset: str) -> dict[int, float]:
+    """Each seed's target in [0, 1]; none for a seed without another one that full was run at."""
+    full = results.ladder(dataset, "full")[-1:]
+    reached = {seed: cell.accuracy for arm in full for seed, cell in results.of(arm).items()}
+    margin, goals = results.matrix.datasets[dataset].margin / 100, {}
+    for seed in results.matrix.seeds:
+        others = [accuracy for other, accuracy in reached.items() if other != seed]
+        if others:
+            goals[seed] = math.fsum(others) / len(others) - margin
+    return goals
+
+
 class _Reader:
     def __init__(self, results: Results, accounts: Accounts, clock: Clock) -> None:
         self.results = results
@@ -54,8 +66,7 @@ class _Reader:
         full, uniform = (self.results.ladder(dataset, role) for role in ("full", "uniform"))
         if not full or full[-1].rung != 1.0:
             return
-        margin = self.results.matrix.datasets[dataset].margin
-        goals = self.goals(full[-1], margin / 100)
+        goals = goals_of(self.results, dataset)
         strategies = self.results.arms(dataset=dataset, role="strategy")
         every = [full, uniform, *(self.results.own_ladder(arm) or (arm,) for arm in strategies)]
         for rungs in filter(None, every):
@@ -63,17 +74,7 @@ class _Reader:
                 for cost in COSTS:
                     row = self.row(rungs, full, goals, account, cost)
                     if row:
-                        yield {**row, "margin": margin}
-
-    def goals(self, full: Arm, margin: float) -> dict[int, float]:
-        """Each seed's target in [0, 1]; none for a seed without another one that full was run at."""
-        reached = {seed: cell.accuracy for seed, cell in self.results.of(full).items()}
-        goals = {}
-        for seed in self.results.matrix.seeds:
-            others = [accuracy for other, accuracy in reached.items() if other != seed]
-            if others:
-                goals[seed] = math.fsum(others) / len(others) - margin
-        return goals
+                        yield {**row, "margin": self.results.matrix.datasets[dataset].margin}
 
     def row(
         self, rungs: Sequence[Arm], full: Sequence[Arm], goals: Mapping[int, float], account: str, cost: str

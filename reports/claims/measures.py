@@ -30,6 +30,7 @@ from ..statistics import (
     sign_flip_interval,
     spread_ratio,
 )
+from ..targets import goals_of
 from .schema import LADDERS, Test
 from .selecting import Pair
 
@@ -157,7 +158,7 @@ class Measurer:
         return _ratio(theirs, ours)
 
     def _cost_to_target(self, test: Test, sides: Pair) -> Measure:
-        """Baseline's cost over the strategy's, seed by seed; a seed at which the strategy alone misses counts as 0."""
+        """Baseline's cost over the strategy's, seed by seed: 0 where the strategy misses, anything where both do."""
         assert test.account is not None and test.cost is not None
         ours, theirs = (
             self._results.own_ladder(arm) or self._baseline_ladder(arm) for arm in (sides.arm, sides.against)
@@ -170,7 +171,7 @@ class Measurer:
             prices = found.values.mean(axis=1).tolist()
             cut = len(ours)
             curves = [self._ladders.priced(ours, prices[:cut]), self._ladders.priced(theirs, prices[cut:])]
-        goals = self._goals(test)
+        goals = goals_of(self._results, test.dataset)
         spent = {
             seed: tuple(of[seed].reach(goal) for of in curves)
             for seed, goal in goals.items()
@@ -178,12 +179,11 @@ class Measurer:
         }
         if not spent:
             return Measure(missing="no seed with both ladders and a target")
-        if any(min(both) == math.inf for both in spent.values()):
-            return Measure(missing="neither side reaches the target at some seed")
         ratios = np.array([0.0 if math.isinf(own) else other / own for own, other in spent.values()])
         # A side whose cheapest run was good enough might have got there for less: its cost is an upper bound.
         cheaper = np.array([[of[seed].lowest >= goals[seed] for of in curves] for seed in spent])
-        least, most = np.where(cheaper[:, 1], 0.0, ratios), np.where(cheaper[:, 0], math.inf, ratios)
+        either = [min(both) == math.inf for both in spent.values()]
+        least, most = np.where(cheaper[:, 1], 0.0, ratios), np.where(cheaper[:, 0] | either, math.inf, ratios)
 
         def bounds(level: float) -> tuple[float, float]:
             return median_interval(least, 1 - 2 * level).low, median_interval(most, 1 - 2 * level).high
@@ -194,17 +194,6 @@ class Measurer:
         """The ladder that a baseline is the top of; the arm alone where it has none."""
         ladder = self._results.ladder(arm.dataset, "full" if arm.role == "full" else "uniform")
         return ladder if arm in ladder[-1:] else (arm,)
-
-    def _goals(self, test: Test) -> dict[int, float]:
-        """As :mod:`selbench.reports.targets`: full training's mean at the other seeds, minus the margin."""
-        full = self._results.ladder(test.dataset, "full")[-1:]
-        reached = {seed: cell.accuracy for arm in full for seed, cell in self._results.of(arm).items()}
-        margin = self._results.matrix.datasets[test.dataset].margin / 100
-        if len(reached) < 2:
-            return {}
-        total = math.fsum(reached.values())
-        others = {seed: len(reached) - (seed in reached) for seed in self._results.matrix.seeds}
-        return {seed: (total - reached.get(seed, 0.0)) / n - margin for seed, n in others.items()}
 
 
 def _ratio(ours: Array, theirs: Array) -> Measure:

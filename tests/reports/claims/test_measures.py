@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from synthetic import write_results
 from timed import write_timing
 
-from selbench.reports.claims.logic import CONTRADICTED, SUPPORTED, Item, Question, judge
+from selbench.reports.claims.logic import CONTRADICTED, INCONCLUSIVE, SUPPORTED, Item, Question, judge
 from selbench.reports.claims.measures import NEEDS_TIMING, Measurer, fieller
 from selbench.reports.claims.schema import Test
 from selbench.reports.claims.selecting import Pair, pair
@@ -162,6 +162,18 @@ def test_a_rule_that_never_arrives_is_contradicted_and_not_dropped(tmp_path: Pat
     found = measurer(results).measure(test, pair(results, test, []))
     assert found.estimate == 0.0 and found.n == 8
     assert judge([Item(Question.of(test, 1.0), found)], [[0]], 0.05).verdict == CONTRADICTED
+
+
+def test_two_rules_that_never_arrive_decide_nothing(tmp_path: Path) -> None:
+    write_results(tmp_path, effects={"loss": -9.0, "rho": -9.0})
+    results = Results.read(tmp_path)
+    test = a_test(
+        strategy={"name": "loss"}, baseline=None, rival={"name": "rho"}, metric="cost to target",
+        hypothesis="at least", bound=1.0, account="marginal", cost="total_flops",
+    )  # fmt: skip
+    found = measurer(results).measure(test, pair(results, test, []))
+    assert found.n == 8 and found.bounds(0.05) == (0.0, math.inf)
+    assert judge([Item(Question.of(test, 1.0), found)], [[0]], 0.05).verdict == INCONCLUSIVE
 
 
 def test_seconds_of_ordinary_cells_measure_nothing(tmp_path: Path) -> None:
