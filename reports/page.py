@@ -101,7 +101,7 @@ def context(report: Report, figures: Sequence[Placed]) -> dict[str, Any]:
         "failures": failure_rows(summary),
         "scope_of": lambda panel: scopes[panel.key],
         "machines": summary["environment"].get("machines", 0),
-        "budget": budget_words(summary["matrix"]["budget"]),
+        "budget": budget(summary["matrix"]),
         "levels": levels(summary["contrasts"]),
         "environment": environment_rows(summary["environment"]),
         "artefacts": artefact_rows(summary),
@@ -206,6 +206,12 @@ def inline(drawing: Drawing) -> Markup:
     """A drawing as markup, never narrower than what keeps its type readable: a phone scrolls it sideways."""
     head, rest = drawing.inline.split(">", 1)
     return Markup(f'{head} style="min-width:{0.86 * drawing.width:.0f}px;max-width:{1.5 * drawing.width:.0f}px">{rest}')
+
+
+def budget(matrix: Row) -> str:
+    """The budget, or that of each data set where a merged folder has several."""
+    own = [(dataset["title"], dataset["budget"]) for dataset in matrix["datasets"] if dataset["budget"]]
+    return "; ".join(f"{title}: {budget_words(of)}" for title, of in own) or budget_words(matrix["budget"])
 
 
 def budget_words(budget: Mapping[str, Any]) -> str:

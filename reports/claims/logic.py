@@ -44,7 +44,7 @@ class Question:
 
     @classmethod
     def of(cls, test: Test, margin: float) -> Question:
-        """The question of a test, at a margin in points where it has none of its own."""
+        """The question of a test, at a margin in points where it has none of its own; nan where that is not known."""
         margin = margin if test.margin is None else test.margin
         if test.bound is not None:
             return cls(test.bound, above=test.hypothesis == "at least", reached=True)

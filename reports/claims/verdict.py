@@ -7,6 +7,7 @@ reference or scale, are judged in the same way to give an **indication**.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -96,7 +97,7 @@ class _Judge:
     def item(self, test: Test, sides: Pair | str) -> Item:
         """A test with its measure; ``sides`` may be the reason why there is none."""
         dataset = self.results.matrix.datasets.get(test.dataset)
-        question = Question.of(test, dataset.margin if dataset else 0.0)
+        question = Question.of(test, dataset.margin if dataset else math.nan)
         measure = Measure(missing=sides) if isinstance(sides, str) else self.measurer.measure(test, sides)
         return Item(question, measure, collapse_spoils=test.metric == "spread ratio")
 

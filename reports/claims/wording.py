@@ -38,8 +38,10 @@ def sentence(test: Test, question: Question) -> str:
         ("at least" if question.above else "at most") if question.reached else "above" if question.above else "below"
     )
     unit = _points(question.threshold) if test.metric == "accuracy" and question.threshold else ""
-    sides = f"{describe(test.strategy)} against {baseline(test)} on {test.dataset}"
-    return f"{sides}: {quantity} {relation} {question.threshold:g}{unit}"
+    bound = f"{question.threshold:g}{unit}"
+    if math.isnan(question.threshold):  # of a data set that is not at hand
+        bound = "the margin" if test.hypothesis == "no gain" else "minus the margin"
+    return f"{describe(test.strategy)} against {baseline(test)} on {test.dataset}: {quantity} {relation} {bound}"
 
 
 def value(test: Test, reading: Reading, item: Item) -> str:

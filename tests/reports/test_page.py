@@ -257,3 +257,12 @@ def test_a_strategys_own_ladder_is_its_rungs_and_itself(report: Report) -> None:
     assert [rung["rung"] for rung in grown.panels[0].own_ladder(arm)] == [0.25, 0.5, 1.0]
     assert panel.own_ladder(arm) == []
     assert plain(page.render(grown, [])).count("gstds 1/4 of the budget") == 1
+
+
+def test_each_data_set_of_a_merged_folder_has_its_own_budget(tmp_path: Path) -> None:
+    results = Results.read(write_results(tmp_path, datasets=("digits", "flowers"), seeds=2, test_n=100))
+    summary = summarise(results)
+    for dataset, passes in zip(summary["matrix"]["datasets"], (3, 48), strict=True):
+        dataset["budget"] = {"passes": passes, "batch": 64}
+    told = plain(page.render(Report.of(summary, results), []))
+    assert "Digits: 3 passes, batch 64; Flowers-102: 48 passes, batch 64" in told

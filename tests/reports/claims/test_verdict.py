@@ -48,6 +48,16 @@ def judged(path: Path, *tests: dict[str, Any], **more: Any) -> dict[str, Any]:
     return row
 
 
+def test_the_margin_of_a_data_set_that_is_not_at_hand_is_no_number(tmp_path: Path) -> None:
+    write_results(tmp_path)
+    bounds = {}
+    for hypothesis in ("non-inferior", "no gain"):
+        judged(tmp_path, ACCURATE | {"dataset": "pets", "hypothesis": hypothesis})
+        (test,) = next(row for row in summarise(Results.read(tmp_path))["claims"] if row["id"] == "mine")["tests"]
+        bounds[hypothesis] = (test["text"].split("accuracy ")[1], test["bound"])
+    assert bounds == {"non-inferior": ("above minus the margin", None), "no gain": ("below the margin", None)}
+
+
 @pytest.mark.parametrize(
     ("effect", "ratio", "verdict"),
     [
