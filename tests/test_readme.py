@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from selbench.harness.matrix import parse, shipped
+from selbench.reports.claims.reading import parse as read_claim
 from selbench.strategies import BatchLosses, load
 from selbench.strategies.interface import Traits
 
@@ -43,10 +44,16 @@ def test_the_matrix_is_a_matrix():
     assert parse(table).seed_list() == list(range(8))
 
 
+def test_the_claim_is_a_claim():
+    (table,) = [t for t in map(tomllib.loads, blocks("toml")) if "statement" in t]
+    claim = read_claim(table)
+    assert claim.cases == ((0, 1),) and claim.matrix in shipped()
+
+
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"tox run -e ([\w-]+)", README))))
 def test_every_environment_it_names_exists(name):
     matrices, strategies = set(shipped()), {"gstds"}
-    assert name in matrices | {"tests", "bench"} | {f"{m}-{s}" for m in matrices for s in strategies}
+    assert name in matrices | {"tests", "bench", "calibration"} | {f"{m}-{s}" for m in matrices for s in strategies}
 
 
 def test_every_file_it_links_exists():
