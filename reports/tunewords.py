@@ -30,9 +30,9 @@ def tuning_words(summary: Row) -> str:
 
 
 def edge_words(summary: Row) -> str:
-    """Which arms were best at an end of the grid: theirs might be better beyond it."""
-    tuning = summary["tuning"]
-    labels = list(dict.fromkeys(row["label"] for row in tuning["arms"] if row["edge"])) if tuning else []
+    """Which arms, at the whole budget, were best at an end of the grid: theirs might be better beyond it."""
+    arms = [row for row in (summary["tuning"] or {"arms": []})["arms"] if row["rung"] == 1 and row["lr_from"] == "val"]
+    labels = list(dict.fromkeys(row["label"] for row in arms if row["edge"]))
     if not labels:
         return ""
     theirs = "its" if len(labels) == 1 else "their"
