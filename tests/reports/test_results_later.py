@@ -240,8 +240,8 @@ def test_a_data_set_may_have_a_budget_of_its_own(small: Path) -> None:
     assert merged.interval == "sign-flip"
 
 
-@pytest.mark.parametrize("name", ["quick", "cifar10-cpu", "flowers-cpu"])
-def test_a_published_folder_reads_as_untuned(name: str) -> None:
+@pytest.mark.parametrize("name", ["cifar10-cpu", "flowers-cpu"])
+def test_a_folder_from_before_tuning_reads_as_untuned(name: str) -> None:
     published = Path(__file__).parents[2] / "reports" / "published" / name
     results = Results.read(published, strict=True)
     assert results.matrix.grid is None and results.tunings == () and results.matrix.interval == "t"
@@ -263,12 +263,12 @@ def same(now: object, then: object) -> bool:
     return now == then
 
 
-@pytest.mark.parametrize("name", ["quick", "flowers-cpu"])
+@pytest.mark.parametrize("name", ["quick", "quick-tuned", "cifar10-cpu", "flowers-cpu"])
 def test_a_published_folder_gives_the_numbers_that_were_published(name: str) -> None:
-    """Every field of every arm, and the account of what is there, as they stand in the published summary."""
+    """Whatever stands in the published summary, judged anew from the records."""
     published = Path(__file__).parents[2] / "reports" / "published" / name
     then = json.loads((published / "report" / "summary.json").read_text())
     now = summarise(Results.read(published, strict=True))
-    assert (now["tuning"], now["overlap"], now["unreadable"]) == (None, [], [])
-    for part in ("cells", "timing", "artefacts", "failures", "sampling_error", "arms"):
+    assert now["unreadable"] == [] and (now["tuning"] is not None) == (name == "quick-tuned")
+    for part in then.keys() - {"selbench", "claims"}:  # a later version may know more claims
         assert same(now[part], then[part]), part
