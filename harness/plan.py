@@ -111,22 +111,12 @@ def pacer_of(matrix: Matrix, arm: Arm, pool: int) -> Pacer:
 
 
 class Planner:
-    """Expands a matrix.
+    """Makes the graph of work of a matrix.
 
     Parameters
     ----------
-    matrix : Matrix
-        Already narrowed.
-    loaded : dict of Loaded
-        The data sets, by name.
-    references : dict
-        The reference instances with their fingerprints, by name.
-    precision : str
-        ``float32`` or ``bf16``: part of what a result depends on.
-    start : str
-        Content hash of the weights that the learner starts from; empty for random ones.
-    rates : Rates, optional
-        The frozen seconds, where the budget is in seconds: part of what its cells depend on.
+    matrix, loaded, references, precision, start, rates
+        As of :class:`selbench.harness.arms.Expander`, the last two empty by default.
     """
 
     def __init__(

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from .console import say, shown
 from .files import write_whole
-from .markdown import escape
+from .markdown import environment, escape
 from .style import short
 from .wording import COST_WORDS, NONE, brief, budget_share, interval, percent, plural, points, ratio
 
@@ -44,18 +43,16 @@ def publish(comparison: Row, out: Path) -> None:
 
 def render(comparison: Row) -> str:
     """The Markdown text."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__, "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     sections = [
         {"heading": escape(heading), "columns": columns, "rows": [[escape(cell) for cell in row] for row in rows]}
         for heading, columns, rows in sections_of(comparison)
     ]
-    text = environment.get_template("compare.md").render(
-        title=escape(title(comparison)), lines=[escape(line) for line in lines(comparison)], sections=sections, key=KEY
+    template = environment().get_template("compare.md")
+    text = template.render(
+        title=escape(title(comparison)),
+        lines=[escape(line) for line in lines(comparison)],
+        sections=sections,
+        key=KEY,
     )
     return text.strip() + "\n"
 

@@ -8,7 +8,16 @@ from rich.text import Text
 from .style import clean
 from .wording import MINUS, NARROW, NONE
 
-_PLAIN = {MINUS: "-", NONE: "-", "\u00b1": "+/-", "\u2026": "...", NARROW: " ", "\u00d7": "x"}
+_PLAIN = {
+    MINUS: "-",
+    NONE: "-",
+    NARROW: " ",
+    "\u00b1": "+/-",
+    "\u2026": "...",
+    "\u00d7": "x",
+    "\u2248": "about",
+    "µ": "u",
+}
 
 
 def say(console: Console, line: str, *, style: str = "", wrap: bool = True) -> None:

@@ -29,16 +29,21 @@ def escape(text: object) -> str:
     return _SCHEME.sub(lambda found: found.group()[0] + f"&#{ord(found.group()[1])};" + found.group()[2:], safe)
 
 
-def render(report: Report, figures: Sequence[Placed]) -> str:
-    """The Markdown text of ``report``; ``figures`` are linked, those in the declared account only."""
-    environment = jinja2.Environment(
+def environment(**options: Any) -> jinja2.Environment:
+    """Where Markdown templates are read: a name that is not there is an error, and lines of logic leave no trace."""
+    return jinja2.Environment(
         loader=jinja2.PackageLoader(__package__, "templates"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_shown,
+        **options,
     )
-    environment.filters.update(filters())
+
+
+def render(report: Report, figures: Sequence[Placed]) -> str:
+    """The Markdown text of ``report``; ``figures`` are linked, those in the declared account only."""
+    made = environment(finalize=_shown)
+    made.filters.update(filters())
 
     def images(panel: Panel | None, *kinds: str) -> Markup:
         chosen = [
@@ -49,9 +54,7 @@ def render(report: Report, figures: Sequence[Placed]) -> str:
         ]
         return Markup("\n\n".join(f"![{escape(d.description)}](figures/{d.name}.png)" for d in chosen))
 
-    text = environment.get_template("report.md").render(
-        **context(report, figures), images=images, fenced=fenced, speed=speed
-    )
+    text = made.get_template("report.md").render(**context(report, figures), images=images, fenced=fenced, speed=speed)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 

@@ -7,20 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-from .markdown import escape
+from .console import say, shown
+from .markdown import environment, escape
 from .scaleplot import duration, scale_plot
-from .style import clean, short
+from .style import short
 from .wording import NARROW, NONE, count, flops, ratio, seconds, share
 
 PHASES = ("data", "score", "reference", "select", "train", "other")
 _NAME = 18
-_PLAIN = {"\u202f": " ", "\u00d7": "x", "µ": "u", "\u2248": "about", NONE: "-", "\u2026": "...", "\u2212": "-"}
 
 Lines = list[list[str]]
 
@@ -47,10 +45,10 @@ def publish(table: Mapping[str, Any], out: Path, console: Console) -> None:
         _print(console, heading, columns, [[*row[:-1], _marked(row[-1], marks)] for row in rows])
     console.print()
     for basis, mark in marks.items():
-        _say(console, f"{mark} {basis}")
+        say(console, f"{mark} {basis}")
     for line in remarks(table):
-        _say(console, line)
-    _say(console, f"Written: {out}")
+        say(console, line)
+    say(console, f"Written: {out}")
 
 
 def _marked(basis: str, marks: dict[str, str]) -> str:
@@ -62,19 +60,17 @@ def _marked(basis: str, marks: dict[str, str]) -> str:
 
 def render(table: Mapping[str, Any]) -> str:
     """The Markdown text."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__, "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     sections = [
         {"heading": escape(heading), "columns": columns, "rows": [[escape(cell) for cell in row] for row in rows]}
         for heading, columns, rows in tables(table, every=True)
     ]
     figure = scale_words(table) if "batches" in table else ""
-    text = environment.get_template("scale.md").render(
-        sections=sections, remarks=[escape(line) for line in remarks(table)], figure=escape(figure), title=_title(table)
+    template = environment().get_template("scale.md")
+    text = template.render(
+        sections=sections,
+        remarks=[escape(line) for line in remarks(table)],
+        figure=escape(figure),
+        title=_title(table),
     )
     return text.strip() + "\n"
 
@@ -232,26 +228,12 @@ def remarks(table: Mapping[str, Any]) -> Iterator[str]:
 
 def _print(console: Console, heading: str, columns: list[str], rows: Lines) -> None:
     console.print()
-    _say(console, heading, style="bold")
+    say(console, heading, style="bold")
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     for place, column in enumerate(columns):
         words = column in ("figures", "1 %", "3 %", "10 %")
         justify = "left" if place == 0 or words else "right"
         table.add_column(column, justify=justify, overflow="fold", no_wrap=not words)  # type: ignore[arg-type]
     for name, *cells in rows:
-        table.add_row(*(_text(console, cell) for cell in (short(name, _NAME), *cells)))
+        table.add_row(*(shown(console, cell) for cell in (short(name, _NAME), *cells)))
     console.print(table)
-
-
-def _say(console: Console, text: str, style: str = "") -> None:
-    console.print(_text(console, text, style), highlight=False)
-
-
-def _text(console: Console, text: str, style: str = "") -> Text:
-    """Text that the console's encoding can show."""
-    text = clean(text)
-    if not console.encoding.lower().startswith("utf"):
-        for sign, twin in _PLAIN.items():
-            text = text.replace(sign, twin)
-        text = text.encode(console.encoding, "replace").decode(console.encoding)
-    return Text(text, style=style)

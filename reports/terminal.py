@@ -8,9 +8,9 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from .claimwords import counted, hints, judged, told
+from .console import say, shown
 from .costwords import saving_words, selection_words, source_words
 from .page import failure_rows
 from .records import TIMED
@@ -21,7 +21,6 @@ from .view import Panel, Row, panels_of
 from .wording import COST_WORDS, MINUS, NONE, brief, level, percent, points, ratio, share, tone
 
 _NAME = 14
-_PLAIN = {MINUS: "-", NONE: "-", "\u00b1": "+/-", "\u2026": "...", "\u202f": " ", "\u00d7": "x"}
 _STYLES = {"good": "green", "fair": "cyan", "bad": "red", "open": ""}
 
 
@@ -40,27 +39,27 @@ def print_summary(summary: Mapping[str, Any], console: Console, page: object = N
     -----
     Names are never read as markup, and control characters in them never reach the terminal.
     """
-    _say(console, summary["headline"], style="bold")
+    say(console, summary["headline"], style="bold")
     cells = summary["cells"]
     panels = [panel for panel in panels_of(summary) if any(arm["n"] for arm in panel.arms)]
     for panel in panels:
         _table(summary, panel, console)
         _costs(summary, panel, console)
         if words := reached_words(summary, panel):
-            _say(console, f"Cost to the accuracy of full training less the margin: {words}")
+            say(console, f"Cost to the accuracy of full training less the margin: {words}")
     if panels:
         console.print()
         _key(summary, console)
-        _say(console, " ".join(filter(None, (tuning_words(summary), edge_words(summary)))))
+        say(console, " ".join(filter(None, (tuning_words(summary), edge_words(summary)))))
     _claims(summary["claims"], console)
     lacking = ", ".join(f"{cells[what]} {what}" for what in ("failed", "missing", "unreadable") if cells.get(what))
-    _say(console, f"{cells['done']} of {cells['planned']} runs done" + (f"; {lacking}" if lacking else "") + ".")
+    say(console, f"{cells['done']} of {cells['planned']} runs done" + (f"; {lacking}" if lacking else "") + ".")
     for row in failure_rows(summary):
         seeds = ", ".join(map(str, row["seeds"]))
         where = ", ".join(filter(None, (row["label"], row["dataset"], row["reference"])))
-        _say(console, f"  failed: {where} (seeds {seeds}): {row['error']}")
+        say(console, f"  failed: {where} (seeds {seeds}): {row['error']}")
     if page is not None:
-        _say(console, f"Report: {page}", wrap=False)
+        say(console, f"Report: {page}", wrap=False)
 
 
 def _claims(claims: Sequence[Row], console: Console) -> None:
@@ -68,7 +67,7 @@ def _claims(claims: Sequence[Row], console: Console) -> None:
     if not claims:
         return
     console.print()
-    _say(console, f"Claims of papers: {counted(claims)}{hints(claims)}.", style="bold")
+    say(console, f"Claims of papers: {counted(claims)}{hints(claims)}.", style="bold")
     chosen = judged(claims)
     if not chosen:
         return
@@ -79,21 +78,8 @@ def _claims(claims: Sequence[Row], console: Console) -> None:
     for claim in chosen:
         style = _STYLES[tone(claim["verdict"])]
         texts = [(claim["verdict"], style), (clean(claim["title"]), ""), (told(claim), "")]
-        table.add_row(*(_text(console, *text) for text in texts))
+        table.add_row(*(shown(console, *text) for text in texts))
     console.print(table)
-
-
-def _say(console: Console, text: str, *, style: str = "", wrap: bool = True) -> None:
-    console.print(_text(console, clean(text), style), soft_wrap=not wrap, highlight=False)
-
-
-def _text(console: Console, text: str, style: str = "") -> Text:
-    """Text that the console's encoding can show: signs have plain twins, what is left becomes a question mark."""
-    if not console.encoding.lower().startswith("utf"):
-        for sign, twin in _PLAIN.items():
-            text = text.replace(sign, twin)
-        text = text.encode(console.encoding, "replace").decode(console.encoding)
-    return Text(text, style=style)
 
 
 def _table(summary: Mapping[str, Any], panel: Panel, console: Console) -> None:
@@ -101,7 +87,7 @@ def _table(summary: Mapping[str, Any], panel: Panel, console: Console) -> None:
     note = f" ({clean(panel.dataset['note'])})" if panel.dataset["note"] else ""
     title = f"{clean(panel.title)}{note}: {clean(matrix['learner']['text'])}"
     console.print()
-    _say(console, title, style="bold")
+    say(console, title, style="bold")
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("arm", overflow="ellipsis", no_wrap=True, max_width=_NAME)
     table.add_column("accuracy", justify="right", no_wrap=True)
@@ -111,7 +97,7 @@ def _table(summary: Mapping[str, Any], panel: Panel, console: Console) -> None:
     table.add_column("verdict", overflow="fold")
     for arm in (*(arm for arm in panel.main_arms if arm["role"] != "strategy"), *panel.role("strategy")):
         if arm["n"]:
-            table.add_row(*(_text(console, text, style) for text, style in _cells(panel, arm, matrix["pays"])))
+            table.add_row(*(shown(console, text, style) for text, style in _cells(panel, arm, matrix["pays"])))
     console.print(table)
 
 
@@ -125,7 +111,7 @@ def _costs(summary: Mapping[str, Any], panel: Panel, console: Console) -> None:
     table.add_column("arm", overflow="ellipsis", no_wrap=True, max_width=_NAME)
     heads = ["FLOPs", "seconds", *(["faster"] if timed else []), "ceiling", "select,\nFLOPs", "select,\nseconds"]
     for head in heads:
-        table.add_column(_text(console, head), justify="right", no_wrap=True)
+        table.add_column(head, justify="right", no_wrap=True)
     if timed:
         table.add_column("at equal\nseconds", overflow="fold")
     for arm in arms:
@@ -133,17 +119,17 @@ def _costs(summary: Mapping[str, Any], panel: Panel, console: Console) -> None:
         faster = [ratio((panel.speedup(arm) or {}).get("ratio"))] if timed else []
         shares = [share(arm["selection"][name]) for name in ("flops_share", "seconds_share")]
         texts = [short(arm["label"], _NAME), *map(ratio, costs), *faster, ratio(arm["ceiling"]), *shares]
-        cells = [_text(console, text) for text in texts]
+        cells = [shown(console, text) for text in texts]
         if timed:
             pays = {**summary["matrix"]["pays"], "cost": "wall_clock"}
-            cells.append(_text(console, *_verdict(next(iter(_paid(panel, arm, pays)), None))))
+            cells.append(shown(console, *_verdict(next(iter(_paid(panel, arm, pays)), None))))
         table.add_row(*cells)
     console.print()
     source = source_words(summary, arms)
     alone = "Faster, ceiling: by a run alone, and the most" if timed else "Ceiling: the most"
-    _say(console, f"Costs, full training = 1, {account}; seconds ({source}). {alone} that its scheme allows in FLOPs.")
+    say(console, f"Costs, full training = 1, {account}; seconds ({source}). {alone} that its scheme allows in FLOPs.")
     console.print(table)
-    _say(console, " ".join(filter(None, (saving_words(summary, panel), selection_words(summary, panel)))))
+    say(console, " ".join(filter(None, (saving_words(summary, panel), selection_words(summary, panel)))))
 
 
 def _paid(panel: Panel, arm: Row, pays: Mapping[str, str]) -> list[Row]:
@@ -155,7 +141,7 @@ def _key(summary: Mapping[str, Any], console: Console) -> None:
     levels = " or ".join(sorted({level(row) for row in summary["contrasts"]})) or NONE
     pays = summary["matrix"]["pays"]
     equal = f"the {pays['ladder']} ladder at equal {COST_WORDS[pays['cost']]}, {pays['account']}"
-    _say(
+    say(
         console,
         f"Points of accuracy; \u00b1 95 % of the mean; [..] {levels}. picking: against as many random picks."
         f" pays, verdict: against {equal}. * declared; the rest, verdicts in brackets, is exploratory.",
