@@ -22,6 +22,8 @@ from ..strategies.registry import registry
 
 GROUPS = ("strategies", "schedules", "datasets", "references", "learners", "executors")
 
+SHIPPED = ("matrices", "claims")
+
 app = typer.Typer(
     name="selbench",
     help="Does training on fewer, better-chosen examples pay? Run a matrix, read the report.",
@@ -49,13 +51,14 @@ def _options(
 
 @app.command("list")
 def list_(
-    group: Annotated[str, typer.Argument(help=f"One of {', '.join(GROUPS)}, or matrices; all by default.")] = "",
+    group: Annotated[str, typer.Argument(help=f"One of {', '.join((*GROUPS, *SHIPPED))}; all by default.")] = "",
 ) -> None:
-    """List what is registered: name, what it is, where it comes from."""
+    """List what is registered: name, what it is, where it comes from; and the matrices and claims that are shipped."""
+    from ..reports.claims.reading import shipped as claims
     from .matrix import shipped
 
-    if group not in ("", "matrices", *GROUPS):
-        raise UsageError(f"nothing called {group!r} is registered{did_you_mean(group, [*GROUPS, 'matrices'])}")
+    if group not in ("", *GROUPS, *SHIPPED):
+        raise UsageError(f"nothing called {group!r} is registered{did_you_mean(group, [*GROUPS, *SHIPPED])}")
     console = Console()
     for kind in GROUPS if not group else [g for g in GROUPS if g == group]:
         table = Table("name", "what it is", "from", title=kind, title_justify="left", box=None, pad_edge=False)
@@ -64,7 +67,13 @@ def list_(
             table.add_row(escape(row["name"]), about, escape(row["origin"]))
         console.print(table, "")
     if group in ("", "matrices"):
-        console.print("matrices\n" + ", ".join(sorted(shipped())), highlight=False)
+        console.print("matrices\n" + ", ".join(sorted(shipped())), "", sep="\n", highlight=False)
+    if group in ("", "claims"):
+        table = Table("id", "claim", "run by", title="claims", title_justify="left", box=None, pad_edge=False)
+        for claim in claims():
+            ready = "out of scope" if claim.scope == "out" else "not yet" if claim.needs else claim.matrix
+            table.add_row(claim.id, claim.title, ready)
+        console.print(table)
 
 
 @app.command()

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from selbench.harness import cli
+from selbench.reports.claims.reading import shipped as shipped_claims
 from selbench.strategies.registry import registry
 
 
@@ -34,6 +35,15 @@ def test_list_shows_every_registered_name_with_what_it_is(selbench, group):
     assert code == 0
     for name in registry(group).found():
         assert re.search(rf"^{re.escape(name)}\s+\S+", out, re.MULTILINE), name
+
+
+def test_list_shows_every_claim_and_what_runs_it(selbench):
+    code, out, _ = selbench("list", "claims")
+    assert code == 0
+    lines = {line.split()[0]: line for line in out.splitlines() if line and not line.startswith(" ")}
+    for claim in shipped_claims():
+        runs = "out of scope" if claim.scope == "out" else "not yet" if claim.needs else claim.matrix
+        assert lines[claim.id].rstrip().endswith(runs)
 
 
 def test_list_shows_a_broken_plugin_with_its_error_and_stops_nobody_else(selbench, installed_plugin):
