@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..strategies import UsageError, keep_count
-from .schedules import Fixed, Replay, Schedule
+from .schedules import Fixed, Replay, Schedule, Stepwise
 
 Batching = Literal["fixed-candidates", "fixed-trained"]
+
+AS_WRITTEN = (Fixed, Stepwise, Replay)
+"""Schedules of few ratios: they are not rounded to buckets."""
 
 
 @dataclass(frozen=True)
@@ -89,18 +92,24 @@ class Pacer:
 
     def lowest(self) -> float:
         """The lowest ratio that the schedule reaches."""
-        return min(self.bucketed(self.schedule.ratio(i / 200)) for i in range(201))
+        return min(self._sampled())
+
+    def _sampled(self) -> set[float]:
+        """The ratios at points closer than any part of a schedule."""
+        if isinstance(self.schedule, Replay):
+            return {k / self.schedule.batch for k, _ in self.schedule.counts}
+        return {self.bucketed(self.schedule.ratio(i / 200)) for i in range(201)}
 
     def bucketed(self, ratio: float) -> float:
-        """``ratio`` on the grid of 1/buckets; a fixed or replayed one stays as it is."""
-        if isinstance(self.schedule, Fixed | Replay):
+        """``ratio`` on the grid of 1/buckets; one of :data:`AS_WRITTEN` stays as it is."""
+        if isinstance(self.schedule, AS_WRITTEN):
             return ratio
         return min(self.buckets, max(1, round(ratio * self.buckets))) / self.buckets
 
     def every_size(self) -> list[tuple[int, int]]:
         """All (B, k) that a run may come to, ascending."""
-        seen = {self.bucketed(self.schedule.ratio(i / 200)) for i in range(201)}
-        if not isinstance(self.schedule, Fixed | Replay):  # a steep schedule passes buckets between two points
+        seen = self._sampled()
+        if not isinstance(self.schedule, AS_WRITTEN):  # a steep schedule passes buckets between two points
             grid = [i / self.buckets for i in range(1, self.buckets + 1)]
             seen = {ratio for ratio in grid if min(seen) <= ratio <= max(seen)}
         return sorted({self._sizes(ratio) for ratio in seen})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -114,6 +115,83 @@ class Sigmoid:
 
     def __str__(self) -> str:
         return f"sigmoid {self.start:g} to {self.end:g} (steepness {self.steepness:g}, midpoint {self.midpoint:g})"
+
+
+class Cosine:
+    """Half a cosine wave from ``start`` to ``end``: flat at both ends, steepest in the middle.
+
+    Parameters
+    ----------
+    start, end : float
+        Fractions kept at progress 0 and 1, in (0, 1]. The defaults are those of :class:`Sigmoid`.
+    """
+
+    def __init__(self, start: float = 0.18, end: float = 0.88) -> None:
+        _check_ratio(start=start, end=end)
+        self.start, self.end = start, end
+
+    def ratio(self, progress: float) -> float:
+        """``start + (end - start) * (1 - cos(pi * progress)) / 2``."""
+        return self.start + (self.end - self.start) * (1.0 - math.cos(math.pi * progress)) / 2.0
+
+    def mean(self) -> float:
+        """Midway between the ends."""
+        return (self.start + self.end) / 2
+
+    def __str__(self) -> str:
+        return f"cosine {self.start:g} to {self.end:g}"
+
+
+class Stepwise:
+    """One ratio after another, each held for a part of training.
+
+    The ratios are taken as they are written, like a fixed one: they are few, so they need no rounding to buckets.
+
+    Parameters
+    ----------
+    ratios : sequence of float
+        Fractions kept, in (0, 1], in order.
+    at : sequence of float, optional
+        Progress at which each ratio but the first begins, rising, in (0, 1); parts of equal length by default.
+        Every part lasts :attr:`SHORTEST` of training or longer.
+    """
+
+    SHORTEST = 0.01
+
+    def __init__(self, ratios: Sequence[float] = (0.18, 0.53, 0.88), at: Sequence[float] | None = None) -> None:
+        if isinstance(ratios, str) or not isinstance(ratios, Sequence) or not ratios:
+            raise UsageError(f"schedule step: ratios = {ratios!r} is no list of fractions, such as [0.25, 0.5, 1.0]")
+        for place, value in enumerate(ratios):
+            _check_ratio(**{f"ratios.{place}": value})
+        if at is None:
+            at = [i / len(ratios) for i in range(1, len(ratios))]
+        if not isinstance(at, Sequence) or len(at) != len(ratios) - 1:
+            raise UsageError(
+                f"schedule step: at must hold {len(ratios) - 1} numbers, one less than ratios; it is {at!r}"
+            )
+        if not all(isinstance(value, int | float) for value in at):
+            raise UsageError(f"schedule step: at = {list(at)} must hold numbers, such as [0.5, 0.75]")
+        self.ratios, self.at = [float(value) for value in ratios], [float(value) for value in at]
+        if not all(end - begin >= self.SHORTEST - 1e-9 for begin, end in self._parts()):
+            raise UsageError(
+                f"schedule step: at = {list(at)} must rise within (0, 1) by {self.SHORTEST:g} of training or more"
+            )
+
+    def _parts(self) -> list[tuple[float, float]]:
+        return list(zip([0.0, *self.at], [*self.at, 1.0], strict=True))
+
+    def ratio(self, progress: float) -> float:
+        """The ratio of the part that ``progress`` falls in; a part begins where the one before it ends."""
+        return self.ratios[bisect_right(self.at, progress)]
+
+    def mean(self) -> float:
+        """Each ratio times its part's length."""
+        return math.fsum(r * (end - begin) for r, (begin, end) in zip(self.ratios, self._parts(), strict=True))
+
+    def __str__(self) -> str:
+        return f"step {self.ratios[0]:g}" + "".join(
+            f", {r:g} from {at:.4g}" for r, at in zip(self.ratios[1:], self.at, strict=True)
+        )
 
 
 class Replay:

@@ -10,11 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selbench.harness.pacing import Pacer, Recorded, Step
-from selbench.harness.schedules import Fixed, Linear, Replay, Sigmoid
+from selbench.harness.schedules import Cosine, Fixed, Linear, Replay, Sigmoid, Stepwise
 from selbench.harness.tally import Tally
 from selbench.strategies import UsageError, keep_count
 
-schedules = st.sampled_from([Fixed(0.5), Fixed(0.3), Fixed(1.0), Linear(), Sigmoid(), Linear(0.9, 0.25)])
+schedules = st.sampled_from(
+    [
+        *(Fixed(0.5), Fixed(0.3), Fixed(1.0), Linear(), Sigmoid(), Linear(0.9, 0.25)),
+        *(Cosine(), Cosine(1.0, 0.2), Stepwise(), Stepwise([0.9, 0.14, 0.5], [0.49, 0.5])),
+    ]
+)
 
 
 @st.composite
@@ -121,8 +126,10 @@ def test_a_budget_in_cost_is_spent_and_not_overrun_by_more_than_a_step(pacer, pa
             assert len({(s.size, s.keep) for s in group}) == 1
 
 
-def test_a_fixed_ratio_is_not_bucketed():
+def test_ratios_written_one_by_one_are_not_bucketed():
     assert {s.keep for s in Pacer(512, 128, "fixed-candidates", Fixed(0.3), passes=2)} == {38}
+    steps = Stepwise([0.3, 0.7], [0.25])
+    assert [s.keep for s in Pacer(512, 128, "fixed-candidates", steps, passes=2)] == [38] * 2 + [90] * 6
 
 
 def test_replayed_counts_come_back_step_by_step():
