@@ -47,12 +47,21 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"form": "joint-sigmoid", "score": "hard-learner"},
         {"form": "joint-softmax", "score": "easy-reference"},
     ],
+    "k-center": [{"start": "central"}, {"start": "outlier", "cadence": "batch"}, {"metric": "cosine"}],
+    "less-uniform": [{"share": 0.0}, {"share": 1.0}, {"metric": "cosine", "cadence": "batch"}],
+    "herding": [{"metric": "euclidean"}, {"cadence": "batch"}],
+    "facility-location": [{"cadence": "batch"}],
+    "moderate": [{"centre": "mean"}, {"window": "value"}, {"centre": "mean", "window": "value", "cadence": "batch"}],
     "static": [{"keep": "easy"}, {"keep": "random"}, {"first": 1}, {"last": 2}],
 }
 """Every option of every built-in away from its default, at least once."""
 
-DETERMINISTIC = {"full", "fiedler", "degree", "loss", "rho", "static"}
-"""Rules that use their stream for ties alone."""
+DETERMINISTIC = {"full", "fiedler", "degree", "herding", "loss", "moderate", "rho", "static"}
+"""Rules that use their stream for ties alone.
+
+Not ``facility-location``: two candidates that would serve nobody but each other gain the same, so that it has
+ties on any data.
+"""
 
 VARIANTS = [(name, options) for name in BUILTIN for options in ({}, *OPTIONS.get(name, []))]
 
