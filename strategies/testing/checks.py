@@ -1,0 +1,193 @@
+"""The list of laws, and how one strategy is held against them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from . import conduct, picks, upkeep
+from .subject import Broken, NotJudged, Subject
+
+Count = Callable[[Callable[[], Any]], float]
+"""Runs a call and returns its floating-point operations."""
+
+
+@dataclass(frozen=True)
+class Law:
+    """One law: its name, the function that judges, and the laws without which it says nothing."""
+
+    name: str
+    judge: Callable[[Subject], None]
+    after: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """What the law asks for, in a line."""
+        return (inspect.getdoc(self.judge) or "").split("\n")[0].replace("``", "")
+
+
+RETURNS = ("count", "range", "unique", "dtype", "device")
+STEADY = (*RETURNS, "global-randomness", "reproducible")
+
+LAWS: tuple[Law, ...] = (
+    Law("declares", conduct.declares),
+    Law("runs", picks.runs, ("declares",)),
+    Law("count", picks.count, ("runs",)),
+    Law("range", picks.in_range, ("runs", "count")),
+    Law("unique", picks.unique, ("runs", "count")),
+    Law("dtype", picks.dtype, ("runs",)),
+    Law("device", conduct.device, ("runs",)),
+    Law("weights", picks.weights, RETURNS),
+    Law("ratio-one", picks.ratio_one, RETURNS),
+    Law("losses", picks.losses, RETURNS),
+    Law("features", picks.features, RETURNS),
+    Law("inputs", conduct.inputs, RETURNS),
+    Law("graph", conduct.graph, RETURNS),
+    Law("global-randomness", conduct.global_randomness, RETURNS),
+    Law("reproducible", picks.reproducible, (*RETURNS, "global-randomness")),
+    Law("equivariant", picks.equivariant, STEADY),
+    Law("waiting", conduct.waiting, RETURNS),
+    Law("needs", conduct.needs, STEADY),
+    Law("needs-used", conduct.needs_used, STEADY),
+    Law("repr", upkeep.repr_rebuilds, ("declares",)),
+    Law("state", upkeep.state, STEADY),
+    Law("flops", conduct.flops, RETURNS),
+    Law("worker", upkeep.worker, STEADY),
+)
+"""Every law, each behind those that it builds on: one fault is told once."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of one law.
+
+    Attributes
+    ----------
+    law : str
+    verdict : {"pass", "fail", "skip"}
+    message : str
+        What to change, or why it was not judged; empty where it passed.
+    """
+
+    law: str
+    verdict: Literal["pass", "fail", "skip"]
+    message: str = ""
+
+
+class Checkup:
+    """The laws for one strategy; each is judged once.
+
+    Parameters
+    ----------
+    subject : Subject
+        What is examined.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self._laws = {law.name: law for law in LAWS}
+        self._results: dict[str, Result] = {}
+
+    def result(self, name: str) -> Result:
+        """The outcome of the law ``name``."""
+        if name not in self._results:
+            self._results[name] = self._judged(self._laws[name])
+        return self._results[name]
+
+    def results(self) -> list[Result]:
+        """The outcomes of all laws."""
+        return [self.result(law.name) for law in LAWS]
+
+    def _judged(self, law: Law) -> Result:
+        for earlier in law.after:
+            result = self.result(earlier)
+            if result.verdict == "fail":
+                return Result(law.name, "skip", f"not judged until {earlier!r} holds")
+            if result.message.startswith("not judged until"):
+                return Result(law.name, "skip", result.message)
+        try:
+            law.judge(self.subject)
+        except NotJudged as reason:
+            return Result(law.name, "skip", _line(reason))
+        except Broken as error:
+            return Result(law.name, "fail", _line(error))
+        except Exception as error:
+            return Result(law.name, "fail", f"{law.summary} Judging it raised {type(error).__name__}: {_line(error)}")
+        return Result(law.name, "pass")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def check(strategy: Any, *, count: Count | None = None, **hyper_parameters: Any) -> list[Result]:
+    """Hold a strategy against every law.
+
+    Parameters
+    ----------
+    strategy : str, class or object
+        A registered name, ``package.module:Class``, a class, or an instance that ``begin`` was not called on.
+    count : callable, optional
+        Runs a call and returns its floating-point operations; without it the law ``flops`` is skipped.
+    **hyper_parameters
+        For a name or a class.
+
+    Returns
+    -------
+    list of Result
+        One for each law, in the order of :data:`LAWS`.
+
+    Raises
+    ------
+    UsageError
+        If there is no such strategy.
+
+    Examples
+    --------
+    >>> [result for result in check("uniform") if result.verdict == "fail"]
+    []
+    """
+    return Checkup(Subject.of(strategy, hyper_parameters, count)).results()
+
+
+def parametrize_with_checks(strategies: Iterable[Any], *, count: Count | None = None) -> Any:
+    """A pytest decorator: the test gets ``check``, once for each strategy and law, and calls it.
+
+    Parameters
+    ----------
+    strategies : iterable
+        Names, classes or instances, as :func:`check` takes them.
+    count : callable, optional
+        As in :func:`check`.
+
+    Raises
+    ------
+    UsageError
+        If there is no such strategy.
+    """
+    import pytest  # a plugin's tests have it; users of the benchmark need not
+
+    cases = []
+    for strategy in strategies:
+        checkup = Checkup(Subject.of(strategy, count=count))
+        cases += [pytest.param(_Case(checkup, law.name), id=f"{checkup.subject.name}-{law.name}") for law in LAWS]
+    return pytest.mark.parametrize("check", cases)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One law for one strategy, as a test calls it."""
+
+    checkup: Checkup
+    law: str
+
+    def __call__(self) -> None:
+        import pytest
+
+        result = self.checkup.result(self.law)
+        if result.verdict == "skip":
+            pytest.skip(result.message)
+        if result.verdict == "fail":
+            raise Broken(f"{self.checkup.subject.name} breaks the law {self.law!r}: {result.message}")
