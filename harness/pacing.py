@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..strategies import UsageError, keep_count
-from .schedules import Fixed, Replay, Schedule, Stepwise
+from .matching import Scaled, matched
+from .schedules import BudgetMatched, Fixed, Replay, Schedule, Stepwise
 
 Batching = Literal["fixed-candidates", "fixed-trained"]
 
-AS_WRITTEN = (Fixed, Stepwise, Replay)
+AS_WRITTEN = (Fixed, Stepwise, Replay, Scaled)
 """Schedules of few ratios: they are not rounded to buckets."""
 
 
@@ -54,7 +55,7 @@ class Pacer:
     batching : {"fixed-candidates", "fixed-trained"}
         Which of B and k stays while the ratio moves: k = r B, or B = k / r.
     schedule : Schedule
-        The keep ratio.
+        The keep ratio; a :class:`selbench.harness.schedules.BudgetMatched` is fitted to the steps.
     passes, steps, cost : float or None, int or None, float or None
         The budget: exactly one of the three. A cost is in the unit of the meter that :meth:`paced` is given.
     buckets : int
@@ -78,6 +79,8 @@ class Pacer:
             raise UsageError("budget: give exactly one of passes, steps and a cost")
         if self.batch > self.pool:
             raise UsageError(f"batch = {self.batch} is larger than the pool of {self.pool} images: make it smaller")
+        if isinstance(self.schedule, BudgetMatched):
+            object.__setattr__(self, "schedule", matched(self, self.schedule))
         if self.batching == "fixed-trained" and self.batch / self.lowest() > self.pool:
             raise UsageError(
                 f"batch = {self.batch} at a keep ratio of {self.lowest():g} needs more candidates than the pool's "

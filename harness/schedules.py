@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Protocol
 
 from ..strategies import UsageError
@@ -228,6 +229,62 @@ class Replay:
 
     def __str__(self) -> str:
         return "replayed counts"
+
+
+class BudgetMatched:
+    """Any shape, scaled to keep a given share of all candidates: so that shapes are compared, and not amounts.
+
+    What is matched is the number of samples trained on, and with it the learner's FLOPs. In budgets of passes or
+    steps all shapes of one share also see as many candidates, so that scoring costs them the same; only what a
+    rule's own arithmetic costs may still depend on the sub-batch sizes. A budget in FLOPs or seconds needs none of
+    this, since it ends every run at one total, scoring included: there this schedule is refused.
+
+    The match holds for the steps as they are run, after rounding to buckets and to whole samples: see
+    :func:`selbench.harness.matching.matched`. A rule whose count depends on the data keeps what it keeps.
+
+    Parameters
+    ----------
+    share : float
+        Samples trained on for each candidate of the whole run, in (0, 1].
+    shape : mapping
+        Name and parameters of the schedule to be scaled. What comes out above 1 is cut to 1, and the rest scaled
+        the more.
+    """
+
+    def __init__(self, share: float = 0.53, shape: Mapping[str, object] | None = None) -> None:
+        _check_ratio(share=share)
+        table = {"name": "sigmoid"} if shape is None else shape
+        name = table.get("name") if isinstance(table, Mapping) else None
+        if not isinstance(name, str):
+            raise UsageError(
+                f'schedule budget-matched: shape = {table!r} names no schedule: write shape = {{ name = "sigmoid" }}'
+            )
+        if name in ("budget-matched", "replay"):
+            raise UsageError(f"schedule budget-matched: shape {name!r} has its amount already: name another")
+        parameters = {str(key): value for key, value in table.items() if key != "name"}
+        self.share, self.shape = share, load_schedule(name, **parameters)
+
+    @cached_property
+    def _factor(self) -> float:
+        """What brings the mean of the scaled and cut ratios to the share."""
+        ratios = [self.shape.ratio((i + 0.5) / 1000) for i in range(1000)]
+        low, high = 0.0, 1.0 / min(ratios)
+        for _ in range(60):
+            middle = (low + high) / 2
+            mean = math.fsum(min(1.0, middle * ratio) for ratio in ratios) / len(ratios)
+            low, high = (middle, high) if mean <= self.share else (low, middle)
+        return low
+
+    def ratio(self, progress: float) -> float:
+        """The scaled ratio, before any rounding."""
+        return min(1.0, self._factor * self.shape.ratio(progress))
+
+    def mean(self) -> float:
+        """The share."""
+        return self.share
+
+    def __str__(self) -> str:
+        return f"{self.shape}, scaled to keep {self.share:g} in all"
 
 
 def load_schedule(name: str, **parameters: object) -> Schedule:
