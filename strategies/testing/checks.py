@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import sys
+import unittest
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..errors import UsageError
 from . import conduct, picks, upkeep
 from .subject import Broken, NotJudged, Subject
 
@@ -165,10 +168,11 @@ def parametrize_with_checks(strategies: Iterable[Any], *, count: Count | None = 
     Raises
     ------
     UsageError
-        If there is no such strategy.
+        If there is no such strategy, or pytest does not run.
     """
-    import pytest  # a plugin's tests have it; users of the benchmark need not
-
+    pytest: Any = sys.modules.get("pytest")  # loaded wherever it runs tests; nobody else needs it
+    if pytest is None:
+        raise UsageError("parametrize_with_checks is for tests that pytest runs: elsewhere call check(strategy)")
     cases = []
     for strategy in strategies:
         checkup = Checkup(Subject.of(strategy, count=count))
@@ -184,10 +188,8 @@ class _Case:
     law: str
 
     def __call__(self) -> None:
-        import pytest
-
         result = self.checkup.result(self.law)
         if result.verdict == "skip":
-            pytest.skip(result.message)
+            raise unittest.SkipTest(result.message)
         if result.verdict == "fail":
             raise Broken(f"{self.checkup.subject.name} breaks the law {self.law!r}: {result.message}")

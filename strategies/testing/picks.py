@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .scenes import Scene, odd_features, odd_losses
-from .subject import Broken, NotJudged, Picks, Subject
+from .subject import SIZES, Broken, NotJudged, Picks, Subject
 
 
 def runs(subject: Subject) -> None:
@@ -56,8 +56,8 @@ def ratio_one(subject: Subject) -> None:
     """At ratio 1 everything is kept."""
     if not subject.traits.exact_count:
         raise NotJudged("exact_count is False: how many are kept is the rule's own")
-    for at, ratio, picks in subject.plain:
-        if ratio == 1.0 and picks.listed() != list(range(at.size)):
+    for at in map(subject.scene, SIZES):
+        if subject.fresh_picks(at, 1.0).listed() != list(range(at.size)):
             raise Broken(f"at ratio 1 it left candidates out on {at.about}: keep all B")
 
 
