@@ -199,6 +199,8 @@ class Expander:
             "batch": [matrix.batch, matrix.batching, matrix.buckets],
             "precision": self.precision,
         }
+        if entry.spoil is not None:
+            shared["data"].append(entry.spoil.identity())
         if matrix.budget.account == "amortised":
             shared["amortise_over"] = matrix.analysis.amortise_over
         if reference:

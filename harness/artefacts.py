@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..strategies import UsageError
 from .evaluate import CHUNK
 from .ledger import Clock, Ledger
 from .pacing import Pacer
@@ -105,12 +106,17 @@ def _probed(worker: Worker, task: Task) -> Made:
     """Losses by a cross-fitted linear probe on frozen features, unless the reference brought its own."""
     assert task.seed is not None
     loaded, shared = worker.loaded(task), task.uses["features"]
-    ids, ledger = loaded.ids(task.seed, "pool"), Ledger()
+    (ids, labels), ledger = loaded.labelled(task.seed, "pool"), Ledger()
     more: dict[str, Any] = {"needs": [shared]}
     given = worker.store.artefact_tensors(shared, "losses")
     if given:
+        if not torch.equal(labels, loaded.images.train_labels[ids]):
+            raise UsageError(
+                f"reference {task.reference!r} brings losses of the true labels, and {task.dataset!r} has label_noise: "
+                "give features alone, and a probe finds the losses of the labels as they are"
+            )
         return {"reference": given["losses"][ids]}, ledger, more
-    features, labels = worker.store.artefact_rows(shared).subset(ids), loaded.images.train_labels[ids]
+    features = worker.store.artefact_rows(shared).subset(ids)
     clock = Clock(ledger, worker.device)
     with clock.phase("reference"):
         probe = crossfit(features, labels, len(loaded.images.classes), seed=task.seed, device=worker.device)

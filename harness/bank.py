@@ -17,6 +17,7 @@ from .datasets.fingerprint import fingerprint
 from .datasets.spec import dataset
 from .datasets.splits import Splits, split
 from .matrix import DatasetEntry
+from .spoil import spoiled
 from .train import Samples
 
 DEFAULT_HOLDOUT = 0.25
@@ -43,28 +44,39 @@ class Loaded:
         copy = " (JPEG copy)" if "JPEG" in self.images.note else ""
         return f"{entry.title or entry.name}{copy}"
 
+    @property
+    def note(self) -> str:
+        """What a reader of a number from these images must know; may be empty."""
+        spoil = self.entry.spoil
+        return "; ".join(part for part in (self.images.note, "" if spoil is None else str(spoil)) if part)
+
     def splits(self, seed: int) -> Splits:
-        """Pool, holdout and val of a seed."""
+        """Pool, holdout and val of a seed, before anything is spoiled."""
         return split(self.images.train_labels, seed, self.holdout, self.entry.val)
 
     def size(self, seed: int, pool: str) -> int:
         """Images in the pool, or in ``all``."""
-        return len(self.images.train_labels) if pool == "all" else len(self.splits(seed).pool)
+        return len(self.ids(seed, pool))
 
     def ids(self, seed: int, part: str) -> Tensor:
         """Positions in the training images: ``pool``, ``holdout``, ``val``, or ``all`` with the pool first."""
-        splits = self.splits(seed)
+        return self.labelled(seed, part)[0]
+
+    def labelled(self, seed: int, part: str) -> tuple[Tensor, Tensor]:
+        """Positions ``[n]`` of a part, and its labels ``[n]``; the pool's as they were spoiled, where they were."""
+        splits, labels = self.splits(seed), self.images.train_labels
         if part == "all":
-            return torch.cat([splits.pool, splits.holdout, splits.val])
+            parts = [self.labelled(seed, name) for name in ("pool", "holdout", "val")]
+            return torch.cat([ids for ids, _ in parts]), torch.cat([given for _, given in parts])
         ids: Tensor = getattr(splits, part)
-        return ids
+        if part == "pool" and self.entry.spoil is not None:
+            return spoiled(self.entry.spoil, ids, labels[ids], len(self.images.classes), seed)
+        return ids, labels[ids]
 
     def samples(self, seed: int, part: str, device: torch.device) -> Samples:
         """Images and labels of a part, on the device."""
-        ids = self.ids(seed, part)
-        return Samples(
-            self.images.train[ids].to(device), self.images.train_labels[ids].to(device), len(self.images.classes)
-        )
+        ids, labels = self.labelled(seed, part)
+        return Samples(self.images.train[ids].to(device), labels.to(device), len(self.images.classes))
 
     def augment(self, seed: int, device: torch.device) -> Augment:
         """Views normalised by the pool's own statistics, which every arm of the seed shares."""
@@ -109,6 +121,6 @@ class Bank:
                 entry, images, fingerprint(images), instance.resolution,
                 entry.augmentation or instance.augmentation, holdout,
             )  # fmt: skip
-            loaded.splits(0)  # a split that cannot work is said now
+            loaded.ids(0, "pool")  # a split that cannot work is said now
             self._loaded[entry.name] = loaded
         return self._loaded[entry.name]

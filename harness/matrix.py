@@ -14,6 +14,7 @@ from ..strategies import UsageError
 from ..strategies.errors import did_you_mean
 from . import strict
 from .datasets.base import Augmentation
+from .spoil import Spoil
 from .strict import Named, Part
 
 MARGINS = {"digits": 1.0, "cifar10": 0.5, "pets": 1.5, "flowers": 1.5}
@@ -38,6 +39,7 @@ class DatasetEntry(Part):
     margin: float | None = Field(None, gt=0)
     collapse: float | None = Field(None, ge=0, le=1)
     augmentation: Augmentation | None = None
+    spoil: Spoil | None = None
 
 
 class ReferenceEntry(Part):
@@ -190,6 +192,11 @@ class Matrix(Part):
         table["budget"] = self.budget.identity()
         for entry in (*table["datasets"], *table["references"]):
             entry["spec"] = entry["spec"].split(":")[0]
+        for entry, row in zip(table["datasets"], self.datasets, strict=True):
+            if row.spoil is None:  # as before there was a choice
+                del entry["spoil"]
+            else:
+                entry["spoil"] = row.spoil.identity()
         return digest([table, contents])
 
 
@@ -278,7 +285,9 @@ def _check(matrix: Matrix, where: str) -> None:
     _unique(labels, f"{where}: strategies: two are labelled", "label")
     _unique([entry.name for entry in matrix.datasets], f"{where}: datasets: two are named", "name")
     _unique([entry.name for entry in matrix.references], f"{where}: references: two are named", "name")
-    for entry in matrix.datasets:
+    for place, entry in enumerate(matrix.datasets):
+        if entry.spoil is not None:
+            entry.spoil.check(f"{where}: datasets.{place}")
         if entry.margin is None and entry.name not in MARGINS:
             raise UsageError(
                 f"{where}: datasets: {entry.name!r} has no margin: declare one in points, such as margin = 1.0"

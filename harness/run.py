@@ -175,11 +175,11 @@ def _dataset(loaded: Loaded, seed: int) -> dict[str, Any]:
         "name": entry.name,
         "spec": (entry.spec or entry.name).split(":")[0],  # a path is this machine's, not the result's
         "title": loaded.title,
-        "note": images.note,
+        "note": loaded.note,
         "resolution": loaded.resolution,
         "augmentation": loaded.augmentation,
         "classes": list(images.classes),
-        "pool": len(splits.pool),
+        "pool": loaded.size(seed, "pool"),
         "holdout": len(splits.holdout),
         "val": len(splits.val),
         "test": len(images.test_labels),
