@@ -23,8 +23,9 @@ class InfoBatch(Strategy):
     Cost: no scoring pass; n log2 n before each epoch.
     Ours: a pass keeps its number of steps and they shrink, where the authors keep the batch and drop steps. The raw
     weights make a step's gradient larger by n over the number kept in both, so that a pass here moves the learner
-    further by as much: compare it at a learning rate of its own. Also ours: plain training losses in place of label-smoothed ones; a sample never seen or whose loss is not a number is not
-    pruned and left out of the mean, so that the first epoch is whole.
+    further by as much: compare it at a learning rate of its own. Also ours: plain training losses in place of
+    label-smoothed ones; a sample never seen or whose loss is not a number is not pruned and left out of the mean, so
+    that the first epoch is whole.
 
     Parameters
     ----------
