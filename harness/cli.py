@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -141,6 +141,30 @@ def scale(
     table = predict(request, lambda line: print(f"measuring {line}", file=sys.stderr))
     name = Path(workload).stem if workload else f"check-{table['check']['results']}"
     publish(table, out or Path("results") / f"scale-{name}", Console())
+
+
+@app.command("check")
+def check_(
+    strategy: Annotated[str, typer.Argument(help="A registered strategy, or package.module:Class.")] = "",
+    all_: Annotated[bool, typer.Option("--all", help="Every registered strategy.")] = False,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="parameter=value: a hyper-parameter.")] = None,
+) -> None:
+    """Hold a strategy against the laws of the interface; says what to change where one is broken."""
+    from .checking import check_all, check_one
+    from .strict import override
+
+    if all_ == bool(strategy):
+        raise UsageError("name one strategy to check, for example `selbench check gstds`, or pass --all")
+    if all_ and set_:
+        raise UsageError("--set is for one strategy: leave it out, or name the strategy in place of --all")
+    parameters: dict[str, Any] = {}
+    for text in set_ or []:
+        override(parameters, text)
+    if ":" in strategy:
+        sys.path.append(str(Path.cwd()))  # a class in a file of this folder, before it is a package
+    console = Console()
+    if not (check_all(console) if all_ else check_one(strategy, parameters, console)):
+        raise typer.Exit(1)
 
 
 @app.command()

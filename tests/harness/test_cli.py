@@ -9,6 +9,7 @@ import pytest
 from selbench.harness import cli
 from selbench.reports.claims.reading import shipped as shipped_claims
 from selbench.strategies.registry import registry
+from selbench.strategies.testing import LAWS
 
 
 @pytest.fixture
@@ -71,6 +72,14 @@ def test_list_shows_a_broken_plugin_with_its_error_and_stops_nobody_else(selbenc
         (["report", "/nowhere"], "/nowhere"),
         (["compare", "/nowhere", "/nowhere"], "/nowhere"),
         (["merge", "never-made", "/nowhere", "/nowhere/else"], "/nowhere"),
+        (["check"], "pass --all"),
+        (["check", "gstds", "--all"], "pass --all"),
+        (["check", "--all", "--set", "eps=1"], "--set is for one strategy"),
+        (["check", "gtsds"], "did you mean 'gstds'"),
+        (["check", "gstds", "--set", "shar=1"], "did you mean 'share'"),
+        (["check", "gstds", "--set", "share=2"], "must lie in [0, 1]"),
+        (["check", "no.such.module:Rule"], "cannot be imported"),
+        (["check", "selbench.strategies:Rule"], "has no class 'Rule'"),
     ],
 )
 def test_a_wrong_request_is_one_line_and_exit_code_2(selbench, tmp_path, arguments, says):
@@ -95,7 +104,7 @@ def test_a_folder_of_another_matrix_is_left_as_it_is(selbench, tmp_path):
 
 def test_help_names_every_command(selbench):
     code, out, _ = selbench("--help")
-    assert code == 0 and all(name in out for name in ("run", "report", "list", "compare", "merge"))
+    assert code == 0 and all(name in out for name in ("run", "report", "list", "compare", "merge", "check"))
 
 
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(selbench, tmp_path, monkeypatch):
@@ -105,6 +114,45 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(selbench, tmp_path,
     monkeypatch.setattr("selbench.harness.executors.Inline.run", stop)
     code, _, err = selbench("run", "quick", "--seeds", "1", "--executor", "inline", "--out", tmp_path / "out")
     assert code == 130 and "the same command goes on" in err and "Traceback" not in err
+
+
+def test_check_prints_every_law_of_a_strategy(selbench):
+    code, out, _ = selbench("check", "gstds", "--set", "share=0.25")
+    assert code == 0 and "fail" not in out
+    assert [line.split()[0] for line in out.splitlines()[1 : len(LAWS) + 1]] == [law.name for law in LAWS]
+    assert re.search(r"^flops +pass", out, re.MULTILINE), "the command brings a counter of operations"
+
+
+def test_check_takes_a_class_of_a_file_here_and_says_what_to_change(selbench, tmp_path, monkeypatch):
+    (tmp_path / "rule_of_mine.py").write_text(
+        "import torch\n"
+        "class Lowest:\n"
+        "    needs = {'learner'}\n"
+        "    def select(self, feats, losses, ratio):\n"
+        "        return torch.topk(-losses.learner, round(ratio * len(losses.learner))).indices.int()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    code, out, err = selbench("check", "rule_of_mine:Lowest")
+    assert code == 1 and "picks.long()" in out and not err
+
+
+def test_a_plugin_is_checked_like_the_rest(selbench, installed_plugin):
+    assert selbench("check", "every-other")[0] == 0
+    code, out, _ = selbench("check", "raises-in-select")
+    assert code == 1 and "this strategy always fails" in out
+
+
+def test_check_all_names_each_strategy_and_what_it_breaks(selbench, installed_plugin, monkeypatch):
+    names = ("uniform", "loss", "every-other", "raises-in-select", "broken-import")
+    found = registry("strategies").found()
+    monkeypatch.setattr(registry("strategies"), "found", lambda: {name: found[name] for name in names})
+    code, out, _ = selbench("check", "--all")
+    rows = {line.split()[0]: line for line in out.splitlines() if not line.startswith(" ")}
+    assert code == 1 and set(names) <= set(rows)
+    assert all("broken" not in rows[name] for name in names[:3])
+    assert "1 broken" in rows["raises-in-select"] and "fail runs" in out
+    assert "not checked" in rows["broken-import"] and "this module always fails" in out
 
 
 @pytest.fixture(scope="module")
