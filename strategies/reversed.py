@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from .interface import BatchLosses
-from .sampling import extent
-from .wrapper import Wrapper, others, selecting_rule, sort_flops
+from .sampling import extent, top, top_flops
+from .wrapper import Wrapper, selecting_rule
 
 
 class Reversed(Wrapper):
@@ -21,8 +21,8 @@ class Reversed(Wrapper):
     Cost: X's for B - k picks, and one ordering.
     Ours: the complement, since it is defined for any X: of a ranking it is the other end (``loss`` reversed
     keeps the lowest losses), of a weighted draw the candidates least likely to be drawn. What X puts last
-    comes first, NaN scores too. X gives no weights to what it leaves, so there are none. Where X decides the
-    count itself, so does what it leaves; it is at least one.
+    comes first, NaN scores too. X gives no weights to what it leaves, so there are none. An X that decides its
+    count itself may leave more or fewer than k: then k of them at random, or all of them and random ones of X's.
 
     Parameters
     ----------
@@ -37,15 +37,16 @@ class Reversed(Wrapper):
         self.options = dict(options or {})
         self._rule = selecting_rule(of, self.options)
         self.wrap(self._rule)
+        vars(self)["exact_count"] = True
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """The positions that X leaves, ascending."""
+        """The positions that X leaves."""
         size, device = extent(feats, losses)
         if k == size:
             return torch.arange(size, device=device)
-        left = self.ask(self._rule, feats, losses, size - k).indices
-        return others(left[: size - 1], size)
+        chosen = self.ask(self._rule, feats, losses, size - k).indices
+        return top(torch.ones(size, device=device).index_fill(0, chosen, 0.0), k, self.generator(device))
 
     def flops(self, n: int, d: int, k: int) -> float:
         """X for the rest, and the order of what is left."""
-        return float(self._rule.flops(n, d, n - k)) + sort_flops(n) if k < n else 0.0
+        return float(self._rule.flops(n, d, n - k)) + top_flops(n) if k < n else 0.0

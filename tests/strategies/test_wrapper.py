@@ -76,7 +76,7 @@ def test_traits_are_the_inner_rules(name, monkeypatch):
     assert asked.needs == {"learner"} and Traits.of(asked).weights_mode == "raw"
     other = {"other": "uniform", "other_options": {"cadence": "epoch"}} if name == "hybrid" else {}
     decided = Traits.of(load(name, of="deciding", **other))
-    assert decided.cadence == "epoch" and not decided.exact_count
+    assert decided.cadence == "epoch" and decided.exact_count == (name == "reversed")
     assert load(name).exact_count and Traits.of(load(name)).weights_mode == "relative"
 
 
