@@ -168,6 +168,18 @@ def check_(
 
 
 @app.command()
+def new_strategy(
+    name: Annotated[str, typer.Argument(help="Name of the strategy and of its package, such as my-rule.")],
+    out: Annotated[Path, typer.Option(help="Where its folder goes.")] = Path("."),
+) -> None:
+    """Write a plugin package to start from: entry point, class, a test of the laws, tox environments."""
+    from .starting import new_strategy as write
+
+    folder = write(name, out)
+    print(f"Written: {folder}; pip install -e {folder} registers it, selbench check {name} judges it.")
+
+
+@app.command()
 def report(results: Results) -> None:
     """Write the report of a results folder anew."""
     _report(results)

@@ -6,6 +6,7 @@ import inspect
 import random
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -247,7 +248,7 @@ def flops(subject: Subject) -> None:
     for size, width, ratio in ((20, 8, 0.5), (100, 64, 0.2), (400, 32, 0.1)):
         at = subject.scene(size, width=width)
         strategy = subject.begun(at)
-        counted = subject.count(lambda s=strategy, a=at, r=ratio: subject.select(s, a, r))
+        counted = subject.count(partial(subject.select, strategy, at, ratio))
         declared = float(strategy.flops(size, width, subject.kept(at, ratio)))
         if not (declared <= 2 * counted and counted <= 2 * declared):
             raise Broken(

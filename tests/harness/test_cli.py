@@ -72,6 +72,7 @@ def test_list_shows_a_broken_plugin_with_its_error_and_stops_nobody_else(selbenc
         (["report", "/nowhere"], "/nowhere"),
         (["compare", "/nowhere", "/nowhere"], "/nowhere"),
         (["merge", "never-made", "/nowhere", "/nowhere/else"], "/nowhere"),
+        (["new-strategy", "gstds"], "registered already"),
         (["check"], "pass --all"),
         (["check", "gstds", "--all"], "pass --all"),
         (["check", "--all", "--set", "eps=1"], "--set is for one strategy"),
@@ -114,6 +115,11 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(selbench, tmp_path,
     monkeypatch.setattr("selbench.harness.executors.Inline.run", stop)
     code, _, err = selbench("run", "quick", "--seeds", "1", "--executor", "inline", "--out", tmp_path / "out")
     assert code == 130 and "the same command goes on" in err and "Traceback" not in err
+
+
+def test_new_strategy_says_what_was_written_and_how_to_go_on(selbench, tmp_path):
+    code, out, _ = selbench("new-strategy", "my-rule", "--out", tmp_path)
+    assert code == 0 and "selbench check my-rule" in out and (tmp_path / "my-rule" / "my_rule.py").is_file()
 
 
 def test_check_prints_every_law_of_a_strategy(selbench):
