@@ -26,6 +26,8 @@ def picked(strategy: Strategy, feats: Tensor | None, losses: BatchLosses, ratio:
     indices, weights = (result.indices, result.weights) if isinstance(result, Selection) else (result, None)
     size = losses.size
     count = keep_count(strategy.ratio or ratio, size)
+    if not strategy.exact_count:  # the data decide
+        count = max(1, min(len(indices), size))
     assert indices.shape == (count,), f"{strategy!r} picked {tuple(indices.shape)} of {size}, {count} were asked for"
     assert indices.dtype == torch.int64, f"{strategy!r} gave {indices.dtype}"
     assert indices.device == losses.index.device

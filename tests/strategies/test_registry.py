@@ -61,7 +61,7 @@ def test_built_ins_are_entry_points():
 def test_unknown_name_gets_the_nearest():
     with pytest.raises(UsageError, match="no strategy named 'gstd'; did you mean 'gstds'"):
         load("gstd")
-    with pytest.raises(UsageError, match="there is degree, fiedler"):
+    with pytest.raises(UsageError, match=r"there is .*degree, .*fiedler"):
         load("zzzzzzzz")
 
 
