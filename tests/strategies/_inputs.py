@@ -56,7 +56,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "gradnorm": [{"bound": "last-layer"}],
     "selective-backprop": [{"beta": 2.0}, {"history": 32}],
     "divbs": [{"draw": "greedy"}, {"rounds": 3}],
-    "infobatch": [{"prune": "random"}, {"anneal": 0.05}],
+    "infobatch": [{"prune": "random"}, {"anneal": 0.5}],
     "shuffled": [{"of": "gstds", "options": {"share": 0.25}}],
     "reversed": [{"of": "fiedler", "options": {"steps": 8}}],
     "marginal": [{"of": "rho"}, {"options": {"end": "smallest"}}],
