@@ -89,7 +89,9 @@ class Subject:
                 raise UsageError(
                     f"{type(strategy).__name__} is an instance: hyper-parameters are for names and classes"
                 )
-            name, make = type(strategy).__name__, lambda: copy.deepcopy(strategy)
+            written = repr(strategy)  # tells instances of one class apart; the default one tells nothing
+            name = type(strategy).__name__ if written.startswith("<") else written
+            make = lambda: copy.deepcopy(strategy)  # noqa: E731
         make()  # a wrong request is known at once
         inside = ", ".join(f"{key}={value!r}" for key, value in given.items())
         return cls(f"{name}({inside})" if inside else name, make, count)

@@ -9,11 +9,7 @@ from scipy.stats import chi2_contingency
 
 from selbench.strategies import BatchLosses, UsageError, load
 
-from . import _laws
-from ._inputs import begun, make
-from .test_laws import BEGUN
-from .test_laws import test_flops as check_flops
-from .test_no_sync import fake_select
+from ._inputs import CLASSES, begun, make
 
 
 def gradients(losses: BatchLosses) -> np.ndarray:
@@ -98,29 +94,17 @@ def test_broken_features_and_probabilities_spoil_no_other_candidate():
         assert sorted(picks) == [0, 2]
 
 
-OTHER = [{"draw": "greedy"}, {"rounds": 3}]
-
-
-@pytest.mark.parametrize("options", OTHER, ids=str)
-@pytest.mark.parametrize("law", BEGUN, ids=lambda law: law.__name__)
-def test_law_away_from_the_default(law, options):
-    law(lambda: begun("divbs", options))
-
-
-def test_greedy_is_equivariant():
-    """While the mean gradient is not spent: the rest is random."""
-    _laws.equivariant(lambda: begun("divbs", {"draw": "greedy", "rounds": 4}))
-
-
-@pytest.mark.parametrize("options", OTHER, ids=str)
-def test_cost_and_waiting_away_from_the_default(options):
-    check_flops(("divbs", options))
-    assert fake_select(load("divbs", **options)).shape == (12,)
-
-
 @pytest.mark.parametrize(
     ("options", "message"), [({"draw": "greed"}, "did you mean 'greedy'"), ({"rounds": 0}, "rounds is 0")]
 )
 def test_wrong_parameters_are_refused(options, message):
     with pytest.raises(UsageError, match=message):
         load("divbs", **options)
+
+
+def test_of_its_cost_the_classes_are_known_before_the_first_pick_and_the_width_after_it():
+    rule = begun("divbs", {})
+    unknown, before = load("divbs").flops(64, 0, 32), rule.flops(64, 0, 32)
+    rule.select(*make(64), 0.5)
+    assert before - unknown == 2 * 64**2 * CLASSES
+    assert rule.flops(64, 0, 32) - before == 2 * 64**2 * 5  # the width of the learner's features there

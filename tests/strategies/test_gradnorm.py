@@ -11,8 +11,6 @@ from torch.nn import functional
 from selbench.strategies import BatchLosses, UsageError, load
 
 from ._inputs import begun
-from .test_laws import BEGUN
-from .test_laws import test_flops as check_flops
 from .test_no_sync import fake_select
 
 
@@ -84,17 +82,15 @@ def test_a_wrong_bound_is_refused():
         load("gradnorm", bound="last")
 
 
-@pytest.mark.parametrize("law", BEGUN, ids=lambda law: law.__name__)
-def test_law_of_the_last_layer(law):
-    law(lambda: begun("gradnorm", {"bound": "last-layer"}))
-
-
-def test_cost_of_the_last_layer():
-    check_flops(("gradnorm", {"bound": "last-layer"}))
-
-
 @pytest.mark.parametrize("bound", ["logits", "last-layer"])
 def test_the_device_is_not_waited_for(bound):
     seen = fake_select(load("gradnorm", bound=bound))
     assert seen.indices.shape == seen.weights.shape == (12,)
     assert seen.indices.device.type == seen.weights.device.type == "cuda"
+
+
+def test_the_cost_is_known_before_the_first_pick():
+    rule = begun("gradnorm", {})
+    before = rule.flops(64, 0, 32)
+    rule.select(*make(64), 0.5)
+    assert before == rule.flops(64, 0, 32) > load("gradnorm").flops(64, 0, 32)

@@ -13,7 +13,6 @@ from scipy.spatial.distance import cdist, pdist, squareform
 
 from selbench.strategies import UsageError, load
 
-from . import _laws
 from ._inputs import begun, make
 
 
@@ -98,11 +97,6 @@ def test_the_random_start_is_fair():
     for _ in range(400):
         counts[int(strategy.select(feats, torch.zeros(20), 0.25)[0])] += 1
     assert abs(counts - 20).max() < 5 * 20**0.5
-
-
-@pytest.mark.parametrize("start", ["central", "outlier"])
-def test_a_start_from_the_data_moves_with_the_data(start):
-    _laws.equivariant(lambda: begun("k-center", {"start": start}))
 
 
 def test_broken_rows_are_zero_rows():

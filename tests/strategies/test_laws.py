@@ -1,66 +1,67 @@
-"""Every law, for every registered strategy and every option of it."""
+"""Every law of the conformance kit, for every registered strategy and every option of it; and what is asked beyond."""
 
 from __future__ import annotations
 
 import inspect
 
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from selbench.harness.flops import count_selection
-from selbench.strategies import UsageError, load
+from selbench.strategies import Selection, UsageError, load
 from selbench.strategies.registry import registry
+from selbench.strategies.testing import Subject, parametrize_with_checks
 
-from . import _laws
-from ._inputs import BUILTIN, DETERMINISTIC, OPTIONS, VARIANTS, begun, label, make
-
-BEGUN = [
-    _laws.count_range_unique,
-    _laws.large_batch,
-    _laws.ratio_one_keeps_all,
-    _laws.odd_losses,
-    _laws.odd_features,
-    _laws.inputs_untouched,
-    _laws.global_randomness_untouched,
-    _laws.same_stream_same_picks,
-    _laws.needs_are_truthful,
-    _laws.needs_are_used,
-    _laws.state_round_trips,
-]
+from ._inputs import BUILTIN, OPTIONS, VARIANTS, begun, label, make
 
 each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=label)
 
 
-@each_variant
-@pytest.mark.parametrize("law", BEGUN, ids=lambda law: law.__name__)
-def test_law(law, variant):
-    law(lambda: begun(*variant))
+@parametrize_with_checks(
+    [load(name, **options) for name, options in VARIANTS], count=lambda call: count_selection(call).flops
+)
+def test_law(check):
+    check()
 
 
 @each_variant
-@pytest.mark.parametrize("law", [_laws.works_without_begin, _laws.repr_round_trips], ids=lambda law: law.__name__)
-def test_law_without_begin(law, variant):
-    law(lambda: load(variant[0], **variant[1]))
+def test_any_size_and_ratio(variant):
+    subject = Subject.of(variant[0], variant[1])
+
+    @settings(max_examples=10, deadline=None, derandomize=True, database=None)
+    @given(st.integers(1, 70), st.floats(0.01, 1.0), st.integers(0, 9))
+    def law(size: int, ratio: float, seed: int) -> None:
+        at = subject.scene(size, seed=seed)
+        picks = subject.fresh_picks(at, ratio).listed()
+        assert len(picks) == (subject.kept(at, ratio) if subject.traits.exact_count else len(picks)) > 0
+        assert len(set(picks)) == len(picks) and set(picks) <= set(range(size))
+
+    law()
+
+
+@each_variant
+def test_without_begin_two_fresh_instances_agree(variant):
+    """As in a notebook."""
+    batch = make(40)
+    picks = [load(variant[0], **variant[1]).select(*batch, 0.4) for _ in range(2)]
+    first, second = (one.indices if isinstance(one, Selection) else one for one in picks)
+    assert torch.equal(first, second)
 
 
 @each_variant
 def test_features_of_either_sign(variant):
+    """Picks, or a refusal that names the way out."""
     name, options = variant
+    feats, losses = make(40)
+    losses = type(losses)(**{**losses.signals(), "learner_features": feats - 0.5})
     if options.get("negative") != "refuse":
-        return _laws.signed_features(lambda: begun(name, options))
+        picks = begun(name, options).select(feats - 0.5, losses, 0.5)
+        assert len(picks.indices if isinstance(picks, Selection) else picks)
+        return
     with pytest.raises(UsageError, match="negative='shift'"):
-        _laws.signed_features(lambda: load(name, **options))
-
-
-@pytest.mark.parametrize(
-    "variant", [v for v in VARIANTS if v[0] in DETERMINISTIC and v[1].get("keep") != "random"], ids=label
-)
-def test_equivariance(variant):
-    _laws.equivariant(lambda: begun(*variant))
-
-
-@each_variant
-def test_flops(variant):
-    _laws.flops_are_honest(lambda: begun(*variant), lambda call: count_selection(call).flops)
+        load(name, **options).select(feats - 0.5, losses, 0.5)
 
 
 @each_variant

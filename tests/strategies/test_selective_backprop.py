@@ -12,9 +12,7 @@ from scipy.stats import chisquare, percentileofscore
 from selbench.harness.flops import count_selection
 from selbench.strategies import UsageError, keep_count, load
 
-from . import _laws
-from ._inputs import begun, make
-from .test_laws import BEGUN
+from ._inputs import begun, make, pool
 from .test_no_sync import fake_select
 
 NAME = "selective-backprop"
@@ -65,7 +63,7 @@ def test_losses_that_are_not_finite():
 def test_begin_forgets():
     rule = begun(NAME, {})
     rule.percentiles(torch.zeros(50))
-    rule.begin(_laws.pool())
+    rule.begin(pool())
     assert rule.percentiles(torch.tensor([5.0, 6.0])).tolist() == [0.5, 1.0]
 
 
@@ -76,15 +74,6 @@ def test_a_state_handed_out_does_not_move():
     before = state["past"].clone()
     rule.select(*make(6, seed=1), 0.5)
     assert torch.equal(state["past"], before)
-
-
-OTHER = [{"beta": 2.0}, {"history": 32}]
-
-
-@pytest.mark.parametrize("options", OTHER, ids=str)
-@pytest.mark.parametrize("law", BEGUN, ids=lambda law: law.__name__)
-def test_law_away_from_the_default(law, options):
-    law(lambda: begun(NAME, options))
 
 
 @pytest.mark.parametrize("history", [16, 5000])

@@ -9,10 +9,7 @@ from scipy.stats import entropy
 
 from selbench.strategies import BatchLosses, UsageError, load
 
-from . import _laws
-from ._inputs import begun, make
-from .test_laws import BEGUN
-from .test_laws import test_flops as check_flops
+from ._inputs import make
 
 PROBS = torch.tensor([[0.5, 0.5, 0.0], [0.4, 0.3, 0.3], [0.9, 0.1, 0.0], [0.6, 0.2, 0.2]])
 
@@ -55,12 +52,9 @@ def test_a_wrong_score_is_refused():
         load("uncertainty", score="entropi")
 
 
-@pytest.mark.parametrize("score", ["least-confidence", "entropy"])
-@pytest.mark.parametrize("law", [*BEGUN, _laws.equivariant], ids=lambda law: law.__name__)
-def test_law_away_from_the_default(law, score):
-    law(lambda: begun("uncertainty", {"score": score}))
-
-
-@pytest.mark.parametrize("score", ["least-confidence", "entropy"])
-def test_cost_away_from_the_default(score):
-    check_flops(("uncertainty", {"score": score}))
+@pytest.mark.parametrize("score", ["margin", "least-confidence", "entropy"])
+def test_the_cost_is_known_before_the_first_pick(score):
+    rule = begun("uncertainty", {"score": score})
+    before = rule.flops(64, 0, 32)
+    rule.select(*make(64), 0.5)
+    assert before == rule.flops(64, 0, 32) > load("uncertainty", score=score).flops(64, 0, 32)

@@ -8,8 +8,8 @@ import torch
 from selbench.harness.flops import count_selection
 from selbench.strategies import BatchLosses, UsageError, load
 from selbench.strategies.interface import Traits
+from selbench.strategies.testing import parametrize_with_checks
 
-from . import _laws
 from ._doubles import register
 from ._inputs import begun, make, pool
 
@@ -24,29 +24,9 @@ NESTED = [
 each_wrapper = pytest.mark.parametrize("name", NAMES)
 
 
-@pytest.mark.parametrize("variant", NESTED, ids=lambda v: v[0])
-@pytest.mark.parametrize(
-    "law",
-    [
-        _laws.count_range_unique,
-        _laws.ratio_one_keeps_all,
-        _laws.odd_losses,
-        _laws.inputs_untouched,
-        _laws.same_stream_same_picks,
-        _laws.needs_are_truthful,
-        _laws.needs_are_used,
-        _laws.state_round_trips,
-    ],
-    ids=lambda law: law.__name__,
-)
-def test_laws_hold_when_nested(law, variant):
-    law(lambda: begun(*variant))
-
-
-@pytest.mark.parametrize("variant", NESTED, ids=lambda v: v[0])
-def test_nested_reprs_and_costs(variant):
-    _laws.repr_round_trips(lambda: load(variant[0], **variant[1]))
-    _laws.flops_are_honest(lambda: begun(*variant), lambda call: count_selection(call).flops)
+@parametrize_with_checks([load(name, **options) for name, options in NESTED], count=lambda c: count_selection(c).flops)
+def test_laws_hold_when_nested(check):
+    check()
 
 
 @each_wrapper
