@@ -90,7 +90,7 @@ class Registry:
                 f"{type(error).__name__}: {error}"
             ) from error
 
-    def load(self, name: str, **hyper_parameters: Any) -> Any:
+    def load(self, name: str, /, **hyper_parameters: Any) -> Any:
         """An instance of ``name`` with these hyper-parameters.
 
         Raises
