@@ -68,12 +68,13 @@ def measure(worker: Worker, task: Task) -> Rate:
     trainer = prepare(worker, task, metered=False)
     trainer.clock.settle()
     begin = trainer.ledger.total("seconds")
-    sizes = pacer_of(worker.matrix, arm, len(trainer.samples)).every_size()
-    first = Step(0, 0, *sizes[0], 0.0)
+    pacer = pacer_of(worker.matrix, arm, len(trainer.samples))
+    first = Step(0, 0, *pacer.sizes(0.0), 0.0)
+    sizes = {trainer.priced_as(Step(0, 0, *size, 0.0)) for size in pacer.every_size()}
     selection = _median(trainer, lambda: trainer.select_pool(first, 0)) if trainer.selector.cuts_pool else 0.0
     return Rate(
         name=name_of(arm),
-        steps=[[size, keep, _step_seconds(trainer, Step(0, 0, size, keep, 0.0))] for size, keep in sizes],
+        steps=[[size, keep, _step_seconds(trainer, Step(0, 0, size, keep, 0.0))] for size, keep in sorted(sizes)],
         begin=begin,
         selection=selection,
         artefacts=sum(ledger.total("seconds") for ledger in ledgers),
@@ -84,7 +85,7 @@ def _step_seconds(trainer: Trainer, step: Step) -> float:
     order = permutation(len(trainer.samples), trainer.seed, "order", 0)
     source: Candidates | Chosen = Candidates(order, trainer.device)
     if trainer.selector.cuts_pool:
-        source = Chosen(order, trainer.select_pool(step, 0), trainer.selector.traits.exact_count, step.size)
+        source = Chosen(order, trainer.select_pool(step, 0))
     return _median(trainer, lambda: trainer.step(step, source, 0))
 
 

@@ -38,25 +38,17 @@ class Chosen:
         A permutation of the pool.
     subset : Tensor ``[m]`` int64
         Ids kept for this epoch, on the run's device.
-    exact : bool
-        Whether their number is what the schedule asked for.
-    size : int
-        Candidates B that a step stands for.
     """
 
-    def __init__(self, order: Tensor, subset: Tensor, exact: bool, size: int) -> None:
+    def __init__(self, order: Tensor, subset: Tensor) -> None:
         chosen = torch.zeros(len(order), dtype=torch.bool, device=subset.device).index_fill_(0, subset, True)
         order = order.to(subset.device)
         self.order = order[chosen[order]]  # waits for the device, which is allowed between epochs
-        self.exact = exact
-        self.steps = max(1, len(order) // size)
         self.taken = 0
 
     def take(self, step: Step) -> tuple[Tensor, None, int]:
         """Ids ``[k]`` of the step's sub-batch, nothing for the host, and k."""
-        # Where the count depends on the data, a pass still has its number of steps.
-        keep = step.keep if self.exact else max(1, len(self.order) // self.steps)
-        if self.taken + keep > len(self.order):  # cadence run, where rounding leaves the subset a step short
+        if self.taken + step.keep > len(self.order):  # cadence run, where rounding leaves the subset a step short
             self.taken = 0
-        self.taken += keep
-        return self.order[self.taken - keep : self.taken], None, keep
+        self.taken += step.keep
+        return self.order[self.taken - step.keep : self.taken], None, step.keep

@@ -9,36 +9,12 @@ from typing import Literal
 from ..strategies import UsageError, keep_count
 from .matching import Scaled, matched
 from .schedules import BudgetMatched, Fixed, Replay, Schedule, Stepwise
+from .walk import FEWEST, Replayed, Step, Walk
 
 Batching = Literal["fixed-candidates", "fixed-trained"]
 
 AS_WRITTEN = (Fixed, Stepwise, Replay, Scaled)
 """Schedules of few ratios: they are not rounded to buckets."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One optimizer step.
-
-    Parameters
-    ----------
-    epoch : int
-        Which pass over the pool.
-    start : int
-        Where the candidates begin in the epoch's order.
-    size : int
-        Candidates B.
-    keep : int
-        Sub-batch size k.
-    progress : float
-        Share of the budget spent before this step.
-    """
-
-    epoch: int
-    start: int
-    size: int
-    keep: int
-    progress: float
 
 
 @dataclass(frozen=True)
@@ -57,7 +33,7 @@ class Pacer:
     schedule : Schedule
         The keep ratio; a :class:`selbench.harness.schedules.BudgetMatched` is fitted to the steps.
     passes, steps, cost : float or None, int or None, float or None
-        The budget: exactly one of the three. A cost is in the unit of the meter that :meth:`paced` is given.
+        The budget: exactly one of the three. A cost is in the unit of the meter that :meth:`walk` is given.
     buckets : int
         A moving ratio is rounded to multiples of 1/buckets, so that few sub-batch sizes occur.
     hold : bool
@@ -87,10 +63,10 @@ class Pacer:
                 f"{self.pool} images: make batch smaller or the ratio larger"
             )
 
-        if self.batching == "fixed-candidates" and keep_count(self.lowest(), self.batch) < 2:
+        if self.batching == "fixed-candidates" and keep_count(self.lowest(), self.batch) < FEWEST:
             raise UsageError(
                 f"batch = {self.batch} at a keep ratio of {self.lowest():g} trains on one image a step, where batch "
-                "normalisation needs at least 2: make batch or the ratio larger"
+                f"normalisation needs at least {FEWEST}: make batch or the ratio larger"
             )
 
     def lowest(self) -> float:
@@ -126,70 +102,22 @@ class Pacer:
             return self.batch, keep_count(ratio, self.batch)
         return max(self.batch, round(self.batch / ratio)), self.batch
 
-    def paced(self, spent: Callable[[], float]) -> Iterator[Step]:
+    @property
+    def candidates(self) -> float | None:
+        """All that come in a budget in passes; None for other budgets."""
+        if self.passes is None:
+            return None
+        if self.batching == "fixed-trained":
+            return self.passes * self.pool
+        return self.batch * max(1, round(self.passes * (self.pool // self.batch)))
+
+    def walk(self, spent: Callable[[], float]) -> Walk:
         """The steps of a run; ``spent`` says what it has cost so far, and is asked where the budget is a cost."""
-        return iter(self) if self.cost is None else self._by_cost(self.cost, spent)
+        return Walk(self, spent)
 
     def __iter__(self) -> Iterator[Step]:
         assert self.cost is None, "a budget in cost needs a meter"
-        if self.steps is None and self.batching == "fixed-candidates":
-            assert self.passes is not None
-            yield from self._by_steps(max(1, round(self.passes * (self.pool // self.batch))))
-        elif self.steps is not None:
-            yield from self._by_steps(self.steps)
-        else:
-            yield from self._by_candidates()
-
-    def _by_steps(self, total: int) -> Iterator[Step]:
-        epoch = start = 0
-        size, keep = self.sizes(0.0)
-        for step in range(total):
-            if not self.hold or start == 0:
-                size, keep = self.sizes(step / total)
-            if start + size > self.pool:
-                epoch, start = epoch + 1, 0
-                size, keep = self.sizes(step / total)
-            yield Step(epoch, start, size, keep, step / total)
-            start += size
-
-    def _by_candidates(self) -> Iterator[Step]:
-        assert self.passes is not None
-        total = self.passes * self.pool
-        spent = epoch = start = 0
-        size, keep = self.sizes(0.0)
-        while True:
-            if not self.hold or start == 0:
-                size, keep = self.sizes(spent / total)
-            if start + size > self.pool:
-                epoch, start = epoch + 1, 0
-                size, keep = self.sizes(spent / total)
-            if spent and spent + size > total:
-                return
-            yield Step(epoch, start, size, keep, spent / total)
-            start += size
-            spent += size
-
-    def _by_cost(self, total: float, spent: Callable[[], float]) -> Iterator[Step]:
-        """Steps while the budget lasts: one that would overrun it, at the price of its like, is not begun."""
-        prices: dict[tuple[int, int], float] = {}
-        epoch = start = 0
-        size, keep = self.sizes(0.0)
-        while True:
-            before = spent()
-            progress = before / total
-            if not self.hold or start == 0:
-                size, keep = self.sizes(min(progress, 1.0))
-            if start + size > self.pool:
-                epoch, start = epoch + 1, 0
-                size, keep = self.sizes(min(progress, 1.0))
-            # A size not seen yet is cheaper than nothing known: it may overrun by one step.
-            if progress >= 1 or (prices and before + prices.get((size, keep), 0.0) > total):
-                return
-            yield Step(epoch, start, size, keep, progress)
-            start += size
-            price = spent() - before
-            # A step that began an epoch may have paid for a selection of the whole pool: the least is its own price.
-            prices[size, keep] = min(price, prices.get((size, keep), price))
+        return iter(Walk(self, float))
 
 
 @dataclass(frozen=True)
@@ -207,9 +135,9 @@ class Recorded:
     pool: int
     pace: Sequence[Sequence[float]]
 
-    def paced(self, spent: Callable[[], float]) -> Iterator[Step]:
+    def walk(self, spent: Callable[[], float]) -> Replayed:
         """The recorded steps, whatever they cost here."""
-        return iter(self)
+        return Replayed(iter(self))
 
     def __iter__(self) -> Iterator[Step]:
         epoch = start = 0

@@ -59,6 +59,11 @@ class Selector:
         return self.active and self.traits.cadence != "batch"
 
     @property
+    def deals(self) -> bool:
+        """Whether the rule decides how many images of the pool it keeps, which are dealt out in whole batches."""
+        return self.cuts_pool and not self.traits.exact_count
+
+    @property
     def scores_learner(self) -> bool:
         """Whether each candidate batch costs a forward pass of the learner."""
         return self.at("batch") and bool(self.traits.needs & LEARNER_SIGNALS)

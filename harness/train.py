@@ -120,7 +120,7 @@ class Trainer:
         counting = learner.build(shape[0], augment.resolution, samples.classes, None)
         self.unit_forward, self.unit_train = forward_flops(counting, shape), train_flops(counting, shape)
         self.selections = 0  # of the whole pool
-        self.done: Counter[tuple[int, int]] = Counter()  # steps by the (B, k) that was scheduled
+        self.done: Counter[tuple[int, int]] = Counter()  # steps by what they are priced as
         self._weights: Tensor | None = None
         if pool is not None:
             self.selector.begin(pool)
@@ -132,8 +132,8 @@ class Trainer:
     def run(self, on_epoch: Callable[[Trainer, Step, bool], None] | None = None) -> None:
         """Train to the budget's end; ``on_epoch`` hears of each epoch's last step, and whether training has ended."""
         self.model.train()
-        steps = iter(self.pacer.paced(self.spent))
-        step = next(steps, None)
+        walk = self.pacer.walk(self.spent)
+        step = walk.next()
         assert step is not None
         subset = self.select_pool(step, 0) if self.selector.at("run") else None
         count = 0
@@ -142,13 +142,13 @@ class Trainer:
             order = permutation(len(self.samples), self.seed, "order", epoch)
             if self.selector.at("epoch"):
                 subset = self.select_pool(step, count)
-            source: Candidates | Chosen = Candidates(order, self.device)
-            if subset is not None:
-                source = Chosen(order, subset, self.selector.traits.exact_count, step.size)
+            if subset is not None and self.selector.deals:
+                step = walk.deal(len(subset))
+            source: Candidates | Chosen = Candidates(order, self.device) if subset is None else Chosen(order, subset)
             while step is not None and step.epoch == epoch:
                 self.step(step, source, count)
                 count += 1
-                last, step = step, next(steps, None)
+                last, step = step, walk.next()
             self.clock.settle()
             self.selector.guard.judge()
             if on_epoch is not None:
@@ -171,7 +171,13 @@ class Trainer:
             views = self._views(ids, step.epoch)
         self._learn(step, ids, views, weights, count)
         self.tally.note(ids, step)
-        self.done[step.size, step.keep] += 1
+        self.done[self.priced_as(step)] += 1
+
+    def priced_as(self, step: Step) -> tuple[int, int]:
+        """The (B, k) that stands for the cost of ``step``: where whole batches are dealt, one that trains on all."""
+        if self.selector.deals and isinstance(self.pacer, Pacer):
+            return self.pacer.batch, self.pacer.batch
+        return step.size, step.keep
 
     def _views(self, ids: Tensor, epoch: int) -> Tensor:
         with self.clock.phase("data"):

@@ -21,11 +21,10 @@ class InfoBatch(Strategy):
     probability: a fixed ratio of 0.5 with ``anneal`` 0.875 is the published setting. What is kept of the whole
     pool is 1 - (1 - ratio)·m/n, the realised mean ratio of the record.
     Cost: no scoring pass; n log2 n before each epoch.
-    Ours: a pass keeps its number of steps and they shrink, where the authors keep the batch and drop steps. The raw
-    weights make a step's gradient larger by n over the number kept in both, so that a pass here moves the learner
-    further by as much: compare it at a learning rate of its own. Also ours: plain training losses in place of
-    label-smoothed ones; a sample never seen or whose loss is not a number is not pruned and left out of the mean, so
-    that the first epoch is whole.
+    Steps: batches keep their size and a pass has fewer of them, as published: a pass that keeps 60 % has 60 % of the
+    steps. What makes no whole batch is left out of the pass, as it is for every rule.
+    Ours: plain training losses in place of label-smoothed ones; a sample never seen or whose loss is not a number is
+    not pruned and left out of the mean, so that the first epoch is whole.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selbench.harness.guard import StrategyFault
 from selbench.harness.pacing import Pacer, Recorded, Step
 from selbench.harness.schedules import Cosine, Fixed, Linear, Replay, Sigmoid, Stepwise
 from selbench.harness.tally import Tally
@@ -111,7 +112,7 @@ def test_a_budget_in_cost_is_spent_and_not_overrun_by_more_than_a_step(pacer, pa
     paced = replace(pacer, passes=None, steps=None, cost=total)
     paid: list[float] = []
     steps: list[Step] = []
-    for step in paced.paced(lambda: math.fsum(paid)):
+    for step in paced.walk(lambda: math.fsum(paid)):
         assert step.progress == math.fsum(paid) / total < 1 and step.start + step.size <= pacer.pool
         begins = not steps or step.epoch != steps[-1].epoch
         paid.append(step.keep + 0.25 * step.size + (extra if begins else 0.0))
@@ -124,6 +125,80 @@ def test_a_budget_in_cost_is_spent_and_not_overrun_by_more_than_a_step(pacer, pa
     if pacer.hold:
         for _, group in itertools.groupby(steps, key=lambda s: s.epoch):
             assert len({(s.size, s.keep) for s in group}) == 1
+
+
+def dealt(pacer, kept, spent=float):
+    """The steps of a run whose rule keeps ``kept[epoch]`` of the pool, over and over."""
+    walk, steps = pacer.walk(spent), []
+    while (step := walk.next()) is not None:
+        if step.start == 0:
+            step = walk.deal(kept[step.epoch % len(kept)])
+        steps.append(step)
+    return steps
+
+
+@given(pacers(), st.lists(st.integers(2, 400), min_size=1, max_size=4))
+def test_what_a_rule_decides_to_keep_is_dealt_in_whole_batches(pacer, kept):
+    steps = dealt(pacer, kept)
+    batch, whole = pacer.batch, pacer.pool // pacer.batch * pacer.batch
+    progress = [s.progress for s in steps]
+    assert progress[0] == 0 and progress == sorted(set(progress)) and progress[-1] < 1
+    for epoch, group in itertools.groupby(steps, key=lambda s: s.epoch):
+        passed, m = list(group), kept[epoch % len(kept)]
+        assert [s.start for s in passed] == list(itertools.accumulate([0] + [s.size for s in passed[:-1]]))
+        assert all(s.keep <= s.size for s in passed) and sum(s.size for s in passed) <= pacer.pool
+        assert sum(s.keep for s in passed) <= m
+        if steps[-1].epoch > epoch:
+            assert sum(s.size for s in passed) == whole and len(passed) == max(1, m // batch)
+            assert {s.keep for s in passed} == {min(batch, m)}
+            assert max(s.size for s in passed) - min(s.size for s in passed) <= 1
+    if pacer.steps is not None:
+        assert len(steps) == pacer.steps
+    elif pacer.batching == "fixed-candidates":
+        assert sum(s.size for s in steps) == pacer.batch * max(1, round(pacer.passes * (pacer.pool // pacer.batch)))
+
+
+@given(pacers(), st.lists(st.integers(2, 400), min_size=1, max_size=4))
+def test_dealt_steps_are_replayed_for_the_twin(pacer, kept):
+    tally, steps = Tally(pacer.pool, torch.device("cpu")), dealt(pacer, kept)
+    for step in steps:
+        tally.note(torch.arange(step.keep), step)
+    again = list(Recorded(pacer.pool, tally.pace))
+    assert [(s.epoch, s.start, s.size, s.keep) for s in again] == [(s.epoch, s.start, s.size, s.keep) for s in steps]
+    assert [s.progress for s in again] == pytest.approx([s.progress for s in steps], abs=1e-9)
+
+
+def test_a_pass_that_keeps_60_percent_has_60_percent_of_the_steps():
+    steps = dealt(Pacer(650, 32, "fixed-candidates", Fixed(0.5), passes=3, hold=True), [390, 650, 31])
+    assert [s.epoch for s in steps] == [0] * 12 + [1] * 20 + [2]
+    assert [s.keep for s in steps] == [32] * 32 + [31]
+    assert [s.size for s in steps] == [54] * 4 + [53] * 8 + [32] * 20 + [640]
+    assert steps[12].progress == 1 / 3 and steps[32].progress == 2 / 3
+
+
+def test_everything_kept_is_paced_as_training_on_everything():
+    pacer = Pacer(650, 32, "fixed-candidates", Fixed(1.0), passes=2.5, hold=True)
+    assert dealt(pacer, [650]) == list(pacer)
+
+
+@given(st.lists(st.integers(33, 400), min_size=1, max_size=4), st.floats(20.0, 3000.0))
+def test_dealt_steps_spend_a_budget_in_cost(kept, total):
+    """A step costs what it trains on; a pass, 7 for its selection."""
+    paid: list[float] = []
+    pacer = Pacer(400, 32, "fixed-candidates", Fixed(0.5), cost=total, hold=True)
+    walk = pacer.walk(lambda: math.fsum(paid))
+    while (step := walk.next()) is not None:
+        step = walk.deal(kept[step.epoch % len(kept)]) if step.start == 0 else step
+        paid.append(step.keep + (7 if step.start == 0 else 0))
+    assert total - 39 < math.fsum(paid) <= max(39, total + 7)
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_fewer_images_than_batch_normalisation_needs_are_a_fault_of_the_rule(kept):
+    walk = Pacer(100, 32, "fixed-candidates", Fixed(0.5), passes=1).walk(float)
+    walk.next()
+    with pytest.raises(StrategyFault, match=f"kept {kept} of 100 images.*at least 2"):
+        walk.deal(kept)
 
 
 def test_ratios_written_one_by_one_are_not_bucketed():

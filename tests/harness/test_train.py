@@ -8,6 +8,7 @@ import torch
 from selbench.harness.augment import Augment
 from selbench.harness.guard import StrategyFault
 from selbench.harness.learners import ResNet18
+from selbench.harness.optim import one_cycle
 from selbench.harness.pacing import Pacer
 from selbench.harness.schedules import Fixed
 from selbench.harness.train import Recipe, Samples, Trainer
@@ -232,19 +233,50 @@ def test_cadence_run_trains_on_one_subset():
 
 
 class Odd:
-    """Keeps a number of its own."""
+    """Keeps numbers of its own."""
 
     cadence = "epoch"
     exact_count = False
 
+    def __init__(self, *kept):
+        self.kept = kept
+
     def select(self, feats, losses, ratio):
-        return torch.arange(31 if losses.epoch else N)
+        return torch.arange(self.kept[losses.epoch])
 
 
-def test_a_count_that_depends_on_the_data_sets_the_size_of_the_steps():
-    run = trainer(Odd(), 0.5, passes=2.0, hold=True)
+def test_a_count_that_depends_on_the_data_sets_the_number_of_steps():
+    run = trainer(Odd(N, 70, 31), 0.5, passes=3.0, hold=True)
+    rates = []
+    step = run.step
+    run.step = lambda *given: (step(*given), rates.append(run.optimizer.param_groups[0]["lr"]))
     run.run()
-    assert run.tally.counts == [[32, 3], [10, 3]]
+    assert run.tally.counts == [[32, 5], [31, 1]]
+    assert run.tally.candidates == 3 * N and run.ledger.phases["train"].samples == 5 * 32 + 31
+    wanted = [one_cycle(p, 0.05, 0.2) for p in (0, 1 / 9, 2 / 9, 1 / 3, 1 / 2, 2 / 3)]
+    assert rates == pytest.approx(wanted)
+    assert run.done == {(32, 32): 6}
+    # No image is trained on twice in a pass, and only those kept.
+    assert run.tally.picks.max() <= 3 and (run.tally.picks[70:] == 1).all()
+
+
+class Once(Odd):
+    """The same, before training."""
+
+    cadence = "run"
+
+
+def test_a_subset_of_its_own_size_is_dealt_in_whole_batches_at_every_pass():
+    run = trainer(Once(70), 0.5, passes=4.0)
+    run.run()
+    picks = run.tally.picks
+    assert run.tally.counts == [[32, 8]] and run.tally.candidates == 4 * N
+    assert (picks[70:] == 0).all() and picks[:70].max() <= 4 and picks.sum() == 8 * 32
+
+
+def test_one_image_kept_is_a_fault():
+    with pytest.raises(StrategyFault, match="kept 1 of 96 images"):
+        trainer(Odd(N, 1), 0.5, passes=2.0, hold=True).run()
 
 
 def test_a_faulty_rule_fails_the_run():

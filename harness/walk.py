@@ -1,0 +1,188 @@
+"""A run's way through its steps: each is asked for when it is wanted, since it may depend on what came before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .guard import StrategyFault
+
+if TYPE_CHECKING:
+    from .pacing import Pacer
+
+FEWEST = 2
+"""Images in a batch: batch normalisation has no variance of one."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimizer step.
+
+    Parameters
+    ----------
+    epoch : int
+        Which pass over the pool.
+    start : int
+        Where the candidates begin in the epoch's order.
+    size : int
+        Candidates B.
+    keep : int
+        Sub-batch size k.
+    progress : float
+        Share of the budget spent before this step.
+    """
+
+    epoch: int
+    start: int
+    size: int
+    keep: int
+    progress: float
+
+
+class Walk:
+    """The steps of a :class:`selbench.harness.pacing.Pacer`, one after another.
+
+    Parameters
+    ----------
+    pacer : Pacer
+        Budget and ratios.
+    spent : callable
+        What the run has cost so far; asked where the budget is a cost.
+
+    Attributes
+    ----------
+    epoch, start, steps, candidates : int
+        Passes begun before this one, candidates of this one, and steps and candidates of the run, all before the
+        current step.
+    """
+
+    def __init__(self, pacer: Pacer, spent: Callable[[], float]) -> None:
+        self.pacer, self.spent = pacer, spent
+        self.epoch = self.start = self.steps = self.candidates = 0
+        self._current: Step | None = None
+        self._held = (0, 0)
+        self._dealt: list[tuple[int, int]] = []
+        self._deals = False
+        self._before = 0.0
+        self._prices: dict[tuple[int, int], float] = {}
+
+    def __iter__(self) -> Iterator[Step]:
+        while (step := self.next()) is not None:
+            yield step
+
+    def next(self) -> Step | None:
+        """The next step, or None where the budget is spent."""
+        self._advance()
+        progress = self._progress()
+        if progress >= 1:
+            return None
+        size, keep = self._sizes(progress)
+        if self._overruns(size, keep):
+            return None
+        self._current = Step(self.epoch, self.start, size, keep, progress)
+        return self._current
+
+    def deal(self, kept: int) -> Step:
+        """The current step, which begins a pass, as the first of as many whole batches as ``kept`` images make.
+
+        The pass still stands for all its candidates, which its steps share out evenly. Images that make no whole
+        batch are left out, as those are that make no whole candidate batch: others at each pass, by its order.
+        Fewer images than one batch make a step of their own.
+
+        Raises
+        ------
+        StrategyFault
+            For fewer than 2 images.
+        """
+        step, pacer = self._current, self.pacer
+        assert step is not None and not step.start
+        if kept < FEWEST:
+            raise StrategyFault(
+                "count", f"select kept {kept} of {pacer.pool} images, where batch normalisation needs at least {FEWEST}"
+            )
+        whole = pacer.pool // pacer.batch * pacer.batch
+        candidates = whole if pacer.candidates is None else int(min(whole, pacer.candidates - self.candidates))
+        part = max(FEWEST, kept * candidates // whole)
+        steps = max(1, part // pacer.batch)
+        each, more = divmod(candidates, steps)
+        keep = min(pacer.batch, part)
+        self._dealt = [(each + 1, keep)] * more + [(each, keep)] * (steps - more)
+        self._deals = True
+        self._current = Step(step.epoch, 0, *self._dealt.pop(0), step.progress)
+        return self._current
+
+    def _advance(self) -> None:
+        step = self._current
+        if step is None:
+            return
+        self.start += step.size
+        self.candidates += step.size
+        self.steps += 1
+        if self.pacer.cost is not None:
+            key, price = self._key(step.size, step.keep), self.spent() - self._before
+            # A step that began an epoch may have paid for a selection of the whole pool: the least is its own price.
+            self._prices[key] = min(price, self._prices.get(key, price))
+
+    def _progress(self) -> float:
+        pacer = self.pacer
+        if pacer.steps is not None:
+            return self.steps / pacer.steps
+        if pacer.cost is not None:
+            self._before = self.spent()
+            return self._before / pacer.cost
+        assert pacer.candidates is not None
+        return self.candidates / pacer.candidates
+
+    def _sizes(self, progress: float) -> tuple[int, int]:
+        """Of the next step, for which a new pass is begun where the old one has no room."""
+        if self._dealt:
+            return self._dealt.pop(0)
+        if self._deals:
+            self._turn()
+        if not self.pacer.hold or self.start == 0:
+            self._held = self.pacer.sizes(progress)
+        if self.start + self._held[0] > self.pacer.pool:
+            self._turn()
+            self._held = self.pacer.sizes(progress)
+        return self._held
+
+    def _turn(self) -> None:
+        self.epoch, self.start = self.epoch + 1, 0
+
+    def _overruns(self, size: int, keep: int) -> bool:
+        """Whether a step would end beyond the budget; the first never does."""
+        pacer = self.pacer
+        if pacer.candidates is not None:
+            return self.candidates > 0 and self.candidates + size > pacer.candidates
+        if pacer.cost is not None:
+            # A size not seen yet is cheaper than nothing known: it may overrun by one step.
+            return bool(self._prices) and self._before + self._prices.get(self._key(size, keep), 0.0) > pacer.cost
+        return False
+
+    def _key(self, size: int, keep: int) -> tuple[int, int]:
+        """What a step's price is noted under; all that are dealt train on one batch, the last of them at most."""
+        return (self.pacer.batch, self.pacer.batch) if self._deals else (size, keep)
+
+
+class Replayed:
+    """The steps of another run, as :class:`selbench.harness.pacing.Recorded` gives them.
+
+    Parameters
+    ----------
+    steps : iterator of Step
+    """
+
+    def __init__(self, steps: Iterator[Step]) -> None:
+        self._steps = steps
+        self._current: Step | None = None
+
+    def next(self) -> Step | None:
+        """The next step, or None after the last."""
+        self._current = next(self._steps, None)
+        return self._current
+
+    def deal(self, kept: int) -> Step:
+        """The current step: what was recorded stays, whatever is ``kept`` here."""
+        assert self._current is not None
+        return self._current
