@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .base import Strategy
 from .errors import UsageError, one_of
-from .interface import BatchLosses
+from .interface import BatchLosses, Pool
 from .sampling import top, top_flops, weighted, weighted_flops
 
 NEGLIGIBLE = 1e-5
@@ -46,7 +46,12 @@ class DivBS(Strategy):
             raise UsageError(f"rounds is {rounds}: there must be at least 1, 32 is the default")
         self.draw = draw
         self.rounds = rounds
-        self._width = 0
+        self._classes = self._hidden = 0
+
+    def begin(self, pool: Pool) -> None:
+        """As the base class; the number of classes is part of the cost."""
+        super().begin(pool)
+        self._classes = pool.classes
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
         """The picks in the order made."""
@@ -78,7 +83,7 @@ class DivBS(Strategy):
         probs = losses.learner_probs.float()
         error = probs.scatter_add(1, losses.labels[:, None], torch.full_like(probs[:, :1], -1.0))
         hidden = losses.learner_features.float()
-        self._width = error.shape[1] + hidden.shape[1]
+        self._classes, self._hidden = error.shape[1], hidden.shape[1]
         error, hidden = error.nan_to_num(0.0, 0.0, 0.0), hidden.nan_to_num(0.0, 0.0, 0.0)
         return (error @ error.t()) * (hidden @ hidden.t())
 
@@ -89,7 +94,15 @@ class DivBS(Strategy):
         return top(size, k, stream, taken) if self.draw == "greedy" else weighted(size.log(), k, stream, taken)
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """Products over the widths last seen (none before the first pick), then the rounds."""
+        """Products, then the rounds.
+
+        The products are over the classes of the pool or last seen, and the width h last seen (none before the first
+        pick).
+        """
         single = min(k, self.rounds) - 1
         drawn = 3.0 * n + (top_flops(n) if self.draw == "greedy" else n + weighted_flops(n))
-        return n * n * (2.0 * self._width + 2.0) + single * (2.0 * n * single + 6.0 * n) + (single + 1) * drawn
+        return (
+            n * n * (2.0 * (self._classes + self._hidden) + 2.0)
+            + single * (2.0 * n * single + 6.0 * n)
+            + (single + 1) * drawn
+        )

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .base import Strategy
 from .errors import one_of
-from .interface import BatchLosses, Selection
+from .interface import BatchLosses, Pool, Selection
 from .sampling import top, top_flops
 
 FLOOR, CEILING = 1e-6, 1e15
@@ -39,7 +39,12 @@ class GradNorm(Strategy):
         one_of("bound", bound, ("logits", "last-layer"))
         self.bound = bound
         self.needs = frozenset({"learner_probs"} | ({"learner_features"} if bound == "last-layer" else set()))
-        self._width = 0
+        self._classes = self._hidden = 0
+
+    def begin(self, pool: Pool) -> None:
+        """As the base class; the number of classes is part of the cost."""
+        super().begin(pool)
+        self._classes = pool.classes
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Selection:
         """``k`` positions, largest priority first, with their Horvitz-Thompson weights."""
@@ -60,13 +65,16 @@ class GradNorm(Strategy):
         probs = losses.learner_probs.float()
         at = losses.labels[:, None]
         norms = torch.linalg.vector_norm(probs.scatter_add(1, at, torch.full_like(probs[:, :1], -1.0)), dim=1)
-        self._width = probs.shape[1]
+        self._classes = probs.shape[1]
         if self.bound == "last-layer":
             hidden = losses.learner_features.float()
-            self._width += hidden.shape[1]
+            self._hidden = hidden.shape[1]
             norms = norms * (hidden.square().sum(1) + 1).sqrt()
         return norms.nan_to_num(nan=FLOOR).clamp(FLOOR, CEILING)
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """Norms over the widths last seen (none before the first pick), priorities, one ordering and k weights."""
-        return 2.0 * n * self._width + 8.0 * n + top_flops(n) + 3.0 * k
+        """Norms, priorities, one ordering and k weights.
+
+        The norms are over the classes of the pool or last seen, and the width h last seen (none before the first pick).
+        """
+        return 2.0 * n * (self._classes + self._hidden) + 8.0 * n + top_flops(n) + 3.0 * k

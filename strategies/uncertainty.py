@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .base import Strategy
 from .errors import one_of
-from .interface import BatchLosses
+from .interface import BatchLosses, Pool
 from .sampling import top, top_flops
 
 SCORES = ("margin", "least-confidence", "entropy")
@@ -37,6 +37,11 @@ class Uncertainty(Strategy):
         self.score = score
         self._classes = 0
 
+    def begin(self, pool: Pool) -> None:
+        """As the base class; the number of classes is part of the cost."""
+        super().begin(pool)
+        self._classes = pool.classes
+
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
         """The ``k`` least certain positions."""
         scores = self.scores(losses.learner_probs.float())
@@ -53,7 +58,7 @@ class Uncertainty(Strategy):
         return second - first
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """One ordering, and a score over the classes last seen (none before the first pick)."""
+        """One ordering, and a score over the classes of the pool or last seen (none before either)."""
         classes = self._classes
         each = {"margin": classes * max(1, classes).bit_length(), "entropy": 2 * classes}.get(self.score, classes)
         return top_flops(n) + float(n * each)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...strategies.interface import BatchLosses, Pool, keep_count
+from ...strategies.interface import BatchLosses, keep_count
 from ..augment import Augment
 from ..flops import count_selection
 from ..ledger import Clock, Ledger
@@ -22,6 +22,7 @@ from ..schedules import Fixed
 from ..streams import generator
 from ..train import Recipe, Samples, Trainer
 from .costs import Cost, Costs, Measured, Scaled
+from .madeup import Shape, begin, candidates
 from .networks import Network
 from .rules import Rule
 
@@ -67,6 +68,11 @@ class Bench:
     device: torch.device
     bf16: bool
     trace_epochs: int = 5
+
+    @property
+    def shape(self) -> Shape:
+        """Widths of what strategies read."""
+        return Shape(self.width, self.learner.width, self.learner.classes, self.trace_epochs)
 
 
 class Scoring:
@@ -260,8 +266,8 @@ def _select(bench: Bench, rule: Rule, sizes: list[int]) -> Cost:
     counts: dict[int, float] = {}
 
     def once(size: int) -> Callable[[], Any]:
-        feats, losses = signals(bench, rule.traits.needs, size, keep_count(ratio, size))
-        begin(bench, rule.instance, feats, losses, size)
+        feats, losses = candidates(bench.shape, rule.traits.needs, size, keep_count(ratio, size), bench.device)
+        begin(rule.instance, bench.shape, feats, losses)
         kept = keep_count(ratio, size) / size
         call = lambda: rule.instance.select(feats, losses, kept)  # noqa: E731
         if not callable(getattr(rule.instance, "flops", None)):
@@ -276,39 +282,6 @@ def _select(bench: Bench, rule: Rule, sizes: list[int]) -> Cost:
         known = Scaled({n: max(f, 1.0) for n, f in counts.items()}, float)
         rule.counted = lambda n, k: known.at(n).seconds
     return Scaled(points, lambda n: rule.flops(n, keep_count(ratio, n)), name="select")
-
-
-def signals(bench: Bench, needs: frozenset[str], size: int, k: int) -> tuple[Tensor | None, BatchLosses]:
-    """Made-up features and signals of ``size`` candidates, only those that are needed."""
-    stream = generator(0, "scale", "signals", size)
-
-    def rand(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=stream).to(bench.device)
-
-    classes = bench.learner.classes
-    makers: dict[str, Callable[[], Tensor]] = {
-        "learner": lambda: 4 * rand(size),
-        "reference": lambda: 2 * rand(size) + 0.01,
-        "learner_probs": lambda: rand(size, classes).softmax(1),
-        "learner_features": lambda: rand(size, bench.learner.width),
-        "trace": lambda: rand(size, bench.trace_epochs, classes).softmax(2),
-        "age": lambda: torch.arange(size, device=bench.device),
-    }
-    given = {name: maker() for name, maker in makers.items() if name in needs}
-    labels = torch.randint(classes, (size,), generator=stream).to(bench.device)
-    index = torch.arange(size, device=bench.device)
-    losses = BatchLosses(**given, labels=labels, index=index, k=k, progress=0.5)  # type: ignore[arg-type]
-    # Squares of uniform numbers: skewed and non-negative, as pooled features behind a ReLU are.
-    return (rand(size, bench.width).square() if "features" in needs else None), losses
-
-
-def begin(bench: Bench, instance: Any, feats: Tensor | None, losses: BatchLosses, size: int) -> None:
-    """Tell a strategy a pool of exactly these candidates."""
-    starts = getattr(instance, "begin", None)
-    if callable(starts):
-        known = losses.signals()
-        stream = generator(0, "scale", "select", device=bench.device)
-        starts(Pool(size, bench.learner.classes, losses.labels, bench.device, stream, feats, known.get("reference")))
 
 
 def _measured(once: Callable[[int], Callable[[], Any]], sizes: list[int], device: torch.device) -> dict[int, float]:

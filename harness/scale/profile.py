@@ -15,7 +15,8 @@ from .. import strict
 from ..store import write_bytes
 from ..strict import Part
 from .costs import Affine, Cost, Costs, Measured, Scaled
-from .operations import Bench, begin, signals
+from .madeup import begin, candidates
+from .operations import Bench
 from .rules import Rule
 
 FLOAT = 4
@@ -200,8 +201,8 @@ def _at_width(rule: Rule, n: int, k: int, width: int) -> float:
 def _acquaint(profile: Profile, bench: Bench, rule: Rule) -> None:
     """Some rules know their cost only once they have seen a batch, and the device that they will run on."""
     size = 32
-    feats, losses = signals(bench, rule.traits.needs, size, size // 2)
-    begin(bench, rule.instance, feats, losses, size)
+    feats, losses = candidates(bench.shape, rule.traits.needs, size, size // 2, bench.device)
+    begin(rule.instance, bench.shape, feats, losses)
     with torch.no_grad():
         rule.instance.select(feats, losses, 0.5)
     starts = getattr(rule.instance, "begin", None)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from selbench.strategies import BatchLosses, UsageError, load
 
-from ._inputs import begun
+from ._inputs import begun, make
 from .test_no_sync import fake_select
 
 

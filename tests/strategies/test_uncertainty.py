@@ -9,7 +9,7 @@ from scipy.stats import entropy
 
 from selbench.strategies import BatchLosses, UsageError, load
 
-from ._inputs import make
+from ._inputs import begun, make
 
 PROBS = torch.tensor([[0.5, 0.5, 0.0], [0.4, 0.3, 0.3], [0.9, 0.1, 0.0], [0.6, 0.2, 0.2]])
 
