@@ -60,7 +60,11 @@ def list_(
     if group not in ("", *GROUPS, *SHIPPED):
         raise UsageError(f"nothing called {group!r} is registered{did_you_mean(group, [*GROUPS, *SHIPPED])}")
     console = Console()
-    for kind in GROUPS if not group else [g for g in GROUPS if g == group]:
+    if group in ("", "strategies"):
+        from .listing import print_strategies
+
+        print_strategies(console)
+    for kind in GROUPS[1:] if not group else [g for g in GROUPS[1:] if g == group]:
         table = Table("name", "what it is", "from", title=kind, title_justify="left", box=None, pad_edge=False)
         for row in registry(kind).describe():
             about = f"[red]{escape(row['error'])}[/]" if row["error"] else escape(row["summary"])
