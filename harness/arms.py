@@ -11,6 +11,7 @@ from ..strategies.registry import registry
 from .bank import Loaded
 from .matrix import DatasetEntry, Matrix, StrategyEntry, digest
 from .rates import Rates
+from .references.spec import gives_features, trained_here
 from .schedules import load_schedule
 from .strict import Named
 
@@ -167,6 +168,11 @@ class Expander:
                 f"strategy {label!r} reads the reference's {' and '.join(sorted(traits.needs & REFERENCE_SIGNALS))}: "
                 "the matrix must name a [[references]] entry, such as holdout"
             )
+        if "features" in traits.needs and not gives_features(self.references[reference][0]):
+            raise UsageError(
+                f"strategy {label!r} reads the features of reference {reference!r}, whose two nets have no space of "
+                "features in common: name one net (holdout, or a frozen one), or a rule that reads its losses alone"
+            )
         if self.matrix.batching == "fixed-trained" and traits.ratio == 1.0:
             schedule = Named(name="fixed", ratio=1.0)
         arm = Arm(
@@ -213,7 +219,7 @@ class Expander:
         """What a reference is: its options where it is trained here, else the content of what it reads."""
         entry = next(r for r in self.matrix.references if r.name == name)
         instance, content = self.references[name]
-        return [(entry.spec or entry.name).split(":")[0], entry.options if instance.needs_holdout else content]
+        return [(entry.spec or entry.name).split(":")[0], entry.options if trained_here(instance) else content]
 
     def _twin(self, entry: DatasetEntry, arm: Arm, strategy: StrategyEntry, schedule: Named) -> Arm:
         """Random picks with the identical sequence of k, at the same cadence.

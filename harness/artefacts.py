@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -11,14 +11,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..strategies import UsageError
+from .datasets.splits import spread
 from .evaluate import CHUNK
 from .ledger import Clock, Ledger
 from .pacing import Pacer
 from .plan import Task
 from .references.base import checked
+from .references.cross_holdout import CrossHoldout
 from .references.probe import crossfit
 from .schedules import Fixed
 from .store import VERSION, Store
+from .streams import derive
 from .train import Samples, Trainer
 from .worker import Worker
 
@@ -99,6 +102,8 @@ def _timed(chunks: Iterable[Tensor], clock: Clock) -> Iterator[Tensor]:
 def _reference(worker: Worker, task: Task) -> Made:
     """A reference's losses on the pool of a seed (and its features, where it is trained here)."""
     reference = worker.reference(task)
+    if isinstance(reference, CrossHoldout):
+        return _cross_holdout(worker, task, reference)
     return _holdout(worker, task, reference) if reference.needs_holdout else _probed(worker, task)
 
 
@@ -128,16 +133,47 @@ def _probed(worker: Worker, task: Task) -> Made:
 def _holdout(worker: Worker, task: Task, reference: Any) -> Made:
     """Train on the holdout split, then take features and losses of the pool's clean view."""
     assert task.seed is not None
-    trainer = _train(worker, task, "holdout", reference.passes, reference.width)
-    pool = worker.loaded(task).samples(task.seed, "pool", worker.device)
+    loaded = worker.loaded(task)
+    pool, held = (loaded.samples(task.seed, part, worker.device) for part in ("pool", "holdout"))
+    trainer = _train(worker, task, held, worker.stream(task), reference.passes, reference.width)
     probs, features, losses = _observe(trainer, pool, "reference")
     trainer.clock.settle()
     accuracy = float((probs.argmax(1) == pool.labels).double().mean())
     return {"reference": losses, "features": features}, trainer.ledger, {"quality": {"accuracy": accuracy}}
 
 
+def _cross_holdout(worker: Worker, task: Task, reference: CrossHoldout) -> Made:
+    """Train on each half of the pool, and take the other half's losses."""
+    assert task.seed is not None
+    pool = worker.loaded(task).samples(task.seed, "pool", worker.device)
+    counts = torch.bincount(pool.labels, minlength=pool.classes).tolist()
+    if 1 in counts:
+        raise UsageError(
+            f"reference {task.reference!r}: class {counts.index(1)} of {task.dataset!r} has one image in the pool, but "
+            "each of its two nets needs one of every class: leave that class out with the option classes"
+        )
+    half = spread(pool.labels, 2, task.seed, "halves").to(worker.device)
+    losses, right = torch.empty(len(pool), device=worker.device), torch.zeros((), device=worker.device)
+    ledger = Ledger()
+    for side in (0, 1):
+        seen, unseen = torch.nonzero(half == side).flatten(), torch.nonzero(half != side).flatten()
+        stream = derive(worker.stream(task), "half", side)
+        trainer = _train(worker, task, _part(pool, seen), stream, reference.passes, reference.width)
+        probs, _, losses[unseen] = _observe(trainer, _part(pool, unseen), "reference")
+        right += (probs.argmax(1) == pool.labels[unseen]).sum()
+        trainer.clock.settle()
+        for phase, account in trainer.ledger.phases.items():
+            ledger.add(phase, **asdict(account))
+    return {"reference": losses}, ledger, {"quality": {"accuracy": float(right / len(pool))}}
+
+
+def _part(samples: Samples, ids: Tensor) -> Samples:
+    return Samples(samples.images[ids], samples.labels[ids], samples.classes)
+
+
 def _proxy(worker: Worker, task: Task) -> Made:
     """A short run on the pool; its probabilities after each epoch are the trace that static rules read."""
+    assert task.seed is not None
     trace: list[Tensor] = []
     last: dict[str, Tensor] = {}
 
@@ -146,20 +182,24 @@ def _proxy(worker: Worker, task: Task) -> Made:
         trace.append(probs)
         last.update(learner_features=features, learner=losses, learner_probs=probs)
 
-    trainer = _train(worker, task, "pool", worker.matrix.proxy.passes, None, look)
+    pool = worker.loaded(task).samples(task.seed, "pool", worker.device)
+    trainer = _train(worker, task, pool, worker.stream(task), worker.matrix.proxy.passes, None, look)
     trainer.clock.settle()
     accuracy = float((trace[-1].argmax(1) == trainer.samples.labels).double().mean())
     tensors = {"trace": torch.stack(trace, 1), **last}
     return tensors, trainer.ledger, {"quality": {"accuracy": accuracy}}
 
 
-def _train(worker: Worker, task: Task, part: str, passes: float, width: int | None, look: Any = None) -> Trainer:
-    """A plain run on a part of the training images, from streams of its own."""
+def _train(
+    worker: Worker, task: Task, samples: Samples, seed: int, passes: float, width: int | None, look: Any = None
+) -> Trainer:
+    """A plain run on ``samples``, from the streams of ``seed``.
+
+    They are the task's own (:meth:`selbench.harness.worker.Worker.stream`): a reference or proxy that shared the
+    learner's first weights would be a leak.
+    """
     assert task.seed is not None
     loaded, learner = worker.loaded(task), worker.learner(width)
-    samples = loaded.samples(task.seed, part, worker.device)
-    # Streams of the task's own: a reference or proxy that shared the learner's first weights would be a leak.
-    seed = worker.stream(task)
     pacer = Pacer(len(samples), min(worker.matrix.batch, len(samples)), "fixed-candidates", Fixed(1.0), passes=passes)
     model = worker.build(learner, samples, loaded.resolution, seed)
     trainer = Trainer(

@@ -13,6 +13,7 @@ from .bank import Loaded
 from .matrix import TUNING_GAP, Matrix, digest
 from .pacing import Pacer
 from .rates import Rates
+from .references.spec import trained_here
 from .schedules import Fixed, Schedule, load_schedule
 
 THE_RUNS_OWN = ("rates", "amortise_over", "lr_factor")
@@ -176,7 +177,7 @@ class Planner:
         """The reference artefact of a seed, after the features that all seeds share where it is frozen."""
         instance = self.references[arm.reference][0]
         identity = self.expander.reference_identity(arm.reference)
-        if instance.needs_holdout:
+        if trained_here(instance):
             id = digest(["reference", identity, _without(arm.shared, "proxy", *THE_RUNS_OWN), seed])
             return self._artefact(tasks, "reference", arm, seed, id)
         data = arm.shared["data"]

@@ -1,4 +1,4 @@
-"""Stratified draws: the split of the training images into pool, holdout and val, and fixed subsets."""
+"""Stratified draws: the split of the training images into pool, holdout and val, equal parts, and fixed subsets."""
 
 from __future__ import annotations
 
@@ -88,6 +88,26 @@ def subset(labels: Tensor, total: int, *axis: object, least: int = 0) -> Tensor:
     wanted = allocate(torch.bincount(labels), total, least)
     rank = rank_in_class(labels, permutation(len(labels), 0, *axis))
     return torch.nonzero(rank < wanted[labels]).flatten()
+
+
+def spread(labels: Tensor, parts: int, seed: int, *axis: object) -> Tensor:
+    """Part ``[n]`` int64 in ``[0, parts)`` of each image, from the stream (seed, ``axis``), on the CPU.
+
+    Every class is spread evenly, and so are all images within it: sizes differ by at most one.
+
+    Parameters
+    ----------
+    labels : Tensor ``[n]`` int64
+    parts : int
+        At least 1.
+    seed : int
+    axis : object
+        Names the draw, for example ``"probe"``.
+    """
+    labels = labels.cpu()
+    counts = torch.bincount(labels)
+    start = torch.cumsum(counts, 0) - counts
+    return (rank_in_class(labels, permutation(len(labels), seed, *axis)) + start[labels]) % parts
 
 
 def allocate(counts: Tensor, total: int, least: int = 0) -> Tensor:

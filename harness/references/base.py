@@ -1,6 +1,6 @@
 """What a frozen reference model is to the harness: images in, features out.
 
-The ``holdout`` reference is trained here, so it is a run of the training loop and lives beside it.
+The references ``holdout`` and ``cross-holdout`` are trained here: runs of the training loop, which live beside it.
 """
 
 from __future__ import annotations

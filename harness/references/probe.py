@@ -10,10 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...strategies.errors import UsageError
-from ..datasets.splits import rank_in_class
+from ..datasets.splits import spread
 from ..room import fits
 from ..rows import Rows
-from ..streams import permutation
 
 ITERATIONS = 100
 """Cap of L-BFGS steps for each fold."""
@@ -96,10 +95,7 @@ def crossfit(
 
 def fold_of(labels: Tensor, folds: int, seed: int) -> Tensor:
     """Fold ``[n]`` int64 of each sample: every class spread evenly, folds of equal size within one."""
-    labels = labels.cpu()
-    counts = torch.bincount(labels)
-    start = torch.cumsum(counts, 0) - counts
-    return (rank_in_class(labels, permutation(len(labels), seed, "probe")) + start[labels]) % folds
+    return spread(labels, folds, seed, "probe")
 
 
 def held_out(

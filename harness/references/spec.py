@@ -7,10 +7,11 @@ from typing import Any
 
 from ...strategies.registry import registry
 from ..datasets.spec import from_spec
+from .cross_holdout import CrossHoldout
 
 
 def reference(spec: str, options: Mapping[str, Any] | None = None) -> Any:
-    """The reference that ``spec`` names, frozen or ``holdout``.
+    """The reference that ``spec`` names, frozen or trained here.
 
     Parameters
     ----------
@@ -25,3 +26,13 @@ def reference(spec: str, options: Mapping[str, Any] | None = None) -> Any:
         For an unknown name or option, or an argument that is missing or not taken.
     """
     return from_spec(registry("references"), spec, options or {})
+
+
+def trained_here(instance: Any) -> bool:
+    """Whether a reference is trained by the harness, once for each seed, rather than read."""
+    return bool(instance.needs_holdout) or isinstance(instance, CrossHoldout)
+
+
+def gives_features(instance: Any) -> bool:
+    """Whether its features are of one space: two nets have two."""
+    return not isinstance(instance, CrossHoldout)
