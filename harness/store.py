@@ -3,43 +3,57 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
 import tempfile
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
-import tomli_w
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from ..strategies import UsageError
 from .rows import Rows, write
+from .sealing import (
+    VERSION,
+    Damaged,
+    Digesting,
+    checksum,
+    digest_file,
+    digest_of,
+    open_toml,
+    refuse_foreign,
+    seal_toml,
+    written,
+)
 
-VERSION = 1
-"""Version of the record format."""
-
-
-def checksum(record: dict[str, Any]) -> str:
-    """Digest of a record's canonical JSON, its ``checksum`` field left out."""
-    body = {key: value for key, value in record.items() if key != "checksum"}
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+__all__ = ["VERSION", "Store", "checksum", "sound"]
 
 
 def sound(path: Path) -> dict[str, Any] | None:
-    """The record at ``path``; None where it is missing, damaged, or of another version."""
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    """The record at ``path``; None where it is missing or damaged.
+
+    Raises
+    ------
+    UsageError
+        Where it is of another version of the format.
+    """
+    record = _read(path)
+    if record is None:
         return None
-    whole = isinstance(record, dict) and record.get("checksum") == checksum(record)
-    return record if whole and record.get("version") == VERSION else None
+    refuse_foreign(path, record)
+    return record if record.get("version") == VERSION and record.get("checksum") == checksum(record) else None
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 @contextlib.contextmanager
@@ -65,9 +79,9 @@ def write_bytes(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write JSON atomically; NaN and infinity are refused, since JSON has neither."""
-    write_bytes(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False).encode())
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """Write a record with its checksum, all at once or nothing."""
+    write_bytes(path, written({**record, "checksum": checksum(record)}))
 
 
 class Store:
@@ -81,6 +95,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._digests: dict[str, str] = {}  # of tensors written, until their description is
 
     def cell_path(self, id: str) -> Path:
         """Where the record of cell ``id`` lies."""
@@ -100,7 +115,7 @@ class Store:
 
     def write_timing(self, record: dict[str, Any]) -> None:
         """Write a timed run; an earlier failure of it goes."""
-        write_json(self.timing_path(record["id"]), {**record, "checksum": checksum(record)})
+        write_record(self.timing_path(record["id"]), record)
         self.failed_path(record["id"]).unlink(missing_ok=True)
 
     def tuning_path(self, id: str) -> Path:
@@ -113,7 +128,7 @@ class Store:
 
     def write_tuning(self, record: dict[str, Any]) -> None:
         """Write a finished tuning run; an earlier failure of it goes."""
-        write_json(self.tuning_path(record["id"]), {**record, "checksum": checksum(record)})
+        write_record(self.tuning_path(record["id"]), record)
         self.failed_path(record["id"]).unlink(missing_ok=True)
 
     def artefact_path(self, id: str) -> Path:
@@ -129,30 +144,33 @@ class Store:
         return sound(self.cell_path(id))
 
     def has_artefact(self, id: str) -> bool:
-        """Whether the artefact is done: its description is written last."""
-        return (self.artefact_path(id) / "meta.json").exists()
+        """Whether the artefact is done: its description, which is written last, is sound, and its tensors are there."""
+        return self._described(id) is not None and self._tensors(id).exists()
 
     def write_cell(self, record: dict[str, Any]) -> None:
         """Write a finished cell; an earlier failure of it goes."""
-        record = {**record, "checksum": checksum(record)}
-        write_json(self.cell_path(record["id"]), record)
+        write_record(self.cell_path(record["id"]), record)
         self.failed_path(record["id"]).unlink(missing_ok=True)
 
     def write_failed(self, failure: dict[str, Any]) -> None:
         """Write why a cell or an artefact failed."""
-        write_json(self.failed_path(failure["id"]), failure)
+        write_record(self.failed_path(failure["id"]), failure)
 
     def write_artefact(self, id: str, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-        """Write an artefact's tensors, where they are not there yet, then its description."""
+        """Write an artefact's tensors, where they are not there yet, then its description with their digest."""
         if tensors:
             content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
             write_bytes(self._tensors(id), content)
-        write_json(self.artefact_path(id) / "meta.json", meta)
+            self._digests[id] = digest_of(content)
+        digest = self._digests.pop(id, None) or digest_file(self._tensors(id))
+        write_record(self._description(id), {**meta, "tensors": digest})
 
     def write_features(self, id: str, chunks: Iterable[Tensor], count: int, beside: Mapping[str, Tensor]) -> None:
         """Write an artefact's ``features`` ``[count, d]`` a chunk at a time, with the tensors ``beside`` them."""
         with replacing(self._tensors(id)) as file:
-            write(file, "features", chunks, count, beside)
+            digesting = Digesting(file)
+            write(cast(BinaryIO, digesting), "features", chunks, count, beside)
+        self._digests[id] = digesting.hexdigest()
 
     def adopt_tensors(self, id: str, other: Store) -> None:
         """Take over another store's tensors: one file under two names where a link can be made, else a copy."""
@@ -164,11 +182,29 @@ class Store:
         except OSError:  # another file system, or one without links
             with source.open("rb") as whole, replacing(target) as file:
                 shutil.copyfileobj(whole, file, 1 << 20)
+        described = other._described(id) or {}
+        self._digests[id] = described.get("tensors") or digest_file(target)
 
     def artefact_meta(self, id: str) -> dict[str, Any]:
-        """An artefact's description."""
-        meta: dict[str, Any] = json.loads((self.artefact_path(id) / "meta.json").read_text(encoding="utf-8"))
+        """An artefact's description.
+
+        Raises
+        ------
+        UsageError
+            Where it is missing or damaged, or of another version of the format.
+        """
+        meta = self._described(id)
+        if meta is None:
+            raise UsageError(f"{self._description(id)}: missing or damaged; remove its folder and run again")
         return meta
+
+    def _described(self, id: str) -> dict[str, Any] | None:
+        meta = _read(self._description(id))
+        if meta is None:
+            return None
+        refuse_foreign(self._description(id), meta)
+        # Older versions wrote descriptions without a checksum.
+        return meta if meta.get("checksum", "") in ("", checksum(meta)) else None
 
     def artefact_tensors(self, id: str, *names: str) -> dict[str, Tensor]:
         """An artefact's tensors on the CPU: all, or those of ``names`` that it has."""
@@ -182,11 +218,14 @@ class Store:
     def _tensors(self, id: str) -> Path:
         return self.artefact_path(id) / "tensors.safetensors"
 
+    def _description(self, id: str) -> Path:
+        return self.artefact_path(id) / "meta.json"
+
     def resolved(self) -> dict[str, Any]:
         """The matrix as run so far; empty where the folder is new or its matrix cannot be read."""
         try:
-            return tomllib.loads((self.root / "matrix.toml").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return open_toml((self.root / "matrix.toml").read_bytes())[0]
+        except (OSError, Damaged):
             return {}
 
     def claim(self, resolved: dict[str, Any]) -> None:
@@ -203,9 +242,10 @@ class Store:
         path = self.root / "matrix.toml"
         if path.exists():
             try:
-                before = tomllib.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
-                raise UsageError(f"{path}: damaged ({error}); choose another --out") from None
+                before, _ = open_toml(path.read_bytes())
+            except (OSError, Damaged) as error:
+                raise UsageError(f"{path}: damaged ({error}); put a sound copy back, or choose another --out") from None
+            refuse_foreign(path, before)
             if before.get("identity") != resolved["identity"]:
                 raise UsageError(
                     f"{self.root} holds results of another matrix ({before.get('name')!r}, or other settings of it): "
@@ -215,7 +255,7 @@ class Store:
         elif self.root.exists() and any(self.root.iterdir()):
             raise UsageError(f"{self.root} is not empty and holds no results of selbench: choose another --out")
         try:
-            write_bytes(path, tomli_w.dumps(resolved).encode())
+            write_bytes(path, seal_toml(resolved))
         except OSError as error:
             raise UsageError(f"{self.root} cannot be written: {error.strerror}; choose another --out") from None
 

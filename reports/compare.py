@@ -9,7 +9,6 @@ the same type of machine, the same device and as many threads.
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,6 +20,7 @@ from .. import __version__
 from . import statistics
 from .clock import Clock
 from .costs import Accounts
+from .files import open_toml
 from .results import ACCOUNTS, Arm, Cell, Results
 from .summary import summarise
 from .tomlkeys import unlike
@@ -48,7 +48,7 @@ class Side:
     @cached_property
     def table(self) -> dict[str, Any]:
         """``matrix.toml`` with everything that reports need not know."""
-        return tomllib.loads((self.results.path / "matrix.toml").read_text(encoding="utf-8"))
+        return open_toml(self.results.path / "matrix.toml")
 
     @cached_property
     def accounts(self) -> Accounts:

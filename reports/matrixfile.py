@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from .files import open_toml
 from .parsing import FORMAT, number, text, whole
 from .records import (
     ACCOUNTS,
@@ -32,12 +32,7 @@ _T = TypeVar("_T")
 
 
 def read_matrix(file: Path) -> Matrix:
-    try:
-        record = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ResultsError(f"{file.parent} is no results folder: it holds no matrix.toml") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ResultsError(f"{file}: cannot be read ({error})") from error
+    record = open_toml(file)
     if record.get("version") != FORMAT:
         raise ResultsError(f"{file}: format version {record.get('version')!r}; this selbench reads version {FORMAT}")
     try:

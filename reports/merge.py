@@ -10,17 +10,15 @@ from __future__ import annotations
 import filecmp
 import json
 import shutil
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import tomli_w
-
 from .clock import Clock
 from .costs import Accounts
+from .files import open_toml, seal_toml
 from .records import ResultsError
 from .results import Results
 from .summary import count
@@ -29,8 +27,8 @@ from .union import Named, united
 from .wording import plural
 
 _RECORDS = ("cells/*.json", "tuning/*.json", "timing/*.json", "failed/*.json", "artefacts/*/*")
-_MEASURED = ("seconds", "environment", "memory_bytes", "checksum", "when")
-"""What two runs of the same thing never share: how long they took, when, and where."""
+_MEASURED = ("seconds", "environment", "memory_bytes", "checksum", "tensors", "when")
+"""What two runs of the same thing never share: how long they took, when, where; tensors are files of their own."""
 
 _FIRST_COUNTS = ("timing", "failed")
 """Kinds of records that are about one occasion: another one's is another, and no contradiction."""
@@ -113,7 +111,7 @@ def merge(out: str | Path, folders: Sequence[str | Path], title: str = "") -> Me
         raise ResultsError(f"{target} is not empty: name a new folder to merge into")
     for source in sources:
         Results.read(source, strict=True)
-    table = united([Named(str(source), _table(source)) for source in sources], title)
+    table = united([Named(str(source), open_toml(source / "matrix.toml")) for source in sources], title)
     files, twice = _gathered(sources)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -127,10 +125,6 @@ def merge(out: str | Path, folders: Sequence[str | Path], title: str = "") -> Me
     except OSError as error:
         raise ResultsError(f"{target} cannot be written: {error.strerror}") from error
     return Merged(Results.read(target, strict=True), len(sources), twice)
-
-
-def _table(folder: Path) -> dict[str, Any]:
-    return tomllib.loads((folder / "matrix.toml").read_text(encoding="utf-8"))
 
 
 def _gathered(sources: Sequence[Path]) -> tuple[dict[str, Path], int]:
@@ -183,4 +177,4 @@ def _copy(files: dict[str, Path], table: dict[str, Any], draft: Path) -> None:
         (draft / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, draft / name)
     draft.mkdir(exist_ok=True)
-    (draft / "matrix.toml").write_text(tomli_w.dumps(table), encoding="utf-8")
+    (draft / "matrix.toml").write_bytes(seal_toml(table))

@@ -49,10 +49,11 @@ def _load(file: Path, *, sealed: bool) -> dict[str, Any]:
         raise ResultsError(f"not valid JSON ({error})") from error
     if not isinstance(record, dict):
         raise ResultsError("not a record: the file holds no JSON object")
+    if record.get("version") != FORMAT:
+        found = f"format version {record.get('version')!r}"
+        raise ResultsError(f"{found}; this selbench reads version {FORMAT}: use the selbench that wrote it")
     if (sealed or "checksum" in record) and record.get("checksum") != checksum(record):
         raise ResultsError("the checksum does not match: the file was changed or damaged after it was written")
-    if record.get("version") != FORMAT:
-        raise ResultsError(f"format version {record.get('version')!r}; this selbench reads version {FORMAT}")
     return record
 
 

@@ -20,6 +20,9 @@ from .tunewords import edge_words, tuning_words
 from .view import Panel, Row, panels_of
 from .wording import COST_WORDS, MINUS, NONE, brief, level, percent, points, ratio, share, tone
 
+SAID = 10
+"""Records left out that are named one by one."""
+
 _NAME = 14
 _STYLES = {"good": "green", "fair": "cyan", "bad": "red", "open": ""}
 
@@ -58,6 +61,10 @@ def print_summary(summary: Mapping[str, Any], console: Console, page: object = N
         seeds = ", ".join(map(str, row["seeds"]))
         where = ", ".join(filter(None, (row["label"], row["dataset"], row["reference"])))
         say(console, f"  failed: {where} (seeds {seeds}): {row['error']}")
+    for item in summary["unreadable"][:SAID]:
+        say(console, f"  left out: {item['file']}: {item['reason']}")
+    if len(summary["unreadable"]) > SAID:
+        say(console, f"  and {len(summary['unreadable']) - SAID} more are left out: the report names them")
     if page is not None:
         say(console, f"Report: {page}", wrap=False)
 

@@ -193,7 +193,7 @@ def test_a_merged_folder_is_reported_compared_and_gone_on_with(selbench, halves,
 
 
 def test_a_run_into_a_folder_merged_of_several_matrices_is_refused(selbench, halves, tmp_path):
-    text = (halves[1] / "matrix.toml").read_text()
+    text = (halves[1] / "matrix.toml").read_text().partition("\n")[2]  # without its checksum
     identity = re.search(r'identity = "(.*)"', text)[1]
     other = text.replace(identity, "0" * 16).replace("digits", "numerals")
     (halves[1] / "matrix.toml").write_text(re.sub(r'key = "(.{8}).{8}"', r'key = "\1ffffffff"', other))

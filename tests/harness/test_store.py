@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -47,8 +48,53 @@ def test_an_artefact_is_done_when_its_description_is_there(tmp_path):
     store = Store(tmp_path)
     assert not store.has_artefact("x")
     store.write_artefact("x", {"losses": torch.arange(3.0)}, {"needs": []})
-    assert store.has_artefact("x") and store.artefact_meta("x") == {"needs": []}
+    meta = store.artefact_meta("x")
+    tensors = store.artefact_path("x") / "tensors.safetensors"
+    assert store.has_artefact("x") and meta.pop("checksum") == checksum(meta)
+    assert meta == {"needs": [], "tensors": hashlib.blake2b(tensors.read_bytes(), digest_size=16).hexdigest()}
     assert store.artefact_tensors("x")["losses"].tolist() == [0, 1, 2]
+    tensors.unlink()
+    assert not store.has_artefact("x"), "a folder handed around without its tensors"
+
+
+def test_a_damaged_description_is_no_artefact_and_one_without_a_checksum_is(tmp_path):
+    store = Store(tmp_path)
+    store.write_artefact("x", {"losses": torch.arange(3.0)}, {"version": 1, "needs": []})
+    path = store.artefact_path("x") / "meta.json"
+    good = path.read_bytes()
+    path.write_bytes(good.replace(b"needs", b"feeds"))
+    assert not store.has_artefact("x")
+    with pytest.raises(UsageError, match=r"meta\.json: missing or damaged; remove its folder"):
+        store.artefact_meta("x")
+    path.write_text('{"version": 1, "needs": []}')
+    assert store.has_artefact("x") and store.artefact_meta("x")["needs"] == []
+
+
+@pytest.mark.parametrize("newer", [2, 0, 17])
+def test_records_of_another_version_are_refused_by_name_and_left_alone(tmp_path, newer):
+    store = Store(tmp_path)
+    says = rf"format version {newer}, and this selbench reads version 1: use the selbench that wrote it"
+    for path, ask in (
+        (store.cell_path("ab"), lambda: store.has_cell("ab")),
+        (store.tuning_path("ab"), lambda: store.tuning("ab")),
+        (store.timing_path("ab"), lambda: store.has_timing("ab")),
+        (store.artefact_path("ab") / "meta.json", lambda: store.has_artefact("ab")),
+        (store.root / "matrix.toml", lambda: store.claim(resolved())),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A newer version may take its checksums otherwise.
+        text = f"version = {newer}\n" if path.suffix == ".toml" else json.dumps({"version": newer, "checksum": "?"})
+        path.write_text(text)
+        with pytest.raises(UsageError, match=says) as caught:
+            ask()
+        assert str(path) in str(caught.value) and path.read_text() == text
+
+
+def test_failures_have_a_checksum(tmp_path):
+    store = Store(tmp_path)
+    store.write_failed({"id": "ab", "error": "x"})
+    record = json.loads(store.failed_path("ab").read_text())
+    assert record["checksum"] == checksum(record)
 
 
 def test_features_are_streamed_and_another_store_takes_them_over(tmp_path, monkeypatch):
@@ -61,6 +107,9 @@ def test_features_are_streamed_and_another_store_takes_them_over(tmp_path, monke
     assert torch.equal(store.artefact_rows("x").load(), x)
     assert list(store.artefact_tensors("x", "losses", "other")) == ["losses"]
     path = store.artefact_path("x") / "tensors.safetensors"
+    for one in (kept, store, Store(tmp_path / "out")):  # told while writing, by the other store, or by reading
+        one.write_artefact("x", {}, {"needs": []})
+        assert one.artefact_meta("x")["tensors"] == hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
     assert path.samefile(kept.artefact_path("x") / "tensors.safetensors")
 
     def no_links(*_):
@@ -70,7 +119,7 @@ def test_features_are_streamed_and_another_store_takes_them_over(tmp_path, monke
     store.adopt_tensors("x", kept)
     assert torch.equal(store.artefact_rows("x").load(), x)
     assert not path.samefile(kept.artefact_path("x") / "tensors.safetensors")
-    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    assert sorted(p.name for p in path.parent.iterdir()) == ["meta.json", path.name]
 
 
 def test_a_stream_that_breaks_off_leaves_nothing(tmp_path):
@@ -109,6 +158,19 @@ def test_a_folder_takes_one_matrix_and_joins_what_is_asked_for(tmp_path):
     assert [arm["key"] for arm in now["arms"]] == ["k2", "k1"]
     with pytest.raises(UsageError, match=r"another matrix .* choose another --out"):
         store.claim(resolved(identity="2"))
+
+
+def test_a_matrix_changed_after_it_was_written_is_refused_and_one_without_a_checksum_is_read(tmp_path):
+    store = Store(tmp_path)
+    store.claim(resolved())
+    path = tmp_path / "matrix.toml"
+    good = path.read_text()
+    path.write_text(good.replace("seeds = 0", "seeds = 9"))
+    with pytest.raises(UsageError, match=r"changed or damaged after it was written\); put a sound copy back"):
+        store.claim(resolved())
+    path.write_text(good.partition("\n")[2])
+    store.claim(resolved())
+    assert path.read_text() == good
 
 
 def test_an_arm_that_has_been_tuned_takes_the_place_of_what_it_was(tmp_path):

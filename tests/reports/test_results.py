@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import checksum, write_results
 
+from selbench.reports.files import open_toml, seal_toml
 from selbench.reports.results import Results, ResultsError
 from selbench.reports.results import checksum as their_checksum
 
@@ -125,6 +126,22 @@ def test_a_sound_checksum_does_not_make_a_sound_record(small: Path, change, reas
 def test_what_is_no_record_is_reported(small: Path, content: bytes) -> None:
     a_cell(small).write_bytes(content)
     assert len(Results.read(small).unreadable) == 1
+
+
+def test_a_record_of_a_newer_version_is_said_to_be_one_whatever_its_checksum(small: Path) -> None:
+    a_cell(small).write_text('{"version": 2, "seal": "of another kind"}')
+    (bad,) = Results.read(small).unreadable
+    assert bad.reason == "format version 2; this selbench reads version 1: use the selbench that wrote it"
+
+
+def test_a_sealed_matrix_is_read_and_a_changed_one_refused(small: Path) -> None:
+    file = small / "matrix.toml"
+    table = open_toml(file)
+    file.write_bytes(seal_toml(table))
+    assert Results.read(small).matrix.datasets["digits"].margin == 1.0 and open_toml(file) == table
+    file.write_text(file.read_text().replace("margin = 1.0", "margin = 5.0"))
+    with pytest.raises(ResultsError, match=r"matrix\.toml: the checksum does not match.*put a sound copy back"):
+        Results.read(small)
 
 
 def test_a_second_record_of_a_seed_is_not_averaged_in(small: Path) -> None:

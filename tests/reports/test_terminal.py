@@ -56,6 +56,13 @@ def test_declared_verdicts_are_plain_and_others_in_brackets(summary: dict[str, A
             assert ("(" in line) != row["primary"]
 
 
+def test_records_that_were_left_out_are_named(summary: dict[str, Any]) -> None:
+    bad = [{"file": f"cells/{i}.json", "reason": "[b]not valid JSON"} for i in range(12)]
+    text = printed({**summary, "unreadable": bad})
+    assert "left out: cells/0.json: [b]not valid JSON" in text and "cells/9.json" in text
+    assert "cells/10.json" not in text and "and 2 more are left out" in text
+
+
 def test_page_comes_last_and_unbroken(summary: dict[str, Any]) -> None:
     path = Path("/a/very/long/path") / ("x" * 90) / "index.html"
     assert printed(summary, path).splitlines()[-1] == f"Report: {path}"
