@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -19,16 +21,16 @@ class JEST(Strategy):
     """Chunks drawn by how learnable they are together with the chunks before them.
 
     Formula: with A the picks so far, each chunk is drawn without replacement with chances
-    softmax(S_ii + Σ_{a in A} (S_ai + S_ia)); S = l(learner) - l(reference) ("learnability"),
+    softmax((S_ii + Σ_{a in A} (S_ai + S_ia)) / temperature); S = l(learner) - l(reference) ("learnability"),
     l(learner), or -l(reference).
     Source: JEST (Evans et al., arXiv 2406.17711); chunks, first chunk and the normalised logits as in a
     third party's port (FilteringNSD). Published: 16 chunks, ratio 0.2.
 
     **With a per-sample loss nothing is joint.** Broadcasting l over one side of S (S_ij = l_i - l*_j) makes the
     logits (|A| + 1)(l_i - l*_i) + const: independent learnability (RHO-LOSS's score) with softmax
-    sampling at temperature 1/(|A| + 1), which is all but top-k after a chunk or two; with normalised
-    logits the temperature stays at (2|A| + 1)/(|A| + 1), between 1 and 2. That is ``form="per-sample"``,
-    computed in its collapsed form: call its results "learnability sampling".
+    sampling at temperature/(|A| + 1), which is all but top-k after a chunk or two; with normalised
+    logits it stays at temperature·(2|A| + 1)/(|A| + 1), between 1 and 2 times the temperature. That is
+    ``form="per-sample"``, computed in its collapsed form: call its results "learnability sampling".
 
     ``form="joint-..."`` has cross terms: pairwise contrastive losses on length-one features z, the learner's
     against the reference's, where candidates of one class are positives. ``sigmoid``:
@@ -38,8 +40,8 @@ class JEST(Strategy):
 
     Cost: the learner's scoring pass; n random numbers and an ordering a chunk; joint: O(B²(h + d)).
     Ours: the joint forms (classification has no published one), ``scale`` and ``bias`` (SigLIP's initial
-    values), chunk sizes that differ by at most one and sum to k (the port drops the remainder), NaN scores
-    last, a loss never seen (``+inf``) first.
+    values), ``temperature`` (1 is the softmax as it stands), chunk sizes that differ by at most one and sum to k
+    (the port drops the remainder), NaN scores last, a loss never seen (``+inf``) first.
 
     Parameters
     ----------
@@ -53,6 +55,9 @@ class JEST(Strategy):
         Divide the logits by the number of their terms, 2|A| + 1.
     scale, bias : float
         Of the contrastive logits; ``bias`` serves the sigmoid alone.
+    temperature : float
+        Of the softmax, above 0: towards 0 each chunk is the top of what is left, large ones draw evenly. A first chunk
+        drawn uniformly has none.
     """
 
     def __init__(
@@ -64,12 +69,15 @@ class JEST(Strategy):
         normalize: bool = False,
         scale: float = 10.0,
         bias: float = -10.0,
+        temperature: float = 1.0,
     ) -> None:
         one_of("score", score, SCORES)
         one_of("form", form, FORMS)
         one_of("first", first, ("uniform", "softmax"))
         if chunks < 1:
             raise UsageError(f"chunks is {chunks}: there must be at least 1, 16 is the default")
+        if not 0.0 < temperature < math.inf:
+            raise UsageError(f"temperature is {temperature}: it must be a number above 0, 1 is the default")
         self.score = score
         self.form = form
         self.chunks = chunks
@@ -77,6 +85,7 @@ class JEST(Strategy):
         self.normalize = normalize
         self.scale = scale
         self.bias = bias
+        self.temperature = temperature
         joint = form != "per-sample"
         learner = {"learner", "learner_features"} if joint else {"learner"}
         reference = {"reference", "features"} if joint else {"reference"}
@@ -102,6 +111,8 @@ class JEST(Strategy):
                 logits = own * (terms + 1) if pairs is None else own + with_picks
                 if self.normalize:
                     logits = logits / (2 * terms + 1)
+                if self.temperature != 1.0:
+                    logits = logits / self.temperature
                 chunk = weighted(logits, size, stream, taken=picks)
             picks = torch.cat([picks, chunk])
             if pairs is not None:
