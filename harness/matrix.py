@@ -23,7 +23,9 @@ MARGINS = {"digits": 1.0, "cifar10": 0.5, "pets": 1.5, "flowers": 1.5}
 QUESTIONS = ("accuracy", "picking", "pays")
 PRIMARY_LIMIT = 3
 TUNING_GAP = 1_000_000
-"""Tuning seeds stand at least this far above the largest declared seed."""
+"""Tuning seeds stand at least this far above the largest declared seed; no matrix declares more seeds."""
+LAST_SEED = 2**53
+"""What JSON readers everywhere hold exactly."""
 BUDGETS = ("passes", "steps", "flops", "seconds")
 
 
@@ -257,7 +259,11 @@ def _respec(table: dict[str, Any], change: str) -> None:
 
 
 def _check(matrix: Matrix, where: str) -> None:
+    if isinstance(matrix.seeds, int) and matrix.seeds > TUNING_GAP:
+        raise UsageError(f"{where}: seeds: {matrix.seeds:,} are more than the {TUNING_GAP:,} that there may be")
     seeds = matrix.seed_list()
+    if seeds and max(seeds) > LAST_SEED:
+        raise UsageError(f"{where}: seeds: {max(seeds)} is above {LAST_SEED}, the last one: take smaller numbers")
     if not seeds or min(seeds) < 0:
         raise UsageError(f"{where}: seeds: a matrix needs at least one seed from 0 up, such as seeds = 8")
     if len(set(seeds)) < len(seeds):

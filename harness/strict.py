@@ -57,11 +57,31 @@ def load(path: Path, hint: str = "correct the path") -> dict[str, Any]:
         Where there is none, or it is damaged.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return dict(_plain(tomllib.loads(path.read_text(encoding="utf-8"))))
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; {hint}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except RecursionError:
+        raise UsageError(f"{path}: not a readable TOML file: its lists or tables are nested too deep") from None
+    except (OSError, ValueError) as error:
         raise UsageError(f"{path}: not a readable TOML file: {error}") from None
+
+
+def _plain(value: Any) -> Any:
+    """``value``, in which there is nothing that records cannot hold: TOML has dates, and digits without end.
+
+    Raises
+    ------
+    ValueError
+        Where there is.
+    """
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            _plain(inner)
+    elif isinstance(value, int) and value.bit_length() > 63:
+        raise ValueError(f"a whole number of {value.bit_length()} bits; there is room for 64")
+    elif not isinstance(value, str | int | float):
+        raise ValueError(f"{value} is a date or a time, which nothing here takes: write it as a text")
+    return value
 
 
 def override(table: dict[str, Any], text: str) -> str:
@@ -76,9 +96,11 @@ def override(table: dict[str, Any], text: str) -> str:
     if not separator or not key:
         raise UsageError(f"--set {text!r}: write key=value, such as --set passes=10")
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
+        parsed = _plain(tomllib.loads(f"value = {value}")["value"])
     except tomllib.TOMLDecodeError:
         parsed = value  # a bare word is a string
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"--set {key}: no value that a matrix can hold: {error}") from None
     *parents, last = key.split(".")
     at: Any = table
     for parent in parents:

@@ -31,6 +31,12 @@ class Images:
         What a reader of a number from these images must know (a lossy copy, a partial set); may be empty.
     title : str
         The set's name in reports; says so itself where the images are not the published ones.
+    skipped : int
+        Images that were left out since they could not be decoded, where the user asked for that; ``note`` says so.
+    train_ids : Tensor ``[N]`` int64, optional
+        Which of all training images of the set these are, in its own order; absent where they are all.
+    train_total : int
+        How many there are in all, where ``train_ids`` is given.
     """
 
     train: Tensor
@@ -40,6 +46,9 @@ class Images:
     classes: tuple[str, ...]
     note: str = ""
     title: str = ""
+    skipped: int = 0
+    train_ids: Tensor | None = None
+    train_total: int = 0
 
 
 class Dataset(Protocol):

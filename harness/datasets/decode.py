@@ -27,7 +27,7 @@ _CHUNK = 64
 """Files a task: enough that handing out tasks costs nothing."""
 
 
-def decode_files(paths: Sequence[Path], side: int) -> tuple[Tensor, int]:
+def decode_files(paths: Sequence[Path], side: int, *, skip: bool = False) -> tuple[Tensor, int, dict[int, str]]:
     """Decode files to squares: shorter side resized (bicubic, antialiased) and centre-cropped.
 
     Parameters
@@ -35,25 +35,43 @@ def decode_files(paths: Sequence[Path], side: int) -> tuple[Tensor, int]:
     paths : sequence of Path
     side : int
         Side of the squares, in pixels.
+    skip : bool
+        Leave out files that cannot be decoded, in place of stopping at the first.
 
     Returns
     -------
-    Tensor ``[N, 3, side, side]`` uint8
-        In the order of ``paths``.
+    Tensor ``[n, 3, side, side]`` uint8
+        In the order of ``paths``; n is their number less that of the files left out.
     int
         How many had a shorter side below ``side`` and were enlarged.
+    dict of int to str
+        The files left out, by place in ``paths``: why.
 
     Raises
     ------
     UsageError
-        For the first file that is no image, is truncated or is too large; the message names it.
+        For the first file that is no image, is truncated or is too large, unless ``skip``; the message names it.
+        For more images than fit into memory.
     """
-    out = np.empty((len(paths), 3, side, side), dtype=np.uint8)
+    try:
+        out = np.empty((len(paths), 3, side, side), dtype=np.uint8)
+    except MemoryError:
+        raise UsageError(
+            f"{len(paths):,} images of {side}x{side} px take {len(paths) * 3 * side**2 / 1e9:.0f} GB of memory, and "
+            "there is less: lower the option resolution, or take fewer with limit"
+        ) from None
+    broken: dict[int, str] = {}
 
     def work(start: int) -> int:
         enlarged = 0
         for i, path in enumerate(paths[start : start + _CHUNK], start):
-            image = open_rgb(path)
+            try:
+                image = open_rgb(path)
+            except UsageError as error:
+                if not skip:
+                    raise
+                broken[i] = str(error)
+                continue
             enlarged += min(image.size) < side
             out[i] = np.asarray(square(image, side)).transpose(2, 0, 1)
         return enlarged
@@ -64,7 +82,8 @@ def decode_files(paths: Sequence[Path], side: int) -> tuple[Tensor, int]:
         total = sum(executor.map(work, range(0, len(paths), _CHUNK)))
     finally:
         executor.shutdown(cancel_futures=True)
-    return torch.from_numpy(out), total
+    whole = np.delete(out, sorted(broken), axis=0) if broken else out
+    return torch.from_numpy(whole), total, dict(sorted(broken.items()))
 
 
 def open_rgb(path: Path) -> Image.Image:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
+from typing import Literal
 
-from ...strategies.errors import UsageError
+import torch
+from torch import Tensor
+
+from ...strategies.errors import UsageError, one_of
 from ..cachefiles import Content, cached
+from ..oneline import one_line
 from .base import Images
 from .decode import decode_files
-from .options import ImageOptions
+from .options import Choice, ImageOptions
+
+logger = logging.getLogger("selbench")
 
 DECODER = 1
 """Raise it when the same file and options decode to other pixels."""
+
+NAMED = 5
+"""Files left out that are named one by one; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +53,20 @@ class Listing:
 
 @dataclass(frozen=True, kw_only=True)
 class FileSet(ImageOptions):
-    """A data set of image files; subclasses write :meth:`listing`."""
+    """A data set of image files; subclasses write :meth:`listing`.
+
+    Parameters
+    ----------
+    on_error : {"stop", "skip"}
+        At a file that cannot be decoded: stop and name it, or leave it out. How many were left out is part of the
+        note, and so of every report, and of the data set's fingerprint.
+    """
+
+    on_error: Literal["stop", "skip"] = "stop"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("on_error", self.on_error, ("stop", "skip"))
 
     def listing(self, data_dir: Path | None, *, download: bool) -> Listing:
         """Every file with its label.
@@ -60,26 +84,65 @@ class FileSet(ImageOptions):
         choice = self.choose(listing.train_labels, listing.test_labels, listing.classes)
         train = [listing.train[i] for i in choice.train.tolist()]
         test = [listing.test[i] for i in choice.test.tolist()]
-        side = self.stored_side
+        side, skip = self.stored_side, self.on_error == "skip"
 
         def build() -> Content:
-            pixels, enlarged = decode_files([*train, *test], side)
-            return {"train": pixels[: len(train)], "test": pixels[len(train) :]}, {"enlarged": enlarged}
+            pixels, enlarged, broken = decode_files([*train, *test], side, skip=skip)
+            for reason in list(broken.values())[:NAMED]:
+                logger.warning("left out: %s", one_line(reason))
+            cut = len(train) - sum(place < len(train) for place in broken)
+            return {"train": pixels[:cut], "test": pixels[cut:]}, {"enlarged": enlarged, "broken": list(broken.items())}
 
         key = {"decoder": DECODER, "side": side, "train": _stamp(train), "test": _stamp(test)}
-        arrays, facts = cached(cache_dir, type(self).__name__.lower(), key, build)
-        notes = [*listing.notes, *choice.notes]
+        arrays, facts = cached(cache_dir, type(self).__name__.lower(), {**key, "skip": True} if skip else key, build)
+        broken = dict(facts.get("broken", ()))
+        train_labels, test_labels = _kept(choice, broken)
+        notes = [*listing.notes, *choice.notes, *_skipped(broken, len(train), len(test))]
         if facts["enlarged"]:
             notes.append(f"{facts['enlarged']:,} images are smaller than {side} px and were enlarged")
         return Images(
             train=arrays["train"],
-            train_labels=choice.train_labels,
+            train_labels=train_labels,
             test=arrays["test"],
-            test_labels=choice.test_labels,
+            test_labels=test_labels,
             classes=choice.classes,
             note="; ".join(notes),
             title=listing.title,
+            skipped=len(broken),
+            train_ids=choice.train[[place for place in range(len(train)) if place not in broken]],
+            train_total=len(listing.train),
         )
+
+
+def _kept(choice: Choice, broken: Mapping[int, str]) -> tuple[Tensor, Tensor]:
+    """Training and test labels without those of the files left out.
+
+    Raises
+    ------
+    UsageError
+        Where a class loses all of its training images, or the test all of its own.
+    """
+    whole = torch.ones(len(choice.train) + len(choice.test), dtype=torch.bool)
+    whole[list(broken)] = False
+    train, test = whole.split([len(choice.train), len(choice.test)])
+    labels = choice.train_labels[train]
+    lost = sorted(set(range(len(choice.classes))) - set(labels.tolist()))
+    if lost:
+        raise UsageError(
+            f"no training image of class {choice.classes[lost[0]]!r} can be decoded, the first for this reason: "
+            f"{broken[min(broken)]}"
+        )
+    if not test.any():
+        raise UsageError(f"no test image can be decoded, the last for this reason: {broken[max(broken)]}")
+    return labels, choice.test_labels[test]
+
+
+def _skipped(broken: Mapping[int, str], train: int, test: int) -> list[str]:
+    """What to note of files left out; nothing where none was."""
+    lost = sum(place < train for place in broken)
+    counts = [f"{lost:,} of {train:,} training"] * (lost > 0)
+    counts += [f"{len(broken) - lost:,} of {test:,} test"] * (len(broken) > lost)
+    return [f"skipped, since they cannot be decoded: {' and '.join(counts)} images"] if broken else []
 
 
 def data_root(name: str, data_dir: Path | None, wants: str, *, download: bool) -> Path:

@@ -10,7 +10,7 @@ from .base import Images
 
 
 def fingerprint(images: Images) -> str:
-    """Content hash of arrays, labels and class names; title and note do not enter.
+    """Content hash of arrays, labels, class names and the number of images skipped; title and note do not enter.
 
     Returns
     -------
@@ -26,4 +26,5 @@ def fingerprint(images: Images) -> str:
         }
     )
     names = json.dumps(images.classes)  # escapes what a folder's name may hold and UTF-8 may not
-    return hashlib.blake2b(f"{arrays} {names}".encode(), digest_size=16).hexdigest()
+    skipped = f" {images.skipped} skipped" if images.skipped else ""
+    return hashlib.blake2b(f"{arrays} {names}{skipped}".encode(), digest_size=16).hexdigest()

@@ -12,6 +12,9 @@ from ...strategies.errors import UsageError, did_you_mean
 from .base import AUGMENTATIONS, Augmentation
 from .splits import subset
 
+LARGEST = 1024
+"""Side in pixels above which no image set fits into memory decoded."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -42,7 +45,7 @@ class ImageOptions:
     Parameters
     ----------
     resolution : int
-        Side of the square that the learner sees, in pixels.
+        Side of the square that the learner sees, in pixels, 1,024 at most.
     classes : int or sequence of int or str, optional
         The first so many classes, or these (by number or name, which also sets their order).
     limit, test_limit : int, optional
@@ -68,6 +71,8 @@ class ImageOptions:
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < least):
                 raise UsageError(f"{name} = {value!r} must be a whole number from {least} on")
+        if self.resolution > LARGEST:
+            raise UsageError(f"resolution = {self.resolution} is above {LARGEST}, the largest side that is trained on")
         if self.augmentation not in AUGMENTATIONS:
             near = did_you_mean(str(self.augmentation), AUGMENTATIONS)
             raise UsageError(f"no augmentation named {self.augmentation!r}{near}")

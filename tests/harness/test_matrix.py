@@ -48,7 +48,15 @@ def test_every_shipped_matrix_reads_and_is_named_after_its_file(name):
         ({"tuning": "grid", "grid": {"seeds": 0}}, "grid.seeds"),
         ({"analysis": {"interval": "bootstrap"}}, "'t' or 'sign-flip'"),
         ({"strategies": [{"name": "loss", "ladder": [0.5]}]}, "strategies.0.ladder"),
-        ({"name": "../elsewhere"}, "name"),
+        ({"name": "../elsewhere"}, "name: string should match"),
+        ({"name": "../../up"}, "name: string should match"),
+        ({"name": "/absolute"}, "name: string should match"),
+        ({"name": "nul\x00"}, "name: string should match"),
+        ({"name": ".."}, "name: string should match"),
+        ({"name": "line\n"}, "name: string should match"),
+        ({"name": "folder/name"}, "name: string should match"),
+        ({"seeds": 10**9}, "more than the 1,000,000"),
+        ({"seeds": [2**60]}, "the last one"),
         ({"strategies": [{"name": "loss"}, {"name": "loss"}]}, "labelled 'loss'"),
         ({"datasets": [{"name": "mine", "spec": "imagefolder:x"}]}, "no margin"),
         ({"analysis": {"primary": ["gstd:accuracy"]}}, "did you mean 'gstds'"),
@@ -128,3 +136,30 @@ def test_whatever_is_written_in_a_matrix_it_is_read_or_refused_in_one_line(tiny,
         parse({**tiny, **changes})
     except UsageError as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("seeds = " + "9" * 5000, "4300 digits"),
+        ("seeds = 0x" + "f" * 5000, "a whole number of 20000 bits; there is room for 64"),
+        ("seeds = [2, 9223372036854775808]", "a whole number of 64 bits"),
+        ("seeds = " + "[" * 5000, "nested too deep"),
+        ("title = 1979-05-27", "1979-05-27 is a date or a time"),
+        ("[[datasets]]\noptions = {x = [[07:32:00]]}", "07:32:00 is a date or a time"),
+        ("title = '\udc80'", "not a readable TOML file"),
+        ("title = 'a\x00b'", "not a readable TOML file"),
+    ],
+)
+def test_a_file_that_no_record_can_hold_is_one_line(tmp_path, text, says):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(UsageError) as caught:
+        read(str(path))
+    assert str(path) in str(caught.value) and says in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["1979-05-27", "0x" + "f" * 20, "9" * 5000, "[" * 5000])
+def test_a_setting_that_no_record_can_hold_is_one_line(value):
+    with pytest.raises(UsageError, match="--set seeds: no value that a matrix can hold"):
+        read("quick", [f"seeds={value}"])

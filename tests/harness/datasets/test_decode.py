@@ -76,6 +76,23 @@ def test_cmyk(tmp_path: Path) -> None:
     assert pixels[..., 0].min() > 240 and pixels[..., 1:].max() < 15
 
 
+def test_of_an_animation_the_first_frame_is_taken(tmp_path: Path) -> None:
+    red, blue = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "blue")
+    path = save(tmp_path / "x.gif", red, save_all=True, append_images=[blue, red])
+    with Image.open(path) as image:
+        assert image.n_frames > 1
+    assert (array(path) == (255, 0, 0)).all()
+
+
+def test_the_exif_of_a_stranger_may_be_damaged(tmp_path: Path) -> None:
+    for exif in (b"Exif\x00\x00MM\x00*\xff\xff\xff\xff", b"Exif\x00\x00" + b"\xff" * 60, b"Exif\x00\x00"):
+        path = save(tmp_path / "x.jpg", Image.fromarray(PIXELS), exif=exif)
+        try:
+            assert array(path).shape == PIXELS.shape
+        except UsageError as error:
+            assert "x.jpg" in str(error)
+
+
 def test_floating_point_pixels_are_refused_by_name(tmp_path: Path) -> None:
     path = save(tmp_path / "depth.tif", Image.fromarray(np.ones((4, 4), np.float32)))
     with pytest.raises(UsageError, match=r"depth\.tif.*floating-point"):
@@ -94,7 +111,7 @@ def test_squares_agree_with_torchvision(tmp_path: Path, size: tuple[int, int]) -
     yy, xx = np.mgrid[: size[1], : size[0]]
     smooth = np.stack([xx * 255 / size[0], yy * 255 / size[1], 127 + 120 * np.sin(xx / 9)], -1).astype(np.uint8)
     path = save(tmp_path / "x.png", Image.fromarray(smooth))
-    ours, enlarged = decode_files([path], 40)
+    ours, enlarged, _ = decode_files([path], 40)
     whole = torch.from_numpy(smooth).permute(2, 0, 1)
     theirs = TF.center_crop(
         TF.resize(whole, [40], interpolation=TF.InterpolationMode.BICUBIC, antialias=True), [40, 40]
@@ -108,14 +125,14 @@ def test_a_square_of_the_right_size_is_untouched_and_order_is_kept(tmp_path: Pat
     paths = []
     for i in range(150):  # more than two tasks
         paths.append(save(tmp_path / f"{i}.png", Image.new("RGB", (8, 8), (i, 255 - i, 0))))
-    out, enlarged = decode_files(paths, 8)
+    out, enlarged, _ = decode_files(paths, 8)
     assert out.dtype == torch.uint8 and enlarged == 0
     assert out[:, 0, 3, 3].tolist() == list(range(150)) and (out[:, 1] == 255 - out[:, 0]).all()
 
 
 def test_resize_of_arrays_is_the_same_as_of_files(tmp_path: Path) -> None:
     path = save(tmp_path / "x.png", Image.fromarray(PIXELS[:20, :20]))
-    decoded, _ = decode_files([path], 20)
+    decoded, *_ = decode_files([path], 20)
     assert torch.equal(resize(decoded, 13), decode_files([path], 13)[0])
     assert torch.equal(resize(decoded[:, :1], 13)[:, 0], resize(decoded, 13)[:, 0])
     assert resize(decoded, 20) is decoded
@@ -151,6 +168,27 @@ def test_a_broken_file_is_named_in_one_line(tmp_path: Path, kind: str) -> None:
         decode_files([good, bad, good], 8)
     assert "\n" not in str(caught.value)
     assert ("over the limit" in str(caught.value)) == (kind in ("bomb", "just-too-large"))
+
+
+def test_broken_files_are_left_out_where_that_was_asked_for(tmp_path: Path) -> None:
+    paths = []
+    for number, (kind, content) in enumerate(broken().items()):
+        paths.append(save(tmp_path / f"{number}.png", Image.new("RGB", (8, 8), (number, 0, 0))))
+        paths.append(tmp_path / f"{kind}.jpg")
+        paths[-1].write_bytes(content)
+    out, enlarged, reasons = decode_files(paths, 8, skip=True)
+    assert list(reasons) == list(range(1, len(paths), 2)) and enlarged == 0
+    assert out[:, 0, 0, 0].tolist() == list(range(len(broken())))
+    assert all(paths[place].name in reason for place, reason in reasons.items())
+
+
+def test_more_than_fits_into_memory_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(np, "empty", full)
+    with pytest.raises(UsageError, match=r"10 images of 100x100 px take 0 GB.*resolution.*limit"):
+        decode_files([Path("x")] * 10, 100)
 
 
 def test_only_the_named_decoders_are_tried(tmp_path: Path) -> None:

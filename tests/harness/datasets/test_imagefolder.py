@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from selbench.harness.datasets.fingerprint import fingerprint
 from selbench.harness.datasets.imagefolder import ImageFolder
 from selbench.strategies import UsageError
 
@@ -59,7 +61,9 @@ def test_decoded_once_until_a_file_changes(tmp_path: Path, image_tree: Tree, mon
     from selbench.harness.datasets import files
 
     real = files.decode_files
-    monkeypatch.setattr(files, "decode_files", lambda paths, side: decoded.append(len(paths)) or real(paths, side))
+    monkeypatch.setattr(
+        files, "decode_files", lambda paths, *rest, **how: decoded.append(len(paths)) or real(paths, *rest, **how)
+    )
     first = ImageFolder(str(root), resolution=32).load(None, cache)
     again = ImageFolder(str(root), resolution=32, title="other name", augmentation="none").load(None, cache)
     assert decoded == [10] and torch.equal(first.train, again.train)
@@ -112,3 +116,37 @@ def test_sub_folders_of_a_class_are_searched(tmp_path: Path, image_tree: Tree) -
     (root / "train/ant/more").mkdir()
     Image.new("RGB", (8, 8)).save(root / "train/ant/more/x.png")
     assert ImageFolder(str(root)).load(None, tmp_path / "cache").train_labels.tolist() == [0] * 4 + [1] * 3
+
+
+def test_what_cannot_be_decoded_is_skipped_and_counted(
+    tmp_path: Path, image_tree: Tree, caplog: pytest.LogCaptureFixture
+) -> None:
+    root, cache = image_tree(tmp_path / "mine", classes=("ant", "bee"), size=(16, 16)), tmp_path / "cache"
+    whole = ImageFolder(str(root), resolution=16, on_error="skip").load(None, cache)
+    assert (whole.skipped, whole.note) == (0, "")
+    for name in ("train/ant/1.png", "train/bee/0.png", "test/bee/1.png"):
+        (root / name).write_bytes(b"")
+    for again in range(2):  # the second time from the cache
+        images = ImageFolder(str(root), resolution=16, on_error="skip").load(None, cache)
+        assert images.skipped == 3
+        assert images.note == "skipped, since they cannot be decoded: 2 of 6 training and 1 of 4 test images"
+        assert images.train_labels.tolist() == [0, 0, 1, 1] and images.test_labels.tolist() == [0, 0, 1]
+        assert torch.equal(images.train, whole.train[[0, 2, 4, 5]]) and torch.equal(images.test, whole.test[:3])
+        assert len(caplog.records) == 3 and "train/ant/1.png" in caplog.text, f"named once, also in turn {again}"
+    with pytest.raises(UsageError, match=r"train/ant/1\.png"):
+        ImageFolder(str(root), resolution=16).load(None, cache)
+    assert fingerprint(images) != fingerprint(replace(images, skipped=0)) != fingerprint(whole)
+    for name in ("train/bee/1.png", "train/bee/2.png"):
+        (root / name).write_bytes(b"")
+    with pytest.raises(UsageError, match=r"no training image of class 'bee' can be decoded.*train/ant/1\.png"):
+        ImageFolder(str(root), resolution=16, on_error="skip").load(None, cache)
+    with pytest.raises(UsageError, match="on_error cannot be 'ignore'; there is skip, stop"):
+        ImageFolder(str(root), on_error="ignore")
+
+
+def test_a_test_split_without_a_single_sound_image(tmp_path: Path, image_tree: Tree) -> None:
+    root = image_tree(tmp_path / "mine")
+    for path in (root / "test").rglob("*.png"):
+        path.write_bytes(b"no image")
+    with pytest.raises(UsageError, match=r"no test image can be decoded.*test/bee/1\.png"):
+        ImageFolder(str(root), on_error="skip").load(None, tmp_path / "cache")
