@@ -7,6 +7,7 @@ from typing import Any
 
 from ..strategies import UsageError
 from ..strategies.interface import LEARNER_SIGNALS, REFERENCE_SIGNALS, Traits
+from ..strategies.proxy_replay import ProxyReplay
 from ..strategies.registry import registry
 from .bank import Loaded
 from .matrix import DatasetEntry, Matrix, StrategyEntry, digest
@@ -67,6 +68,11 @@ class Arm:
     def needs_proxy(self) -> bool:
         """Whether a proxy's trace is read: before training there is no learner to score with."""
         return _needs_proxy(self.cadence, frozenset(self.needs))
+
+    @property
+    def needs_picks(self) -> bool:
+        """Whether the picks of a proxy's own run are replayed."""
+        return "picks" in self.needs
 
 
 def _needs_proxy(cadence: str, needs: frozenset[str]) -> bool:
@@ -173,6 +179,8 @@ class Expander:
                 f"strategy {label!r} reads the features of reference {reference!r}, whose two nets have no space of "
                 "features in common: name one net (holdout, or a frozen one), or a rule that reads its losses alone"
             )
+        if "picks" in traits.needs:
+            self._check_replay(instance, label, schedule)
         if self.matrix.batching == "fixed-trained" and traits.ratio == 1.0:
             schedule = Named(name="fixed", ratio=1.0)
         arm = Arm(
@@ -194,6 +202,29 @@ class Expander:
         )
         rate = self.rates.find(arm)
         return replace(arm, shared={**arm.shared, "rates": asdict(rate)}) if rate else arm
+
+    def _check_replay(self, instance: Any, label: str, schedule: Named) -> None:
+        """Refuse a replay of picks whose steps a proxy could not take."""
+        if not isinstance(instance, ProxyReplay):
+            raise UsageError(
+                f"strategy {label!r} reads a proxy's picks, and only proxy-replay says whose they are: name "
+                "proxy-replay, and the rule that the proxy follows as its option of"
+            )
+        if self.matrix.budget.cost is not None:
+            raise UsageError(
+                f"strategy {label!r} replays a proxy's picks step by step, and a budget in flops or seconds gives the "
+                "proxy other steps than the learner: give the budget in passes or steps"
+            )
+        try:
+            load_schedule(schedule.name, **schedule.parameters()).mean()
+        except UsageError as error:
+            raise UsageError(f"strategy {label!r} replays a proxy's picks step by step: {error}") from None
+
+    def proxy_identity(self, arm: Arm) -> list[Any]:
+        """Which proxy an arm replays the picks of: the rule that it follows, whose that is, and its width."""
+        replay: ProxyReplay = registry("strategies").load(arm.name, **arm.options)
+        origin = registry("strategies").entry(replay.of)
+        return [replay.of, replay.options, f"{origin.distribution} {origin.version}", replay.width]
 
     def _shared(self, entry: DatasetEntry, reference: str, traits: Traits) -> dict[str, Any]:
         loaded, matrix = self.loaded[entry.name], self.matrix

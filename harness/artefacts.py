@@ -11,17 +11,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..strategies import UsageError
+from ..strategies.interface import Pool
+from ..strategies.proxy_replay import ProxyReplay
+from ..strategies.registry import registry
 from .datasets.splits import spread
 from .evaluate import CHUNK
 from .ledger import Clock, Ledger
 from .pacing import Pacer
-from .plan import Task
+from .picks import Noting
+from .plan import Task, pacer_of
 from .references.base import checked
 from .references.cross_holdout import CrossHoldout
 from .references.probe import crossfit
 from .schedules import Fixed
 from .store import VERSION, Store
-from .streams import derive
+from .streams import derive, generator
 from .train import Samples, Trainer
 from .worker import Worker
 
@@ -50,7 +54,7 @@ def make(worker: Worker, task: Task, started: str) -> None:
 
 def made(worker: Worker, task: Task) -> Made:
     """The artefact's tensors, what they cost, and what else its description holds."""
-    maker = {"features": _features, "reference": _reference, "proxy": _proxy}[task.kind]
+    maker = {"features": _features, "reference": _reference, "proxy": _proxy, "picks": _picks}[task.kind]
     return maker(worker, task)
 
 
@@ -188,6 +192,33 @@ def _proxy(worker: Worker, task: Task) -> Made:
     accuracy = float((trace[-1].argmax(1) == trainer.samples.labels).double().mean())
     tensors = {"trace": torch.stack(trace, 1), **last}
     return tensors, trainer.ledger, {"quality": {"accuracy": accuracy}}
+
+
+def _picks(worker: Worker, task: Task) -> Made:
+    """A narrower learner's run with the steps, candidates and views of the arm that its picks are for."""
+    arm, seed = task.serves, task.seed
+    assert arm is not None and seed is not None
+    replay: ProxyReplay = registry("strategies").load(arm.name, **arm.options)
+    loaded, learner, stream = worker.loaded(task), worker.learner(replay.width), worker.stream(task)
+    samples = loaded.samples(seed, arm.pool, worker.device)
+    pacer, rule = pacer_of(worker.matrix, arm, len(samples)), Noting(replay.rule(), replay.of)
+    drawn = generator(stream, "select", device=worker.device)
+    trainer = Trainer(
+        samples,
+        learner,
+        loaded.augment(seed, worker.device),
+        pacer,
+        worker.recipe(arm.score_mode),
+        seed,
+        worker.build(learner, samples, loaded.resolution, stream),
+        rule,
+        worker.bf16,
+        Pool(len(samples), samples.classes, samples.labels, worker.device, drawn),
+    )
+    trainer.run()
+    trainer.clock.settle()
+    name = {"name": f"{replay.of} on width {replay.width}"}
+    return rule.tensors(pacer, len(samples), seed), trainer.ledger, name
 
 
 def _train(

@@ -64,7 +64,7 @@ def prepare(worker: Worker, task: Task, *, metered: bool = True) -> Trainer:
     assert arm is not None and seed is not None
     loaded, learner = worker.loaded(task), worker.learner()
     samples = loaded.samples(seed, arm.pool, worker.device)
-    samples.signals = cached_signals(worker, task, loaded)
+    samples.signals = cached_signals(worker, task, loaded, tried=not metered)
     pool = Pool(
         size=len(samples),
         classes=samples.classes,

@@ -21,7 +21,7 @@ SHAPE = Shape(features=512, hidden=512, classes=10, epochs=5)
 LEGEND = (
     f"cost: operations of one select that keeps {keep_count(RATIO, SIZE)} of {SIZE} candidates, as the strategy states "
     f"them or else counted ({SHAPE.features} features, {SHAPE.classes} classes, a trace of {SHAPE.epochs} epochs). "
-    "scoring: a forward pass of the learner for each candidate besides; proxy: a short run before training; at epoch, "
+    "scoring: a forward pass of the learner for each candidate besides; proxy: a run before training; at epoch, "
     "learner signals are those last seen in training. features, reference: from the reference model, once for each "
     "image."
 )
@@ -64,7 +64,7 @@ def _row(name: str, origin: str, summary: str, error: str) -> Row:
 def _besides(traits: Traits) -> list[str]:
     """What a run pays before ``select`` is asked."""
     learner = bool(traits.needs & LEARNER_SIGNALS)
-    proxy = "trace" in traits.needs or (learner and traits.cadence == "run")
+    proxy = bool(traits.needs & {"trace", "picks"}) or (learner and traits.cadence == "run")
     return ["proxy"] if proxy else ["scoring"] if learner and traits.cadence == "batch" else []
 
 

@@ -26,7 +26,10 @@ def _without(shared: dict[str, Any], *names: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Task:
-    """One piece of work: a cell, a tuning run, or an artefact. ``after`` holds the ids that must be done before."""
+    """One piece of work: a cell, a tuning run, or an artefact. ``after`` holds the ids that must be done before.
+
+    ``serves`` is an arm for which a proxy's picks are made: the proxy's steps are that arm's.
+    """
 
     id: str
     kind: str
@@ -36,6 +39,7 @@ class Task:
     arm: Arm | None = None
     uses: dict[str, str] = field(default_factory=dict)
     after: tuple[str, ...] = ()
+    serves: Arm | None = None
 
     @property
     def name(self) -> str:
@@ -43,6 +47,8 @@ class Task:
         what = self.arm.label if self.arm else f"{self.kind} {self.reference}".strip()
         if self.arm and self.kind == "tuning":
             what = f"tuning of {what} at {self.arm.lr_factor:g} x lr"
+        if self.serves:
+            what = f"picks for {self.serves.label}"
         at = f"{self.dataset}/{self.reference}" if self.reference and self.arm else self.dataset
         return f"{what} on {at}" + ("" if self.seed is None else f", seed {self.seed}")
 
@@ -166,11 +172,20 @@ class Planner:
             uses["proxy"] = self._artefact(
                 tasks, "proxy", arm, seed, digest(["proxy", _without(arm.shared, "reference", *THE_RUNS_OWN), seed])
             )
+        if arm.needs_picks:
+            uses["picks"] = self._picks(tasks, arm, seed)
         after = tuple(uses.values())
         if arm.replay:
             uses["replay"] = self._run(tasks, arms, arms[arm.replay], seed, kind)
             after = (*after, uses["replay"])
         tasks[id] = Task(id, kind, arm.dataset, seed, arm.reference, arm, uses, after)
+        return id
+
+    def _picks(self, tasks: dict[str, Task], arm: Arm, seed: int) -> str:
+        """The picks of a proxy that takes the arm's steps, whatever the arm's learning rate."""
+        steps = [arm.schedule, arm.rung, arm.score_mode]
+        id = digest(["picks", _without(arm.shared, *THE_RUNS_OWN), steps, self.expander.proxy_identity(arm), seed])
+        tasks.setdefault(id, Task(id, "picks", arm.dataset, seed, serves=arm))
         return id
 
     def _reference(self, tasks: dict[str, Task], arm: Arm, seed: int) -> str:

@@ -13,17 +13,21 @@ from ..strategies import UsageError
 from ..strategies.interface import REFERENCE_SIGNALS, Pool
 from .arms import Arm
 from .bank import Loaded
-from .plan import Task
+from .picks import Picks
+from .plan import Task, pacer_of
 from .room import SHARE, VARIABLE, allowance, fits
 from .rows import Rows
 from .worker import Worker
 
+Signals = dict[str, Tensor | Rows | Picks]
 
-def cached_signals(worker: Worker, task: Task, loaded: Loaded) -> dict[str, Tensor | Rows]:
+
+def cached_signals(worker: Worker, task: Task, loaded: Loaded, *, tried: bool = False) -> Signals:
     """The signals ``[n, ...]`` that the arm reads from artefacts, by name.
 
     All are tensors on the device but ``features`` that do not fit there (:func:`selbench.harness.room.fits`),
-    which stay in their file as :class:`selbench.harness.rows.Rows`.
+    which stay in their file as :class:`selbench.harness.rows.Rows`, and a proxy's ``picks``, which have their steps.
+    Where steps are only ``tried`` out, in another order, no image is marked as picked.
 
     Raises
     ------
@@ -31,8 +35,8 @@ def cached_signals(worker: Worker, task: Task, loaded: Loaded) -> dict[str, Tens
         Where features do not fit and the arm's rule gets those of the whole pool at once.
     """
     arm, store = task.arm, worker.store
-    assert arm is not None
-    signals: dict[str, Tensor | Rows] = {}
+    assert arm is not None and task.seed is not None
+    signals: Signals = {}
     if "reference" in task.uses:
         id = task.uses["reference"]
         if "reference" in arm.needs:
@@ -41,7 +45,12 @@ def cached_signals(worker: Worker, task: Task, loaded: Loaded) -> dict[str, Tens
             signals["features"] = _features(worker, task, loaded, id)
     if "proxy" in task.uses:
         signals |= store.artefact_tensors(task.uses["proxy"], *arm.needs)
-    return {name: value if isinstance(value, Rows) else value.to(worker.device) for name, value in signals.items()}
+    if "picks" in task.uses:
+        count = loaded.size(task.seed, arm.pool)
+        steps = pacer_of(worker.matrix, arm, count)
+        recorded = store.artefact_tensors(task.uses["picks"])
+        signals["picks"] = torch.zeros(count, dtype=torch.bool) if tried else Picks(recorded, steps, count)
+    return {name: value.to(worker.device) if isinstance(value, Tensor) else value for name, value in signals.items()}
 
 
 def _features(worker: Worker, task: Task, loaded: Loaded, id: str) -> Tensor | Rows:
@@ -86,7 +95,7 @@ class StoredPool(Pool):
         return super().__getattribute__(name)
 
 
-def told(pool: Pool, arm: Arm, signals: Mapping[str, Tensor | Rows]) -> Pool:
+def told(pool: Pool, arm: Arm, signals: Mapping[str, Tensor | Rows | Picks]) -> Pool:
     """``pool``, with those of the cached signals that its rule may read whole."""
     held: dict[str, Any] = {name: value for name in REFERENCE_SIGNALS if isinstance(value := signals.get(name), Tensor)}
     features = signals.get("features")

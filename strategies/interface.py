@@ -24,7 +24,7 @@ LEARNER_SIGNALS = frozenset({"learner", "learner_probs", "learner_features"})
 REFERENCE_SIGNALS = frozenset({"features", "reference"})
 """Signals that come from the reference model: ``batch_feats`` and ``losses.reference``."""
 
-NEEDS = LEARNER_SIGNALS | REFERENCE_SIGNALS | {"trace", "age"}
+NEEDS = LEARNER_SIGNALS | REFERENCE_SIGNALS | {"trace", "age", "picks"}
 """Every name that ``needs`` may hold. Labels, ids and host numbers are always there."""
 
 
@@ -53,6 +53,8 @@ class BatchLosses:
         A proxy's class probabilities at the end of each of its T epochs.
     age : Tensor ``[B]`` int64, optional
         Steps since the learner's loss was seen; -1 means never, and the loss is then ``+inf``.
+    picks : Tensor ``[B]`` bool, optional
+        Which of these candidates a proxy picked, at the same step of its own run; exactly ``k`` of them.
     k : int, optional
         How many candidates will be kept.
     epoch : int
@@ -66,7 +68,9 @@ class BatchLosses:
         On reading a signal that was not given; the message says how to ask for it.
     """
 
-    _SIGNALS = ("learner", "reference", "labels", "index", "learner_probs", "learner_features", "trace", "age")
+    _SIGNALS = (
+        "learner", "reference", "labels", "index", "learner_probs", "learner_features", "trace", "age", "picks",
+    )  # fmt: skip
 
     learner: Tensor
     reference: Tensor
@@ -76,6 +80,7 @@ class BatchLosses:
     learner_features: Tensor
     trace: Tensor
     age: Tensor
+    picks: Tensor
     k: int | None
     epoch: int
     progress: float
@@ -91,6 +96,7 @@ class BatchLosses:
         learner_features: Tensor | None = None,
         trace: Tensor | None = None,
         age: Tensor | None = None,
+        picks: Tensor | None = None,
         k: int | None = None,
         epoch: int = 0,
         progress: float = 0.0,
@@ -104,6 +110,7 @@ class BatchLosses:
             "learner_features": learner_features,
             "trace": trace,
             "age": age,
+            "picks": picks,
         }
         # Absent signals are absent attributes, so that reading one is an error with a mend in it.
         self.__dict__.update({name: value for name, value in given.items() if value is not None})

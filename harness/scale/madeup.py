@@ -51,6 +51,7 @@ def candidates(
         "learner_features": lambda: rand(size, shape.hidden),
         "trace": lambda: rand(size, shape.epochs, shape.classes).softmax(2),
         "age": lambda: torch.arange(size, device=device),
+        "picks": lambda: torch.arange(size, device=device) < k,
     }
     given = {name: maker() for name, maker in makers.items() if name in needs}
     labels = torch.randint(shape.classes, (size,), generator=stream).to(device)

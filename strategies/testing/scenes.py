@@ -122,6 +122,7 @@ def scene(size: int, cadence: Cadence = "batch", *, width: int = 8, seed: int = 
         "learner_features": torch.rand(size, 5, generator=stream) - 0.3,
         "trace": pool_trace[ids],
         "age": torch.randint(0, 9, (size,), generator=stream),
+        "picks": torch.rand(size, generator=stream) < 0.5,
     }
     about = f"B = {size}" + ("" if width == 8 else f", d = {width}")
     return Scene(cadence, pool_features[ids], signals, pool_features, pool_reference, pool_labels, about)

@@ -56,6 +56,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "gradnorm": [{"bound": "last-layer"}],
     "selective-backprop": [{"beta": 2.0}, {"history": 32}],
     "divbs": [{"draw": "greedy"}, {"rounds": 3}],
+    "proxy-replay": [{"of": "uncertainty", "options": {"score": "entropy"}}, {"width": 4}],
     "infobatch": [{"prune": "random"}, {"anneal": 0.5}],
     "shuffled": [{"of": "gstds", "options": {"share": 0.25}}],
     "reversed": [{"of": "fiedler", "options": {"steps": 8}}],
@@ -116,6 +117,7 @@ def make(size: int, *, width: int = 8, seed: int = 0, device: str = "cpu") -> tu
         learner_features=rand(size, 5) - 0.3,
         trace=(rand(size, EPOCHS, CLASSES) * 3).softmax(2),
         age=torch.arange(size, device=device),
+        picks=rand(size) < 0.5,
         epoch=1,
         progress=0.1,
     )
