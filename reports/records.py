@@ -14,8 +14,8 @@ PHASES = ("data", "score", "reference", "select", "train")
 
 Role = Literal["strategy", "rung", "full", "uniform", "twin", "full-all"]
 LadderName = Literal["full", "uniform"]
-TimedKind = Literal["cell", "features", "reference", "proxy"]
-TIMED_KINDS: tuple[TimedKind, ...] = ("cell", "features", "reference", "proxy")
+TimedKind = Literal["cell", "features", "reference", "proxy", "picks"]
+TIMED_KINDS: tuple[TimedKind, ...] = ("cell", "features", "reference", "proxy", "picks")
 LADDERS: tuple[LadderName, ...] = ("full", "uniform")
 ACCOUNTS = ("marginal", "amortised", "standalone")
 COSTS = ("learner_flops", "total_flops", "wall_clock")
