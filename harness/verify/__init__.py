@@ -1,0 +1,8 @@
+"""Whether a results folder is what the runs wrote, and whether it holds together: ``selbench verify``."""
+
+from __future__ import annotations
+
+from .findings import Finding, Verdict
+from .folder import verify
+
+__all__ = ["Finding", "Verdict", "verify"]

@@ -1,0 +1,129 @@
+"""``matrix.toml`` as what the records are held against."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..matrix import digest
+from ..plan import THE_RUNS_OWN
+
+Record = dict[str, Any]
+
+_BATCH = ("batch", "batching", "buckets")
+_ARMS_OWN = ("arm", "schedule", "rung", "pool")
+"""What a cell's identity holds beside what it shares with others of its matrix."""
+
+
+class Declared:
+    """A matrix as run.
+
+    Parameters
+    ----------
+    table : dict
+        ``matrix.toml``, whose form has been checked.
+    """
+
+    def __init__(self, table: Record) -> None:
+        self.table = table
+        self.arms: dict[str, Record] = {arm["key"]: arm for arm in table["arms"]}
+        self.bases = {arm.get("base", arm["key"]): arm for arm in table["arms"]}
+        self.datasets: dict[str, Record] = {dataset["name"]: dataset for dataset in table["datasets"]}
+        self.parts: list[Record] = table.get("parts", [])
+        self.grid: Record = table.get("grid", {})
+
+    def faults(self) -> Iterator[str]:
+        """Where the matrix does not hold together."""
+        if len(self.arms) < len(self.table["arms"]):
+            yield "two arms have one key"
+        for arm in self.arms.values():
+            for what in ("twin", "replay"):
+                if arm[what] and arm[what] not in self.arms:
+                    yield f"the {what} {arm[what]} of arm {arm['label']!r} is not among its arms"
+            if arm["dataset"] not in self.datasets:
+                yield f"arm {arm['label']!r} is on the unknown data set {arm['dataset']!r}"
+            rate = self.of(arm["dataset"], "optimizer").get("lr")
+            if rate is not None and "lr" in arm and abs(arm["lr"] - rate * arm["lr_factor"]) > 1e-12:
+                yield f"the learning rate of arm {arm['label']!r} is not its factor of {rate:g}"
+        if both := sorted(set(self.grid.get("tuning_seeds", ())) & set(self.table["seeds"])):
+            yield f"seeds {both} are tuned with and reported as well"
+        if self.parts and self.table["identity"] != _merged([part["identity"] for part in self.parts]):
+            yield "its identity is not that of the matrices it was merged of"
+
+    def of(self, dataset: str, setting: str) -> Any:
+        """A setting of the matrix that ``dataset`` is from; an empty table where none is known."""
+        part = next((part for part in self.parts if dataset in part["datasets"]), {})
+        return part.get(setting, self.table.get(setting, {}))
+
+    def seeds(self, dataset: str) -> list[int]:
+        """The seeds asked for on a data set."""
+        found = {s for part in self.parts if dataset in part["datasets"] for s in part["requested"]["seeds"]}
+        return sorted(found) if self.parts else list(self.table["seeds"])
+
+    def planned(self) -> Iterator[tuple[Record, int]]:
+        """Every arm with every seed asked for."""
+        for arm in self.arms.values():
+            for seed in self.seeds(arm["dataset"]):
+                yield arm, seed
+
+    def unlike(self, record: Record) -> Iterator[str]:
+        """Settings of a cell's identity that are not the matrix's."""
+        arm, identity, name = self.arms[record["arm"]], record["identity"], record["dataset"]
+        dataset, budget = self.datasets[name], self.of(name, "budget")
+        data = identity["data"]
+        limits = {key: value for key, value in budget.items() if key not in _BATCH}
+        learner = {key: value for key, value in self.of(name, "learner").items() if key != "text"}
+        held = {
+            "arm": (identity["arm"], arm["text"]),
+            "rung": (identity["rung"], arm["rung"]),
+            "pool": (identity["pool"], arm["pool"]),
+            "label": (record["arm_label"], arm["label"]),
+            "data set": (name, arm["dataset"]),
+            "reference": (record["reference"], arm["reference"]),
+            "factor of the learning rate": (identity.get("lr_factor", 1.0), arm.get("lr_factor", 1.0)),
+            "data": ([data[0], *data[3:5]], [dataset[key] for key in ("fingerprint", "augmentation", "resolution")]),
+            "learner": (identity["learner"][0], learner),
+            "optimizer": (identity["optimizer"], self.of(name, "optimizer")),
+            "budget": ({key: value for key, value in identity["budget"].items() if value is not None}, limits),
+            "batch": (identity["batch"], [budget[key] for key in _BATCH]),
+            "precision": (identity["precision"], record["environment"]["precision"]),
+        }
+        if "proxy" in identity:
+            held["proxy"] = identity["proxy"], self.of(name, "proxy")
+        for what, (found, said) in held.items():
+            if found != said:
+                yield f"its {what} is {found!r}, in matrix.toml it is {said!r}"
+        if "rates" in identity and identity["rates"] not in self.of(name, "rates"):
+            yield "its reference seconds are not those of matrix.toml"
+        if record["result"]["test_n"] != dataset["test"]:
+            yield f"it was tested on {record['result']['test_n']} images, the data set has {dataset['test']}"
+        if len(record["selection"]["class_counts"]) != len(dataset["classes"]):
+            yield f"it counts picks of {len(record['selection']['class_counts'])} classes, not {dataset['classes']}"
+        size = record["selection"]["candidate_samples"] / (record["curve"][-1]["pass"] or 1.0)
+        if arm["pool"] == "pool" and round(size) != dataset["pool"]:
+            yield f"its pool has {size:.0f} images, that of the data set {dataset['pool']}"
+        if any(point["lr"] > arm["lr"] * (1 + 1e-9) for point in record["curve"] if "lr" in arm):
+            yield f"its learning rate was above {arm['lr']:g}"
+
+
+def artefact_ids(record: Record) -> set[str]:
+    """Ids of all artefacts that a cell with this identity may use, from their content."""
+    shared = {key: value for key, value in record["identity"].items() if key not in _ARMS_OWN}
+    made = {key: value for key, value in shared.items() if key not in THE_RUNS_OWN}
+    seed, data, reference = record["seed"], shared["data"], shared.get("reference")
+    return {
+        digest(["proxy", _without(made, "reference"), seed]),
+        digest(["reference", reference, _without(made, "proxy"), seed]),
+        digest(["reference", reference, data, seed]),
+    }
+
+
+def _without(table: Mapping[str, Any], name: str) -> Record:
+    return {key: value for key, value in table.items() if key != name}
+
+
+def _merged(identities: list[str]) -> str:
+    """As merging makes it."""
+    return hashlib.blake2b(json.dumps(sorted(identities)).encode(), digest_size=8).hexdigest()

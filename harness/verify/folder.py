@@ -1,0 +1,208 @@
+"""Everything that can be checked of a results folder, record by record and between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ...strategies import UsageError
+from ..matrix import digest
+from .contents import cell_faults, timing_faults, tuning_faults
+from .declared import Declared, artefact_ids
+from .findings import AGAIN, Finding, Verdict, note
+from .listing import Listing
+from .reading import Record, read_matrix
+from .seeding import same_results, shared_streams, twice
+
+_RESTORE = "put a sound copy back"
+_COPY = "copy it from where this folder came from, or remove what uses it and run again"
+_ANOTHER = "remove it: it belongs to another matrix"
+
+
+def verify(root: Path) -> Verdict:
+    """Check a results folder.
+
+    Parameters
+    ----------
+    root : Path
+        The folder that holds ``matrix.toml``.
+
+    Raises
+    ------
+    UsageError
+        Where there is none.
+    """
+    file = root / "matrix.toml"
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{root} is no results folder: matrix.toml: {error.strerror}") from None
+    table, findings = read_matrix(file.name, content)
+    listing = Listing(root)
+    findings += listing.findings
+    if table is not None:
+        findings += Relations(listing, Declared(table)).findings()
+    counts = {kind: len(records) for kind, records in listing.records.items() if records or kind == "cells"}
+    ordered = sorted(findings, key=lambda finding: (finding.note, finding.file))
+    return Verdict(tuple(ordered), counts)
+
+
+class Relations:
+    """What records must be to their matrix and to each other.
+
+    Parameters
+    ----------
+    listing : Listing
+        The records.
+    declared : Declared
+        The matrix.
+    """
+
+    def __init__(self, listing: Listing, declared: Declared) -> None:
+        self.listing, self.declared = listing, declared
+        self.cells, self.tuning, self.timing, self.artefacts, self.failed = (
+            listing.records[kind] for kind in ("cells", "tuning", "timing", "artefacts", "failed")
+        )
+        self.by_run = {(cell["arm"], cell["seed"]): (file, cell) for file, cell in self.cells.items()}
+
+    def findings(self) -> Iterator[Finding]:
+        """All of them."""
+        yield from (Finding("matrix.toml", fault, _RESTORE) for fault in self.declared.faults())
+        for records, check in (
+            (self.cells, self._cell),
+            (self.tuning, self._tuning),
+            (self.timing, self._timing),
+            (self.artefacts, self._artefact),
+        ):
+            for file, record in records.items():
+                yield from _guarded(file, record, check)
+        runs = [(file, (cell["arm"], cell["seed"])) for file, cell in self.cells.items()]
+        yield from twice(runs, "arm {}, seed {}")
+        tuned = [(file, (run["arm"], run["seed"], run["factor"])) for file, run in self.tuning.items()]
+        yield from twice(tuned, "arm {} tuned with seed {} at factor {}")
+        timed = [(file, (run["of"], run["block"])) for file, run in self.timing.items()]
+        yield from twice(timed, "{} in block {} of the timing pass")
+        yield from shared_streams(self.cells, self.tuning, self.artefacts)
+        yield from same_results(self.cells)
+        yield from self._twins()
+        yield from self._references()
+        yield from self._machines()
+        yield from self._unfinished()
+
+    def _cell(self, file: str, cell: Record) -> Iterator[Finding]:
+        if cell["arm"] not in self.declared.arms:
+            yield Finding(file, f"arm {cell['arm']} is not in matrix.toml", _ANOTHER)
+            return
+        if cell["seed"] not in self.declared.seeds(cell["dataset"]):
+            yield Finding(file, f"seed {cell['seed']} is not in matrix.toml", _ANOTHER)
+        if cell["id"] != digest([cell["arm"], cell["seed"]]):
+            yield Finding(file, "its id is not that of its arm and seed")
+        yield from (Finding(file, fault) for fault in (*cell_faults(cell), *self.declared.unlike(cell)))
+        for id in cell["artefacts"]:
+            if id not in artefact_ids(cell):
+                yield Finding(file, f"artefact {id} is not of its seed, data and reference")
+        yield from self._needed(file, cell["artefacts"])
+
+    def _tuning(self, file: str, run: Record) -> Iterator[Finding]:
+        grid, arm = self.declared.grid, self.declared.bases.get(run["arm"])
+        if arm is None:
+            yield Finding(file, f"arm {run['arm']} is not in matrix.toml", _ANOTHER)
+            return
+        if run["seed"] not in grid.get("tuning_seeds", ()) or run["factor"] not in grid.get("factors", ()):
+            yield Finding(file, f"seed {run['seed']} at factor {run['factor']:g} is not in its grid", _ANOTHER)
+        if run["factor"] == 1.0 and run["id"] != digest(["tuning", run["arm"], run["seed"]]):
+            yield Finding(file, "its id is not that of its arm and seed")
+        rate = self.declared.of(run["dataset"], "optimizer").get("lr", 0.0) * run["factor"]
+        if abs(run["lr"] - rate) > 1e-12:
+            yield Finding(file, f"its learning rate is {run['lr']:g}, that of its factor {rate:g}")
+        if (run["arm_label"], run["dataset"], run["rung"]) != (arm["label"], arm["dataset"], arm["rung"]):
+            yield Finding(file, "its label, data set or rung is not that of its arm in matrix.toml")
+        yield from (Finding(file, fault) for fault in tuning_faults(run))
+        yield from self._needed(file, run["artefacts"])
+
+    def _timing(self, file: str, run: Record) -> Iterator[Finding]:
+        is_cell = run["kind"] == "cell"
+        task = digest([run["of"], run["seed"]]) if is_cell else run["of"]
+        if run["id"] != digest(["timing", task, run["block"]]):
+            yield Finding(file, "its id is not that of what was timed and its block")
+        if is_cell and run["of"] not in self.declared.arms:
+            yield Finding(file, f"arm {run['of']} is not in matrix.toml", _ANOTHER)
+        elif is_cell and (run["of"], run["seed"]) not in self.by_run:
+            yield note(file, "the run that was timed is not here", "run the same command again")
+        if not is_cell:
+            yield from self._needed(file, [run["of"]])
+        if run["seed"] not in (run["block"], None) or run["block"] not in self.declared.table["seeds"]:
+            yield Finding(file, f"seed {run['seed']} does not belong in block {run['block']}")
+        yield from (Finding(file, fault) for fault in timing_faults(run))
+
+    def _artefact(self, file: str, meta: Record) -> Iterator[Finding]:
+        yield from self._needed(file, meta["needs"])
+
+    def _needed(self, file: str, ids: list[str]) -> Iterator[Finding]:
+        for id in ids:
+            if f"artefacts/{id}/meta.json" not in self.artefacts:
+                yield Finding(file, f"artefact {id}, which it rests on, is missing or damaged", _COPY)
+
+    def _twins(self) -> Iterator[Finding]:
+        """A twin has the identical sequence of steps."""
+        for (key, seed), (file, cell) in self.by_run.items():
+            twin = self.declared.arms.get(key, {}).get("twin")
+            if twin and (other := self.by_run.get((twin, seed))) and _steps(other[1]) != _steps(cell):
+                yield Finding(other[0], f"its steps are not those of {file}, whose twin it is")
+
+    def _references(self) -> Iterator[Finding]:
+        """A reference has one content."""
+        seen: dict[str, tuple[str, object]] = {}
+        for file, cell in self.cells.items():
+            if cell["reference"]:
+                content = cell["identity"].get("reference")
+                first, known = seen.setdefault(cell["reference"], (file, content))
+                if content != known:
+                    yield Finding(file, f"reference {cell['reference']!r} is not the one of {first}")
+
+    def _machines(self) -> Iterator[Finding]:
+        for kind, records in (("cells", self.cells), ("timing", self.timing)):
+            for name in ("machine", "device", "threads", "torch", "python", "selbench"):
+                found = {str(record["environment"][name]) for record in records.values()}
+                if len(found) > 1:
+                    what = f"{name} is not the same everywhere: {', '.join(sorted(found))}"
+                    yield note(kind, what, "seconds of unlike machines are not compared")
+
+    def _unfinished(self) -> Iterator[Finding]:
+        done = self.listing.ids("cells") | self.listing.ids("tuning") | self.listing.ids("timing")
+        for file, failure in self.failed.items():
+            if failure["id"] in done:
+                yield note(file, "has been made good since", "it may be removed")
+            else:
+                seed = "" if failure["seed"] is None else f", seed {failure['seed']}"
+                yield note(file, f"{failure['arm_label']}{seed} failed: {failure['error']}", "run again to try it anew")
+        failed = self.listing.ids("failed")
+        planned = [digest([arm["key"], seed]) for arm, seed in self.declared.planned()]
+        missing = sum(id not in done and id not in failed for id in planned)
+        if missing:
+            yield note("cells", f"{missing:,} of {len(planned):,} cells are not there yet", "run again to go on")
+        used = {id for runs in (self.cells, self.tuning) for run in runs.values() for id in run["artefacts"]}
+        used |= {id for meta in self.artefacts.values() for id in meta["needs"]}
+        for file, meta in self.artefacts.items():
+            if meta["id"] not in used:
+                yield note(file, "nothing here uses it")
+
+
+def _guarded(file: str, record: Record, check: Callable[[str, Record], Iterator[Finding]]) -> Iterator[Finding]:
+    """What ``check`` finds; parts of a record whose form is free may lack what it reads."""
+    try:
+        yield from check(file, record)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        yield Finding(file, f"lacks a part that it is checked by ({type(error).__name__}: {error})", AGAIN)
+
+
+def _steps(cell: Record) -> list[list[float]]:
+    """Runs of equal (candidates, picks, steps), or of (picks, steps) in records of older versions."""
+    selection = cell["selection"]
+    runs: list[list[float]] = []
+    for *sizes, steps in [row[:3] for row in selection["pace"]] if "pace" in selection else selection["k"]:
+        if runs and runs[-1][:-1] == sizes:
+            runs[-1][-1] += steps
+        else:
+            runs.append([*sizes, steps])
+    return runs
