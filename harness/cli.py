@@ -183,6 +183,26 @@ def new_strategy(
     print(f"Written: {folder}; pip install -e {folder} registers it, selbench check {name} judges it.")
 
 
+@app.command("verify")
+def verify_(
+    results: Results,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines: every finding as JSON.")] = False,
+) -> None:
+    """Check that a results folder is what the runs wrote and holds together; exit code 1 where it does not."""
+    from ..reports.console import say
+    from .verify import verify
+
+    verdict = verify(results)
+    if as_json:
+        print(json.dumps(verdict.to_json(), indent=1))
+    else:
+        console = Console()
+        for line in verdict.lines():
+            say(console, line, wrap=False)
+    if not verdict.sound:
+        raise typer.Exit(1)
+
+
 @app.command()
 def report(results: Results) -> None:
     """Write the report of a results folder anew."""
