@@ -20,7 +20,8 @@ class KCenter(Strategy):
     of the data by maximising pairwise distances. The smallest distance h_min between two picks is at
     least half of the largest possible, and the covering radius at most twice the smallest possible,
     whatever the start.
-    Cost: 3·B·d·k operations in k steps, one after the other; memory O(B d).
+    Cost: 3·B·d·k operations in k steps, one after the other; memory O(B d). A tenth of 50,000 images at d = 512 takes
+    4e11 operations, half of 1.3 million 1e15.
     Ours (Wang & Gu publish the subsets, not the code): the greedy rule itself, the distance, the
     features (the reference's) and the start; ties at random; not class-balanced. The sources prune a
     pool once, hence the cadence ``run``; the same rule thins each batch with ``batch``.

@@ -10,7 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selbench.strategies import UsageError, load
+from selbench.harness.flops import count_selection
+from selbench.strategies import UsageError, facility_location, load
 
 from ._inputs import begun, make
 
@@ -88,6 +89,53 @@ def test_among_equals_the_stream_decides():
 
 def test_diagnostics_are_empty_before_a_pick():
     assert load("facility-location").diagnostics() == {}
+
+
+@pytest.mark.parametrize(("size", "width", "ratio"), [(40, 3, 1.0), (300, 8, 0.3), (300, 64, 0.1)])
+def test_a_large_pool_gets_the_same_picks_from_a_few_rows_at_a_time(size, width, ratio, monkeypatch):
+    feats, losses = make(size, width=width)
+    dense = begun("facility-location", {})
+    expected = dense.select(feats, losses, ratio)
+    monkeypatch.setattr(facility_location, "DENSE", 0)
+    lazy = begun("facility-location", {})
+    picks = lazy.select(feats, losses, ratio)
+    assert float(lazy.diagnostics()["coverage"]) == pytest.approx(float(dense.diagnostics()["coverage"]), abs=1e-6)
+    added, best = gains_of(similarities(feats), picks.tolist())
+    assert np.allclose(added, best, atol=1e-4)
+    first = size // 10  # later on, those that serve but themselves tie
+    assert picks[:first].tolist() == expected[:first].tolist()
+
+
+def test_a_large_pool_is_not_searched_through_at_every_pick(monkeypatch):
+    monkeypatch.setattr(facility_location, "DENSE", 0)
+    feats = torch.randn(2000, 16, generator=torch.Generator().manual_seed(0))
+    rule = begun("facility-location", {})
+    rule.select(feats, torch.zeros(2000), 0.05)
+    assert 2000 < rule._gains < 2000 + 100 * 500, "at most a quarter of the candidates at each of 100 picks"
+
+
+@pytest.mark.parametrize(
+    "feats", [torch.ones(50, 4), torch.zeros(50, 4), torch.eye(50), torch.full((50, 4), torch.nan)]
+)
+def test_a_large_pool_of_equals(feats, monkeypatch):
+    monkeypatch.setattr(facility_location, "DENSE", 0)
+    picks = begun("facility-location", {}).select(feats, torch.zeros(50), 0.5)
+    assert len(picks.unique()) == 25
+
+
+@pytest.mark.parametrize(("size", "ratio"), [(100, 0.2), (400, 0.1), (400, 0.5)])
+def test_operations_of_a_large_pool_are_stated(size, ratio, monkeypatch):
+    monkeypatch.setattr(facility_location, "DENSE", 0)
+    feats, losses = make(size, width=32)
+    rule = begun("facility-location", {})
+    counted = count_selection(lambda: rule.select(feats, losses, ratio)).flops
+    assert 0.5 < rule.flops(size, 32, round(ratio * size)) / counted < 2
+
+
+def test_a_batch_too_large_for_memory_is_refused_before_it_is_tried():
+    feats = torch.zeros(1, 1).expand(40_000, 1)
+    with pytest.raises(UsageError, match=r"40,000 candidates take 13 GB; take batches of 32,768 at most"):
+        load("facility-location", cadence="batch").select(feats, torch.zeros(40_000), 0.5)
 
 
 def test_an_unknown_cadence_is_refused():
