@@ -16,6 +16,7 @@ from .datasets.base import Augmentation
 from .datasets.fingerprint import fingerprint
 from .datasets.spec import dataset
 from .datasets.splits import Splits, split
+from .givenlabels import aligned
 from .matrix import DatasetEntry
 from .spoil import spoiled
 from .train import Samples
@@ -34,6 +35,8 @@ class Loaded:
     resolution: int
     augmentation: Augmentation
     holdout: float | int
+    given: Tensor | None = None
+    """Labels ``[N]`` that a file gives the training images, where the pool is trained on them."""
 
     @property
     def title(self) -> str:
@@ -47,8 +50,10 @@ class Loaded:
     @property
     def note(self) -> str:
         """What a reader of a number from these images must know; may be empty."""
-        spoil = self.entry.spoil
-        return "; ".join(part for part in (self.images.note, "" if spoil is None else str(spoil)) if part)
+        spoil, wrong = self.entry.spoil, None
+        if self.given is not None:
+            wrong = float((self.given != self.images.train_labels).double().mean())
+        return "; ".join(part for part in (self.images.note, "" if spoil is None else spoil.describe(wrong)) if part)
 
     def splits(self, seed: int) -> Splits:
         """Pool, holdout and val of a seed, before anything is spoiled."""
@@ -70,8 +75,20 @@ class Loaded:
             return torch.cat([ids for ids, _ in parts]), torch.cat([given for _, given in parts])
         ids: Tensor = getattr(splits, part)
         if part == "pool" and self.entry.spoil is not None:
-            return spoiled(self.entry.spoil, ids, labels[ids], len(self.images.classes), seed)
+            given = None if self.given is None else self.given[ids]
+            return spoiled(self.entry.spoil, ids, labels[ids], len(self.images.classes), seed, given)
         return ids, labels[ids]
+
+    def marks(self, seed: int, part: str) -> dict[str, Tensor]:
+        """What is spoiled in a part: of each sample, whether its label is ``wrong``, and whether it is one of the
+        ``copies`` (its image came before); empty where nothing was spoiled."""
+        if self.entry.spoil is None:
+            return {}
+        ids, labels = self.labelled(seed, part)
+        order = torch.argsort(ids, stable=True)
+        again = torch.zeros(len(ids), dtype=torch.bool)
+        again[order[1:]] = ids[order].diff() == 0
+        return {"wrong": labels != self.images.train_labels[ids], "copies": again}
 
     def samples(self, seed: int, part: str, device: torch.device) -> Samples:
         """Images and labels of a part, on the device."""
@@ -119,8 +136,18 @@ class Bank:
                 raise UsageError(f"datasets: {entry.name!r}: holdout = 0 leaves nothing to train the reference on")
             loaded = Loaded(
                 entry, images, fingerprint(images), instance.resolution,
-                entry.augmentation or instance.augmentation, holdout,
+                entry.augmentation or instance.augmentation, holdout, _given(entry, images),
             )  # fmt: skip
             loaded.ids(0, "pool")  # a split that cannot work is said now
             self._loaded[entry.name] = loaded
         return self._loaded[entry.name]
+
+
+def _given(entry: DatasetEntry, images: Images) -> Tensor | None:
+    """The labels that a file gives the training images loaded; None without one."""
+    if entry.spoil is None or entry.spoil.labels is None:
+        return None
+    if entry.options.get("classes") is not None:
+        raise UsageError(f"datasets: {entry.name!r}: spoil.labels are of all classes: leave out the option classes")
+    true = images.train_labels
+    return aligned(entry.spoil.given(), true, images.train_ids, images.train_total or len(true), len(images.classes))

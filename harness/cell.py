@@ -49,8 +49,9 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
         "artefacts": [id for name, id in task.uses.items() if name != "replay"],
         "result": _result(worker, trainer, loaded, seed, curve),
         "selection": {
-            **trainer.tally.read(samples.labels, samples.classes),
+            **trainer.tally.read(samples.labels, samples.classes, loaded.marks(seed, arm.pool)),
             "uncounted": sorted(trainer.selector.uncounted),
+            **({"schedule": trainer.pacer.learning.report()} if trainer.pacer.learning else {}),
         },
         "ledger": trainer.ledger.to_json(),
         "memory_bytes": here.peak_memory(worker.device),
@@ -72,11 +73,12 @@ def prepare(worker: Worker, task: Task, *, metered: bool = True) -> Trainer:
         device=worker.device,
         generator=streams.generator(seed, "select", device=worker.device),
     )
+    pacer = Recorded(len(samples), _pace(worker, task)) if arm.replay else pacer_of(worker.matrix, arm, len(samples))
     return Trainer(
         samples,
         learner,
         loaded.augment(seed, worker.device),
-        Recorded(len(samples), _pace(worker, task)) if arm.replay else pacer_of(worker.matrix, arm, len(samples)),
+        pacer,
         worker.recipe(arm.score_mode, arm.lr_factor),
         seed,
         worker.build(learner, samples, loaded.resolution, seed),
@@ -84,7 +86,15 @@ def prepare(worker: Worker, task: Task, *, metered: bool = True) -> Trainer:
         worker.bf16,
         told(pool, arm, samples.signals),
         meter_of(worker, task) if metered else None,
+        None if pacer.learning is None else _held_out(loaded, seed, pacer.learning.images, worker),
     )
+
+
+def _held_out(loaded: Loaded, seed: int, images: int, worker: Worker) -> Samples:
+    """A fixed random batch of ``val``, the same for every arm of the seed."""
+    val = loaded.samples(seed, "val", worker.device)
+    chosen = streams.permutation(len(val), seed, "probe")[:images].to(worker.device)
+    return Samples(val.images[chosen], val.labels[chosen], val.classes)
 
 
 def _pace(worker: Worker, task: Task) -> list[list[float]]:

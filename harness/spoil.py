@@ -7,6 +7,16 @@ The table ``spoil`` of a data set's entry in a matrix is applied to the pool aft
 2. ``label_noise``: that share of each class's labels becomes wrong. ``uniform`` draws one of the other classes
    (symmetric noise, without the true class among them); ``pairs`` takes the next class, the last one's next
    being the first (pair flips, Han et al. 2018, arXiv 1804.06872).
+   Or ``labels``: every label is as a file has it, such as those that people gave CIFAR-10 (CIFAR-10-N, Wei et al.
+   2022, arXiv 2110.12088), one for each training image in the data set's order: a ``.npy`` array, or a ``.csv`` or
+   ``.txt`` file of class numbers, a line each (a table with a first line of names needs ``column``). CIFAR-10-N is
+   published as a pickle, which is never read here. Convert it once, with a copy whose source you trust::
+
+       python -c "import numpy, torch; given = torch.load('CIFAR-10_human.pt', weights_only=False);
+       numpy.save('worse.npy', given['worse_label'])"
+
+   (``aggre_label`` and ``random_label1`` to ``3`` likewise). Its order is that of the published arrays, which a
+   copy as image files need not keep: labels that are right no more often than by chance are refused.
 3. ``duplicates``: that share of the pool is replaced by copies of what remains, within each class as labelled, so
    that the class sizes stay. A copy is a pool sample of its own, with its own id and its own augmented views; its
    label is that of its source, right or wrong. Sources are drawn evenly, so one image may have several copies.
@@ -19,6 +29,7 @@ to the pool's labels as they are, wrong ones included.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -26,7 +37,9 @@ from pydantic import Field
 from torch import Tensor
 
 from ..strategies import UsageError
+from .cachefiles import digest
 from .datasets.splits import allocate, rank_in_class
+from .givenlabels import read_labels
 from .streams import generator, permutation
 from .strict import Part
 
@@ -40,6 +53,10 @@ class Spoil(Part):
         Share of wrong labels, in [0, 1).
     kind : {"uniform", "pairs"}, optional
         Which wrong label: any other, or the next class. ``uniform`` unless said.
+    labels : str, optional
+        A file of labels that take the place of the true ones, in place of ``label_noise``.
+    column : str, optional
+        Its column, where it has several.
     imbalance : float
         Size of the last class over that of the first, in (0, 1]: 1 leaves the classes as they are.
     duplicates : float
@@ -48,6 +65,8 @@ class Spoil(Part):
 
     label_noise: float = Field(0.0, ge=0, lt=1)
     kind: Literal["uniform", "pairs"] | None = None
+    labels: str | None = None
+    column: str = ""
     imbalance: float = Field(1.0, gt=0, le=1)
     duplicates: float = Field(0.0, ge=0, lt=1)
 
@@ -57,30 +76,55 @@ class Spoil(Part):
         Raises
         ------
         UsageError
-            Where no option is set, or ``kind`` has no noise to go with.
+            Where no option is set, ``kind`` or ``column`` have nothing to go with, or the file of labels is damaged.
         """
+        if self.labels is not None and self.label_noise:
+            raise UsageError(f"{where}: spoil: labels come from a file or are made wrong by label_noise: set one")
+        if self.column and self.labels is None:
+            raise UsageError(f"{where}: spoil.column = {self.column!r} is for labels: set it too, to a file")
         if self.kind is not None and not self.label_noise:
             raise UsageError(f"{where}: spoil.kind = {self.kind!r} is for label_noise: set it too, such as 0.2")
         if not self.identity():
             raise UsageError(
-                f"{where}: spoil: nothing is spoiled: set label_noise, imbalance or duplicates, or remove the table"
+                f"{where}: spoil: nothing is spoiled: set label_noise, labels, imbalance or duplicates, or remove the "
+                "table"
             )
 
     def identity(self) -> dict[str, Any]:
         """What is set, in words of its own: part of what results depend on."""
-        noise = {"label_noise": self.label_noise, "kind": self.kind or "uniform"} if self.label_noise else {}
+        noise: dict[str, Any] = {}
+        if self.label_noise:
+            noise = {"label_noise": self.label_noise, "kind": self.kind or "uniform"}
+        elif self.labels is not None:  # whatever the file is called, wherever it lies
+            noise = {"labels": digest({"labels": self.given()})}
         rare = {"imbalance": self.imbalance} if self.imbalance < 1 else {}
         return noise | rare | ({"duplicates": self.duplicates} if self.duplicates else {})
 
-    def __str__(self) -> str:
-        """For readers of the numbers."""
+    def given(self) -> Tensor:
+        """The file's labels ``[N]`` int64.
+
+        Raises
+        ------
+        UsageError
+            As :func:`selbench.harness.givenlabels.read_labels`.
+        """
+        assert self.labels is not None
+        return read_labels(Path(self.labels), self.column)
+
+    def describe(self, wrong: float | None = None) -> str:
+        """For readers of the numbers; ``wrong`` is the share of the file's labels that differ from the true ones."""
         said = [f"classes thinned to 1:{1 / self.imbalance:.4g}"] if self.imbalance < 1 else []
         said += [f"{100 * self.label_noise:.4g} % wrong labels ({self.kind or 'uniform'})"] if self.label_noise else []
+        if self.labels is not None:
+            share = "" if wrong is None else f", {100 * wrong:.3g} % of them wrong"
+            said.append(f"labels of {Path(self.labels).name}{f' ({self.column})' if self.column else ''}{share}")
         said += [f"{100 * self.duplicates:.4g} % copies"] if self.duplicates else []
         return f"spoiled pool: {', '.join(said)}; holdout, val and test clean"
 
 
-def spoiled(spoil: Spoil, pool: Tensor, labels: Tensor, classes: int, seed: int) -> tuple[Tensor, Tensor]:
+def spoiled(
+    spoil: Spoil, pool: Tensor, labels: Tensor, classes: int, seed: int, given: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """The pool of a seed as it is trained on.
 
     Parameters
@@ -93,6 +137,8 @@ def spoiled(spoil: Spoil, pool: Tensor, labels: Tensor, classes: int, seed: int)
     classes : int
         Number of classes C.
     seed : int
+    given : Tensor ``[n]`` int64, optional
+        What takes their place, where labels come from a file.
 
     Returns
     -------
@@ -109,6 +155,9 @@ def spoiled(spoil: Spoil, pool: Tensor, labels: Tensor, classes: int, seed: int)
     if spoil.imbalance < 1:
         kept = _thinned(labels, classes, spoil.imbalance, seed)
         pool, labels = pool[kept], labels[kept]
+        given = None if given is None else given[kept]
+    if given is not None:
+        labels = given
     if spoil.label_noise:
         if classes < 2:
             raise UsageError("spoil.label_noise: a data set of one class has no wrong labels: remove it")

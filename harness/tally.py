@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -93,8 +94,18 @@ class Tally:
         counts = self.picks[::stride].clamp(max=65535).cpu().numpy().astype("<u2")
         return {"stride": stride, "counts": base64.b64encode(counts.tobytes()).decode()}
 
-    def read(self, labels: Tensor, classes: int) -> dict[str, Any]:
-        """The record's ``selection`` part (waits for the device)."""
+    def read(self, labels: Tensor, classes: int, marks: Mapping[str, Tensor] | None = None) -> dict[str, Any]:
+        """The record's ``selection`` part (waits for the device).
+
+        Parameters
+        ----------
+        labels : Tensor ``[n]`` int64
+            Of the pool.
+        classes : int
+        marks : mapping of Tensor ``[n]`` bool, optional
+            What is spoiled in the pool, by name: for each the shares marked in the pool and among the samples
+            trained on become part of the record.
+        """
         per_class = torch.zeros(classes, dtype=torch.int64, device=labels.device).index_add_(0, labels, self.picks)
         return {
             "steps": self.steps,
@@ -109,7 +120,12 @@ class Tally:
             "probe": self._probe(),
             "mean_picked_loss": _finite(float(self._picked) / self._picked_steps) if self._picked_steps else None,
             "diagnostics": {name: _finite(float(torch.stack(seen).mean())) for name, seen in self._diagnostics.items()},
+            **({"spoiled": {name: self._shares(mark) for name, mark in marks.items()}} if marks else {}),
         }
+
+    def _shares(self, mark: Tensor) -> dict[str, float]:
+        marked = int(self.picks[mark.to(self.picks.device)].sum())
+        return {"pool": float(mark.double().mean()), "trained": marked / max(1, self.trained)}
 
 
 def _finite(value: float) -> float | None:

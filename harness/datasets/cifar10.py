@@ -75,6 +75,8 @@ class CIFAR10(FileSet):
             classes=choice.classes,
             note="; ".join(choice.notes),
             title="CIFAR-10",
+            train_ids=choice.train,
+            train_total=len(parts[0].targets),
         )
 
 

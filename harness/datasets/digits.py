@@ -48,4 +48,6 @@ class Digits(ImageOptions):
             classes=choice.classes,
             note="; ".join(choice.notes),
             title="Digits",
+            train_ids=choice.train,
+            train_total=len(train),
         )

@@ -51,3 +51,15 @@ def test_a_diverged_run_is_a_result_that_json_can_hold():
     tally.note_picked_loss(torch.tensor([float("inf")]))
     assert tally.train_loss() is None
     assert json.loads(json.dumps(tally.read(torch.tensor([0, 1]), 2), allow_nan=False))["mean_picked_loss"] is None
+
+
+def test_shares_of_what_is_spoiled_are_by_sample_trained_on():
+    tally = Tally(4, torch.device("cpu"))
+    for ids in ([0, 1], [1, 2]):
+        tally.note(torch.tensor(ids), Step(0, 0, 4, 2, 0.0))
+    labels, wrong = torch.tensor([0, 1, 1, 0]), torch.tensor([False, True, False, True])
+    assert "spoiled" not in tally.read(labels, 2)
+    read = tally.read(labels, 2, {"wrong": wrong, "copies": ~wrong & False})
+    assert read["spoiled"] == {"wrong": {"pool": 0.5, "trained": 0.5}, "copies": {"pool": 0.0, "trained": 0.0}}
+    tally.note(torch.tensor([3, 1]), Step(0, 0, 4, 2, 0.0))
+    assert tally.read(labels, 2, {"wrong": wrong})["spoiled"]["wrong"]["trained"] == 4 / 6
