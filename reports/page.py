@@ -18,7 +18,7 @@ from . import acrosswords, claimwords, evidencewords, targetplot, targetwords, t
 from .costwords import saving_words, selecting, selection_words, timed_answer
 from .figures import Placed
 from .layout import fraction
-from .records import TIMED
+from .records import TIMED, Picks
 from .style import VARIABLES, Drawing, clean
 from .view import ACCOUNTS, Panel, Report, Row
 
@@ -31,6 +31,10 @@ class Scope:
     reference: str
 
 
+SPOILED = {"wrong": "wrong labels"}
+"""Words for what records say is spoiled, where they have others."""
+
+
 @dataclass(frozen=True)
 class Picked:
     """Means over seeds of what an arm picked."""
@@ -39,6 +43,8 @@ class Picked:
     repeats: float | None
     loss: float | None
     diagnostics: Sequence[tuple[str, float]]
+    spoiled: Sequence[tuple[str, float, float]]
+    """What is wrong with the pool on purpose: its name, its share of what was trained on, its share of the pool."""
 
 
 def render(report: Report, figures: Sequence[Placed]) -> str:
@@ -340,7 +346,19 @@ def picked(report: Report, arm: Row) -> Picked:
         repeats=_mean([pick.max_repeats for pick in picks]),
         loss=_mean([pick.mean_picked_loss for pick in picks]),
         diagnostics=[(name, value) for name, value in means if value is not None],
+        spoiled=_spoiled(picks),
     )
+
+
+def _spoiled(picks: Sequence[Picks]) -> list[tuple[str, float, float]]:
+    """Of what there is in the pool, means over runs."""
+    found = []
+    for name in dict.fromkeys(name for pick in picks for name in pick.spoiled):
+        shares = [pick.spoiled[name] for pick in picks if name in pick.spoiled]
+        pool, trained = (float(np.mean(column)) for column in zip(*shares, strict=True))
+        if pool:
+            found.append((SPOILED.get(name, name), trained, pool))
+    return found
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -174,6 +174,10 @@ def _picks(record: Mapping[str, Any]) -> Picks:
         diagnostics={text(name): _optional(value) for name, value in record["diagnostics"].items()},
         uncounted=tuple(map(text, record.get("uncounted", ()))),
         **_probe(record.get("probe")),
+        spoiled={
+            text(name): (number(shares["pool"]), number(shares["trained"]))
+            for name, shares in record.get("spoiled", {}).items()
+        },
     )
 
 

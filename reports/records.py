@@ -180,6 +180,8 @@ class Picks:
     ``uncounted`` names operators of the strategy that went into the ledger as zero, for want of a formula.
     ``probe`` says how often each of the pool's ids 0, s, 2s, ... was picked, s being ``probe_stride``; None (and 0)
     in records that do not tell.
+    ``spoiled`` gives of each thing that is wrong with the pool on purpose (``wrong`` labels, ``copies``) its shares
+    in the pool and among the samples trained on.
     """
 
     steps: int
@@ -195,6 +197,7 @@ class Picks:
     uncounted: tuple[str, ...] = ()
     probe: NDArray[np.uint16] | None = field(default=None, compare=False)
     probe_stride: int = 0
+    spoiled: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
