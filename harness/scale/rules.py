@@ -101,6 +101,10 @@ def _rule(row: StrategyRow, default: Named, width: int) -> Rule:
     instance = registry("strategies").load(row.name, **row.options)
     spec = row.schedule or default
     rule = Rule(row.shown, instance, load_schedule(spec.name, **spec.parameters()), width)
+    if "picks" in rule.traits.needs:
+        raise UsageError(
+            f"strategy {row.shown!r} has a net trained beforehand, whose cost is not predicted here: leave it out"
+        )
     if "features" in rule.traits.needs and not width:
         raise UsageError(
             f"strategy {row.shown!r} reads the reference's features: give the workload a reference.network, "
