@@ -15,8 +15,9 @@ from .candidates import Candidates, Chosen
 from .cell import prepare
 from .executors import Inline, Outcome
 from .pacing import Step
-from .plan import Plan, Task, pacer_of
+from .plan import Plan, Task, pacer_of, schedule_of
 from .rates import Rate, Rates, name_of
+from .schedules import foretold
 from .streams import permutation
 from .train import Trainer
 from .worker import Context, Worker
@@ -33,8 +34,11 @@ def calibrated(context: Context, plan: Plan, before: Rates) -> Rates:
     Raises
     ------
     UsageError
-        Where an artefact cannot be made.
+        Where an artefact cannot be made, or a schedule learns: what it will ask for has no price yet.
     """
+    for task in plan.cells:
+        if task.arm is not None and not task.arm.replay:
+            foretold(schedule_of(task.arm))
     rates = Rates(before.rows.values())
     for task in plan.cells:
         arm = task.arm

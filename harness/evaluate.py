@@ -1,10 +1,11 @@
-"""Accuracy, off the clock: as the net stands, and with batch normalisation recalibrated."""
+"""Accuracy and loss on images that are not trained on; accuracy also with batch normalisation recalibrated."""
 
 from __future__ import annotations
 
 import copy
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .augment import Augment
@@ -38,6 +39,29 @@ def correct_bits(model: nn.Module, images: Tensor, labels: Tensor, augment: Augm
     ]
     model.train(training)
     return torch.cat(hits)
+
+
+@torch.no_grad()
+def mean_loss(model: nn.Module, images: Tensor, labels: Tensor, augment: Augment) -> float:
+    """Mean plain cross-entropy in evaluation mode (waits for the device).
+
+    Parameters
+    ----------
+    model : nn.Module
+        Left in the mode it came in, its running statistics untouched.
+    images : Tensor ``[M, C, H, W]`` uint8
+    labels : Tensor ``[M]`` int64
+    augment : Augment
+        Gives the plain view.
+    """
+    training = model.training
+    model.eval()
+    total = torch.zeros((), dtype=torch.float64, device=labels.device)
+    for at in range(0, len(images), CHUNK):
+        logits = model(augment.plain_view(images[at : at + CHUNK])).float()
+        total += F.cross_entropy(logits, labels[at : at + CHUNK], reduction="sum")
+    model.train(training)
+    return float(total) / len(labels)
 
 
 @torch.no_grad()

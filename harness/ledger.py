@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-PHASES = ("data", "score", "reference", "select", "train", "eval")
-"""``eval`` is kept apart: it is off the clock and in no total."""
+PHASES = ("data", "score", "reference", "select", "train", "probe", "eval")
+"""``probe`` is what a schedule that learns looks at; ``eval`` is kept apart: off the clock and in no total."""
 
 
 @dataclass

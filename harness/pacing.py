@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..strategies import UsageError, keep_count
+from .learning import Learning
 from .matching import Scaled, matched
 from .schedules import BudgetMatched, Fixed, Replay, Schedule, Stepwise
-from .walk import FEWEST, Replayed, Step, Walk
+from .walk import FEWEST, Look, Replayed, Step, Walk
 
 Batching = Literal["fixed-candidates", "fixed-trained"]
 
-AS_WRITTEN = (Fixed, Stepwise, Replay, Scaled)
+AS_WRITTEN = (Fixed, Stepwise, Replay, Scaled, Learning)
 """Schedules of few ratios: they are not rounded to buckets."""
 
 
@@ -77,6 +78,8 @@ class Pacer:
         """The ratios at points closer than any part of a schedule."""
         if isinstance(self.schedule, Replay):
             return {k / self.schedule.batch for k, _ in self.schedule.counts}
+        if isinstance(self.schedule, Learning):
+            return set(self.schedule.levels)
         return {self.bucketed(self.schedule.ratio(i / 200)) for i in range(201)}
 
     def bucketed(self, ratio: float) -> float:
@@ -111,12 +114,17 @@ class Pacer:
             return self.passes * self.pool
         return self.batch * max(1, round(self.passes * (self.pool // self.batch)))
 
-    def walk(self, spent: Callable[[], float]) -> Walk:
-        """The steps of a run; ``spent`` says what it has cost so far, and is asked where the budget is a cost."""
-        return Walk(self, spent)
+    @property
+    def learning(self) -> Learning | None:
+        """The schedule, where it is one that learns."""
+        return self.schedule if isinstance(self.schedule, Learning) else None
+
+    def walk(self, spent: Callable[[], float], look: Look | None = None) -> Walk:
+        """The steps of a run, as :class:`selbench.harness.walk.Walk` gives them."""
+        return Walk(self, spent, look)
 
     def __iter__(self) -> Iterator[Step]:
-        assert self.cost is None, "a budget in cost needs a meter"
+        assert self.cost is None and self.learning is None, "such steps depend on the run"
         return iter(Walk(self, float))
 
 
@@ -135,7 +143,11 @@ class Recorded:
     pool: int
     pace: Sequence[Sequence[float]]
 
-    def walk(self, spent: Callable[[], float]) -> Replayed:
+    @property
+    def learning(self) -> None:
+        """Nothing: what was decided is repeated."""
+
+    def walk(self, spent: Callable[[], float], look: Look | None = None) -> Replayed:
         """The recorded steps, whatever they cost here."""
         return Replayed(iter(self))
 

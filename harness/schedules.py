@@ -24,7 +24,20 @@ class Schedule(Protocol):
         ...
 
 
-def _check_ratio(**ratios: float) -> None:
+def foretold(schedule: Schedule) -> Schedule:
+    """``schedule``, whose ratios are wanted before training begins.
+
+    Raises
+    ------
+    UsageError
+        Where it learns: :class:`selbench.harness.learning.Learning` has no mean to tell.
+    """
+    schedule.mean()
+    return schedule
+
+
+def check_ratio(**ratios: float) -> None:
+    """Raise a :class:`UsageError` for the first of ``ratios`` that is no fraction kept."""
     for name, value in ratios.items():
         if not isinstance(value, int | float) or not 0.0 < value <= 1.0:
             raise UsageError(f"schedule: {name} = {value!r} is outside (0, 1]; it is the fraction kept, such as 0.25")
@@ -40,7 +53,7 @@ class Fixed:
     """
 
     def __init__(self, ratio: float = 0.5) -> None:
-        _check_ratio(ratio=ratio)
+        check_ratio(ratio=ratio)
         self.value = ratio
 
     def ratio(self, progress: float) -> float:
@@ -65,7 +78,7 @@ class Linear:
     """
 
     def __init__(self, start: float = 0.18, end: float = 0.88) -> None:
-        _check_ratio(start=start, end=end)
+        check_ratio(start=start, end=end)
         self.start, self.end = start, end
 
     def ratio(self, progress: float) -> float:
@@ -97,7 +110,7 @@ class Sigmoid:
     """
 
     def __init__(self, start: float = 0.18, end: float = 0.88, steepness: float = 10.0, midpoint: float = 0.5) -> None:
-        _check_ratio(start=start, end=end)
+        check_ratio(start=start, end=end)
         if not steepness > 0 or not 0 <= midpoint <= 1:
             raise UsageError("schedule sigmoid: steepness must be above 0 and midpoint within [0, 1]")
         self.start, self.end, self.steepness, self.midpoint = start, end, steepness, midpoint
@@ -128,7 +141,7 @@ class Cosine:
     """
 
     def __init__(self, start: float = 0.18, end: float = 0.88) -> None:
-        _check_ratio(start=start, end=end)
+        check_ratio(start=start, end=end)
         self.start, self.end = start, end
 
     def ratio(self, progress: float) -> float:
@@ -163,7 +176,7 @@ class Stepwise:
         if isinstance(ratios, str) or not isinstance(ratios, Sequence) or not ratios:
             raise UsageError(f"schedule step: ratios = {ratios!r} is no list of fractions, such as [0.25, 0.5, 1.0]")
         for place, value in enumerate(ratios):
-            _check_ratio(**{f"ratios.{place}": value})
+            check_ratio(**{f"ratios.{place}": value})
         if at is None:
             at = [i / len(ratios) for i in range(1, len(ratios))]
         if not isinstance(at, Sequence) or len(at) != len(ratios) - 1:
@@ -252,7 +265,7 @@ class BudgetMatched:
     """
 
     def __init__(self, share: float = 0.53, shape: Mapping[str, object] | None = None) -> None:
-        _check_ratio(share=share)
+        check_ratio(share=share)
         table = {"name": "sigmoid"} if shape is None else shape
         name = table.get("name") if isinstance(table, Mapping) else None
         if not isinstance(name, str):
@@ -262,7 +275,7 @@ class BudgetMatched:
         if name in ("budget-matched", "replay"):
             raise UsageError(f"schedule budget-matched: shape {name!r} has its amount already: name another")
         parameters = {str(key): value for key, value in table.items() if key != "name"}
-        self.share, self.shape = share, load_schedule(name, **parameters)
+        self.share, self.shape = share, foretold(load_schedule(name, **parameters))
 
     @cached_property
     def _factor(self) -> float:

@@ -12,9 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..strategies import UsageError
 from ..strategies.interface import Pool, keep_count
 from .augment import Augment
 from .candidates import Candidates, Chosen
+from .evaluate import mean_loss
 from .flops import forward_flops, train_flops
 from .learners import ResNet18, ResNet18Net
 from .ledger import Clock, Ledger
@@ -87,6 +89,13 @@ class Trainer:
         What the strategy's ``begin`` is given, on the clock; without it the strategy has begun already.
     meter : callable, optional
         What the run has cost so far, in the unit of the budget; FLOPs of the ledger by default.
+    held_out : Samples, optional
+        Images of ``val`` that a schedule that learns looks at, on the clock.
+
+    Raises
+    ------
+    UsageError
+        For a schedule that learns without images held out for it.
     """
 
     def __init__(
@@ -102,12 +111,18 @@ class Trainer:
         bf16: bool = False,
         pool: Pool | None = None,
         meter: Callable[[Trainer], float] | None = None,
+        held_out: Samples | None = None,
     ) -> None:
         self.samples, self.augment, self.pacer, self.recipe, self.seed = samples, augment, pacer, recipe, seed
         self.device = samples.labels.device
         self.model = model.to(memory_format=torch.channels_last) if bf16 else model
         self.bf16 = bf16
         self.meter = meter
+        if pacer.learning is not None and not held_out:
+            raise UsageError(
+                f"schedule {pacer.learning} learns from images of val, and there is none: raise val, such as val = 0.1"
+            )
+        self.held_out = held_out
         self.optimizer = sgd(self.model, recipe.lr, recipe.momentum, recipe.weight_decay)
         self.ledger = Ledger()
         self.clock = Clock(self.ledger, self.device)
@@ -132,7 +147,9 @@ class Trainer:
     def run(self, on_epoch: Callable[[Trainer, Step, bool], None] | None = None) -> None:
         """Train to the budget's end; ``on_epoch`` hears of each epoch's last step, and whether training has ended."""
         self.model.train()
-        walk = self.pacer.walk(self.spent)
+        if self.pacer.learning is not None:
+            self.pacer.learning.begin(self.seed)
+        walk = self.pacer.walk(self.spent, self._look)
         step = walk.next()
         assert step is not None
         subset = self.select_pool(step, 0) if self.selector.at("run") else None
@@ -178,6 +195,15 @@ class Trainer:
         if self.selector.deals and isinstance(self.pacer, Pacer):
             return self.pacer.batch, self.pacer.batch
         return step.size, step.keep
+
+    def _look(self) -> tuple[float, float]:
+        """The learner's mean loss on the held-out images, and the run's FLOPs so far; waits for the device."""
+        seen = self.held_out
+        assert seen is not None
+        with self.clock.phase("probe"), self._autocast():
+            loss = mean_loss(self.model, seen.images, seen.labels, self.augment)
+        self.ledger.add("probe", flops=len(seen) * self.unit_forward, samples=len(seen))
+        return loss, self.ledger.total("flops")
 
     def _views(self, ids: Tensor, epoch: int) -> Tensor:
         with self.clock.phase("data"):

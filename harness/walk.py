@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Any
 
 from .guard import StrategyFault
 
 if TYPE_CHECKING:
     from .pacing import Pacer
+
+Look = Callable[[], tuple[float, float]]
+"""The learner's loss on held-out images, and the run's FLOPs so far."""
 
 FEWEST = 2
 """Images in a batch: batch normalisation has no variance of one."""
@@ -49,18 +52,23 @@ class Walk:
         Budget and ratios.
     spent : callable
         What the run has cost so far; asked where the budget is a cost.
+    look : callable, optional
+        What a schedule that learns is told at the end of each of its intervals: see :data:`Look`.
 
     Attributes
     ----------
     epoch, start, steps, candidates : int
         Passes begun before this one, candidates of this one, and steps and candidates of the run, all before the
         current step.
+    current : Step or None
+        The one to be run now.
     """
 
-    def __init__(self, pacer: Pacer, spent: Callable[[], float]) -> None:
-        self.pacer, self.spent = pacer, spent
+    def __init__(self, pacer: Pacer, spent: Callable[[], float], look: Look | None = None) -> None:
+        self.pacer, self.spent, self.look = pacer, spent, look
+        self._looked = 0  # intervals of a schedule that learns
         self.epoch = self.start = self.steps = self.candidates = 0
-        self._current: Step | None = None
+        self.current: Step | None = None
         self._held = (0, 0)
         self._dealt: list[tuple[int, int]] = []
         self._deals = False
@@ -75,13 +83,17 @@ class Walk:
         """The next step, or None where the budget is spent."""
         self._advance()
         progress = self._progress()
+        if progress < 1 and self._is_due(progress):
+            assert self.pacer.learning is not None and self.look is not None
+            self.pacer.learning.feedback(progress, *self.look())
+            progress = self._progress()  # which the look has moved on where the budget is a cost
         if progress >= 1:
             return None
         size, keep = self._sizes(progress)
         if self._overruns(size, keep):
             return None
-        self._current = Step(self.epoch, self.start, size, keep, progress)
-        return self._current
+        self.current = Step(self.epoch, self.start, size, keep, progress)
+        return self.current
 
     def deal(self, kept: int) -> Step:
         """The current step, which begins a pass, as the first of as many whole batches as ``kept`` images make.
@@ -95,7 +107,7 @@ class Walk:
         StrategyFault
             For fewer than 2 images.
         """
-        step, pacer = self._current, self.pacer
+        step, pacer = self.current, self.pacer
         assert step is not None and not step.start
         if kept < FEWEST:
             raise StrategyFault(
@@ -109,13 +121,37 @@ class Walk:
         keep = min(pacer.batch, part)
         self._dealt = [(each + 1, keep)] * more + [(each, keep)] * (steps - more)
         self._deals = True
-        self._current = Step(step.epoch, 0, *self._dealt.pop(0), step.progress)
-        return self._current
+        self.current = Step(step.epoch, 0, *self._dealt.pop(0), step.progress)
+        return self.current
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the run stands, as JSON holds it; a schedule that learns has its own."""
+        return {
+            **{name: getattr(self, name) for name in ("epoch", "start", "steps", "candidates")},
+            "current": None if self.current is None else astuple(self.current),
+            "looked": self._looked,
+            "held": list(self._held),
+            "deals": self._deals,
+            "dealt": [list(sizes) for sizes in self._dealt],
+            "before": self._before,
+            "prices": [[*sizes, price] for sizes, price in self._prices.items()],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave: :meth:`next` gives the step after ``current``."""
+        for name in ("epoch", "start", "steps", "candidates"):
+            setattr(self, name, state[name])
+        self.current = None if state["current"] is None else Step(*state["current"])
+        self._looked, self._before, self._deals = state["looked"], state["before"], state["deals"]
+        self._held = (state["held"][0], state["held"][1])
+        self._dealt = [(size, keep) for size, keep in state["dealt"]]
+        self._prices = {(size, keep): price for size, keep, price in state["prices"]}
 
     def _advance(self) -> None:
-        step = self._current
+        step = self.current
         if step is None:
             return
+        self.current = None
         self.start += step.size
         self.candidates += step.size
         self.steps += 1
@@ -133,6 +169,17 @@ class Walk:
             return self._before / pacer.cost
         assert pacer.candidates is not None
         return self.candidates / pacer.candidates
+
+    def _is_due(self, progress: float) -> bool:
+        """Whether an interval has ended, and with it the pass where its ratio is held."""
+        learning = self.pacer.learning
+        if learning is None or (self.pacer.hold and not self._ends_pass()):
+            return False
+        before, self._looked = self._looked, int(progress / learning.interval + 1e-9)
+        return self._looked > before
+
+    def _ends_pass(self) -> bool:
+        return not self._dealt if self._deals else self.start + self._held[0] > self.pacer.pool
 
     def _sizes(self, progress: float) -> tuple[int, int]:
         """Of the next step, for which a new pass is begun where the old one has no room."""
@@ -175,14 +222,14 @@ class Replayed:
 
     def __init__(self, steps: Iterator[Step]) -> None:
         self._steps = steps
-        self._current: Step | None = None
+        self.current: Step | None = None
 
     def next(self) -> Step | None:
         """The next step, or None after the last."""
-        self._current = next(self._steps, None)
-        return self._current
+        self.current = next(self._steps, None)
+        return self.current
 
     def deal(self, kept: int) -> Step:
         """The current step: what was recorded stays, whatever is ``kept`` here."""
-        assert self._current is not None
-        return self._current
+        assert self.current is not None
+        return self.current

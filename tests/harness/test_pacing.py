@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selbench.harness.guard import StrategyFault
@@ -191,6 +192,30 @@ def test_dealt_steps_spend_a_budget_in_cost(kept, total):
         step = walk.deal(kept[step.epoch % len(kept)]) if step.start == 0 else step
         paid.append(step.keep + (7 if step.start == 0 else 0))
     assert total - 39 < math.fsum(paid) <= max(39, total + 7)
+
+
+@settings(deadline=None)
+@given(pacers(), st.sampled_from([None, 50.0, 900.0]), st.booleans(), st.integers(0, 40))
+def test_a_walk_goes_on_from_its_state_through_json(pacer, cost, deals, stop):
+    if cost is not None:
+        pacer = replace(pacer, passes=None, steps=None, cost=cost)
+    paid = [0.0]
+
+    def rest(walk, limit):
+        while limit and (step := walk.next()) is not None:
+            limit -= 1
+            if deals and step.start == 0:
+                step = walk.deal(100 + 60 * (step.epoch % 3))
+            paid[0] += step.keep
+            yield step
+
+    whole = list(rest(pacer.walk(lambda: paid[0]), -1))
+    paid[0] = 0.0
+    first = pacer.walk(lambda: paid[0])
+    before = list(rest(first, stop))
+    again = pacer.walk(lambda: paid[0])
+    again.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    assert before + list(rest(again, -1)) == whole
 
 
 @pytest.mark.parametrize("kept", [0, 1])

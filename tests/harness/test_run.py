@@ -126,9 +126,12 @@ def test_counts_that_depend_on_the_data_are_replayed_for_the_twin(train, tiny, t
     tiny["seeds"] = 1
     out = tmp_path / "out"
     assert not train(tiny, out).failed
-    cells = {r["arm_label"]: r["selection"]["k"] for r in records(out).values()}
-    assert cells["own-count"] == cells["uniform, steps of own-count"]
-    assert len({k for k, _ in cells["own-count"]}) > 1
+    cells = {r["arm_label"]: r["selection"] for r in records(out).values()}
+    ours, twin = cells["own-count"], cells["uniform, steps of own-count"]
+    assert ours["pace"] == twin["pace"] and ours["k"] == twin["k"] == [[32, 3]]
+    # A third of the pool in the first pass, half of it in the second: one batch, and two.
+    assert [(size, steps) for size, _, steps, *_ in ours["pace"]] == [(128, 1), (64, 2)]
+    assert ours["trained_samples"] / ours["candidate_samples"] == ours["mean_ratio"] == 96 / 256
 
 
 def test_a_store_does_not_take_a_half_written_cell_for_done(finished):
