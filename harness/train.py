@@ -23,6 +23,7 @@ from .ledger import Clock, Ledger
 from .memory import Memory
 from .optim import one_cycle, sgd
 from .pacing import Pacer, Recorded, Step
+from .picks import Picks
 from .rows import Rows
 from .selector import Selector
 from .streams import derive, permutation
@@ -50,15 +51,16 @@ class Samples:
     images : Tensor ``[n, C, H, W]`` uint8
     labels : Tensor ``[n]`` int64
     classes : int
-    signals : dict of Tensor or Rows ``[n, ...]``
+    signals : dict of Tensor, Rows or Picks ``[n, ...]``
         Cached signals by name: ``features``, ``reference``, ``trace``, and at cadence ``run`` the proxy's.
-        Features that do not fit on the device stay in their file (cadence ``batch`` only).
+        Features that do not fit on the device stay in their file, and a proxy's ``picks`` are read step by step
+        (both at cadence ``batch`` only).
     """
 
     images: Tensor
     labels: Tensor
     classes: int
-    signals: dict[str, Tensor | Rows] = field(default_factory=dict)
+    signals: dict[str, Tensor | Rows | Picks] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
