@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import keyword
 import re
+from importlib.metadata import distribution
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from ..strategies import UsageError
 from ..strategies.registry import registry
@@ -38,8 +42,16 @@ def new_strategy(name: str, out: Path) -> Path:
     templates = files("selbench") / "harness" / "templates"
     for path, template in written.items():
         text = Template((templates / template).read_text(encoding="utf-8")).substitute(
-            name=name, module=module, kind=kind
+            name=name, module=module, kind=kind, source=source()
         )
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
     return folder
+
+
+def source() -> str:
+    """What installs this suite elsewhere: the folder or file that it was installed from, else its name."""
+    recorded = json.loads(distribution("selbench").read_text("direct_url.json") or "{}")  # PEP 610
+    url = urlsplit(recorded.get("url", ""))
+    path = Path(url2pathname(url.path))
+    return str(path) if url.scheme == "file" and path.exists() else "selbench"

@@ -10,6 +10,7 @@ import tomllib
 
 import pytest
 
+from selbench.harness import starting
 from selbench.harness.matrix import read
 from selbench.harness.plan import narrowed
 from selbench.harness.starting import new_strategy
@@ -53,6 +54,34 @@ def test_it_is_registered_and_joins_the_shipped_matrix(site, written, monkeypatc
     changes = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
     asked = narrowed(read("quick", changes, None), ["my-own-rule"], 1)
     assert [entry.name for entry in asked.strategies] == ["my-own-rule"]
+
+
+class Installed:
+    """A distribution that says where it was installed from."""
+
+    def __init__(self, said):
+        self.said = said
+
+    def read_text(self, name):
+        return self.said if name == "direct_url.json" else None
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (None, "selbench"),
+        ('{"url": "https://example.org/selbench.git", "vcs_info": {}}', "selbench"),
+        ('{"url": "file:///nowhere/to/be/found"}', "selbench"),
+        ('{"url": "file://HERE", "dir_info": {"editable": true}}', "HERE"),
+    ],
+)
+def test_its_environments_install_the_suite_from_where_this_one_came(said, expected, tmp_path, monkeypatch):
+    here = tmp_path / "a checkout"
+    here.mkdir()
+    said = said and said.replace("HERE", here.as_posix().replace(" ", "%20"))
+    monkeypatch.setattr(starting, "distribution", lambda name: Installed(said))
+    ini = (new_strategy("another-rule", tmp_path) / "tox.ini").read_text()
+    assert f"deps = {{env:SELBENCH:{expected.replace('HERE', str(here))}}}\n" in ini
 
 
 @pytest.mark.parametrize("name", ["My-Rule", "my rule", "../rule", "1st", "class", ""])
