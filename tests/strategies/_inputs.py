@@ -46,6 +46,24 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"form": "joint-softmax"},
         {"form": "joint-sigmoid", "score": "hard-learner"},
         {"form": "joint-softmax", "score": "easy-reference"},
+        {"first": "softmax", "temperature": 2.0},
+    ],
+    "spectral-oracle": [
+        {"score": "learner"},
+        {"score": "reference"},
+        {"draw": "proportional", "floor": 1.0},
+        {"draw": "unbiased"},
+        {"power": 0.0},
+        {"power": 2.0, "momentum": 0.0},
+        {"rank": 3},
+        {"centred": False},
+    ],
+    "bounded": [
+        {"score": "features"},
+        {"mode": "hard"},
+        {"lower": 0.1, "upper": 8.0},
+        {"rank": 3},
+        {"centred": False},
     ],
     "k-center": [{"start": "central"}, {"start": "outlier", "cadence": "batch"}, {"metric": "cosine"}],
     "less-uniform": [{"share": 0.0}, {"share": 1.0}, {"metric": "cosine", "cadence": "batch"}],
@@ -84,13 +102,6 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "static": [{"keep": "easy"}, {"keep": "random"}, {"first": 1}, {"last": 2}],
 }
 """Every option of every built-in away from its default, at least once."""
-
-DETERMINISTIC = {"full", "fiedler", "degree", "herding", "loss", "moderate", "rho", "static"}
-"""Rules that use their stream for ties alone.
-
-Not ``facility-location``: two candidates that would serve nobody but each other gain the same, so that it has
-ties on any data.
-"""
 
 VARIANTS = [(name, options) for name in BUILTIN for options in ({}, *OPTIONS.get(name, []))]
 

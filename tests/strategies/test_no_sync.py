@@ -27,14 +27,15 @@ def fake_select(strategy: Strategy, size: int = 48, watch: TorchDispatchMode | N
         feats = torch.empty(size, 8, device="cuda")
         losses = BatchLosses(**signals)
         labels = torch.empty(size, dtype=torch.int64, device="cuda")
-        strategy.begin(Pool(size, 4, labels, torch.device("cuda"), torch.Generator().manual_seed(0)))
+        stream = torch.Generator().manual_seed(0)
+        strategy.begin(Pool(size, 4, labels, torch.device("cuda"), stream, feats, losses.reference))
         return lambda: strategy.select(feats, losses, 0.25)
 
     return run_fake(build, watch)
 
 
 def may_wait(variant: tuple[str, dict[str, Any]]) -> bool:
-    """Refusing negative features looks at the pool in ``begin``, where waiting is allowed; the pool here has none.
+    """Refusing negative features looks at the pool in ``begin``, where waiting is allowed.
 
     A count that the data decide has to be known on the host; such rules pick from the whole pool, once an epoch.
     """
