@@ -48,7 +48,7 @@ class ImageFolder(FileSet):
             listing.test,
             listing.test_labels,
             listing.classes,
-            title=self.title or root.resolve().name,
+            title=self.title or _readable(root.resolve().name),
             notes=[*notes, *jpeg_note(listing)],
         )
 
@@ -97,10 +97,30 @@ def jpeg_note(listing: Listing) -> list[str]:
 def _class_names(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise UsageError(f"{folder} is missing: an image folder holds train/CLASS/ and test/CLASS/ with images inside")
-    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith(".") and entry.is_dir())
+    except OSError as error:
+        raise _unreadable(error) from error
     if not names:
         raise UsageError(f"{folder} holds no class folder: an image folder holds train/CLASS/ and test/CLASS/")
+    for name in names:
+        if _readable(name) != name:
+            raise UsageError(f"{folder / name}: its name is no UTF-8, and class names stand in reports: rename it")
     return names
+
+
+def _stop(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):  # test/ need not have every class
+        raise _unreadable(error) from error
+
+
+def _readable(name: str) -> str:
+    """A file's name as text: bytes that are no UTF-8 become their escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _unreadable(error: OSError) -> UsageError:
+    return UsageError(f"{error.filename} cannot be read ({error.strerror}): mend or remove it")
 
 
 def _images(folder: Path, classes: Sequence[str]) -> tuple[list[Path], list[int], int]:
@@ -109,7 +129,7 @@ def _images(folder: Path, classes: Sequence[str]) -> tuple[list[Path], list[int]
     labels: list[int] = []
     other = 0
     for label, name in enumerate(classes):
-        for place, inner, names in os.walk(folder / name):
+        for place, inner, names in os.walk(folder / name, onerror=_stop):
             inner[:] = sorted(entry for entry in inner if not entry.startswith("."))
             visible = sorted(entry for entry in names if not entry.startswith("."))
             found = [Path(place, entry) for entry in visible if Path(entry).suffix.lower() in SUFFIXES]

@@ -111,6 +111,21 @@ def test_broken_layouts(tmp_path: Path, image_tree: Tree) -> None:
     assert "f/train/ant/9.png is no ordinary file" in message(root)
 
 
+def test_folders_that_cannot_be_listed_and_names_that_are_no_text(tmp_path: Path, image_tree: Tree) -> None:
+    root = image_tree(tmp_path / "a")
+    (root / "train/loop").symlink_to("loop")
+    with pytest.raises(UsageError, match=r"train/loop cannot be read \(Too many levels of symbolic links\): mend or"):
+        ImageFolder(str(root)).load(None, tmp_path / "cache")
+    root = image_tree(tmp_path / "b")
+    (root / "train/ant/up").symlink_to(root)  # a sub-folder by way of a link is not followed, and so does not loop
+    assert len(ImageFolder(str(root)).load(None, tmp_path / "cache").train) == 6
+    (root / os.fsdecode(b"train/\xff\xfe")).mkdir()
+    with pytest.raises(UsageError, match="its name is no UTF-8"):
+        ImageFolder(str(root)).load(None, tmp_path / "cache")
+    root = image_tree(tmp_path / os.fsdecode(b"c\xff"))
+    assert ImageFolder(str(root)).load(None, tmp_path / "cache").title == r"c\udcff"
+
+
 def test_sub_folders_of_a_class_are_searched(tmp_path: Path, image_tree: Tree) -> None:
     root = image_tree(tmp_path / "mine")
     (root / "train/ant/more").mkdir()
