@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-PHASES = ("data", "score", "reference", "select", "train")
+PHASES = ("data", "score", "reference", "select", "train", "probe")
 """The phases that count; ``eval`` is on the ledger but in no total."""
 
 Role = Literal["strategy", "rung", "full", "uniform", "twin", "full-all"]

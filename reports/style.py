@@ -45,6 +45,7 @@ PHASE_HUES = {
     "score": "#56b4e9",
     "reference": "#009e73",
     "select": "#d55e00",
+    "probe": "#e69f00",
 }
 """Training recedes and selection stands out: its share is what a reader looks for."""
 

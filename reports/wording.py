@@ -19,6 +19,7 @@ PHASE_WORDS = {
     "reference": "reference",
     "select": "selection",
     "train": "training",
+    "probe": "looks at val",
 }
 ACCOUNT_WORDS = {
     "marginal": "artefacts free",

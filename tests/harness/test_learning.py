@@ -18,6 +18,7 @@ from selbench.harness.augment import Augment
 from selbench.harness.bandit import Bandit
 from selbench.harness.cell import train_cell
 from selbench.harness.learners import ResNet18
+from selbench.harness.ledger import PHASES
 from selbench.harness.matrix import parse
 from selbench.harness.pacing import Pacer, Recorded
 from selbench.harness.plan import schedule_of
@@ -27,6 +28,9 @@ from selbench.harness.schedules import BudgetMatched, Fixed, Replay, Sigmoid, fo
 from selbench.harness.streams import generator
 from selbench.harness.tally import Tally
 from selbench.harness.train import Recipe, Samples, Trainer
+from selbench.reports import records
+from selbench.reports.style import PHASE_HUES
+from selbench.reports.wording import PHASE_WORDS
 from selbench.strategies import Pool, UsageError, load
 
 losses = st.one_of(st.floats(0.0, 1e4), st.sampled_from([math.nan, math.inf]))
@@ -406,3 +410,7 @@ def test_at_cadence_run_it_is_refused(planned, tiny):
     with pytest.raises(UsageError, match="cadence run"):
         for arm in planned(tiny).arms:
             schedule_of(arm)
+
+
+def test_reports_count_and_name_every_phase_on_the_clock():
+    assert {*PHASES} - {"eval"} == {*records.PHASES} == {*PHASE_WORDS} == {*PHASE_HUES}
