@@ -11,7 +11,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from selbench.harness import arms as arms_module
 from selbench.harness import artefacts
 from selbench.harness.cell import prepare
 from selbench.harness.matrix import parse
@@ -230,17 +229,10 @@ def test_a_budget_in_cost_is_refused_since_the_proxy_spends_another(replayed, pl
         planned({**replayed, "budget": {**budget, "account": "standalone"}})
 
 
-def test_a_schedule_that_nobody_knows_ahead_is_refused(replayed, planned, monkeypatch):
-    class Learning(Linear):
-        def mean(self):
-            raise UsageError("it is known only as training goes")
-
-    known = arms_module.load_schedule
-    monkeypatch.setattr(
-        arms_module, "load_schedule", lambda name, **rest: Learning() if name == "linear" else known(name, **rest)
-    )
-    replayed["strategies"][0]["schedule"] = {"name": "linear"}
-    with pytest.raises(UsageError, match="'proxy-replay' replays a proxy's picks step by step: it is known only"):
+@pytest.mark.parametrize("name", ["adaptive", "bandit"])
+def test_a_schedule_that_learns_is_refused_since_the_proxy_teaches_it_another(replayed, planned, name):
+    replayed["strategies"][0]["schedule"] = {"name": name}
+    with pytest.raises(UsageError, match=r"'proxy-replay' replays a proxy's picks step by step: .* as training goes"):
         planned(replayed)
 
 
