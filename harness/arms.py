@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any
 
 from ..strategies import UsageError
@@ -48,11 +49,11 @@ class Arm:
     shared: dict[str, Any] = field(default_factory=dict)
     """What the arm has in common with others of its matrix: data set, learner, optimizer, budget."""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A digest of everything that determines the arm's results; labels and roles do not."""
         left_out = ("label", "role", "twin", "text", "signal", "base", "lr_from")
-        return digest({name: value for name, value in asdict(self).items() if name not in left_out})
+        return digest({field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out})
 
     @property
     def lr_factor(self) -> float:
