@@ -1,0 +1,97 @@
+"""``selbench run --plan``: a matrix as a table of what would be done, before anything is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ..strategies.registry import registry
+from . import environment, tuning
+from .bank import Bank
+from .matrix import Matrix
+from .plan import Plan, Planner
+from .planning import Forecast, Inventory, Rate, footing, forecast
+from .progress import _human as human
+from .rates import Rates
+from .run import Request, _references, cache_folder, data_folder, thread_count
+from .store import Store
+from .worker import trains_reference
+
+CLUSTER = (16, 64, 256)
+"""Tasks at a time for which a cluster's time is shown, where ``--workers`` does not say."""
+
+
+def show(matrix: Matrix, request: Request, console: Console) -> Iterator[str]:
+    """Print what ``selbench run`` would do; a line for each cell is made as it is asked for.
+
+    Raises
+    ------
+    UsageError
+        As :func:`selbench.harness.run.run` before any training.
+    """
+    device = environment.pick_device(request.device)
+    data_dir = data_folder(request.data_dir)
+    bank = Bank(data_dir, cache_folder(request.cache_dir), request.download)
+    loaded = {e.name: bank.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
+    store = Store(request.out or Path("results") / matrix.name)
+    rates = Rates.read(store.resolved().get("rates", []))
+    learner: Any = registry("learners").load(matrix.learner.name, **matrix.learner.parameters())
+    precision = "bf16" if device.type == "cuda" else "float32"
+    planner = Planner(matrix, loaded, _references(matrix, data_dir), precision, learner.fingerprint(data_dir), rates)
+    plan = _with_tuning(planner, (request.declared or matrix).tuned(), store)
+    inventory = Inventory(plan, store)
+    rate = Rate(inventory, matrix, loaded, data_dir)
+    expected = forecast(inventory, rate.of)
+    cores = os.cpu_count() or 1
+    workers = request.workers or (cores if device.type == "cpu" else 1)
+    _print(expected, console, store)
+    unit, share = ("GPU", 1) if device.type == "cuda" else ("core", thread_count(cores, workers))
+    if expected.bases:
+        console.print(_executors(expected, request.workers, workers, unit, share))
+    console.print(footing(expected, rate, str(device)), highlight=False)
+    if matrix.budget.seconds is not None and not rates.rows:
+        console.print("Reference seconds are not measured yet: no cell of this folder can be known again before that.")
+    return inventory.lines()
+
+
+def _with_tuning(planner: Planner, grid: dict[str, Any] | None, store: Store) -> Plan:
+    """The cells at the learning rates known so far, and the tuning runs, where the matrix is tuned, before them."""
+    plan = planner.plan()
+    if grid is None:
+        return plan
+    tried = tuning.trials(planner, plan.arms, grid["factors"], grid["tuning_seeds"])
+    cells = planner.graph(tuning.rated(plan.arms, tuning.chosen(store, tried, plan.arms)))
+    return Plan(cells.arms, tried.tasks | cells.tasks)
+
+
+def _print(expected: Forecast, console: Console, store: Store) -> None:
+    table = Table("data set", "what", "planned", "there", "to do", "each", box=None, pad_edge=False)
+    for group in expected.groups:
+        each = "" if not group.todo else "?" if group.seconds is None else f"{human(group.seconds)} ({group.basis})"
+        there = group.planned - group.todo
+        cells = [f"{number:,}" for number in (group.planned, there, group.todo)]
+        table.add_row(escape(group.dataset), escape(group.name), *cells, each)
+    console.print(table)
+    runs = [group for group in expected.groups if group.runs]
+    artefacts = sum(group.todo for group in expected.groups if not group.runs)
+    todo, planned = sum(group.todo for group in runs), sum(group.planned for group in runs)
+    console.print(
+        f"{planned:,} runs: {planned - todo:,} have a record in {escape(str(store.root))} (looked for by name), "
+        f"{todo:,} to do, {artefacts:,} artefacts to make first",
+        highlight=False,
+    )
+
+
+def _executors(expected: Forecast, asked: int | None, workers: int, unit: str, share: int) -> Table:
+    """Time and cost at each executor: what a number of slots is held for, busy or not."""
+    table = Table("executor", "tasks at a time", "at least", f"{unit}-hours", box=None, pad_edge=False)
+    for name, slots in [("inline", 1), ("local", workers), *(("ray", n) for n in ([asked] if asked else CLUSTER))]:
+        wall = expected.wall(slots)
+        table.add_row(name, f"{slots}", human(wall), f"{wall * slots * share / 3600:,.3g}")
+    return table
