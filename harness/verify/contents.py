@@ -23,6 +23,12 @@ def close(a: float, b: float) -> bool:
     return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)
 
 
+def pool_size(record: Record) -> float:
+    """Images that a cell's record says it had to pick from: what its passes went over."""
+    passes = record["curve"][-1]["pass"]
+    return float(record["selection"]["candidate_samples"] / passes) if passes else 0.0
+
+
 def total(ledger: Record, what: str) -> float:
     """Sum over every phase but ``eval``."""
     return sum(account[what] for phase, account in ledger.items() if phase != "eval")
@@ -33,7 +39,7 @@ def cell_faults(record: Record) -> Iterator[str]:
     if record["faults"]:
         yield f"counts {record['faults']} faulty selections, and should have failed"
     yield from _curve(record)
-    yield from _picks(record["selection"])
+    yield from _picks(record["selection"], pool_size(record))
     yield from _costs(record)
     yield from _result(record["result"])
     yield from dates(record)
@@ -77,10 +83,9 @@ def _curve(record: Record) -> Iterator[str]:
     for name in ("train_loss", "val_accuracy"):
         if last[name] != result[name]:
             yield f"{name!r} at the end of its curve is {last[name]}, and {result[name]} in its result"
-    candidates = selection["candidate_samples"]
-    size = candidates / last["pass"] if last["pass"] else 0.0
+    size = pool_size(record)
     if not close(size, round(size)) or not size:
-        yield f"{last['pass']:g} passes and {candidates} candidates are of no whole pool"
+        yield f"{last['pass']:g} passes and {selection['candidate_samples']} candidates are of no whole pool"
     passes = [0.0, *(point["pass"] for point in curve)]
     trained = sum(point["ratio"] * (b - a) * size for point, (a, b) in zip(curve, pairwise(passes), strict=True))
     if abs(trained - selection["trained_samples"]) > 0.5:
@@ -91,7 +96,7 @@ def _sum(pace: list[list[float]], column: int) -> float:
     return sum(row[column] * row[2] for row in pace)
 
 
-def _picks(selection: Record) -> Iterator[str]:
+def _picks(selection: Record, size: float) -> Iterator[str]:
     trained, candidates, steps = (selection[key] for key in ("trained_samples", "candidate_samples", "steps"))
     counted = {
         "steps of its sequence of k": (sum(n for _, n in selection["k"]), steps),
@@ -112,13 +117,13 @@ def _picks(selection: Record) -> Iterator[str]:
     if not selection["unique"] > 0 or not 1 <= selection["max_repeats"] <= trained:
         yield "the share of images ever picked, or their most repeats, cannot be"
     if (probe := selection.get("probe")) is not None:
-        yield from _probe(probe, selection["max_repeats"])
+        yield from _probe(probe, selection["max_repeats"], size)
 
 
-def _probe(probe: Record, most: int) -> Iterator[str]:
-    packed = _decoded(probe["counts"])
-    if packed is None or len(packed) % 2 or not 0 < len(packed) <= 2 * PROBED:
-        yield "its pick counts by image cannot be read"
+def _probe(probe: Record, most: int, size: float) -> Iterator[str]:
+    packed, images = _decoded(probe["counts"]), -(-round(size) // probe["stride"])
+    if packed is None or len(packed) != 2 * images or not 0 < images <= PROBED:
+        yield f"its pick counts by image are not those of {images} images"
     elif int(np.frombuffer(packed, dtype="<u2").max()) > most:
         yield f"an image was picked more often than its most repeats, {most}"
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..matrix import digest
 from ..plan import THE_RUNS_OWN
+from .contents import pool_size
 
 Record = dict[str, Any]
 
@@ -101,9 +102,9 @@ class Declared:
             yield f"it was tested on {record['result']['test_n']} images, the data set has {dataset['test']}"
         if len(record["selection"]["class_counts"]) != len(dataset["classes"]):
             yield f"it counts picks of {len(record['selection']['class_counts'])} classes, not {dataset['classes']}"
-        size = record["selection"]["candidate_samples"] / (record["curve"][-1]["pass"] or 1.0)
-        if arm["pool"] == "pool" and round(size) != dataset["pool"]:
-            yield f"its pool has {size:.0f} images, that of the data set {dataset['pool']}"
+        size = round(pool_size(record))
+        if arm["pool"] == "pool" and size != dataset["pool"]:
+            yield f"its pool has {size} images, that of the data set {dataset['pool']}"
         if any(point["lr"] > arm["lr"] * (1 + 1e-9) for point in record["curve"] if "lr" in arm):
             yield f"its learning rate was above {arm['lr']:g}"
 

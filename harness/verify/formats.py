@@ -85,6 +85,15 @@ class Result(Part):
     correct: str
     train_loss: float | None
     val_accuracy: Share | None
+    weights_digest: Digest | None = None
+
+
+class Checkpoints(Part):
+    written: Count
+    seconds: Cost
+    bytes: Count
+    resumed: list[Share]
+    unused: str = ""
 
 
 class Probe(Part):
@@ -132,6 +141,7 @@ class Cell(Sealed):
     ledger: Ledger
     memory_bytes: Count | None
     faults: Count
+    checkpoints: Checkpoints | None = None
     environment: Environment
 
 
@@ -155,6 +165,7 @@ class Tuning(Sealed):
     selection: Steps
     ledger: Ledger
     artefacts: list[Id]
+    checkpoints: Checkpoints | None = None
     environment: Environment
 
 

@@ -10,7 +10,7 @@ from .findings import Finding, note
 from .formats import KINDS
 from .reading import Record, read_record
 
-BESIDE = {"report", "claims", "checkpoints"}
+BESIDE = {"report", "claims", "checkpoints", "logs"}
 """Folders beside the records: what is made of them, and what runs that are not done need."""
 
 _LEFT = "a run that was killed left it", "it may be removed"
