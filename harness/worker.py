@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ..strategies import UsageError
 from ..strategies.registry import registry
 from . import environment as here
 from . import streams
@@ -32,8 +33,12 @@ class Context:
     device: str
     precision: str
     threads: int
+    checkpoint: float = 5.0
+    """Minutes between two checkpoints of a run; 0 for none."""
     rates: Rates = field(default_factory=Rates)
     """Reference seconds, where the budget is in seconds."""
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    """Of the data sets as the run was planned with; those that are not here are not looked at."""
 
 
 class Worker:
@@ -61,9 +66,21 @@ class Worker:
         return {**described, "started": started, "finished": here.now()}
 
     def loaded(self, task: Task) -> Loaded:
-        """The task's data set."""
+        """The task's data set.
+
+        Raises
+        ------
+        UsageError
+            Where it is not the one that the run was planned with.
+        """
         entry: DatasetEntry = next(e for e in self.matrix.datasets if e.name == task.dataset)
-        return self.bank.load(entry, trains_reference=trains_reference(self.matrix))
+        loaded = self.bank.load(entry, trains_reference=trains_reference(self.matrix))
+        if self.context.fingerprints.get(entry.name, loaded.fingerprint) != loaded.fingerprint:
+            raise UsageError(
+                f"data set {entry.name!r} differs from the one that the run was planned with, on the machine that "
+                "started it: copy the same files here"
+            )
+        return loaded
 
     def reference(self, task: Task) -> Any:
         """The instance of the task's reference."""
