@@ -7,10 +7,12 @@ from functools import cached_property
 from typing import Any
 
 from ..strategies import UsageError
+from ..strategies.errors import did_you_mean
 from ..strategies.interface import LEARNER_SIGNALS, REFERENCE_SIGNALS, Traits
 from ..strategies.proxy_replay import ProxyReplay
 from ..strategies.registry import registry
 from .bank import Loaded
+from .learning import Learning
 from .matrix import DatasetEntry, Matrix, StrategyEntry, digest
 from .rates import Rates
 from .references.spec import gives_features, trained_here
@@ -140,12 +142,15 @@ class Expander:
         # val is never empty, so labels are always withheld: what a user without selection would train on.
         everything = StrategyEntry(name="full", label="full-all")
         rows.append(self._arm(entry, everything, Named(name="fixed", ratio=1.0), role="full-all", pool="all"))
-        for strategy in matrix.strategies:
+        for strategy in sorted(matrix.strategies, key=_replays):  # what is replayed stands before what replays it
             if strategy.name in ("full", "uniform") and not strategy.options and not strategy.schedule:
                 continue  # the ladders hold them already
-            for reference in [r.name for r in matrix.references] or [""]:
-                schedule = strategy.schedule or default
-                arm = self._arm(entry, strategy, schedule, role="strategy", reference=reference)
+            for reference in strategy.references or [r.name for r in matrix.references] or [""]:
+                schedule, more = strategy.schedule or default, dict[str, Any]()
+                if _replays(strategy):
+                    source = self._replayed(rows, strategy, reference)
+                    schedule, more = Named(**source.schedule), {"replay": source.key}
+                arm = self._arm(entry, strategy, schedule, role="strategy", reference=reference, **more)
                 twin = self._twin(entry, arm, strategy, schedule)
                 rows += [replace(arm, twin=twin.key), twin]
                 rows += [
@@ -204,6 +209,22 @@ class Expander:
         rate = self.rates.find(arm)
         return replace(arm, shared={**arm.shared, "rates": asdict(rate)}) if rate else arm
 
+    def _replayed(self, rows: list[Arm], strategy: StrategyEntry, reference: str) -> Arm:
+        """The arm whose steps ``strategy`` replays: the one of that label, with the same reference if it reads one."""
+        label, wanted = strategy.label or strategy.name, (strategy.schedule or Named(name="")).parameters()["of"]
+        sources = [arm for arm in rows if arm.role == "strategy" and arm.label == wanted and not arm.replay]
+        if not sources:
+            labels = [arm.label for arm in rows if arm.role == "strategy" and not arm.replay]
+            raise UsageError(
+                f"strategy {label!r} replays the steps of {wanted!r}, which is no other strategy of this matrix with "
+                f"steps of its own{did_you_mean(str(wanted), labels)}"
+            )
+        if strategy.ladder:
+            raise UsageError(f"strategy {label!r} replays whole runs, so it can have no ladder: leave ladder out")
+        if not Traits.of(registry("strategies").load(strategy.name, **strategy.options)).exact_count:
+            raise UsageError(f"strategy {label!r} decides by itself how many it keeps: it can replay nobody's steps")
+        return next((arm for arm in sources if arm.reference == reference), sources[0])
+
     def _check_replay(self, instance: Any, label: str, schedule: Named) -> None:
         """Refuse a replay of picks whose steps a proxy could not take."""
         if not isinstance(instance, ProxyReplay):
@@ -256,15 +277,17 @@ class Expander:
     def _twin(self, entry: DatasetEntry, arm: Arm, strategy: StrategyEntry, schedule: Named) -> Arm:
         """Random picks with the identical sequence of k, at the same cadence.
 
-        Where the steps depend on what the run did (a count that the data decide, a budget in cost), they are
-        replayed from the strategy's own run.
+        Where the steps depend on what the run did (a count that the data decide, a schedule that learns, a budget in
+        cost), they are replayed from the strategy's own run.
         """
         traits = Traits.of(registry("strategies").load(strategy.name, **strategy.options))
         options = {} if traits.cadence == "batch" else {"cadence": traits.cadence}
         label = "uniform" if traits.cadence == "batch" else f"uniform, each {traits.cadence}"
+        shape = load_schedule(**arm.schedule)
         if strategy.schedule:
-            label += f" ({load_schedule(schedule.name, **schedule.parameters())})"
-        if traits.exact_count and self.matrix.budget.cost is None:
+            label += f" ({shape})"
+        own = arm.replay or isinstance(shape, Learning) or self.matrix.budget.cost is not None
+        if traits.exact_count and not own:
             row = StrategyEntry(name="uniform", label=label, options=options)
             return self._arm(entry, row, schedule, role="twin")
         beside = f" ({arm.reference})" if arm.reference else ""
@@ -275,3 +298,9 @@ class Expander:
             options=options if traits.exact_count else {},
         )
         return self._arm(entry, row, schedule, role="twin", replay=arm.key)
+
+
+def _replays(strategy: StrategyEntry) -> bool:
+    """Whether its schedule is that of another strategy of the matrix, step by step."""
+    schedule = strategy.schedule
+    return schedule is not None and schedule.name == "replay" and "of" in schedule.parameters()

@@ -56,6 +56,7 @@ class StrategyEntry(Part):
     """One strategy with its hyper-parameters and, where it differs, its own schedule.
 
     ``ladder`` asks for a budget ladder of its own: the strategy again at each share of the budget below 1.
+    ``references`` names those of the matrix that it is run with; with each of them where it is left out.
     """
 
     name: str
@@ -64,6 +65,7 @@ class StrategyEntry(Part):
     schedule: Named | None = None
     score_mode: Literal["eval", "train"] | None = None
     ladder: bool = False
+    references: list[str] | None = None
 
 
 class Budget(Part):
@@ -291,6 +293,7 @@ def _check(matrix: Matrix, where: str) -> None:
     _unique(labels, f"{where}: strategies: two are labelled", "label")
     _unique([entry.name for entry in matrix.datasets], f"{where}: datasets: two are named", "name")
     _unique([entry.name for entry in matrix.references], f"{where}: references: two are named", "name")
+    _check_references(matrix, where)
     for place, entry in enumerate(matrix.datasets):
         if entry.spoil is not None:
             entry.spoil.check(f"{where}: datasets.{place}")
@@ -306,6 +309,19 @@ def _check(matrix: Matrix, where: str) -> None:
             raise UsageError(f"{where}: analysis.primary: {text!r} names no strategy here{did_you_mean(label, labels)}")
         if question not in QUESTIONS:
             raise UsageError(f"{where}: analysis.primary: {text!r} must end in one of {', '.join(QUESTIONS)}")
+
+
+def _check_references(matrix: Matrix, where: str) -> None:
+    known = [entry.name for entry in matrix.references]
+    for place, entry in enumerate(matrix.strategies):
+        if entry.references == []:
+            raise UsageError(f"{where}: strategies.{place}.references: name at least one, or leave the key out")
+        for name in entry.references or []:
+            if name not in known:
+                raise UsageError(
+                    f"{where}: strategies.{place}.references: the matrix has no [[references]] entry "
+                    f"{name!r}{did_you_mean(name, known)}"
+                )
 
 
 def _check_grid(matrix: Matrix, where: str) -> None:

@@ -134,6 +134,50 @@ def test_counts_that_depend_on_the_data_are_replayed_for_the_twin(train, tiny, t
     assert ours["trained_samples"] / ours["candidate_samples"] == ours["mean_ratio"] == 96 / 256
 
 
+REPLAY = {"name": "replay", "of": "loss"}
+LEARNS = {"name": "bandit", "ratios": [0.25, 0.5, 0.75], "interval": 0.2, "images": 16}
+
+
+def test_the_twin_of_a_schedule_that_learns_replays_what_it_learnt(train, tiny, tmp_path):
+    tiny |= {"strategies": [{"name": "loss", "schedule": LEARNS}], "seeds": 1, "budget": {"passes": 4}}
+    assert not train(tiny, tmp_path / "out").failed
+    cells = {r["arm_label"]: r for r in records(tmp_path / "out").values()}
+    ours, twin = cells["loss"], cells["uniform, steps of loss"]
+    assert ours["selection"]["pace"] == twin["selection"]["pace"] and len(ours["selection"]["k"]) > 1
+    assert ours["ledger"]["probe"]["samples"] > 0 == twin["ledger"]["probe"]["samples"]
+
+
+def test_a_strategy_replays_the_steps_of_another_seed_by_seed(train, tiny, tmp_path):
+    tiny |= {"seeds": 2, "budget": {"passes": 4}}
+    tiny["strategies"] = [{"name": "degree", "schedule": REPLAY}, {"name": "loss", "schedule": LEARNS}]
+    tiny["references"] = [{"name": "holdout", "options": {"passes": 1}}]
+    tiny["datasets"][0]["holdout"] = 0.25
+    assert not train(tiny, tmp_path / "out").failed
+    cells = {(r["arm_label"], r["seed"]): r["selection"]["pace"] for r in records(tmp_path / "out").values()}
+    for seed in (0, 1):
+        assert cells["degree", seed] == cells["loss", seed] == cells["uniform, steps of degree (holdout)", seed]
+    assert cells["loss", 0] != cells["loss", 1]
+
+
+@pytest.mark.parametrize(
+    ("strategies", "says"),
+    [
+        ([{"name": "loss", "schedule": {"name": "replay", "of": "los"}}], "replays the steps of 'los'"),
+        (
+            [{"name": "uniform", "schedule": {"name": "replay", "of": "loss"}, "ladder": True}, {"name": "loss"}],
+            "no ladder",
+        ),
+        ([{"name": "infobatch", "schedule": {"name": "replay", "of": "loss"}}, {"name": "loss"}], "nobody's steps"),
+        ([{"name": "loss", "references": ["holdot"]}], r"strategies.0.references: .* no .* entry 'holdot'"),
+        ([{"name": "loss", "references": []}], "name at least one"),
+    ],
+)
+def test_replays_and_references_that_cannot_be_are_refused(train, tiny, tmp_path, strategies, says):
+    with pytest.raises(UsageError, match=says):
+        train({**tiny, "strategies": strategies}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_store_does_not_take_a_half_written_cell_for_done(finished):
     store = Store(finished)
     (finished / "cells" / ".abc.json.tmp").write_text("{")

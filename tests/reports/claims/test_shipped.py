@@ -71,7 +71,7 @@ def results(name: str) -> Results:
     names = {field.name for field in fields(Arm)}
     rows = [
         Arm(
-            **{name: value for name, value in vars(arm).items() if name in names and name != "schedule"},
+            **{name: value for name, value in vars(arm).items() if name in names - {"schedule", "key"}},
             key=arm.key,
             strategy=arm.text,
             schedule=str(load_schedule(**arm.schedule)),
@@ -153,7 +153,7 @@ def test_four_times_less_compute_can_be_reached_on_the_rungs_that_claim_it() -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["savings", "flowers-limited", "flowers-schedules", "cifar10-pruning", "cifar10-online"]
+    "name", ["savings", "flowers-limited", "flowers-schedules", "cifar10-pruning", "cifar10-online", "cifar10-replay"]
 )
 def test_matrices_made_for_claims_can_be_planned(name: str) -> None:
     matrix = read(name)
