@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from .executors import Outcome
+from .local import by_plugin
 from .plan import Task
 
 Stage = Literal["training", "tuning", "timing"]
@@ -42,7 +43,7 @@ class Progress:
     def __init__(self, todo: list[Task], planned: int, where: str, stage: Stage = "training") -> None:
         self.console = Console(stderr=True)
         cells = sum(task.arm is not None for task in todo)
-        self.todo, self.work, self.done_work, self.done, self.failed = todo, 0.0, 0.0, 0, 0
+        self.todo, self.done_work, self.done, self.failed, self.others = todo, 0.0, 0, 0, 0
         self.work = sum(_weight(task) for task in todo)
         self.begun = self.said = time.monotonic()
         runs = "tuning: each arm's learning rate by its accuracy on val; {} runs" if stage == "tuning" else "{} cells"
@@ -80,20 +81,40 @@ class Progress:
 
     def report(self, task: Task, outcome: Outcome) -> None:
         """Note the end of a task."""
-        self.done += 1
-        self.done_work += _weight(task)
         if outcome.error:
             self.failed += 1
-            self.console.print(f"failed: {escape(task.name)}: {escape(outcome.error)}", style="red", highlight=False)
+            said = f"failed: {task.name}{_plugin(task)}: {outcome.error}"
+            self.console.print(escape(said), style="red", highlight=False)
+        self._count(task)
+
+    def elsewhere(self, task: Task) -> None:
+        """Note a task that another run on the folder has done."""
+        self.others += 1
+        self._count(task)
+
+    def wait(self, tasks: int) -> None:
+        """Say that what is left is another run's."""
+        self.console.print(f"waiting for {tasks} tasks that another run on this folder is at", highlight=False)
+
+    def _count(self, task: Task) -> None:
+        self.done += 1
+        self.done_work += _weight(task)
         if self.bar:
             self.bar.update(self.row, completed=self.done, left=self.left())
         elif time.monotonic() - self.said >= EVERY or self.done == len(self.todo):
             self.said = time.monotonic()
             failed = f"{self.failed} failed" if self.failed else ""
+            others = f"{self.others} by another run" if self.others else ""
             spent = f"{_human(self.said - self.begun)} spent"
             name = "tuning: " if self.stage == "tuning" else ""
-            words = [f"{name}{self.done}/{len(self.todo)} done", failed, spent, self.left()]
+            words = [f"{name}{self.done}/{len(self.todo)} done", failed, others, spent, self.left()]
             self.console.print(", ".join(filter(None, words)), highlight=False)
+
+
+def _plugin(task: Task) -> str:
+    """Whose strategy it is, where it is not the suite's own."""
+    arm = task.arm
+    return f" ({arm.name} of {arm.origin})" if arm is not None and by_plugin(task) else ""
 
 
 def _weight(task: Task) -> float:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,19 @@ from . import environment
 from .arms import Arm
 from .bank import Bank, Loaded
 from .calibrate import calibrated
+from .claims import Claims, locked
 from .executors import Executor
 from .matrix import MARGINS, Matrix
 from .plan import Plan, Planner
 from .rates import Rates
 from .schedules import load_schedule
+from .screen import screened
 from .stages import Done, Stages
 from .store import VERSION, Store
 from .streams import generator
 from .worker import Context, reference_of, trains_reference
+
+WAITING = "waiting for another run on this folder, which measures reference seconds"
 
 
 @dataclass
@@ -41,6 +47,14 @@ class Request:
     """What was named to ``selbench run``: a shipped matrix, or a file's name without its folder."""
     overrides: list[str] = field(default_factory=list)
     """The settings changed by ``--set``."""
+    ray_address: str | None = None
+    """Of the cluster, for the executor ``ray``."""
+    cell_limit: float | None = None
+    """Minutes after which a cell is ended."""
+    memory_limit: float | None = None
+    """GB after which a worker is ended."""
+    keep_going: bool = False
+    """Whether the rest is done where a strategy cannot be used at all."""
 
 
 def cache_folder(asked: Path | None) -> Path:
@@ -79,6 +93,7 @@ def run(matrix: Matrix, request: Request) -> Done:
     device = environment.pick_device(request.device)
     precision = "bf16" if device.type == "cuda" else "float32"
     data_dir, cache_dir = data_folder(request.data_dir), cache_folder(request.cache_dir)
+    matrix, unusable = screened(matrix, request.keep_going)
     references = _references(matrix, data_dir)
     bank = Bank(data_dir, cache_dir, request.download)
     loaded = {e.name: bank.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
@@ -92,7 +107,7 @@ def run(matrix: Matrix, request: Request) -> Done:
     plan = planner.plan()  # whatever cannot work is said now
     cores = os.cpu_count() or 1
     workers = (cores if device.type == "cpu" else 1) if request.workers is None else request.workers
-    executor: Executor = registry("executors").load(request.executor, workers=workers)
+    executor = _executor(request, workers)
     store = Store(request.out or Path("results") / matrix.name)
     contents = {f"reference {name}": content for name, (_, content) in references.items()}
     contents |= {f"dataset {name}": data.fingerprint for name, data in loaded.items()} | {"learner": start}
@@ -101,24 +116,60 @@ def run(matrix: Matrix, request: Request) -> Done:
     table["requested"] |= {"matrix": request.source or matrix.name, "set": request.overrides}
     threads = thread_count(cores, workers)
     context = Context(matrix, store.root.resolve(), data_dir, cache_dir, str(device), precision, threads)
-    if matrix.budget.seconds is not None:
-        before = store.resolved().get("rates", [])
-        store.claim({**table, "arms": [], "rates": before})  # arms have no ids before every rate is known
-        rates = calibrated(context, plan, Rates.read(before))
-        context = replace(context, rates=rates)
-        planner = Planner(matrix, loaded, references, precision, start, rates)
-        plan = planner.plan()
-        table["rates"] = rates.to_table()
-    stages = Stages(context, executor, store)
-    lost: dict[str, str] = {}
-    grid = declared.tuned()
-    if grid is not None:
-        plan, lost = stages.tune(planner, plan.arms, grid, lambda known: store.claim(table | _arms(known, matrix)))
-    store.claim(table | _arms(plan, matrix))
-    stages.train(plan, lost)
-    if matrix.timing.seeds:
-        stages.time(plan, thread_count(cores, 1))
+
+    def claim(known: Plan) -> None:
+        _claim(store, table | _arms(known, matrix))
+
+    with Claims(store.root) as claims:
+        if matrix.budget.seconds is not None:
+            _claim(store, {**table, "arms": []})  # arms have no ids before every rate is known
+            with claims.alone("calibration", partial(print, WAITING, file=sys.stderr)):
+                rates = calibrated(context, plan, Rates.read(store.resolved().get("rates", [])))
+                _claim(store, {**table, "arms": [], "rates": rates.to_table()})
+            context = replace(context, rates=rates)
+            planner = Planner(matrix, loaded, references, precision, start, rates)
+            plan = planner.plan()
+        stages = Stages(context, executor, store, claims)
+        lost: dict[str, str] = {}
+        grid = declared.tuned()
+        if grid is not None:
+            plan, lost = stages.tune(planner, plan.arms, grid, claim)
+        claim(plan)
+        stages.refuse(unusable)
+        stages.train(plan, lost)
+        if matrix.timing.seeds:
+            stages.time(plan, thread_count(cores, 1))
     return stages.done
+
+
+def _claim(store: Store, table: dict[str, Any]) -> None:
+    """Make the folder this matrix's, with what other runs have put into it meanwhile.
+
+    Raises
+    ------
+    UsageError
+        As :meth:`selbench.harness.store.Store.claim`; where the folder cannot be made.
+    """
+    try:
+        store.root.mkdir(parents=True, exist_ok=True)
+        with locked(store.root):
+            rates = {row["name"]: row for row in [*store.resolved().get("rates", []), *table.get("rates", [])]}
+            store.claim(table | ({"rates": list(rates.values())} if rates else {}))
+    except OSError as error:
+        raise UsageError(f"{store.root} cannot be written: {error.strerror}; choose another --out") from None
+
+
+def _executor(request: Request, workers: int) -> Executor:
+    """The executor asked for; a cluster has an address, and its own number of workers."""
+    limits = {"cell_limit": request.cell_limit, "memory_limit": request.memory_limit}
+    options: dict[str, Any] = {"workers": workers}
+    if request.executor == "ray":
+        options = {"workers": request.workers, "address": request.ray_address}
+    elif request.ray_address is not None:
+        raise UsageError(f"--ray-address {request.ray_address}: it is for --executor ray")
+    options |= {name: value for name, value in limits.items() if value is not None}
+    executor: Executor = registry("executors").load(request.executor, **options)
+    return executor
 
 
 def _references(matrix: Matrix, data_dir: Path | None) -> dict[str, tuple[Any, str]]:

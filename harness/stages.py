@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
 
 from .. import __version__
 from . import environment, timing, tuning
 from .arms import Arm
+from .claims import LOOK, Claims
 from .executors import Executor, Outcome
 from .matrix import digest
 from .plan import Plan, Planner, Task
 from .progress import Progress, Stage
+from .screen import Unusable
 from .store import VERSION, Store
+from .waiting import Queue, Turn
 from .worker import Context
+
+logger = logging.getLogger("selbench")
 
 
 @dataclass
@@ -40,10 +51,12 @@ class Stages:
         Where tasks are done.
     store : Store
         The folder, which is the matrix's already.
+    claims : Claims
+        What this run is at; other runs on the folder take the rest.
     """
 
-    def __init__(self, context: Context, executor: Executor, store: Store) -> None:
-        self.context, self.executor, self.store = context, executor, store
+    def __init__(self, context: Context, executor: Executor, store: Store, claims: Claims) -> None:
+        self.context, self.executor, self.store, self.claims = context, executor, store, claims
         self.done = Done(store.root)
 
     def tune(
@@ -71,6 +84,13 @@ class Stages:
                 self.store.failed_path(digest([key, seed])).unlink(missing_ok=True)
         return planner.graph(tuning.rated(arms, factors)), tuning.losses(tried, arms, factors, errors)
 
+    def refuse(self, unusable: Iterable[Unusable]) -> None:
+        """Write down the cells of strategies that cannot be used at all."""
+        for strategy in unusable:
+            Console(stderr=True).print(f"failed: {escape(strategy.outcome.error)}", style="red", highlight=False)
+            for task in strategy.tasks(self.context.matrix):
+                self._write_down(task, task.id, strategy.outcome)
+
     def train(self, plan: Plan, lost: Mapping[str, str]) -> None:
         """The cells of ``plan``; those of the arms in ``lost`` fail for the reason given there, by key."""
         self.done.planned = len(plan.cells)
@@ -82,7 +102,10 @@ class Stages:
         self._carry_out(kept, "training", refused)
 
     def _carry_out(self, plan: Plan, stage: Stage, refused: list[tuple[Task, Outcome]]) -> dict[str, str]:
-        """Do what is missing of ``plan``, after ``refused`` have been said; the errors by task id."""
+        """Do what is missing of ``plan``, after ``refused`` have been said; the errors by task id.
+
+        What another run on the folder is at is waited for, and done here where that run fails or ends.
+        """
         todo, errors = needed(plan, self.store), dict[str, str]()
         runs = len(refused) + sum(task.arm is not None for task in plan.tasks.values())
         with Progress([*(task for task, _ in refused), *todo], runs, str(self.store.root), stage) as progress:
@@ -90,32 +113,60 @@ class Stages:
             def report(task: Task, outcome: Outcome) -> None:
                 if outcome.error:
                     errors[task.id] = outcome.error
-                    self._failed(task, task.id, outcome)
+                    self._write_down(task, task.id, outcome)
                 elif task.kind == "cell":
                     self.done.trained += 1
                 elif task.kind == "tuning":
                     self.done.tuned += 1
                 else:
                     self.store.failed_path(task.id).unlink(missing_ok=True)
+                self.claims.release(task.id)
                 progress.report(task, outcome)
+
+            def admit(task: Task) -> Turn:
+                if not self.claims.take(task.id):
+                    return Turn.HELD
+                if not _there(task, self.store):
+                    return Turn.OURS
+                self.claims.release(task.id)
+                progress.elsewhere(task)
+                return Turn.DONE
 
             for task, outcome in refused:
                 report(task, outcome)
-            self.executor.run(self.context, todo, report)
+            queue = Queue(todo, admit)
+            self.executor.run(self.context, queue, report)
+            while queue.waiting:
+                progress.wait(len(queue))
+                while all(self.claims.held(task.id) for task in queue.startable()):
+                    time.sleep(LOOK)
+                self.executor.run(self.context, queue, report)
         return errors
 
     def time(self, plan: Plan, threads: int) -> None:
-        """The timing pass, over what the grid has finished."""
+        """The timing pass, over what the grid has finished; never two on one folder at once."""
+        waiting = partial(Console(stderr=True).print, "waiting for the timing pass of another run on this folder")
+        with self.claims.alone("timing", waiting):
+            self._time(plan, threads)
+
+    def _time(self, plan: Plan, threads: int) -> None:
         seeds = self.context.matrix.seed_list()[: self.context.matrix.timing.seeds]
         todo = timing.missing(self.store, plan, seeds)
         with Progress([task for _, _, task in todo], len(todo), str(self.store.root), "timing") as progress:
 
             def report(task: Task, id: str, outcome: Outcome) -> None:
                 if outcome.error:
-                    self._failed(task, id, outcome)
+                    self._write_down(task, id, outcome)
                 progress.report(task, outcome)
 
             timing.time_all(replace(self.context, threads=threads), todo, report)
+
+    def _write_down(self, task: Task, id: str, outcome: Outcome) -> None:
+        try:
+            self._failed(task, id, outcome)
+        except OSError as error:  # a full disk: the failure is said, and the rest goes on
+            logger.warning("why %s failed cannot be written to the folder: %s", task.name, error.strerror)
+            self.done.failed.append(id)
 
     def _failed(self, task: Task, id: str, outcome: Outcome) -> None:
         self.store.write_failed({**_failure(task, outcome), "id": id})
