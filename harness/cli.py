@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -85,7 +86,10 @@ def run(
     matrix: Annotated[str, typer.Argument(help="A .toml file, or the name of a shipped matrix.")],
     out: Annotated[Path | None, typer.Option(help="Results folder; results/<matrix> by default.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; one a core on a CPU, one on a GPU.")] = None,
-    executor: Annotated[str, typer.Option(help="Where cells run.")] = "local",
+    executor: Annotated[str, typer.Option(help="Where cells run: local, inline, ray.")] = "local",
+    ray_address: Annotated[
+        str | None, typer.Option(help="HOST:PORT of a Ray cluster ($RAY_ADDRESS); without one, ray is this machine.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; a GPU where there is one.")] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Where image sets and weights lie ($SELBENCH_DATA_DIR).")
@@ -101,6 +105,13 @@ def run(
         int | None, typer.Option(help="Then run this many seeds again, one at a time, for their seconds.")
     ] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch missing data sets into --data-dir.")] = False,
+    cell_limit: Annotated[float | None, typer.Option(help="Minutes after which a cell is ended, as failed.")] = None,
+    memory_limit: Annotated[
+        float | None, typer.Option(help="GB of memory after which a worker is ended, its cell failed.")
+    ] = None,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Do the rest where a strategy cannot be used at all.")
+    ] = False,
 ) -> None:
     """Train what a matrix asks for and is not done yet, then write the report."""
     from .matrix import read
@@ -111,12 +122,17 @@ def run(
     declared = read(matrix, [*(set_ or []), *([] if timing is None else [f"timing.seeds={timing}"])], dataset)
     asked = narrowed(declared, strategy or [], seeds)
     source = Path(matrix).name
-    request = Request(out, data_dir, cache_dir, device, workers, executor, download, declared, source, set_ or [])
+    request = Request(
+        out, data_dir, cache_dir, device, workers, executor, download, declared, source, set_ or [], ray_address,
+        cell_limit, memory_limit, keep_going,
+    )  # fmt: skip
     try:
         done = run_matrix(asked, request)
-    except KeyboardInterrupt:
-        print("selbench: stopped; what is finished is kept, and the same command goes on from there", file=sys.stderr)
-        raise typer.Exit(130) from None
+    except KeyboardInterrupt as stopped:
+        again = shlex.join(["selbench", *sys.argv[1:]])
+        said = "stopped; what is finished is kept, and the same command goes on from there"
+        print(f"selbench: {said}: {again}", file=sys.stderr)
+        raise typer.Exit(143 if isinstance(stopped, Terminated) else 130) from None
     _report(done.out)
     if done.failed:
         print(f"{len(done.failed)} tasks failed: see {done.out / 'failed'}", file=sys.stderr)
@@ -278,5 +294,9 @@ def main() -> None:
         sys.exit(2)
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which is left as Ctrl-C is, with an exit code of its own."""
+
+
 def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+    raise Terminated
