@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -20,6 +21,10 @@ from .. import __version__
 from ..strategies import UsageError
 from ..strategies.errors import did_you_mean
 from ..strategies.registry import registry
+
+if TYPE_CHECKING:
+    from .matrix import Matrix
+    from .run import Request
 
 GROUPS = ("strategies", "schedules", "datasets", "references", "learners", "executors")
 
@@ -105,6 +110,10 @@ def run(
         int | None, typer.Option(help="Then run this many seeds again, one at a time, for their seconds.")
     ] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch missing data sets into --data-dir.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only say what is there, what is to do, and about how long it would take.")
+    ] = False,
+    cells: Annotated[bool, typer.Option("--cells", help="With --plan: a line for each cell as well.")] = False,
     cell_limit: Annotated[float | None, typer.Option(help="Minutes after which a cell is ended, as failed.")] = None,
     memory_limit: Annotated[
         float | None, typer.Option(help="GB of memory after which a worker is ended, its cell failed.")
@@ -126,6 +135,10 @@ def run(
         out, data_dir, cache_dir, device, workers, executor, download, declared, source, set_ or [], ray_address,
         cell_limit, memory_limit, keep_going,
     )  # fmt: skip
+    if cells and not plan:
+        raise UsageError("--cells lists the cells of a plan: add --plan")
+    if plan:
+        return _plan(asked, request, cells)
     try:
         done = run_matrix(asked, request)
     except KeyboardInterrupt as stopped:
@@ -259,6 +272,17 @@ def merge(
     for line in merged.lines():
         say(console, line)
     say(console, f"Written: {out}; selbench report {out} judges it.", wrap=False)
+
+
+def _plan(matrix: Matrix, request: Request, cells: bool) -> None:
+    from .planshown import show
+
+    lines = show(matrix, request, Console())
+    try:
+        for line in lines if cells else ():
+            print(line)
+    except BrokenPipeError:  # as into `head`: the rest is not even made
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - else Python complains as it flushes at exit
 
 
 def _report(results: Path) -> None:
