@@ -110,7 +110,7 @@ class Declared:
 
 
 def artefact_ids(record: Record) -> set[str]:
-    """Ids of all artefacts that a cell with this identity may use, from their content."""
+    """Ids of the references and the proxy that a cell with this identity may use, from their content."""
     shared = {key: value for key, value in record["identity"].items() if key not in _ARMS_OWN}
     made = {key: value for key, value in shared.items() if key not in THE_RUNS_OWN}
     seed, data, reference = record["seed"], shared["data"], shared.get("reference")

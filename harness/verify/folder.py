@@ -99,8 +99,11 @@ class Relations:
             yield Finding(file, "its id is not that of its arm and seed")
         yield from (Finding(file, fault) for fault in (*cell_faults(cell), *self.declared.unlike(cell)))
         for id in cell["artefacts"]:
-            if id not in artefact_ids(cell):
-                yield Finding(file, f"artefact {id} is not of its seed, data and reference")
+            meta = self.artefacts.get(f"artefacts/{id}/meta.json")
+            if meta and (meta["seed"], meta["dataset"]) != (cell["seed"], cell["dataset"]):
+                yield Finding(file, f"artefact {id} is of another seed or data set")
+            elif meta and meta["kind"] in ("reference", "proxy") and id not in artefact_ids(cell):
+                yield Finding(file, f"artefact {id} is not of its data, learner and reference")
         yield from self._needed(file, cell["artefacts"])
 
     def _tuning(self, file: str, run: Record) -> Iterator[Finding]:

@@ -34,6 +34,8 @@ def read_record(kind: str, file: str, id: str, content: bytes) -> tuple[Record |
     mend = "remove its folder and run again" if kind == "artefacts" else AGAIN
     try:
         record = json.loads(content)
+        if isinstance(record, dict):
+            checksum(record)  # what is nested too deep for this is no record
     except (ValueError, RecursionError) as error:
         return None, [Finding(file, f"not valid JSON ({error})", mend)]
     if not isinstance(record, dict):
@@ -80,7 +82,7 @@ def _foreign(file: str, version: int) -> Finding:
 def _as_written(record: Record, content: bytes) -> bool:
     try:
         return written(record) == content
-    except ValueError:  # NaN or infinity
+    except (ValueError, RecursionError):  # NaN or infinity; or nested too deep
         return False
 
 

@@ -30,8 +30,8 @@ def shared_streams(
     for file, record in (*cells.items(), *tuning.items()):
         roots.setdefault(record["seed"], file)
     for file, meta in artefacts.items():
-        if meta["kind"] in ("reference", "proxy"):
-            name = "" if meta["kind"] == "proxy" else meta["name"]
+        if meta["kind"] in ("reference", "proxy", "picks"):
+            name = meta["name"] if meta["kind"] == "reference" else ""
             root = derive(meta["seed"], meta["kind"], name)
             if root in roots and not roots[root].startswith("artefacts/"):
                 yield Finding(file, f"its stream is that of {roots[root]}", MEND)

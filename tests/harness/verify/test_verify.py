@@ -196,6 +196,19 @@ def test_missing_artefacts_are_errors_and_missing_tensors_notes(opened, finished
     assert found and all("which it rests on, is missing or damaged" in line for line in found)
 
 
+def test_artefacts_of_another_seed_or_content_are_not_a_cells(opened):
+    folder, edit = opened("quick")
+    metas = {path.parent.name: json.loads(path.read_text()) for path in (folder / "artefacts").glob("*/meta.json")}
+    of = {(meta["kind"], meta["seed"]): id for id, meta in metas.items()}
+    static = lambda r: r["arm_label"] == "static" and r["seed"] == 0  # noqa: E731
+    edit("cells", lambda r: r.update(artefacts=[of["proxy", 1]]), static)
+    assert [line.split(": ")[1] for line in said(folder)] == [
+        f"artefact {of['proxy', 1]} is of another seed or data set; remove it and run again"
+    ]
+    edit("cells", lambda r: r.update(artefacts=[of["proxy", 0]]) or r["identity"]["proxy"].update(passes=9), static)
+    assert any(f"artefact {of['proxy', 0]} is not of its data, learner" in line for line in said(folder))
+
+
 def test_what_lies_where_it_should_not(opened):
     folder, _ = opened("quick")
     artefact = next((folder / "artefacts").iterdir())
