@@ -17,7 +17,7 @@ from .bank import Bank
 from .matrix import Matrix
 from .plan import Plan, Planner
 from .planning import Forecast, Inventory, Rate, footing, forecast
-from .progress import _human as human
+from .progress import _human
 from .rates import Rates
 from .run import Request, _references, cache_folder, data_folder, thread_count
 from .store import Store
@@ -73,7 +73,7 @@ def _with_tuning(planner: Planner, grid: dict[str, Any] | None, store: Store) ->
 def _print(expected: Forecast, console: Console, store: Store) -> None:
     table = Table("data set", "what", "planned", "there", "to do", "each", box=None, pad_edge=False)
     for group in expected.groups:
-        each = "" if not group.todo else "?" if group.seconds is None else f"{human(group.seconds)} ({group.basis})"
+        each = "" if not group.todo else "?" if group.seconds is None else f"{_short(group.seconds)} ({group.basis})"
         there = group.planned - group.todo
         cells = [f"{number:,}" for number in (group.planned, there, group.todo)]
         table.add_row(escape(group.dataset), escape(group.name), *cells, each)
@@ -93,5 +93,9 @@ def _executors(expected: Forecast, asked: int | None, workers: int, unit: str, s
     table = Table("executor", "tasks at a time", "at least", f"{unit}-hours", box=None, pad_edge=False)
     for name, slots in [("inline", 1), ("local", workers), *(("ray", n) for n in ([asked] if asked else CLUSTER))]:
         wall = expected.wall(slots)
-        table.add_row(name, f"{slots}", human(wall), f"{wall * slots * share / 3600:,.3g}")
+        table.add_row(name, f"{slots}", _short(wall), f"{wall * slots * share / 3600:,.3g}")
     return table
+
+
+def _short(seconds: float) -> str:
+    return _human(seconds) if seconds >= 10 else f"{seconds:.2g} s"
