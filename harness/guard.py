@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from ..strategies import UsageError
+from ..strategies.interface import MissingSignal
 
 LAWS = {
     1: ("range", "returned positions outside [0, B)"),
@@ -20,6 +25,39 @@ class StrategyFault(RuntimeError):
     def __init__(self, law: str, message: str) -> None:
         super().__init__(f"law broken: {law}: {message}")
         self.law = law
+
+
+@contextmanager
+def at_fault(member: str, inputs: Mapping[str, Tensor]) -> Iterator[None]:
+    """Call a strategy's ``member``: what it raises, and what it writes into, is its own fault.
+
+    Writing is seen by each tensor's count of in-place operations, a number on the host; what goes round that count
+    (``.data``, ``.numpy()``) is not seen.
+
+    Parameters
+    ----------
+    member : str
+        For the message.
+    inputs : mapping of Tensor
+        What it is given, by name.
+
+    Raises
+    ------
+    StrategyFault
+        Of the law ``runs``, ``needs`` or ``inputs``.
+    """
+    before = {name: tensor._version for name, tensor in inputs.items()}
+    try:
+        yield
+    except (UsageError, StrategyFault, MemoryError, torch.OutOfMemoryError):
+        raise  # these say what to do
+    except MissingSignal as error:
+        raise StrategyFault("needs", f"{member}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise StrategyFault("runs", f"{member} raised {type(error).__name__}: {error}") from error
+    for name, version in before.items():
+        if inputs[name]._version != version:
+            raise StrategyFault("inputs", f"{member} writes into {name}: work on a copy")
 
 
 class Guard:
@@ -83,6 +121,14 @@ class Guard:
             self.eager -= 1
             self.judge()
         return clamped, weights
+
+    def state_dict(self) -> dict[str, Any]:
+        """The faults so far, and how many calls are still judged at once."""
+        return {"fault": self.fault, "eager": self.eager}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave."""
+        self.fault, self.eager = state["fault"], state["eager"]
 
     def judge(self) -> None:
         """Read the fault flag (waits for the device).

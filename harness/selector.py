@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..strategies.interface import LEARNER_SIGNALS, BatchLosses, Pool, Traits
 from .flops import count_selection
-from .guard import Guard
+from .guard import Guard, at_fault
 from .ledger import Clock, Ledger
 from .pacing import Step
 from .tally import Tally
@@ -47,7 +47,7 @@ class Selector:
         self.active = strategy is not None and self.traits.ratio != 1.0
         self.guard = Guard(device)
         self.uncounted: set[str] = set()
-        self._flops: dict[Hashable, float] = {}
+        self._flops: dict[tuple[Any, ...], float] = {}
 
     def at(self, cadence: str) -> bool:
         """Whether selections are made at ``cadence``."""
@@ -77,8 +77,11 @@ class Selector:
         """Let the strategy prepare itself, on the clock."""
         begin = getattr(self.strategy, "begin", None)
         if callable(begin):
-            with self.clock.phase("select"), torch.no_grad():
-                _, flops = self.priced(("begin",), lambda: begin(pool))
+            # Labels of its own: those that are trained on are out of its reach.
+            told = type(pool)(**vars(pool) | {"labels": pool.labels.clone()})
+            inputs = {f"pool.{name}": value for name, value in vars(told).items() if isinstance(value, Tensor)}
+            with self.clock.phase("select"), torch.no_grad(), at_fault("begin", inputs):
+                _, flops = self.priced(("begin",), lambda: begin(told))
             self.ledger.add("select", flops=flops)
 
     def call(
@@ -100,7 +103,7 @@ class Selector:
         features = signals.get("features")
         losses = BatchLosses(
             **{name: signals[name] for name in self.traits.needs if name in signals and name != "features"},
-            labels=labels,
+            labels=labels.clone() if self.cuts_pool else labels,  # the pool's are what is trained on
             index=ids,
             k=keep,
             epoch=step.epoch,
@@ -109,8 +112,10 @@ class Selector:
         declared = getattr(self.strategy, "flops", None)
         width = 0 if features is None else features.shape[1]
 
+        inputs = losses.signals() if features is None else {**losses.signals(), "batch_feats": features}
+
         def select() -> Any:
-            with self.clock.phase("select"), torch.no_grad():
+            with self.clock.phase("select"), torch.no_grad(), at_fault("select", inputs):
                 return self.strategy.select(features, losses, keep / size)
 
         stated = (lambda: float(declared(size, width, keep))) if callable(declared) else None
@@ -129,14 +134,29 @@ class Selector:
         def hand_over() -> None:
             losses = note()
             if callable(observe):
-                observe(ids, losses)
+                with at_fault("observe", {"index": ids, "losses": losses}):
+                    observe(ids, losses)
 
         with self.clock.phase("select"):
             _, flops = self.priced(("watch", len(ids)), hand_over)
         self.ledger.add("select", flops=flops)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Prices found so far, and what the guard has seen; the strategy's own is not among it."""
+        return {
+            "prices": [[list(key), flops] for key, flops in self._flops.items()],
+            "uncounted": sorted(self.uncounted),
+            "guard": self.guard.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave."""
+        self._flops = {tuple(key): flops for key, flops in state["prices"]}
+        self.uncounted = set(state["uncounted"])
+        self.guard.load_state_dict(state["guard"])
+
     def priced(
-        self, key: Hashable, run: Callable[[], Any], stated: Callable[[], float] | None = None
+        self, key: tuple[Any, ...], run: Callable[[], Any], stated: Callable[[], float] | None = None
     ) -> tuple[Any, float]:
         """``run()``, and its FLOPs: as ``stated``, else counted the first time that ``key`` comes."""
         if key in self._flops:

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from selbench.harness.guard import Guard, StrategyFault
-from selbench.strategies import Selection
+from selbench.harness.guard import Guard, StrategyFault, at_fault
+from selbench.strategies import Selection, UsageError
+from selbench.strategies.interface import MissingSignal
 
 CPU = torch.device("cpu")
 
@@ -65,3 +66,50 @@ def test_a_count_that_depends_on_the_data_is_accepted_where_declared():
     assert len(picks) == 3
     with pytest.raises(StrategyFault):
         Guard(CPU).check(torch.empty(0, dtype=torch.int64), 8, None)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda t: t.add_(1),
+        lambda t: t.__setitem__(0, 7.0),
+        lambda t: t.detach().zero_(),
+        lambda t: t.view(2, 2).mul_(2),
+        lambda t: torch.neg(t, out=t),
+    ],
+)
+def test_writing_into_what_was_given_is_a_fault_that_names_it(write):
+    given, other = torch.rand(4), torch.rand(4)
+    caught = pytest.raises(StrategyFault, match="select writes into learner")
+    with caught as fault, torch.no_grad(), at_fault("select", {"reference": other, "learner": given}):
+        write(given)
+    assert fault.value.law == "inputs"
+
+
+def test_reading_and_copying_are_no_fault():
+    given = torch.rand(4)
+    with at_fault("select", {"learner": given}), torch.no_grad():
+        copy = given.clone()
+        copy.mul_(2)
+        given.sort(), given.topk(2), given[given.argsort()], given.numpy().sum()
+
+
+@pytest.mark.parametrize(
+    ("raised", "law", "says"),
+    [
+        (ValueError("boom"), "runs", "begin raised ValueError: boom"),
+        (SystemExit(3), "runs", "begin raised SystemExit: 3"),
+        (MissingSignal("this batch carries no 'age'"), "needs", "no 'age'"),
+    ],
+)
+def test_what_a_strategy_raises_is_its_own_fault(raised, law, says):
+    with pytest.raises(StrategyFault, match=says) as caught, at_fault("begin", {}):
+        raise raised
+    assert caught.value.law == law
+
+
+@pytest.mark.parametrize("raised", [UsageError("set it higher"), torch.OutOfMemoryError("GPU"), KeyboardInterrupt()])
+def test_what_says_already_what_to_do_passes(raised):
+    with pytest.raises(type(raised)) as caught, at_fault("begin", {}):
+        raise raised
+    assert caught.value is raised
