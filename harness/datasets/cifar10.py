@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from ...strategies.errors import UsageError
 from ..cachefiles import Content, cached
 from .base import Images
 from .decode import resize
-from .files import DECODER, FileSet, Listing, data_root, unusable
+from .files import DECODER, FileSet, Listing, contained, data_root, unusable
 from .imagefolder import jpeg_note, list_folder
 
 ARRAYS = "cifar-10-batches-py"
@@ -54,8 +55,10 @@ class CIFAR10(FileSet):
     def _published(self, root: Path, cache_dir: Path, download: bool) -> Images:
         try:
             # torchvision unpickles these files only after its own check of their MD5 sums.
-            parts = [torchvision.datasets.CIFAR10(str(root), train=train, download=download) for train in (True, False)]
-        except (OSError, RuntimeError) as error:
+            with contained():
+                published = torchvision.datasets.CIFAR10
+                parts = [published(str(root), train=train, download=download) for train in (True, False)]
+        except (OSError, RuntimeError, tarfile.TarError) as error:
             raise unusable("cifar10", root / ARRAYS, "the batches as published", error, download=download) from error
         choice = self.choose(parts[0].targets, parts[1].targets, parts[0].classes)
         side = self.stored_side

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
@@ -158,6 +160,21 @@ def data_root(name: str, data_dir: Path | None, wants: str, *, download: bool) -
     if not download and not data_dir.is_dir():
         raise UsageError(f"{name}: the data folder {data_dir} does not exist; correct --data-dir, or add --download")
     return data_dir.absolute()
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """While archives are unpacked by torchvision: members outside the target, devices and links that lead out of it
+    are refused (``tarfile.FilterError``)."""
+    before = vars(tarfile.TarFile).get("extraction_filter")
+    tarfile.TarFile.extraction_filter = staticmethod(tarfile.data_filter)
+    try:
+        yield
+    finally:
+        if before is None:
+            del tarfile.TarFile.extraction_filter
+        else:
+            tarfile.TarFile.extraction_filter = before
 
 
 def require(name: str, paths: Sequence[Path], where: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,7 +11,7 @@ import torchvision
 
 from ...strategies.errors import UsageError
 from .base import Augmentation
-from .files import FileSet, Listing, data_root, require, unusable
+from .files import FileSet, Listing, contained, data_root, require, unusable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +44,9 @@ class Flowers(FileSet):
         for part in (*self.train.split("+"), "test"):
             try:
                 # Its check of the label files' sums stands before scipy reads them.
-                read = torchvision.datasets.Flowers102(str(root), split=part, download=download)
-            except (OSError, RuntimeError) as error:
+                with contained():
+                    read = torchvision.datasets.Flowers102(str(root), split=part, download=download)
+            except (OSError, RuntimeError, tarfile.TarError) as error:
                 wants = "jpg/, imagelabels.mat and setid.mat"
                 raise unusable("flowers", folder, wants, error, download=download) from error
             goal = "test" if part == "test" else "train"

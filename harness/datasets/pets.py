@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import torchvision
 
 from .base import Augmentation
-from .files import FileSet, Listing, data_root, require, unusable
+from .files import FileSet, Listing, contained, data_root, require, unusable
 
 TOTAL = 7_349
 
@@ -31,11 +32,12 @@ class Pets(FileSet):
         root = data_root("pets", data_dir, "oxford-iiit-pet/", download=download)
         folder = root / "oxford-iiit-pet"
         try:
-            train, test = (
-                torchvision.datasets.OxfordIIITPet(str(root), split=split, download=download)
-                for split in ("trainval", "test")
-            )
-        except (OSError, RuntimeError, ValueError) as error:
+            with contained():
+                train, test = (
+                    torchvision.datasets.OxfordIIITPet(str(root), split=split, download=download)
+                    for split in ("trainval", "test")
+                )
+        except (OSError, RuntimeError, ValueError, tarfile.TarError) as error:
             raise unusable("pets", folder, "images/ and annotations/", error, download=download) from error
         files = [*train._images, *test._images]
         breeds = [*train._labels, *test._labels]
