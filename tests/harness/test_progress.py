@@ -50,3 +50,23 @@ def test_a_failure_is_said_at_once_and_its_words_are_not_markup(clock, capsys):
         shown.report(tasks(1)[0], Outcome("ValueError: [red]boom[/red]"))
     err = " ".join(capsys.readouterr().err.split())
     assert "failed: reference holdout on digits, seed 0: ValueError: [red]boom[/red]" in err
+
+
+def test_what_another_run_did_is_counted_apart_and_waiting_is_said(clock, capsys):
+    with Progress(tasks(3), 3, "x") as shown:
+        shown.report(tasks(1)[0], Outcome())
+        shown.wait(2)
+        for task in tasks(2):
+            shown.elsewhere(task)
+    err = " ".join(capsys.readouterr().err.split())
+    assert "waiting for 2 tasks that another run on this folder is at" in err
+    assert "3/3 done, 2 by another run" in err
+
+
+def test_a_failure_names_the_plugin_that_the_strategy_comes_from(clock, capsys):
+    for origin, named in (("acme-rules 2.0", True), ("selbench 0.1.0", False)):
+        arm = SimpleNamespace(rung=1.0, label="mine", name="acme", origin=origin)
+        with Progress([], 1, "x") as shown:
+            shown.report(Task("1", "cell", "digits", 0, arm=arm), Outcome("law broken: count: too few"))
+        err = " ".join(capsys.readouterr().err.split())
+        assert ("failed: mine on digits, seed 0 (acme of acme-rules 2.0): law broken: count" in err) is named
