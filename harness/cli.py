@@ -21,6 +21,7 @@ from .. import __version__
 from ..strategies import UsageError
 from ..strategies.errors import did_you_mean
 from ..strategies.registry import registry
+from .oneline import one_line
 
 if TYPE_CHECKING:
     from .matrix import Matrix
@@ -314,7 +315,7 @@ def main() -> None:
     try:
         app()
     except UsageError as error:
-        print(f"selbench: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"selbench: {one_line(str(error))}", file=sys.stderr)
         sys.exit(2)
 
 
