@@ -59,11 +59,10 @@ def cluster(monkeypatch):
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "300")  # on a busy machine the usual 30 do not do
     memory = 80_000_000
-    made = Cluster(
-        initialize_head=True,
-        head_node_args={"num_cpus": 0, "include_dashboard": False, "object_store_memory": memory},
-    )
+    head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": memory}
+    made = Cluster(initialize_head=True, head_node_args=head)
     nodes = [made.add_node(num_cpus=1, object_store_memory=memory) for _ in range(2)]
     yield made, nodes
     made.shutdown()
