@@ -42,8 +42,8 @@ def serve(context: Context, environ: dict[str, str], tasks: Connection, output: 
     """
     os.setsid()  # a group of its own: Ctrl-C is the parent's to deal with, and what a plugin starts ends with it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for stream in (1, 2):
-        os.dup2(output.fileno(), stream)
+    for number in (1, 2):
+        os.dup2(output.fileno(), number)
     output.close()
     faulthandler.enable()
     os.environ.clear()
