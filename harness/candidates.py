@@ -38,13 +38,15 @@ class Chosen:
         A permutation of the pool.
     subset : Tensor ``[m]`` int64
         Ids kept for this epoch, on the run's device.
+    taken : int
+        Dealt out of them already.
     """
 
-    def __init__(self, order: Tensor, subset: Tensor) -> None:
+    def __init__(self, order: Tensor, subset: Tensor, taken: int = 0) -> None:
         chosen = torch.zeros(len(order), dtype=torch.bool, device=subset.device).index_fill_(0, subset, True)
         order = order.to(subset.device)
         self.order = order[chosen[order]]  # waits for the device, which is allowed between epochs
-        self.taken = 0
+        self.taken = taken
 
     def take(self, step: Step) -> tuple[Tensor, None, int]:
         """Ids ``[k]`` of the step's sub-batch, nothing for the host, and k."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from typing import Any
 
 import numpy as np
+from safetensors.torch import save
+from torch import nn
 
 from ..strategies import UsageError
 from ..strategies.interface import Pool
@@ -15,8 +18,10 @@ from . import streams
 from .bank import Loaded
 from .budget import meter_of
 from .evaluate import correct_bits, recalibrated
+from .keeper import Keeper
 from .pacing import Recorded, Step
 from .plan import Task, pacer_of
+from .sealing import digest_of
 from .signals import cached_signals, told
 from .store import VERSION
 from .train import Samples, Trainer
@@ -30,10 +35,11 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
     """Train one cell; everything of its record but environment and checksum."""
     arm, seed = task.arm, task.seed
     assert arm is not None and seed is not None
-    loaded, trainer = worker.loaded(task), prepare(worker, task)
-    samples = trainer.samples
+    loaded = worker.loaded(task)
     curve = Curve(loaded.samples(seed, "val", worker.device) if arm.pool == "pool" else None)
-    trainer.run(curve)
+    keeper = Keeper(worker, task, partial(prepare, worker, task), curve)
+    keeper.run()
+    trainer, samples = keeper.trainer, keeper.trainer.samples
     return {
         "version": VERSION,
         "id": task.id,
@@ -56,6 +62,7 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
         "ledger": trainer.ledger.to_json(),
         "memory_bytes": here.peak_memory(worker.device),
         "faults": int(trainer.selector.guard.fault),
+        **keeper.report(),
     }
 
 
@@ -121,9 +128,15 @@ def _result(worker: Worker, trainer: Trainer, loaded: Loaded, seed: int, curve: 
         "test_accuracy_recalibrated": float(again.double().mean()),
         "test_n": len(bits),
         "correct": base64.b64encode(np.packbits(bits.cpu().numpy()).tobytes()).decode(),
+        "weights_digest": _digest(trainer.model),
         "train_loss": curve.points[-1]["train_loss"],
         "val_accuracy": curve.points[-1]["val_accuracy"],
     }
+
+
+def _digest(model: nn.Module) -> str:
+    """Of every parameter and running statistic, bit by bit."""
+    return digest_of(save({name: tensor.contiguous() for name, tensor in model.state_dict().items()}))
 
 
 class Curve:
@@ -139,6 +152,14 @@ class Curve:
         self.val = val
         self.points: list[dict[str, float | None]] = []
         self._seen = (0, 0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The points so far, and what was seen by then."""
+        return {"points": self.points, "seen": self._seen}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave."""
+        self.points, self._seen = state["points"], (state["seen"][0], state["seen"][1])
 
     def __call__(self, trainer: Trainer, step: Step, ended: bool) -> None:
         """Add a point, if one is due or the run has ended."""

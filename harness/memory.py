@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -41,6 +43,14 @@ class Memory:
         if name not in self.wide:
             self.wide[name] = values.new_zeros((len(self.loss), values.shape[1]))
         self.wide[name].index_copy_(0, ids, values)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is remembered."""
+        return {"loss": self.loss, "seen": self.seen, "wide": self.wide}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Remember what :meth:`state_dict` gave."""
+        self.loss, self.seen, self.wide = state["loss"], state["seen"], state["wide"]
 
     def signals(self, step: int) -> dict[str, Tensor]:
         """Signals of the whole pool at ``step``; a sample never seen has loss ``+inf`` and age -1."""

@@ -107,6 +107,11 @@ class Picks:
         self._left = iter(tensors["picks"].long().split([keep for *_, keep in recorded]))
         self._marked = torch.zeros(pool, dtype=torch.bool)
 
+    def skip(self, steps: int) -> None:
+        """Pass over those of the next ``steps`` steps."""
+        for _ in range(steps):
+            next(self._left)
+
     def take(self, ids: Tensor, *, pin: bool = False) -> Tensor:
         """Which of the next step's candidates the proxy picked.
 

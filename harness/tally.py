@@ -81,6 +81,24 @@ class Tally:
             for name, value in offered().items():
                 self._diagnostics.setdefault(str(name), []).append(torch.as_tensor(value).detach().double())
 
+    def state_dict(self) -> dict[str, Any]:
+        """Every counter."""
+        return {
+            **{name: getattr(self, name) for name in ("picks", "steps", "trained", "candidates", "counts", "pace")},
+            "loss": [self._loss, self._loss_steps],
+            "picked": [self._picked, self._picked_steps],
+            "diagnostics": self._diagnostics,
+            "diagnosed": self._diagnosed,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Count on from what :meth:`state_dict` gave."""
+        for name in ("picks", "steps", "trained", "candidates", "counts", "pace"):
+            setattr(self, name, state[name])
+        self._loss, self._loss_steps = state["loss"]
+        self._picked, self._picked_steps = state["picked"]
+        self._diagnostics, self._diagnosed = state["diagnostics"], state["diagnosed"]
+
     def train_loss(self) -> float | None:
         """Mean training loss since the last call (waits for the device); None where training has diverged."""
         mean = _finite(float(self._loss) / max(1, self._loss_steps))

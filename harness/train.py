@@ -25,9 +25,11 @@ from .optim import one_cycle, sgd
 from .pacing import Pacer, Recorded, Step
 from .picks import Picks
 from .rows import Rows
+from .rulestate import RuleState
 from .selector import Selector
 from .streams import derive, permutation
 from .tally import Tally
+from .walk import Replayed, Walk
 
 
 @dataclass(frozen=True)
@@ -138,40 +140,130 @@ class Trainer:
         self.unit_forward, self.unit_train = forward_flops(counting, shape), train_flops(counting, shape)
         self.selections = 0  # of the whole pool
         self.done: Counter[tuple[int, int]] = Counter()  # steps by what they are priced as
+        self.count = 0  # steps done
+        self.subset: Tensor | None = None
         self._weights: Tensor | None = None
+        self._walk: Walk | Replayed | None = None
+        self._source: Candidates | Chosen | None = None
+        self._dealt = 0  # of the subset, before a run that is gone on with
         if pool is not None:
             self.selector.begin(pool)
+        self.rule = RuleState(strategy, pool)
 
     def spent(self) -> float:
         """What the run has cost so far, in the unit of its budget; host numbers only."""
         return self.ledger.total("flops") if self.meter is None else self.meter(self)
 
-    def run(self, on_epoch: Callable[[Trainer, Step, bool], None] | None = None) -> None:
-        """Train to the budget's end; ``on_epoch`` hears of each epoch's last step, and whether training has ended."""
+    @property
+    def progress(self) -> float:
+        """Share of the budget spent before the step that stands next; 0 before the first and 1 after the last."""
+        if self._walk is None:
+            return 0.0
+        return 1.0 if self._walk.current is None else self._walk.current.progress
+
+    def run(
+        self,
+        on_epoch: Callable[[Trainer, Step, bool], None] | None = None,
+        on_step: Callable[[Trainer], None] | None = None,
+    ) -> None:
+        """Train to the budget's end, from the start or from what was loaded.
+
+        Parameters
+        ----------
+        on_epoch : callable, optional
+            Hears of each epoch's last step, and whether training has ended.
+        on_step : callable, optional
+            Called before each step, where :meth:`state_dict` can be asked for.
+        """
         self.model.train()
-        if self.pacer.learning is not None:
-            self.pacer.learning.begin(self.seed)
-        walk = self.pacer.walk(self.spent, self._look)
-        step = walk.next()
+        walk, again = self._walk, self._walk is not None
+        if walk is None:
+            if self.pacer.learning is not None:
+                self.pacer.learning.begin(self.seed)
+            walk = self._walk = self.pacer.walk(self.spent, self._look)
+            walk.next()
+        step = walk.current
         assert step is not None
-        subset = self.select_pool(step, 0) if self.selector.at("run") else None
-        count = 0
+        if self.selector.at("run") and not again:
+            self.subset = self.select_pool(step, 0)
         while step is not None:
             epoch = step.epoch
             order = permutation(len(self.samples), self.seed, "order", epoch)
-            if self.selector.at("epoch"):
-                subset = self.select_pool(step, count)
-            if subset is not None and self.selector.deals:
-                step = walk.deal(len(subset))
-            source: Candidates | Chosen = Candidates(order, self.device) if subset is None else Chosen(order, subset)
+            if self.selector.at("epoch") and not again:
+                self.subset = self.select_pool(step, self.count)
+            if self.subset is not None and self.selector.deals and not again:
+                step = walk.deal(len(self.subset))
+            source = self._source = self._dealt_from(order)
+            again = False
             while step is not None and step.epoch == epoch:
-                self.step(step, source, count)
-                count += 1
+                if on_step is not None:
+                    on_step(self)
+                self.step(step, source, self.count)
+                self.count += 1
                 last, step = step, walk.next()
             self.clock.settle()
             self.selector.guard.judge()
             if on_epoch is not None:
                 on_epoch(self, last, step is None)
+
+    def _dealt_from(self, order: Tensor) -> Candidates | Chosen:
+        if self.subset is None:
+            return Candidates(order, self.device)
+        taken, self._dealt = self._dealt, 0
+        return Chosen(order, self.subset, taken)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the run stands, between two steps (waits for the device).
+
+        Raises
+        ------
+        NotKept
+            Where the strategy has a state that it does not hand out.
+        """
+        assert self._walk is not None
+        self.clock.settle()
+        learning, source = self.pacer.learning, self._source
+        return {
+            "model": self.model.state_dict(),
+            "momentum": [self.optimizer.state[one].get("momentum_buffer") for one in self.model.parameters()],
+            "walk": self._walk.state_dict(),
+            "schedule": None if learning is None else learning.state_dict(),
+            "count": self.count,
+            "subset": self.subset,
+            "weights": self._weights,
+            "dealt": source.taken if isinstance(source, Chosen) else 0,
+            "selections": self.selections,
+            "done": [[*sizes, steps] for sizes, steps in self.done.items()],
+            "ledger": self.ledger.to_json(),
+            "tally": self.tally.state_dict(),
+            "memory": None if self.memory is None else self.memory.state_dict(),
+            "selector": self.selector.state_dict(),
+            "strategy": self.rule.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Let :meth:`run` go on from what :meth:`state_dict` gave; nothing was run here yet."""
+        self.model.load_state_dict(state["model"])
+        for one, momentum in zip(self.model.parameters(), state["momentum"], strict=True):
+            if momentum is not None:
+                self.optimizer.state[one]["momentum_buffer"] = torch.empty_like(one).copy_(momentum)
+        self._walk = self.pacer.walk(self.spent, self._look)
+        self._walk.load_state_dict(state["walk"])
+        if self.pacer.learning is not None:
+            self.pacer.learning.load_state_dict(state["schedule"])
+        self.count, self.selections = state["count"], state["selections"]
+        self.subset, self._weights, self._dealt = state["subset"], state["weights"], state["dealt"]
+        self.done = Counter({(size, keep): steps for size, keep, steps in state["done"]})
+        self.clock.settle()  # what beginning anew took is not the run's
+        self.ledger.phases = Ledger.of(state["ledger"]).phases
+        self.tally.load_state_dict(state["tally"])
+        if self.memory is not None:
+            self.memory.load_state_dict(state["memory"])
+        self.selector.load_state_dict(state["selector"])
+        self.rule.load_state_dict(state["strategy"])
+        for signal in self.samples.signals.values():
+            if isinstance(signal, Picks):
+                signal.skip(self.count)
 
     def step(self, step: Step, source: Candidates | Chosen, count: int) -> None:
         """One training step, selection included; ``count`` steps came before it."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 
 from .cell import Curve, prepare
 from .evaluate import CHUNK
+from .keeper import Keeper
 from .plan import Task
 from .store import VERSION
 from .train import Samples, Trainer
@@ -21,12 +23,13 @@ def train_trial(worker: Worker, task: Task) -> dict[str, Any]:
     """
     arm, seed = task.arm, task.seed
     assert arm is not None and seed is not None
-    trainer = prepare(worker, task)
     val = worker.loaded(task).samples(seed, "val", worker.device)
     curve = Curve(val)
+    keeper = Keeper(worker, task, partial(prepare, worker, task), curve)
+    trainer = keeper.trainer
     loss = accuracy = None
     try:
-        trainer.run(curve)
+        keeper.run()
         loss, accuracy = curve.points[-1]["train_loss"], curve.points[-1]["val_accuracy"]
     except Exception:
         # A rule may fail in whatever way on losses that are not finite; on any others the fault is its own.
@@ -52,6 +55,7 @@ def train_trial(worker: Worker, task: Task) -> dict[str, Any]:
         "selection": {"pace": tally.pace},
         "ledger": trainer.ledger.to_json(),
         "artefacts": [id for name, id in task.uses.items() if name != "replay"],
+        **keeper.report(),
     }
 
 

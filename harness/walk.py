@@ -221,13 +221,23 @@ class Replayed:
     """
 
     def __init__(self, steps: Iterator[Step]) -> None:
-        self._steps = steps
+        self._steps, self._given = steps, 0
         self.current: Step | None = None
 
     def next(self) -> Step | None:
         """The next step, or None after the last."""
         self.current = next(self._steps, None)
+        self._given += 1
         return self.current
+
+    def state_dict(self) -> dict[str, Any]:
+        """How many steps were given."""
+        return {"given": self._given}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Give the steps up to where :meth:`state_dict` was asked for."""
+        while self._given < state["given"]:
+            self.next()
 
     def deal(self, kept: int) -> Step:
         """The current step: what was recorded stays, whatever is ``kept`` here."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from . import artefacts
 from . import environment as here
 from .cell import train_cell
+from .checkpoint import Checkpoint
+from .guard import StrategyFault
 from .plan import Task
 from .trial import train_trial
 from .worker import Worker
@@ -13,11 +15,17 @@ from .worker import Worker
 def do(worker: Worker, task: Task) -> None:
     """Carry the task out and write its result."""
     started = here.now()
-    if task.kind == "cell":
-        record = train_cell(worker, task)
-        worker.store.write_cell({**record, "environment": worker.environment(started)})
-    elif task.kind == "tuning":
-        record = train_trial(worker, task)
-        worker.store.write_tuning({**record, "environment": worker.environment(started)})
-    else:
-        artefacts.make(worker, task, started)
+    checkpoint = Checkpoint(worker.store.root, task.id)
+    try:
+        if task.kind == "cell":
+            record = train_cell(worker, task)
+            worker.store.write_cell({**record, "environment": worker.environment(started)})
+        elif task.kind == "tuning":
+            record = train_trial(worker, task)
+            worker.store.write_tuning({**record, "environment": worker.environment(started)})
+        else:
+            artefacts.make(worker, task, started)
+    except StrategyFault:
+        checkpoint.drop()  # the strategy will be another one when it is tried again
+        raise
+    checkpoint.drop()
