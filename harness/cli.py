@@ -119,6 +119,9 @@ def run(
     memory_limit: Annotated[
         float | None, typer.Option(help="GB of memory after which a worker is ended, its cell failed.")
     ] = None,
+    checkpoint: Annotated[
+        float, typer.Option(help="Minutes between checkpoints inside a cell; 0 for none.", metavar="MINUTES")
+    ] = 5.0,
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Do the rest where a strategy cannot be used at all.")
     ] = False,
@@ -134,7 +137,7 @@ def run(
     source = Path(matrix).name
     request = Request(
         out, data_dir, cache_dir, device, workers, executor, download, declared, source, set_ or [], ray_address,
-        cell_limit, memory_limit, keep_going,
+        cell_limit, memory_limit, checkpoint, keep_going,
     )  # fmt: skip
     if cells and not plan:
         raise UsageError("--cells lists the cells of a plan: add --plan")

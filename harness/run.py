@@ -53,6 +53,8 @@ class Request:
     """Minutes after which a cell is ended."""
     memory_limit: float | None = None
     """GB after which a worker is ended."""
+    checkpoint: float = 5.0
+    """Minutes between two checkpoints of a run; 0 for none."""
     keep_going: bool = False
     """Whether the rest is done where a strategy cannot be used at all."""
 
@@ -90,6 +92,8 @@ def run(matrix: Matrix, request: Request) -> Done:
     UsageError
         Before any training, where the request cannot work.
     """
+    if not request.checkpoint >= 0:
+        raise UsageError(f"--checkpoint {request.checkpoint:g}: minutes between checkpoints, or 0 for none")
     device = environment.pick_device(request.device)
     precision = "bf16" if device.type == "cuda" else "float32"
     data_dir, cache_dir = data_folder(request.data_dir), cache_folder(request.cache_dir)
@@ -115,7 +119,8 @@ def run(matrix: Matrix, request: Request) -> Done:
     table = resolved(declared, matrix, loaded, contents)
     table["requested"] |= {"matrix": request.source or matrix.name, "set": request.overrides}
     threads = thread_count(cores, workers)
-    context = Context(matrix, store.root.resolve(), data_dir, cache_dir, str(device), precision, threads)
+    folders = (store.root.resolve(), data_dir, cache_dir)
+    context = Context(matrix, *folders, str(device), precision, threads, request.checkpoint)
 
     def claim(known: Plan) -> None:
         _claim(store, table | _arms(known, matrix))
