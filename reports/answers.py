@@ -134,7 +134,7 @@ def savings(row: Row, account: str) -> str:
 
 
 def answer(title: str, rows: Sequence[Row], account: str) -> str:
-    """One sentence for a data set, from its primary contrasts alone.
+    """One sentence for each declared strategy on a data set, from the primary contrasts alone; the first names it.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def answer(title: str, rows: Sequence[Row], account: str) -> str:
             clauses.append(clause(row))
             if row["question"] == "accuracy" and row["n_pairs"]:
                 clauses.append(savings(row, account))
-        told.append(f"On {title}, with {name}, {join(clauses)}.")
+        told.append(f"{f'On {title}, with' if not told else 'With'} {name}, {join(clauses)}.")
     return " ".join(told)
 
 

@@ -91,6 +91,12 @@ def test_one_sentence_for_a_data_set() -> None:
     )
 
 
+def test_the_data_set_is_named_once() -> None:
+    rows = [row("picking"), {**row("picking"), "strategy": "loss"}]
+    text = answers.answer("Digits (a note)", rows, "amortised")
+    assert text.count("Digits (a note)") == 1 and "With loss" in text
+
+
 def test_the_level_shown_is_the_level_of_the_verdict() -> None:
     assert "96.7 % CI" in answers.clause(row("accuracy", confidence=1 - 0.1 / 3))
 
