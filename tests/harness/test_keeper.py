@@ -6,8 +6,14 @@ import copy
 import json
 import os
 import shutil
+import signal
+import sys
+import threading
+import time
 from dataclasses import replace
+from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -16,6 +22,7 @@ from selbench.harness.bank import Bank
 from selbench.harness.checkpoint import Checkpoint, Unusable
 from selbench.harness.executors import Inline
 from selbench.harness.guard import StrategyFault
+from selbench.harness.local import Local
 from selbench.harness.matrix import parse
 from selbench.harness.plan import Planner
 from selbench.harness.run import _references
@@ -88,10 +95,11 @@ def folders(tmp_path_factory, cache_dir):
     }
     root = tmp_path_factory.mktemp("kept")
     passes = Folder(common | {"budget": {"passes": 2}, "strategies": PASSES}, root / "passes", cache_dir)
+    longer = common | {"budget": {"passes": 10}, "strategies": [{"name": "full"}]}
     flops = Folder(
         common | {"budget": {"flops": 7e8, "account": "marginal"}, "strategies": FLOPS}, root / "flops", cache_dir
     )
-    return {"passes": passes, "flops": flops}
+    return {"passes": passes, "flops": flops, "long": Folder(longer, root / "long", cache_dir)}
 
 
 class Killed(BaseException):
@@ -308,3 +316,59 @@ def test_the_description_is_json_and_the_tensors_are_safetensors(folders, tmp_pa
     assert sorted(path.suffix for path in at.iterdir()) == [".json", ".safetensors"]
     record = json.loads((at / "checkpoint.json").read_bytes())
     assert len(load_file(at / record["tensors"])) > 50
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_told_to_stop_a_run_ends_its_step_and_writes_a_checkpoint(folders, tmp_path, monkeypatch, number):
+    folder = folders["passes"]
+    task, step, taken = folder.task("gstds"), Trainer.step, []
+    whole = folder.whole(task)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    def told(self, *arguments):
+        taken.append(step(self, *arguments))
+        if len(taken) == 4:
+            signal.raise_signal(number)
+
+    before = signal.signal(number, stop)
+    try:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Trainer, "step", told)
+            do(folder.again(tmp_path, 5.0), task)
+    finally:
+        signal.signal(number, before)
+    assert len(taken) == 4
+    do(folder.again(tmp_path, 5.0), task)
+    record = Store(tmp_path).cell(task.id)
+    assert essence(record) == essence(whole)
+    assert record["checkpoints"]["resumed"] == [4 / whole["selection"]["steps"]]
+    assert record["checkpoints"]["written"] == 1
+
+
+def listens(process):
+    """Whether a process holds SIGTERM back."""
+    status = Path(f"/proc/{process.pid}/status").read_text().split("SigCgt:")[1].split()[0]
+    return bool(int(status, 16) >> (signal.SIGTERM - 1) & 1)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+def test_the_workers_of_a_run_that_is_stopped_write_their_checkpoints(folders, tmp_path):
+    folder = folders["long"]
+    task = folder.task("full", "full")
+    whole = folder.whole(task)
+
+    def interrupt():
+        while not any(map(listens, psutil.Process().children(recursive=True))):
+            time.sleep(0.005)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        Local(1).run(folder.again(tmp_path, 5.0).context, [task], lambda _, outcome: pytest.fail(str(outcome)))
+    assert (tmp_path / "checkpoints" / task.id / "checkpoint.json").exists()
+    do(folder.again(tmp_path, 5.0), task)
+    record = Store(tmp_path).cell(task.id)
+    assert essence(record) == essence(whole)
+    assert len(record["checkpoints"]["resumed"]) == record["checkpoints"]["written"] == 1
