@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..strategies import UsageError
 from .sealing import VERSION, digest_of
-from .store import sound, write_bytes, write_record
+from .store import Store, sound, write_bytes, write_record
 
 
 class Unusable(Exception):
@@ -101,6 +101,14 @@ class Checkpoint:
             shutil.rmtree(self.folder, ignore_errors=True)
             with contextlib.suppress(OSError):  # others are left
                 self.folder.parent.rmdir()
+
+
+def tidy(store: Store) -> None:
+    """Remove what a run left that was killed after its record was written, and before its checkpoint went."""
+    folder = store.root / "checkpoints"
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if store.cell_path(path.name).exists() or store.tuning_path(path.name).exists():
+            Checkpoint(store.root, path.name).drop()
 
 
 def _encoded(value: Any, tensors: dict[str, Tensor]) -> Any:

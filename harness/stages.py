@@ -16,6 +16,7 @@ from rich.markup import escape
 from .. import __version__
 from . import environment, timing, tuning
 from .arms import Arm
+from .checkpoint import tidy
 from .claims import LOOK, Claims
 from .executors import Executor, Outcome
 from .matrix import digest
@@ -100,6 +101,7 @@ class Stages:
         gone = {task.id for task, _ in refused}
         kept = Plan(plan.arms, {id: task for id, task in plan.tasks.items() if id not in gone})
         self._carry_out(kept, "training", refused)
+        tidy(self.store)
 
     def _carry_out(self, plan: Plan, stage: Stage, refused: list[tuple[Task, Outcome]]) -> dict[str, str]:
         """Do what is missing of ``plan``, after ``refused`` have been said; the errors by task id.

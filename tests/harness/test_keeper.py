@@ -19,19 +19,21 @@ import torch
 
 from selbench.harness import checkpoint, environment
 from selbench.harness.bank import Bank
-from selbench.harness.checkpoint import Checkpoint, Unusable
+from selbench.harness.checkpoint import Checkpoint, Unusable, tidy
 from selbench.harness.executors import Inline
 from selbench.harness.guard import StrategyFault
 from selbench.harness.local import Local
 from selbench.harness.matrix import parse
 from selbench.harness.plan import Planner
-from selbench.harness.run import _references
+from selbench.harness.rulestate import NotKept, RuleState
+from selbench.harness.run import Request, _references, run
 from selbench.harness.stages import needed
 from selbench.harness.store import Store
 from selbench.harness.train import Trainer
 from selbench.harness.verify.formats import KINDS, misfits
 from selbench.harness.work import do
 from selbench.harness.worker import Context, Worker, trains_reference
+from selbench.strategies import UsageError
 
 BANDIT = {"name": "bandit", "interval": 0.15, "images": 16}
 EVERY_STEP = 1e-9
@@ -306,6 +308,50 @@ def test_a_full_disk_costs_the_checkpoint_and_not_the_run(folders, tmp_path, mon
     do(folder.again(tmp_path), task)
     assert essence(Store(tmp_path).cell(task.id)) == essence(Store(folder.context.out).cell(task.id))
     assert "no checkpoint was written" in caplog.text and "No space" in caplog.text
+
+
+def test_a_rule_that_hides_its_state_starts_afresh_and_its_record_says_so(folders, tmp_path, monkeypatch, caplog):
+    folder = folders["passes"]
+    task = folder.task("gstds")
+    at = stopped(folder, tmp_path, monkeypatch, task)
+
+    def hidden(_):
+        raise NotKept("Forgetful changes from call to call and has no state_dict and load_state_dict")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RuleState, "state_dict", hidden)
+        assert not killed_after(patch, 1, folder.again(tmp_path), task)
+        assert not at.exists(), "what was kept before it was seen to change was not all"
+        do(folder.again(tmp_path), task)
+    record = Store(tmp_path).cell(task.id)
+    assert essence(record) == essence(folder.whole(task))
+    said = "it has no checkpoint to go on from: Forgetful changes from call to call"
+    assert record["checkpoints"]["unused"].startswith(said) and not record["checkpoints"]["resumed"]
+    assert caplog.text.count(said) == 2, "once for each of the two runs, whatever its steps"
+
+
+def test_what_a_run_left_that_was_killed_behind_its_record_goes(folders, tmp_path, monkeypatch):
+    folder = folders["passes"]
+    task, other = folder.task("gstds"), folder.task("static")
+    at = stopped(folder, tmp_path, monkeypatch, task)
+    shutil.copytree(at, at.parent / other.id)
+    Store(tmp_path).write_cell(folder.whole(task))
+    tidy(Store(tmp_path))
+    assert [path.name for path in at.parent.iterdir()] == [other.id]
+    tidy(Store(tmp_path / "nothing here"))
+
+
+def test_the_minutes_asked_for_reach_the_runs(tiny, tmp_path, cache_dir):
+    tiny |= {"seeds": 1, "ladder": [1.0], "references": [], "strategies": [{"name": "uniform"}]}
+    request = Request(tmp_path, cache_dir=cache_dir, device="cpu", workers=1, executor="inline", checkpoint=EVERY_STEP)
+    assert run(parse(tiny), request).trained == 3
+    assert all(record["checkpoints"]["written"] for record in map(json.loads, map(Path.read_text, records(tmp_path))))
+    with pytest.raises(UsageError, match="minutes between checkpoints, or 0 for none"):
+        run(parse(tiny), replace(request, checkpoint=-1.0))
+
+
+def records(root):
+    return (root / "cells").glob("*.json")
 
 
 def test_the_description_is_json_and_the_tensors_are_safetensors(folders, tmp_path, monkeypatch):
