@@ -1,0 +1,78 @@
+"""A process that does one task, and ways to kill it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+
+import torch
+
+from selbench.harness.work import do
+from selbench.harness.worker import Worker
+
+SLOW_TO_IMPORT = ["selbench.harness.child", "torch._dynamo", "sklearn.datasets"]
+"""Imported once, for all processes."""
+
+
+def carry_out(context, task):
+    """Do ``task`` in this process."""
+    torch.set_num_threads(1)
+    do(Worker(context), task)
+
+
+def started(target, *arguments):
+    """A process that calls ``target``."""
+    start = multiprocessing.get_context("forkserver")
+    start.set_forkserver_preload(SLOW_TO_IMPORT)
+    process = start.Process(target=target, args=arguments)
+    process.start()
+    return process
+
+
+def begun(context, task):
+    """A process at ``task``."""
+    return started(carry_out, context, task)
+
+
+def timed(context, task):
+    """Seconds that ``task`` takes in one piece, in a process of its own."""
+    started(os.getpid).join()  # what is slow to import is not among them
+    began = time.monotonic()
+    process = begun(context, task)
+    process.join()
+    assert process.exitcode == 0
+    return time.monotonic() - began
+
+
+def kill(process):
+    """SIGKILL; False where the process had come to its end before."""
+    if process.exitcode is None:
+        os.kill(process.pid, signal.SIGKILL)
+    process.join(60)
+    assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
+    return process.exitcode != 0
+
+
+def at_a_random_moment(process, folder, draw: random.Random, seconds):
+    """Kill at any moment of a run that takes about so many ``seconds`` in one piece."""
+    process.join(draw.uniform(0.0, seconds))
+    return kill(process)
+
+
+def inside_a_write(process, folder, draw: random.Random, seconds):
+    """Kill while a checkpoint is being written: some time after the start, as soon as an unfinished file is seen."""
+    process.join(draw.uniform(0.0, 0.5 * seconds))
+    while process.exitcode is None and not unfinished(folder):
+        time.sleep(0.0001)
+    return kill(process)
+
+
+def unfinished(folder):
+    """Files in ``folder`` that were not written to their end."""
+    try:
+        return [name for name in os.listdir(folder) if name.startswith(".")]
+    except FileNotFoundError:
+        return []
