@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from ..strategies.proxy_replay import ProxyReplay
 from ..strategies.registry import registry
 from .datasets.splits import spread
 from .evaluate import CHUNK
+from .keeper import Keeper
 from .ledger import Clock, Ledger
 from .pacing import Pacer
 from .picks import Noting
@@ -139,11 +141,12 @@ def _holdout(worker: Worker, task: Task, reference: Any) -> Made:
     assert task.seed is not None
     loaded = worker.loaded(task)
     pool, held = (loaded.samples(task.seed, part, worker.device) for part in ("pool", "holdout"))
-    trainer = _train(worker, task, held, worker.stream(task), reference.passes, reference.width)
+    begin = partial(_run, worker, task, held, worker.stream(task), reference.passes, reference.width)
+    trainer, more = _trained(Keeper(worker, task, begin))
     probs, features, losses = _observe(trainer, pool, "reference")
     trainer.clock.settle()
     accuracy = float((probs.argmax(1) == pool.labels).double().mean())
-    return {"reference": losses, "features": features}, trainer.ledger, {"quality": {"accuracy": accuracy}}
+    return {"reference": losses, "features": features}, trainer.ledger, {"quality": {"accuracy": accuracy}, **more}
 
 
 def _cross_holdout(worker: Worker, task: Task, reference: CrossHoldout) -> Made:
@@ -162,7 +165,8 @@ def _cross_holdout(worker: Worker, task: Task, reference: CrossHoldout) -> Made:
     for side in (0, 1):
         seen, unseen = torch.nonzero(half == side).flatten(), torch.nonzero(half != side).flatten()
         stream = derive(worker.stream(task), "half", side)
-        trainer = _train(worker, task, _part(pool, seen), stream, reference.passes, reference.width)
+        trainer = _run(worker, task, _part(pool, seen), stream, reference.passes, reference.width)
+        trainer.run()
         probs, _, losses[unseen] = _observe(trainer, _part(pool, unseen), "reference")
         right += (probs.argmax(1) == pool.labels[unseen]).sum()
         trainer.clock.settle()
@@ -178,20 +182,36 @@ def _part(samples: Samples, ids: Tensor) -> Samples:
 def _proxy(worker: Worker, task: Task) -> Made:
     """A short run on the pool; its probabilities after each epoch are the trace that static rules read."""
     assert task.seed is not None
-    trace: list[Tensor] = []
-    last: dict[str, Tensor] = {}
-
-    def look(trainer: Trainer, *_: Any) -> None:
-        probs, features, losses = _observe(trainer, trainer.samples, "score")
-        trace.append(probs)
-        last.update(learner_features=features, learner=losses, learner_probs=probs)
-
     pool = worker.loaded(task).samples(task.seed, "pool", worker.device)
-    trainer = _train(worker, task, pool, worker.stream(task), worker.matrix.proxy.passes, None, look)
+    begin = partial(_run, worker, task, pool, worker.stream(task), worker.matrix.proxy.passes, None)
+    trace = Trace()
+    trainer, more = _trained(Keeper(worker, task, begin, trace))
     trainer.clock.settle()
-    accuracy = float((trace[-1].argmax(1) == trainer.samples.labels).double().mean())
-    tensors = {"trace": torch.stack(trace, 1), **last}
-    return tensors, trainer.ledger, {"quality": {"accuracy": accuracy}}
+    accuracy = float((trace.probs[-1].argmax(1) == trainer.samples.labels).double().mean())
+    tensors = {"trace": torch.stack(trace.probs, 1), **trace.last}
+    return tensors, trainer.ledger, {"quality": {"accuracy": accuracy}, **more}
+
+
+class Trace:
+    """What a net makes of its pool at the end of each epoch: all probabilities ``[n, C]``, and the last signals."""
+
+    def __init__(self) -> None:
+        self.probs: list[Tensor] = []
+        self.last: dict[str, Tensor] = {}
+
+    def __call__(self, trainer: Trainer, *_: Any) -> None:
+        """Look."""
+        probs, features, losses = _observe(trainer, trainer.samples, "score")
+        self.probs.append(probs)
+        self.last = {"learner_features": features, "learner": losses, "learner_probs": probs}
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that was seen."""
+        return {"probs": self.probs, "last": self.last}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave."""
+        self.probs, self.last = state["probs"], state["last"]
 
 
 def _picks(worker: Worker, task: Task) -> Made:
@@ -201,29 +221,37 @@ def _picks(worker: Worker, task: Task) -> Made:
     replay: ProxyReplay = registry("strategies").load(arm.name, **arm.options)
     loaded, learner, stream = worker.loaded(task), worker.learner(replay.width), worker.stream(task)
     samples = loaded.samples(seed, arm.pool, worker.device)
-    pacer, rule = pacer_of(worker.matrix, arm, len(samples)), Noting(replay.rule(), replay.of)
-    drawn = generator(stream, "select", device=worker.device)
-    trainer = Trainer(
-        samples,
-        learner,
-        loaded.augment(seed, worker.device),
-        pacer,
-        worker.recipe(arm.score_mode),
-        seed,
-        worker.build(learner, samples, loaded.resolution, stream),
-        rule,
-        worker.bf16,
-        Pool(len(samples), samples.classes, samples.labels, worker.device, drawn),
-    )
-    trainer.run()
+    pacer = pacer_of(worker.matrix, arm, len(samples))
+
+    def begin() -> Trainer:
+        drawn = generator(stream, "select", device=worker.device)
+        return Trainer(
+            samples,
+            learner,
+            loaded.augment(seed, worker.device),
+            pacer,
+            worker.recipe(arm.score_mode),
+            seed,
+            worker.build(learner, samples, loaded.resolution, stream),
+            Noting(replay.rule(), replay.of),
+            worker.bf16,
+            Pool(len(samples), samples.classes, samples.labels, worker.device, drawn),
+        )
+
+    trainer, more = _trained(Keeper(worker, task, begin))
     trainer.clock.settle()
+    rule: Noting = trainer.selector.strategy
     name = {"name": f"{replay.of} on width {replay.width}"}
-    return rule.tensors(pacer, len(samples), seed), trainer.ledger, name
+    return rule.tensors(pacer, len(samples), seed), trainer.ledger, {**name, **more}
 
 
-def _train(
-    worker: Worker, task: Task, samples: Samples, seed: int, passes: float, width: int | None, look: Any = None
-) -> Trainer:
+def _trained(keeper: Keeper) -> tuple[Trainer, dict[str, Any]]:
+    """The run at its end, and what its record says of its checkpoints."""
+    keeper.run()
+    return keeper.trainer, keeper.report()
+
+
+def _run(worker: Worker, task: Task, samples: Samples, seed: int, passes: float, width: int | None) -> Trainer:
     """A plain run on ``samples``, from the streams of ``seed``.
 
     They are the task's own (:meth:`selbench.harness.worker.Worker.stream`): a reference or proxy that shared the
@@ -233,7 +261,7 @@ def _train(
     loaded, learner = worker.loaded(task), worker.learner(width)
     pacer = Pacer(len(samples), min(worker.matrix.batch, len(samples)), "fixed-candidates", Fixed(1.0), passes=passes)
     model = worker.build(learner, samples, loaded.resolution, seed)
-    trainer = Trainer(
+    return Trainer(
         samples,
         learner,
         loaded.augment(task.seed, worker.device),
@@ -244,8 +272,6 @@ def _train(
         None,
         worker.bf16,
     )
-    trainer.run(look)
-    return trainer
 
 
 @torch.no_grad()

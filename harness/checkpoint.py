@@ -107,8 +107,9 @@ def tidy(store: Store) -> None:
     """Remove what a run left that was killed after its record was written, and before its checkpoint went."""
     folder = store.root / "checkpoints"
     for path in folder.iterdir() if folder.is_dir() else ():
-        if store.cell_path(path.name).exists() or store.tuning_path(path.name).exists():
-            Checkpoint(store.root, path.name).drop()
+        id = path.name
+        if store.cell_path(id).exists() or store.tuning_path(id).exists() or store.has_artefact(id):
+            Checkpoint(store.root, id).drop()
 
 
 def _encoded(value: Any, tensors: dict[str, Tensor]) -> Any:

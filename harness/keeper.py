@@ -44,11 +44,11 @@ class Keeper:
     worker : Worker
         Knows where to, and how many minutes lie between two of them.
     task : Task
-        A cell or a tuning run.
+        What the run is for.
     prepare : callable
         Makes the run.
-    curve : Curve
-        Its points are kept too.
+    curve : object, optional
+        Called at the ends of epochs; its ``state_dict`` is kept too.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Keeper:
         The run: at its beginning, or where the last checkpoint that can be used leaves it.
     """
 
-    def __init__(self, worker: Worker, task: Task, prepare: Callable[[], Trainer], curve: Any) -> None:
+    def __init__(self, worker: Worker, task: Task, prepare: Callable[[], Trainer], curve: Any = None) -> None:
         self.name, self.curve = task.name, curve
         self.checkpoint = Checkpoint(worker.store.root, task.id)
         self.written, self.seconds, self.bytes = 0, 0.0, 0
@@ -104,7 +104,8 @@ class Keeper:
         began = time.perf_counter()
         kept = {name: getattr(self, name) for name in ("written", "seconds", "resumed", "unused")}
         try:
-            state = {"run": trainer.state_dict(), "curve": self.curve.state_dict(), "progress": trainer.progress}
+            curve = None if self.curve is None else self.curve.state_dict()
+            state = {"run": trainer.state_dict(), "curve": curve, "progress": trainer.progress}
             self.bytes = self.checkpoint.write({**state, "kept": kept}, self._made)
             self.written += 1
         except (NotKept, TypeError) as error:
@@ -123,7 +124,8 @@ class Keeper:
             self.trainer.load_state_dict(state["run"])
         except Exception as error:  # a plugin may raise anything
             raise Unusable(f"load_state_dict raised {type(error).__name__}: {error}") from error
-        self.curve.load_state_dict(state["curve"])
+        if self.curve is not None:
+            self.curve.load_state_dict(state["curve"])
         kept = state["kept"]
         self.written, self.seconds, self.unused = kept["written"] + 1, kept["seconds"], kept["unused"]
         self.resumed = [*kept["resumed"], state["progress"]]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..strategies import UsageError
-from ..strategies.interface import BatchLosses
+from ..strategies.interface import BatchLosses, State
 from ..strategies.wrapper import Wrapper
 from .streams import permutation
 from .walk import Step
@@ -51,6 +51,16 @@ class Noting(Wrapper):
             )
         self.noted.append(chosen.indices)
         return chosen.indices
+
+    def state_dict(self) -> State:
+        """With what was noted."""
+        noted = torch.cat(self.noted) if self.noted else None
+        return {**super().state_dict(), "noted": noted, "sizes": [len(picks) for picks in self.noted]}
+
+    def load_state_dict(self, state: State) -> None:
+        """With what was noted."""
+        super().load_state_dict(state)
+        self.noted = [] if state["noted"] is None else list(state["noted"].split(state["sizes"]))
 
     def flops(self, n: int, d: int, k: int) -> float:
         """The rule's own."""

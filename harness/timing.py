@@ -99,7 +99,7 @@ def _artefact(worker: Worker, task: Task) -> tuple[Ledger, float]:
     # Beside the real cache: a system's folder for temporary files may be memory.
     worker.context.cache_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=worker.context.cache_dir) as empty:
-        context = replace(worker.context, cache_dir=Path(empty))
+        context = replace(worker.context, cache_dir=Path(empty), checkpoint=0.0)
         _, ledger, _ = artefacts.made(Worker(context, worker.bank), task)
     return ledger, ledger.total("seconds")
 

@@ -195,6 +195,7 @@ class Artefact(Part):
     quality: dict[str, float | None]
     needs: list[Id]
     environment: Environment
+    checkpoints: Checkpoints | None = None
     tensors: Digest | None = None
     checksum: Digest | None = None
 

@@ -93,7 +93,7 @@ def folders(tmp_path_factory, cache_dir):
         "learner": {"name": "resnet18", "width": 4},
         "proxy": {"passes": 1},
         "datasets": [{"name": "digits", "options": {"limit": 200, "test_limit": 20}, "holdout": 0.2}],
-        "references": [{"name": "holdout", "options": {"passes": 1}}],
+        "references": [{"name": "holdout", "options": {"passes": 3}}],
     }
     root = tmp_path_factory.mktemp("kept")
     passes = Folder(common | {"budget": {"passes": 2}, "strategies": PASSES}, root / "passes", cache_dir)
@@ -201,6 +201,27 @@ def test_a_trial_is_gone_on_with_too(folders, tmp_path, monkeypatch):
     whole, parts = (Store(tmp_path / name).tuning(trial.id) for name in ("whole", "parts"))
     assert essence(parts) == essence(whole) and "checkpoints" not in whole
     assert parts["checkpoints"]["resumed"] and not list(misfits(KINDS["tuning"], parts))
+
+
+@pytest.mark.parametrize(("label", "kind"), [("gstds", "reference"), ("static", "proxy"), ("proxy-replay", "picks")])
+def test_a_net_that_is_trained_for_an_artefact_is_gone_on_with_too(folders, tmp_path, monkeypatch, label, kind):
+    folder = folders["passes"]
+    folder.whole(folder.task(label))
+    task = folder.plan.tasks[folder.task(label).uses[kind]]
+    pieces = 1
+    while not killed_after(monkeypatch, 2, Worker(replace(folder.context, out=tmp_path, checkpoint=EVERY_STEP)), task):
+        pieces += 1
+    assert pieces >= 2 and not (tmp_path / "checkpoints").exists()
+    whole, parts = Store(folder.context.out), Store(tmp_path)
+    for name, tensor in whole.artefact_tensors(task.id).items():
+        assert torch.equal(parts.artefact_tensors(task.id)[name], tensor), name
+    meta = parts.artefact_meta(task.id)
+    assert len(meta["checkpoints"]["resumed"]) == pieces - 1 and not list(misfits(KINDS["artefacts"], meta))
+    for phase, account in whole.artefact_meta(task.id)["ledger"].items():
+        assert (
+            account["flops"] == meta["ledger"][phase]["flops"]
+            and account["samples"] == (meta["ledger"][phase]["samples"])
+        )
 
 
 def test_checkpoints_alone_change_nothing_and_none_is_written_before_it_is_due(folders, tmp_path):
