@@ -27,8 +27,12 @@ from .union import Named, united
 from .wording import plural
 
 _RECORDS = ("cells/*.json", "tuning/*.json", "timing/*.json", "failed/*.json", "artefacts/*/*")
-_MEASURED = ("seconds", "environment", "memory_bytes", "checksum", "tensors", "when")
-"""What two runs of the same thing never share: how long they took, when, where; tensors are files of their own."""
+_MEASURED = ("seconds", "environment", "memory_bytes", "checkpoints", "checksum", "tensors", "when")
+"""What two runs of the same thing never share: how long they took, when, where, in how many pieces; tensors are files
+of their own."""
+
+_LATER = "weights_digest"
+"""A part of a cell's result that older versions did not have."""
 
 _FIRST_COUNTS = ("timing", "failed")
 """Kinds of records that are about one occasion: another one's is another, and no contradiction."""
@@ -156,6 +160,10 @@ def _agree(name: str, a: Path, b: Path) -> None:
     differs = "its content"
     if name.endswith(".json"):
         ours, theirs = (_essence(json.loads(file.read_bytes())) for file in (a, b))
+        results = [record.get("result", {}) for record in (ours, theirs)]
+        if not all(_LATER in result for result in results):
+            for result in results:
+                result.pop(_LATER, None)
         if ours == theirs:
             return
         differs = next((key for key, _, _ in unlike(ours, theirs)), differs)

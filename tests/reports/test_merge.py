@@ -356,6 +356,17 @@ def test_one_run_with_two_results_is_refused(whole: Path, tmp_path: Path) -> Non
     refused(tmp_path, (a, b), "(result.val_accuracy differs)")
 
 
+def test_one_run_of_several_pieces_is_the_same_run_and_older_records_say_less(whole: Path, tmp_path: Path) -> None:
+    a, b, c = (part(whole, tmp_path / name, seeds=range(5)) for name in "abc")
+    pieces = {"written": 3, "seconds": 0.1, "bytes": 9, "resumed": [0.5]}
+    for folder, digest in ((b, "1"), (c, "2")):
+        file = sorted(folder.glob("cells/*.json"))[0]
+        reseal(file, lambda record: record.update(checkpoints=pieces))
+        reseal(file, lambda record, digest=digest: record["result"].update(weights_digest=digest * 32))
+    refused(tmp_path, (b, c), "(result.weights_digest differs)")
+    merge(tmp_path / "out", [a, b])
+
+
 def test_an_artefact_with_two_contents_is_refused(whole: Path, tmp_path: Path) -> None:
     a, b = (part(whole, tmp_path / name, seeds=range(5)) for name in "ab")
     for folder, content in ((a, b"1"), (b, b"2")):
