@@ -56,6 +56,7 @@ def batch(size: int, width: int) -> tuple[Tensor, BatchLosses]:
         learner_features=torch.relu(torch.randn(size, 8 * STANDARD_WIDTH, generator=stream)),
         trace=(rand(size, EPOCHS, CLASSES) * 5).softmax(2),
         age=torch.arange(size),
+        picks=torch.arange(size) < keep_count(RATIO, size),
         epoch=1,
         progress=0.5,
     )

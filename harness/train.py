@@ -166,7 +166,7 @@ class Trainer:
         on_epoch: Callable[[Trainer, Step, bool], None] | None = None,
         on_step: Callable[[Trainer], None] | None = None,
     ) -> None:
-        """Train to the budget's end, from the start or from what was loaded.
+        """Train to the budget's end, from what was loaded or, without it, from the pacer's first step.
 
         Parameters
         ----------
@@ -176,8 +176,10 @@ class Trainer:
             Called before each step, where :meth:`state_dict` can be asked for.
         """
         self.model.train()
-        walk, again = self._walk, self._walk is not None
-        if walk is None:
+        walk = self._walk
+        again = walk is not None and walk.current is not None
+        if walk is None or walk.current is None:  # a run that has ended may be followed by another
+            self.count = 0
             if self.pacer.learning is not None:
                 self.pacer.learning.begin(self.seed)
             walk = self._walk = self.pacer.walk(self.spent, self._look)

@@ -200,7 +200,7 @@ def test_a_worker_ends_with_its_parent_and_the_next_run_goes_on(tiny, tmp_path, 
     assert children
     process.kill()
     process.wait()
-    _, alive = psutil.wait_procs(children, timeout=15)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
     store = Store(out)
     assert all(store.cell(path.stem) for path in (out / "cells").glob("*.json"))

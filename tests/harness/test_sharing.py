@@ -2,49 +2,62 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import json
+import subprocess
+import sys
 import time
 import tomllib
 
 import pytest
 
+from selbench.harness.store import Store
+
+ONE_RUN = """
+import json, sys, time
+from pathlib import Path
 from selbench.harness.matrix import parse
 from selbench.harness.plan import narrowed
 from selbench.harness.run import Request, run
-from selbench.harness.store import Store
 
-
-def carry_out(table, strategies, out, cache_dir, begin, ended):
-    """One run, in this process; says how many cells it planned and trained, and what failed."""
-    declared = parse(table)
-    request = Request(out=out, cache_dir=cache_dir, device="cpu", executor="inline", declared=declared)
-    asked = narrowed(declared, strategies, None)
-    begin.wait(120)
-    done = run(asked, request)
-    ended.put((done.planned, done.trained, done.failed))
+given = json.loads(sys.argv[1])
+declared, go = parse(given["table"]), Path(given["go"])
+out, cache = Path(given["out"]), Path(given["cache"])
+asked = narrowed(declared, given["strategies"], None)
+print("ready", flush=True)
+while not go.exists():
+    time.sleep(0.01)
+done = run(asked, Request(out=out, cache_dir=cache, device="cpu", executor="inline", declared=declared))
+print(json.dumps([done.planned, done.trained, done.failed]))
+"""
 
 
 @pytest.fixture
-def start(tiny, cache_dir):
+def start(tiny, cache_dir, tmp_path):
     """Start runs of the tiny matrix at once, each in a process of its own; gives the processes, and their answers."""
     tiny |= {"strategies": [{"name": "gstds"}, {"name": "uniform"}, {"name": "loss"}], "ladder": [1.0]}
-    fork = multiprocessing.get_context("fork")
     started = []
 
     def go(out, *narrowings):
-        begin, ended = fork.Barrier(len(narrowings)), fork.Queue()
+        signal = tmp_path / f"go-{len(started)}"
+        given = {"table": tiny, "out": str(out), "cache": str(cache_dir), "go": str(signal)}
         processes = [
-            fork.Process(target=carry_out, args=(tiny, strategies, out, cache_dir, begin, ended))
+            subprocess.Popen(
+                [sys.executable, "-c", ONE_RUN, json.dumps({**given, "strategies": strategies})],
+                stdout=subprocess.PIPE,
+                text=True,
+            )
             for strategies in narrowings
         ]
-        for process in processes:
-            process.start()
         started.extend(processes)
-        return processes, lambda: [ended.get(timeout=300) for _ in processes]
+        assert [process.stdout.readline() for process in processes] == ["ready\n"] * len(processes)
+        signal.touch()
+        return processes, lambda: [json.loads(process.communicate(timeout=300)[0]) for process in processes]
 
     yield go
     for process in started:
         process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 def essences(out):
@@ -79,7 +92,7 @@ def test_two_runs_share_the_cells_and_one_that_is_killed_leaves_its_own_to_the_o
             break
         time.sleep(0.01)
     killed.kill()
-    killed.join()
+    killed.wait()
     assert list(claims.iterdir())
     ((_, _, failed),) = start(left, [])[1]()
     assert not failed and essences(left) == essences(alone)

@@ -39,12 +39,12 @@ def test_a_signal_stops_the_run_within_seconds_and_says_how_to_go_on(tiny, tmp_p
     assert children
     os.killpg(process.pid, number)  # as a terminal does
     began = time.monotonic()
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == code and time.monotonic() - began < 20
+    _, err = process.communicate(timeout=180)
+    assert process.returncode == code and time.monotonic() - began < 60
     last = err.splitlines()[-1]
     assert "the same command goes on from there" in last and last.endswith("selbench " + " ".join(arguments))
     assert "Traceback" not in err
-    assert not psutil.wait_procs(children, timeout=15)[1]
+    assert not psutil.wait_procs(children, timeout=60)[1]
     assert not (out / "claims").exists() and not (out / "failed").exists()
 
 

@@ -293,7 +293,7 @@ def test_signals_that_were_not_declared_are_not_there():
         def select(self, feats, losses, ratio):
             return losses.learner.topk(losses.k).indices
 
-    with pytest.raises(StrategyFault, match="needs: .*declare needs"):
+    with pytest.raises(StrategyFault, match=r"needs: .*declare needs"):
         trainer(Greedy()).run()
 
 
