@@ -148,7 +148,7 @@ def answer(title: str, rows: Sequence[Row], account: str) -> str:
     if not rows:
         return f"On {title}, no primary contrast was declared: every contrast is exploratory."
     order = ("accuracy", "picking", "pays")
-    told = []
+    told: list[str] = []
     for name in dict.fromkeys(subject(row) for row in rows):
         own = sorted((row for row in rows if subject(row) == name), key=lambda row: order.index(row["question"]))
         clauses = []
