@@ -31,6 +31,8 @@ from selbench.reports.style import PHASE_HUES
 from selbench.reports.wording import PHASE_WORDS
 from selbench.strategies import Pool, UsageError, load
 
+from .test_policies import told
+
 losses = st.one_of(st.floats(0.0, 1e4), st.sampled_from([math.nan, math.inf]))
 looks = st.lists(st.tuples(losses, st.floats(1.0, 1e12)), max_size=40)
 learners = st.one_of(
@@ -39,17 +41,6 @@ learners = st.one_of(
 )
 
 QUICK = settings(deadline=None, max_examples=40)
-
-
-def told(schedule, looks, seed=0):
-    """The ratios that ``schedule`` comes to on these looks of (loss, FLOPs since the last)."""
-    schedule.begin(seed)
-    ratios, spent = [schedule.ratio(0.0)], 0.0
-    for i, (loss, flops) in enumerate(looks):
-        spent += flops
-        schedule.feedback((i + 1) / (len(looks) + 1), loss, spent)
-        ratios.append(schedule.ratio(0.5))
-    return ratios
 
 
 @QUICK
