@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 HALVINGS = 30
 """Of the interval that holds the factor, at least."""
 
+LONGEST = 1_000_000
+"""Steps that a shape is fitted to: seconds of work; 90 passes of ImageNet in batches of 256 are 450,000."""
+
 
 class Scaled:
     """The rounded ratios of a shape, times a factor.
@@ -63,12 +66,18 @@ def matched(pacer: Pacer, wanted: BudgetMatched) -> Schedule:
     Raises
     ------
     UsageError
-        For a budget that is a cost, or a share that no factor gives.
+        For a budget that is a cost or of too many steps, or a share that no factor gives.
     """
     if pacer.cost is not None:
         raise UsageError(
             "schedule budget-matched: a budget in flops or seconds makes totals equal already, scoring included: "
             f"name the shape itself ({wanted.shape}), or give the budget in passes or steps"
+        )
+    steps = pacer.steps if pacer.steps is not None else (pacer.passes or 0.0) * pacer.pool / pacer.batch
+    if steps > LONGEST:
+        raise UsageError(
+            f"schedule budget-matched: it is fitted step by step, to {LONGEST:,} at most, and this budget is of "
+            f"{steps:,.0f}: make the budget smaller, or name the shape itself ({wanted.shape})"
         )
     plain = replace(pacer, schedule=wanted.shape)
     if pacer.batching == "fixed-candidates":

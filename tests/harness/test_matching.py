@@ -120,6 +120,8 @@ def test_what_cannot_be_scaled_is_refused_in_one_line(arguments, says):
     [
         ({"passes": None, "cost": 1e9}, 0.5, "makes totals equal already, scoring included"),
         ({}, 0.01, "at least 2"),
+        ({"passes": None, "steps": 10**9}, 0.5, "1,000,000 at most, and this budget is of 1,000,000,000"),
+        ({"passes": 1e12}, 0.5, "make the budget smaller"),
         ({"batching": "fixed-trained", "pool": 100}, 0.33, "larger than the pool of 100 images"),
     ],
 )
