@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from .executors import Outcome
-from .local import by_plugin
+from .executors.local import by_plugin
 from .plan import Task
 
 Stage = Literal["training", "tuning", "timing"]

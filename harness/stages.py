@@ -19,12 +19,12 @@ from .arms import Arm
 from .checkpoint import tidy
 from .claims import LOOK, Claims
 from .executors import Executor, Outcome
+from .executors.waiting import Queue, Turn
 from .matrix import digest
 from .plan import Plan, Planner, Task
 from .progress import Progress, Stage
 from .screen import Unusable
 from .store import VERSION, Store
-from .waiting import Queue, Turn
 from .worker import Context
 
 logger = logging.getLogger("selbench")

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selbench.harness.executors import Local, Queue
+from selbench.harness.executors.waiting import Turn
 from selbench.harness.plan import Task
-from selbench.harness.waiting import Turn
 from selbench.strategies import UsageError
 
 

@@ -23,8 +23,8 @@ from selbench.harness import checkpoint, environment, ledger
 from selbench.harness.bank import Bank
 from selbench.harness.checkpoint import Checkpoint, Unusable, tidy
 from selbench.harness.executors import Inline
+from selbench.harness.executors.local import Local
 from selbench.harness.guard import StrategyFault
-from selbench.harness.local import Local
 from selbench.harness.matrix import parse
 from selbench.harness.plan import Planner
 from selbench.harness.rulestate import NotKept, RuleState

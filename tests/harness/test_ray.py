@@ -9,14 +9,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from selbench.harness import node
+from selbench.harness.executors import node
+from selbench.harness.executors.cluster import RETRIES, Run
+from selbench.harness.executors.node import Errand, Seen, at_home, carried_out, looked, versions
+from selbench.harness.executors.outcome import Outcome
+from selbench.harness.executors.parcels import inputs, packed, there, unpack
+from selbench.harness.executors.waiting import Queue
 from selbench.harness.matrix import parse
-from selbench.harness.node import Errand, Seen, at_home, carried_out, looked, versions
-from selbench.harness.outcome import Outcome
-from selbench.harness.parcels import inputs, packed, there, unpack
-from selbench.harness.ray_executor import RETRIES, Run
 from selbench.harness.store import Store
-from selbench.harness.waiting import Queue
 from selbench.harness.work import do
 from selbench.strategies import UsageError
 
@@ -184,7 +184,7 @@ def test_the_driver_does_a_graph_whether_or_not_machines_see_the_folder(small, m
     worker, tasks = small
     if not shared:
         monkeypatch.setattr(node, "_sees", lambda context, token: False)
-    monkeypatch.setattr("selbench.harness.ray_executor.carry_out", lambda errand: carried_out(errand, ray.get))
+    monkeypatch.setattr("selbench.harness.executors.cluster.carry_out", lambda errand: carried_out(errand, ray.get))
     ray = FakeRay(1)
     heard = []
     started(ray, worker).all(Queue(tasks), lambda task, outcome: heard.append((task.id, outcome.error)))
@@ -204,7 +204,7 @@ def cells(plan):
 def test_tasks_at_a_time_follow_the_machines(tiny, planned, small, monkeypatch, workers, room):
     worker, _ = small
     ray = FakeRay(4, 2, 7, 1)  # with two threads a task: 2 + 1 + 3 + 0, and GPUs for 1 each
-    monkeypatch.setattr("selbench.harness.ray_executor.carry_out", lambda errand: (Outcome("no"), {}))
+    monkeypatch.setattr("selbench.harness.executors.cluster.carry_out", lambda errand: (Outcome("no"), {}))
     todo = [replace(task, id=f"{task.id}-{i}") for task in cells(planned(tiny)) for i in range(3)]
     run = started(ray, worker, workers, threads=2)
     assert run._room() == room
@@ -221,7 +221,7 @@ def test_a_machine_lost_too_often_fails_its_task_and_what_needs_it(small, monkey
     def gone(errand):
         raise Lost
 
-    monkeypatch.setattr("selbench.harness.ray_executor.carry_out", gone)
+    monkeypatch.setattr("selbench.harness.executors.cluster.carry_out", gone)
     heard = {}
     started(FakeRay(1), worker).all(Queue([reference, cell]), lambda task, outcome: heard.update({task.id: outcome}))
     assert f"lost {RETRIES + 1} times" in heard[reference.id].error
@@ -237,7 +237,7 @@ def test_a_cluster_that_cannot_work_is_refused_before_anything_is_run(small, mon
     monkeypatch.delenv("SELBENCH_DATA_DIR", raising=False)
     with pytest.raises(UsageError, match=r"machine 10\.0\.0\.0 of the Ray cluster: --data-dir .*no such folder there"):
         started(FakeRay(4), worker, data_dir=tmp_path / "none")
-    monkeypatch.setattr("selbench.harness.ray_executor.looked", lambda *_: Seen("selbench 0, torch 0", True, ""))
+    monkeypatch.setattr("selbench.harness.executors.cluster.looked", lambda *_: Seen("selbench 0, torch 0", True, ""))
     with pytest.raises(UsageError, match=r"10\.0\.0\.0 of the Ray cluster has selbench 0, torch 0, and this one"):
         started(FakeRay(4), worker)
 

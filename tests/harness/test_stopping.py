@@ -16,7 +16,7 @@ import tomli_w
 import torch
 
 from selbench.harness import cell, work
-from selbench.harness.outcome import said
+from selbench.harness.executors.outcome import said
 from selbench.harness.store import Store
 from selbench.strategies import UsageError
 

@@ -13,7 +13,7 @@ import torch
 from selbench.harness.work import do
 from selbench.harness.worker import Worker
 
-SLOW_TO_IMPORT = ["selbench.harness.child", "torch._dynamo", "sklearn.datasets"]
+SLOW_TO_IMPORT = ["selbench.harness.executors.child", "torch._dynamo", "sklearn.datasets"]
 """Imported once, for all processes."""
 
 

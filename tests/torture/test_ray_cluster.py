@@ -14,9 +14,9 @@ import torch
 
 from selbench.harness.bank import Bank
 from selbench.harness.executors import Inline
+from selbench.harness.executors.cluster import Ray
 from selbench.harness.matrix import parse
 from selbench.harness.plan import Planner
-from selbench.harness.ray_executor import Ray
 from selbench.harness.run import _references
 from selbench.harness.stages import needed
 from selbench.harness.store import Store, checksum

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from ..plan import Task
+from ..worker import Context, Worker
 from .child import attempt
 from .local import Local
 from .outcome import Outcome, outcome_of
-from .plan import Task
 from .waiting import Queue, ended
-from .worker import Context, Worker
 
 __all__ = ["Executor", "Inline", "Local", "Outcome", "Queue", "attempt", "outcome_of"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 
+from ..plan import Task
 from .outcome import Outcome
-from .plan import Task
 
 
 class Turn(Enum):

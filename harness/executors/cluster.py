@@ -17,15 +17,15 @@ from typing import Any
 
 import torch
 
-from ..strategies import UsageError
+from ...strategies import UsageError
+from ..plan import Task
+from ..store import Store
+from ..worker import Context
 from .local import Local
 from .node import Errand, Seen, carried_out, looked, versions
 from .outcome import Outcome
 from .parcels import Parcel, inputs, packed, unpack
-from .plan import Task
-from .store import Store
 from .waiting import Queue, ended
-from .worker import Context
 
 RETRIES = 3
 """Times that a task is begun again after the machine or the process that it ran in was lost."""
@@ -50,7 +50,7 @@ class Ray:
     address : str or None
         ``HOST:PORT`` of the cluster; ``$RAY_ADDRESS`` where it is None.
     cell_limit, memory_limit : float, optional
-        As of :class:`selbench.harness.local.Local`.
+        As of :class:`selbench.harness.executors.Local`.
 
     Raises
     ------

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .plan import Task
-from .store import Store, write_bytes
+from ..plan import Task
+from ..store import Store, write_bytes
 
 Parcel = dict[str, bytes]
 """Contents of files, by their names; the one that says that a result is whole comes last."""

@@ -10,10 +10,10 @@ import sys
 import threading
 from multiprocessing.connection import Connection
 
+from ..plan import Task
+from ..work import do
+from ..worker import Context, Worker
 from .outcome import Outcome, outcome_of
-from .plan import Task
-from .work import do
-from .worker import Context, Worker
 
 READY = "ready"
 """Said once by a worker, before its first task."""

@@ -15,12 +15,12 @@ from typing import Any
 
 import psutil
 
-from ..strategies import UsageError
+from ...strategies import UsageError
+from ..plan import Task
+from ..worker import Context
 from .child import READY, serve
 from .outcome import Outcome
-from .plan import Task
 from .waiting import Queue, ended
-from .worker import Context
 
 logger = logging.getLogger("selbench")
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import torch
 
-from .. import __version__
-from ..strategies import UsageError
+from ... import __version__
+from ...strategies import UsageError
+from ..plan import Task
+from ..store import Store
+from ..worker import Context
 from .local import Local
 from .outcome import Outcome, outcome_of
 from .parcels import Parcel, packed, there, unpack
-from .plan import Task
-from .store import Store
-from .worker import Context
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Errand:
     inputs : list of (kind, id, reference) or None
         What the task reads, to be fetched where the folder is not seen; None where every machine saw it.
     limits : dict
-        As of :class:`selbench.harness.local.Local`.
+        As of :class:`selbench.harness.executors.Local`.
     """
 
     context: Context
