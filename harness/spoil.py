@@ -10,10 +10,14 @@ The table ``spoil`` of a data set's entry in a matrix is applied to the pool aft
    Or ``labels``: every label is as a file has it, such as those that people gave CIFAR-10 (CIFAR-10-N, Wei et al.
    2022, arXiv 2110.12088), one for each training image in the data set's order: a ``.npy`` array, or a ``.csv`` or
    ``.txt`` file of class numbers, a line each (a table with a first line of names needs ``column``). CIFAR-10-N is
-   published as a pickle, which is never read here. Convert it once, with a copy whose source you trust::
+   published as a pickle, which is never read here. Convert it once, with torch's safe loader (tried on a file of the
+   same make; the published one was not at hand)::
 
-       python -c "import numpy, torch; given = torch.load('CIFAR-10_human.pt', weights_only=False);
-       numpy.save('worse.npy', given['worse_label'])"
+       import numpy as np, torch
+       from numpy._core.multiarray import _reconstruct
+       known = [(_reconstruct, "numpy.core.multiarray._reconstruct"), np.ndarray, np.dtype, np.dtypes.Int64DType]
+       with torch.serialization.safe_globals(known):
+           np.save("worse.npy", torch.load("CIFAR-10_human.pt", weights_only=True)["worse_label"])
 
    (``aggre_label`` and ``random_label1`` to ``3`` likewise). Its order is that of the published arrays, which a
    copy as image files need not keep: labels that are right no more often than by chance are refused.
