@@ -112,7 +112,17 @@ def _matrix(record: Mapping[str, Any]) -> Matrix:
         timing_seeds=whole(table(record.get("timing", {})).get("seeds", 0)),
         datasets=datasets,
         arms=arms,
+        studies=list_of(_study, record.get("studies", [])),
     )
+
+
+def _study(found: Any) -> dict[str, Any]:
+    asked = table(found)
+    return {
+        "analysis": text(asked["analysis"]),
+        "question": text(asked["question"]),
+        "options": table(asked.get("options", {})),
+    }
 
 
 def _learner(found: dict[str, Any]) -> dict[str, Any]:

@@ -126,7 +126,8 @@ class Matrix:
     """The matrix as run, resolved. ``learner`` and ``budget`` are shown, not interpreted.
 
     ``requests`` has one entry, or one for each matrix that a merged folder was made of; what is ``requested`` is all
-    of it together. ``grid`` is None untuned.
+    of it together. ``grid`` is None untuned. ``studies`` are the questions it asks, each with ``analysis``,
+    ``question`` and ``options``; what options mean is for the analysis to say.
     """
 
     name: str
@@ -148,6 +149,7 @@ class Matrix:
     timing_seeds: int
     datasets: Mapping[str, Dataset]
     arms: Mapping[str, Arm]
+    studies: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

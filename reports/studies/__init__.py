@@ -6,6 +6,84 @@ A matrix asks them in ``[[studies]]`` tables; each file here answers one kind. W
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ..results import Results
 from .base import Analysis, Answer, Chart, Names, Quantity, Series, Summary, Table
 
-__all__ = ["Analysis", "Answer", "Chart", "Names", "Quantity", "Series", "Summary", "Table"]
+__all__ = ["ANALYSES", "Analysis", "Answer", "Chart", "Names", "Quantity", "Series", "Summary", "Table"]
+
+ANALYSES: dict[str, type] = {}
+"""What a study's ``analysis`` may say -> the class that reads it."""
+
+_DAMAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What options that no ``check`` has seen may set off: a stranger's matrix.toml may hold anything."""
+
+
+def check(studies: Sequence[Mapping[str, Any]], names: Names) -> None:
+    """Check the studies of a matrix before anything is trained.
+
+    Parameters
+    ----------
+    studies : sequence of mappings
+        Each with ``analysis``, ``question`` and ``options``.
+    names : Names
+        What is in the matrix.
+
+    Raises
+    ------
+    ValueError
+        In one line: which study, what is wrong with it, and how to mend it.
+    """
+    for number, study in enumerate(studies, 1):
+        try:
+            _reader(study, names)
+        except ValueError as error:
+            raise ValueError(f"study {number} ({study['analysis']}): {error}") from None
+
+
+def answers(results: Results, summary: Summary) -> list[dict[str, Any]]:
+    """The ``studies`` of the summary, in the matrix's order: each ``analysis`` and ``question`` with its answer.
+
+    A study that cannot be read has the reason as its sentence.
+    """
+    names = _names(results)
+    return [
+        {
+            "analysis": study["analysis"],
+            "question": study["question"],
+            **asdict(_answer(study, names, results, summary)),
+        }
+        for study in results.matrix.studies
+    ]
+
+
+def _answer(study: Mapping[str, Any], names: Names, results: Results, summary: Summary) -> Answer:
+    try:
+        return _reader(study, names).answer(results, summary)
+    except _DAMAGE as error:
+        return Answer(f"This study cannot be read ({' '.join(str(error).split())}).", enough=False)
+
+
+def _reader(study: Mapping[str, Any], names: Names) -> Analysis:
+    kind = study["analysis"]
+    if kind not in ANALYSES:
+        near = difflib.get_close_matches(kind, ANALYSES, n=1)
+        meant = f": did you mean {near[0]!r}?" if near else f"; there are {', '.join(ANALYSES)}"
+        raise ValueError(f"analysis {kind!r} is unknown{meant}")
+    reader: Analysis = ANALYSES[kind](study["options"], names)
+    return reader
+
+
+def _names(results: Results) -> Names:
+    arms = results.matrix.arms.values()
+    declared = (label for request in results.matrix.requests for label in request.declared_strategies)
+    labels = (arm.label for arm in arms if arm.role in ("strategy", "rung"))
+    return Names(
+        datasets=tuple(results.matrix.datasets),
+        references=tuple(dict.fromkeys(arm.reference for arm in arms if arm.reference)),
+        strategies=tuple(dict.fromkeys((*labels, *declared))),
+    )
