@@ -8,6 +8,7 @@ from typing import Any
 from ...strategies.registry import registry
 from ..datasets.spec import from_spec
 from .cross_holdout import CrossHoldout
+from .foreign import Foreign
 
 
 def reference(spec: str, options: Mapping[str, Any] | None = None) -> Any:
@@ -30,7 +31,7 @@ def reference(spec: str, options: Mapping[str, Any] | None = None) -> Any:
 
 def trained_here(instance: Any) -> bool:
     """Whether a reference is trained by the harness, once for each seed, rather than read."""
-    return bool(instance.needs_holdout) or isinstance(instance, CrossHoldout)
+    return bool(instance.needs_holdout) or isinstance(instance, CrossHoldout | Foreign)
 
 
 def gives_features(instance: Any) -> bool:
