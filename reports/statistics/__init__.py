@@ -17,6 +17,7 @@ from .bootstrap import (
     ratio_of_means,
     stratified_interval,
 )
+from .fieller import fieller_interval
 from .flips import EXACT_PAIRS, sign_flip_interval, sign_flip_test
 from .monotone import isotonic
 from .multiplicity import fewest_pairs, holm
@@ -43,6 +44,7 @@ __all__ = [
     "correlation",
     "equivalence_test",
     "fewest_pairs",
+    "fieller_interval",
     "fixed_effect",
     "friedman",
     "geometric_ratio_interval",

@@ -1,0 +1,70 @@
+"""Fieller's interval against the t test that it inverts, and against the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from drawn import quick
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import optimize, stats
+
+from selbench.reports import statistics as s
+
+
+@quick
+@given(st.integers(0, 10_000), st.sampled_from([2, 3, 4, 12]), st.sampled_from([0.8, 0.95]))
+def test_it_is_the_paired_t_test_turned_round(seed: int, n: int, confidence: float) -> None:
+    rng = np.random.default_rng(seed)
+    shared = rng.normal(1.0, 0.05, n)
+    a, b = 3.0 * shared + rng.normal(0, 0.1, n), 4.0 * shared + rng.normal(0, 0.1, n)
+    found = s.fieller_interval(a, b, confidence)
+    if found is None:
+        assert stats.ttest_1samp(b, 0.0).pvalue >= 1 - confidence - 1e-9
+        return
+
+    def excess(q: float) -> float:
+        return float(stats.ttest_1samp(a - q * b, 0.0).pvalue) - (1 - confidence)
+
+    for end in (found.low, found.high):
+        assert excess(end) == pytest.approx(0.0, abs=1e-6)
+    assert found.low < found.estimate < found.high
+    assert found.estimate == pytest.approx(a.mean() / b.mean())
+    step = 1e-3 * (found.high - found.low)
+    assert optimize.brentq(excess, found.high - step, found.high + step) == pytest.approx(found.high, rel=1e-6)
+
+
+@quick
+@given(st.integers(0, 10_000), st.floats(0.01, 100.0))
+def test_units_do_not_matter(seed: int, unit: float) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(2, 0.1, 5), rng.normal(5, 0.1, 5)
+    one, other = s.fieller_interval(a, b), s.fieller_interval(unit * a, b)
+    assert one is not None and other is not None
+    assert other == pytest.approx([unit * value for value in one], rel=1e-9)
+
+
+def test_four_pairs_cover_as_often_as_they_say() -> None:
+    """With a drift that pairs share; the bootstrap of the same pairs covers far less often."""
+    rng, inside = np.random.default_rng(5), {"fieller": 0, "bootstrap": 0}
+    draws = 600
+    for _ in range(draws):
+        drift = rng.normal(1.0, 0.05, 4)
+        a, b = 1.1 * drift + rng.normal(0, 0.02, 4), drift + rng.normal(0, 0.02, 4)
+        for name, found in (("fieller", s.fieller_interval(a, b)), ("bootstrap", s.ratio_interval(a, b))):
+            assert found is not None
+            inside[name] += found.low <= 1.1 <= found.high
+    assert inside["fieller"] / draws == pytest.approx(0.95, abs=0.03)
+    assert inside["bootstrap"] / draws < 0.88
+
+
+def test_pairs_without_spread_are_a_point_and_a_mean_of_zero_has_no_ratio() -> None:
+    assert s.fieller_interval([1.5, 1.6], [3.0, 3.2]) == (0.5, 0.5, 0.5, 0.0)
+    assert s.fieller_interval([1.0, 2.0, 3.0], [-1.0, 1.1, 0.2]) is None
+    assert s.fieller_interval([1.0, 2.0], [0.0, 0.0]) is None
+
+
+@pytest.mark.parametrize(("a", "b"), [([1.0], [2.0]), ([1.0, 2.0], [1.0, 2.0, 3.0]), ([1.0, np.nan], [1.0, 2.0])])
+def test_what_is_no_sample_of_pairs_is_refused(a: list[float], b: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"pairs|numbers"):
+        s.fieller_interval(a, b)
