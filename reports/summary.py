@@ -26,6 +26,7 @@ from .pooled import pool
 from .ranks import ranks
 from .reproduce import reproduce
 from .results import Cell, Dataset, Results
+from .studies import answers as study_answers
 from .targets import targets
 from .tuned import tuning
 
@@ -53,7 +54,7 @@ def summarise(results: Results) -> dict[str, Any]:
     cells = count(results)
     accounts = Accounts(results)
     clock = Clock(results, accounts)
-    return _plain(
+    summary: dict[str, Any] = _plain(
         {
             "selbench": __version__,
             "headline": headline(answers, primary, cells),
@@ -64,12 +65,13 @@ def summarise(results: Results) -> dict[str, Any]:
             "timing": clock.summary,
             "arms": describe(results, accounts, clock),
             "contrasts": rows,
+            "studies": [],
             "pooled": pool(results, found, rows),
             "ranks": ranks(results),
             "targets": targets(results, accounts, clock),
             "tuning": tuning(results, accounts, clock, rows),
             "overlap": overlap(results),
-            "claims": judge_claims(results, accounts, clock),
+            "claims": [],
             "failures": _failures(results),
             "unreadable": [
                 *({"file": item.file, "reason": item.reason} for item in results.unreadable),
@@ -80,6 +82,9 @@ def summarise(results: Results) -> dict[str, Any]:
             "reproduce": reproduce(results),
         }
     )
+    summary["studies"] = _plain(study_answers(results, summary))
+    summary["claims"] = _plain(judge_claims(results, accounts, clock, summary["studies"]))
+    return summary
 
 
 def _scope(dataset: Dataset) -> str:

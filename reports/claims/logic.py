@@ -176,7 +176,7 @@ def _read(item: Item, support: float, against: float) -> Reading:
     """The verdict at the level of each end, with the interval made of the two ends."""
     measure = item.measure
     below, above = (support, against) if item.question.above else (against, support)
-    confidence = 1 - below - above
+    confidence = 1 - below - above if measure.confidence is None else measure.confidence
     if measure.estimate is None:
         return Reading(NOT_RUN, None, None, confidence, support)
     if measure.n < 2 and not measure.fixed:

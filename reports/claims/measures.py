@@ -3,7 +3,8 @@
 An accuracy difference has the interval that the matrix declared for its contrasts (paired t, or inverted sign flips);
 a ratio of accuracies Fieller's (1954), which inverts the paired t test of ours - ratio x theirs; a ratio of costs the
 bootstrap's over pairs, a point where nothing varies; a cost to the target of :mod:`selbench.reports.targets` the order
-statistics' of the median over seeds; a ratio of spreads Pitman's and Morgan's, paired.
+statistics' of the median over seeds; a ratio of spreads Pitman's and Morgan's, paired. A study's number comes with its
+one interval: it stands for lower confidence too, and says nothing at a higher one.
 
 Seconds are those of the timing pass or none at all.
 """
@@ -11,8 +12,9 @@ Seconds are those of the timing pass or none at all.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -32,7 +34,7 @@ from ..statistics import (
 )
 from ..targets import goals_of
 from .schema import LADDERS, Test
-from .selecting import Pair
+from .selecting import Pair, Studied
 
 Bounds = Callable[[float], tuple[float, float]]
 NEEDS_TIMING = "needs a timing pass"
@@ -58,6 +60,8 @@ class Measure:
     collapsed : int
         Collapsed runs on either side, where accuracies are read.
     missing : str
+    confidence : float or None
+        Of the only interval there is, where it is the same at every level.
     """
 
     estimate: float | None = None
@@ -67,6 +71,7 @@ class Measure:
     fixed: bool = False
     collapsed: int = 0
     missing: str = ""
+    confidence: float | None = None
 
 
 class Measurer:
@@ -78,10 +83,10 @@ class Measurer:
         self._clock = clock
         self._ladders = Ladders(results, accounts, clock)
 
-    def measure(self, test: Test, sides: Pair) -> Measure:
-        """The quantity of ``test`` between two sides that are in the results."""
-        if test.metric == "study":
-            return Measure(missing="no study of this suite measures it yet")
+    def measure(self, test: Test, sides: Pair | Studied) -> Measure:
+        """The quantity of ``test`` between two sides that are in the results, or as a study measured it."""
+        if isinstance(sides, Studied):
+            return _studied(sides.quantity)
         if test.metric == "cost ratio":
             return self._cost_ratio(test, sides)
         if test.metric == "cost to target":
@@ -194,6 +199,20 @@ class Measurer:
         """The ladder that a baseline is the top of; the arm alone where it has none."""
         ladder = self._results.ladder(arm.dataset, "full" if arm.role == "full" else "uniform")
         return ladder if arm in ladder[-1:] else (arm,)
+
+
+def _studied(quantity: Mapping[str, Any]) -> Measure:
+    estimate, low, high = (quantity[key] for key in ("estimate", "low", "high"))
+    if estimate is None:
+        return Measure(missing="the study has too few runs to measure it", n=quantity["n"])
+    least = (1 - quantity["confidence"]) / 2
+
+    def bounds(level: float) -> tuple[float, float]:
+        if level < least - 1e-9:
+            return -math.inf, math.inf
+        return -math.inf if low is None else low, math.inf if high is None else high
+
+    return Measure(estimate, quantity["n"], bounds, confidence=quantity["confidence"])
 
 
 def _ratio(ours: Array, theirs: Array) -> Measure:

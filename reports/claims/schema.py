@@ -50,6 +50,9 @@ both are read the same way, and both are judged from the results at hand.
     bound = 4.0
 
 A claim out of scope has ``scope = "out"`` with a ``reason``, and needs no test.
+
+A test of metric "study" reads a number that a study of the matrix measures: ``quantity`` is its name there, and
+``strategy`` and ``rival`` (or ``baseline``) the labels that it is given for; its hypothesis has a bound.
 """
 
 from __future__ import annotations
@@ -149,7 +152,7 @@ class Test(Part):
             raise ValueError(f"hypothesis {self.hypothesis!r} does not go with metric {self.metric!r}: {allowed}")
         if (self.bound is None) == (self.hypothesis in BOUNDED):
             raise ValueError(f"bound belongs to hypotheses {' and '.join(BOUNDED)}, and only to them")
-        if self.bound is not None and self.metric != "accuracy" and self.bound <= 0:
+        if self.bound is not None and self.metric not in ("accuracy", "study") and self.bound <= 0:
             raise ValueError("bound: a ratio is compared with a positive number")
         if self.margin is not None and self.hypothesis not in ("non-inferior", "inferior", "no gain"):
             raise ValueError("margin belongs to hypotheses non-inferior, inferior and no gain")
@@ -226,8 +229,6 @@ class Claim(Part):
             raise ValueError("a claim within scope needs at least one [[tests]]")
         if self.scope == "in" and not (self.matrix or self.needs):
             raise ValueError("name the matrix that runs it, or say in needs what is lacking")
-        if not self.needs and any(test.metric == "study" for test in self.tests):
-            raise ValueError("a test of metric study is run by no matrix: say in needs what is lacking")
         if self.kind == "all" and any(test.case for test in self.tests):
             raise ValueError('cases belong to kind = "any"; under "all" every test must pass')
         unused = set(self.conditions.datasets) - {test.dataset for test in self.tests}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -23,6 +23,56 @@ class Pair:
     def against(self) -> Arm:
         """The baseline's arm; of a ladder, its top."""
         return self.baseline[-1]
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """Every arm that is read."""
+        return (self.arm, *self.baseline)
+
+
+@dataclass(frozen=True)
+class Studied:
+    """A number that a study measured, as in the summary, and the arms it is of, as far as it is of arms."""
+
+    quantity: Mapping[str, Any]
+    arms: tuple[Arm, ...]
+
+
+Sides = Pair | Studied | str
+"""What a test compares, or why that is not there."""
+
+
+def sides_of(results: Results, studies: Sequence[Mapping[str, Any]], test: Test, references: Sequence[str]) -> Sides:
+    """What a test compares: a study's number for a test that asks for one, two sides for any other.
+
+    Parameters
+    ----------
+    studies : sequence of mappings
+        The answers to the matrix's studies, as in the summary.
+    references : sequence of str
+        Those that the claim was made with, which are looked for first.
+    """
+    if test.metric != "study":
+        return pair(results, test, references)
+    quantity = measured(studies, test)
+    if quantity is None:
+        return f"no study here measures {test.quantity} of {describe(test.strategy)}"
+    arms = (find(results, rule, test.dataset, references) for rule in (test.strategy, test.rival) if rule)
+    return Studied(quantity, tuple(arm for arm in arms if arm))
+
+
+def measured(studies: Sequence[Mapping[str, Any]], test: Test) -> Mapping[str, Any] | None:
+    """The first number under the name that a test asks for, of its data set and its two sides."""
+    ours = test.strategy.label or test.strategy.name
+    theirs = (test.rival.label or test.rival.name) if test.rival else str(test.baseline)
+    wanted = (test.quantity, test.dataset, ours, theirs)
+    found = (
+        quantity
+        for study in studies
+        for quantity in study["quantities"]
+        if tuple(quantity[key] for key in ("name", "dataset", "strategy", "rival")) == wanted
+    )
+    return next(found, None)
 
 
 def pair(results: Results, test: Test, references: Sequence[str]) -> Pair | str:

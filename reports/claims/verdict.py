@@ -8,7 +8,7 @@ reference or scale, are judged in the same way to give an **indication**.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -21,13 +21,15 @@ from .logic import INCONCLUSIVE, NOT_RUN, OUT, Item, Judgement, Question, Readin
 from .measures import Measure, Measurer
 from .reading import Misread, read_claims
 from .schema import Claim, Test
-from .selecting import Pair, describe, pair
+from .selecting import Sides, describe, sides_of
 
 SHOWN = 3
 """Numbers that an indication quotes."""
 
 
-def judge_claims(results: Results, accounts: Accounts, clock: Clock) -> list[dict[str, Any]]:
+def judge_claims(
+    results: Results, accounts: Accounts, clock: Clock, studies: Sequence[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
     """The ``claims`` of the summary: those of the package by id, then those in the results folder's ``claims/``.
 
     Parameters
@@ -35,13 +37,15 @@ def judge_claims(results: Results, accounts: Accounts, clock: Clock) -> list[dic
     results : Results
     accounts, clock : Accounts, Clock
         Of these results.
+    studies : sequence of mappings
+        The answers to the matrix's studies, as in the summary.
 
     Returns
     -------
     list of dict
         One for each claim, whatever the results hold.
     """
-    judge_one = _Judge(results, Measurer(results, accounts, clock))
+    judge_one = _Judge(results, Measurer(results, accounts, clock), studies)
     return [judge_one.row(claim) for claim in read_claims(results.path)[0]]
 
 
@@ -51,9 +55,10 @@ def unreadable_claims(results: Results) -> tuple[Misread, ...]:
 
 
 class _Judge:
-    def __init__(self, results: Results, measurer: Measurer) -> None:
+    def __init__(self, results: Results, measurer: Measurer, studies: Sequence[Mapping[str, Any]]) -> None:
         self.results = results
         self.measurer = measurer
+        self.studies = studies
         self.accuracies = {name: measurer.full_accuracy(name) for name in results.matrix.datasets}
 
     def row(self, claim: Claim) -> dict[str, Any]:
@@ -79,33 +84,34 @@ class _Judge:
         lacking = wording.to_decide(claim, items, found.readings, alpha) if found.verdict == INCONCLUSIVE else ""
         return _row(claim, found.verdict, reason, conditions=held, tests=tests, to_decide=lacking)
 
-    def sides(self, claim: Claim, test: Test) -> Pair | str:
+    def sides(self, claim: Claim, test: Test) -> Sides:
         if test.dataset not in self.results.matrix.datasets:
             return f"no runs on {test.dataset}"
-        return pair(self.results, test, [test.reference] if test.reference else claim.conditions.references)
+        references = [test.reference] if test.reference else claim.conditions.references
+        return sides_of(self.results, self.studies, test, references)
 
-    def held(self, claim: Claim, sides: Sequence[Pair | str]) -> list[Condition]:
+    def held(self, claim: Claim, sides: Sequence[Sides]) -> list[Condition]:
         read = {
             (arm.dataset, arm.reference)
-            for pair in sides
-            if isinstance(pair, Pair)
-            for arm in (pair.arm, *pair.baseline)
+            for two in sides
+            if not isinstance(two, str)
+            for arm in two.arms
             if arm.reference
         }
         return conditions(claim, self.results, read, self.accuracies)
 
-    def item(self, test: Test, sides: Pair | str) -> Item:
+    def item(self, test: Test, sides: Sides) -> Item:
         """A test with its measure; ``sides`` may be the reason why there is none."""
         dataset = self.results.matrix.datasets.get(test.dataset)
         question = Question.of(test, dataset.margin if dataset else math.nan)
         measure = Measure(missing=sides) if isinstance(sides, str) else self.measurer.measure(test, sides)
         return Item(question, measure, collapse_spoils=test.metric == "spread ratio")
 
-    def why_not(self, claim: Claim, sides: Sequence[Pair | str], held: Sequence[Condition]) -> str:
+    def why_not(self, claim: Claim, sides: Sequence[Sides], held: Sequence[Condition]) -> str:
         if claim.needs:
             return f"this suite lacks: {claim.needs}"
         unmet = [f"{item.name}: {item.wanted} wanted, {item.found} found" for item in held if not item.met]
-        absent = [pair for pair in sides if isinstance(pair, str)]
+        absent = [two for two in sides if isinstance(two, str)]
         parts = unmet or list(dict.fromkeys(absent)) or ["no finished pair of runs"]
         return f"not run at the claim's conditions ({'; '.join(parts)})"
 

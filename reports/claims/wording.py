@@ -112,6 +112,8 @@ def more(test: Test, item: Item, reading: Reading) -> str:
     if measure.sd is not None:
         gap = abs(measure.estimate - threshold)
         needed = pairs_needed(measure.sd, gap, alpha=reading.level, most=MOST_SEEDS)
+    elif test.metric == "study":
+        return _more_of_all(measure.estimate, threshold, (reading.low, reading.high))
     else:
         needed = _by_width(measure.estimate, threshold, (reading.low, reading.high), measure.n)
     if needed is None or needed > MOST_SEEDS:
@@ -126,3 +128,13 @@ def _by_width(estimate: float, threshold: float, ends: tuple[float | None, float
         return None
     assert end is not None
     return math.ceil(n * (math.log(estimate / end) / math.log(estimate / threshold)) ** 2)
+
+
+def _more_of_all(estimate: float, threshold: float, ends: tuple[float | None, float | None]) -> str:
+    """How many times the runs a study's interval, narrowing by their square root, takes to leave the threshold."""
+    end = ends[0] if estimate > threshold else ends[1]
+    if end is None:
+        return "an interval, which takes more runs"
+    if estimate == threshold or (times := ((estimate - end) / (estimate - threshold)) ** 2) > MOST_SEEDS:
+        return f"more than {MOST_SEEDS:,} times the runs: the estimate lies on the threshold"
+    return f"about {max(times, 1.1):.2g} times the runs, if estimate and spread stay as they are"

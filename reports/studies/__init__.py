@@ -14,7 +14,19 @@ from typing import Any
 from ..results import Results
 from .base import Analysis, Answer, Chart, Names, Quantity, Series, Summary, Table
 
-__all__ = ["ANALYSES", "Analysis", "Answer", "Chart", "Names", "Quantity", "Series", "Summary", "Table"]
+__all__ = [
+    "ANALYSES",
+    "Analysis",
+    "Answer",
+    "Chart",
+    "Names",
+    "Quantity",
+    "Series",
+    "Summary",
+    "Table",
+    "answers",
+    "check",
+]
 
 ANALYSES: dict[str, type] = {}
 """What a study's ``analysis`` may say -> the class that reads it."""
@@ -48,7 +60,8 @@ def check(studies: Sequence[Mapping[str, Any]], names: Names) -> None:
 def answers(results: Results, summary: Summary) -> list[dict[str, Any]]:
     """The ``studies`` of the summary, in the matrix's order: each ``analysis`` and ``question`` with its answer.
 
-    A study that cannot be read has the reason as its sentence.
+    ``summary`` is without studies and claims, which are read from it. A study that cannot be read has the reason as
+    its sentence.
     """
     names = _names(results)
     return [
