@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,8 @@ from ..strategies.proxy_replay import ProxyReplay
 from ..strategies.registry import registry
 from .bank import Loaded
 from .learning import Learning
-from .matrix import DatasetEntry, Matrix, StrategyEntry, digest
+from .entries import DatasetEntry, StrategyEntry
+from .matrix import Matrix, digest
 from .rates import Rates
 from .references.spec import gives_features, trained_here
 from .schedules import load_schedule
@@ -95,8 +97,8 @@ class Expander:
         The reference instances with their fingerprints, by name.
     precision : str
         ``float32`` or ``bf16``: part of what a result depends on.
-    start : str
-        Content hash of the weights that the learner starts from; empty for random ones.
+    starts : mapping
+        Content hashes of the weights that the learner starts from, by data set; empty for random ones.
     rates : Rates
         The frozen seconds, where the budget is in seconds: part of what its cells depend on.
     """
@@ -107,11 +109,11 @@ class Expander:
         loaded: dict[str, Loaded],
         references: dict[str, tuple[Any, str]],
         precision: str,
-        start: str,
+        starts: Mapping[str, str],
         rates: Rates,
     ) -> None:
         self.matrix, self.loaded, self.references, self.precision = matrix, loaded, references, precision
-        self.start, self.rates = start, rates
+        self.starts, self.rates = starts, rates
 
     def arms(self) -> dict[str, Arm]:
         """Every arm of every data set, by key.
@@ -143,6 +145,8 @@ class Expander:
         everything = StrategyEntry(name="full", label="full-all")
         rows.append(self._arm(entry, everything, Named(name="fixed", ratio=1.0), role="full-all", pool="all"))
         for strategy in sorted(matrix.strategies, key=_replays):  # what is replayed stands before what replays it
+            if strategy.datasets and entry.name not in strategy.datasets:
+                continue
             if strategy.name in ("full", "uniform") and not strategy.options and not strategy.schedule:
                 continue  # the ladders hold them already
             for reference in strategy.references or [r.name for r in matrix.references] or [""]:
@@ -187,7 +191,7 @@ class Expander:
             )
         if "picks" in traits.needs:
             self._check_replay(instance, label, schedule)
-        if self.matrix.batching == "fixed-trained" and traits.ratio == 1.0:
+        if self.matrix.at(entry.name).batching == "fixed-trained" and traits.ratio == 1.0:
             schedule = Named(name="fixed", ratio=1.0)
         arm = Arm(
             label=label,
@@ -249,15 +253,17 @@ class Expander:
         return [replay.of, replay.options, f"{origin.distribution} {origin.version}", replay.width]
 
     def _shared(self, entry: DatasetEntry, reference: str, traits: Traits) -> dict[str, Any]:
-        loaded, matrix = self.loaded[entry.name], self.matrix
+        loaded, matrix = self.loaded[entry.name], self.matrix.at(entry.name)
         shared: dict[str, Any] = {
             "data": [loaded.fingerprint, loaded.holdout, entry.val, loaded.augmentation, loaded.resolution],
-            "learner": [matrix.learner.model_dump(), self.start],
+            "learner": [matrix.learner.model_dump(), self.starts.get(entry.name, "")],
             "optimizer": matrix.optimizer.model_dump(),
             "budget": matrix.budget.identity(),
             "batch": [matrix.batch, matrix.batching, matrix.buckets],
             "precision": self.precision,
         }
+        if matrix.measures:
+            shared["measures"] = matrix.measures
         if entry.spoil is not None:
             shared["data"].append(entry.spoil.identity())
         if matrix.budget.account == "amortised":

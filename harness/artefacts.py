@@ -15,6 +15,7 @@ from ..strategies import UsageError
 from ..strategies.interface import Pool
 from ..strategies.proxy_replay import ProxyReplay
 from ..strategies.registry import registry
+from .augment import Augment, channel_statistics
 from .datasets.splits import spread
 from .evaluate import CHUNK
 from .keeper import Keeper
@@ -24,7 +25,11 @@ from .picks import Noting
 from .plan import Task, pacer_of
 from .references.base import checked
 from .references.cross_holdout import CrossHoldout
+from .references.foreign import Foreign
+from .references.holdout import Holdout
+from .references.leak import Leak
 from .references.probe import crossfit
+from .rows import Rows
 from .schedules import Fixed
 from .store import VERSION, Store
 from .streams import derive, generator
@@ -110,6 +115,8 @@ def _reference(worker: Worker, task: Task) -> Made:
     reference = worker.reference(task)
     if isinstance(reference, CrossHoldout):
         return _cross_holdout(worker, task, reference)
+    if isinstance(reference, Foreign):
+        return _foreign(worker, task, reference)
     return _holdout(worker, task, reference) if reference.needs_holdout else _probed(worker, task)
 
 
@@ -128,25 +135,68 @@ def _probed(worker: Worker, task: Task) -> Made:
             )
         return {"reference": given["losses"][ids]}, ledger, more
     features = worker.store.artefact_rows(shared).subset(ids)
-    clock = Clock(ledger, worker.device)
+    losses, accuracy = _probe(worker, task, features, labels, ledger)
+    return {"reference": losses}, ledger, {**more, "quality": {"accuracy": accuracy}}
+
+
+def _probe(worker: Worker, task: Task, features: Tensor | Rows, labels: Tensor, ledger: Ledger) -> tuple[Tensor, float]:
+    """Losses ``[n]`` of the pool by a probe on its features, and its accuracy; the cost is booked."""
+    assert task.seed is not None
+    classes, clock = len(worker.loaded(task).images.classes), Clock(ledger, worker.device)
     with clock.phase("reference"):
-        probe = crossfit(features, labels, len(loaded.images.classes), seed=task.seed, device=worker.device)
+        probe = crossfit(features, labels, classes, seed=task.seed, device=worker.device)
     clock.settle()
-    ledger.add("reference", flops=probe.flops, samples=len(ids))
-    return {"reference": probe.losses}, ledger, {**more, "quality": {"accuracy": probe.accuracy}}
+    ledger.add("reference", flops=probe.flops, samples=len(labels))
+    return probe.losses, probe.accuracy
 
 
-def _holdout(worker: Worker, task: Task, reference: Any) -> Made:
+def _holdout(worker: Worker, task: Task, reference: Holdout | Leak) -> Made:
     """Train on the holdout split, then take features and losses of the pool's clean view."""
     assert task.seed is not None
-    loaded = worker.loaded(task)
-    pool, held = (loaded.samples(task.seed, part, worker.device) for part in ("pool", "holdout"))
-    begin = partial(_run, worker, task, held, worker.stream(task), reference.passes, reference.width)
+    if isinstance(reference, Leak) and "leak" not in task.reference.lower():
+        raise UsageError(
+            f"reference {task.reference!r} is trained on the test images, and its name does not say so: call it "
+            'name = "leak", so that every arm that uses it says what it is'
+        )
+    loaded, stream = worker.loaded(task), worker.stream(task)
+    pool = loaded.samples(task.seed, "pool", worker.device)
+    images, labels = reference.lesson(loaded, task.seed, stream, worker.context.data_dir)
+    seen = Samples(images.to(worker.device), labels.to(worker.device), pool.classes)
+    begin = partial(_run, worker, task, seen, stream, reference.passes, reference.width)
     trainer, more = _trained(Keeper(worker, task, begin))
     probs, features, losses = _observe(trainer, pool, "reference")
     trainer.clock.settle()
-    accuracy = float((probs.argmax(1) == pool.labels).double().mean())
-    return {"reference": losses, "features": features}, trainer.ledger, {"quality": {"accuracy": accuracy}, **more}
+    more |= {"quality": {"accuracy": _accuracy(probs, pool)}, "external": reference.external}
+    return {"reference": losses, "features": features}, trainer.ledger, more
+
+
+def _accuracy(probs: Tensor, samples: Samples) -> float:
+    return float((probs.argmax(1) == samples.labels).double().mean())
+
+
+def _foreign(worker: Worker, task: Task, reference: Foreign) -> Made:
+    """Train on another data set, take the pool's features by that net, and losses by a probe on them."""
+    assert task.seed is not None
+    loaded, device = worker.loaded(task), worker.device
+    if reference.dataset == (loaded.entry.spec or loaded.entry.name):
+        raise UsageError(
+            f"reference {task.reference!r} is to be of another domain, and {reference.dataset!r} is what it judges: "
+            "name another data set, or use the reference holdout"
+        )
+    own = reference.load(worker.context.data_dir, worker.context.cache_dir)
+    images = reference.lesson(own, loaded.images.train)
+    seen = Samples(images.to(device), own.train_labels.to(device), len(own.classes))
+    mean, std = channel_statistics(images)
+    view = Augment(loaded.augmentation, loaded.resolution, mean.to(device), std.to(device))
+    begin = partial(_run, worker, task, seen, worker.stream(task), reference.passes, reference.width, view)
+    trainer, more = _trained(Keeper(worker, task, begin))
+    pool = loaded.samples(task.seed, "pool", device)
+    nobodys = replace(pool, labels=torch.zeros_like(pool.labels))  # its head knows other classes
+    _, features, _ = _observe(trainer, nobodys, "reference")
+    trainer.clock.settle()
+    losses, accuracy = _probe(worker, task, features, pool.labels, trainer.ledger)
+    more |= {"quality": {"accuracy": accuracy}}
+    return {"reference": losses, "features": features}, trainer.ledger, more
 
 
 def _cross_holdout(worker: Worker, task: Task, reference: CrossHoldout) -> Made:
@@ -187,7 +237,7 @@ def _proxy(worker: Worker, task: Task) -> Made:
     trace = Trace()
     trainer, more = _trained(Keeper(worker, task, begin, trace))
     trainer.clock.settle()
-    accuracy = float((trace.probs[-1].argmax(1) == trainer.samples.labels).double().mean())
+    accuracy = _accuracy(trace.probs[-1], trainer.samples)
     tensors = {"trace": torch.stack(trace.probs, 1), **trace.last}
     return tensors, trainer.ledger, {"quality": {"accuracy": accuracy}, **more}
 
@@ -219,7 +269,7 @@ def _picks(worker: Worker, task: Task) -> Made:
     arm, seed = task.serves, task.seed
     assert arm is not None and seed is not None
     replay: ProxyReplay = registry("strategies").load(arm.name, **arm.options)
-    loaded, learner, stream = worker.loaded(task), worker.learner(replay.width), worker.stream(task)
+    loaded, learner, stream = worker.loaded(task), worker.learner(task, replay.width), worker.stream(task)
     samples = loaded.samples(seed, arm.pool, worker.device)
     pacer = pacer_of(worker.matrix, arm, len(samples))
 
@@ -230,7 +280,7 @@ def _picks(worker: Worker, task: Task) -> Made:
             learner,
             loaded.augment(seed, worker.device),
             pacer,
-            worker.recipe(arm.score_mode),
+            worker.recipe(task, arm.score_mode),
             seed,
             worker.build(learner, samples, loaded.resolution, stream),
             Noting(replay.rule(), replay.of),
@@ -251,22 +301,31 @@ def _trained(keeper: Keeper) -> tuple[Trainer, dict[str, Any]]:
     return keeper.trainer, keeper.report()
 
 
-def _run(worker: Worker, task: Task, samples: Samples, seed: int, passes: float, width: int | None) -> Trainer:
-    """A plain run on ``samples``, from the streams of ``seed``.
+def _run(
+    worker: Worker,
+    task: Task,
+    samples: Samples,
+    seed: int,
+    passes: float,
+    width: int | None,
+    view: Augment | None = None,
+) -> Trainer:
+    """A plain run on ``samples``, from the streams of ``seed``; views as the data set's own unless others are given.
 
     They are the task's own (:meth:`selbench.harness.worker.Worker.stream`): a reference or proxy that shared the
     learner's first weights would be a leak.
     """
     assert task.seed is not None
-    loaded, learner = worker.loaded(task), worker.learner(width)
-    pacer = Pacer(len(samples), min(worker.matrix.batch, len(samples)), "fixed-candidates", Fixed(1.0), passes=passes)
+    loaded, learner = worker.loaded(task), worker.learner(task, width)
+    batch = min(worker.matrix.at(task.dataset).batch, len(samples))
+    pacer = Pacer(len(samples), batch, "fixed-candidates", Fixed(1.0), passes=passes)
     model = worker.build(learner, samples, loaded.resolution, seed)
     return Trainer(
         samples,
         learner,
-        loaded.augment(task.seed, worker.device),
+        view or loaded.augment(task.seed, worker.device),
         pacer,
-        worker.recipe(),
+        worker.recipe(task),
         seed,
         model,
         None,

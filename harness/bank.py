@@ -17,7 +17,7 @@ from .datasets.fingerprint import fingerprint
 from .datasets.spec import dataset
 from .datasets.splits import Splits, split
 from .givenlabels import aligned
-from .matrix import DatasetEntry
+from .entries import DatasetEntry
 from .spoil import spoiled
 from .train import Samples
 
@@ -117,6 +117,7 @@ class Bank:
     def __init__(self, data_dir: Path | None, cache_dir: Path, download: bool = False) -> None:
         self.data_dir, self.cache_dir, self.download = data_dir, cache_dir, download
         self._loaded: dict[str, Loaded] = {}
+        self._decoded: dict[str, Images] = {}
 
     def load(self, entry: DatasetEntry, *, trains_reference: bool) -> Loaded:
         """The data set of a matrix entry.
@@ -128,7 +129,10 @@ class Bank:
         """
         if entry.name not in self._loaded:
             instance: Any = dataset(entry.spec or entry.name, entry.options)
-            images = instance.load(self.data_dir, self.cache_dir, download=self.download)
+            same = repr((entry.spec or entry.name, entry.options))  # under several settings: once in memory
+            if same not in self._decoded:
+                self._decoded[same] = instance.load(self.data_dir, self.cache_dir, download=self.download)
+            images = self._decoded[same]
             holdout = entry.holdout
             if holdout is None:
                 holdout = DEFAULT_HOLDOUT if trains_reference else 0.0

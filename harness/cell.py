@@ -70,7 +70,7 @@ def prepare(worker: Worker, task: Task, *, metered: bool = True) -> Trainer:
     """The run of a cell, ready to start; ``metered`` unless its steps are only tried out."""
     arm, seed = task.arm, task.seed
     assert arm is not None and seed is not None
-    loaded, learner = worker.loaded(task), worker.learner()
+    loaded, learner = worker.loaded(task), worker.learner(task)
     samples = loaded.samples(seed, arm.pool, worker.device)
     samples.signals = cached_signals(worker, task, loaded, tried=not metered)
     pool = Pool(
@@ -86,7 +86,7 @@ def prepare(worker: Worker, task: Task, *, metered: bool = True) -> Trainer:
         learner,
         loaded.augment(seed, worker.device),
         pacer,
-        worker.recipe(arm.score_mode, arm.lr_factor),
+        worker.recipe(task, arm.score_mode, arm.lr_factor),
         seed,
         worker.build(learner, samples, loaded.resolution, seed),
         registry("strategies").load(arm.name, **arm.options),

@@ -13,8 +13,20 @@ from pydantic import Field
 from ..strategies import UsageError
 from ..strategies.errors import did_you_mean
 from . import strict
-from .datasets.base import Augmentation
-from .spoil import Spoil
+from .entries import (
+    BUDGETS,
+    Analysis,
+    Budget,
+    DatasetEntry,
+    Grid,
+    Optimizer,
+    Proxy,
+    ReferenceEntry,
+    Settings,
+    StrategyEntry,
+    Study,
+    Timing,
+)
 from .strict import Named, Part
 
 MARGINS = {"digits": 1.0, "cifar10": 0.5, "pets": 1.5, "flowers": 1.5}
@@ -26,119 +38,6 @@ TUNING_GAP = 1_000_000
 """Tuning seeds stand at least this far above the largest declared seed; no matrix declares more seeds."""
 LAST_SEED = 2**53
 """What JSON readers everywhere hold exactly."""
-BUDGETS = ("passes", "steps", "flops", "seconds")
-
-
-class DatasetEntry(Part):
-    """One data set. ``spec`` is what is loaded (``imagefolder:PATH``), ``name`` and ``title`` what it is called."""
-
-    name: str
-    spec: str = ""
-    title: str = ""
-    options: dict[str, Any] = Field({})
-    holdout: float | int | None = Field(None, ge=0)
-    val: float | int = Field(0.1, gt=0)
-    margin: float | None = Field(None, gt=0)
-    collapse: float | None = Field(None, ge=0, le=1)
-    augmentation: Augmentation | None = None
-    spoil: Spoil | None = None
-
-
-class ReferenceEntry(Part):
-    """One reference model."""
-
-    name: str
-    spec: str = ""
-    options: dict[str, Any] = Field({})
-
-
-class StrategyEntry(Part):
-    """One strategy with its hyper-parameters and, where it differs, its own schedule.
-
-    ``ladder`` asks for a budget ladder of its own: the strategy again at each share of the budget below 1.
-    ``references`` names those of the matrix that it is run with; with each of them where it is left out.
-    """
-
-    name: str
-    label: str = ""
-    options: dict[str, Any] = Field({})
-    schedule: Named | None = None
-    score_mode: Literal["eval", "train"] | None = None
-    ladder: bool = False
-    references: list[str] | None = None
-
-
-class Budget(Part):
-    """How long every arm trains: passes over the pool, optimizer steps, FLOPs, or reference seconds.
-
-    FLOPs and seconds are all that a run costs, selection included, in the ``account`` named. Reference seconds
-    come from the times of single operations, measured once and frozen in the results folder.
-    """
-
-    passes: float | None = Field(None, gt=0)
-    steps: int | None = Field(None, gt=0)
-    flops: float | None = Field(None, gt=0)
-    seconds: float | None = Field(None, gt=0)
-    account: Literal["marginal", "amortised", "standalone"] | None = None
-
-    @property
-    def cost(self) -> float | None:
-        """The budget where it is a cost; None where it is a number of passes or steps."""
-        return self.seconds if self.flops is None else self.flops
-
-    def identity(self) -> dict[str, Any]:
-        """What is set, and always the two plain kinds: what a cell's id is made from."""
-        return {"passes": self.passes, "steps": self.steps, **self.model_dump(exclude_none=True)}
-
-
-class Optimizer(Part):
-    """SGD with Nesterov momentum under a one-cycle schedule."""
-
-    lr: float = Field(0.1, gt=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(5e-4, ge=0)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    warmup: float = Field(0.2, ge=0, lt=1)
-
-
-class Proxy(Part):
-    """The short run whose trace static rules read."""
-
-    passes: float = Field(5.0, gt=0)
-
-
-class Pays(Part):
-    """Which of the equal-cost contrasts is the primary one."""
-
-    account: Literal["marginal", "amortised", "standalone"] = "amortised"
-    cost: Literal["learner_flops", "total_flops", "wall_clock"] = "total_flops"
-    ladder: Literal["full", "uniform"] = "full"
-
-
-class Timing(Part):
-    """The timing pass: how many seeds are run again, one at a time in one process, for their wall-clock."""
-
-    seeds: int = Field(0, ge=0)
-
-
-class Grid(Part):
-    """What tuning tries: multiples of the base learning rate, each with as many seeds of its own."""
-
-    factors: list[float] = Field([0.25, 0.5, 1.0, 2.0])
-    seeds: int = Field(2, ge=1, le=1000)
-
-
-class Analysis(Part):
-    """Declared before the run: level, primary contrasts (``label:question``), and how artefacts are shared out.
-
-    ``interval`` names the primary one: ``t``, or the inverted sign-flip test.
-    """
-
-    alpha: float = Field(0.05, gt=0, lt=0.5)
-    primary: list[str] = Field([])
-    pays: Pays = Pays()
-    amortise_over: int = Field(20, gt=0)
-    interval: Literal["t", "sign-flip"] = "t"
 
 
 class Matrix(Part):
@@ -163,7 +62,14 @@ class Matrix(Part):
     references: list[ReferenceEntry] = Field([])
     strategies: list[StrategyEntry]
     analysis: Analysis = Analysis()
+    studies: list[Study] = Field([])
+    measures: dict[str, dict[str, Any]] = Field({})
     timing: Timing = Timing()
+
+    def at(self, dataset: str) -> Matrix:
+        """The matrix under the settings of one data set's entry."""
+        own = next((entry.settings for entry in self.datasets if entry.name == dataset), None)
+        return self if own is None else self.model_copy(update=own.over(self.optimizer))
 
     def seed_list(self) -> list[int]:
         """The seeds, one by one."""
@@ -193,6 +99,9 @@ class Matrix(Part):
             table["grid"] = grid
         if self.analysis.interval == "t":  # as before there was a choice
             del table["analysis"]["interval"]
+        for name in ("studies", "measures"):
+            if not table[name]:  # as before there were any
+                del table[name]
         table["budget"] = self.budget.identity()
         for entry in (*table["datasets"], *table["references"]):
             entry["spec"] = entry["spec"].split(":")[0]
@@ -201,6 +110,10 @@ class Matrix(Part):
                 del entry["spoil"]
             else:
                 entry["spoil"] = row.spoil.identity()
+            if row.settings is None:
+                del entry["settings"]
+            else:
+                entry["settings"] = row.settings.identity()
         return digest([table, contents])
 
 
@@ -276,15 +189,7 @@ def _check(matrix: Matrix, where: str) -> None:
     if 1.0 not in matrix.ladder or any(not 0 < rung <= 1 for rung in matrix.ladder):
         raise UsageError(f"{where}: ladder: shares of the budget in (0, 1], the whole (1) among them")
     _check_grid(matrix, where)
-    budget = matrix.budget
-    if [getattr(budget, kind) for kind in BUDGETS].count(None) != len(BUDGETS) - 1:
-        raise UsageError(f"{where}: budget: give exactly one of {', '.join(BUDGETS)}")
-    if budget.cost is not None and budget.account is None:
-        raise UsageError(
-            f'{where}: budget: flops and seconds name their account: account = "marginal", "amortised" or "standalone"'
-        )
-    if budget.cost is None and budget.account is not None:
-        raise UsageError(f"{where}: budget: account belongs to a budget in flops or seconds")
+    _check_budget(matrix.budget, where)
     if matrix.analysis.pays.cost == "wall_clock" and not matrix.timing.seeds:
         raise UsageError(
             f"{where}: analysis.pays.cost: verdicts on wall_clock need a timing pass: set timing.seeds, such as 5"
@@ -293,11 +198,13 @@ def _check(matrix: Matrix, where: str) -> None:
     _unique(labels, f"{where}: strategies: two are labelled", "label")
     _unique([entry.name for entry in matrix.datasets], f"{where}: datasets: two are named", "name")
     _unique([entry.name for entry in matrix.references], f"{where}: references: two are named", "name")
-    _check_references(matrix, where)
+    _check_narrowed(matrix, where)
     for place, entry in enumerate(matrix.datasets):
         if entry.spoil is not None:
             entry.spoil.check(f"{where}: datasets.{place}")
-        if entry.margin is None and entry.name not in MARGINS:
+        if entry.settings is not None:
+            _check_settings(matrix, entry.settings, f"{where}: datasets.{place}.settings")
+        if margin_of(entry) is None:
             raise UsageError(
                 f"{where}: datasets: {entry.name!r} has no margin: declare one in points, such as margin = 1.0"
             )
@@ -311,17 +218,52 @@ def _check(matrix: Matrix, where: str) -> None:
             raise UsageError(f"{where}: analysis.primary: {text!r} must end in one of {', '.join(QUESTIONS)}")
 
 
-def _check_references(matrix: Matrix, where: str) -> None:
-    known = [entry.name for entry in matrix.references]
+def margin_of(entry: DatasetEntry) -> float | None:
+    """The margin declared, or the one that its data set comes with."""
+    return MARGINS.get(entry.name, MARGINS.get(entry.spec)) if entry.margin is None else entry.margin
+
+
+def _check_budget(budget: Budget, where: str) -> None:
+    if [getattr(budget, kind) for kind in BUDGETS].count(None) != len(BUDGETS) - 1:
+        raise UsageError(f"{where}: budget: give exactly one of {', '.join(BUDGETS)}")
+    if budget.cost is not None and budget.account is None:
+        raise UsageError(
+            f'{where}: budget: flops and seconds name their account: account = "marginal", "amortised" or "standalone"'
+        )
+    if budget.cost is None and budget.account is not None:
+        raise UsageError(f"{where}: budget: account belongs to a budget in flops or seconds")
+
+
+def _check_settings(matrix: Matrix, settings: Settings, where: str) -> None:
+    if not settings.identity():
+        raise UsageError(f"{where}: nothing is set: set batch, batching, budget, learner, optimizer or tuning")
+    if settings.budget is not None:
+        _check_budget(settings.budget, where)
+        if matrix.budget.cost is not None or settings.budget.cost is not None:
+            raise UsageError(
+                f"{where}.budget: a budget in flops or seconds is one for the whole matrix: give passes or steps in both"
+            )
+    if settings.tuning is not None and matrix.tuning == "none":
+        raise UsageError(f'{where}.tuning: nothing is tuned with tuning = "none": leave the key out')
+
+
+def _check_narrowed(matrix: Matrix, where: str) -> None:
+    """Refuse strategies that are narrowed to a reference or data set that there is none of."""
+    known = {
+        "references": [entry.name for entry in matrix.references],
+        "datasets": [entry.name for entry in matrix.datasets],
+    }
     for place, entry in enumerate(matrix.strategies):
-        if entry.references == []:
-            raise UsageError(f"{where}: strategies.{place}.references: name at least one, or leave the key out")
-        for name in entry.references or []:
-            if name not in known:
-                raise UsageError(
-                    f"{where}: strategies.{place}.references: the matrix has no [[references]] entry "
-                    f"{name!r}{did_you_mean(name, known)}"
-                )
+        for key, names in known.items():
+            asked = getattr(entry, key)
+            if asked == []:
+                raise UsageError(f"{where}: strategies.{place}.{key}: name at least one, or leave the key out")
+            for name in asked or []:
+                if name not in names:
+                    raise UsageError(
+                        f"{where}: strategies.{place}.{key}: the matrix has no [[{key}]] entry "
+                        f"{name!r}{did_you_mean(name, names)}"
+                    )
 
 
 def _check_grid(matrix: Matrix, where: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,13 +11,14 @@ from ..strategies.errors import did_you_mean
 from .arms import Arm, Expander
 from .bank import Loaded
 from .matrix import TUNING_GAP, Matrix, digest
+from .measures.options import check
 from .pacing import Pacer
 from .rates import Rates
 from .references.spec import trained_here
 from .schedules import Fixed, Schedule, load_schedule
 
-THE_RUNS_OWN = ("rates", "amortise_over", "lr_factor")
-"""What a budget in cost and tuning add to a run's identity, and not to that of its artefacts."""
+THE_RUNS_OWN = ("rates", "amortise_over", "lr_factor", "measures")
+"""What a budget in cost, tuning and measures add to a run's identity, and not to that of its artefacts."""
 
 
 def _without(shared: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -28,7 +29,8 @@ def _without(shared: dict[str, Any], *names: str) -> dict[str, Any]:
 class Task:
     """One piece of work: a cell, a tuning run, or an artefact. ``after`` holds the ids that must be done before.
 
-    ``serves`` is an arm for which a proxy's picks are made: the proxy's steps are that arm's.
+    ``serves`` is an arm for which a proxy's picks are made: the proxy's steps are that arm's. ``measured`` holds the
+    features that a cell is measured by, as references by name: read after training, and no cost of the cell's.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Task:
     uses: dict[str, str] = field(default_factory=dict)
     after: tuple[str, ...] = ()
     serves: Arm | None = None
+    measured: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -103,6 +106,7 @@ def schedule_of(arm: Arm) -> Schedule:
 
 def pacer_of(matrix: Matrix, arm: Arm, pool: int) -> Pacer:
     """The steps of an arm on a pool of ``pool`` images."""
+    matrix = matrix.at(arm.dataset)
     budget = matrix.budget
     return Pacer(
         pool=pool,
@@ -122,7 +126,7 @@ class Planner:
 
     Parameters
     ----------
-    matrix, loaded, references, precision, start, rates
+    matrix, loaded, references, precision, starts, rates
         As of :class:`selbench.harness.arms.Expander`, the last two empty by default.
     """
 
@@ -132,11 +136,11 @@ class Planner:
         loaded: dict[str, Loaded],
         references: dict[str, tuple[Any, str]],
         precision: str,
-        start: str = "",
+        starts: Mapping[str, str] | None = None,
         rates: Rates | None = None,
     ) -> None:
         self.matrix, self.loaded, self.references = matrix, loaded, references
-        self.expander = Expander(matrix, loaded, references, precision, start, rates or Rates())
+        self.expander = Expander(matrix, loaded, references, precision, starts or {}, rates or Rates())
 
     def plan(self) -> Plan:
         """Arms of every data set, and the tasks of every seed in an order that can be run.
@@ -178,8 +182,18 @@ class Planner:
         if arm.replay:
             uses["replay"] = self._run(tasks, arms, arms[arm.replay], seed, kind)
             after = (*after, uses["replay"])
-        tasks[id] = Task(id, kind, arm.dataset, seed, arm.reference, arm, uses, after)
+        measured = self._measured(tasks, arm) if kind == "cell" else {}
+        after = tuple(dict.fromkeys((*after, *measured.values())))
+        tasks[id] = Task(id, kind, arm.dataset, seed, arm.reference, arm, uses, after, measured=measured)
         return id
+
+    def _measured(self, tasks: dict[str, Task], arm: Arm) -> dict[str, str]:
+        """The features that an arm is measured by; ladders and what trains on val are not measured."""
+        if "measures" not in arm.shared or arm.rung < 1 or arm.pool != "pool":
+            return {}
+        frozen = [name for name, (instance, _) in self.references.items() if not trained_here(instance)]
+        wanted = {options.reference for options in check(arm.shared["measures"], frozen).values()}
+        return {name: self._features(tasks, arm, name) for name in sorted(wanted)}
 
     def _picks(self, tasks: dict[str, Task], arm: Arm, seed: int) -> str:
         """The picks of a proxy that takes the arm's steps, whatever the arm's learning rate."""
@@ -195,12 +209,16 @@ class Planner:
         if trained_here(instance):
             id = digest(["reference", identity, _without(arm.shared, "proxy", *THE_RUNS_OWN), seed])
             return self._artefact(tasks, "reference", arm, seed, id)
-        data = arm.shared["data"]
-        features = digest(["features", identity, data[0]])
-        if features not in tasks:
-            tasks[features] = Task(features, "features", arm.dataset, None, arm.reference)
-        id = digest(["reference", identity, data, seed])
+        features = self._features(tasks, arm, arm.reference)
+        id = digest(["reference", identity, arm.shared["data"], seed])
         return self._artefact(tasks, "reference", arm, seed, id, uses={"features": features})
+
+    def _features(self, tasks: dict[str, Task], arm: Arm, reference: str) -> str:
+        """The features of every training image by a frozen reference."""
+        id = digest(["features", self.expander.reference_identity(reference), arm.shared["data"][0]])
+        if id not in tasks:
+            tasks[id] = Task(id, "features", arm.dataset, None, reference)
+        return id
 
     @staticmethod
     def _artefact(

@@ -143,7 +143,7 @@ class Rate:
         """Operations of training and of the learner's scoring; None where its steps are another run's, or its own."""
         arm = task.arm
         assert arm is not None
-        budget = self.matrix.budget
+        budget = self.matrix.at(arm.dataset).budget
         if arm.replay:
             return None
         if budget.flops is not None:
@@ -161,7 +161,7 @@ class Rate:
 
     def _unit(self, dataset: str) -> tuple[float, float]:
         """FLOPs of one image forward, and forward and backward, as the ledger counts them."""
-        data, spec = self.loaded[dataset], self.matrix.learner
+        data, spec = self.loaded[dataset], self.matrix.at(dataset).learner
         learner: Any = registry("learners").load(spec.name, **spec.parameters())
         channels, classes = data.images.train.shape[1], len(data.images.classes)
         net = learner.build(channels, data.resolution, classes, generator(0), "cpu", self.data_dir).to("meta")

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..strategies.registry import registry
 from . import environment, tuning
 from .bank import Bank
 from .matrix import Matrix
@@ -19,7 +18,7 @@ from .plan import Plan, Planner
 from .planning import Forecast, Inventory, Rate, footing, forecast
 from .progress import _human
 from .rates import Rates
-from .run import Request, _references, cache_folder, data_folder, thread_count
+from .run import Request, _references, cache_folder, data_folder, learner_of, thread_count
 from .store import Store
 from .worker import trains_reference
 
@@ -41,9 +40,9 @@ def show(matrix: Matrix, request: Request, console: Console) -> Iterator[str]:
     loaded = {e.name: bank.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
     store = Store(request.out or Path("results") / matrix.name)
     rates = Rates.read(store.resolved().get("rates", []))
-    learner: Any = registry("learners").load(matrix.learner.name, **matrix.learner.parameters())
+    starts = {entry.name: str(learner_of(matrix, entry.name).fingerprint(data_dir)) for entry in matrix.datasets}
     precision = "bf16" if device.type == "cuda" else "float32"
-    planner = Planner(matrix, loaded, _references(matrix, data_dir), precision, learner.fingerprint(data_dir), rates)
+    planner = Planner(matrix, loaded, _references(matrix, data_dir), precision, starts, rates)
     plan = _with_tuning(planner, (request.declared or matrix).tuned(), store)
     inventory = Inventory(plan, store)
     rate = Rate(inventory, matrix, loaded, data_dir)
@@ -65,8 +64,9 @@ def _with_tuning(planner: Planner, grid: dict[str, Any] | None, store: Store) ->
     plan = planner.plan()
     if grid is None:
         return plan
-    tried = tuning.trials(planner, plan.arms, grid["factors"], grid["tuning_seeds"])
-    cells = planner.graph(tuning.rated(plan.arms, tuning.chosen(store, tried, plan.arms)))
+    tuned = tuning.tuned(planner.matrix, plan.arms)
+    tried = tuning.trials(planner, tuned, grid["factors"], grid["tuning_seeds"])
+    cells = planner.graph(tuning.rated(plan.arms, tuning.chosen(store, tried, tuned)))
     return Plan(cells.arms, tried.tasks | cells.tasks)
 
 

@@ -17,7 +17,7 @@ from .bank import Bank, Loaded
 from .calibrate import calibrated
 from .claims import Claims, locked
 from .executors import Executor
-from .matrix import MARGINS, Matrix
+from .matrix import Matrix, margin_of
 from .plan import Plan, Planner
 from .rates import Rates
 from .schedules import load_schedule
@@ -101,20 +101,15 @@ def run(matrix: Matrix, request: Request) -> Done:
     references = _references(matrix, data_dir)
     bank = Bank(data_dir, cache_dir, request.download)
     loaded = {e.name: bank.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
-    learner = registry("learners").load(matrix.learner.name, **matrix.learner.parameters())
-    start = learner.fingerprint(data_dir)
-    for data in loaded.values():  # weights that do not fit are said now
-        learner.build(
-            data.images.train.shape[1], data.resolution, len(data.images.classes), generator(0), "cpu", data_dir
-        )
-    planner = Planner(matrix, loaded, references, precision, start)
+    starts = {name: _start(matrix, name, data, data_dir) for name, data in loaded.items()}
+    planner = Planner(matrix, loaded, references, precision, starts)
     plan = planner.plan()  # whatever cannot work is said now
     cores = os.cpu_count() or 1
     workers = (cores if device.type == "cpu" else 1) if request.workers is None else request.workers
     executor = _executor(request, workers)
     store = Store(request.out or Path("results") / matrix.name)
     contents = {f"reference {name}": content for name, (_, content) in references.items()}
-    contents |= {f"dataset {name}": data.fingerprint for name, data in loaded.items()} | {"learner": start}
+    contents |= {f"dataset {name}": data.fingerprint for name, data in loaded.items()} | _learners(matrix, starts)
     declared = request.declared or matrix
     table = resolved(declared, matrix, loaded, contents)
     table["requested"] |= {"matrix": request.source or matrix.name, "set": request.overrides}
@@ -132,7 +127,7 @@ def run(matrix: Matrix, request: Request) -> Done:
                 rates = calibrated(context, plan, Rates.read(store.resolved().get("rates", [])))
                 _claim(store, {**table, "arms": [], "rates": rates.to_table()})
             context = replace(context, rates=rates)
-            planner = Planner(matrix, loaded, references, precision, start, rates)
+            planner = Planner(matrix, loaded, references, precision, starts, rates)
             plan = planner.plan()
         stages = Stages(context, executor, store, claims)
         lost: dict[str, str] = {}
@@ -190,11 +185,30 @@ def _references(matrix: Matrix, data_dir: Path | None) -> dict[str, tuple[Any, s
     return found
 
 
+def _start(matrix: Matrix, dataset: str, data: Loaded, data_dir: Path | None) -> str:
+    """Content hash of the weights that a data set's learner starts from; what does not fit is said now."""
+    learner = learner_of(matrix, dataset)
+    size = data.images.train.shape[1], data.resolution, len(data.images.classes)
+    learner.build(*size, generator(0), "cpu", data_dir)
+    return str(learner.fingerprint(data_dir))
+
+
+def learner_of(matrix: Matrix, dataset: str = "") -> Any:
+    """The learner of a data set, or of the matrix."""
+    spec = matrix.at(dataset).learner
+    return registry("learners").load(spec.name, **spec.parameters())
+
+
+def _learners(matrix: Matrix, starts: dict[str, str]) -> dict[str, str]:
+    """The content hashes of first weights: of the matrix's learner, and of those that data sets have of their own."""
+    own = {entry.name for entry in matrix.datasets if entry.settings is not None and entry.settings.learner is not None}
+    shared = next((start for name, start in starts.items() if name not in own), "")
+    return {"learner": shared} | {f"learner {name}": starts[name] for name in own}
+
+
 def resolved(declared: Matrix, asked: Matrix, loaded: dict[str, Loaded], contents: dict[str, str]) -> dict[str, Any]:
     """The matrix as run: every default filled in, the data sets as they were found; the arms are still to come."""
-    learner = registry("learners").load(declared.learner.name, **declared.learner.parameters())
     analysis = declared.analysis
-    budget = {name: value for name, value in declared.budget.model_dump().items() if value is not None}
     grid = declared.tuned()
     return {
         "version": VERSION,
@@ -204,13 +218,12 @@ def resolved(declared: Matrix, asked: Matrix, loaded: dict[str, Loaded], content
         "seeds": asked.seed_list(),
         "tuning": declared.tuning,
         **({} if grid is None else {"grid": grid}),
-        "learner": {**declared.learner.model_dump(), "text": getattr(learner, "title", declared.learner.name)},
-        "budget": {**budget, "batching": declared.batching, "batch": declared.batch, "buckets": declared.buckets},
+        **_terms(declared),
         "ladder": declared.ladder,
-        "optimizer": declared.optimizer.model_dump(),
         "proxy": declared.proxy.model_dump(),
         "references": [{**entry.model_dump(), "spec": entry.spec.split(":")[0]} for entry in declared.references],
         "analysis": analysis.model_dump(),
+        **{name: table for name in ("studies", "measures") if (table := declared.model_dump()[name])},
         "timing": asked.timing.model_dump(),
         "declared": {
             "strategies": [entry.label or entry.name for entry in declared.strategies],
@@ -220,7 +233,22 @@ def resolved(declared: Matrix, asked: Matrix, loaded: dict[str, Loaded], content
             "strategies": [entry.label or entry.name for entry in asked.strategies],
             "seeds": asked.seed_list(),
         },
-        "datasets": [_dataset(loaded[entry.name], asked.seed_list()[0]) for entry in asked.datasets],
+        "datasets": [
+            _dataset(loaded[entry.name], asked.seed_list()[0])
+            | (_terms(declared.at(entry.name)) if entry.settings else {})
+            for entry in asked.datasets
+        ],
+    }
+
+
+def _terms(matrix: Matrix) -> dict[str, Any]:
+    """Learner (in words as well), budget and optimizer, in full."""
+    text = getattr(learner_of(matrix), "title", matrix.learner.name)
+    budget = {name: value for name, value in matrix.budget.model_dump().items() if value is not None}
+    return {
+        "learner": {**matrix.learner.model_dump(), "text": text},
+        "budget": {**budget, "batching": matrix.batching, "batch": matrix.batch, "buckets": matrix.buckets},
+        "optimizer": matrix.optimizer.model_dump(),
     }
 
 
@@ -239,14 +267,14 @@ def _dataset(loaded: Loaded, seed: int) -> dict[str, Any]:
         "holdout": len(splits.holdout),
         "val": len(splits.val),
         "test": len(images.test_labels),
-        "margin": MARGINS[entry.name] if entry.margin is None else entry.margin,
+        "margin": margin_of(entry),
         "collapse": 2.0 / len(images.classes) if entry.collapse is None else entry.collapse,
         "fingerprint": loaded.fingerprint,
     }
 
 
 def _arms(plan: Plan, matrix: Matrix) -> dict[str, Any]:
-    return {"arms": [_arm(arm, matrix.optimizer.lr) for arm in plan.arms]}
+    return {"arms": [_arm(arm, matrix.at(arm.dataset).optimizer.lr) for arm in plan.arms]}
 
 
 def _arm(arm: Arm, lr: float) -> dict[str, Any]:

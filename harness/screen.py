@@ -12,7 +12,8 @@ from ..strategies import UsageError
 from ..strategies.interface import Traits
 from ..strategies.registry import Entry, registry
 from .executors import Outcome
-from .matrix import Matrix, StrategyEntry, digest
+from .entries import StrategyEntry
+from .matrix import Matrix, digest
 from .plan import Task
 
 NEWER = re.compile(r"selbench\s*\(?\s*>=\s*([\d.]+)")

@@ -76,14 +76,15 @@ class Stages:
         claim : callable
             Told the plan as far as it is known before the first run, so that tuning records have arms beside them.
         """
-        tried = tuning.trials(planner, arms, grid["factors"], grid["tuning_seeds"])
-        claim(planner.graph(tuning.rated(arms, tuning.chosen(self.store, tried, arms))))
+        tuned = tuning.tuned(planner.matrix, arms)
+        tried = tuning.trials(planner, tuned, grid["factors"], grid["tuning_seeds"])
+        claim(planner.graph(tuning.rated(arms, tuning.chosen(self.store, tried, tuned))))
         errors = self._carry_out(tried, "tuning", [])
-        factors = tuning.chosen(self.store, tried, arms)
+        factors = tuning.chosen(self.store, tried, tuned)
         for key in factors:  # what was said while its tuning had failed
             for seed in self.context.matrix.seed_list():
                 self.store.failed_path(digest([key, seed])).unlink(missing_ok=True)
-        return planner.graph(tuning.rated(arms, factors)), tuning.losses(tried, arms, factors, errors)
+        return planner.graph(tuning.rated(arms, factors)), tuning.losses(tried, tuned, factors, errors)
 
     def refuse(self, unusable: Iterable[Unusable]) -> None:
         """Write down the cells of strategies that cannot be used at all."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from .arms import Arm
+from .matrix import Matrix
 from .plan import Plan, Planner
 from .store import Store
 
@@ -31,6 +32,11 @@ def rated(arms: Iterable[Arm], factors: Mapping[str, float]) -> list[Arm]:
             lr_from=chosen_by,
         )
     return [replace(at[arm.key], twin=at[arm.twin].key if arm.twin else "") for arm in arms]
+
+
+def tuned(matrix: Matrix, arms: Iterable[Arm]) -> list[Arm]:
+    """The arms of the data sets that are tuned; the others run at the rate declared for them."""
+    return [arm for arm in arms if matrix.at(arm.dataset).tuning == "grid"]
 
 
 def is_tunable(arm: Arm) -> bool:

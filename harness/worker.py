@@ -14,7 +14,8 @@ from . import environment as here
 from . import streams
 from .bank import Bank, Loaded
 from .learners import ResNet18, ResNet18Net
-from .matrix import DatasetEntry, Matrix
+from .entries import DatasetEntry
+from .matrix import Matrix
 from .plan import Task
 from .rates import Rates
 from .references.spec import reference
@@ -91,9 +92,9 @@ class Worker:
         assert task.seed is not None
         return streams.derive(task.seed, task.kind, task.reference)
 
-    def learner(self, width: int | None = None) -> ResNet18:
-        """The matrix's learner, or one of another width."""
-        spec = self.matrix.learner
+    def learner(self, task: Task, width: int | None = None) -> ResNet18:
+        """The learner of the task's data set, or one of another width."""
+        spec = self.matrix.at(task.dataset).learner
         parameters = spec.parameters() if width is None else {"width": width}
         learner: ResNet18 = registry("learners").load(spec.name, **parameters)
         return learner
@@ -105,9 +106,9 @@ class Worker:
             samples.images.shape[1], resolution, samples.classes, generator, str(self.device), self.context.data_dir
         )
 
-    def recipe(self, score_mode: str = "eval", lr_factor: float = 1.0) -> Recipe:
-        """The optimizer's settings, at a multiple of the base learning rate."""
-        settings = self.matrix.optimizer.model_dump()
+    def recipe(self, task: Task, score_mode: str = "eval", lr_factor: float = 1.0) -> Recipe:
+        """The optimizer's settings for the task's data set, at a multiple of the base learning rate."""
+        settings = self.matrix.at(task.dataset).optimizer.model_dump()
         return Recipe(**settings | {"lr": settings["lr"] * lr_factor}, score_mode=score_mode)
 
 

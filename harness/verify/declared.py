@@ -54,7 +54,10 @@ class Declared:
             yield "its identity is not that of the matrices it was merged of"
 
     def of(self, dataset: str, setting: str) -> Any:
-        """A setting of the matrix that ``dataset`` is from; an empty table where none is known."""
+        """A setting of ``dataset``, or of the matrix that it is from; an empty table where none is known."""
+        own = self.datasets.get(dataset, {})
+        if setting in ("learner", "budget", "optimizer") and setting in own:
+            return own[setting]
         part = next((part for part in self.parts if dataset in part["datasets"]), {})
         return part.get(setting, self.table.get(setting, {}))
 
@@ -91,6 +94,8 @@ class Declared:
             "batch": (identity["batch"], [budget[key] for key in _BATCH]),
             "precision": (identity["precision"], record["environment"]["precision"]),
         }
+        if "measures" in identity:
+            held["measures"] = identity["measures"], self.of(name, "measures")
         if "proxy" in identity:
             held["proxy"] = identity["proxy"], self.of(name, "proxy")
         for what, (found, said) in held.items():
