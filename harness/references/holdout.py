@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +44,9 @@ class Holdout:
         path is looked up in the data folder, then in the working folder.
     column : str, optional
         Its column, where it has several.
+    files : str, optional
+        Its column of file names, where its lines are in another order than the data set's files: they are then taken
+        in the order of these names, which is that of a folder of image files.
     """
 
     needs_holdout: ClassVar[bool] = True
@@ -54,6 +59,7 @@ class Holdout:
         label_noise: float = 0.0,
         labels: str | None = None,
         column: str = "",
+        files: str = "",
     ) -> None:
         if not passes > 0:
             raise UsageError(f"reference holdout: passes = {passes!r} must be above 0")
@@ -63,8 +69,12 @@ class Holdout:
             raise UsageError("reference holdout: labels come from a file or are made wrong by label_noise: set one")
         if column and labels is None:
             raise UsageError(f"reference holdout: column = {column!r} is for labels: set it too, to a file")
+        if files and not column:
+            raise UsageError(
+                f"reference holdout: files = {files!r} is for a table: set column too, to that of the labels"
+            )
         self.passes, self.width = passes, width
-        self.label_noise, self.labels, self.column = label_noise, labels, column
+        self.label_noise, self.labels, self.column, self.files = label_noise, labels, column, files
 
     def check(self, data_dir: Path | None) -> None:
         """``UsageError`` where the file of labels is missing or damaged."""
@@ -112,7 +122,19 @@ class Holdout:
         if self.labels is None:
             return None
         with _named():
-            return read_labels(locate(self.labels, data_dir, "labels"), self.column)
+            path = locate(self.labels, data_dir, "labels")
+            given = read_labels(path, self.column)
+        return given[_by_name(path, self.files)] if self.files else given
+
+
+def _by_name(path: Path, column: str) -> list[int]:
+    """The lines of a table that has been read once, in the order of the file names in a column of it."""
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+        head, *rows = (row for row in csv.reader(file) if row)
+    if column not in head:
+        raise UsageError(f"reference holdout: {path} has no column {column!r}: set files to one of {', '.join(head)}")
+    names = [row[head.index(column)] for row in rows]
+    return sorted(range(len(names)), key=names.__getitem__)
 
 
 @contextmanager
