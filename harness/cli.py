@@ -133,6 +133,7 @@ def run(
     from .run import run as run_matrix
 
     declared = read(matrix, [*(set_ or []), *([] if timing is None else [f"timing.seeds={timing}"])], dataset)
+    _check_studies(declared)
     asked = narrowed(declared, strategy or [], seeds)
     source = Path(matrix).name
     request = Request(
@@ -287,6 +288,21 @@ def _plan(matrix: Matrix, request: Request, cells: bool) -> None:
             print(line)
     except BrokenPipeError:  # as into `head`: the rest is not even made
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - else Python complains as it flushes at exit
+
+
+def _check_studies(matrix: Matrix) -> None:
+    """Refuse questions that no analysis can answer, before anything is trained."""
+    from ..reports.studies import Names, check
+
+    names = Names(
+        tuple(entry.name for entry in matrix.datasets),
+        tuple(entry.name for entry in matrix.references),
+        tuple(entry.label or entry.name for entry in matrix.strategies),
+    )
+    try:
+        check([study.model_dump() for study in matrix.studies], names)
+    except ValueError as error:
+        raise UsageError(f"{matrix.name}: {error}") from None
 
 
 def _report(results: Path) -> None:
