@@ -13,6 +13,7 @@ from typing import Any
 
 from ..results import Results
 from .base import Analysis, Answer, Chart, Names, Quantity, Series, Summary, Table
+from .factorial import Factorial
 
 __all__ = [
     "ANALYSES",
@@ -28,7 +29,9 @@ __all__ = [
     "check",
 ]
 
-ANALYSES: dict[str, type] = {}
+ANALYSES: dict[str, type] = {
+    "factorial": Factorial,
+}
 """What a study's ``analysis`` may say -> the class that reads it."""
 
 _DAMAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
