@@ -19,6 +19,7 @@ from .bank import Loaded
 from .budget import meter_of
 from .evaluate import correct_bits, recalibrated
 from .keeper import Keeper
+from .measures.suite import Measures, measures_of
 from .pacing import Recorded, Step
 from .plan import Task, pacer_of
 from .sealing import digest_of
@@ -36,8 +37,11 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
     arm, seed = task.arm, task.seed
     assert arm is not None and seed is not None
     loaded = worker.loaded(task)
-    curve = Curve(loaded.samples(seed, "val", worker.device) if arm.pool == "pool" else None)
+    measures = measures_of(worker, task, loaded)
+    curve = Curve(loaded.samples(seed, "val", worker.device) if arm.pool == "pool" else None, measures)
     keeper = Keeper(worker, task, partial(prepare, worker, task), curve)
+    if measures is not None:
+        measures.watch(keeper.trainer)
     keeper.run()
     trainer, samples = keeper.trainer, keeper.trainer.samples
     return {
@@ -59,8 +63,9 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
             "uncounted": sorted(trainer.selector.uncounted),
             **({"schedule": trainer.pacer.learning.report()} if trainer.pacer.learning else {}),
         },
+        "memory_bytes": here.peak_memory(worker.device),  # before features are loaded to measure by
+        **({} if measures is None else {"measures": measures.report(trainer)}),
         "ledger": trainer.ledger.to_json(),
-        "memory_bytes": here.peak_memory(worker.device),
         "faults": int(trainer.selector.guard.fault),
         **keeper.report(),
     }
@@ -146,20 +151,25 @@ class Curve:
     ----------
     val : Samples or None
         What accuracy is taken on, never the test split; None where val itself is trained on.
+    measures : Measures, optional
+        Look as well, at each point.
     """
 
-    def __init__(self, val: Samples | None) -> None:
-        self.val = val
+    def __init__(self, val: Samples | None, measures: Measures | None = None) -> None:
+        self.val, self.measures = val, measures
         self.points: list[dict[str, float | None]] = []
         self._seen = (0, 0)
 
     def state_dict(self) -> dict[str, Any]:
         """The points so far, and what was seen by then."""
-        return {"points": self.points, "seen": self._seen}
+        measures = None if self.measures is None else self.measures.state_dict()
+        return {"points": self.points, "seen": self._seen, "measures": measures}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`state_dict` gave."""
         self.points, self._seen = state["points"], (state["seen"][0], state["seen"][1])
+        if self.measures is not None:
+            self.measures.load_state_dict(state["measures"])
 
     def __call__(self, trainer: Trainer, step: Step, ended: bool) -> None:
         """Add a point, if one is due or the run has ended."""
@@ -183,6 +193,8 @@ class Curve:
                 "total_flops": trainer.ledger.total("flops"),
             }
         )
+        if self.measures is not None:
+            self.measures.look(trainer, float(self.points[-1]["progress"] or 0.0))
 
     def _accuracy(self, trainer: Trainer) -> float | None:
         if self.val is None:

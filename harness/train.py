@@ -141,6 +141,7 @@ class Trainer:
         self.selections = 0  # of the whole pool
         self.done: Counter[tuple[int, int]] = Counter()  # steps by what they are priced as
         self.count = 0  # steps done
+        self.noting: Callable[[Trainer, Step, Tensor, Tensor | None, Tensor], None] | None = None
         self.subset: Tensor | None = None
         self._weights: Tensor | None = None
         self._walk: Walk | Replayed | None = None
@@ -270,7 +271,7 @@ class Trainer:
     def step(self, step: Step, source: Candidates | Chosen, count: int) -> None:
         """One training step, selection included; ``count`` steps came before it."""
         ids, host, keep = source.take(step)
-        weights = None
+        candidates, weights = ids, None
         views = None
         if self.selector.at("batch"):
             if self.selector.scores_learner:
@@ -284,6 +285,8 @@ class Trainer:
             views = self._views(ids, step.epoch)
         self._learn(step, ids, views, weights, count)
         self.tally.note(ids, step)
+        if self.noting is not None:
+            self.noting(self, step, ids, weights, candidates)
         self.done[self.priced_as(step)] += 1
 
     def priced_as(self, step: Step) -> tuple[int, int]:

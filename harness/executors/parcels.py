@@ -37,6 +37,7 @@ def inputs(store: Store, task: Task) -> list[tuple[str, str]]:
     """Kind and id of every result that ``task`` may read, those behind its artefacts included; they are all there."""
     found: dict[str, str] = {}
     waiting = [(task.kind if name == "replay" else "artefact", id) for name, id in task.uses.items()]
+    waiting += [("artefact", id) for id in task.measured.values()]
     while waiting:
         kind, id = waiting.pop()
         if id not in found:

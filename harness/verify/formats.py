@@ -119,6 +119,54 @@ class Selection(Part):
     schedule: dict[str, Any] = {}
 
 
+class Tail(Part):
+    """One selection beside random ones; ``lacking`` says why it has no exponent."""
+
+    size: Count
+    effective: Cost
+    exponent: float | None = None
+    level: float | None = None
+    random_exponents: list[float] = []
+    random_levels: list[float] = []
+    lacking: str = ""
+
+
+class Spectrum(Part):
+    reference: str
+    features: Count
+    components: Count
+    first: Count
+    last: Count
+    pool: float | None
+    hard: Tail
+    soft: Tail | None
+
+
+class Residuals(Part):
+    reference: str
+    images: Count
+    directions: Count
+    points: list[Annotated[list[Share | Cost | list[Cost] | None], Field(min_length=3, max_length=3)]]
+
+
+class Distance(Part):
+    reference: str
+    samples: Count
+    draws: Count
+    size: Cost
+    quantile: Share
+    minimum: Cost
+    low: Cost
+    random_minimum: Cost
+    random_low: Cost
+
+
+class Measures(Part):
+    spectrum: Spectrum | None = None
+    residuals: Residuals | None = None
+    distance: Distance | None = None
+
+
 class Sealed(Part):
     version: int
     id: Id
@@ -142,6 +190,7 @@ class Cell(Sealed):
     memory_bytes: Count | None
     faults: Count
     checkpoints: Checkpoints | None = None
+    measures: Measures | None = None
     environment: Environment
 
 
