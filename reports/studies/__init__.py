@@ -14,6 +14,7 @@ from typing import Any
 from ..results import Results
 from .base import Analysis, Answer, Chart, Names, Quantity, Series, Summary, Table
 from .factorial import Factorial
+from .savings import Savings
 
 __all__ = [
     "ANALYSES",
@@ -31,6 +32,7 @@ __all__ = [
 
 ANALYSES: dict[str, type] = {
     "factorial": Factorial,
+    "savings": Savings,
 }
 """What a study's ``analysis`` may say -> the class that reads it."""
 
