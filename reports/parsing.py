@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .measured import measures
 from .records import (
     TIMED_KINDS,
     Artefact,
@@ -122,6 +123,7 @@ def read_cell(file: Path, matrix: Matrix) -> Cell:
         train_loss=_optional(result["train_loss"]),
         val_accuracy=_optional(result["val_accuracy"]),
         picks=_picks(record["selection"]),
+        measures=measures(record.get("measures")),
     )
 
 

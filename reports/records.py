@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .measured import Measures
+
 PHASES = ("data", "score", "reference", "select", "train", "probe")
 """The phases that count; ``eval`` is on the ledger but in no total."""
 
@@ -227,6 +229,7 @@ class Cell:
     train_loss: float | None
     val_accuracy: float | None
     picks: Picks
+    measures: Measures | None = None
 
 
 @dataclass(frozen=True)
