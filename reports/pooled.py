@@ -23,6 +23,8 @@ _Pair = tuple[Contrast, Row]
 def pool(results: Results, found: Sequence[Contrast], rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Each contrast that at least two data sets have, pooled over them.
 
+    One data set under several settings is no sample of several: nothing is pooled over it.
+
     Parameters
     ----------
     results : Results
@@ -42,7 +44,14 @@ def pool(results: Results, found: Sequence[Contrast], rows: Sequence[Row]) -> li
         _pooled(results, group, used, costs)
         for group in groups.values()
         if len(used := [pair for pair in group if _counts(pair[0])]) > 1
+        and unlike(results, [contrast.arm.dataset for contrast, _ in used])
     ]
+
+
+def unlike(results: Results, names: Sequence[str]) -> bool:
+    """Whether all are data sets of their own, no two the same images under two settings."""
+    prints = [results.matrix.datasets[name].fingerprint or name for name in names]
+    return len(set(prints)) == len(prints)
 
 
 def _counts(row: Contrast) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .pooled import unlike
 from .results import Arm, Cell, Results
 from .statistics import FEWEST_DATASETS, cliques, friedman
 
@@ -16,11 +17,15 @@ FEWEST_ARMS = 3
 def ranks(results: Results) -> dict[str, Any] | None:
     """Mean ranks of the main arms over the data sets, best first; None with fewer than two data sets or three arms.
 
+    None as well where one data set stands under several settings, which is no sample of data sets.
+
     Every strategy and reference that all data sets have takes part, with ``full`` and ``uniform`` at the whole
     budget. The score on a data set is the mean accuracy over the seeds that all of them have there. Friedman's
     test and Nemenyi's critical distance are given from :data:`FEWEST_DATASETS` data sets on.
     """
     datasets = list(results.matrix.datasets)
+    if not unlike(results, datasets):
+        return None
     names = [{(arm.label, arm.reference): arm for arm in _main_arms(results, dataset)} for dataset in datasets]
     common = [name for name in names[0] if all(name in of for of in names)]
     table = [_scores(results, [of[name] for name in common]) for of in names]

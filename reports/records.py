@@ -39,7 +39,8 @@ class ResultsError(ValueError):
 class Dataset:
     """A data set of the matrix: ``margin`` in points, ``collapse`` an accuracy in [0, 1], the rest as shown.
 
-    ``budget`` is the data set's own where merged folders had unlike ones; empty where the matrix's holds.
+    ``budget`` is the data set's own where there are unlike ones; empty where the matrix's holds. ``fingerprint`` is of
+    its images and labels: two of one fingerprint are one data set under two settings.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Dataset:
     margin: float
     collapse: float
     budget: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,15 @@ def test_a_data_set_without_pairs_is_left_out_and_named(tmp_path: Path) -> None:
 def test_one_data_set_has_nothing_to_pool_and_no_ranks(tmp_path: Path) -> None:
     summary = summarise(Results.read(write_results(tmp_path, seeds=3, test_n=100)))
     assert summary["pooled"] == [] and summary["ranks"] is None
+
+
+def test_one_data_set_under_two_settings_is_no_sample_of_two(tmp_path: Path) -> None:
+    path = folder(tmp_path)
+    found = Results.read(path)
+    assert summarise(found)["pooled"] and summarise(found)["ranks"]
+    same = {name: replace(dataset, fingerprint="one") for name, dataset in found.matrix.datasets.items()}
+    summary = summarise(replace(found, matrix=replace(found.matrix, datasets=same)))
+    assert not summary["pooled"] and summary["ranks"] is None
 
 
 def test_below_ten_data_sets_ranks_carry_no_test(summary: dict[str, Any]) -> None:
