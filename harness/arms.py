@@ -13,8 +13,8 @@ from ..strategies.interface import LEARNER_SIGNALS, REFERENCE_SIGNALS, Traits
 from ..strategies.proxy_replay import ProxyReplay
 from ..strategies.registry import registry
 from .bank import Loaded
-from .learning import Learning
 from .entries import DatasetEntry, StrategyEntry
+from .learning import Learning
 from .matrix import Matrix, digest
 from .rates import Rates
 from .references.spec import gives_features, trained_here

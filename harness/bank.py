@@ -16,8 +16,8 @@ from .datasets.base import Augmentation
 from .datasets.fingerprint import fingerprint
 from .datasets.spec import dataset
 from .datasets.splits import Splits, split
-from .givenlabels import aligned
 from .entries import DatasetEntry
+from .givenlabels import aligned
 from .spoil import spoiled
 from .train import Samples
 

@@ -241,7 +241,7 @@ def _check_settings(matrix: Matrix, settings: Settings, where: str) -> None:
         _check_budget(settings.budget, where)
         if matrix.budget.cost is not None or settings.budget.cost is not None:
             raise UsageError(
-                f"{where}.budget: a budget in flops or seconds is one for the whole matrix: give passes or steps in both"
+                f"{where}.budget: one in flops or seconds is for the whole matrix: give passes or steps in both"
             )
     if settings.tuning is not None and matrix.tuning == "none":
         raise UsageError(f'{where}.tuning: nothing is tuned with tuning = "none": leave the key out')

@@ -11,8 +11,8 @@ from .. import __version__
 from ..strategies import UsageError
 from ..strategies.interface import Traits
 from ..strategies.registry import Entry, registry
-from .executors import Outcome
 from .entries import StrategyEntry
+from .executors import Outcome
 from .matrix import Matrix, digest
 from .plan import Task
 

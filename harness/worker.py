@@ -13,8 +13,8 @@ from ..strategies.registry import registry
 from . import environment as here
 from . import streams
 from .bank import Bank, Loaded
-from .learners import ResNet18, ResNet18Net
 from .entries import DatasetEntry
+from .learners import ResNet18, ResNet18Net
 from .matrix import Matrix
 from .plan import Task
 from .rates import Rates

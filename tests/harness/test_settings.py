@@ -33,7 +33,7 @@ def twice(tiny, settings=OWN, **changes):
         ({}, "datasets.1.settings: nothing is set"),
         ({"bach": 16}, "unknown key 'datasets.1.settings.bach'; did you mean 'batch'"),
         ({"budget": {}}, "datasets.1.settings: budget: give exactly one of"),
-        ({"budget": {"flops": 1e9, "account": "marginal"}}, "one for the whole matrix"),
+        ({"budget": {"flops": 1e9, "account": "marginal"}}, "is for the whole matrix"),
         ({"tuning": "none"}, "nothing is tuned"),
         ({"tuning": "grid"}, "datasets.1.settings.tuning"),
     ],
