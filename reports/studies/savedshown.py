@@ -15,8 +15,8 @@ CONFIDENCE = 0.95
 
 
 def number(value: float) -> str:
-    """A ratio or share in two decimals, three digits from 10 up, with a true minus sign."""
-    text = f"{abs(value):.2f}" if abs(value) < 9.995 else f"{abs(value):.3g}"
+    """Two decimals and a true minus sign."""
+    text = f"{abs(value):.2f}"
     return (MINUS if value < 0 and float(text) != 0 else "") + text
 
 
@@ -119,39 +119,37 @@ def _difference(case: Case, kind: Key) -> str:
     return points(row["mean_difference"]) + between(row["ci_low"], row["ci_high"])
 
 
-def charts(title: str, ticks: Sequence[str], found: Sequence[Case], account: str, judged: bool) -> list[Chart]:
-    """FLOPs beside seconds and, where accuracies may be read, accuracy at equal FLOPs beside equal seconds."""
+def spent_chart(title: str, ticks: Sequence[str], found: Sequence[Case], account: str) -> Chart:
+    """FLOPs beside seconds."""
     spent = {
         "learner FLOPs": [case.flops["learner"] for case in found],
         f"total FLOPs ({account})": [case.flops[account] for case in found],
         f"seconds ({account})": [case.seconds[account] for case in found],
     }
-    shown = [
-        Chart(
-            title=f"{title}: FLOPs and seconds against full training",
-            x_label="",
-            y_label="Share of full training's",
-            series=_series(spent),
-            ticks=tuple(ticks),
-            level=1.0,
-        )
-    ]
+    return Chart(
+        title=f"{title}: FLOPs and seconds beside full training's",
+        x_label="",
+        y_label="Share of full training's",
+        series=_series(spent),
+        ticks=tuple(ticks),
+        level=1.0,
+    )
+
+
+def apart_chart(title: str, ticks: Sequence[str], found: Sequence[Case], account: str) -> Chart:
+    """Accuracy against the ladder of full training, at equal FLOPs beside equal seconds."""
     apart = {
         name: [_apart(case, ("pays", account, cost, "full")) for case in found]
         for name, cost in (("at equal total FLOPs", "total_flops"), ("at equal seconds", "wall_clock"))
     }
-    if judged and any(of is not None for line in apart.values() for of in line):
-        shown.append(
-            Chart(
-                title=f"{title}: accuracy against shortened full training",
-                x_label="",
-                y_label="Difference (points)",
-                series=_series(apart),
-                ticks=tuple(ticks),
-                level=0.0,
-            )
-        )
-    return shown
+    return Chart(
+        title=f"{title}: accuracy beside shortened full training's",
+        x_label="",
+        y_label="Difference (points)",
+        series=_series(apart),
+        ticks=tuple(ticks),
+        level=0.0,
+    )
 
 
 def _apart(case: Case, kind: Key) -> Ratio | None:

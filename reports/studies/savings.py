@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..results import ACCOUNTS, Results
@@ -12,14 +12,15 @@ from .base import Answer, Chart, Names, Summary
 from .saved import Case, Ratio, Row, cases
 from .savedshown import (
     accuracy_table,
+    apart_chart,
     bracketed,
-    charts,
     evidence,
     flops_table,
     kinds,
     number,
     quantities,
     seconds_table,
+    spent_chart,
 )
 
 OPTIONS = ("strategies", "costs_only", "account")
@@ -78,14 +79,18 @@ class Savings:
 
     def _charts(self, head: Sequence[Case], found: Sequence[Case], account: str) -> tuple[Chart, ...]:
         """The first strategy over the entries, and each entry that has several strategies over these."""
-        judged = all(case.dataset not in self.costs_only for case in head)
-        shown = charts(head[0].strategy, [case.title for case in head], head, account, judged)
+        shown = self._pair(head[0].strategy, head, account, lambda case: case.title)
         for dataset in dict.fromkeys(case.dataset for case in found):
             here = [case for case in found if case.dataset == dataset]
             if len(here) > 1:
-                ticks = [case.label for case in here]
-                shown += charts(here[0].title, ticks, here, account, dataset not in self.costs_only)
+                shown += self._pair(here[0].title, here, account, lambda case: case.label)
         return tuple(shown)
+
+    def _pair(self, title: str, found: Sequence[Case], account: str, name: Callable[[Case], str]) -> list[Chart]:
+        """What was spent and, of the entries whose accuracies may be read, what was bought."""
+        judged = [case for case in found if case.dataset not in self.costs_only]
+        charts = [spent_chart(title, [name(case) for case in found], found, account)]
+        return charts + ([apart_chart(title, [name(case) for case in judged], judged, account)] if judged else [])
 
 
 class _Teller:
