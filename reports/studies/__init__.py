@@ -14,6 +14,7 @@ from typing import Any
 from ..results import Results
 from .base import Analysis, Answer, Chart, Names, Quantity, Series, Summary, Table
 from .factorial import Factorial
+from .references import References
 from .savings import Savings
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
 
 ANALYSES: dict[str, type] = {
     "factorial": Factorial,
+    "references": References,
     "savings": Savings,
 }
 """What a study's ``analysis`` may say -> the class that reads it."""
