@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("strategies", "harness", "reports")
-DATA = ("matrices", "claims", "scale")
+DATA = ("matrices", "claims", "published", "scale")
 """Folders of benchmarks/ that ship; the suites beside them do not."""
 
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -40,7 +40,7 @@ def module_files() -> set[str]:
 
 
 def data_files() -> set[str]:
-    """Every other file of the package: matrices, claims, templates, markers."""
+    """Every other file of the package: matrices, claims, published figures, templates, markers."""
     kept = {path.relative_to(ROOT).as_posix() for name in DATA for path in (ROOT / "benchmarks" / name).glob("*.toml")}
     for folder in FOLDERS:
         for path in (ROOT / folder).rglob("*"):

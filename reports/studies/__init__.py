@@ -13,6 +13,7 @@ from typing import Any
 
 from ..results import Results
 from .base import Analysis, Answer, Chart, Names, Quantity, Series, Summary, Table
+from .crossover import Crossover
 from .factorial import Factorial
 from .references import References
 from .savings import Savings
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 ANALYSES: dict[str, type] = {
+    "crossover": Crossover,
     "factorial": Factorial,
     "references": References,
     "savings": Savings,

@@ -1,0 +1,169 @@
+"""Crossings of rules with random subsets in words: in a sentence, in a table, and what must be known of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..statistics.crossing import first_zero
+from ..wording import MINUS, NONE, p_value, plural
+from .digitised import Gap, Source
+from .pruned import CONFIDENCE, Curve, Place
+
+PUBLISHED = "published, read off a figure"
+DOUBT = (1 - CONFIDENCE) / 2
+FAR = 1e9
+
+DEFINITION = (
+    "Random is ahead below a percentage kept: the largest one below which the mean difference, paired by seed and read "
+    "as straight lines over the logarithm of the percentage, stays under zero. Its 95 % interval goes from the first "
+    "percentage, from the lowest up, at which the rule is not behind beyond doubt to the first at which it is ahead "
+    "beyond doubt, by the paired t interval. What holds throughout a range holds at each percentage by itself; the "
+    "largest of their one-sided p-values is given."
+)
+
+
+@dataclass(frozen=True)
+class Best:
+    """The rule furthest ahead of random, in points; no rule looked at is ahead by more than ``most``, at 95 %."""
+
+    of: Curve
+    place: Place
+    estimate: float
+    most: float
+
+
+def best(found: Sequence[tuple[Curve, Place]]) -> Best | None:
+    """The furthest ahead of those with two pairs or more; ``most`` holds for all at once (Bonferroni)."""
+    able = [(of, place) for of, place in found if len(place.seeds) > 1]
+    gaps = [place.gap(1 - (1 - CONFIDENCE) / len(able)) for _, place in able]
+    rows = [(gap.estimate, gap.high, *row) for gap, row in zip(gaps, able, strict=True) if gap is not None]
+    if not rows:
+        return None
+    estimate, _, of, place = max(rows, key=lambda row: row[0])
+    return Best(of, place, estimate, max(high for _, high, *_ in rows))
+
+
+def at_best(best: Best, entries: Mapping[str, str], low: float) -> str:
+    """How far ahead of random any rule is at little kept."""
+    text = f"At {low:g} % kept and less"
+    if best.most <= 0:
+        return f"{text} each rule is behind random by {-best.most:.1f} points or more."
+    text += f" no rule is ahead of random by more than {best.most:.1f} points"
+    if best.estimate <= 0:
+        return f"{text}, and on average none is ahead."
+    where = f"{best.place.kept:g} % and {entries[best.of.dataset]}"
+    return f"{text}; the furthest ahead is {best.of.rule}, by {best.estimate:.1f} at {where}."
+
+
+def entry(words: str, curves: Sequence[Curve]) -> str:
+    """A sentence on one entry's rules."""
+    counts = {len(of.seeds) for of in curves if of.crossing is not None}
+    n = f" ({plural(counts.pop(), 'seed')})" if len(counts) == 1 else ""
+    return f"At {words}{n}, {'; '.join(f'{of.rule} {_clause(of)}' for of in curves)}."
+
+
+def _clause(of: Curve) -> str:
+    cross = of.crossing
+    if cross is None:
+        return f"cannot be judged yet, for want of two seeds at two percentages kept (now {plural(of.pairs, 'seed')})"
+    lowest, highest = of.read[0], of.read[-1]
+    measured = f"{lowest:g} to {highest:g} % kept"
+    if cross.side == "crosses":
+        return f"falls behind a random subset of its size below {cross.at:.0f} % kept {_ends(of)}"
+    if cross.side == "below":
+        if cross.p_below <= DOUBT and cross.low == highest:
+            return f"is behind a random subset of its size throughout {measured} ({_p(cross.p_below)})"
+        sure = f"beyond doubt below {cross.low:.0f} %" if cross.low else f"not beyond doubt at {lowest:g} %"
+        return f"is behind a random subset of its size on average throughout {measured}, {sure}"
+    under = [kept for kept, mean in of.means().items() if mean < 0]
+    if under:
+        return f"is not behind a random subset of its size at {lowest:g} % kept, yet is at {_listed(under)}"
+    if cross.p_above <= DOUBT:
+        return f"is ahead of a random subset of its size throughout {measured} ({_p(cross.p_above)})"
+    return f"is on average nowhere behind a random subset of its size from {measured}, and not beyond doubt ahead"
+
+
+def notes(of: Curve, words: str) -> Iterable[str]:
+    """What a crossing leaves out, and where the rule is behind again above it."""
+    if of.crossing is None:
+        return
+    where = f"{of.rule} at {words}"
+    if len(of.read) < len(of.places) or len(of.seeds) < of.pairs:
+        yield (
+            f"{where}: the crossing is read from {plural(len(of.seeds), 'seed')}, those at all of {_listed(of.read)} "
+            "kept; the other runs are not complete."
+        )
+    cross = of.crossing.at
+    again = [] if cross is None else [kept for kept, mean in of.means().items() if kept > cross and mean < 0]
+    if again:
+        yield f"{where}: above the crossing it is behind random again, on average, at {_listed(again)} kept."
+
+
+def crossing(of: Curve) -> str:
+    """The crossing in a table: ``41 % [33, 52]``, ``under 5 %``, ``over 90 %``."""
+    cross = of.crossing
+    if cross is None:
+        return NONE
+    settled = (cross.low, cross.high) in ((of.read[-1], math.inf), (0.0, of.read[0]))
+    return _at(cross.side, cross.at, of.read) + ("" if settled else f" {_ends(of)}")
+
+
+def _at(side: str, at: float | None, levels: Sequence[float]) -> str:
+    if at is not None:
+        return f"{at:.0f} %"
+    return f"over {levels[-1]:g} %" if side == "below" else f"under {levels[0]:g} %"
+
+
+def _ends(of: Curve) -> str:
+    assert of.crossing is not None
+    low, high = of.crossing.low, of.crossing.high
+    first = f"{low:.0f}" if low else f"under {of.read[0]:g}"
+    last = f"{high:.0f}" if math.isfinite(high) else f"over {of.read[-1]:g}"
+    return f"[{first}, {last}]"
+
+
+def published(gap: Gap) -> str:
+    """A published difference in a table."""
+    return f"below {_signed(gap.difference)}" if gap.bound else _signed(gap.difference)
+
+
+def published_crossing(source: Source, rule: str) -> str:
+    """Where random overtakes a published rule, with the ends that errors of reading leave."""
+    gaps = source.gaps(rule)
+    levels = tuple(gap.kept for gap in gaps)
+
+    def place(error: float, farthest: float = 0.0) -> str:
+        means = np.array([gap.difference + error * gap.error - farthest * gap.bound for gap in gaps])
+        return _at("below" if means[0] < 0 else "not below", first_zero(np.array(levels), means), levels)
+
+    # All that a bound says is that the difference lies below it, perhaps far.
+    low, high = place(1), place(-1, farthest=FAR)
+    ends = f"[{low.removesuffix(' %')}, {high.removesuffix(' %')}]"
+    if low == high:
+        return low
+    middle = place(0)
+    return f"{middle} {ends}" if middle == place(0, farthest=FAR) else ends
+
+
+def bracketed(estimate: float, low: float, high: float) -> str:
+    """``−3.2 [−4.0, −2.1]``, without ends that there are not."""
+    return _signed(estimate) + (f" [{_signed(low)}, {_signed(high)}]" if math.isfinite(low + high) else "")
+
+
+def _signed(value: float) -> str:
+    text = f"{abs(value):.1f}"
+    return text if float(text) == 0 else ("+" if value > 0 else MINUS) + text
+
+
+def _listed(found: Iterable[float]) -> str:
+    *rest, last = (f"{kept:g}" for kept in found)
+    return f"{', '.join(rest)} and {last} %" if rest else f"{last} %"
+
+
+def _p(value: float) -> str:
+    text = p_value(value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
