@@ -24,7 +24,7 @@ from .multiplicity import fewest_pairs, holm
 from .order import median_interval
 from .paired import correlation, equivalence_test, mean_interval, t_test, welch_interval, wilcoxon_test
 from .pooled import Pooled, fixed_effect, interquartile_mean, iqm_interval, probability_of_improvement
-from .power import pairs_needed, power_noninferior, smallest_margin
+from .power import pairs_needed, power_noninferior, power_steadier, smallest_margin, spread_shown
 from .ranks import FEWEST_DATASETS, Friedman, cliques, friedman
 from .samples import Array, Interval
 from .spread import SpreadRatio, spread_ratio
@@ -58,6 +58,7 @@ __all__ = [
     "median_interval",
     "pairs_needed",
     "power_noninferior",
+    "power_steadier",
     "probability_of_improvement",
     "ratio_interval",
     "ratio_of_means",
@@ -66,6 +67,7 @@ __all__ = [
     "sign_flip_test",
     "smallest_margin",
     "spread_ratio",
+    "spread_shown",
     "stratified_interval",
     "t_test",
     "welch_interval",

@@ -74,3 +74,34 @@ def test_power_as_r_prints() -> None:
 def test_no_spread_is_shown_for_certain() -> None:
     assert s.power_noninferior(5, 0.0, 0.5) == 1.0
     assert s.power_noninferior(5, 0.0, 0.5, difference=-0.5) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("n", "ratio", "correlation", "alpha"),
+    [(12, 0.5, 0.0, 0.05), (40, 0.7, 0.4, 0.025), (5, 0.3, 0.9, 0.05), (40, 0.8, -0.3, 0.05)],
+)
+def test_power_to_see_who_is_steadier_agrees_with_simulation(
+    n: int, ratio: float, correlation: float, alpha: float
+) -> None:
+    rng = np.random.default_rng(3)
+    x, own = rng.normal(size=(2, 20_000, n))
+    y = correlation * x + math.sqrt(1 - correlation**2) * own
+    sums, differences = (v - v.mean(axis=1, keepdims=True) for v in (ratio * x + y, ratio * x - y))
+    r = (sums * differences).sum(axis=1) / np.sqrt((sums**2).sum(axis=1) * (differences**2).sum(axis=1))
+    p = stats.t.cdf(r * np.sqrt((n - 2) / (1 - r**2)), n - 2)
+    assert p[0] == pytest.approx(s.spread_ratio(ratio * x[0], y[0]).p_steadier)
+    simulated = np.mean(p < alpha)
+    assert s.power_steadier(n, ratio, correlation=correlation, alpha=alpha) == pytest.approx(simulated, abs=0.012)
+
+
+@quick
+@given(st.integers(3, 200), st.floats(-0.9, 0.9), st.sampled_from([0.05, 0.025]))
+def test_the_spread_that_is_shown_has_just_the_power(n: int, correlation: float, alpha: float) -> None:
+    ratio = s.spread_shown(n, correlation=correlation, alpha=alpha)
+    assert 0 < ratio < 1
+    assert s.power_steadier(n, ratio, correlation=correlation, alpha=alpha) == pytest.approx(0.8, abs=1e-6)
+    assert s.power_steadier(n, 1.0, correlation=correlation, alpha=alpha) == pytest.approx(alpha, abs=1e-9)
+
+
+def test_more_seeds_and_closer_pairs_show_smaller_differences_of_spread() -> None:
+    assert s.spread_shown(10) < s.spread_shown(40) < s.spread_shown(40, correlation=0.8) < 1
