@@ -15,6 +15,7 @@ from ..results import Results
 from .base import Analysis, Answer, Chart, Names, Quantity, Series, Summary, Table
 from .crossover import Crossover
 from .factorial import Factorial
+from .ranking import Ranking
 from .references import References
 from .savings import Savings
 
@@ -35,6 +36,7 @@ __all__ = [
 ANALYSES: dict[str, type] = {
     "crossover": Crossover,
     "factorial": Factorial,
+    "ranking": Ranking,
     "references": References,
     "savings": Savings,
 }

@@ -1,0 +1,162 @@
+"""How well one ranking tells of another, and how well it could: correlations of ranks, pairs, picks, noise.
+
+``target`` and ``proxy`` are scores of the same items, higher is better, in arrays ``[..., items]``: leading axes are
+resamples. A table ``[items, runs]`` holds each item's score in each run.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special, stats
+
+from .samples import Array
+
+SPLITS = 5000
+"""All splits into halves are looked at where there are no more; else so many random ones."""
+
+
+def spearman(x: ArrayLike, y: ArrayLike) -> Array:
+    """Spearman's (1904) rank correlation ``[...]`` over the last axis; nan where one side is constant.
+
+    Equal scores share their mean rank: the product-moment correlation of the ranks.
+    """
+    a, b = (_centred(stats.rankdata(np.asarray(side, dtype=np.float64), axis=-1)) for side in (x, y))
+    return _cosine(a, b, -1)
+
+
+def kendall(x: ArrayLike, y: ArrayLike) -> Array:
+    """Kendall's (1945) tau-b ``[...]`` over the last axis, corrected for ties; nan where one side is constant."""
+    a, b = (np.sign(_differences(np.asarray(side, dtype=np.float64))) for side in (x, y))
+    return _cosine(a, b, (-2, -1))
+
+
+def pair_agreement(target: ArrayLike, proxy: ArrayLike, least: float = 0.0) -> Array:
+    """Share ``[...]`` of pairs of items that ``proxy`` puts in the order in which ``target`` has them.
+
+    Parameters
+    ----------
+    target, proxy : array ``[..., items]``
+    least : float
+        Only pairs whose scores in ``target`` differ by more count: equal ones have no order.
+
+    Returns
+    -------
+    array
+        A pair that ``proxy`` cannot tell apart counts half, as a coin would; nan where no pair counts.
+    """
+    a, b = (_differences(np.asarray(side, dtype=np.float64)) for side in (target, proxy))
+    counted = np.abs(a) > least
+    right = np.where(counted, (np.sign(a) * np.sign(b) + 1) / 2, 0.0)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(right.sum((-2, -1)) / counted.sum((-2, -1)))
+
+
+def regret(target: ArrayLike, proxy: ArrayLike, k: int = 1) -> Array:
+    """What ``target``'s best item scores above the best of the ``k`` that ``proxy`` puts first ``[...]``, at least 0.
+
+    Of items that are equal to the proxy the worse ones come first, so that luck counts for nothing.
+    """
+    a, b = np.asarray(target, dtype=np.float64), np.asarray(proxy, dtype=np.float64)
+    first = np.lexsort((a, -b), axis=-1)[..., :k]
+    return np.asarray(a.max(-1) - np.take_along_axis(a, first, -1).max(-1))
+
+
+def least_difference(table: ArrayLike, confidence: float = 0.95) -> float:
+    """How far two items' means must lie apart to be told apart: Fisher's least significant difference.
+
+    The noise is what the table ``[items, runs]`` has beyond additive effects of items and runs, pooled over items:
+    t(items - 1)(runs - 1) times the standard error of a difference of two means; each pair is a test of its own.
+    Infinite with one run or one item.
+    """
+    x = np.asarray(table, dtype=np.float64)
+    items, runs = x.shape
+    degrees = (items - 1) * (runs - 1)
+    if degrees == 0:
+        return math.inf
+    rest = x - x.mean(1, keepdims=True) - x.mean(0, keepdims=True) + x.mean()
+    variance = float(np.sum(rest**2)) / degrees
+    return float(special.stdtrit(degrees, 0.5 + confidence / 2)) * math.sqrt(2 * variance / runs)
+
+
+def repeatability(table: ArrayLike, seed: int = 0) -> float:
+    """Spearman correlation that the items' ranking by their means would have with that of as many other runs.
+
+    The mean over splits of the correlation between the rankings by two disjoint halves of the runs, stepped up to all
+    of them by Spearman's and Brown's (1910) formula: exact for product moments, near enough for ranks.
+
+    Parameters
+    ----------
+    table : array ``[items, runs]``
+    seed : int
+        Of the splits, where they are too many to look at each.
+
+    Returns
+    -------
+    float
+        0 where the halves do not agree; nan with one run, or where a half ranks nothing.
+    """
+    x = np.asarray(table, dtype=np.float64)
+    runs = x.shape[1]
+    if runs < 2:
+        return math.nan
+    found = [float(spearman(x[:, a].mean(1), x[:, b].mean(1))) for a, b in _halves(runs, seed)]
+    mean, longer = float(np.mean(found)), runs / (runs // 2)
+    return mean if math.isnan(mean) else max(0.0, longer * mean / (1 + (longer - 1) * max(mean, 0.0)))
+
+
+class Halves(NamedTuple):
+    """Mean Spearman correlation between rankings by half of the runs: the ``same`` half of both, or the ``other``."""
+
+    same: float
+    other: float
+
+
+def halves(target: ArrayLike, proxy: ArrayLike, seed: int = 0) -> Halves:
+    """What runs in common add to a correlation: tables ``[items, runs]`` whose columns are runs of the same seeds.
+
+    nan with one run.
+    """
+    a, b = np.asarray(target, dtype=np.float64), np.asarray(proxy, dtype=np.float64)
+    if a.shape[1] < 2:
+        return Halves(math.nan, math.nan)
+    found = [
+        [float(spearman(a[:, one].mean(1), b[:, half].mean(1))) for half in (one, two)]
+        for one, two in _halves(a.shape[1], seed)
+    ]
+    same, other = np.mean(found, axis=0)
+    return Halves(float(same), float(other))
+
+
+def _halves(runs: int, seed: int) -> Iterator[tuple[list[int], list[int]]]:
+    """Pairs of disjoint sets of ``runs // 2`` runs, each pair in both orders or at random."""
+    half = runs // 2
+    if math.comb(runs, half) * math.comb(runs - half, half) > SPLITS:
+        rng = np.random.default_rng(seed)
+        for _ in range(SPLITS):
+            order = rng.permutation(runs).tolist()
+            yield order[:half], order[half : 2 * half]
+        return
+    for one in itertools.combinations(range(runs), half):
+        rest = [run for run in range(runs) if run not in one]
+        for two in itertools.combinations(rest, half):
+            yield list(one), list(two)
+
+
+def _centred(x: Array) -> Array:
+    return np.asarray(x - x.mean(-1, keepdims=True))
+
+
+def _differences(x: Array) -> Array:
+    return np.asarray(x[..., :, None] - x[..., None, :])
+
+
+def _cosine(a: Array, b: Array, axis: int | tuple[int, ...]) -> NDArray[np.float64]:
+    size = np.sqrt((a * a).sum(axis) * (b * b).sum(axis))
+    with np.errstate(invalid="ignore"):
+        return np.asarray((a * b).sum(axis) / size, dtype=np.float64)
