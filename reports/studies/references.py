@@ -110,8 +110,8 @@ class _Part:
             f"{self.title}, {self.label}: over {len(line.on)} references that classify {low} to {high}{NARROW}% of the "
             f"pool rightly, {points(slope.estimate)} points over random picks ({interval(slope.low, slope.high)}; "
             f"{plural(len(line.seeds), 'seed')}) for each 10 points of reference accuracy: {verdict}. "
-            f"From reference to reference the benefit varies by {_size(spread)} points (SD, noise taken off); it is least with "
-            f"{least} and most with {most}."
+            f"From reference to reference the benefit varies by {_size(spread)} points (SD, noise taken off): least "
+            f"with {least}, most with {most}."
         )
 
     def _apart(self, worth: Worth) -> str:
