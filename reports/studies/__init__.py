@@ -17,7 +17,11 @@ from .crossover import Crossover
 from .factorial import Factorial
 from .ranking import Ranking
 from .references import References
+from .residuals import Residuals
 from .savings import Savings
+from .spectrum import Spectrum
+from .uniformity import Uniformity
+from .steadiness import Steadiness
 
 __all__ = [
     "ANALYSES",
@@ -38,7 +42,11 @@ ANALYSES: dict[str, type] = {
     "factorial": Factorial,
     "ranking": Ranking,
     "references": References,
+    "residuals": Residuals,
     "savings": Savings,
+    "spectrum": Spectrum,
+    "uniformity": Uniformity,
+    "steadiness": Steadiness,
 }
 """What a study's ``analysis`` may say -> the class that reads it."""
 
