@@ -122,6 +122,8 @@ class _Teller:
         total, seconds = case.flops[self.account], case.seconds[self.account]
         saved = total is not None and total.less
         flops = "the FLOPs are saved" if saved else "no FLOPs are shown to be saved"
+        if total is not None and total.low is None:
+            flops = "FLOPs of one seed, without an interval"
         if seconds is None:
             return f"{flops}; whether time is saved needs a timing pass, since seconds of ordinary runs are no evidence"
         if seconds.low is None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -173,19 +174,18 @@ def test_references_are_told_apart(tmp_path: Path) -> None:
     assert [row[1] for row in answer.tables[0].rows] == ["gstds (holdout)", "gstds (resnet50)", "static"]
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    missing=st.lists(
-        st.tuples(st.sampled_from(["gstds", "full", "full 0.25", "uniform"]), st.integers(0, 2)), max_size=8
-    ),
-    untimed=st.lists(st.tuples(st.sampled_from(["gstds", "full", "features"]), st.integers(0, 2)), max_size=5),
-    blocks=st.integers(0, 3),
-)
-def test_whatever_is_missing_there_is_an_answer(tmp_path_factory, missing, untimed, blocks) -> None:
-    folder = write_results(tmp_path_factory.mktemp("r"), seeds=3, test_n=100, effects={"gstds": 0.0}, missing=missing)
-    if blocks:
-        write_timing(folder, blocks=blocks, missing=untimed)
-    answer = ask(folder)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    folder = write_results(tmp_path_factory.mktemp("whole"), seeds=3, test_n=100, effects={"gstds": 0.0})
+    return Results.read(write_timing(folder, blocks=3))
+
+
+@settings(max_examples=10, deadline=None)
+@given(drawn=st.data(), dark=st.booleans())
+def test_whatever_is_missing_there_is_an_answer(whole: Results, drawn: st.DataObject, dark: bool) -> None:
+    keep = lambda items: tuple(item for item in items if drawn.draw(st.integers(0, 9)) > 0)  # noqa: E731
+    kept = replace(whole, cells=keep(whole.cells), timings=() if dark else keep(whole.timings))
+    answer = Savings({}, NAMES).answer(kept, summarise(kept))
     assert answer.sentence.endswith(".")
     timed = [of for of in answer.quantities if of.name == "seconds ratio, amortised"]
     assert answer.enough == bool(timed and timed[0].low is not None)
