@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from scipy import special, stats
 
 from .samples import Array
 
-SPLITS = 5000
+SPLITS = 1000
 """All splits into halves are looked at where there are no more; else so many random ones."""
 
 
@@ -105,8 +104,8 @@ def repeatability(table: ArrayLike, seed: int = 0) -> float:
     runs = x.shape[1]
     if runs < 2:
         return math.nan
-    found = [float(spearman(x[:, a].mean(1), x[:, b].mean(1))) for a, b in _halves(runs, seed)]
-    mean, longer = float(np.mean(found)), runs / (runs // 2)
+    one, two = (_half_means(x, half) for half in _halves(runs, seed))
+    mean, longer = float(np.mean(spearman(one, two))), runs / (runs // 2)
     return mean if math.isnan(mean) else max(0.0, longer * mean / (1 + (longer - 1) * max(mean, 0.0)))
 
 
@@ -125,27 +124,28 @@ def halves(target: ArrayLike, proxy: ArrayLike, seed: int = 0) -> Halves:
     a, b = np.asarray(target, dtype=np.float64), np.asarray(proxy, dtype=np.float64)
     if a.shape[1] < 2:
         return Halves(math.nan, math.nan)
-    found = [
-        [float(spearman(a[:, one].mean(1), b[:, half].mean(1))) for half in (one, two)]
-        for one, two in _halves(a.shape[1], seed)
-    ]
-    same, other = np.mean(found, axis=0)
-    return Halves(float(same), float(other))
+    one, two = _halves(a.shape[1], seed)
+    ours = _half_means(a, one)
+    same, other = (float(np.mean(spearman(ours, _half_means(b, half)))) for half in (one, two))
+    return Halves(same, other)
 
 
-def _halves(runs: int, seed: int) -> Iterator[tuple[list[int], list[int]]]:
-    """Pairs of disjoint sets of ``runs // 2`` runs, each pair in both orders or at random."""
+def _half_means(table: Array, half: NDArray[np.intp]) -> Array:
+    """Means ``[splits, items]`` over the runs of each split's ``half`` ``[splits, runs // 2]``."""
+    return np.asarray(table[:, half].mean(2).T)
+
+
+def _halves(runs: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Two disjoint sets of ``runs // 2`` runs for each split: every split in both orders, or random ones."""
     half = runs // 2
     if math.comb(runs, half) * math.comb(runs - half, half) > SPLITS:
         rng = np.random.default_rng(seed)
-        for _ in range(SPLITS):
-            order = rng.permutation(runs).tolist()
-            yield order[:half], order[half : 2 * half]
-        return
-    for one in itertools.combinations(range(runs), half):
-        rest = [run for run in range(runs) if run not in one]
-        for two in itertools.combinations(rest, half):
-            yield list(one), list(two)
+        orders = np.array([rng.permutation(runs) for _ in range(SPLITS)])
+        return orders[:, :half], orders[:, half : 2 * half]
+    firsts = itertools.combinations(range(runs), half)
+    pairs = [(one, two) for one in firsts for two in itertools.combinations(sorted(set(range(runs)) - set(one)), half)]
+    one, two = np.array(pairs).transpose(1, 0, 2)
+    return one, two
 
 
 def _centred(x: Array) -> Array:
