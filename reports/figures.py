@@ -13,6 +13,7 @@ from .heatmaps import class_balance, overlap_map, sensitivity
 from .phases import phase_bars
 from .pooledplot import pooled_forest
 from .rankplot import rank_plot
+from .studyplot import study_plot
 from .style import Drawing, drawing_rules
 from .targetplot import target_plot, target_rows
 from .tuneplot import tuned_rows, tuning_curves, tuning_grid
@@ -40,6 +41,7 @@ def draw(report: Report) -> list[Placed]:
 
 
 def _all(report: Report) -> Iterator[Placed]:
+    yield from _studies(report)
     for panel in report.panels:
         if not panel.role("strategy") and not panel.role("full"):
             continue
@@ -57,6 +59,13 @@ def _all(report: Report) -> Iterator[Placed]:
         yield from _tuning(report, panel)
     yield from _across(report)
     yield from _references(report)
+
+
+def _studies(report: Report) -> Iterator[Placed]:
+    for number, study in enumerate(report.summary["studies"], 1):
+        for place, chart in enumerate(study["charts"], 1):
+            drawing = study_plot(f"study-{number}-{place}", chart, report.looks)
+            yield Placed(f"study-{number}", None, "", drawing)
 
 
 def _questions(report: Report, panel: Panel) -> Iterator[Placed]:

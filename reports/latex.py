@@ -15,6 +15,7 @@ import jinja2
 
 from . import wording
 from .answers import points as size_in_points
+from .studywords import numeric, wordy
 from .style import clean, short
 from .view import Panel, Row, panels_of
 
@@ -170,6 +171,8 @@ def render(summary: Mapping[str, Any]) -> str:
         difference=difference,
         test=test,
         said=said,
+        numeric=numeric,
+        wordy=wordy,
         several_references=len({row["reference"] for row in summary["contrasts"]} - {""}) > 1,
     )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from . import wording
 from .figures import Placed
 from .page import context, filters
-from .style import clean
+from .style import Drawing, clean
 from .view import Panel, Report, Row
 
 _ACTIVE = re.compile(r"[\\`*_{}\[\]<>#|~$&!@]")
@@ -45,6 +45,9 @@ def render(report: Report, figures: Sequence[Placed]) -> str:
     made = environment(finalize=_shown)
     made.filters.update(filters())
 
+    def image(drawing: Drawing) -> Markup:
+        return Markup(f"![{escape(drawing.description)}](figures/{drawing.name}.png)")
+
     def images(panel: Panel | None, *kinds: str) -> Markup:
         chosen = [
             placed.drawing
@@ -52,9 +55,10 @@ def render(report: Report, figures: Sequence[Placed]) -> str:
             for placed in figures
             if placed.panel is panel and placed.kind == kind and placed.account in ("", report.pays[0])
         ]
-        return Markup("\n\n".join(f"![{escape(d.description)}](figures/{d.name}.png)" for d in chosen))
+        return Markup("\n\n".join(map(image, chosen)))
 
-    text = made.get_template("report.md").render(**context(report, figures), images=images, fenced=fenced, speed=speed)
+    own = {"figures": figures, "image": image, "images": images, "fenced": fenced, "speed": speed}
+    text = made.get_template("report.md").render(**context(report, figures), **own)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 

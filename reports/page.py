@@ -19,6 +19,7 @@ from .costwords import saving_words, selecting, selection_words, timed_answer
 from .figures import Placed
 from .layout import fraction
 from .records import TIMED, Picks
+from .studywords import numeric
 from .style import VARIABLES, Drawing, clean
 from .view import ACCOUNTS, Panel, Report, Row
 
@@ -103,7 +104,12 @@ def context(report: Report, figures: Sequence[Placed]) -> dict[str, Any]:
         "several_references": any(placed.kind == "references" for placed in figures),
         "dataset_options": _options(report, lambda panel: (scopes[panel.key].dataset, panel.dataset["title"])),
         "reference_options": _options(report, lambda panel: (scopes[panel.key].reference, panel.reference)),
-        "answers": [(panel, answer) for panel in report.panels for answer in report.answers(panel)],
+        "answers": [
+            (panel, answer)
+            for panel in report.panels
+            for answer in report.answers(panel)
+            if answer.rows or not summary["studies"]
+        ],
         "failures": failure_rows(summary),
         "scope_of": lambda panel: scopes[panel.key],
         "machines": summary["environment"].get("machines", 0),
@@ -127,6 +133,7 @@ def context(report: Report, figures: Sequence[Placed]) -> dict[str, Any]:
         "significant": significant,
         "count": wording.count,
         "inline": inline,
+        "numeric": numeric,
         "css_colour": lambda colour: f"var({VARIABLES[colour]})",
         **_evidence(report),
         **_targets_and_tuning(report),
@@ -180,6 +187,7 @@ def sections(report: Report, figures: Sequence[Placed]) -> list[tuple[str, str]]
     summary = report.summary
     ready = summary["cells"]["done"] > 0
     found = [
+        (bool(summary["studies"]), "studies", "Studies"),
         (bool(summary["claims"]), "claims", "Claims"),
         (ready, "all", "Every comparison"),
         (ready, "questions", "Three questions"),

@@ -54,6 +54,10 @@ def print_summary(summary: Mapping[str, Any], console: Console, page: object = N
         console.print()
         _key(summary, console)
         say(console, " ".join(filter(None, (tuning_words(summary), edge_words(summary)))))
+    for study in summary["studies"]:
+        console.print()
+        say(console, study["question"], style="bold")
+        say(console, study["sentence"])
     _claims(summary["claims"], console)
     lacking = ", ".join(f"{cells[what]} {what}" for what in ("failed", "missing", "unreadable") if cells.get(what))
     say(console, f"{cells['done']} of {cells['planned']} runs done" + (f"; {lacking}" if lacking else "") + ".")

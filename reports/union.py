@@ -2,6 +2,7 @@
 
 Folders of one matrix (the same identity) give that matrix again, with all their seeds and strategies. Folders of
 several matrices give a matrix of its own, which can be reported but not run: it holds each of them under ``parts``.
+The studies of all are asked again there, each once, of everything that the merged folder holds.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Table = dict[str, Any]
 _COMMON = ("learner", "tuning", "grid", "analysis")
 """What must be the same everywhere: one learner, judged in one way."""
 
-_OWN = ("budget", "ladder", "optimizer", "proxy", "references", "rates")
+_OWN = ("budget", "ladder", "optimizer", "proxy", "references", "rates", "measures")
 """What each matrix may have of its own, as long as it is about other data sets."""
 
 _ARM = ("dataset", "reference", "label", "role", "rung")
@@ -61,6 +62,7 @@ def united(matrices: Sequence[Named], title: str = "") -> Table:
         return {**first.table, **asked, "title": title or first.table["title"], **({"rates": rates} if rates else {})}
     names = list(dict.fromkeys(part["name"] for part in parts))
     shared = {key: value for key, value in parts[0].items() if key in _OWN and _agreed(parts, key, value)}
+    studies = _distinct((study for named in matrices for study in named.table.get("studies", ())), repr)
     budgets = [part["budget"] for part in parts]
     budget = {key: value for key, value in budgets[0].items() if _agreed(budgets, key, value)}
     return {
@@ -72,6 +74,7 @@ def united(matrices: Sequence[Named], title: str = "") -> Table:
         "identity": _digest(sorted(part["identity"] for part in parts)),
         "sources": names,
         "budget": budget,
+        **({"studies": studies} if studies else {}),
         "requested": {**asked["requested"], "matrix": "+".join(names), "set": []},
         "declared": {"strategies": asked["requested"]["strategies"], "seeds": asked["seeds"]},
         "parts": parts,
