@@ -73,12 +73,12 @@ class Crossover:
         }
         every = [of for found in curves.values() for of in found]
         best = words.best([(of, place) for of in every for place in of.places if place.kept <= LOW])
-        sentences = [words.entry(self.entries[dataset], found) for dataset, found in curves.items()]
+        clauses = [words.entry(self.entries[dataset], found) for dataset, found in curves.items()]
         if best is not None:
-            sentences.append(words.at_best(best, self.entries, LOW))
+            clauses.append(words.at_best(best, self.entries, LOW))
         sources = {source.id: source for source in self.published.values()}
         return Answer(
-            sentence=" ".join(sentences),
+            sentence=words.sentence(clauses),
             enough=all(of.crossing is not None for of in every),
             quantities=(*(quantity for of in every for quantity in _quantities(of)), *_best(best)),
             tables=(

@@ -16,14 +16,23 @@ from .pruned import CONFIDENCE, Curve, Place
 PUBLISHED = "published, read off a figure"
 DOUBT = (1 - CONFIDENCE) / 2
 FAR = 1e9
+FULL = 100.0
 
 DEFINITION = (
-    "Random is ahead below a percentage kept: the largest one below which the mean difference, paired by seed and read "
-    "as straight lines over the logarithm of the percentage, stays under zero. Its 95 % interval goes from the first "
-    "percentage, from the lowest up, at which the rule is not behind beyond doubt to the first at which it is ahead "
-    "beyond doubt, by the paired t interval. What holds throughout a range holds at each percentage by itself; the "
-    "largest of their one-sided p-values is given."
+    "A rule falls behind below a percentage kept: the largest one below which the mean difference, paired by seed and "
+    "read as straight lines over the logarithm of the percentage, stays under zero. Its 95 % interval goes from the "
+    "first percentage, from the lowest up, at which the rule is not clearly behind to the first at which it is clearly "
+    "ahead. Clearly: the 95 % paired t interval has zero outside. Throughout a range: at each percentage by itself, "
+    "with the largest of their one-sided p-values."
 )
+
+
+def sentence(parts: Sequence[str]) -> str:
+    """What is said of entries and of the best rule, one after the other; a name in it keeps its letters."""
+    first, *more = parts
+    return " ".join(
+        [f"Against random subsets of the same size: {first}", *(part[:1].upper() + part[1:] for part in more)]
+    )
 
 
 @dataclass(frozen=True)
@@ -48,43 +57,50 @@ def best(found: Sequence[tuple[Curve, Place]]) -> Best | None:
 
 
 def at_best(best: Best, entries: Mapping[str, str], low: float) -> str:
-    """How far ahead of random any rule is at little kept."""
-    text = f"At {low:g} % kept and less"
+    """How far ahead of random any rule is at little kept, for :func:`sentence`."""
+    text = f"at {low:g} % kept and less"
     if best.most <= 0:
-        return f"{text} each rule is behind random by {-best.most:.1f} points or more."
-    text += f" no rule is ahead of random by more than {best.most:.1f} points"
+        return f"{text} each rule is behind by {-best.most:.1f} points or more."
+    bound = f" no rule is ahead by more than {best.most:.1f} points" if best.most < FULL else ""
     if best.estimate <= 0:
-        return f"{text}, and on average none is ahead."
+        return f"{text}{bound}{',' if bound else ''} none is ahead on average."
     where = f"{best.place.kept:g} % and {entries[best.of.dataset]}"
-    return f"{text}; the furthest ahead is {best.of.rule}, by {best.estimate:.1f} at {where}."
+    return (
+        f"{text}{bound}{';' if bound else ''} the furthest ahead is {best.of.rule}, by {best.estimate:.1f} at {where}."
+    )
 
 
 def entry(words: str, curves: Sequence[Curve]) -> str:
-    """A sentence on one entry's rules."""
+    """A sentence on one entry's rules, for :func:`sentence`."""
     counts = {len(of.seeds) for of in curves if of.crossing is not None}
     n = f" ({plural(counts.pop(), 'seed')})" if len(counts) == 1 else ""
-    return f"At {words}{n}, {'; '.join(f'{of.rule} {_clause(of)}' for of in curves)}."
+    return f"at {words}{n}, {'; '.join(f'{of.rule} {_clause(of)}' for of in curves)}."
 
 
 def _clause(of: Curve) -> str:
     cross = of.crossing
     if cross is None:
         return f"cannot be judged yet, for want of two seeds at two percentages kept (now {plural(of.pairs, 'seed')})"
-    lowest, highest = of.read[0], of.read[-1]
-    measured = f"{lowest:g} to {highest:g} % kept"
-    if cross.side == "crosses":
-        return f"falls behind a random subset of its size below {cross.at:.0f} % kept {_ends(of)}"
+    measured = f"{of.read[0]:g} to {of.read[-1]:g} % kept"
+    if cross.at is not None:
+        return f"falls behind below {cross.at:.0f} % kept {_ends(of)}{_clearly(of)}"
+    if cross.p_below <= DOUBT:
+        return f"is behind throughout {measured} ({_p(cross.p_below)})"
+    if cross.p_above <= DOUBT:
+        return f"is ahead throughout {measured} ({_p(cross.p_above)})"
     if cross.side == "below":
-        if cross.p_below <= DOUBT and cross.low == highest:
-            return f"is behind a random subset of its size throughout {measured} ({_p(cross.p_below)})"
-        sure = f"beyond doubt below {cross.low:.0f} %" if cross.low else f"not beyond doubt at {lowest:g} %"
-        return f"is behind a random subset of its size on average throughout {measured}, {sure}"
+        return f"is behind on average throughout {measured}{_clearly(of)}"
     under = [kept for kept, mean in of.means().items() if mean < 0]
     if under:
-        return f"is not behind a random subset of its size at {lowest:g} % kept, yet is at {_listed(under)}"
-    if cross.p_above <= DOUBT:
-        return f"is ahead of a random subset of its size throughout {measured} ({_p(cross.p_above)})"
-    return f"is on average nowhere behind a random subset of its size from {measured}, and not beyond doubt ahead"
+        return f"is not behind at {of.read[0]:g} % kept, yet is at {_listed(under)}{_clearly(of)}"
+    return f"is on average nowhere behind from {measured}{_clearly(of)}"
+
+
+def _clearly(of: Curve) -> str:
+    """Where the difference can be told from zero, in brackets."""
+    behind, ahead = of.clear(-1), of.clear(1)
+    found = [f"clearly {word} at {_listed(at)}" for word, at in (("behind", behind), ("ahead", ahead)) if at]
+    return f" ({', '.join(found) or 'nowhere clearly'})"
 
 
 def notes(of: Curve, words: str) -> Iterable[str]:

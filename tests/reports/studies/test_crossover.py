@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from synthetic import write_results
 
+from selbench.harness.matrix import read
 from selbench.reports.results import Results
 from selbench.reports.studies import ANALYSES, Answer, Names
 from selbench.reports.studies.crossover import BEST, GAP, OVERTAKES, Crossover
@@ -98,7 +99,11 @@ def test_a_known_crossing_is_found_exactly_without_noise(folder: Results) -> Non
         assert row.estimate == pytest.approx({"el2n": 41.3, "ccs": 12.0}[strategy], rel=1e-9), dataset
         assert row.low == pytest.approx(row.estimate) and row.high == pytest.approx(row.estimate)
         assert row.n == SEEDS and row.rival == "random"
-    assert found.enough and "EL2N falls behind a random subset of its size below 41 % kept [41, 41]" in found.sentence
+    assert (
+        found.enough
+        and "EL2N falls behind below 41 % kept [41, 41] (clearly behind at 5, 10, 20 and 30 %, clearly ahead at 50, 70"
+        in (found.sentence)
+    )
 
 
 def test_intervals_cover_the_crossing_as_often_as_they_say(folder: Results) -> None:
@@ -113,10 +118,10 @@ def test_intervals_cover_the_crossing_as_often_as_they_say(folder: Results) -> N
 
 def test_rules_that_never_cross_are_said_to_with_the_evidence(folder: Results) -> None:
     found = answer(made(folder, {"el2n": behind, "ccs": ahead}))
-    assert "At equal steps (6 seeds), EL2N is behind a random subset of its size throughout 5 to 90 % kept (p" in (
-        found.sentence
+    assert found.sentence.startswith(
+        "Against random subsets of the same size: at equal steps (6 seeds), EL2N is behind throughout 5 to 90 % kept (p"
     )
-    assert "CCS is ahead of a random subset of its size throughout 5 to 90 % kept (p" in found.sentence
+    assert "; CCS is ahead throughout 5 to 90 % kept (p" in found.sentence and ". At equal passes" in found.sentence
     below, above = crossings(found)["steps", "el2n"], crossings(found)["steps", "ccs"]
     assert (below.estimate, below.low, below.high) == (None, 90.0, None)
     assert (above.estimate, above.low, above.high) == (None, None, 5.0)
@@ -126,7 +131,7 @@ def test_rules_that_never_cross_are_said_to_with_the_evidence(folder: Results) -
 def test_what_noise_hides_is_not_said_for_certain(folder: Results) -> None:
     found = answer(made(folder, {"el2n": lambda kept: -0.3, "ccs": lambda kept: 0.3}, noise=0.2, seeds=3, draw=3))
     assert found.enough
-    assert "throughout 5 to 90 % kept (p" not in found.sentence
+    assert "throughout 5 to 90 % kept (p" not in found.sentence and "clearly" in found.sentence
     for row in crossings(found).values():
         assert row.estimate is None or row.low is None or row.high is None
 
@@ -142,7 +147,7 @@ def test_a_curve_that_comes_back_is_read_from_the_lowest_ratio(folder: Results) 
     assert row.estimate == pytest.approx(math.sqrt(200), rel=0.01) and row.high < 20
     assert any("EL2N at equal steps: above the crossing it is behind random again" in note for note in found.notes)
     assert "at 70 and 90 % kept" in " ".join(found.notes)
-    assert "CCS is not behind a random subset of its size at 5 % kept, yet is at 20, 30 and 50 %" in found.sentence
+    assert "CCS is not behind at 5 % kept, yet is at 20, 30 and 50 % (clearly" in found.sentence
 
 
 def test_no_rule_is_further_ahead_than_the_best_may_be(folder: Results) -> None:
@@ -151,9 +156,11 @@ def test_no_rule_is_further_ahead_than_the_best_may_be(folder: Results) -> None:
     gap = next(of for of in found.quantities if (of.name, of.dataset, of.strategy) == (GAP, row.dataset, row.strategy))
     assert row.estimate == gap.estimate and row.strategy in ("ccs-10", "ccs-5")
     assert row.high > gap.high, "it holds for every rule at once"
-    assert f"no rule is ahead of random by more than {row.high:.1f} points; the furthest ahead is CCS" in found.sentence
+    assert f"no rule is ahead by more than {row.high:.1f} points; the furthest ahead is CCS" in found.sentence
+    few = answer(made(folder, {"el2n": behind, "ccs": ahead}, noise=2.0, seeds=2))
+    assert "ahead by more than" not in few.sentence and "kept and less the furthest ahead is CCS" in few.sentence
     worse = answer(made(folder, {"el2n": behind, "ccs": behind}))
-    assert "each rule is behind random by 2." in worse.sentence
+    assert "each rule is behind by 2." in worse.sentence
 
 
 def test_the_table_and_the_chart_hold_what_the_quantities_do(folder: Results) -> None:
@@ -257,3 +264,17 @@ def test_sources_whose_numbers_do_not_fit_together_are_refused() -> None:
         Source.model_validate(table | {"accuracy": {"random": ("<40", 1.0, 2.0, 3.0, 4.0)}})
     with pytest.raises(ValueError, match="exact names rules"):
         Source.model_validate(table | {"exact": {"EL2N": (5.0,)}})
+
+
+@pytest.mark.parametrize("name", ["study-5", "study-5-gpu"])
+def test_the_shipped_matrices_ask_it_over_90_to_5_percent(name: str) -> None:
+    matrix = read(name)
+    labels = {entry.label: entry for entry in matrix.strategies}
+    (study,) = matrix.studies
+    names = Names(tuple(entry.name for entry in matrix.datasets), (), tuple(labels))
+    asked = ANALYSES[study.analysis](study.options, names)
+    assert set(asked.entries) == set(names.datasets) and set(asked.rules) <= {"EL2N", "forgetting", "CCS", "calibrated"}
+    for prefix in asked.rules.values():
+        ratios = [labels[f"{prefix}-{kept}"].schedule.parameters()["ratio"] for kept in KEPT]
+        assert ratios == [kept / 100 for kept in KEPT]
+    assert len(asked.rules) * len(KEPT) == len(labels)
