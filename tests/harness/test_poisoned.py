@@ -63,25 +63,81 @@ def judgements(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: {key: record["result"].pop(key) for key in JUDGED} for name, record in cells.items()}
 
 
-def test_poisoned_test_labels_change_the_reported_accuracy_alone(
-    table: dict[str, Any], train: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The labels are part of the data set's fingerprint, and so of every id: held still, so that records are matched.
-    monkeypatch.setattr(bank, "fingerprint", lambda images: "0" * 32)
-    assert not train(table, tmp_path / "sound").failed
-    load = Digits.load
+Records = dict[str, Any]
+Compared = Callable[[dict[str, Any]], tuple[Records, Records]]
 
-    def poisoned(self: Digits, *args: Any, **options: Any) -> Any:
-        images = load(self, *args, **options)
-        return replace(images, test_labels=(images.test_labels + 1) % len(images.classes))
 
-    monkeypatch.setattr(Digits, "load", poisoned)
-    assert not train(table, tmp_path / "poisoned").failed
-    sound, poisoned_ = records(tmp_path / "sound"), records(tmp_path / "poisoned")
-    before, after = judgements(sound), judgements(poisoned_)
-    kinds = {name.split("/")[0] for name in sound}
-    assert {"cells", "artefacts"} <= kinds and len(before) >= 8
-    assert sound.keys() == poisoned_.keys()
-    assert [name for name in sound if sound[name] != poisoned_[name]] == []
-    changed = [name for name in before if before[name]["correct"] != after[name]["correct"]]
-    assert len(changed) > len(before) / 2, "the poison took: what is reported is another accuracy"
+@pytest.fixture
+def compared(train: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compared:
+    """Run a table with the test's labels as they are and with every one of them wrong; both folders' records."""
+
+    def both(table: dict[str, Any]) -> tuple[Records, Records]:
+        # The labels are part of the data set's fingerprint, and so of every id: held still, so that records match.
+        monkeypatch.setattr(bank, "fingerprint", lambda images: "0" * 32)
+        assert not train(table, tmp_path / "sound").failed
+        load = Digits.load
+
+        def poisoned(self: Digits, *args: Any, **options: Any) -> Any:
+            images = load(self, *args, **options)
+            return replace(images, test_labels=(images.test_labels + 1) % len(images.classes))
+
+        monkeypatch.setattr(Digits, "load", poisoned)
+        assert not train(table, tmp_path / "poisoned").failed
+        sound, other = records(tmp_path / "sound"), records(tmp_path / "poisoned")
+        assert sound.keys() == other.keys()
+        before, after = judgements(sound), judgements(other)
+        changed = [name for name in before if before[name]["correct"] != after[name]["correct"]]
+        assert len(changed) > len(before) / 2, "the poison took: what is reported is another accuracy"
+        return sound, other
+
+    return both
+
+
+def differing(sound: Records, poisoned: Records) -> list[str]:
+    """The files that the poison has reached, what is reported of the test left out."""
+    return [name for name in sound if sound[name] != poisoned[name]]
+
+
+def test_poisoned_test_labels_change_the_reported_accuracy_alone(table: dict[str, Any], compared: Compared) -> None:
+    sound, poisoned = compared(table)
+    folders = [name.split("/")[0] for name in sound]
+    assert "artefacts" in folders and folders.count("cells") >= 8
+    assert differing(sound, poisoned) == []
+
+
+def test_they_reach_no_learning_rate_and_no_schedule_that_learns(table: dict[str, Any], compared: Compared) -> None:
+    table |= {
+        "tuning": "grid",
+        "grid": {"factors": [1.0, 4.0], "seeds": 1},
+        "references": [{"name": "holdout", "options": {"passes": 1}}],
+        "strategies": [
+            {"name": "gstds", "schedule": {"name": "adaptive", "interval": 0.2}},
+            {"name": "loss", "schedule": {"name": "bandit", "interval": 0.2}},
+        ],
+    }
+    sound, poisoned = compared(table)
+    assert sum(name.startswith("tuning/") for name in sound) >= 8
+    looks = [record["selection"].get("schedule") for name, record in sound.items() if name.startswith("cells/")]
+    assert sum(look is not None for look in looks) == 2, "both schedules have looked, at something else"
+    assert differing(sound, poisoned) == []
+
+
+def test_the_one_exception_is_the_leak_and_it_is_caught(table: dict[str, Any], compared: Compared) -> None:
+    """A reference that is trained on the test must say so; the poison reaches it and the arms that it guides alone."""
+    table |= {
+        "references": [
+            {"name": "holdout", "options": {"passes": 1}},
+            {"name": "leak", "options": {"passes": 1, "accept_leak": True}},
+        ],
+        "strategies": [{"name": name} for name in ("rho", "gstds")],
+    }
+    sound, poisoned = compared(table)
+    said = {
+        name
+        for name, record in sound.items()
+        if name.endswith(".json") and "leak" in (record.get("name"), record.get("reference"))
+    }
+    made = {name.rpartition("/")[0] for name in said if name.startswith("artefacts/")}
+    tensors = {name for name in sound if name.endswith(".safetensors") and name.rpartition("/")[0] in made}
+    assert len(said) == 3 and len(tensors) >= 1
+    assert set(differing(sound, poisoned)) == said | tensors
