@@ -20,8 +20,8 @@ from .references import References
 from .residuals import Residuals
 from .savings import Savings
 from .spectrum import Spectrum
-from .uniformity import Uniformity
 from .steadiness import Steadiness
+from .uniformity import Uniformity
 
 __all__ = [
     "ANALYSES",
