@@ -85,7 +85,10 @@ class Crossover:
                 *(self._table(dataset, found) for dataset, found in curves.items()),
                 *map(_published_table, sources.values()),
             ),
-            charts=tuple(self._chart(dataset, found) for dataset, found in curves.items()),
+            charts=(
+                *(self._chart(dataset, found) for dataset, found in curves.items()),
+                *map(self._published_chart, sources.values()),
+            ),
             notes=(words.DEFINITION, *(note for of in every for note in words.notes(of, self.entries[of.dataset]))),
         )
 
@@ -105,14 +108,18 @@ class Crossover:
         )
 
     def _chart(self, dataset: str, curves: list[Curve]) -> Chart:
-        series = [_series(of) for of in curves if of.pairs]
-        source = self.published.get(dataset)
-        if source is not None:
-            series += [_published_series(source, rule) for rule in source.rules if rule in self.rules]
-        title = f"Accuracy minus a random subset's, at {self.entries[dataset]}"
-        if source is not None:
-            title += f"; beside it {words.PUBLISHED} ({source.dataset}, {source.learner})"
-        return Chart(title, "kept, %", "points", tuple(series), log_x=True, level=0.0)
+        series = tuple(_series(of) for of in curves if of.pairs)
+        return _gaps_chart(f"Accuracy minus a random subset's, at {self.entries[dataset]}", series)
+
+    def _published_chart(self, source: Source) -> Chart:
+        """Rules that are measured here too come first, in the order of their own charts."""
+        ours = [rule for rule in self.rules if rule in source.rules]
+        rules = dict.fromkeys([*ours, *source.rules])
+        return _gaps_chart(words.published_title(source), tuple(_published_series(source, rule) for rule in rules))
+
+
+def _gaps_chart(title: str, series: tuple[Series, ...]) -> Chart:
+    return Chart(title, "kept, %", "points", series, log_x=True, level=0.0)
 
 
 def _table(options: Mapping[str, Any], key: str) -> dict[str, str]:
@@ -184,7 +191,7 @@ def _series(of: Curve) -> Series:
 def _published_series(source: Source, rule: str) -> Series:
     gaps = source.gaps(rule)
     return Series(
-        label=f"{rule}, {words.PUBLISHED}",
+        label=rule,
         x=tuple(gap.kept for gap in gaps),
         y=tuple(None if gap.bound else gap.difference for gap in gaps),
         low=tuple(None if gap.bound else gap.difference - gap.error for gap in gaps),
@@ -202,8 +209,7 @@ def _published_table(source: Source) -> Table:
     rows.append(("random ahead below", "", *(words.published_crossing(source, rule) for rule in source.rules)))
     full = "" if source.full is None else f" Full training: {source.full:g} %."
     return Table(
-        title=f"{words.PUBLISHED.capitalize()}, {source.dataset}, {source.learner}, {source.budget}: accuracy minus a "
-        "random subset's, in points",
+        title=f"{words.published_title(source)}, in points",
         columns=("kept", "random, %", *source.rules),
         rows=tuple(rows),
         note=f"{source.paper}, {source.place}; each accuracy within {source.error:g} points. {source.recipe}.{full}",

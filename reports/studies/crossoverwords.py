@@ -13,7 +13,6 @@ from ..wording import MINUS, NONE, p_value, plural
 from .digitised import Gap, Source
 from .pruned import CONFIDENCE, Curve, Place
 
-PUBLISHED = "published, read off a figure"
 DOUBT = (1 - CONFIDENCE) / 2
 FAR = 1e9
 FULL = 100.0
@@ -140,6 +139,12 @@ def _ends(of: Curve) -> str:
     first = f"{low:.0f}" if low else f"under {of.read[0]:g}"
     last = f"{high:.0f}" if math.isfinite(high) else f"over {of.read[-1]:g}"
     return f"[{first}, {last}]"
+
+
+def published_title(source: Source) -> str:
+    """What a source's table and chart are called."""
+    made = f"{source.dataset}, {source.learner}, {source.budget}"
+    return f"Published, {made}, read off a figure: accuracy minus a random subset's"
 
 
 def published(gap: Gap) -> str:
