@@ -18,7 +18,7 @@ from ..wording import NONE, correlation, plural, points
 from .base import Answer, Chart, Names, Quantity, Series, Summary, Table
 from .measuredarms import FEWEST, Measured, joined, known, listed, measured, quantity, times, unlogged
 
-RULES = 5
+RULES = 8
 """Rules, below which no correlation is told."""
 QUANTITY = "rank correlation of minimum distance with speed of training"
 
@@ -131,13 +131,7 @@ class _Part:
         return (found if math.isfinite(found.low) else None), rows, most
 
     def _told(self, scope: str, found: Interval, rows: list[_Row], seeds: int) -> str:
-        says = (
-            "do train faster"
-            if found.low > 0
-            else "train slower"
-            if found.high < 0
-            else "are not shown to train faster"
-        )
+        says = "faster" if found.low > 0 else "slower" if found.high < 0 else "neither faster nor slower"
         ends = sorted(rows, key=lambda row: float(row.apart.mean()))
         closest, farthest = (
             f"{row.arm.name} ({math.exp(row.apart.mean()):.2f} times random's minimum distance, "
@@ -145,7 +139,7 @@ class _Part:
             for row in (ends[0], ends[-1])
         )
         return (
-            f"picks that lie farther apart {says} over {scope}: rank correlation {correlation(found.estimate)} "
+            f"picks that lie farther apart go with {says} training over {scope}: rank correlation {correlation(found.estimate)} "
             f"[{correlation(found.low)}, {correlation(found.high)}] ({plural(len(rows), 'rule')}, "
             f"{plural(seeds, 'seed')}), from {closest} to {farthest}"
         )
