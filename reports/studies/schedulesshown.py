@@ -30,11 +30,11 @@ def told(pair: Pair, part: Part) -> str:
     """What is shown of a schedule's mean, by Holm."""
     mean = pair.difference
     if mean.adjusted is None or mean.estimate is None:
-        return "one seed" if mean.n == 1 else NONE
+        return NONE
     if mean.adjusted < part.alpha:
         return "better" if mean.estimate > 0 else "worse"
     margin = part.dataset.margin
-    return f"within {margin:g} points" if pair.within(margin, part.alpha) else "not told apart"
+    return f"within the margin of {margin:g}" if pair.within(margin, part.alpha) else "not told apart"
 
 
 def steady(pair: Pair, part: Part) -> str:
@@ -61,7 +61,7 @@ def tables(part: Part, title: str) -> list[Table]:
 def _means(part: Part, title: str) -> Table:
     random = {pair.label: pair for pair in part.random}
     base = part.runs(part.asked.baseline)
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (part.asked.baseline, str(len(base.points)), _kept(base.ratio), "1", _accuracy(base.points.values()))
         + (NONE,) * 5
     ]
@@ -81,11 +81,11 @@ def _means(part: Part, title: str) -> Table:
                 shown(part.due_to_picks[pair.label]),
             )
         )
-    columns = ("schedule", "seeds", "kept", "images trained", "accuracy, %", f"less {part.asked.baseline}", "p (Holm)")
-    columns += ("told", "random picks alike", "due to the picks")
+    against = f"less {part.asked.baseline}"
+    columns = ("schedule", "seeds", "kept", "images trained", "accuracy, %", against, "p (Holm)", "told")
     return Table(
         f"{title}: schedules against {part.asked.baseline}",
-        columns,
+        (*columns, "random picks alike", "due to the picks"),
         tuple(rows),
         "Differences in points, paired by seed, with 95 % intervals. Images trained: as a multiple of "
         f"{part.asked.baseline}'s. Random picks alike: the same difference between the schedules' uniform twins. Due "

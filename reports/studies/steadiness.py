@@ -85,24 +85,26 @@ def _title(part: Part, found: Sequence[Part]) -> str:
 
 def _sentence(part: Part, title: str, grown: Sequence[Grown]) -> str:
     """The answer on one data set: the first schedule in full, the others where something is shown of them."""
-    first, others, baseline = part.pairs[0], part.pairs[1:], part.asked.baseline
-    mean = first.difference
-    at = "At equal amount" if first.matched else f"Training on {first.amount or 0:.2f} times as many images"
-    text = f"{title}: {_low(at)}, {first.label} is {_points(mean)} from {baseline}"
-    text += f" over {plural(mean.n, 'seed')} ({told(first, part)})"
-    text += f", and {_of_spread(first, part)}."
+    first, others = part.pairs[0], part.pairs[1:]
+    text = f"{title}: {_of_first(first, part)}"
     if others:
         text += " " + _of_others(others, part)
     if part.amount.interval is not None:
-        text += f" Twice the images are worth {_points(part.amount)}."
+        text += f" Under fixed schedules twice the images are worth {_points(part.amount)}."
     change = next((row.change for row in grown if row.label == first.label and row.change.interval), None)
     if change is not None:
         text += f" That the sub-batch grows with the ratio changes {first.label}'s difference by {_points(change)}."
-    return text
+    return text + "".join(f" {_of_sweep(name, pairs, part)}" for name, pairs in part.sweeps.items())
 
 
-def _low(text: str) -> str:
-    return text[0].lower() + text[1:]
+def _of_first(pair: Pair, part: Part) -> str:
+    mean, verdict = pair.difference, told(pair, part)
+    at = "at equal amount" if pair.matched else f"training on {pair.amount or 0:.2f} times as many images"
+    text = f"{at}, {pair.label} is {_points(mean)} from {part.asked.baseline} over {plural(mean.n, 'seed')}"
+    text += f" ({verdict})" if mean.interval else ""
+    text += f", and {_of_spread(pair, part)}"
+    neither = mean.n >= part.asked.fewest and verdict != "better" and steady(pair, part) != "steadier"
+    return f"{text}: neither better nor steadier." if neither else f"{text}."
 
 
 def _points(mean: Mean) -> str:
@@ -115,7 +117,7 @@ def _of_spread(pair: Pair, part: Part) -> str:
     verdict = steady(pair, part)
     if verdict == "not powered":
         seen = part.spread_seen
-        only = f", which would show no SD nearer to the other than {seen:.2f} times" if seen else ""
+        only = f", with which an SD {seen:.2f} times the other is seen in four cases of five" if seen else ""
         return f"its steadiness is not powered ({pair.difference.n} of {part.asked.fewest} seeds{only})"
     return f"its SD is {times(pair)} times that of {part.asked.baseline} ({verdict})"
 
@@ -129,14 +131,29 @@ def _of_others(pairs: Sequence[Pair], part: Part) -> str:
     if part.powered:
         unlike = _named(pairs, lambda pair: steady(pair, part), ("steadier", "less steady"), lambda pair: times(pair))
         text += f", and {unlike or 'none in steadiness'}"
-    uneven = [pair for pair in pairs if not pair.matched and pair.amount is not None]
-    if uneven:
-        amounts = ", ".join(f"{pair.label} {pair.amount:.2f} times" for pair in uneven)
-        text += f"; not matched in amount: {amounts}"
-        beside = {row.label: row.mean for row in part.beside if row.mean.interval is not None}
-        held = [f"{pair.label} {_points(beside[pair.label])}" for pair in uneven if pair.label in beside]
-        text += f", and less a fixed schedule of their own amount {', '.join(held)}" if held else ""
-    return text + "."
+    return f"{text}.{_of_amounts(pairs, part)}"
+
+
+def _of_amounts(pairs: Sequence[Pair], part: Part) -> str:
+    """Who trains on more or fewer images, and how it stands beside a fixed schedule of as many."""
+    beside = {row.label: row.mean for row in part.beside if row.mean.interval is not None}
+    uneven = []
+    for pair in pairs:
+        if not pair.matched and pair.amount is not None:
+            held = f", {_points(beside[pair.label])} from a fixed schedule of as many" if pair.label in beside else ""
+            uneven.append(f"{pair.label} trains on {pair.amount:.2f} times the images{held}")
+    return f" Not matched in amount: {'; '.join(uneven)}." if uneven else ""
+
+
+def _of_sweep(parameter: str, pairs: Sequence[Pair], part: Part) -> str:
+    """``Of start 0.08 to 0.45 the furthest from sigmoid is 0.45, with −0.57 points [..] (not told apart).``"""
+    values = part.asked.sweep[parameter]
+    tried = [values[pair.label] for pair in pairs] + [values[at] for at in (part.asked.swept,) if at in values]
+    furthest = max(pairs, key=lambda pair: abs(pair.difference.estimate or 0.0))
+    ends = f"{parameter} {min(tried):g} to {max(tried):g}"
+    verdict = f" ({told(furthest, part)})" if furthest.difference.interval else ""
+    found = f"{values[furthest.label]:g}, at {_points(furthest.difference)}{verdict}"
+    return f"Of {ends} the furthest from {part.asked.swept} is {found}."
 
 
 def _named(
@@ -176,9 +193,11 @@ def _quantity(name: str, part: Part, mean: Mean, label: str = "", rival: str = "
 
 def _spread(name: str, part: Part, pair: Pair) -> Quantity:
     """Nothing below the fewest seeds: a claim must not rest on what has no power."""
-    n, spread = pair.difference.n, pair.spread
-    numbers = (None, None, None) if spread is None or n < part.asked.fewest else spread[:3]
-    return Quantity(name, part.dataset.name, *numbers, n, strategy=pair.label, rival=part.asked.baseline)
+    n, rival = pair.difference.n, part.asked.baseline
+    if pair.spread is None or n < part.asked.fewest:
+        return Quantity(name, part.dataset.name, None, None, None, n, strategy=pair.label, rival=rival)
+    ratio, low, high, _ = pair.spread
+    return Quantity(name, part.dataset.name, ratio, low, high, n, strategy=pair.label, rival=rival)
 
 
 def _notes(part: Part, title: str) -> list[str]:
