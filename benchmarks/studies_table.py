@@ -1,0 +1,143 @@
+"""Every study, its answer, and what was run for it: ``python -m selbench.benchmarks.studies_table [--write]``.
+
+A Markdown table drawn from the shipped matrices and the published folders. With ``--write`` it takes the place of what
+stands between ``<!-- studies -->`` and ``<!-- /studies -->`` in both READMEs; a test holds them against it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..reports.results import Results
+from ..reports.style import clean
+from ..reports.summary import summarise
+
+ROOT = Path(__file__).resolve().parents[1]
+MATRICES = ROOT / "benchmarks" / "matrices"
+PUBLISHED = ROOT / "reports" / "published"
+PAGES = {ROOT / "README.md": "reports/published/", PUBLISHED / "README.md": ""}
+"""Where the table stands, and the way from there to the published folders."""
+
+OPENS, CLOSES = "<!-- studies -->", "<!-- /studies -->"
+_HEAD = "| study | question | size | run | answer |\n|---|---|---|---|---|"
+_LARGE = "-gpu"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A published folder: its summary, and what was asked for otherwise than its matrix declares."""
+
+    folder: str
+    summary: Mapping[str, Any]
+    seeds: int
+    overrides: tuple[str, ...]
+
+
+def table(way: str, matrices: Path = MATRICES, published: Path = PUBLISHED) -> str:
+    """The table in Markdown; ``way`` leads from the page it stands on to the published folders."""
+    found = _runs(published)
+    lines = [_HEAD]
+    for file in sorted(matrices.glob("study-*.toml"), key=_place):
+        matrix = tomllib.loads(file.read_text(encoding="utf-8"))
+        for run in found.get(file.stem) or [None]:
+            lines += _rows(matrix, run, way)
+    return "\n".join(lines)
+
+
+def _place(file: Path) -> tuple[int, str, bool]:
+    """By number, a study's own matrix before those of its parts, and the small size before the large one."""
+    name = file.stem.removesuffix(_LARGE)
+    number = re.match(r"study-(\d+)", name)
+    return int(number.group(1)) if number else sys.maxsize, name, name != file.stem
+
+
+def _runs(published: Path) -> dict[str, list[Run]]:
+    """The published folders by the name of the matrix that was run."""
+    found: dict[str, list[Run]] = {}
+    for file in sorted(published.glob("*/matrix.toml")):
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        for part in table.get("parts", [table]):
+            if part["name"].startswith("study-"):
+                asked = part["requested"]
+                run = Run(file.parent.name, _summary(file.parent), len(asked["seeds"]), tuple(asked.get("set", ())))
+                found.setdefault(part["name"], []).append(run)
+    return found
+
+
+def _summary(folder: Path) -> Mapping[str, Any]:
+    """What the published report says; made from the records where it was left out."""
+    file = folder / "report" / "summary.json"
+    if not file.is_file():
+        return summarise(Results.read(folder))
+    summary: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return summary
+
+
+def _rows(matrix: Mapping[str, Any], run: Run | None, way: str) -> Iterator[str]:
+    """A line for each question; what they share stands in the first."""
+    name = f"`{matrix['name']}`"
+    if run is not None:
+        name = f"[{name}]({way}{run.folder}/report/report.md)"
+    shared = [name, _size(matrix), "not run" if run is None else _run(matrix, run)]
+    for study in matrix["studies"] if run is None else run.summary["studies"]:
+        answer = study.get("sentence", "")
+        yield f"| {shared[0]} | {_cell(study['question'])} | {shared[1]} | {shared[2]} | {_cell(answer)} |"
+        shared = ["", "", ""]
+
+
+def _size(matrix: Mapping[str, Any]) -> str:
+    where = "GPU" if matrix["name"].endswith(_LARGE) else "two CPU cores"
+    width = matrix["learner"].get("options", matrix["learner"]).get("width", 64)
+    return f"{where}, width {width}"
+
+
+def _run(matrix: Mapping[str, Any], run: Run) -> str:
+    cells, declared = run.summary["cells"], matrix["seeds"]
+    seeds = declared if isinstance(declared, int) else len(declared)
+    parts = [f"{cells['done']:,} of {cells['planned']:,} runs"]
+    parts.append(f"{run.seeds} seeds" if run.seeds >= seeds else f"{run.seeds} of {seeds} seeds")
+    parts += [f"with `{_cell(text)}`" for text in run.overrides]
+    devices = run.summary["environment"].get("device", ())
+    parts += [f"on {_cell(device)}" for device in ([devices] if isinstance(devices, str) else devices)]
+    notes = dict.fromkeys(note for data in run.summary["matrix"]["datasets"] for note in data["note"].split("; "))
+    return ", ".join([*parts, *map(_cell, filter(None, notes))])
+
+
+def _cell(text: str) -> str:
+    """Text that ends no cell and opens no element."""
+    return clean(text).replace("|", "\\|").replace("<", "&lt;")
+
+
+def block(page: str) -> str:
+    """What stands between the marks of a page."""
+    return page.split(OPENS, 1)[1].split(CLOSES, 1)[0].strip()
+
+
+def write(page: Path, drawn: str) -> None:
+    """Put the table between the marks of a page."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(OPENS)
+    after = rest.partition(CLOSES)[2]
+    page.write_text(f"{before}{OPENS}\n{drawn}\n{CLOSES}{after}", encoding="utf-8")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print the table, or write it into the pages."""
+    if list(arguments) not in ([], ["--write"]):
+        sys.exit("studies_table: give nothing, or --write")
+    if not arguments:
+        print(table(PAGES[ROOT / "README.md"]))
+        return
+    for page, way in PAGES.items():
+        write(page, table(way))
+        print("written:", page)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,100 @@
+"""The table of studies: what was and was not run, drawn from the folders and from nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+
+from selbench.benchmarks import studies_table
+from selbench.benchmarks.studies_table import CLOSES, OPENS, PAGES, block, table, write
+
+QUESTION = "Does it | pay?"
+
+
+def matrix(folder: Path, name: str, *questions: str, **more: Any) -> None:
+    body = {"name": name, "seeds": 4, "learner": {"name": "resnet18", "width": 8}, **more}
+    studies = [{"analysis": "savings", "question": question} for question in questions or [QUESTION]]
+    (folder / f"{name}.toml").write_text(tomli_w.dumps({**body, "studies": studies}), encoding="utf-8")
+
+
+def folder(root: Path, name: str, *answers: str, seeds: int = 4, changed: tuple[str, ...] = ()) -> None:
+    (root / name / "report").mkdir(parents=True)
+    asked = {"requested": {"seeds": list(range(seeds)), "set": list(changed)}, "name": name}
+    (root / name / "matrix.toml").write_text(tomli_w.dumps(asked), encoding="utf-8")
+    note = "JPEG files (lossy); 2,000 of 50,000 training images"
+    summary = {
+        "cells": {"done": 1100, "planned": 1200},
+        "environment": {"device": "cpu"},
+        "matrix": {"datasets": [{"note": note}, {"note": note}, {"note": ""}]},
+        "studies": [{"question": QUESTION, "sentence": answer} for answer in answers],
+    }
+    (root / name / "report" / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> tuple[Path, Path]:
+    found = tmp_path / "matrices", tmp_path / "published"
+    for place in found:
+        place.mkdir()
+    return found
+
+
+def rows(places: tuple[Path, Path]) -> list[list[str]]:
+    lines = table("way/", *places).split("\n")[2:]
+    return [[cell.strip() for cell in line.replace("\\|", "/").strip("|").split("|")] for line in lines]
+
+
+def test_what_was_not_run_says_so(places: tuple[Path, Path]) -> None:
+    matrix(places[0], "study-10", QUESTION, "And why?")
+    matrix(places[0], "study-2-gpu", learner={"name": "resnet18"})
+    matrix(places[0], "study-2")
+    matrix(places[0], "quick")
+    assert rows(places) == [
+        ["`study-2`", "Does it / pay?", "two CPU cores, width 8", "not run", ""],
+        ["`study-2-gpu`", "Does it / pay?", "GPU, width 64", "not run", ""],
+        ["`study-10`", "Does it / pay?", "two CPU cores, width 8", "not run", ""],
+        ["", "And why?", "", "", ""],
+    ]
+
+
+def test_what_was_run_is_told_with_its_answer_and_how_it_departs(places: tuple[Path, Path]) -> None:
+    matrix(places[0], "study-1")
+    matrix(places[0], "study-1-gpu")
+    folder(places[1], "study-1", "It gains <b>1 point</b> | no.")
+    folder(places[1], "study-1-gpu", "No.", seeds=2, changed=("batch=64",))
+    folder(places[1], "quick", "No study.")
+    whole, part = rows(places)
+    assert whole[0] == "[`study-1`](way/study-1/report/report.md)" and whole[4] == "It gains &lt;b>1 point&lt;/b> / no."
+    note = "JPEG files (lossy), 2,000 of 50,000 training images"
+    assert whole[3] == f"1,100 of 1,200 runs, 4 seeds, on cpu, {note}"
+    assert part[3] == f"1,100 of 1,200 runs, 2 of 4 seeds, with `batch=64`, on cpu, {note}"
+
+
+def test_writing_replaces_what_stands_between_the_marks_and_nothing_else(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text(f"before\n\n{OPENS}\nold\n{CLOSES}\n\nafter\n", encoding="utf-8")
+    for _ in range(2):
+        write(page, "| new |")
+        assert page.read_text(encoding="utf-8") == f"before\n\n{OPENS}\n| new |\n{CLOSES}\n\nafter\n"
+    assert block(page.read_text(encoding="utf-8")) == "| new |"
+
+
+@pytest.mark.parametrize(("page", "way"), PAGES.items(), ids=["readme", "published"])
+def test_the_pages_hold_what_the_command_draws(page: Path, way: str) -> None:
+    drawn = table(way)
+    assert block(page.read_text(encoding="utf-8")) == drawn, "run python -m selbench.benchmarks.studies_table --write"
+    shipped = {file.stem for file in studies_table.MATRICES.glob("study-*.toml")}
+    assert all(f"`{name}`" in drawn for name in shipped)
+
+
+def test_an_unknown_argument_is_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "selbench.benchmarks.studies_table", "--wirte"], capture_output=True, text=True
+    )
+    assert done.returncode == 1 and done.stderr == "studies_table: give nothing, or --write\n"
