@@ -26,13 +26,13 @@ def spearman(x: ArrayLike, y: ArrayLike) -> Array:
     Equal scores share their mean rank: the product-moment correlation of the ranks.
     """
     a, b = (_centred(stats.rankdata(np.asarray(side, dtype=np.float64), axis=-1)) for side in (x, y))
-    return _cosine(a, b, -1)
+    return _cosine(a, b)
 
 
 def kendall(x: ArrayLike, y: ArrayLike) -> Array:
     """Kendall's (1945) tau-b ``[...]`` over the last axis, corrected for ties; nan where one side is constant."""
     a, b = (np.sign(_differences(np.asarray(side, dtype=np.float64))) for side in (x, y))
-    return _cosine(a, b, (-2, -1))
+    return _cosine(a, b)
 
 
 def pair_agreement(target: ArrayLike, proxy: ArrayLike, least: float = 0.0) -> Array:
@@ -51,9 +51,10 @@ def pair_agreement(target: ArrayLike, proxy: ArrayLike, least: float = 0.0) -> A
     """
     a, b = (_differences(np.asarray(side, dtype=np.float64)) for side in (target, proxy))
     counted = np.abs(a) > least
-    right = np.where(counted, (np.sign(a) * np.sign(b) + 1) / 2, 0.0)
+    product = a * b
+    right = np.count_nonzero(counted & (product > 0), -1) + np.count_nonzero(counted & (product == 0), -1) / 2
     with np.errstate(invalid="ignore"):
-        return np.asarray(right.sum((-2, -1)) / counted.sum((-2, -1)))
+        return np.asarray(right / np.count_nonzero(counted, -1), dtype=np.float64)
 
 
 def regret(target: ArrayLike, proxy: ArrayLike, k: int = 1) -> Array:
@@ -153,10 +154,12 @@ def _centred(x: Array) -> Array:
 
 
 def _differences(x: Array) -> Array:
-    return np.asarray(x[..., :, None] - x[..., None, :])
+    """Of each pair of items once, ``[..., pairs]``."""
+    one, other = np.triu_indices(x.shape[-1], 1)
+    return np.asarray(np.take(x, one, -1) - np.take(x, other, -1))
 
 
-def _cosine(a: Array, b: Array, axis: int | tuple[int, ...]) -> NDArray[np.float64]:
-    size = np.sqrt((a * a).sum(axis) * (b * b).sum(axis))
+def _cosine(a: Array, b: Array) -> NDArray[np.float64]:
+    size = np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
     with np.errstate(invalid="ignore"):
-        return np.asarray((a * b).sum(axis) / size, dtype=np.float64)
+        return np.asarray((a * b).sum(-1) / size, dtype=np.float64)

@@ -130,7 +130,7 @@ def measure(recipes: Recipes) -> Measured:
             halves=halves(target.table, proxy.table) if recipes.together else Halves(math.nan, math.nan),
             cost=proxy.training / target.training,
         )
-    gaps = np.abs(target.means[:, None] - target.means[None, :])
+    gaps = np.abs(np.subtract.outer(target.means, target.means))
     told = int(np.count_nonzero(gaps > least)) // 2
     return Measured(recipes, ranked, repeatability(target.table), least, told, shared)
 
