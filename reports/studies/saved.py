@@ -51,8 +51,8 @@ class Case:
 
     Parameters
     ----------
-    strategy, dataset : str
-        Names.
+    strategy, dataset, reference : str
+        Names; the reference is empty where none is needed.
     label, title : str
         As shown; the label has the reference beside it where there are several.
     ceiling : float or None
@@ -72,6 +72,7 @@ class Case:
 
     strategy: str
     dataset: str
+    reference: str
     label: str
     title: str
     ceiling: float | None
@@ -108,6 +109,7 @@ def cases(results: Results, summary: Summary, labels: Sequence[str], account: st
                 Case(
                     strategy=label,
                     dataset=arm.dataset,
+                    reference=arm.reference,
                     label=label + beside,
                     title=titles[arm.dataset],
                     ceiling=against["ceiling"],

@@ -173,8 +173,8 @@ def _series(lines: Mapping[str, Sequence[Ratio | None]]) -> tuple[Series, ...]:
     )
 
 
-def quantities(case: Case, account: str) -> list[Quantity]:
-    """Every number of a case under a name for claims."""
+def quantities(case: Case, account: str, judged: bool) -> list[Quantity]:
+    """Every number of a case under a name for claims; of accuracy only where it may be ``judged``."""
     ratios = {
         "learner FLOPs ratio": (case.flops["learner"], case.n),
         **{f"total FLOPs ratio, {of}": (case.flops[of], case.n) for of in ACCOUNTS},
@@ -186,6 +186,8 @@ def quantities(case: Case, account: str) -> list[Quantity]:
         for name, (of, n) in ratios.items()
         if of is not None
     ]
+    if not judged:
+        return found
     rivals = ("full", "uniform", "full ladder", "uniform ladder", "full ladder", "uniform ladder")
     for rival, kind in zip(rivals, kinds(account).values(), strict=True):
         if (row := evidence(case, kind)) is None:

@@ -62,19 +62,20 @@ class Savings:
         if not head:
             whose = labels[0] if labels else "a strategy"
             return Answer(f"No seed has both {whose} and full training yet.", enough=False)
+        waiting = _unfinished(results, found, labels)
         judged = [case for case in found if case.dataset not in self.costs_only]
         left_out = dict.fromkeys(case.title for case in found if case.dataset in self.costs_only)
         return Answer(
             sentence=_Teller(head, account, self.costs_only).sentence(),
-            enough=all((of := case.seconds[account]) is not None and of.low is not None for case in head),
-            quantities=tuple(each for case in found for each in quantities(case, account)),
+            enough=not waiting and all((of := case.seconds[account]) and of.low is not None for case in head),
+            quantities=tuple(each for case in found for each in quantities(case, account, case in judged)),
             tables=(
                 flops_table(found),
                 seconds_table(found, account),
                 accuracy_table(judged, account, _levels(judged, account), tuple(left_out)),
             ),
             charts=self._charts(head, found, account),
-            notes=_notes(found, summary, account),
+            notes=(*waiting, *_notes(found, summary, account)),
         )
 
     def _charts(self, head: Sequence[Case], found: Sequence[Case], account: str) -> tuple[Chart, ...]:
@@ -183,6 +184,14 @@ def _level(confidence: float) -> str:
 
 def _minus(value: float | None) -> float | None:
     return None if value is None else -value
+
+
+def _unfinished(results: Results, found: Sequence[Case], labels: Sequence[str]) -> list[str]:
+    """A line for each entry and strategy that has no seed in common with full training yet."""
+    there = {(case.dataset, case.strategy, case.reference) for case in found}
+    arms = [arm for arm in results.arms(role="strategy") if arm.label in labels]
+    missing = [arm for arm in arms if (arm.dataset, arm.label, arm.reference) not in there]
+    return [f"No seed has both {arm.label} and full training yet on {arm.dataset}." for arm in missing]
 
 
 def _notes(found: Sequence[Case], summary: Summary, account: str) -> tuple[str, ...]:

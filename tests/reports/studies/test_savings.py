@@ -164,8 +164,16 @@ def test_entries_of_too_short_a_training_show_their_costs_alone(tmp_path: Path) 
     assert [row[0] for row in answer.tables[0].rows] == ["CIFAR-10 (JPEG copy)", "Digits"]
     assert [row[0] for row in answer.tables[2].rows] == ["CIFAR-10 (JPEG copy)"]
     assert "accuracy to be read: Digits" in answer.tables[2].note
+    assert {of.dataset for of in answer.quantities if "accuracy" in of.name} == {"cifar10"}
     assert "over all 2 settings" in answer.sentence and "more in 2" in answer.sentence
     assert [chart.ticks for chart in answer.charts] == [("CIFAR-10 (JPEG copy)", "Digits"), ("CIFAR-10 (JPEG copy)",)]
+
+
+def test_an_entry_that_is_not_done_is_told(tmp_path: Path) -> None:
+    gone = [("rho", seed) for seed in range(4)]
+    folder = write_results(tmp_path, seeds=4, test_n=200, missing=gone)
+    answer = ask(write_timing(folder, blocks=3), strategies=["gstds", "rho"])
+    assert not answer.enough and answer.notes[0] == "No seed has both rho and full training yet on digits."
 
 
 def test_references_are_told_apart(tmp_path: Path) -> None:
