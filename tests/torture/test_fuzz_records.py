@@ -56,15 +56,19 @@ def smaller(source: Path, target: Path) -> Path:
     return target
 
 
-def judged(folder: Path) -> str:
+def judged(folder: Path, without: set[tuple[Path, str]] | None = None) -> str:
+    """What came of a folder. One that lacks only a record that it lacked before has been summarised: see ``without``."""
     try:
         results = Results.read(folder)
-        summary = summarise(results)
+        lacks = (folder, *(item.file for item in results.unreadable))
+        if without is None or len(lacks) != 2 or lacks not in without:
+            text = json.dumps(summarise(results), allow_nan=False)
+            assert text
+            if without is not None and len(lacks) == 2:
+                without.add(lacks)
     except ResultsError as error:
         told(error)
         return "refused"
-    text = json.dumps(summary, allow_nan=False)
-    assert text
     for item in results.unreadable:
         told(ResultsError(f"{item.file}: {item.reason}"))
     return "judged, with records left out" if results.unreadable else "judged"
@@ -98,21 +102,25 @@ def unsound(numbers: random.Random, record: dict[str, Any]) -> bytes:
 
 
 def test_bytes_of_records(folders: list[Path]) -> None:
+    without: set[tuple[Path, str]] = set()
+
     def case(numbers: random.Random) -> str:
         folder = numbers.choice(folders)
         file = picked(numbers, folder)
         with changed(file, damaged(numbers, file.read_bytes())):
-            return judged(folder)
+            return judged(folder, without)
 
     assert len(fuzz("record bytes", case, count=CASES // 2)) > 1
 
 
 def test_structures_of_records(folders: list[Path]) -> None:
+    without: set[tuple[Path, str]] = set()
+
     def case(numbers: random.Random) -> str:
         folder = numbers.choice(folders)
         file = picked(numbers, folder)
         with changed(file, unsound(numbers, json.loads(file.read_bytes()))):
-            return judged(folder)
+            return judged(folder, without)
 
     assert len(fuzz("record structures", case)) > 1
 
