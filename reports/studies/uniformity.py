@@ -139,9 +139,9 @@ class _Part:
             for row in (ends[0], ends[-1])
         )
         return (
-            f"picks that lie farther apart go with {says} training over {scope}: rank correlation {correlation(found.estimate)} "
-            f"[{correlation(found.low)}, {correlation(found.high)}] ({plural(len(rows), 'rule')}, "
-            f"{plural(seeds, 'seed')}), from {closest} to {farthest}"
+            f"picks that lie farther apart go with {says} training over {scope}: rank correlation "
+            f"{correlation(found.estimate)} [{correlation(found.low)}, {correlation(found.high)}] "
+            f"({plural(len(rows), 'rule')}, {plural(seeds, 'seed')}), from {closest} to {farthest}"
         )
 
     def _quantity(self, scope: str, found: Interval | None, rows: list[_Row], seeds: int) -> Quantity:
