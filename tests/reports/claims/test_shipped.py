@@ -10,13 +10,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from selbench.harness.matrix import MARGINS, read
+from selbench.harness.entries import DatasetEntry
+from selbench.harness.matrix import margin_of, read
 from selbench.harness.matrix import shipped as matrices
 from selbench.harness.plan import Planner
 from selbench.harness.schedules import load_schedule
 from selbench.reports.claims.conditions import conditions
 from selbench.reports.claims.reading import shipped
-from selbench.reports.claims.schema import Claim
+from selbench.reports.claims.schema import Claim, Test
 from selbench.reports.claims.selecting import Pair, pair
 from selbench.reports.records import Arm, Dataset
 from selbench.reports.results import Results
@@ -29,6 +30,7 @@ FILES = Path(__file__).parents[3] / "benchmarks" / "claims"
 
 PUBLISHED = {"cifar10": (50_000, 10_000, 10, 32), "pets": (3_680, 3_669, 37, 128), "flowers": (2_040, 6_149, 102, 128)}
 """Training and test images, classes, and the resolution that the standard matrices ask for."""
+UNKNOWN = (1_297, 500, 10, 8)
 
 WANTED = {
     "gstds-4x",
@@ -58,7 +60,7 @@ def results(name: str) -> Results:
     matrix = read(name)
     loaded = {}
     for entry in matrix.datasets:
-        images = PUBLISHED.get(entry.name, (1_297, 500, 10, 8))[0]
+        images = PUBLISHED.get(entry.spec or entry.name, UNKNOWN)[0]
         holdout = entry.holdout or 0
         pool = int(images * (1 - holdout - entry.val))
         loaded[entry.name] = SimpleNamespace(
@@ -81,7 +83,7 @@ def results(name: str) -> Results:
     ]
     table = SimpleNamespace(
         arms={arm.key: arm for arm in rows},
-        datasets={entry.name: dataset(entry.name) for entry in matrix.datasets},
+        datasets={entry.name: dataset(entry) for entry in matrix.datasets},
         learner=matrix.learner.model_dump(),
         budget=matrix.budget.model_dump() | {"batching": matrix.batching},
         alpha=matrix.analysis.alpha,
@@ -89,15 +91,22 @@ def results(name: str) -> Results:
     return Results(Path(), table, ())  # type: ignore[arg-type]
 
 
-def dataset(name: str) -> Dataset:
-    train, test, classes, resolution = PUBLISHED.get(name, (1_297, 500, 10, 8))
-    shown = tuple(map(str, range(classes)))
-    return Dataset(name, name, name, "", resolution, shown, train, 0, 0, test, MARGINS[name], 0.1)
+def dataset(entry: DatasetEntry) -> Dataset:
+    name = entry.name
+    train, test, classes, resolution = PUBLISHED.get(entry.spec or name, UNKNOWN)
+    shown, margin = tuple(map(str, range(classes))), margin_of(entry)
+    assert margin is not None
+    return Dataset(name, name, name, "", resolution, shown, train, 0, 0, test, margin, 0.1)
 
 
 def sides(claim: Claim) -> list[Pair | str]:
+    """Of each test that compares runs; what a study measures is that study's to show."""
     at_hand = results(claim.matrix)
-    return [pair(at_hand, test, claim.conditions.references) for test in claim.tests]
+    return [pair(at_hand, test, claim.conditions.references) for test in compared(claim)]
+
+
+def compared(claim: Claim) -> list[Test]:
+    return [test for test in claim.tests if test.metric != "study"]
 
 
 def test_the_claims_that_were_asked_for_are_here() -> None:
@@ -119,9 +128,17 @@ def test_a_claim_says_who_said_what(claim: Claim) -> None:
 
 @pytest.mark.parametrize("claim", RUN.values(), ids=RUN)
 def test_its_matrix_holds_every_strategy_and_baseline(claim: Claim) -> None:
-    for test, found in zip(claim.tests, sides(claim), strict=True):
+    for test, found in zip(compared(claim), sides(claim), strict=True):
         assert isinstance(found, Pair), f"{test.strategy}: {found}"
         assert found.arm.key != found.against.key
+
+
+@pytest.mark.parametrize("claim", RUN.values(), ids=RUN)
+def test_its_matrix_asks_the_studies_that_it_reads(claim: Claim) -> None:
+    asked = [test for test in claim.tests if test.metric == "study"]
+    matrix = read(claim.matrix)
+    assert not asked or matrix.studies
+    assert {test.dataset for test in asked} <= {entry.name for entry in matrix.datasets}
 
 
 @pytest.mark.parametrize("claim", RUN.values(), ids=RUN)
@@ -153,7 +170,7 @@ def test_four_times_less_compute_can_be_reached_on_the_rungs_that_claim_it() -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["savings", "flowers-limited", "flowers-schedules", "cifar10-pruning", "cifar10-online", "cifar10-replay"]
+    "name", ["savings", "flowers-limited", "flowers-schedules", "study-5-gpu", "cifar10-online", "cifar10-replay"]
 )
 def test_matrices_made_for_claims_can_be_planned(name: str) -> None:
     matrix = read(name)
