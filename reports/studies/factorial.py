@@ -19,6 +19,9 @@ from .factorialdesign import TWIN, Design
 FEWEST = 2
 """Blocks, that is seeds with every arm: with one there is no telling an effect from noise."""
 
+ROUNDING = 1e-6
+"""Points below which two effects are one: arms that share a twin lose nothing but rounding by it."""
+
 
 class Factorial:
     """A blocked two-level factorial over strategies, full or fractional.
@@ -170,7 +173,18 @@ class _Part:
         moves = [f"{name} {verb} {_bracketed(effect)}" for (name, effect), verb in zip(main, verbs, strict=True)]
         rest = f"of the interactions, 0 is excluded by {_listed(joint)}" if joint else "no interaction excludes 0"
         size = f"{plural(len(self.arms), 'arm')}, {plural(len(effects.seeds), 'seed')}"
-        return f"{self.dataset.title}: of {self.design.centre}'s parts, {_listed(moves)} ({size}); {rest}."
+        apart = self._apart(effects)
+        own = f" Over random picks of the same schedule, {_listed(apart)}." if apart else ""
+        return f"{self.dataset.title}: of {self.design.centre}'s parts, {_listed(moves)} ({size}); {rest}.{own}"
+
+    def _apart(self, effects: _Effects) -> list[str]:
+        """The main effects that are not the same once each arm's twin is taken off: what differs is no pick's doing."""
+        found = zip(self.design.terms, effects.accuracy, effects.picks, strict=False)
+        return [
+            f"{term.name} moves it by {_bracketed(picks)}"
+            for term, accuracy, picks in found
+            if term.main and abs(picks.estimate - accuracy.estimate) > ROUNDING
+        ]
 
     def _effects_table(self, effects: _Effects) -> Table:
         picks = effects.picks or (None,) * len(self.design.terms)

@@ -104,6 +104,7 @@ def test_effects_without_noise_are_what_was_put_in(folder):
         "schedule (sigmoid against fixed) by +2.00 points [+2.00, +2.00] and sampling (hybrid against top) by 0.00"
     )
     assert "(8 arms, 8 seeds); of the interactions, 0 is excluded by score \u00d7 schedule +0.50" in answer.sentence
+    assert " Over random picks of the same schedule, schedule moves it by +0.50 points [" in answer.sentence
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say(folder):
