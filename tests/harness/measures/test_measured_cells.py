@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
+import shutil
 
 import pytest
 
+from selbench.harness.matrix import parse
+from selbench.harness.store import Store
+from selbench.harness.train import Trainer
 from selbench.harness.verify.formats import KINDS, misfits
+from selbench.harness.work import do
+from selbench.harness.worker import Context, Worker
 from selbench.strategies import UsageError
 
 NET = "untrained:squeezenet1_1"
@@ -75,3 +82,32 @@ def test_features_to_measure_by_come_before_the_cells(table, planned):
     for task in plan.cells:
         measured = task.arm.rung == 1 and task.arm.pool == "pool"
         assert (features[0] in task.after) == measured and features[0] not in task.uses.values()
+
+
+class Killed(BaseException):
+    """As if the process had gone."""
+
+
+def test_a_run_in_pieces_is_measured_as_one_of_a_single_piece(table, train, planned, cache_dir, tmp_path, monkeypatch):
+    table.update(measures=MEASURES, strategies=[{"name": "infobatch"}])
+    assert not train(table, tmp_path / "whole").failed
+    whole = records(tmp_path / "whole")["infobatch", 1]
+    shutil.copytree(tmp_path / "whole" / "artefacts", tmp_path / "parts" / "artefacts")
+    task = next(task for task in planned(table).cells if task.id == whole["id"])
+    context = Context(parse(table), tmp_path / "parts", None, cache_dir, "cpu", "float32", 1, checkpoint=1e-9)
+    step, pieces, done = Trainer.step, 0, False
+
+    def counted(self, *arguments):
+        left[0] -= 1
+        if left[0] < 0:
+            raise Killed
+        return step(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "step", counted)
+    while not done:
+        left, pieces = [4], pieces + 1
+        with contextlib.suppress(Killed):
+            do(Worker(context), task)
+            done = True
+    parts = Store(tmp_path / "parts").cell(task.id)
+    assert pieces > 2 and parts["measures"] == whole["measures"] and parts["result"] == whole["result"]
