@@ -88,11 +88,13 @@ def _clause(of: Curve) -> str:
     if cross.p_above <= DOUBT:
         return f"is ahead throughout {measured} ({_p(cross.p_above)})"
     if cross.side == "below":
-        return f"is behind on average throughout {measured}{_clearly(of)}"
+        level = f", level with random no lower than {cross.low:.0f} %" if cross.low else ""
+        return f"is behind on average throughout {measured}{level}{_clearly(of)}"
     under = [kept for kept, mean in of.means().items() if mean < 0]
     if under:
         return f"is not behind at {of.read[0]:g} % kept, yet is at {_listed(under)}{_clearly(of)}"
-    return f"is on average nowhere behind from {measured}{_clearly(of)}"
+    level = f", if at all then below {cross.high:.0f} %" if math.isfinite(cross.high) else ""
+    return f"is on average nowhere behind from {measured}{level}{_clearly(of)}"
 
 
 def _clearly(of: Curve) -> str:

@@ -136,6 +136,21 @@ def test_what_noise_hides_is_not_said_for_certain(folder: Results) -> None:
         assert row.estimate is None or row.low is None or row.high is None
 
 
+def test_where_a_rule_may_yet_cross_is_said(folder: Results) -> None:
+    """Clearly behind but at 90 %, or clearly ahead but at 5 %, where noise has the last word."""
+    towards = {"el2n": lambda kept: -0.05 if kept > 80 else -3.0, "ccs": lambda kept: 0.05 if kept < 8 else 3.0}
+    drawn = (answer(made(folder, towards, noise=0.5, draw=draw)) for draw in range(40))
+    found, below, above = next(
+        (found, below, above)
+        for found in drawn
+        for below, above in [(crossings(found)["steps", "el2n"], crossings(found)["steps", "ccs"])]
+        if below.estimate is above.estimate is None and below.low < 90 and (above.high or 0.0) > 5
+    )
+    assert f"throughout 5 to 90 % kept, level with random no lower than {below.low:.0f} % (clearly" in found.sentence
+    assert f"nowhere behind from 5 to 90 % kept, if at all then below {above.high:.0f} % (clearly" in found.sentence
+    assert below.low > 70 and above.high < 10
+
+
 def test_a_curve_that_comes_back_is_read_from_the_lowest_ratio(folder: Results) -> None:
     """Behind up to 15 %, ahead to 60 %, behind again: the first zero from below, and a note on the rest."""
 
