@@ -6,6 +6,7 @@ A table ``y`` ``[seeds, items]`` has a row for each seed, a block whose own leve
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -143,9 +144,14 @@ def range_of_items(y: ArrayLike, confidence: float = 0.95) -> Interval:
     noise, _ = _mean_squares(data)
     means = data.mean(axis=0)
     width = float(means.max() - means.min())
-    tukey = float(stats.studentized_range.ppf(confidence, items, (items - 1) * (seeds - 1)))
-    half = tukey * math.sqrt(noise / seeds)
+    half = _tukey(confidence, items, (items - 1) * (seeds - 1)) * math.sqrt(noise / seeds)
     return Interval(width, max(0.0, width - half), width + half, math.sqrt(noise))
+
+
+@cache
+def _tukey(confidence: float, items: int, noise: int) -> float:
+    """Quantile of the studentised range, which takes long to find."""
+    return float(stats.studentized_range.ppf(confidence, items, noise))
 
 
 def _mean_squares(data: Array) -> tuple[float, float]:

@@ -98,7 +98,7 @@ class _Part:
         return f"{self.title}, {self.label}: no slope yet, since {reason}."
 
     def _slope(self, line: Line) -> str:
-        slope, spread = line.slope(), line.spread()
+        slope, spread = line.slope, line.spread
         low, high = (percent(end) for end in (float(line.x.min()), float(line.x.max())))
         least, most = line.extremes()
         verdict = "whether a better one helps cannot be told from these runs"
@@ -142,9 +142,9 @@ class _Part:
         if isinstance(self.line, Line):
             seeds = len(self.line.seeds)
             found += [
-                self._quantity("benefit per 10 points of reference accuracy", self.line.slope(), seeds),
-                self._quantity("spread of the benefit over references", self.line.spread(), seeds),
-                self._quantity("range of the benefit over references", self.line.width(), seeds),
+                self._quantity("benefit per 10 points of reference accuracy", self.line.slope, seeds),
+                self._quantity("spread of the benefit over references", self.line.spread, seeds),
+                self._quantity("range of the benefit over references", self.line.width, seeds),
             ]
             for worth in self.worths:
                 off = None if worth.kind == "line" else self.line.distance(worth)
@@ -182,7 +182,7 @@ class _Part:
     def _table_note(self) -> str:
         if not isinstance(self.line, Line):
             return ""
-        width = self.line.width()
+        width = self.line.width
         return (
             f"From the least to the most, {width.estimate:.2f} points ({max(0.0, width.low):.2f} to {width.high:.2f}, "
             "by Tukey's honestly significant difference)."

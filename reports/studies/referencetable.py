@@ -93,14 +93,17 @@ class Line:
         """Benefit ``[seeds, references]``, in points."""
         return np.array([[worth.benefit[seed] for worth in self.on] for seed in self.seeds])
 
+    @cached_property
     def slope(self) -> Interval:
         """Points for each 10 points of quality."""
         return blocked_slope(self.x / 10, self.y)
 
+    @cached_property
     def spread(self) -> Interval:
         """SD of the benefit over these references, noise taken off."""
         return spread_of_items(self.y)
 
+    @cached_property
     def width(self) -> Interval:
         """Largest less smallest benefit."""
         return range_of_items(self.y)
