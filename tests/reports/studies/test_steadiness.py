@@ -136,7 +136,10 @@ def test_a_sweep_is_held_against_what_it_moves_away_from(known: Results) -> None
 def test_below_the_fewest_seeds_no_spread_is_compared(known: Results) -> None:
     found = answer(few(known, 10))
     assert "not powered (10 of 40 seeds" in found.sentence and "times that of" not in found.sentence
-    assert "less steady" not in found.sentence
+    assert "less steady" not in found.sentence and "with which an SD 0." in found.sentence
+    assert not [chart for chart in found.charts if chart.log_y] and [
+        chart for chart in answer(known).charts if chart.log_y
+    ]
     q = quantity(found, "spread ratio", "shaky")
     assert (q.estimate, q.low, q.high, q.n) == (None, None, None, 10)
     assert quantity(answer(few(known, 10), fewest=10), "spread ratio", "shaky").estimate is not None
