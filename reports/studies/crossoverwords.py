@@ -14,8 +14,11 @@ from .digitised import Gap, Source
 from .pruned import CONFIDENCE, Curve, Place
 
 DOUBT = (1 - CONFIDENCE) / 2
+"""The largest one-sided p-value at which a difference counts as clear, as its interval does."""
 FAR = 1e9
+"""Points below a published bound: as far as nobody's accuracy is."""
 FULL = 100.0
+"""Points from which on a bound says nothing."""
 
 DEFINITION = (
     "A rule falls behind below a percentage kept: the largest one below which the mean difference, paired by seed and "
