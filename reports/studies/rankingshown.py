@@ -139,7 +139,7 @@ def charts(measured: Measured, metric: str) -> tuple[Chart, ...]:
     return (
         Chart("Recipes: target and proxies", f"{_word(metric)} of the proxy, %", "accuracy of the target, %", points),
         Chart(
-            "Spearman correlation with the target's ranking",
+            "Spearman correlation with the target's ranking; the line is that of the target with itself at other seeds",
             "proxy",
             "correlation",
             (level,),
