@@ -72,7 +72,7 @@ def off_the_line(x: ArrayLike, y: ArrayLike, at: float, theirs: ArrayLike) -> Ar
     """
     data, where = table(y, 1, 2), vector(x, 2)
     line = data.mean(axis=1) + slopes_within(where, data) * (at - where.mean())
-    return vector(theirs, 1) - line
+    return np.asarray(vector(theirs, 1) - line)
 
 
 def predicted(x: ArrayLike, y: ArrayLike, at: float, confidence: float = 0.95) -> Ahead:

@@ -31,7 +31,8 @@ class References:
     A line is fitted to the references within each seed; its slope has Student's t interval over the seeds that have
     them all. Controls without information (``none``) and anomalies are left out of it and shown apart: an anomaly
     with its distance from the line, and whether it is outside the 95 % prediction interval for one more reference.
-    A reference whose record says LEAK is an anomaly, named or not.
+    A reference whose record says LEAK is an anomaly, named or not. A reference of the line that is outside the
+    prediction interval of the others is said to be out of line, at 95 % for all of them together.
 
     Parameters
     ----------
@@ -87,10 +88,16 @@ class _Part:
         self.dataset, self.label, self.worths = dataset, label, found
         self.title = results.matrix.datasets[dataset].title
         self.line = line_through(found)
+        self.strays = self.line.strays() if isinstance(self.line, Line) else {}
 
     def sentence(self) -> str:
         """The answer, or what is lacking for one."""
         said = [self._slope(self.line) if isinstance(self.line, Line) else self._lacking(self.line)]
+        said += [
+            f"{name} is out of line with its accuracy: {_off(off)} the line of the others "
+            f"({interval(off.low, off.high)})."
+            for name, off in self.strays.items()
+        ]
         said += [self._apart(worth) for worth in self.worths if worth.kind != "line"]
         return " ".join(text for text in said if text)
 
@@ -126,9 +133,8 @@ class _Part:
         if off is None:
             return f"The anomaly {name} stands at {said}; there is no line to hold it against."
         distance, outside, seeds = off
-        side = "above" if distance.estimate >= 0 else "below"
         return (
-            f"The anomaly {name} stands at {said}, {abs(distance.estimate):.2f} points {side} the line of the others "
+            f"The anomaly {name} stands at {said}, {_off(distance)} the line of the others "
             f"({interval(distance.low, distance.high)}; {plural(seeds, 'seed')}), {'out' if outside else 'in'}side the "
             "95 % prediction interval for one more reference."
         )
@@ -169,7 +175,8 @@ class _Part:
     def _row(self, worth: Worth) -> tuple[str, ...]:
         off = self.line.distance(worth) if isinstance(self.line, Line) and worth.kind != "line" else None
         where = "" if off is None else f"{points(off[0].estimate)} off the line, {'out' if off[1] else 'in'}side"
-        kind = {"line": "", "none": "knows nothing", "anomaly": worth.mark or "anomaly"}[worth.kind]
+        line = "out of line with its accuracy" if worth.reference in self.strays else ""
+        kind = {"line": line, "none": "knows nothing", "anomaly": worth.mark or "anomaly"}[worth.kind]
         return (
             worth.reference,
             percent(worth.accuracy),
@@ -232,6 +239,10 @@ def _shown(found: Interval | None) -> str:
     if found is None:
         return "–"
     return f"{points(found.estimate)} ({interval(found.low, found.high)})"
+
+
+def _off(distance: Interval) -> str:
+    return f"{abs(distance.estimate):.2f} points {'above' if distance.estimate >= 0 else 'below'}"
 
 
 def _size(found: Interval) -> str:

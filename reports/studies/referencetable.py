@@ -22,6 +22,9 @@ LEAK = "LEAK"
 FEWEST = 3
 """References on a line, of unlike accuracy: two always lie on one."""
 
+APART = 0.1
+"""Points of accuracy between the worst and the best of them, at least."""
+
 Kind = Literal["line", "none", "anomaly"]
 
 
@@ -121,7 +124,23 @@ class Line:
         """Where a further reference of this quality would lie."""
         return predicted(self.x, self.y.mean(axis=0), quality)
 
-    def distance(self, worth: Worth) -> tuple[Interval, bool, int] | None:
+    def strays(self) -> dict[str, Interval]:
+        """References whose benefit is out of line with their accuracy: points above the line of the others.
+
+        They lie outside its prediction interval, at 95 % for all of them together (Bonferroni).
+        """
+        found = {}
+        for worth in self.on:
+            others = tuple(one for one in self.on if one is not worth)
+            rest = Line(others, self.seeds)
+            if len(others) < FEWEST or float(np.ptp(rest.x)) < APART:
+                continue
+            off = rest.distance(worth, confidence=1 - 0.05 / len(self.on))
+            if off is not None and off[1]:
+                found[worth.reference] = off[0]
+        return found
+
+    def distance(self, worth: Worth, confidence: float = 0.95) -> tuple[Interval, bool, int] | None:
         """Points above the line, whether outside its prediction interval, and seeds; None with fewer than two."""
         seeds = [seed for seed in self.seeds if seed in worth.benefit and seed in worth.quality]
         if len(seeds) < 2:
@@ -129,7 +148,7 @@ class Line:
         at = float(np.mean([worth.quality[seed] for seed in seeds]))
         kept = self.y[[self.seeds.index(seed) for seed in seeds]]
         theirs = np.array([worth.benefit[seed] for seed in seeds])
-        where = predicted(self.x, kept.mean(axis=0), at)
+        where = predicted(self.x, kept.mean(axis=0), at, confidence)
         outside = not where.low <= float(theirs.mean()) <= where.high
         return mean_interval(off_the_line(self.x, kept, at, theirs)), outside, len(seeds)
 
@@ -144,7 +163,7 @@ def line_through(worths: tuple[Worth, ...]) -> Line | str:
     if len(seeds) < 2:
         return f"an interval needs 2 seeds that have every reference, and there {_are(len(seeds))}"
     line = Line(on, tuple(seeds))
-    if float(np.ptp(line.x)) < 0.1:
+    if float(np.ptp(line.x)) < APART:
         return "the references are all of one accuracy"
     return line
 

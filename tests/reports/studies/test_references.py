@@ -51,6 +51,7 @@ def known(
     noise: float = 0.1,
     off: float = 0.0,
     scatter: float = 0.0,
+    odd: float = 0.0,
     draw: int = 0,
     quality: dict[str, Any] | None = None,
     mark: str = "",
@@ -65,7 +66,7 @@ def known(
         accuracy = level[cell.seed]
         if cell.arm_label == "gstds":
             points = truth(cell.reference, off) + extra[cell.reference] + noise * rng.normal()
-            accuracy += points / 100
+            accuracy += (points + odd * (cell.reference == "weak")) / 100
         cells.append(replace(cell, accuracy=float(accuracy)))
     artefacts = {}
     for id, made in base.artefacts.items():
@@ -125,6 +126,16 @@ def test_a_leak_on_the_line_is_inside_and_one_off_it_is_not(base: Results) -> No
     assert "below the line" in below.sentence and "above the line" in outside.sentence
     slopes = [find(one, "benefit per 10 points of reference accuracy").estimate for one in (inside, outside)]
     assert slopes[0] == pytest.approx(slopes[1]), "anomalies are left out of the line"
+
+
+def test_a_reference_out_of_line_with_its_accuracy_is_flagged_and_others_are_not(base: Results) -> None:
+    flagged = ask(known(base, noise=0.05, odd=4.0))
+    assert "weak is out of line with its accuracy: 3.98 points above" in flagged.sentence
+    (row,) = (row for row in flagged.tables[0].rows if row[0] == "weak")
+    assert row[-1] == "out of line with its accuracy"
+    assert flagged.sentence.count("is out of line") == 1
+    calm = [ask(known(base, draw=draw, noise=0.1), strategies=["gstds"], **OPTIONS).sentence for draw in range(20)]
+    assert sum("out of line" in said for said in calm) <= 4
 
 
 def test_what_a_record_calls_a_leak_is_one_whatever_the_options_say(base: Results) -> None:
