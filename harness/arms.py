@@ -156,7 +156,8 @@ class Expander:
                     schedule, more = Named(**source.schedule), {"replay": source.key}
                 arm = self._arm(entry, strategy, schedule, role="strategy", reference=reference, **more)
                 twin = self._twin(entry, arm, strategy, schedule)
-                rows += [replace(arm, twin=twin.key), twin]
+                # Random picks are their own twin, and would be held against themselves.
+                rows += [arm] if twin.key == arm.key else [replace(arm, twin=twin.key), twin]
                 rows += [
                     self._arm(entry, strategy, schedule, role="rung", reference=reference, rung=rung)
                     for rung in sorted({*matrix.ladder} - {1.0}, reverse=True)

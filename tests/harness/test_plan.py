@@ -135,3 +135,9 @@ def test_narrowing_keeps_the_baselines_and_extends_seeds(tiny):
         narrowed(matrix, ["gtsds"], None)
     with pytest.raises(UsageError, match="at least one seed"):
         narrowed(matrix, [], 0)
+
+
+def test_random_picks_are_not_held_against_themselves(tiny, planned):
+    rows = [{"name": "uniform", "label": "subset", "options": {"cadence": "run"}}, {"name": "gstds"}]
+    arms = {arm.label: arm for arm in planned(tiny | {"strategies": rows}).arms if arm.role == "strategy"}
+    assert arms["subset"].twin == "" and arms["gstds"].twin
