@@ -17,6 +17,7 @@ ACCOUNTS = ("marginal", "amortised", "standalone")
 def fill(summary: dict[str, Any], *, datasets_ranked: int | None = None) -> dict[str, Any]:
     """Fill the summary's new lists, in place, and return it."""
     summary["claims"] = claims()
+    summary["studies"] = studies()
     summary["targets"] = [row for dataset in _names(summary) for row in _targets(summary, dataset)]
     summary["tuning"] = _tuning(summary)
     summary["overlap"] = _overlap(summary)
@@ -27,6 +28,49 @@ def fill(summary: dict[str, Any], *, datasets_ranked: int | None = None) -> dict
         summary["pooled"] = _pooled(summary)
         summary["ranks"] = ranks(summary, datasets_ranked or len(_names(summary)))
     return summary
+
+
+def studies() -> list[dict[str, Any]]:
+    """A study with a figure and tables of each form, and one without an answer."""
+    x, y = [0.05, 0.1, 0.5, 0.9], [-6.0, -2.5, 0.4, None]
+    ends = {"low": [-8.0, -3.5, -0.4, None], "high": [-4.0, -1.5, 1.2, None]}
+    shape = {"ticks": [], "log_x": True, "log_y": False, "level": 0.0}
+    curves = [{"label": label, "x": x, "y": y, **ends, "joined": True} for label in ("gstds", "a rule of long name")]
+    rows = [{"label": "Digits", "x": [0, 1], "y": [0.4, -0.2], "low": [], "high": [], "joined": False}]
+    charts = [
+        {"title": "Points by keep ratio", "x_label": "kept", "y_label": "points", "series": curves, **shape},
+        {"title": "Effects", "x_label": "effect", "y_label": "points", "series": rows, **shape, "ticks": ["a", "<b>"]},
+    ]
+    wide = [f"column {n}" for n in range(12)]
+    tables = [
+        {
+            "title": "Wide",
+            "columns": wide,
+            "rows": [["a row", *["\u22120.31 [\u22120.90, +0.27]"] * 11]],
+            "note": "Why.",
+        },
+        {
+            "title": "Told",
+            "columns": ["rule", "said"],
+            "rows": [["gstds", "it gains where most is kept, and loses"]],
+            "note": "",
+        },
+    ]
+    found = "Random picks overtake below 30 % kept [20 %, 45 %] (8 seeds)."
+    shared = {"analysis": "crossover", "quantities": []}
+    return [
+        {
+            **shared,
+            "question": "When does it fail?",
+            "sentence": found,
+            "enough": True,
+            "tables": tables,
+            "charts": charts,
+        }
+        | {"notes": ["One data set.", "Three <i>seeds</i>."]},
+        {**shared, "question": "And why?", "sentence": "One seed has no interval.", "enough": False}
+        | {"tables": [], "charts": [], "notes": []},
+    ]
 
 
 def claims(*verdicts: str) -> list[dict[str, Any]]:
