@@ -101,7 +101,7 @@ def test_a_missing_file_is_said(tmp_path: Any) -> None:
 def test_wrong_labels_make_a_worse_reference_with_an_id_of_its_own(
     tiny: dict[str, Any], worker: Any, planned: Any
 ) -> None:
-    tiny["datasets"][0] |= {"holdout": 0.5, "options": {"limit": 400, "test_limit": 50}}
+    tiny["datasets"][0] |= {"holdout": 0.5, "options": {"limit": 800, "test_limit": 50}}
     entries = [
         {"name": "good", "spec": "holdout", "options": {"passes": 8}},
         {"name": "noisy", "spec": "holdout", "options": {"passes": 8, "label_noise": 0.8}},
