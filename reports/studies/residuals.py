@@ -18,7 +18,7 @@ from .measuredarms import FEWEST, Measured, joined, known, labels, listed, measu
 
 NAMES = ("head", "middle", "tail")
 GRID = 20
-"""Points of a mean curve."""
+"""Costs at which two curves are held against each other, and points of a mean curve."""
 LEAST = 1e-12
 """Stands for a share of 0 where its logarithm is taken."""
 
@@ -26,10 +26,11 @@ LEAST = 1e-12
 class Residuals:
     """What is left of the residual in the head, middle and tail of the spectrum, over what random picks leave.
 
-    Both runs of a seed, the rule's and its uniform twin's, are read at the largest total FLOPs that both have spent,
-    between points of their curves in the logarithm of the share; and once more at their ends, after equal passes. A
-    group's share is the mean over its directions of the energy left. Seeds give one log ratio each; their mean has a
-    95 % t interval.
+    Both runs of a seed, the rule's and its uniform twin's, are read at the same total FLOPs, between points of their
+    curves in the logarithm of the share: the log ratio is the mean over costs evenly up to the largest that both have
+    spent, since by the end the pool is memorised. Once more they are read at their ends, after equal passes. A group's
+    share is the mean over its directions of the energy left. Seeds give one log ratio each; their mean has a 95 % t
+    interval.
 
     Parameters
     ----------
@@ -82,7 +83,8 @@ class _Curve:
 
 @dataclass(frozen=True)
 class _Row:
-    """A rule beside its twin; log ratios by group at equal cost and after equal passes, and what is left of each."""
+    """A rule beside its twin: log ratios by group at equal cost and after equal passes; what is left at the last cost
+    that both have spent."""
 
     arm: Measured[Taken]
     seeds: tuple[int, ...]
@@ -138,11 +140,13 @@ class _Part:
         if len(seeds) < FEWEST:
             return None
         pairs = [(ours[seed], twins[seed]) for seed in seeds]
-        costs = [min(own.flops[-1], other.flops[-1]) for own, other in pairs]
-        at = np.array([[own.at(cost), other.at(cost)] for (own, other), cost in zip(pairs, costs, strict=True)])
+        at = np.array([[own.at(cost), other.at(cost)] for own, other in pairs for cost in _costs(own, other)])
+        at = at.reshape(len(pairs), GRID, 2, -1)
         ends = np.array([[own.at(math.inf), other.at(math.inf)] for own, other in pairs])
-        cost, passes = (tuple(mean_interval(column) for column in (logs[:, 0] - logs[:, 1]).T) for logs in (at, ends))
-        left, other = np.exp(at.mean(0))
+        cost, passes = (
+            tuple(mean_interval(column) for column in (logs[:, 0] - logs[:, 1]).T) for logs in (at.mean(1), ends)
+        )
+        left, other = np.exp(at[:, -1].mean(0))
         return _Row(arm, seeds, cost, passes, left, other)
 
     def _sentence(self, oracle: _Row) -> str:
@@ -199,9 +203,10 @@ class _Part:
                 )
                 for row in self.rows
             ),
-            note=f"Directions {', '.join(f'{self._range(i)} ({name})' for i, name in enumerate(NAMES))} of the frozen "
+            note=f"At equal FLOPs: the geometric mean over {GRID} costs up to the last that both have spent. "
+            f"Directions {', '.join(f'{self._range(i)} ({name})' for i, name in enumerate(NAMES))} of the frozen "
             "features' covariance. The start, 1, is what predicting every class alike leaves; decay is minus the "
-            "logarithm of what is left, at equal FLOPs.",
+            "logarithm of what is left at that last cost.",
         )  # fmt: skip
 
     def _ratios(self) -> tuple[Chart, ...]:
@@ -256,3 +261,8 @@ class _Part:
         if self.fallen:
             notes.append(f"{self.dataset.title}: {plural(self.fallen, 'run')} that diverged left out.")
         return tuple(notes)
+
+
+def _costs(own: _Curve, other: _Curve) -> Array:
+    """Evenly up to the largest cost that both have spent, ``[GRID]``."""
+    return np.linspace(0.0, min(own.flops[-1], other.flops[-1]), GRID + 1)[1:]
