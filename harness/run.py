@@ -177,11 +177,8 @@ def _references(matrix: Matrix, data_dir: Path | None) -> dict[str, tuple[Any, s
     found = {}
     for entry in matrix.references:
         instance = reference_of(entry)
-        if instance.needs_holdout:
-            found[entry.name] = (instance, "")
-        else:
-            instance.check(data_dir)
-            found[entry.name] = (instance, instance.fingerprint(data_dir))
+        instance.check(data_dir)
+        found[entry.name] = (instance, instance.fingerprint(data_dir))
     return found
 
 

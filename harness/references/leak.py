@@ -48,6 +48,13 @@ class Leak:
             raise UsageError(f"reference leak: passes = {passes!r} must be above 0")
         self.passes, self.width = passes, width
 
+    def check(self, data_dir: Path | None) -> None:
+        """Nothing is read from files."""
+
+    def fingerprint(self, data_dir: Path | None) -> str:
+        """Empty: it is made of the data set alone."""
+        return ""
+
     def lesson(self, loaded: Loaded, seed: int, stream: int, data_dir: Path | None) -> tuple[Tensor, Tensor]:
         """The holdout split with the test split behind it; as :meth:`Holdout.lesson`."""
         ids, labels = loaded.labelled(seed, "holdout")
