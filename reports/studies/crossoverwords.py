@@ -85,26 +85,19 @@ def _clause(of: Curve) -> str:
         return f"cannot be judged yet, for want of two seeds at two percentages kept (now {plural(of.pairs, 'seed')})"
     measured = f"{of.read[0]:g} to {of.read[-1]:g} % kept"
     if cross.at is not None:
-        return f"falls behind below {cross.at:.0f} % kept {_ends(of)}{_clearly(of)}"
+        return f"falls behind below {cross.at:.0f} % kept {_ends(of)}"
     if cross.p_below <= DOUBT:
         return f"is behind throughout {measured} ({_p(cross.p_below)})"
     if cross.p_above <= DOUBT:
         return f"is ahead throughout {measured} ({_p(cross.p_above)})"
     if cross.side == "below":
         level = f", level with random no lower than {cross.low:.0f} %" if cross.low else ""
-        return f"is behind on average throughout {measured}{level}{_clearly(of)}"
+        return f"is behind on average throughout {measured}{level}"
     under = [kept for kept, mean in of.means().items() if mean < 0]
     if under:
-        return f"is not behind at {of.read[0]:g} % kept, yet is at {_listed(under)}{_clearly(of)}"
+        return f"is not behind at {of.read[0]:g} % kept, yet is at {_listed(under)}"
     level = f", if at all then below {cross.high:.0f} %" if math.isfinite(cross.high) else ""
-    return f"is on average nowhere behind from {measured}{level}{_clearly(of)}"
-
-
-def _clearly(of: Curve) -> str:
-    """Where the difference can be told from zero, in brackets."""
-    behind, ahead = of.clear(-1), of.clear(1)
-    found = [f"clearly {word} at {_listed(at)}" for word, at in (("behind", behind), ("ahead", ahead)) if at]
-    return f" ({', '.join(found) or 'nowhere clearly'})"
+    return f"is on average nowhere behind from {measured}{level}"
 
 
 def notes(of: Curve, words: str) -> Iterable[str]:

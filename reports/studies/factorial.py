@@ -288,13 +288,19 @@ def _controls_sentence(centre: str, against: Mapping[str, tuple[Interval | None,
     found = {label: each for label, (each, _) in against.items() if each is not None}
     if not found:
         return ""
-    worse = [f"{label} {_bracketed(each)}" for label, each in found.items() if each.high < 0]
-    better = [f"{label} {_bracketed(each)}" for label, each in found.items() if each.low > 0]
-    told = [
-        f"{word} than {centre}: {_listed(labels)}" for word, labels in (("worse", worse), ("better", better)) if labels
-    ]
+    ranked = sorted(found.items(), key=lambda item: item[1].estimate)
+    worse = [f"{label} {_bracketed(each)}" for label, each in ranked if each.high < 0]
+    better = [f"{label} {_bracketed(each)}" for label, each in reversed(ranked) if each.low > 0]
+    told = [_told(f"{word} than {centre}", labels) for word, labels in (("worse", worse), ("better", better)) if labels]
     many = plural(len(found), "control")
     return f" Of {many}, {'; '.join(told)}." if told else f" Of {many}, none is told from {centre}."
+
+
+def _told(what: str, labels: Sequence[str]) -> str:
+    """One or two by name, of more the furthest: the table has them all."""
+    if len(labels) <= 2:
+        return f"{what}: {_listed(labels)}"
+    return f"{len(labels)} are {what}, the furthest {labels[0]}"
 
 
 def _mean(values: Iterable[float | None]) -> str:

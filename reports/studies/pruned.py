@@ -74,12 +74,6 @@ class Curve:
         read = (place for place in self.places if place.kept in self.read)
         return {place.kept: float(np.mean(place.differences(self.seeds))) for place in read}
 
-    def clear(self, sign: int) -> tuple[float, ...]:
-        """Percentages kept at which the interval over the crossing's seeds lies below zero (-1), or above (1)."""
-        able = [place for place in self.places if place.kept in self.read]
-        gaps = {place.kept: mean_interval(place.differences(self.seeds), CONFIDENCE) for place in able}
-        return tuple(kept for kept, gap in gaps.items() if (gap.high < 0 if sign < 0 else gap.low > 0))
-
 
 def curve(results: Results, dataset: str, rule: str, prefix: str) -> Curve:
     """Read a rule's runs; the crossing is over percentages kept with two pairs or more, by the seeds they all have."""
