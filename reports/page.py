@@ -223,9 +223,17 @@ def inline(drawing: Drawing) -> Markup:
 
 
 def budget(matrix: Row) -> str:
-    """The budget, or that of each data set where a merged folder has several."""
-    own = [(dataset["title"], dataset["budget"]) for dataset in matrix["datasets"] if dataset["budget"]]
-    return "; ".join(f"{title}: {budget_words(of)}" for title, of in own) or budget_words(matrix["budget"])
+    """The budget, or that of each data set where there are several, with its learner where it has another."""
+    if not any(dataset["budget"] or dataset["learner"] for dataset in matrix["datasets"]):
+        return budget_words(matrix["budget"])
+    shares = [
+        (dataset["title"], budget_words(dataset["budget"] or matrix["budget"]), dataset["learner"].get("text"))
+        for dataset in matrix["datasets"]
+    ]
+    own = {learner for *_, learner in shares if learner} - {matrix["learner"]["text"]}
+    return "; ".join(
+        f"{title}: {words}{f', {learner}' if learner in own else ''}" for title, words, learner in shares
+    )
 
 
 def budget_words(budget: Mapping[str, Any]) -> str:

@@ -39,7 +39,7 @@ class ResultsError(ValueError):
 class Dataset:
     """A data set of the matrix: ``margin`` in points, ``collapse`` an accuracy in [0, 1], the rest as shown.
 
-    ``budget`` is the data set's own where there are unlike ones; empty where the matrix's holds. ``fingerprint`` is of
+    ``budget`` and ``learner`` are the data set's own where there are unlike ones; empty where the matrix's hold. ``fingerprint`` is of
     its images and labels: two of one fingerprint are one data set under two settings.
     """
 
@@ -57,6 +57,7 @@ class Dataset:
     collapse: float
     budget: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str = ""
+    learner: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,8 @@ def sampling_errors(results: Results) -> dict[str, dict[str, float]]:
 
 def _matrix(results: Results) -> dict[str, Any]:
     matrix = results.matrix
-    shown = ("name", "title", "note", "resolution", "pool", "holdout", "val", "test", "margin", "collapse", "budget")
+    sizes = ("resolution", "pool", "holdout", "val", "test")
+    shown = ("name", "title", "note", *sizes, "margin", "collapse", "budget", "learner")
     return {
         **{name: getattr(matrix, name) for name in ("name", "title", "identity", "alpha", "seeds", "tuning")},
         **{name: getattr(matrix, name) for name in ("learner", "budget", "amortise_over", "primary")},

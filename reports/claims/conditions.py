@@ -36,12 +36,18 @@ def conditions(
     accuracies : mapping of data set to percent
         What full training reached, None where it was not run.
     """
-    found = [*_learner(claim.conditions.learner, results.matrix.learner)]
-    if claim.conditions.batching:
-        at_hand = str(results.matrix.budget.get("batching", "not said"))
-        found.append(Condition("batching", claim.conditions.batching, at_hand, at_hand == claim.conditions.batching))
+    names, matrix = list(dict.fromkeys(test.dataset for test in claim.tests)), results.matrix
+    there = [matrix.datasets[name] for name in names if name in matrix.datasets]
+    found: list[Condition] = []
+    for learner in _unlike([of.learner or matrix.learner for of in there] or [matrix.learner]):
+        found += _learner(claim.conditions.learner, learner)
+    for budget in _unlike([of.budget or matrix.budget for of in there] or [matrix.budget], "batching"):
+        if claim.conditions.batching:
+            at_hand = str(budget.get("batching", "not said"))
+            met = at_hand == claim.conditions.batching
+            found.append(Condition("batching", claim.conditions.batching, at_hand, met))
     read = set(references)
-    for name in dict.fromkeys(test.dataset for test in claim.tests):
+    for name in names:
         dataset = results.matrix.datasets.get(name)
         if dataset is None:
             found.append(Condition("data set", name, "none", False, name))
@@ -49,11 +55,16 @@ def conditions(
         found += _data(claim.conditions.datasets.get(name, DatasetCondition()), dataset, accuracies.get(name))
         found += _scale(claim.conditions.budget, dataset.budget or results.matrix.budget, dataset)
         wanted = claim.conditions.references
-        names = sorted(reference for of, reference in read if of == name)
-        if wanted and names:
+        guides = sorted(reference for of, reference in read if of == name)
+        if wanted and guides:
             text = f"reference on {dataset.title}"
-            found.append(Condition(text, " or ".join(wanted), ", ".join(names), set(names) <= set(wanted), name))
+            found.append(Condition(text, " or ".join(wanted), ", ".join(guides), set(guides) <= set(wanted), name))
     return found
+
+
+def _unlike(tables: Iterable[Mapping[str, Any]], key: str = "") -> list[Mapping[str, Any]]:
+    """Each table once, or each value of one key."""
+    return list({repr(table.get(key) if key else sorted(table.items())): table for table in tables}.values())
 
 
 def _learner(wanted: Learner, found: Mapping[str, Any]) -> Iterator[Condition]:
