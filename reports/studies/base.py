@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from ..results import Results
 
 Summary = Mapping[str, Any]
-"""The contents of summary.json, studies left out."""
+"""The contents of summary.json, studies and claims left out."""
 
 
 @dataclass(frozen=True)
