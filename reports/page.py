@@ -231,9 +231,7 @@ def budget(matrix: Row) -> str:
         for dataset in matrix["datasets"]
     ]
     own = {learner for *_, learner in shares if learner} - {matrix["learner"]["text"]}
-    return "; ".join(
-        f"{title}: {words}{f', {learner}' if learner in own else ''}" for title, words, learner in shares
-    )
+    return "; ".join(f"{title}: {words}{f', {learner}' if learner in own else ''}" for title, words, learner in shares)
 
 
 def budget_words(budget: Mapping[str, Any]) -> str:

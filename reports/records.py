@@ -39,8 +39,8 @@ class ResultsError(ValueError):
 class Dataset:
     """A data set of the matrix: ``margin`` in points, ``collapse`` an accuracy in [0, 1], the rest as shown.
 
-    ``budget`` and ``learner`` are the data set's own where there are unlike ones; empty where the matrix's hold. ``fingerprint`` is of
-    its images and labels: two of one fingerprint are one data set under two settings.
+    ``budget`` and ``learner`` are the data set's own where there are unlike ones; empty where the matrix's hold.
+    ``fingerprint`` is of its images and labels: two of one fingerprint are one data set under two settings.
     """
 
     name: str

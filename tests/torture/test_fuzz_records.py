@@ -57,7 +57,7 @@ def smaller(source: Path, target: Path) -> Path:
 
 
 def judged(folder: Path, without: set[tuple[Path, str]] | None = None) -> str:
-    """What came of a folder. One that lacks only a record that it lacked before has been summarised: see ``without``."""
+    """What came of a folder. One that lacks only a record that it lacked before is told by ``without``."""
     try:
         results = Results.read(folder)
         lacks = (folder, *(item.file for item in results.unreadable))
