@@ -61,6 +61,11 @@ class Declared:
         part = next((part for part in self.parts if dataset in part["datasets"]), {})
         return part.get(setting, self.table.get(setting, {}))
 
+    def alike(self, one: str, other: str) -> bool:
+        """Whether two names are of the same images: one data set, perhaps under two settings, with its artefacts."""
+        prints = [self.datasets.get(name, {}).get("fingerprint") for name in (one, other)]
+        return one == other or (prints[0] is not None and prints[0] == prints[1])
+
     def seeds(self, dataset: str) -> list[int]:
         """The seeds asked for on a data set."""
         found = {s for part in self.parts if dataset in part["datasets"] for s in part["requested"]["seeds"]}

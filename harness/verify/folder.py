@@ -100,7 +100,7 @@ class Relations:
         yield from (Finding(file, fault) for fault in (*cell_faults(cell), *self.declared.unlike(cell)))
         for id in cell["artefacts"]:
             meta = self.artefacts.get(f"artefacts/{id}/meta.json")
-            if meta and (meta["seed"], meta["dataset"]) != (cell["seed"], cell["dataset"]):
+            if meta and not (meta["seed"] == cell["seed"] and self.declared.alike(meta["dataset"], cell["dataset"])):
                 yield Finding(file, f"artefact {id} is of another seed or data set")
             elif meta and meta["kind"] in ("reference", "proxy") and id not in artefact_ids(cell):
                 yield Finding(file, f"artefact {id} is not of its data, learner and reference")

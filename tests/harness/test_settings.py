@@ -86,6 +86,8 @@ def test_steps_are_those_of_the_entry(tiny, planned):
 def test_a_run_trains_each_entry_its_own_way_and_verifies(tmp_path, train, tiny):
     out = tmp_path / "out"
     table = twice(tiny, {**OWN, "tuning": "none"}, tuning="grid", grid={"factors": [1.0, 2.0], "seeds": 1})
+    # a frozen reference's artefact is one for both
+    table["references"] = [{"name": "frozen", "spec": "untrained:squeezenet1_1", "options": {"resolution": 32}}]
     done = train(table, out)
     assert not done.failed
     matrix = tomllib.loads((out / "matrix.toml").read_text())
@@ -102,4 +104,5 @@ def test_a_run_trains_each_entry_its_own_way_and_verifies(tmp_path, train, tiny)
         if record["dataset"] == "own":
             assert record["identity"]["learner"][0]["width"] == 6
             assert ks == {16} or record["arm_label"].startswith("full")
+    assert len(list(out.glob("artefacts/*"))) == 3  # features, and losses for the tuning seed and the reported one
     assert not verify(out).findings
