@@ -67,11 +67,11 @@ class Hardest(Strategy):
 def test_the_proxy_is_a_narrow_learner_that_trains_on_its_own_picks(replayed, planned, worker):
     here, task = worker(parse(replayed)), only(planned(replayed), "picks")
     tensors, ledger, more = artefacts.made(here, task)
-    loaded, learner = here.loaded(task), here.learner(2)
+    loaded, learner = here.loaded(task), here.learner(task, 2)
     samples, rule = loaded.samples(0, "pool", here.device), Hardest()
     pacer = pacer_of(here.matrix, task.serves, len(samples))
     model = here.build(learner, samples, loaded.resolution, here.stream(task))
-    by_hand = Trainer(samples, learner, loaded.augment(0, here.device), pacer, here.recipe(), 0, model, rule)
+    by_hand = Trainer(samples, learner, loaded.augment(0, here.device), pacer, here.recipe(task), 0, model, rule)
     by_hand.run()
     picked = tensors["picks"].long().split(tensors["steps"][:, 3].tolist())
     assert tensors["steps"].tolist() == [row(step) for step in pacer]
