@@ -11,8 +11,6 @@ from selbench.harness.matrix import parse, shipped
 TABLES = {name: tomllib.loads(path.read_text(encoding="utf-8")) for name, path in shipped().items()}
 ONE = {name: table["datasets"][0] for name, table in TABLES.items() if len(table["datasets"]) == 1}
 SPOILED = sorted(name for name, row in ONE.items() if "spoil" in row)
-    name for name, table in TABLES.items() if "spoil" in table["datasets"][0] and len(table["datasets"]) == 1
-)
 
 
 def test_there_is_one_for_a_gpu_and_one_for_a_cpu():
