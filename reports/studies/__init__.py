@@ -6,7 +6,6 @@ A matrix asks them in ``[[studies]]`` tables; each file here answers one kind. W
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -15,6 +14,7 @@ from ..results import Results
 from .base import Analysis, Answer, Chart, Names, Quantity, Series, Summary, Table
 from .crossover import Crossover
 from .factorial import Factorial
+from .options import among
 from .ranking import Ranking
 from .references import References
 from .residuals import Residuals
@@ -102,10 +102,7 @@ def _answer(study: Mapping[str, Any], names: Names, results: Results, summary: S
 
 def _reader(study: Mapping[str, Any], names: Names) -> Analysis:
     kind = study["analysis"]
-    if kind not in ANALYSES:
-        near = difflib.get_close_matches(kind, ANALYSES, n=1)
-        meant = f": did you mean {near[0]!r}?" if near else f"; there are {', '.join(ANALYSES)}"
-        raise ValueError(f"analysis {kind!r} is unknown{meant}")
+    among("analysis", kind, ANALYSES)
     reader: Analysis = ANALYSES[kind](study["options"], names)
     return reader
 

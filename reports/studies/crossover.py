@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..results import Results
@@ -12,6 +11,7 @@ from ..wording import NONE, percent
 from . import crossoverwords as words
 from .base import Answer, Chart, Names, Quantity, Series, Summary, Table
 from .digitised import Source, published
+from .options import among, only
 from .pruned import Curve, Place, curve, family
 
 LOW = 10.0
@@ -49,7 +49,7 @@ class Crossover:
     """
 
     def __init__(self, options: Mapping[str, Any], names: Names) -> None:
-        _known("options", options, ("rules", "entries", "published"))
+        only(options, ("rules", "entries", "published"))
         self.rules = _table(options, "rules")
         self.entries = _table(options, "entries")
         for name, prefix in self.rules.items():
@@ -58,11 +58,14 @@ class Crossover:
                     f"rules: {name} = {prefix!r}: the matrix has not two strategies labelled {prefix}-PERCENT, such as "
                     f"{prefix}-90 and {prefix}-50"
                 )
-        _known("entries", self.entries, names.datasets)
         shown = _table(options, "published") if "published" in options else {}
-        _known("published", shown, self.entries)
-        for id in shown.values():
-            _known("published", [id], published())
+        for key, given, known in (
+            ("entries", self.entries, names.datasets),
+            ("published", shown, self.entries),
+            ("published", shown.values(), published()),
+        ):
+            for name in given:
+                among(key, name, known)
         self.published = {dataset: published()[id] for dataset, id in shown.items()}
 
     def answer(self, results: Results, summary: Summary) -> Answer:
@@ -128,14 +131,6 @@ def _table(options: Mapping[str, Any], key: str) -> dict[str, str]:
     if not isinstance(found, Mapping) or not found or not all(isinstance(value, str) for value in found.values()):
         raise ValueError(f'{key}: give a table of words, such as {key} = {{ name = "word" }}')
     return dict(found)
-
-
-def _known(what: str, found: Iterable[str], known: Collection[str]) -> None:
-    for name in found:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            meant = f": did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
-            raise ValueError(f"{what}: {name!r} is unknown{meant}")
 
 
 def _quantities(of: Curve) -> Iterable[Quantity]:

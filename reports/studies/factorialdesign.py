@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from ..statistics.factorial import Term, terms
 from .base import Names
+from .options import among, only, texts
 
 TWIN = "twin of "
 """Before a strategy's label: its uniform twin, random picks under the same schedule."""
@@ -48,19 +48,19 @@ class Design:
             One line: what is wrong, and how to mend it.
         """
         known = ("centre", "factors", "levels", "controls", "diagnostics")
-        for key in options:
-            if key not in known:
-                raise ValueError(f"option {key!r} is unknown{_meant(key, known)}")
-        for key in known[:3]:
-            if key not in options:
-                raise ValueError(f"option {key!r} is missing")
+        needed = {
+            "centre": "name the strategy that is taken apart",
+            "factors": "give each factor its two levels",
+            "levels": "give each arm's label the levels of its factors",
+        }
+        only(options, known, needed)
         factors = _factors(options["factors"])
         levels = _levels(options["levels"], factors)
-        controls, diagnostics = (_texts(key, options.get(key, ())) for key in ("controls", "diagnostics"))
-        for label in _texts("centre", [options["centre"]]) + controls:
-            _check_label(label, names)
+        controls, diagnostics = (texts(key, options.get(key, ())) for key in ("controls", "diagnostics"))
+        for label in texts("centre", [options["centre"]]) + controls:
+            among("strategy", label, names.strategies)
         for label in levels:
-            _check_label(label.removeprefix(TWIN), names)
+            among("strategy", label.removeprefix(TWIN), names.strategies)
         signs = [
             [1 if own == factors[f][1] else -1 for own, f in zip(row, factors, strict=True)] for row in levels.values()
         ]
@@ -72,7 +72,7 @@ def _factors(given: Any) -> dict[str, tuple[str, str]]:
         raise ValueError("factors must name two factors or more, each with its low and its high level")
     factors = {}
     for name, pair in given.items():
-        words = _texts(f"factors.{name}", pair)
+        words = texts(f"factors.{name}", pair)
         if len(words) != 2:
             raise ValueError(f"factors.{name} must be two unlike levels, low and high, not {pair!r}")
         factors[name] = (words[0], words[1])
@@ -87,28 +87,8 @@ def _levels(given: Any, factors: Mapping[str, tuple[str, str]]) -> dict[str, tup
         if not isinstance(row, list | tuple) or len(row) != len(factors):
             raise ValueError(f"levels of {label!r} must be one for each of {', '.join(factors)}, not {row!r}")
         for level, (name, pair) in zip(row, factors.items(), strict=True):
-            if level not in pair:
-                raise ValueError(f"levels of {label!r}: {level!r} is no level of {name}{_meant(level, pair)}")
+            among(f"levels of {label!r}, {name}", level, pair)
         first = taken.setdefault(tuple(row), label)
         if first != label:
             raise ValueError(f"{first!r} and {label!r} have the same levels: each combination is one arm")
     return {label: row for row, label in taken.items()}
-
-
-def _texts(key: str, given: Any) -> tuple[str, ...]:
-    if not isinstance(given, list | tuple) or not all(isinstance(each, str) for each in given):
-        raise ValueError(f"{key} must be a list of names, not {given!r}")
-    if len(set(given)) < len(given):
-        raise ValueError(f"{key} holds a name twice: {', '.join(given)}")
-    return tuple(given)
-
-
-def _check_label(label: str, names: Names) -> None:
-    if label not in names.strategies:
-        raise ValueError(f"{label!r} is no strategy of this matrix{_meant(label, names.strategies)}")
-
-
-def _meant(wrong: Any, known: Iterable[str]) -> str:
-    """The nearest of the known names, or all of them, for the end of a complaint."""
-    near = get_close_matches(str(wrong), known, n=1)
-    return f": did you mean {near[0]!r}?" if near else f": there are {', '.join(known)}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from ..measured import Measures
-from ..results import Arm, Results
+from ..results import Arm, Dataset, Results
 from ..statistics import Interval
 from ..wording import NONE
 from .base import Answer, Quantity
@@ -56,22 +56,15 @@ def measured(
     return found
 
 
-def known(options: Mapping[str, Any], keys: Sequence[str]) -> None:
-    """Refuse options that there are none of."""
-    for key in options:
-        if key not in keys:
-            raise ValueError(f"there is no option {key!r}: there are {', '.join(keys)}")
-
-
-def labels(options: Mapping[str, Any], key: str, strategies: Sequence[str]) -> tuple[str, ...]:
-    """An option that lists strategies of the matrix; empty where it is left out."""
-    given = options.get(key, [])
-    if not isinstance(given, list) or not all(isinstance(label, str) for label in given):
-        raise ValueError(f"{key} is a list of strategies, by label")
-    for label in given:
-        if label not in strategies:
-            raise ValueError(f"{key}: the matrix has no strategy {label!r}: there are {', '.join(strategies)}")
-    return tuple(given)
+def answered(
+    results: Results,
+    pick: Callable[[Measures], Measure | None],
+    part: Callable[[Dataset, dict[str, Measured[Measure]]], Answer],
+    lacking: str,
+) -> Answer:
+    """``part`` of each data set that has arms with the measure, as one answer; ``lacking`` where none has."""
+    found = [(dataset, measured(results, dataset.name, pick)) for dataset in results.matrix.datasets.values()]
+    return joined([part(dataset, arms) for dataset, arms in found if arms], lacking)
 
 
 def joined(parts: Sequence[Answer], lacking: str) -> Answer:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..results import Results
 from ..statistics.samples import Interval
 from ..wording import correlation, plural
 from .base import Answer, Names, Quantity, Summary
+from .options import among, only
 from .rankingmeasured import FEWEST, Measured, measure
 from .rankingrecipes import METRICS, gather
 from .rankingshown import SCOPE, charts, lacking, notes, plain, tables, with_ends
@@ -44,24 +44,20 @@ class Ranking:
     """
 
     def __init__(self, options: Mapping[str, Any], names: Names) -> None:
-        for key in options:
-            _among("option", key, _KEYS)
-        for key in _KEYS[:2]:
-            if key not in options:
-                raise ValueError(f"options.{key} is missing: {_MEND[key]}")
+        only(options, _KEYS, _MEND)
         proxies = options["proxies"]
         if not isinstance(proxies, Mapping) or not proxies:
             raise ValueError(f"options.proxies = {proxies!r} names no proxy: {_MEND['proxies']}")
         for entry in (options["target"], *proxies.values()):
-            _among("data set", entry, names.datasets)
+            among("data set", entry, names.datasets)
         if options["target"] in proxies.values() or len(set(proxies.values())) < len(proxies):
             raise ValueError("options: target and proxies are entries of their own: name each of them once")
         recipes = options.get("recipes", ())
         if not isinstance(recipes, list | tuple):
             raise ValueError(f'options.recipes = {recipes!r} is no list of labels: write recipes = ["random-05", ...]')
         for label in recipes:
-            _among("recipe", label, (*names.strategies, "full", "uniform"))
-        self.metric: str = _among("metric", options.get("metric", METRICS[0]), METRICS)
+            among("recipe", label, (*names.strategies, "full", "uniform"))
+        self.metric: str = among("metric", options.get("metric", METRICS[0]), METRICS)
         self.target: str = options["target"]
         self.proxies: dict[str, str] = dict(proxies)
         self.recipes: tuple[str, ...] = tuple(recipes)
@@ -129,13 +125,3 @@ _MEND = {
     "target": 'name the entry of [[datasets]] that the others are to stand for, such as target = "cifar10"',
     "proxies": 'write a table of names and entries, such as proxies = { "proxy at the standard rate" = "proxy" }',
 }
-
-
-def _among(what: str, value: Any, known: Iterable[str]) -> Any:
-    """``value``, which must be one of ``known``."""
-    known = tuple(known)
-    if value in known:
-        return value
-    near = difflib.get_close_matches(str(value), known, n=1)
-    meant = f": did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
-    raise ValueError(f"{what} {value!r} is unknown{meant}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from ..results import Results
 from ..statistics import Interval
 from ..wording import NARROW, interval, percent, plural, points
 from .base import Answer, Chart, Names, Quantity, Series, Summary, Table
+from .options import only, several
 from .referencetable import LEAK, Line, Worth, estimated, line_through, referring, worths
 
 KEYS = ("strategies", "none", "anomalies")
@@ -49,13 +49,11 @@ class References:
     """
 
     def __init__(self, options: Mapping[str, Any], names: Names) -> None:
-        for key in options:
-            if key not in KEYS:
-                raise ValueError(f"unknown option {key!r}{_near(key, KEYS)}")
-        self.strategies = _listed(options, "strategies", (), names.strategies)
-        self.none = _listed(options, "none", (), names.references)
+        only(options, KEYS)
+        self.strategies = several(options, "strategies", names.strategies)
+        self.none = several(options, "none", names.references)
         usual = tuple(name for name in ("leak",) if name in names.references)
-        self.anomalies = _listed(options, "anomalies", usual, names.references)
+        self.anomalies = several(options, "anomalies", names.references, usual)
         both = sorted({*self.none} & {*self.anomalies})
         if both:
             raise ValueError(f"reference {both[0]!r} is in none and in anomalies: name it in one of them")
@@ -248,20 +246,3 @@ def _off(distance: Interval) -> str:
 def _size(found: Interval) -> str:
     """A number that has no sign."""
     return f"{found.estimate:.2f} ({found.low:.2f} to {found.high:.2f})"
-
-
-def _listed(options: Mapping[str, Any], key: str, usual: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
-    names = options.get(key, usual)
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f'{key} must be a list of names, such as {key} = ["{(known or ("leak",))[0]}"]')
-    for name in names:
-        if name not in known:
-            raise ValueError(f"{key}: the matrix has no {name!r}{_near(name, known)}")
-    return tuple(names)
-
-
-def _near(name: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return (
-        f": did you mean {near[0]!r}?" if near else f"; there {'is' if len(known) == 1 else 'are'} {', '.join(known)}"
-    )

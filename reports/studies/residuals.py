@@ -14,7 +14,8 @@ from ..results import Dataset, Results
 from ..statistics import Array, Interval, mean_interval
 from ..wording import NONE, plural
 from .base import Answer, Chart, Names, Quantity, Series, Summary, Table
-from .measuredarms import FEWEST, Measured, joined, known, labels, listed, measured, quantity, times, unlogged
+from .measuredarms import FEWEST, Measured, answered, listed, quantity, times, unlogged
+from .options import among, only, several
 
 NAMES = ("head", "middle", "tail")
 GRID = 20
@@ -47,11 +48,10 @@ class Residuals:
     """
 
     def __init__(self, options: Mapping[str, Any], names: Names) -> None:
-        known(options, ("oracle", "approximations", "groups"))
-        if "oracle" not in options:
-            raise ValueError('name the oracle, such as oracle = "spectral-oracle"')
-        (self.oracle,) = labels({"oracle": [options["oracle"]]}, "oracle", names.strategies)
-        self.approximations = labels(options, "approximations", names.strategies)
+        needed = {"oracle": 'name the rule that follows the residual, such as oracle = "spectral-oracle"'}
+        only(options, ("oracle", "approximations", "groups"), needed)
+        self.oracle = among("oracle", options["oracle"], names.strategies)
+        self.approximations = several(options, "approximations", names.strategies)
         groups = options.get("groups", [8, 32])
         whole = isinstance(groups, list) and len(groups) == 2 and all(type(end) is int for end in groups)
         if not whole or not 0 < groups[0] < groups[1]:
@@ -60,12 +60,12 @@ class Residuals:
 
     def answer(self, results: Results, summary: Summary) -> Answer:
         """What each rule leaves on each data set with measured cells."""
-        parts = []
-        for dataset in results.matrix.datasets.values():
-            arms = measured(results, dataset.name, lambda measures: measures.residuals)
-            if arms:
-                parts.append(_Part(self, dataset, arms).answer())
-        return joined(parts, "No answer yet: no run says its residual by eigen-direction.")
+        return answered(
+            results,
+            lambda measures: measures.residuals,
+            lambda dataset, arms: _Part(self, dataset, arms).answer(),
+            "No answer yet: no run says its residual by eigen-direction.",
+        )
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..results import ACCOUNTS, Results
 from ..wording import NARROW, plural, points, span
 from .base import Answer, Chart, Names, Summary
+from .options import among, only, several
 from .saved import Case, Ratio, Row, cases
 from .savedshown import (
     accuracy_table,
@@ -44,13 +44,12 @@ class Savings:
     """
 
     def __init__(self, options: Mapping[str, Any], names: Names) -> None:
-        for key in options:
-            _known("option", key, OPTIONS)
-        self.strategies = _several(options, "strategies", names.strategies)
-        self.costs_only = _several(options, "costs_only", names.datasets)
+        only(options, OPTIONS)
+        self.strategies = several(options, "strategies", names.strategies)
+        self.costs_only = several(options, "costs_only", names.datasets)
         self.account = str(options.get("account", ""))
         if self.account:
-            _known("account", self.account, ACCOUNTS)
+            among("account", self.account, ACCOUNTS)
 
     def answer(self, results: Results, summary: Summary) -> Answer:
         """The sentence is of the first strategy on every entry, the tables of all strategies."""
@@ -208,19 +207,3 @@ def _notes(found: Sequence[Case], summary: Summary, account: str) -> tuple[str, 
         if row is not None and row["above_ladder"]:
             notes.append(f"{case.title}, {case.label}, at equal seconds: {row['note']}.")
     return tuple(notes)
-
-
-def _known(what: str, name: str, names: Sequence[str]) -> None:
-    if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        meant = f": did you mean {near[0]!r}?" if near else f": take one of {', '.join(names)}"
-        raise ValueError(f"{what} {name!r} is unknown{meant}")
-
-
-def _several(options: Mapping[str, Any], key: str, names: Sequence[str]) -> tuple[str, ...]:
-    asked = options.get(key, [])
-    if not isinstance(asked, list) or not all(isinstance(name, str) for name in asked):
-        raise ValueError(f"{key} must be a list of names, such as {key} = {[*names[:1]]}")
-    for name in asked:
-        _known(key, name, names)
-    return tuple(asked)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from .base import Names
+from .options import among, only, several
 
 FEWEST = 40
 """Seeds below which spreads are not compared: with 40, an SD of two thirds is seen in two cases of three or more."""
@@ -52,13 +52,13 @@ class Asked:
             One line: what is wrong, and how to mend it.
         """
         known = ("baseline", "schedules", "fewest", "amounts", "growth", "swept", "sweep")
-        for key in options:
-            if key not in known:
-                raise ValueError(f"option {key!r} is unknown{_meant(key, known)}")
-        if "baseline" not in options:
-            raise ValueError("option 'baseline' is missing: name the strategy under the fixed schedule")
-        baseline = _label("baseline", options["baseline"], names)
-        schedules = _labels("schedules", options.get("schedules"), names)
+        needed = {
+            "baseline": "name the strategy under the fixed schedule",
+            "schedules": "list the strategies to compare with it",
+        }
+        only(options, known, needed)
+        baseline = among("baseline", options["baseline"], names.strategies)
+        schedules = several(options, "schedules", names.strategies)
         if not schedules or baseline in schedules:
             raise ValueError("schedules must name one strategy or more, none of them the baseline")
         fewest = options.get("fewest", FEWEST)
@@ -68,23 +68,11 @@ class Asked:
             baseline,
             schedules,
             fewest,
-            _labels("amounts", options.get("amounts", []), names),
+            several(options, "amounts", names.strategies),
             _growth(options.get("growth", []), names),
-            _label("swept", options.get("swept", baseline), names),
+            among("swept", options.get("swept", baseline), names.strategies),
             _sweep(options.get("sweep", {}), names),
         )
-
-
-def _label(key: str, given: Any, names: Names) -> str:
-    if not isinstance(given, str) or given not in names.strategies:
-        raise ValueError(f"{key}: {given!r} is no strategy of this matrix{_meant(given, names.strategies)}")
-    return given
-
-
-def _labels(key: str, given: Any, names: Names) -> tuple[str, ...]:
-    if not isinstance(given, list | tuple) or len({*map(str, given)}) < len(given):
-        raise ValueError(f"{key} must be a list of unlike strategies, not {given!r}")
-    return tuple(_label(key, each, names) for each in given)
 
 
 def _growth(given: Any, names: Names) -> tuple[tuple[str, str], ...]:
@@ -95,8 +83,7 @@ def _growth(given: Any, names: Names) -> tuple[tuple[str, str], ...]:
         if not isinstance(pair, list | tuple) or len(pair) != 2 or pair[0] == pair[1]:
             raise ValueError(f"growth: {pair!r} is no pair of unlike data sets")
         for name in pair:
-            if name not in names.datasets:
-                raise ValueError(f"growth: {name!r} is no data set of this matrix{_meant(name, names.datasets)}")
+            among("growth", name, names.datasets)
         pairs.append((str(pair[0]), str(pair[1])))
     return tuple(pairs)
 
@@ -109,15 +96,9 @@ def _sweep(given: Any, names: Names) -> dict[str, dict[str, float]]:
         if not isinstance(values, Mapping) or len(values) < 2:
             raise ValueError(f"sweep.{parameter} must give two labels or more their values, as in {{ steep = 20 }}")
         for label, value in values.items():
-            _label(f"sweep.{parameter}", label, names)
+            among(f"sweep.{parameter}", label, names.strategies)
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ValueError(f"sweep.{parameter}: the value of {label!r} must be a number, not {value!r}")
         ordered = sorted(values.items(), key=lambda item: item[1])
         sweep[str(parameter)] = {str(label): float(value) for label, value in ordered}
     return sweep
-
-
-def _meant(wrong: Any, known: Iterable[str]) -> str:
-    """The nearest of the known names, or all of them, for the end of a complaint."""
-    near = get_close_matches(str(wrong), known, n=1)
-    return f": did you mean {near[0]!r}?" if near else f": there are {', '.join(known)}"

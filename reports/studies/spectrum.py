@@ -15,7 +15,8 @@ from ..results import Dataset, Results
 from ..statistics import Interval, mean_interval, t_test
 from ..wording import NONE, plural, share, span
 from .base import Answer, Chart, Names, Quantity, Series, Summary, Table
-from .measuredarms import FEWEST, Measured, joined, known, listed, measured, quantity, times, unlogged
+from .measuredarms import FEWEST, Measured, answered, listed, quantity, times, unlogged
+from .options import fraction, only
 
 QUANTITY = "tail exponent of the feature covariance as a multiple of the baseline's"
 """The baseline is random selection of equal size: the quantity's rival is ``twin``."""
@@ -45,20 +46,17 @@ class Spectrum:
     """
 
     def __init__(self, options: Mapping[str, Any], names: Names) -> None:
-        known(options, ("margin",))
-        margin = options.get("margin", 0.1)
-        if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 < margin < 1:
-            raise ValueError(f"margin = {margin!r} is no share between 0 and 1: take 0.1 for ratios of 0.9 to 1.1")
-        self.margin = float(margin)
+        only(options, ("margin",))
+        self.margin = fraction(options, "margin", 0.1, hint=" for ratios of 0.9 to 1.1")
 
     def answer(self, results: Results, summary: Summary) -> Answer:
         """The shift of every rule on each data set with measured cells."""
-        parts = []
-        for dataset in results.matrix.datasets.values():
-            arms = measured(results, dataset.name, lambda measures: measures.spectrum)
-            if arms:
-                parts.append(_Part(self.margin, dataset, [*arms.values()]).answer())
-        return joined(parts, "No answer yet: no run says the spectrum of what it selected.")
+        return answered(
+            results,
+            lambda measures: measures.spectrum,
+            lambda dataset, arms: _Part(self.margin, dataset, [*arms.values()]).answer(),
+            "No answer yet: no run says the spectrum of what it selected.",
+        )
 
 
 @dataclass(frozen=True)

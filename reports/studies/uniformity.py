@@ -16,7 +16,8 @@ from ..statistics.crossed import crossed_means, replica_interval
 from ..statistics.rankcorrelation import spearman
 from ..wording import NONE, correlation, plural, points
 from .base import Answer, Chart, Names, Quantity, Series, Summary, Table
-from .measuredarms import FEWEST, Measured, joined, known, listed, measured, quantity, times, unlogged
+from .measuredarms import FEWEST, Measured, answered, listed, quantity, times, unlogged
+from .options import fraction, only
 
 RULES = 8
 """Rules, below which no correlation is told."""
@@ -46,20 +47,17 @@ class Uniformity:
     """
 
     def __init__(self, options: Mapping[str, Any], names: Names) -> None:
-        known(options, ("level",))
-        level = options.get("level", 0.9)
-        if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
-            raise ValueError(f"level = {level!r} is no share between 0 and 1: take 0.9")
-        self.level = float(level)
+        only(options, ("level",))
+        self.level = fraction(options, "level", 0.9)
 
     def answer(self, results: Results, summary: Summary) -> Answer:
         """The correlation on each data set with measured cells."""
-        parts = []
-        for dataset in results.matrix.datasets.values():
-            arms = measured(results, dataset.name, lambda measures: measures.distance)
-            if arms:
-                parts.append(_Part(self.level, results, dataset, arms).answer())
-        return joined(parts, "No answer yet: no run says the distances between its picks.")
+        return answered(
+            results,
+            lambda measures: measures.distance,
+            lambda dataset, arms: _Part(self.level, results, dataset, arms).answer(),
+            "No answer yet: no run says the distances between its picks.",
+        )
 
 
 @dataclass(frozen=True)

@@ -193,7 +193,7 @@ PLANE = {
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"centre": "gstsd"}, r"'gstsd' is no strategy of this matrix: did you mean 'gstds'\?"),
+        ({"centre": "gstsd"}, r"strategy: 'gstsd' is unknown: did you mean 'gstds'\?"),
         ({"controls": ["degre"]}, "did you mean 'degree'"),
         ({"controls": ["degree", "degree"]}, "holds a name twice"),
         ({"controls": "degree"}, "controls must be a list of names, not 'degree'"),
@@ -201,7 +201,7 @@ PLANE = {
         ({"factors": {"score": FACTORS["score"]}}, "two factors or more"),
         ({"factors": FACTORS | {"score": ["random"]}}, r"factors\.score must be two unlike levels"),
         ({"levels": LEVELS | {"gstds": ["Fiedler", "sigmoid"]}}, "levels of 'gstds' must be one for each of score"),
-        ({"levels": LEVELS | {"gstds": ["Fidler", "sigmoid", "top"]}}, "'Fidler' is no level of score: did you mean"),
+        ({"levels": LEVELS | {"gstds": ["Fidler", "sigmoid", "top"]}}, "score: 'Fidler' is unknown: did you mean"),
         ({"levels": LEVELS | {"gstds": LEVELS["fiedler"]}}, "'fiedler' and 'gstds' have the same levels"),
         ({"levels": LEVELS | {"twin of nobody": LEVELS["gstds"]}}, "'gstds' and 'twin of nobody' have the same"),
         ({"levels": {}}, "levels must give each arm's label"),
@@ -210,7 +210,7 @@ PLANE = {
         ({"factors": TWO, "levels": {"gstds": ["Fiedler", "sigmoid"], "fiedler-fixed": ["random", "fixed"]}},
          "'schedule' is confounded with 'score'"),
         ({"factors": TWO, "levels": dict(zip(("twin of nobody", *LABELS), product(*TWO.values()), strict=False))},
-         "'nobody' is no strategy of this matrix"),
+         "strategy: 'nobody' is unknown"),
     ],
 )  # fmt: skip
 def test_wrong_declarations_say_how_to_mend_them(changes, message):

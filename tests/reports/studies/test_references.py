@@ -210,10 +210,10 @@ def test_whatever_is_missing_there_is_an_answer_and_no_number_that_is_none(base:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"strategy": ["gstds"]}, "unknown option 'strategy': did you mean 'strategies'?"),
-        ({"strategies": ["gstd"]}, "strategies: the matrix has no 'gstd': did you mean 'gstds'?"),
+        ({"strategy": ["gstds"]}, "option 'strategy' is unknown: did you mean 'strategies'?"),
+        ({"strategies": ["gstd"]}, "strategies: 'gstd' is unknown: did you mean 'gstds'?"),
         ({"none": "shuffled"}, "none must be a list of names"),
-        ({"anomalies": ["leaks"]}, "anomalies: the matrix has no 'leaks'"),
+        ({"anomalies": ["leaks"]}, "anomalies: 'leaks' is unknown: did you mean 'leak'"),
         ({"none": ["leak"]}, "'leak' is in none and in anomalies"),
     ],
 )

@@ -92,13 +92,13 @@ def test_too_few_directions_for_the_groups_are_no_answer(results):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "name the oracle"),
-        ({"oracle": "oracle"}, "no strategy 'oracle'"),
-        ({"oracle": "jest", "approximations": "loss"}, "list of strategies"),
-        ({"oracle": "jest", "approximations": ["loss"]}, "no strategy 'loss'"),
+        ({}, "'oracle' is missing: name the rule that follows the residual"),
+        ({"oracle": "oracle"}, "oracle: 'oracle' is unknown"),
+        ({"oracle": "jest", "approximations": "loss"}, "approximations must be a list of names"),
+        ({"oracle": "jest", "approximations": ["loss"]}, "approximations: 'loss' is unknown"),
         ({"oracle": "jest", "groups": [8]}, "last directions"),
         ({"oracle": "jest", "groups": [8, 8]}, "last directions"),
-        ({"oracle": "jest", "group": [8, 9]}, "no option 'group'"),
+        ({"oracle": "jest", "group": [8, 9]}, "option 'group' is unknown: did you mean 'groups'"),
     ],
 )
 def test_options_that_cannot_work_are_refused(options, words):
