@@ -24,6 +24,15 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LONG = ("test_gallery.py", "test_suites.py", "test_tuned_run.py", "test_sharing.py", "test_run.py", "test_shipped.py")
+"""Files that take minutes, most of them waiting: begun first, so that none is left alone at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first. Worker processes take files in this order (``--no-loadscope-reorder``)."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 @pytest.fixture(scope="session")
 def pip() -> Callable[..., None]:
     """Run pip offline, without build isolation and without dependencies: ``pip("install", ...)``."""

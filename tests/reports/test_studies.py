@@ -56,8 +56,8 @@ def test_studies_that_name_what_is_there_pass() -> None:
 @pytest.mark.parametrize(
     ("asked_for", "says"),
     [
-        ({"analysis": "levle"}, "study 2 (levle): analysis 'levle' is unknown: did you mean 'level'?"),
-        ({"analysis": "zzz"}, "study 2 (zzz): analysis 'zzz' is unknown; there are "),
+        ({"analysis": "levle"}, "study 2 (levle): analysis: 'levle' is unknown: did you mean 'level'?"),
+        ({"analysis": "zzz"}, "study 2 (zzz): analysis: 'zzz' is unknown: take one of crossover, "),
         ({"options": {"strategy": "jest"}}, "study 2 (level): strategy: 'jest' is not in the matrix"),
         ({"options": {}}, "study 2 (level): options: give strategy, and nothing else"),
     ],
