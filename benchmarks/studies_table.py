@@ -1,7 +1,8 @@
 """Every study, its answer, and what was run for it: ``python -m selbench.benchmarks.studies_table [--write]``.
 
-A Markdown table drawn from the shipped matrices and the published folders. With ``--write`` it takes the place of what
-stands between ``<!-- studies -->`` and ``<!-- /studies -->`` in both READMEs; a test holds them against it.
+Markdown drawn from the shipped matrices and the published folders: a paragraph for each question that was answered,
+then a table of what was and was not run at which size. With ``--write`` it takes the place of what stands between
+``<!-- studies -->`` and ``<!-- /studies -->`` in both READMEs; a test holds them against it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ PAGES = {ROOT / "README.md": "reports/published/", PUBLISHED / "README.md": ""}
 """Where the table stands, and the way from there to the published folders."""
 
 OPENS, CLOSES = "<!-- studies -->", "<!-- /studies -->"
-_HEAD = "| study | question | size | run | answer |\n|---|---|---|---|---|"
+_HEAD = "| study | size | run |\n|---|---|---|"
 _LARGE = "-gpu"
 
 
@@ -41,14 +42,15 @@ class Run:
 
 
 def table(way: str, matrices: Path = MATRICES, published: Path = PUBLISHED) -> str:
-    """The table in Markdown; ``way`` leads from the page it stands on to the published folders."""
+    """Answers, then the table, in Markdown; ``way`` leads from the page it stands on to the published folders."""
     found = _runs(published)
-    lines = [_HEAD]
+    answers, rows = [], [_HEAD]
     for file in sorted(matrices.glob("study-*.toml"), key=_place):
         matrix = tomllib.loads(file.read_text(encoding="utf-8"))
-        for run in found.get(file.stem) or [None]:
-            lines += _rows(matrix, run, way)
-    return "\n".join(lines)
+        runs = found.get(file.stem, [])
+        answers += [answer for run in runs for answer in _answers(run, way)]
+        rows += [_row(matrix, run, way) for run in runs or [None]]
+    return "\n\n".join([*answers, "\n".join(rows)])
 
 
 def _place(file: Path) -> tuple[int, str, bool]:
@@ -80,16 +82,18 @@ def _summary(folder: Path) -> Mapping[str, Any]:
     return summary
 
 
-def _rows(matrix: Mapping[str, Any], run: Run | None, way: str) -> Iterator[str]:
-    """A line for each question; what they share stands in the first."""
+def _answers(run: Run, way: str) -> Iterator[str]:
+    """A paragraph for each question, in bold, with its answer."""
+    for study in run.summary["studies"]:
+        source = f"[`{run.folder}`]({way}{run.folder}/report/report.md)"
+        yield f"**{_cell(study['question'])}** {_cell(study['sentence'])} ({source})"
+
+
+def _row(matrix: Mapping[str, Any], run: Run | None, way: str) -> str:
     name = f"`{matrix['name']}`"
-    if run is not None:
-        name = f"[{name}]({way}{run.folder}/report/report.md)"
-    shared = [name, _size(matrix), "not run" if run is None else _run(matrix, run)]
-    for study in matrix["studies"] if run is None else run.summary["studies"]:
-        answer = study.get("sentence", "")
-        yield f"| {shared[0]} | {_cell(study['question'])} | {shared[1]} | {shared[2]} | {_cell(answer)} |"
-        shared = ["", "", ""]
+    if run is None:
+        return f"| {name} | {_size(matrix)} | not run |"
+    return f"| [{name}]({way}{run.folder}/report/report.md) | {_size(matrix)} | {_run(matrix, run)} |"
 
 
 def _size(matrix: Mapping[str, Any]) -> str:

@@ -45,9 +45,11 @@ def places(tmp_path: Path) -> tuple[Path, Path]:
     return found
 
 
-def rows(places: tuple[Path, Path]) -> list[list[str]]:
-    lines = table("way/", *places).split("\n")[2:]
-    return [[cell.strip() for cell in line.replace("\\|", "/").strip("|").split("|")] for line in lines]
+def drawn(places: tuple[Path, Path]) -> tuple[list[str], list[list[str]]]:
+    """The answers, and the cells of the table's rows."""
+    *answers, body = table("way/", *places).split("\n\n")
+    lines = body.split("\n")[2:]
+    return answers, [[cell.strip() for cell in line.replace("\\|", "/").strip("|").split("|")] for line in lines]
 
 
 def test_what_was_not_run_says_so(places: tuple[Path, Path]) -> None:
@@ -55,12 +57,14 @@ def test_what_was_not_run_says_so(places: tuple[Path, Path]) -> None:
     matrix(places[0], "study-2-gpu", learner={"name": "resnet18"})
     matrix(places[0], "study-2")
     matrix(places[0], "quick")
-    assert rows(places) == [
-        ["`study-2`", "Does it / pay?", "two CPU cores, width 8", "not run", ""],
-        ["`study-2-gpu`", "Does it / pay?", "GPU, width 64", "not run", ""],
-        ["`study-10`", "Does it / pay?", "two CPU cores, width 8", "not run", ""],
-        ["", "And why?", "", "", ""],
-    ]
+    assert drawn(places) == (
+        [],
+        [
+            ["`study-2`", "two CPU cores, width 8", "not run"],
+            ["`study-2-gpu`", "GPU, width 64", "not run"],
+            ["`study-10`", "two CPU cores, width 8", "not run"],
+        ],
+    )
 
 
 def test_what_was_run_is_told_with_its_answer_and_how_it_departs(places: tuple[Path, Path]) -> None:
@@ -69,11 +73,15 @@ def test_what_was_run_is_told_with_its_answer_and_how_it_departs(places: tuple[P
     folder(places[1], "study-1", "It gains <b>1 point</b> | no.")
     folder(places[1], "study-1-gpu", "No.", seeds=2, changed=("batch=64",))
     folder(places[1], "quick", "No study.")
-    whole, part = rows(places)
-    assert whole[0] == "[`study-1`](way/study-1/report/report.md)" and whole[4] == "It gains &lt;b>1 point&lt;/b> / no."
+    answers, (whole, part) = drawn(places)
+    assert answers == [
+        "**Does it \\| pay?** It gains &lt;b>1 point&lt;/b> \\| no. ([`study-1`](way/study-1/report/report.md))",
+        "**Does it \\| pay?** No. ([`study-1-gpu`](way/study-1-gpu/report/report.md))",
+    ]
+    assert whole[0] == "[`study-1`](way/study-1/report/report.md)"
     note = "JPEG files (lossy), 2,000 of 50,000 training images"
-    assert whole[3] == f"1,100 of 1,200 runs, 4 seeds, on cpu, {note}"
-    assert part[3] == f"1,100 of 1,200 runs, 2 of 4 seeds, with `batch=64`, on cpu, {note}"
+    assert whole[2] == f"1,100 of 1,200 runs, 4 seeds, on cpu, {note}"
+    assert part[2] == f"1,100 of 1,200 runs, 2 of 4 seeds, with `batch=64`, on cpu, {note}"
 
 
 def test_writing_replaces_what_stands_between_the_marks_and_nothing_else(tmp_path: Path) -> None:
