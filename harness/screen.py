@@ -10,6 +10,7 @@ from typing import Any
 from .. import __version__
 from ..strategies import UsageError
 from ..strategies.interface import Traits
+from ..strategies.patience import patience
 from ..strategies.registry import Entry, registry
 from .entries import StrategyEntry
 from .executors import Outcome
@@ -77,7 +78,8 @@ def _fault(asked: StrategyEntry) -> Outcome | None:
     ]
     for law, check in checks:
         try:
-            check()
+            with patience():
+                check()
         except (Exception, SystemExit) as error:  # a plugin's code may raise anything
             said = str(error) if isinstance(error, UsageError) else f"it raised {type(error).__name__}: {error}"
             return Outcome(" ".join(f"law broken: {law}: {_named(said, known.found()[name])}".split()), law)

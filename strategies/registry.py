@@ -9,12 +9,14 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from .errors import UsageError, did_you_mean
+from .patience import patience
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,13 @@ class Registry:
         Raises
         ------
         UsageError
-            If the name is unknown, clashes, or its module cannot be imported.
+            If the name is unknown, clashes, or its module cannot be imported, or not in time.
         """
         entry = self.entry(name)
         try:
-            return entry.point.load()
-        except Exception as error:
+            with nullcontext() if entry.builtin else patience():
+                return entry.point.load()
+        except (Exception, SystemExit) as error:  # a plugin's code may raise anything
             raise UsageError(
                 f"{self.singular} {name!r} of {entry.distribution} {entry.version} cannot be imported: "
                 f"{type(error).__name__}: {error}"

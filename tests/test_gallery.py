@@ -18,7 +18,7 @@ import torch
 
 from selbench.harness.matrix import parse
 from selbench.harness.run import Request, run
-from selbench.strategies import UsageError
+from selbench.strategies import UsageError, patience
 from selbench.strategies.registry import registry
 
 MODULE = "selbench_tests_gallery"
@@ -63,6 +63,8 @@ UNUSABLE = {
     # name in the matrix: (law broken, words of the line)
     "raises-at-import": ("imports", "ModuleNotFoundError"),
     "exits-at-import": ("imports", "SystemExit"),
+    "hangs-at-import": ("imports", "not done after"),
+    "hangs-in-constructor": ("constructs", "not done after"),
     "outlier": ("name", "registered twice, by gallery-two"),
     "by-two": ("name", "gallery-two (selbench_tests_gallery:Rule) and selbench-gallery"),
     "newer": ("version", "asks for selbench 99.1"),
@@ -93,15 +95,18 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("gallery")
     shutil.copy(Path(__file__).parent / "plugin" / f"{MODULE}.py", folder)
     (folder / "exits_at_import.py").write_text("import sys\nsys.exit(0)\n")
+    (folder / "hangs_at_import.py").write_text("import time\ntime.sleep(10_000)\n")
     points = {name: f"{MODULE}:{target}" for name, (target, *_) in BROKEN.items()}
     points |= {name: f"{MODULE}:{target}" for name, target in HARMLESS.items()}
     points |= {"raises-at-import": "no_such_module:Rule", "exits-at-import": "exits_at_import:Rule"}
+    points |= {"hangs-at-import": "hangs_at_import:Rule", "hangs-in-constructor": f"{MODULE}:HangsInConstructor"}
     install(folder, "selbench-gallery", "3.1", points | {"by-two": f"{MODULE}:Rule"})
     install(folder, "gallery-two", "1", {"outlier": f"{MODULE}:Rule", "by-two": f"{MODULE}:Rule"})
     install(folder, "gallery-newer", "9", {"newer": f"{MODULE}:Rule"}, "torch>=2", "selbench>=99.1")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
         patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setattr(patience, "PATIENCE", 2.0)
         torch.set_num_threads(1)
         yield folder
 

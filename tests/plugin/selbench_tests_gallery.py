@@ -50,6 +50,11 @@ class NoSelect:
     pass
 
 
+class HangsInConstructor(Rule):
+    def __init__(self):
+        time.sleep(10_000)
+
+
 class RaisesInBegin(Rule):
     def begin(self, pool):
         raise KeyError("weather")
