@@ -1,8 +1,9 @@
-"""A matrix small enough to train in a test."""
+"""A matrix small enough to train in a test; and ``from pieces import Folder`` works in this folder's tests."""
 
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from selbench.harness.matrix import Matrix, parse
 from selbench.harness.plan import Plan, Planner
 from selbench.harness.run import Request, _references, run
 from selbench.harness.worker import Context, Worker, trains_reference
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 TINY: dict[str, Any] = {
     "name": "tiny",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import json
-import os
 import shutil
 import signal
 import sys
@@ -18,28 +16,21 @@ from types import SimpleNamespace
 import psutil
 import pytest
 import torch
+from pieces import COMMON, EVERY_STEP, Folder, essence, killed_after, stopped
 
-from selbench.harness import checkpoint, environment, ledger
-from selbench.harness.bank import Bank
-from selbench.harness.checkpoint import Checkpoint, Unusable, tidy
-from selbench.harness.executors import Inline
+from selbench.harness import ledger
+from selbench.harness.checkpoint import tidy
 from selbench.harness.executors.local import Local
-from selbench.harness.guard import StrategyFault
 from selbench.harness.matrix import parse
-from selbench.harness.plan import Planner
-from selbench.harness.rulestate import NotKept, RuleState
-from selbench.harness.run import Request, _references, run
-from selbench.harness.stages import needed
+from selbench.harness.run import Request, run
 from selbench.harness.store import Store
 from selbench.harness.train import Trainer
 from selbench.harness.verify.formats import KINDS, misfits
 from selbench.harness.work import do
-from selbench.harness.worker import Context, Worker, trains_reference
+from selbench.harness.worker import Worker
 from selbench.strategies import UsageError
 
 BANDIT = {"name": "bandit", "interval": 0.15, "images": 16}
-EVERY_STEP = 1e-9
-
 PASSES = [
     {"name": "gstds"},
     {"name": "infobatch"},
@@ -51,94 +42,15 @@ PASSES = [
 FLOPS = [{"name": "loss", "label": "by bandit", "schedule": BANDIT}]
 
 
-class Folder:
-    """The records of a matrix, none of its runs interrupted and each made when it is asked for."""
-
-    def __init__(self, table, root, cache_dir):
-        torch.set_num_threads(1)
-        matrix, self.bank = parse(table), Bank(None, cache_dir)
-        loaded = {e.name: self.bank.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
-        self.plan = Planner(matrix, loaded, _references(matrix, None), "float32").plan()
-        self.context = Context(matrix, root, None, cache_dir, "cpu", "float32", 1, checkpoint=0.0)
-
-    def task(self, label, role="strategy"):
-        cells = (task for task in self.plan.cells if task.arm.role == role)
-        return next(task for task in cells if label in ("", task.arm.label))
-
-    def whole(self, task):
-        """The record of ``task``; all that it needs is made first."""
-        wanted = {task.id}
-        for other in reversed(self.plan.tasks.values()):
-            wanted.update(other.after if other.id in wanted else ())
-        part = replace(self.plan, tasks={id: other for id, other in self.plan.tasks.items() if id in wanted})
-        errors = []
-        todo = needed(part, Store(self.context.out))
-        Inline().run(self.context, todo, lambda _, outcome: errors.append(outcome.error))
-        assert not any(errors), errors
-        return Store(self.context.out).cell(task.id)
-
-    def again(self, tmp_path, minutes=EVERY_STEP, **changes):
-        """A worker on a copy of the folder, where nothing but artefacts is done."""
-        if not (tmp_path / "artefacts").exists() and (self.context.out / "artefacts").exists():
-            shutil.copytree(self.context.out / "artefacts", tmp_path / "artefacts")
-        return Worker(replace(self.context, out=tmp_path, checkpoint=minutes, **changes), self.bank)
-
-
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory, cache_dir):
-    common = {
-        "name": "kept",
-        "seeds": 1,
-        "batch": 32,
-        "buckets": 2,
-        "ladder": [1.0],
-        "learner": {"name": "resnet18", "width": 4},
-        "proxy": {"passes": 1},
-        "datasets": [{"name": "digits", "options": {"limit": 200, "test_limit": 20}, "holdout": 0.2}],
-        "references": [{"name": "holdout", "options": {"passes": 3}}],
-    }
     root = tmp_path_factory.mktemp("kept")
-    passes = Folder(common | {"budget": {"passes": 2}, "strategies": PASSES}, root / "passes", cache_dir)
-    longer = common | {"budget": {"passes": 10}, "strategies": [{"name": "full"}]}
+    passes = Folder(COMMON | {"budget": {"passes": 2}, "strategies": PASSES}, root / "passes", cache_dir)
+    longer = COMMON | {"budget": {"passes": 10}, "strategies": [{"name": "full"}]}
     flops = Folder(
-        common | {"budget": {"flops": 7e8, "account": "marginal"}, "strategies": FLOPS}, root / "flops", cache_dir
+        COMMON | {"budget": {"flops": 7e8, "account": "marginal"}, "strategies": FLOPS}, root / "flops", cache_dir
     )
     return {"passes": passes, "flops": flops, "long": Folder(longer, root / "long", cache_dir)}
-
-
-class Killed(BaseException):
-    """As if the process had gone."""
-
-
-def killed_after(monkeypatch, steps, worker, task):
-    """Do ``task``, and lose the process after so many steps; whether it came to its end."""
-    left, step = [steps], Trainer.step
-
-    def counted(self, *arguments):
-        left[0] -= 1
-        if left[0] < 0:
-            raise Killed
-        return step(self, *arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", counted)
-        try:
-            do(worker, task)
-        except Killed:
-            return False
-    return True
-
-
-def essence(record):
-    """A record without what may differ: seconds, memory, where and when, and of how many pieces it is."""
-    record = copy.deepcopy(record)
-    for key in ("environment", "checksum", "memory_bytes", "checkpoints"):
-        record.pop(key, None)
-    for account in record["ledger"].values():
-        del account["seconds"]
-    for point in record.get("curve", []):
-        del point["seconds"]
-    return record
 
 
 CASES = [("passes", entry["name"], "strategy") for entry in PASSES]
@@ -228,121 +140,6 @@ def test_checkpoints_alone_change_nothing_and_none_is_written_before_it_is_due(f
     assert often["checkpoints"]["written"] == whole["selection"]["steps"] and "checkpoints" not in late
 
 
-def stopped(folder, tmp_path, monkeypatch, task):
-    """The folder of a checkpoint of ``task`` after 5 steps."""
-    folder.whole(task)
-    assert not killed_after(monkeypatch, 5, folder.again(tmp_path), task)
-    return tmp_path / "checkpoints" / task.id
-
-
-def flip(path, at):
-    content = bytearray(path.read_bytes())
-    content[at] ^= 1
-    path.write_bytes(content)
-
-
-DAMAGE = {
-    "it is damaged": lambda at: flip(at / "checkpoint.json", 40),
-    "it is damaged, being half": lambda at: os.truncate(at / "checkpoint.json", 200),
-    "its tensors are damaged": lambda at: flip(next(at.glob("*.safetensors")), -5),
-    "its tensors are damaged, being half": lambda at: os.truncate(next(at.glob("*.safetensors")), 1000),
-    "its tensors cannot be read": lambda at: next(at.glob("*.safetensors")).unlink(),
-}
-
-
-def test_a_damaged_checkpoint_is_not_used_and_the_run_starts_afresh(folders, tmp_path, monkeypatch, caplog):
-    folder = folders["passes"]
-    task = folder.task("gstds")
-    at = stopped(folder, tmp_path, monkeypatch, task)
-    made, cpu = json.loads((at / "checkpoint.json").read_bytes())["made"], torch.device("cpu")
-    assert Checkpoint(tmp_path, task.id).read(made, cpu) is not None
-    for place, (says, damage) in enumerate(DAMAGE.items()):
-        copied = tmp_path / "copies" / "checkpoints" / str(place)
-        shutil.copytree(at, copied)
-        damage(copied)
-        with pytest.raises(Unusable, match=says.split(",")[0]):
-            Checkpoint(tmp_path / "copies", str(place)).read(made, cpu)
-    DAMAGE["its tensors are damaged"](at)
-    do(folder.again(tmp_path), task)
-    record = Store(tmp_path).cell(task.id)
-    assert essence(record) == essence(folder.whole(task))
-    said = "its checkpoint is not used, and it starts afresh: its tensors are damaged"
-    assert record["checkpoints"]["unused"] == said and not record["checkpoints"]["resumed"]
-    assert f"{task.name}: {said}" in caplog.text
-
-
-def test_what_was_begun_and_not_finished_is_no_checkpoint(folders, tmp_path, caplog):
-    folder = folders["passes"]
-    task = folder.task("gstds")
-    folder.whole(task)
-    left = tmp_path / "checkpoints" / task.id
-    left.mkdir(parents=True)
-    (left / ".checkpoint.json.abc").write_bytes(b"{")
-    (left / ("0" * 32 + ".safetensors")).write_bytes(b"half")
-    do(folder.again(tmp_path, 0.0), task)
-    assert Store(tmp_path).has_cell(task.id) and not caplog.text and not left.exists()
-
-
-@pytest.mark.parametrize(
-    ("changed", "other", "says"),
-    [("threads", 2, "threads: 2, and here it is 1"), ("torch", "1.0", "torch 1.0, and here"), ("machine", "0f", "0f,")],
-)
-def test_elsewhere_the_run_starts_afresh_and_says_why(folders, tmp_path, monkeypatch, caplog, changed, other, says):
-    folder = folders["passes"]
-    task = folder.task("gstds")
-    describe = environment.describe
-    with monkeypatch.context() as patch:
-        patch.setattr(environment, "describe", lambda *a: describe(*a) | {changed: other})
-        stopped(folder, tmp_path, patch, task)
-    do(folder.again(tmp_path), task)
-    record = Store(tmp_path).cell(task.id)
-    assert says in record["checkpoints"]["unused"] and says in caplog.text
-    assert not record["checkpoints"]["resumed"]
-
-
-def test_a_faulty_strategy_leaves_no_checkpoint(folders, tmp_path, monkeypatch):
-    folder = folders["passes"]
-    task = folder.task("gstds")
-    with monkeypatch.context() as patch, pytest.raises(StrategyFault):
-        folder_path = stopped(folder, tmp_path, patch, task)
-        patch.setattr(Trainer, "step", lambda *_: (_ for _ in ()).throw(StrategyFault("runs", "it broke")))
-        do(folder.again(tmp_path), task)
-    assert not folder_path.exists()
-
-
-def test_a_full_disk_costs_the_checkpoint_and_not_the_run(folders, tmp_path, monkeypatch, caplog):
-    folder = folders["passes"]
-    task = folder.task("gstds")
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(checkpoint, "write_bytes", full)
-    do(folder.again(tmp_path), task)
-    assert essence(Store(tmp_path).cell(task.id)) == essence(Store(folder.context.out).cell(task.id))
-    assert "no checkpoint was written" in caplog.text and "No space" in caplog.text
-
-
-def test_a_rule_that_hides_its_state_starts_afresh_and_its_record_says_so(folders, tmp_path, monkeypatch, caplog):
-    folder = folders["passes"]
-    task = folder.task("gstds")
-    at = stopped(folder, tmp_path, monkeypatch, task)
-
-    def hidden(_):
-        raise NotKept("Forgetful changes from call to call and has no state_dict and load_state_dict")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RuleState, "state_dict", hidden)
-        assert not killed_after(patch, 1, folder.again(tmp_path), task)
-        assert not at.exists(), "what was kept before it was seen to change was not all"
-        do(folder.again(tmp_path), task)
-    record = Store(tmp_path).cell(task.id)
-    assert essence(record) == essence(folder.whole(task))
-    said = "it has no checkpoint to go on from: Forgetful changes from call to call"
-    assert record["checkpoints"]["unused"].startswith(said) and not record["checkpoints"]["resumed"]
-    assert caplog.text.count(said) == 2, "once for each of the two runs, whatever its steps"
-
-
 def test_what_a_run_left_that_was_killed_behind_its_record_goes(folders, tmp_path, monkeypatch):
     folder = folders["passes"]
     task, other = folder.task("gstds"), folder.task("static")
@@ -407,9 +204,12 @@ def test_told_to_stop_a_run_ends_its_step_and_writes_a_checkpoint(folders, tmp_p
 
 
 def listens(process):
-    """Whether a process holds SIGTERM back."""
-    status = Path(f"/proc/{process.pid}/status").read_text().split("SigCgt:")[1].split()[0]
-    return bool(int(status, 16) >> (signal.SIGTERM - 1) & 1)
+    """Whether a process holds SIGTERM back; one that has ended meanwhile does not."""
+    try:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return bool(int(status.split("SigCgt:")[1].split()[0], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
