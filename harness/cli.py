@@ -115,6 +115,9 @@ def run(
         bool, typer.Option("--plan", help="Only say what is there, what is to do, and about how long it would take.")
     ] = False,
     cells: Annotated[bool, typer.Option("--cells", help="With --plan: a line for each cell as well.")] = False,
+    like: Annotated[
+        Path | None, typer.Option(help="With --plan: another results folder, for times where this one has none.")
+    ] = None,
     cell_limit: Annotated[float | None, typer.Option(help="Minutes after which a cell is ended, as failed.")] = None,
     memory_limit: Annotated[
         float | None, typer.Option(help="GB of memory after which a worker is ended, its cell failed.")
@@ -140,10 +143,10 @@ def run(
         out, data_dir, cache_dir, device, workers, executor, download, declared, source, set_ or [], ray_address,
         cell_limit, memory_limit, checkpoint, keep_going,
     )  # fmt: skip
-    if cells and not plan:
-        raise UsageError("--cells lists the cells of a plan: add --plan")
+    if (cells or like) and not plan:
+        raise UsageError("--cells and --like speak of a plan: add --plan")
     if plan:
-        return _plan(asked, request, cells)
+        return _plan(asked, request, cells, like)
     try:
         done = run_matrix(asked, request)
     except KeyboardInterrupt as stopped:
@@ -279,10 +282,10 @@ def merge(
     say(console, f"Written: {out}; selbench report {out} judges it.", wrap=False)
 
 
-def _plan(matrix: Matrix, request: Request, cells: bool) -> None:
+def _plan(matrix: Matrix, request: Request, cells: bool, like: Path | None) -> None:
     from .planshown import show
 
-    lines = show(matrix, request, Console())
+    lines = show(matrix, request, Console(), like)
     try:
         for line in lines if cells else ():
             print(line)

@@ -1,7 +1,7 @@
 """What a matrix asks for, what of it is there already, and about how long the rest would take.
 
-Nothing is trained or measured. Times are of what has been measured in the results folder before; where nothing has,
-there is no estimate.
+Nothing is trained or measured. Times are of what has been measured in the results folder before, or in another one
+that is named; where nothing has, there is no estimate.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from ..strategies import UsageError
 from ..strategies.interface import LEARNER_SIGNALS
 from ..strategies.registry import registry
 from . import environment
@@ -30,13 +31,19 @@ from .streams import generator
 
 SAMPLE = 3
 """Records of an arm that are read: they are alike."""
+SAMPLE_LIKE = 64
+"""Records of another folder that are read."""
 
 MAIN_FOLDERS = {"cell": "cells", "tuning": "tuning"}
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds of one task, and what they rest on: ``records`` of its like, the ``budget``, ``flops`` at a rate."""
+    """Seconds of one task, and what they rest on.
+
+    ``basis`` is ``records`` of its like, the ``budget``, or operations at a rate: of this folder (``flops``) or of
+    another (``like``).
+    """
 
     seconds: float
     basis: str
@@ -106,15 +113,27 @@ class Rate:
         The data sets, by name.
     data_dir : Path or None
         Where pre-trained weights lie, if the learner starts from some.
+    like : Path, optional
+        Another results folder, whose seconds per operation stand in where this one has none.
 
     Attributes
     ----------
     machines : Counter
         Types of machine that the records read were made on, by device.
+
+    Raises
+    ------
+    UsageError
+        Where ``like`` holds no record of a run.
     """
 
     def __init__(
-        self, inventory: Inventory, matrix: Matrix, loaded: Mapping[str, Loaded], data_dir: Path | None
+        self,
+        inventory: Inventory,
+        matrix: Matrix,
+        loaded: Mapping[str, Loaded],
+        data_dir: Path | None,
+        like: Path | None = None,
     ) -> None:
         self.inventory, self.matrix, self.loaded, self.data_dir = inventory, matrix, loaded, data_dir
         self.machines: Counter[tuple[str, str]] = Counter()
@@ -127,6 +146,7 @@ class Rate:
                 found.append(task)
         self.measured = {kind: seconds for kind, tasks in there.items() if (seconds := self._seconds(tasks))}
         self.rates = self._rates()
+        self.elsewhere = None if like is None or self.rates else self._elsewhere(Store(like))
 
     def of(self, task: Task) -> Estimate | None:
         """The estimate for a task, or None where nothing measured says anything of it."""
@@ -136,8 +156,12 @@ class Rate:
         if self.matrix.budget.seconds is not None and task.arm is not None:
             return Estimate(self.matrix.budget.seconds * task.arm.rung, "budget")
         flops = self.flops(task) if task.arm is not None else None
+        if flops is None:
+            return None
         rate = self.rates.get(task.dataset) or self.rates.get("")
-        return None if flops is None or rate is None else Estimate(flops * rate, "flops")
+        if rate is not None:
+            return Estimate(flops * rate, "flops")
+        return None if self.elsewhere is None else Estimate(flops * self.elsewhere, "like")
 
     def flops(self, task: Task) -> float | None:
         """Operations of training and of the learner's scoring; None where its steps are another run's, or its own."""
@@ -175,10 +199,26 @@ class Rate:
             record = self._record(task)
             if record:
                 found.append(sum(account["seconds"] for account in record["ledger"].values()))
-                where = record.get("environment", {})
                 if task.arm is not None:
-                    self.machines[str(where.get("machine")), str(where.get("device"))] += 1
+                    self._count_machine(record)
         return statistics.median(found) if found else None
+
+    def _elsewhere(self, store: Store) -> float:
+        """Seconds for each operation of the learner, evaluation and selection included, over runs of another folder."""
+        seconds = operations = 0.0
+        for name in sorted(_names(store.root / MAIN_FOLDERS["cell"]))[:SAMPLE_LIKE]:
+            record = store.cell(name.removesuffix(".json"))
+            if record:
+                seconds += sum(account["seconds"] for account in record["ledger"].values())
+                operations += sum(record["ledger"][account]["flops"] for account in ("train", "score"))
+                self._count_machine(record)
+        if not operations:
+            raise UsageError(f"--like {store.root}: it has no record of a run: name a results folder that was run in")
+        return seconds / operations
+
+    def _count_machine(self, record: Mapping[str, Any]) -> None:
+        where = record.get("environment", {})
+        self.machines[str(where.get("machine")), str(where.get("device"))] += 1
 
     def _record(self, task: Task) -> dict[str, Any] | None:
         store = self.inventory.store
@@ -289,8 +329,8 @@ def footing(expected: Forecast, rate: Rate, device: str) -> str:
     here = environment.describe(torch.device(device), "")
     own, total = rate.machines[here["machine"], here["device"]], sum(rate.machines.values())
     if not expected.bases:
-        what = "nothing is missing" if not expected.unknown else "nothing like it has been measured in this folder"
-        return f"No estimate of time: {what}."
+        lacking = "nothing like it has been measured in this folder, and --like names no other one"
+        return f"No estimate of time: {lacking if expected.unknown else 'nothing is missing'}."
     parts = []
     if expected.bases["records"]:
         parts.append(f"{expected.bases['records']:,} tasks by records of their like at other seeds")
@@ -298,6 +338,10 @@ def footing(expected: Forecast, rate: Rate, device: str) -> str:
         parts.append(
             f"{expected.bases['flops']:,} by their operations, at the seconds per operation of other arms with records "
             "(selection left out)"
+        )
+    if expected.bases["like"]:
+        parts.append(
+            f"{expected.bases['like']:,} by their operations, at the seconds per operation of the runs of --like"
         )
     if expected.bases["budget"]:
         parts.append(f"{expected.bases['budget']:,} by the budget in seconds")

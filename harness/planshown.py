@@ -26,8 +26,10 @@ CLUSTER = (16, 64, 256)
 """Tasks at a time for which a cluster's time is shown, where ``--workers`` does not say."""
 
 
-def show(matrix: Matrix, request: Request, console: Console) -> Iterator[str]:
+def show(matrix: Matrix, request: Request, console: Console, like: Path | None = None) -> Iterator[str]:
     """Print what ``selbench run`` would do; a line for each cell is made as it is asked for.
+
+    ``like`` is another results folder, for times where this one has none.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def show(matrix: Matrix, request: Request, console: Console) -> Iterator[str]:
     planner = Planner(matrix, loaded, _references(matrix, data_dir), precision, starts, rates)
     plan = _with_tuning(planner, (request.declared or matrix).tuned(), store)
     inventory = Inventory(plan, store)
-    rate = Rate(inventory, matrix, loaded, data_dir)
+    rate = Rate(inventory, matrix, loaded, data_dir, like)
     expected = forecast(inventory, rate.of)
     cores = os.cpu_count() or 1
     workers = request.workers or (cores if device.type == "cpu" else 1)

@@ -20,6 +20,7 @@ from selbench.harness.planshown import show
 from selbench.harness.run import Request
 from selbench.harness.stages import needed
 from selbench.harness.store import Store
+from selbench.strategies import UsageError
 
 
 def arm(label, **more):
@@ -81,8 +82,33 @@ def test_what_is_missing_is_what_a_run_would_do(train, tiny, planned, tmp_path, 
     assert f"{len(plan.cells)} runs: {len(plan.cells) // 2} have a record" in said
     assert "by records of their like at other seeds" in said and "core-hours" in said
     list(show(parse(tiny), replace(request, out=tmp_path / "new"), console))
-    assert "No estimate of time: nothing like it has been measured in this folder." in console.export_text()
+    assert "No estimate of time: nothing like it has been measured in this folder, and --like" in console.export_text()
+    # A folder with nothing in it is priced by what another one holds, and each run gets its share.
+    everything = list(show(parse(tiny), replace(request, out=tmp_path / "new"), console, like=out))
+    assert len(everything) == len(plan.cells)
+    assert "at the seconds per operation of the runs of --like" in " ".join(console.export_text().split())
+    with pytest.raises(UsageError, match=r"--like .*new: it has no record of a run"):
+        show(parse(tiny), replace(request, out=tmp_path / "new"), console, like=tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_the_pace_of_another_folder_is_its_seconds_over_its_operations(tiny, planned, tmp_path, monkeypatch):
+    tiny["seeds"], tiny["ladder"] = 1, [0.5, 1.0]
+    plan, there = planned(tiny), Store(tmp_path / "there")
+    nothing = {"seconds": 0.0, "flops": 0.0}
+    for id, seconds, operations in (("a" * 16, 6.0, 900.0), ("b" * 16, 1.0, 100.0)):
+        ledger = {
+            "train": {"seconds": seconds, "flops": operations},
+            "score": nothing,
+            "eval": {**nothing, "seconds": 0.5},
+        }
+        there.write_cell({"version": 1, "id": id, "ledger": ledger, "environment": {"machine": "m", "device": "d"}})
+    monkeypatch.setattr(Rate, "_unit", lambda self, dataset: (1.0, 3.0))
+    sized = {"digits": SimpleNamespace(size=lambda seed, pool: 640)}
+    rate = Rate(Inventory(plan, Store(tmp_path / "here")), parse(tiny), sized, None, there.root)
+    full = next(task for task in plan.cells if task.arm.role == "full" and task.arm.rung == 1.0)
+    assert rate.of(full) == Estimate(pytest.approx(rate.flops(full) * 8.0 / 1000.0), "like")
+    assert rate.machines == {("m", "d"): 2}
 
 
 def test_an_arm_without_records_is_priced_by_its_operations(tiny, planned, tmp_path, monkeypatch):
