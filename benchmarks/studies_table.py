@@ -27,7 +27,7 @@ PAGES = {ROOT / "README.md": "reports/published/", PUBLISHED / "README.md": ""}
 """Where the table stands, and the way from there to the published folders."""
 
 OPENS, CLOSES = "<!-- studies -->", "<!-- /studies -->"
-_HEAD = "| study | size | run |\n|---|---|---|"
+_HEAD = "| study | size | run | accuracy of `full`, % (at a share of its budget, and at the whole) |\n|---|---|---|---|"
 _LARGE = "-gpu"
 
 
@@ -92,8 +92,9 @@ def _answers(run: Run, way: str) -> Iterator[str]:
 def _row(matrix: Mapping[str, Any], run: Run | None, way: str) -> str:
     name = f"`{matrix['name']}`"
     if run is None:
-        return f"| {name} | {_size(matrix)} | not run |"
-    return f"| [{name}]({way}{run.folder}/report/report.md) | {_size(matrix)} | {_run(matrix, run)} |"
+        return f"| {name} | {_size(matrix)} | not run | |"
+    source = f"[{name}]({way}{run.folder}/report/report.md)"
+    return f"| {source} | {_size(matrix)} | {_run(matrix, run)} | {_plateau(run.summary)} |"
 
 
 def _size(matrix: Mapping[str, Any]) -> str:
@@ -112,6 +113,23 @@ def _run(matrix: Mapping[str, Any], run: Run) -> str:
     parts += [f"on {_cell(device)}" for device in ([devices] if isinstance(devices, str) else devices)]
     notes = dict.fromkeys(note for data in run.summary["matrix"]["datasets"] for note in data["note"].split("; "))
     return ", ".join([*parts, *map(_cell, filter(None, notes))])
+
+
+def _plateau(summary: Mapping[str, Any]) -> str:
+    """Whether full training is at rest: its accuracy on each data set at the longest shortened budget, and at all."""
+    titles = {data["name"]: data["title"] for data in summary["matrix"]["datasets"]}
+    found: dict[str, dict[float, float]] = {}
+    for arm in summary["arms"]:
+        if arm["role"] == "full" and arm["n"]:
+            found.setdefault(titles[arm["dataset"]], {})[arm["rung"]] = arm["accuracy"]["mean"]
+    return "; ".join(
+        f"{_cell(title)} {', '.join(_accuracy(rung, at[rung]) for rung in sorted(at)[-2:])}"
+        for title, at in found.items()
+    )
+
+
+def _accuracy(rung: float, percent: float) -> str:
+    return f"{percent:.1f}" if rung == 1.0 else f"{percent:.1f} (at {rung:g})"
 
 
 def _cell(text: str) -> str:

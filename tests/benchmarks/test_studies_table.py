@@ -31,7 +31,24 @@ def folder(root: Path, name: str, *answers: str, seeds: int = 4, changed: tuple[
     summary = {
         "cells": {"done": 1100, "planned": 1200},
         "environment": {"device": "cpu"},
-        "matrix": {"datasets": [{"note": note}, {"note": note}, {"note": ""}]},
+        "matrix": {
+            "datasets": [
+                {"name": "d", "title": "D|", "note": note},
+                {"name": "e", "title": "E", "note": note},
+                {"name": "f", "title": "F", "note": ""},
+            ]
+        },
+        "arms": [
+            {"role": role, "dataset": data, "rung": rung, "n": n, "accuracy": {"mean": mean} if n else None}
+            for role, data, rung, n, mean in (
+                ("full", "d", 1.0, 4, 40.04),
+                ("full", "d", 0.5, 4, 39.96),
+                ("full", "d", 0.25, 4, 20.0),
+                ("uniform", "d", 1.0, 4, 30.0),
+                ("full", "e", 1.0, 4, 50.0),
+                ("full", "f", 1.0, 0, None),
+            )
+        ],
         "studies": [{"question": QUESTION, "sentence": answer} for answer in answers],
     }
     (root / name / "report" / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
@@ -60,9 +77,9 @@ def test_what_was_not_run_says_so(places: tuple[Path, Path]) -> None:
     assert drawn(places) == (
         [],
         [
-            ["`study-2`", "two CPU cores, width 8", "not run"],
-            ["`study-2-gpu`", "GPU, width 64", "not run"],
-            ["`study-10`", "two CPU cores, width 8", "not run"],
+            ["`study-2`", "two CPU cores, width 8", "not run", ""],
+            ["`study-2-gpu`", "GPU, width 64", "not run", ""],
+            ["`study-10`", "two CPU cores, width 8", "not run", ""],
         ],
     )
 
@@ -80,6 +97,7 @@ def test_what_was_run_is_told_with_its_answer_and_how_it_departs(places: tuple[P
     ]
     assert whole[0] == "[`study-1`](way/study-1/report/report.md)"
     note = "JPEG files (lossy), 2,000 of 50,000 training images"
+    assert whole[3] == part[3] == "D/ 40.0 (at 0.5), 40.0; E 50.0"
     assert whole[2] == f"1,100 of 1,200 runs, 4 seeds, on cpu, {note}"
     assert part[2] == f"1,100 of 1,200 runs, 2 of 4 seeds, with `batch=64`, on cpu, {note}"
 
