@@ -86,7 +86,8 @@ def _answers(run: Run, way: str) -> Iterator[str]:
     """A paragraph for each question, in bold, with its answer."""
     for study in run.summary["studies"]:
         source = f"[`{run.folder}`]({way}{run.folder}/report/report.md)"
-        yield f"**{_cell(study['question'])}** {_cell(study['sentence'])} ({source})"
+        lines = "<br>".join(map(_cell, study["sentence"].split("\n")))
+        yield f"**{_cell(study['question'])}** {lines} ({source})"
 
 
 def _row(matrix: Mapping[str, Any], run: Run | None, way: str) -> str:

@@ -23,7 +23,7 @@ from .wording import COST_WORDS, MINUS, NONE, brief, level, percent, points, rat
 SAID = 10
 """Records left out that are named one by one."""
 
-_NAME = 14
+_NAME = 13
 _STYLES = {"good": "green", "fair": "cyan", "bad": "red", "open": ""}
 
 
@@ -57,7 +57,8 @@ def print_summary(summary: Mapping[str, Any], console: Console, page: object = N
     for study in summary["studies"]:
         console.print()
         say(console, study["question"], style="bold")
-        say(console, study["sentence"])
+        for line in study["sentence"].split("\n"):
+            say(console, line)
     _claims(summary["claims"], console)
     lacking = ", ".join(f"{cells[what]} {what}" for what in ("failed", "missing", "unreadable") if cells.get(what))
     say(console, f"{cells['done']} of {cells['planned']} runs done" + (f"; {lacking}" if lacking else "") + ".")

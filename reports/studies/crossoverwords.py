@@ -32,7 +32,7 @@ DEFINITION = (
 def sentence(parts: Sequence[str]) -> str:
     """What is said of entries and of the best rule, one after the other; a name in it keeps its letters."""
     first, *more = parts
-    return " ".join(
+    return "\n".join(
         [f"Against random subsets of the same size: {first}", *(part[:1].upper() + part[1:] for part in more)]
     )
 

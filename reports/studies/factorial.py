@@ -58,7 +58,7 @@ class Factorial:
         if not found:
             return Answer("No answer yet: no data set has an arm of this design.", enough=False)
         return Answer(
-            sentence=" ".join(part.sentence for part in found),
+            sentence="\n".join(part.sentence for part in found),
             enough=any(part.enough for part in found),
             quantities=tuple(quantity for part in found for quantity in part.quantities),
             tables=tuple(table for part in found for table in part.tables),

@@ -72,7 +72,7 @@ def joined(parts: Sequence[Answer], lacking: str) -> Answer:
     if not parts:
         return Answer(lacking, enough=False)
     return Answer(
-        sentence=" ".join(part.sentence for part in parts),
+        sentence="\n".join(part.sentence for part in parts),
         enough=any(part.enough for part in parts),
         quantities=tuple(quantity for part in parts for quantity in part.quantities),
         tables=tuple(table for part in parts for table in part.tables),

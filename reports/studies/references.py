@@ -70,7 +70,7 @@ class References:
         if not parts:
             return Answer("No answer yet: no strategy here was run with a reference.", enough=False)
         return Answer(
-            sentence=" ".join(part.sentence() for part in parts),
+            sentence="\n".join(part.sentence() for part in parts),
             enough=any(isinstance(part.line, Line) for part in parts),
             quantities=tuple(quantity for part in parts for quantity in part.quantities()),
             tables=tuple(part.table() for part in parts),

@@ -58,7 +58,7 @@ class Steadiness:
         found_tables: list[Table] = [table for part in found for table in tables(part, _title(part, found))]
         found_charts: list[Chart] = [chart for part in found for chart in charts(part, _title(part, found))]
         return Answer(
-            sentence=" ".join(_sentence(part, _title(part, found), dict(grown).get(part, [])) for part in found),
+            sentence="\n".join(_sentence(part, _title(part, found), dict(grown).get(part, [])) for part in found),
             enough=any(part.seeds > 1 for part in found),
             quantities=tuple(quantities),
             tables=(*found_tables, *more_tables),

@@ -117,7 +117,7 @@ def test_rules_that_never_cross_are_said_to_with_the_evidence(folder: Results) -
     assert found.sentence.startswith(
         "Against random subsets of the same size: at equal steps (6 seeds), EL2N is behind throughout 5 to 90 % kept (p"
     )
-    assert "; CCS is ahead throughout 5 to 90 % kept (p" in found.sentence and ". At equal passes" in found.sentence
+    assert "; CCS is ahead throughout 5 to 90 % kept (p" in found.sentence and ".\nAt equal passes" in found.sentence
     below, above = crossings(found)["steps", "el2n"], crossings(found)["steps", "ccs"]
     assert (below.estimate, below.low, below.high) == (None, 90.0, None)
     assert (above.estimate, above.low, above.high) == (None, None, 5.0)
