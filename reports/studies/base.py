@@ -83,7 +83,8 @@ class Answer:
     """What the records say to a study's question.
 
     ``sentence`` answers it with an interval, or says in plain words what is lacking for an answer; ``enough`` is
-    False in the latter case. Where data sets have answers of their own, each is a line. ``notes`` are what a reader of the answer must know.
+    False in the latter case. Where data sets have answers of their own, each is a line. ``notes`` are what a reader of
+    the answer must know.
     """
 
     sentence: str
