@@ -151,7 +151,7 @@ def costs(draws: int, seed: int = SEED) -> Iterator[Row]:
             for _ in range(draws):
                 drawn = population.draw(rng, (2, n))
                 held += ratio_holds(0.3 * drawn[0], drawn[1], 0.3)
-            yield Row("coverage", "ratio of costs, BCa", population.name, n, COST_CONFIDENCE, draws, held / draws)
+            yield Row("coverage", "ratio of costs, Fieller", population.name, n, COST_CONFIDENCE, draws, held / draws)
 
 
 def powers(draws: int, seed: int = SEED) -> Iterator[Row]:

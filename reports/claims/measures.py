@@ -1,10 +1,10 @@
 """What a test measures, with its interval at any level.
 
 An accuracy difference has the interval that the matrix declared for its contrasts (paired t, or inverted sign flips);
-a ratio of accuracies Fieller's (1954), which inverts the paired t test of ours - ratio x theirs; a ratio of costs the
-bootstrap's over pairs, a point where nothing varies; a cost to the target of :mod:`selbench.reports.targets` the order
-statistics' of the median over seeds; a ratio of spreads Pitman's and Morgan's, paired. A study's number comes with its
-one interval: it stands for lower confidence too, and says nothing at a higher one.
+a ratio of accuracies or costs Fieller's (1954), which inverts the paired t test of ours - ratio x theirs, a point where
+nothing varies; a cost to the target of :mod:`selbench.reports.targets` the order statistics' of the median over seeds;
+a ratio of spreads Pitman's and Morgan's, paired. A study's number comes with its one interval: it stands for lower
+confidence too, and says nothing at a higher one.
 
 Seconds are those of the timing pass or none at all.
 """
@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from ..clock import Clock
 from ..costs import Accounts
@@ -25,7 +24,7 @@ from ..ladder import Ladders
 from ..results import TIMED, Arm, Results
 from ..statistics import (
     Array,
-    Interval,
+    fieller_interval,
     mean_interval,
     median_interval,
     ratio_interval,
@@ -222,12 +221,7 @@ def _ratio(ours: Array, theirs: Array) -> Measure:
     if found is None:
         return Measure(missing="a cost is not known")
 
-    def bounds(level: float) -> tuple[float, float]:
-        again = ratio_interval(ours, theirs, 1 - 2 * level)
-        assert again is not None
-        return again.low, again.high
-
-    return Measure(found.estimate, ours.size, bounds, fixed=found.low == found.high)
+    return Measure(found.estimate, ours.size, _ratio_bounds(ours, theirs), fixed=found.low == found.high)
 
 
 def _relative(ours: Array, theirs: Array, collapsed: int) -> Measure:
@@ -236,28 +230,9 @@ def _relative(ours: Array, theirs: Array, collapsed: int) -> Measure:
     return Measure(
         float(ours.mean() / theirs.mean()),
         ours.size,
-        lambda level: fieller(ours, theirs, 1 - 2 * level)[1:3],
+        _ratio_bounds(ours, theirs),
         collapsed=collapsed,
     )
-
-
-def fieller(a: Array, b: Array, confidence: float) -> Interval:
-    """Ratio of paired means a / b with Fieller's interval; without ends where b's mean is not apart from 0.
-
-    Parameters
-    ----------
-    a, b : array ``[n]``, n >= 2
-    """
-    n = a.size
-    t = float(special.stdtrit(n - 1, 0.5 + confidence / 2))
-    (va, cov), (_, vb) = t**2 / n * np.cov(a, b)
-    top, bottom = float(a.mean()), float(b.mean())
-    square = bottom**2 - vb
-    half = (top * bottom - cov) ** 2 - square * (top**2 - va)
-    if square <= 0 or half < 0:
-        return Interval(top / bottom, -math.inf, math.inf, math.nan)
-    low, high = ((top * bottom - cov + sign * math.sqrt(half)) / square for sign in (-1, 1))
-    return Interval(top / bottom, low, high, math.nan)
 
 
 def _spread(ours: Array, theirs: Array, collapsed: int) -> Measure:
@@ -272,3 +247,13 @@ def _spread(ours: Array, theirs: Array, collapsed: int) -> Measure:
         return found.low, found.high
 
     return Measure(ratio.ratio, ours.size, bounds, collapsed=collapsed)
+
+
+def _ratio_bounds(ours: Array, theirs: Array) -> Callable[[float], tuple[float, float]]:
+    """The ends of the interval of a ratio of paired means, by level; none where theirs may be nothing at all."""
+
+    def bounds(level: float) -> tuple[float, float]:
+        found = fieller_interval(ours, theirs, 1 - 2 * level) if ours.size > 1 else None
+        return (-math.inf, math.inf) if found is None else (found.low, found.high)
+
+    return bounds

@@ -13,11 +13,9 @@ from .bootstrap import (
     bca_interval,
     geometric_ratio_interval,
     mean_of,
-    ratio_interval,
-    ratio_of_means,
     stratified_interval,
 )
-from .fieller import fieller_interval
+from .fieller import fieller_interval, ratio_interval
 from .flips import EXACT_PAIRS, sign_flip_interval, sign_flip_test
 from .monotone import isotonic
 from .multiplicity import fewest_pairs, holm
@@ -61,7 +59,6 @@ __all__ = [
     "power_steadier",
     "probability_of_improvement",
     "ratio_interval",
-    "ratio_of_means",
     "sampling_error",
     "sign_flip_interval",
     "sign_flip_test",

@@ -89,28 +89,6 @@ def mean_of(mean: Any) -> Any:
     return mean
 
 
-def ratio_of_means(a: Any, b: Any) -> Any:
-    """Mean of a over mean of b, as a statistic for :func:`bca_interval`."""
-    return a / b
-
-
-def ratio_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95, *, seed: int = 0) -> Interval | None:
-    """Ratio of mean costs a / b with a bootstrap interval over pairs.
-
-    Returns
-    -------
-    Interval or None
-        A point where neither side varies (FLOPs of fixed plans). With one pair the ends are nan. None where
-        b is not positive throughout: there is then no ratio.
-    """
-    x, y = vector(a, 1), vector(b, 1)
-    if (y <= 0).any():
-        return None
-    if x.size < 2:
-        return Interval(float(x[0] / y[0]), math.nan, math.nan, math.nan)
-    return bca_interval((x, y), ratio_of_means, confidence, seed=seed)
-
-
 def stratified_interval(
     samples: Sequence[Sequence[ArrayLike]], statistic: Callable[[Strata], Any], confidence: float = 0.95
 ) -> Interval:

@@ -53,3 +53,20 @@ def fieller_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> In
     root = math.sqrt(middle**2 + leading * t2 * (error * mean_b) ** 2)
     ends = sorted((ratio + (-middle + sign * root) / leading) for sign in (-1, 1))
     return Interval(ratio, ends[0], ends[1], error)
+
+
+def ratio_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Interval | None:
+    """Ratio of mean costs a / b, paired, with Fieller's interval.
+
+    Returns
+    -------
+    Interval or None
+        A point where neither side varies (FLOPs of fixed plans). The ends are nan with one pair, and where the mean
+        of b is not told from 0, so that the ratio has no bounds. None where b is not positive throughout: there is
+        then no ratio.
+    """
+    x, y = vector(a, 1), vector(b, 1)
+    if (y <= 0).any():
+        return None
+    found = fieller_interval(x, y, confidence) if x.size > 1 else None
+    return Interval(float(x.mean() / y.mean()), math.nan, math.nan, math.nan) if found is None else found

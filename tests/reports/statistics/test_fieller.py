@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from drawn import quick
@@ -51,7 +53,10 @@ def test_four_pairs_cover_as_often_as_they_say() -> None:
     for _ in range(draws):
         drift = rng.normal(1.0, 0.05, 4)
         a, b = 1.1 * drift + rng.normal(0, 0.02, 4), drift + rng.normal(0, 0.02, 4)
-        for name, found in (("fieller", s.fieller_interval(a, b)), ("bootstrap", s.ratio_interval(a, b))):
+        for name, found in (
+            ("fieller", s.fieller_interval(a, b)),
+            ("bootstrap", s.bca_interval((a, b), lambda one, other: one / other)),
+        ):
             assert found is not None
             inside[name] += found.low <= 1.1 <= found.high
     assert inside["fieller"] / draws == pytest.approx(0.95, abs=0.03)
@@ -68,3 +73,29 @@ def test_pairs_without_spread_are_a_point_and_a_mean_of_zero_has_no_ratio() -> N
 def test_what_is_no_sample_of_pairs_is_refused(a: list[float], b: list[float]) -> None:
     with pytest.raises(ValueError, match=r"pairs|numbers"):
         s.fieller_interval(a, b)
+
+
+def test_a_ratio_without_variance_is_a_point() -> None:
+    assert s.ratio_interval(np.full(8, 3.3e9), np.full(8, 6.6e9)) == (0.5, 0.5, 0.5, 0.0)
+
+
+def test_ratios_that_there_are_not() -> None:
+    assert s.ratio_interval([1.0, 2.0], [0.0, 1.0]) is None
+    single = s.ratio_interval([1.0], [2.0])
+    assert single is not None and single.estimate == 0.5 and math.isnan(single.low)
+
+
+@quick
+@given(st.integers(0, 1000), st.sampled_from([0.25, 2.0, 1024.0]))
+def test_ratios_scale_with_their_costs(seed: int, factor: float) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = rng.uniform(1, 2, 8), rng.uniform(1, 2, 8)
+    one, other = s.ratio_interval(a, b), s.ratio_interval(a * factor, b)
+    assert one is not None and other is not None
+    assert other[:3] == pytest.approx([factor * value for value in one[:3]], rel=1e-9)
+    assert one.low <= one.estimate <= one.high
+
+
+def test_a_ratio_over_what_may_be_nothing_has_no_ends() -> None:
+    found = s.ratio_interval([1.0, 2.0, 3.0], [0.01, 0.1, 9.0])
+    assert found is not None and found.estimate == pytest.approx(6.0 / 9.11) and math.isnan(found.high)
