@@ -59,19 +59,19 @@ def saving_words(summary: Row, panel: Panel) -> str:
                 found.append((arm["label"], flops, clock))
     if not found:
         return ""
-    cheaper = [item for item in found if _less(item[1])]
-    faster = [item for item in found if _less(item[2])]
-    lost = [item for item in cheaper if not _less(item[2])]
+    cheaper = [item for item in found if _side(item[1]) < 0]
+    faster = [item for item in found if _side(item[2]) < 0]
     text = (
         f"Of {plural(len(found), 'strategy', 'strategies')}, {len(cheaper)} spent fewer FLOPs than full training "
         f"({account}) and {len(faster)} fewer seconds."
     )
-    if lost:
+    for side, words in ((1, "FLOPs saved, but no seconds"), (0, "FLOPs saved, and seconds not told apart")):
         each = [
-            f"{name} ({ratio(flops['ratio'])} the FLOPs, {ratio(clock['ratio'])} the seconds)"
-            for name, flops, clock in lost
+            f"{name} ({ratio(flops['ratio'])} the FLOPs, {ratio(clock['ratio'])} the seconds{_between(clock)})"
+            for name, flops, clock in cheaper
+            if _side(clock) == side
         ]
-        text += f" FLOPs saved, but no seconds: {names(each, _NAMED)}."
+        text += f" {words}: {names(each, _NAMED)}." if each else ""
     return text
 
 
@@ -101,7 +101,15 @@ def source_words(summary: Row, arms: list[Row]) -> str:
     return " or ".join(sorted(found)) or clock_words(summary["timing"]["source"], 0)
 
 
-def _less(spent: Row) -> bool:
-    """Whether a ratio of costs lies below 1 with its whole interval, where it has one."""
-    high = spent["ratio"] if spent["ci_high"] is None else spent["ci_high"]
-    return bool(high < 1)
+def _side(spent: Row) -> int:
+    """On which side of 1 a ratio of costs lies with its whole interval, where it has one: -1, 0 (both) or 1."""
+    low, high = (spent["ratio"] if end is None else end for end in (spent["ci_low"], spent["ci_high"]))
+    return -1 if high < 1 else int(low >= 1)
+
+
+def _between(spent: Row) -> str:
+    """The interval of a ratio of costs; empty where it is a point to the digits shown, or has none."""
+    if spent["ci_low"] is None or spent["ci_high"] is None:
+        return ""
+    low, high = f"{spent['ci_low']:.2f}", f"{spent['ci_high']:.2f}"
+    return "" if low == high else f" [{low}, {high}]"

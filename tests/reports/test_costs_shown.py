@@ -25,7 +25,7 @@ from selbench.reports.terminal import print_summary
 from selbench.reports.view import Report, comparable
 from selbench.reports.wording import questions, ratio
 
-SAVED = "FLOPs saved, but no seconds: gstds (0.60× the FLOPs, 1.10× the seconds)."
+SAVED = "FLOPs saved, but no seconds: gstds (0.60× the FLOPs, 1.10× the seconds [1.09, 1.11])."
 
 
 def judged(root: Path, *, timed: bool = True, timing: dict[str, Any] | None = None, **how: Any) -> Report:
@@ -73,6 +73,27 @@ def test_the_page_says_what_was_saved_and_what_was_not(report: Report) -> None:
     assert cells[3].startswith("0.60× (1.67×)"), "FLOPs, marginal"
     assert cells[6:8] == ["1.67×", "0.91× 0.91× to 0.91×"], "the ceiling, and beside it what was realised"
     assert cells[8].startswith("1.10× (0.91×)"), "seconds, marginal"
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        ((0.65, 1.01), "0 fewer seconds. FLOPs saved, and seconds not told apart: gstds (0.60×"),
+        ((1.0, 1.2), "0 fewer seconds. FLOPs saved, but no seconds: gstds (0.60×"),
+        ((0.65, 0.99), "1 fewer seconds."),
+        ((None, None), "1 fewer seconds."),
+    ],
+)
+def test_an_interval_on_both_sides_of_one_is_neither_saved_nor_lost(
+    tmp_path: Path, ends: tuple[float | None, float | None], said: str
+) -> None:
+    report = judged(tmp_path, effects={"gstds": 0.0})
+    for row in report.panels[0].of(report.panels[0].role("strategy")[0], "accuracy"):
+        row["costs"]["marginal"]["wall_clock"].update(ratio=0.78, ci_low=ends[0], ci_high=ends[1])
+    text = saving_words(report.summary, report.panels[0])
+    assert text.startswith("Of 1 strategy, 1 spent fewer FLOPs than full training (marginal) and ") and said in text
+    assert ("FLOPs saved" in text) == ("FLOPs saved" in said)
+    assert ends != (0.65, 1.01) or text.endswith("the FLOPs, 0.78× the seconds [0.65, 1.01]).")
 
 
 def test_beside_the_answer_stands_what_the_clock_says(report: Report, untimed: Report) -> None:
