@@ -90,6 +90,14 @@ def _ledger(record: Mapping[str, Any]) -> dict[str, Phase]:
     return lines
 
 
+def _ledger_of_a_run(record: Mapping[str, Any]) -> dict[str, Phase]:
+    """As :func:`_ledger`; a run trains, whatever else it does."""
+    lines = _ledger(record)
+    if "train" not in lines:
+        raise ResultsError("the ledger lacks the phase 'train'")
+    return lines
+
+
 def read_cell(file: Path, matrix: Matrix) -> Cell:
     record = _load(file, sealed=True)
     if record["id"] != file.stem:
@@ -111,7 +119,7 @@ def read_cell(file: Path, matrix: Matrix) -> Cell:
         identity=dict(record["identity"]),
         environment=dict(record["environment"]),
         curve=tuple(_point(point) for point in record["curve"]),
-        ledger=_ledger(record["ledger"]),
+        ledger=_ledger_of_a_run(record["ledger"]),
         forward_flops=number(record["unit"]["forward"]),
         train_flops=number(record["unit"]["train"]),
         scores_learner=bool(record["scores_learner"]),
@@ -266,7 +274,7 @@ def read_tuning(file: Path, matrix: Matrix) -> Tuning:
         lr=lr,
         val_accuracy=val,
         mean_ratio=ratio,
-        ledger=_ledger(record["ledger"]),
+        ledger=_ledger_of_a_run(record["ledger"]),
         artefacts=tuple(map(text, record["artefacts"])),
         environment=dict(record["environment"]),
     )

@@ -15,10 +15,10 @@ def tuning_words(summary: Row) -> str:
     if not tuning:
         return "Learning rates were not tuned: every arm ran at the same one."
     tried = ", ".join(map(fraction, tuning["factors"]))
+    base = "its data set's own" if tuning["base_lr"] is None else f"{tuning['base_lr']:g}"
     text = (
-        f"Each arm ran at its own best of {plural(len(tuning['factors']), 'learning rate')} ({tried} times "
-        f"{tuning['base_lr']:g}), chosen on validation images with {plural(tuning['seeds'], 'seed')} that are not "
-        f"among the reported ones."
+        f"Each arm ran at its own best of {plural(len(tuning['factors']), 'learning rate')} ({tried} times {base}), "
+        f"chosen on validation images with {plural(tuning['seeds'], 'seed')} that are not among the reported ones."
     )
     spent = ", ".join(
         filter(None, (tuning["flops"] and flops(tuning["flops"]), tuning["seconds"] and seconds(tuning["seconds"])))

@@ -233,6 +233,8 @@ def test_targets_that_are_missed_are_never_dropped(report: Report) -> None:
 def test_tuning_is_told_with_its_cost_and_its_ends(report: Report) -> None:
     said = tunewords.tuning_words(report.summary).replace("\u202f", " ")
     assert "its own best of 4 learning rates (1/4, 1/2, 1, 2 times 0.1)" in said and "with 2 seeds" in said
+    unlike = {**report.summary, "tuning": {**report.summary["tuning"], "base_lr": None}}
+    assert "(1/4, 1/2, 1, 2 times its data set's own)" in tunewords.tuning_words(unlike)
     assert "41 % of the FLOPs of the reported runs" in said
     arms = report.summary["tuning"]["arms"]
     whole = {row["label"]: row["edge"] for row in arms if row["rung"] == 1 and row["lr_from"] == "val"}

@@ -109,6 +109,7 @@ def test_strict_reading_names_the_file(small: Path) -> None:
         (lambda r: r["result"].update(test_accuracy=0.5), "does not agree with the correctness bits"),
         (lambda r: r["result"].update(test_n=500), "do not hold 500 test images"),
         (lambda r: r["result"].update(correct="*"), "not base64"),
+        (lambda r: r["ledger"].pop("train"), "lacks the phase 'train'"),
         (lambda r: r["ledger"]["train"].update(flops=-1.0), "negative or infinite"),
         (lambda r: r["ledger"]["train"].update(flops="many"), "'many' is not a number"),
         (lambda r: r.pop("selection"), "field 'selection' is missing"),

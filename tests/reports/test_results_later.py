@@ -96,6 +96,7 @@ def test_a_tuning_run_that_diverged_has_no_accuracy(small: Path) -> None:
         (lambda r: r.update(lr=-0.1), "negative or infinite"),
         (lambda r: r.update(lr=float("inf")), "negative or infinite"),
         (lambda r: r.update(mean_ratio=-0.5), "negative or infinite"),
+        (lambda r: r["ledger"].pop("train"), "lacks the phase 'train'"),
         (lambda r: r["ledger"]["train"].update(seconds=-1.0), "negative or infinite"),
         (lambda r: r.pop("val_accuracy"), "field 'val_accuracy' is missing"),
         (lambda r: r.update(artefacts=3), "wrong form"),
