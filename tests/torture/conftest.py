@@ -1,8 +1,18 @@
-"""Makes ``from fuzzing import cases`` work in this folder's tests."""
+"""Makes ``from fuzzing import cases`` work in this folder's tests, and says at the end what tests have counted."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Lines that begin with ``counted:``: what a worker process prints is captured, and would be seen by nobody."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    lines = [line for report in reports if report.when == "call" for line in report.capstdout.splitlines()]
+    terminalreporter.section("counted")
+    for line in sorted(line for line in lines if line.startswith("counted: ")):
+        terminalreporter.write_line(line.removeprefix("counted: "))
