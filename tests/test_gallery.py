@@ -21,6 +21,7 @@ from selbench.harness.run import Request, run
 from selbench.strategies import UsageError, patience
 from selbench.strategies.registry import registry
 
+pytestmark = pytest.mark.xdist_group("gallery")  # one worker, so that all are run once
 MODULE = "selbench_tests_gallery"
 
 BROKEN = {

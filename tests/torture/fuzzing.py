@@ -70,9 +70,8 @@ def fuzz(name: str, case: Callable[[random.Random], str], count: int = CASES, pa
             faults.setdefault(f"{last.filename}:{last.lineno}", said)
             word = "FAULTS"
         tally[word] = tally.get(word, 0) + 1
-    print(
-        f"counted: {name}: {sum(tally.values()):,} cases: {', '.join(f'{n:,} {word}' for word, n in sorted(tally.items()))}"
-    )
+    words = ", ".join(f"{n:,} {word}" for word, n in sorted(tally.items()))
+    print(f"counted: {name}: {sum(tally.values()):,} cases: {words}")
     lines = [f"{place}: {said}" for place, said in faults.items()]
     assert not faults, "\n".join([f"{name}, each place once; SELBENCH_FUZZ_CASE=NUMBER repeats a case alone", *lines])
     return tally
