@@ -129,18 +129,19 @@ class _Part:
         return (found if math.isfinite(found.low) else None), rows, most
 
     def _told(self, scope: str, found: Interval, rows: list[_Row], seeds: int) -> str:
-        says = "faster" if found.low > 0 else "slower" if found.high < 0 else "neither faster nor slower"
+        way = "faster" if found.low > 0 else "slower" if found.high < 0 else ""
+        says = f"picks that lie farther apart go with {way} training over {scope}"
+        if not way:
+            says = f"over {scope} it cannot be told whether picks that lie farther apart go with faster training"
         ends = sorted(rows, key=lambda row: float(row.apart.mean()))
         closest, farthest = (
             f"{row.arm.name} ({math.exp(row.apart.mean()):.2f} times random's minimum distance, "
             f"{points(float(row.gained.mean()))} points of area)"
             for row in (ends[0], ends[-1])
         )
-        return (
-            f"picks that lie farther apart go with {says} training over {scope}: rank correlation "
-            f"{correlation(found.estimate)} [{correlation(found.low)}, {correlation(found.high)}] "
-            f"({plural(len(rows), 'rule')}, {plural(seeds, 'seed')}), from {closest} to {farthest}"
-        )
+        ranks = f"{correlation(found.estimate)} [{correlation(found.low)}, {correlation(found.high)}]"
+        size = f"{plural(len(rows), 'rule')}, {plural(seeds, 'seed')}"
+        return f"{says}: rank correlation {ranks} ({size}), from {closest} to {farthest}"
 
     def _quantity(self, scope: str, found: Interval | None, rows: list[_Row], seeds: int) -> Quantity:
         return quantity(f"{QUANTITY}, {scope}", self.dataset.name, found, len(rows) * seeds)
