@@ -104,7 +104,7 @@ def _of_first(pair: Pair, part: Part) -> str:
     text += f" ({verdict})" if mean.interval else ""
     text += f", and {_of_spread(pair, part)}"
     neither = mean.n >= part.asked.fewest and verdict != "better" and steady(pair, part) != "steadier"
-    return f"{text}: neither better nor steadier." if neither else f"{text}."
+    return f"{text}: not shown to be better, nor steadier." if neither else f"{text}."
 
 
 def _points(mean: Mean) -> str:

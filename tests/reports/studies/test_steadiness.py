@@ -101,10 +101,10 @@ def test_the_sentence_says_what_is_shown(known: Results) -> None:
     assert f"from fixed over {SEEDS} seeds (better)" in first
     assert "Not matched in amount: adaptive trains on 1.41 times the images, +" in first
     assert "Of start 0.18 to 0.5 the furthest from sigmoid is 0.3, at \u22121." in first
-    assert "neither better nor steadier" not in first
+    assert "not shown to be better, nor steadier" not in first
     even = answer(known, schedules=["linear"], sweep={}).sentence
     assert (
-        "(within the margin of 1), and its SD is" in even and "(not told apart): neither better nor steadier." in even
+        "(within the margin of 1), and its SD is" in even and "(not told apart): not shown to be better, nor steadier." in even
     )
     assert "Flowers-102: at equal amount" in first
 
