@@ -151,10 +151,15 @@ class Planner:
             Where a strategy, its options, a schedule or a batch size cannot work, before any training.
         """
         arms = self.expander.arms()
-        for arm in arms.values():
-            if not arm.replay:
-                loaded = self.loaded[arm.dataset]
-                pacer_of(self.matrix, arm, loaded.size(self.matrix.seed_list()[0], arm.pool))
+        seed = self.matrix.seed_list()[0]
+        # Once for all arms that keep one pace, as a rule and its twin do: fitting a budget-matched one takes time.
+        paces = {
+            digest([arm.dataset, arm.pool, arm.cadence, arm.rung, arm.schedule]): arm
+            for arm in arms.values()
+            if not arm.replay
+        }
+        for arm in paces.values():
+            pacer_of(self.matrix, arm, self.loaded[arm.dataset].size(seed, arm.pool))
         return self.graph(arms.values())
 
     def graph(self, arms: Iterable[Arm], tuning_seeds: Sequence[int] = ()) -> Plan:
