@@ -25,6 +25,8 @@ _LABEL = 42
 _LINE = 0.165
 """Inches from one line of text, or one series of a row, to the next."""
 
+_LARGEST = 250.0
+"""Powers of ten that a logarithmic axis reaches, either way."""
 _REACH = 6.0
 """Intervals longer than so many typical ones, to either side, run out of the picture: they would flatten the rest."""
 
@@ -256,6 +258,8 @@ def _scale(axes: Axes, axis: str, values: Sequence[float], logarithmic: bool, at
     """Limits with a little room, and ticks that are read as numbers: at the values themselves where these are few."""
     to, back = (math.log10, lambda power: 10.0**power) if logarithmic else (float, float)
     low, high = to(min(values)), to(max(values))
+    if logarithmic:  # room beyond it must be a number still
+        low, high = (min(max(power, -_LARGEST), _LARGEST) for power in (low, high))
     spread = high - low or (0.3 if logarithmic else abs(high) * 0.1 or 1.0)
     room = 0.06 * spread if high > low else 0.5 * spread
     ends = back(low - room), back(high + room)

@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from selbench.reports.studies import Chart, Series
@@ -38,6 +38,8 @@ values = st.one_of(st.none(), st.floats(-1e9, 1e9), st.sampled_from([0.0, math.i
 
 
 @settings(max_examples=25, deadline=None)
+@example([[(0, 1.0, None, None), (0, 1.2e-308, None, None)]], False, False, True, False, None)
+@example([[(0, 1.0, None, 1e308), (0, 1e308, None, None)]], False, True, True, False, None)
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 5), values, values, values), max_size=7), max_size=4),
     st.booleans(),
