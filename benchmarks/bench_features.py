@@ -22,12 +22,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from selbench.harness import room
 from selbench.harness.references import probe
 from selbench.harness.references.base import checked
 from selbench.harness.references.file import File
-from selbench.harness.rows import Rows, write
-from selbench.harness.store import Store
+from selbench.harness.store import feature_memory as room
+from selbench.harness.store.feature_file import Rows, write
+from selbench.harness.store.folder import Store
 
 COUNTS = (20_000, 1_000_000)
 WIDTH = 2048

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from selbench.harness.matrix import parse
-from selbench.harness.run import Request, run
+from selbench.harness.execution.run import Request, run
+from selbench.harness.plan.matrix import parse
 
 from .conftest import Meter
 

@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from selbench.harness.learners import STANDARD_WIDTH, ResNet18
-from selbench.harness.optim import sgd
+from selbench.harness.training.learner import STANDARD_WIDTH, ResNet18
+from selbench.harness.training.optimizer import sgd
 from selbench.strategies import BatchLosses, Pool, Selection, UsageError, keep_count, load
 from selbench.strategies.interface import Traits
 from selbench.strategies.registry import registry

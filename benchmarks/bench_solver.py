@@ -21,7 +21,7 @@ import torch
 from sklearn.manifold import spectral_embedding
 from torch import Tensor
 
-from selbench.strategies.spectral import fiedler
+from selbench.strategies.maths.spectral import fiedler
 
 from .conftest import Meter
 from .inputs import answer, closeness, features, laplacian

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..reports.claims.reading import shipped
-from ..reports.claims.schema import Claim
+from ..reports.questions.claims.reading import shipped
+from ..reports.questions.claims.schema import Claim
 from .studies_table import PUBLISHED, _cell
 
 PAGE = PUBLISHED / "claims.md"

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..reports.results import Results
-from ..reports.style import clean
+from ..reports.figures.canvas import clean
+from ..reports.records.folder import Results
 from ..reports.summary import summarise
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -8,13 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from . import latex, markdown, page
-from .figures import draw
-from .files import write_whole
-from .results import Results
+from .document.panels import Report
+from .figures.all import draw
+from .records.files import write_whole
+from .records.folder import Results
+from .render import html as page
+from .render import latex, markdown
+from .render.flat_tables import NAMES, write_tables
 from .summary import summarise
-from .tables import NAMES, write_tables
-from .view import Report
 
 
 def build(results_dir: str | Path) -> Path:

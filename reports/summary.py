@@ -1,7 +1,7 @@
 """Everything that the report says, as one JSON-able dict: the contract for scripts and the source of the page.
 
 Intervals of contrasts are paired, at the level that their verdict was read at (``confidence``, see
-:mod:`selbench.reports.verdicts`); intervals that describe (an arm's accuracy, a ratio of costs) are at 95 %.
+:mod:`selbench.reports.effects.verdicts`); intervals that describe (an arm's accuracy, a ratio of costs) are at 95 %.
 Numbers that do not exist are None, never NaN.
 """
 
@@ -14,21 +14,21 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from .answers import answer, headline
-from .arms import describe
-from .claims import judge_claims, unreadable_claims
-from .clock import Clock
-from .contrasts import contrasts
-from .costs import Accounts, spent
-from .judging import judge
-from .overlap import overlap
-from .pooled import pool
-from .ranks import ranks
-from .reproduce import reproduce
-from .results import Cell, Dataset, Results
-from .studies import answers as study_answers
-from .targets import targets
-from .tuned import tuning
+from .document.sections.answer import answer, headline
+from .document.sections.reproduce import reproduce
+from .effects.arm_facts import describe
+from .effects.costs import Accounts, spent
+from .effects.estimates import contrasts
+from .effects.judging import judge
+from .effects.learning_rates import tuning
+from .effects.overlap import overlap
+from .effects.pooled import pool
+from .effects.ranks import ranks
+from .effects.seconds import Clock
+from .effects.targets import targets
+from .questions import answers as study_answers
+from .questions.claims import judge_claims, unreadable_claims
+from .records.folder import Cell, Dataset, Results
 
 
 def summarise(results: Results) -> dict[str, Any]:

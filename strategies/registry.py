@@ -16,7 +16,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from .errors import UsageError, did_you_mean
-from .patience import patience
+from .time_limit import patience
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ import psutil
 import pytest
 import torch
 
-from selbench.harness.matrix import parse
-from selbench.harness.run import Request, run
-from selbench.strategies import UsageError, patience
+from selbench.harness.execution.run import Request, run
+from selbench.harness.plan.matrix import parse
+from selbench.strategies import UsageError
+from selbench.strategies import time_limit as patience
 from selbench.strategies.registry import registry
 
 pytestmark = pytest.mark.xdist_group("gallery")  # one worker, so that all are run once

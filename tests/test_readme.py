@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from selbench.harness.matrix import parse, shipped
-from selbench.reports.claims.reading import parse as read_claim
+from selbench.harness.plan.matrix import parse, shipped
+from selbench.reports.questions.claims.reading import parse as read_claim
 from selbench.strategies import BatchLosses, load
 from selbench.strategies.interface import Traits
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...reports import statistics as s
-from ...reports.verdicts import NON_INFERIOR, SUPERIOR, WORSE_WITHIN, Evidence, decide
+from ...reports.effects.verdicts import NON_INFERIOR, SUPERIOR, WORSE_WITHIN, Evidence, decide
 from .populations import Array
 
 ALPHA, FAMILY = 0.05, 3

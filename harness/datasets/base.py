@@ -11,7 +11,7 @@ from torch import Tensor
 Augmentation = Literal["none", "shift", "crop-flip", "resized-crop-flip"]
 
 AUGMENTATIONS: tuple[str, ...] = get_args(Augmentation)
-"""Every kind that :class:`selbench.harness.augment.Augment` knows."""
+"""Every kind that :class:`selbench.harness.datasets.augment.Augment` knows."""
 
 
 @dataclass(frozen=True)

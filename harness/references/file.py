@@ -14,9 +14,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ...strategies.errors import UsageError
-from ..rows import TYPES, Rows
+from ..store.feature_file import TYPES, Rows
+from ..store.weight_file import locate
 from .base import Extraction
-from .weights import locate
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, ClassVar
 from torch import Tensor
 
 from ...strategies import UsageError
-from ..cachefiles import digest
-from ..givenlabels import aligned, read_labels
-from ..spoil import Spoil, spoiled
-from .weights import locate
+from ..datasets.corruption import Spoil, spoiled
+from ..datasets.label_file import aligned, read_labels
+from ..store.tensor_cache import digest
+from ..store.weight_file import locate
 
 if TYPE_CHECKING:
-    from ..bank import Loaded
+    from ..datasets.loaded import Loaded
 
 
 class Holdout:

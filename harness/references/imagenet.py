@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ...strategies.errors import UsageError
-from ..cachefiles import digest
+from ..store.tensor_cache import digest
+from ..store.weight_file import find_weights, locate, read_weights
 from .base import Extraction
 from .networks import features, flops_per_image, net, pretrained, untrained
-from .weights import find_weights, locate, read_weights
 
 _VERSION = 1
 """Raise it when the same weights and options give other features."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from ...strategies import UsageError
 
 if TYPE_CHECKING:
-    from ..bank import Loaded
+    from ..datasets.loaded import Loaded
 
 
 class Leak:

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from ...strategies.errors import UsageError
 from ..datasets.splits import spread
-from ..room import fits
-from ..rows import Rows
+from ..store.feature_file import Rows
+from ..store.feature_memory import fits
 
 ITERATIONS = 100
 """Cap of L-BFGS steps for each fold."""
@@ -55,7 +55,8 @@ def crossfit(
     Parameters
     ----------
     features : Tensor or Rows ``[n, d]``
-        Rows that do not fit (:func:`selbench.harness.room.fits`) are read again for every evaluation of the
+        Rows that do not fit (:func:`selbench.harness.store.feature_memory.fits`) are read again for every evaluation
+        of the
         objective: the same fit, to float32 rounding.
     labels : Tensor ``[n]`` int64
     classes : int

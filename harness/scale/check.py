@@ -16,10 +16,11 @@ from safetensors import safe_open
 
 from ...strategies import UsageError
 from ...strategies.registry import registry
-from .. import environment, strict
-from ..schedules import Fixed
-from ..store import sound
-from ..strict import Named
+from .. import environment
+from .. import toml as strict
+from ..steps.schedules import Fixed
+from ..store.folder import sound
+from ..toml import Named
 from .costs import Costs
 from .networks import Network, network
 from .operations import Bench, busy, measure

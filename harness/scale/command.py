@@ -13,9 +13,9 @@ import torch
 from ... import __version__
 from ...strategies import UsageError
 from .. import environment
-from ..pacing import Pacer
-from ..schedules import Fixed
-from ..strict import Named
+from ..steps.pacer import Pacer
+from ..steps.schedules import Fixed
+from ..toml import Named
 from . import profile as profiles
 from . import workload as workloads
 from .check import check

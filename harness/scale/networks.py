@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from ...strategies import UsageError
 from ...strategies.errors import did_you_mean
 from ...strategies.registry import registry
-from ..flops import forward_flops, train_flops
 from ..streams import derive
-from ..strict import Named
+from ..toml import Named
+from ..training.flops import forward_flops, train_flops
 
 Build = Callable[[bool], Any]
 """A net with ``forward_features`` and ``head``: on the meta device for True, with weights on the CPU for False."""

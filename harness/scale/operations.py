@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from ...strategies.interface import BatchLosses, keep_count
-from ..augment import Augment
-from ..flops import count_selection
-from ..ledger import Clock, Ledger
-from ..pacing import Pacer
+from ..datasets.augment import Augment
 from ..references.networks import features
-from ..schedules import Fixed
+from ..steps.pacer import Pacer
+from ..steps.schedules import Fixed
 from ..streams import generator
-from ..train import Recipe, Samples, Trainer
+from ..training.flops import count_selection
+from ..training.ledger import Clock, Ledger
+from ..training.trainer import Recipe, Samples, Trainer
 from .costs import Cost, Costs, Measured, Scaled
 from .madeup import Shape, begin, candidates
 from .networks import Network

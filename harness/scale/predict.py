@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from ...strategies import keep_count
-from ..pacing import Pacer
+from ..steps.pacer import Pacer
 from .costs import MEASURED, Cost, Costs
 from .rules import Rule
 

@@ -11,9 +11,9 @@ from pydantic import Field
 
 from ...strategies import UsageError, keep_count
 from ...strategies.interface import BatchLosses, Pool
-from .. import strict
-from ..store import write_bytes
-from ..strict import Part
+from .. import toml as strict
+from ..store.folder import write_bytes
+from ..toml import Part
 from .costs import Affine, Cost, Costs, Measured, Scaled
 from .madeup import begin, candidates
 from .operations import Bench

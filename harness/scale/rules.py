@@ -10,8 +10,8 @@ from ...strategies import UsageError
 from ...strategies.errors import did_you_mean
 from ...strategies.interface import LEARNER_SIGNALS, REFERENCE_SIGNALS, Traits
 from ...strategies.registry import registry
-from ..schedules import Fixed, Schedule, foretold, load_schedule
-from ..strict import Named
+from ..steps.schedules import Fixed, Schedule, foretold, load_schedule
+from ..toml import Named
 from .workload import StrategyRow, Workload
 
 

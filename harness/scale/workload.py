@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import Field
 
 from ...strategies import UsageError
-from .. import strict
+from .. import toml as strict
 from ..datasets.base import Augmentation
-from ..schedules import load_schedule
-from ..strict import Named, Part
+from ..steps.schedules import load_schedule
+from ..toml import Named, Part
 
 
 class Reference(Part):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tally import PROBED
+from ..training.pick_counts import PROBED
 
 Record = dict[str, Any]
 

@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..matrix import digest
-from ..plan import THE_RUNS_OWN
+from ..plan.matrix import digest
+from ..plan.tasks import THE_RUNS_OWN
 from .contents import pool_size
 
 Record = dict[str, Any]

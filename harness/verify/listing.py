@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..sealing import digest_file
+from ...reports.records.models import KINDS
+from ...reports.records.sealing import digest_file
 from .findings import Finding, note
-from .formats import KINDS
 from .reading import Record, read_record
 
 BESIDE = {"report", "claims", "checkpoints", "logs"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..sealing import VERSION, Damaged, checksum, foreign, open_toml, written
+from ...reports.records.models import KINDS, Matrix, Part, misfits
+from ...reports.records.sealing import VERSION, Damaged, checksum, foreign, open_toml, written
 from .findings import AGAIN, Finding, note
-from .formats import KINDS, Matrix, Part, misfits
 
 OLDER = "no checksum: made by an older version"
 _OTHER = "use the selbench that wrote it"
@@ -24,7 +24,7 @@ def read_record(kind: str, file: str, id: str, content: bytes) -> tuple[Record |
     Parameters
     ----------
     kind : str
-        Of :data:`selbench.harness.verify.formats.KINDS`.
+        Of :data:`selbench.reports.records.models.KINDS`.
     file : str
         Its name in findings.
     id : str

@@ -8,13 +8,7 @@ level alpha has confidence 1 - 2 alpha: its lower end lies above ``null`` exactl
 from __future__ import annotations
 
 from .agreement import McNemar, mcnemar, sampling_error
-from .bootstrap import (
-    Strata,
-    bca_interval,
-    geometric_ratio_interval,
-    mean_of,
-    stratified_interval,
-)
+from .bootstrap import Strata, bca_interval, geometric_ratio_interval, mean_of, stratified_interval
 from .fieller import fieller_interval, ratio_interval
 from .flips import EXACT_PAIRS, sign_flip_interval, sign_flip_test
 from .monotone import isotonic

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from selbench.benchmarks.claims_table import PAGE, page
-from selbench.reports.claims.reading import shipped
+from selbench.reports.questions.claims.reading import shipped
 
 
 def folder(root: Path, name: str, **claims: tuple[str, str]) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import torch
 
-from selbench.harness.bank import Bank
-from selbench.harness.matrix import Matrix, parse
-from selbench.harness.plan import Plan, Planner
-from selbench.harness.run import Request, _references, run
-from selbench.harness.worker import Context, Worker, trains_reference
+from selbench.harness.datasets.loaded import Bank
+from selbench.harness.execution.run import Request, _references, run
+from selbench.harness.plan.matrix import Matrix, parse
+from selbench.harness.plan.tasks import Plan, Planner
+from selbench.harness.tasks.worker import Context, Worker, trains_reference
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -8,16 +8,16 @@ from dataclasses import replace
 
 import torch
 
-from selbench.harness.bank import Bank
-from selbench.harness.executors import Inline
-from selbench.harness.matrix import parse
-from selbench.harness.plan import Planner
-from selbench.harness.run import _references
-from selbench.harness.stages import needed
-from selbench.harness.store import Store
-from selbench.harness.train import Trainer
-from selbench.harness.work import do
-from selbench.harness.worker import Context, Worker, trains_reference
+from selbench.harness.datasets.loaded import Bank
+from selbench.harness.execution.executors import Inline
+from selbench.harness.execution.run import _references
+from selbench.harness.execution.stages import needed
+from selbench.harness.plan.matrix import parse
+from selbench.harness.plan.tasks import Planner
+from selbench.harness.store.folder import Store
+from selbench.harness.tasks.do import do
+from selbench.harness.tasks.worker import Context, Worker, trains_reference
+from selbench.harness.training.trainer import Trainer
 
 EVERY_STEP = 1e-9
 

@@ -11,8 +11,8 @@ import numpy as np
 import tomli_w
 from synthetic import write_results
 
-from selbench.reports.results import Results
-from selbench.reports.studies import Answer, Chart, Names, Quantity, Series, Summary, Table
+from selbench.reports.questions import Answer, Chart, Names, Quantity, Series, Summary, Table
+from selbench.reports.records.folder import Results
 
 QUESTION = "How accurate is the strategy?"
 

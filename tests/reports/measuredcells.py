@@ -8,10 +8,10 @@ from pathlib import Path
 
 from synthetic import write_results
 
-from selbench.reports.measured import Measures
-from selbench.reports.records import Arm, Cell
-from selbench.reports.results import Results
-from selbench.reports.studies.base import Names
+from selbench.reports.questions.answer import Names
+from selbench.reports.records.folder import Results
+from selbench.reports.records.measured import Measures
+from selbench.reports.records.records import Arm, Cell
 
 
 def folder(path: Path, labels: Iterable[str], static: Iterable[str] = (), seeds: int = 6) -> Results:

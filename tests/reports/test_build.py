@@ -11,10 +11,10 @@ from xml.etree import ElementTree
 import pytest
 from synthetic import write_results
 
-from selbench.reports import files
 from selbench.reports.build import build
-from selbench.reports.files import write_whole
-from selbench.reports.results import ResultsError
+from selbench.reports.records import files
+from selbench.reports.records.files import write_whole
+from selbench.reports.records.folder import ResultsError
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from synthetic import write_results
 
-from selbench.reports.results import Results
+from selbench.reports.records.folder import Results
 from selbench.reports.summary import summarise
 
 CONTRAST = {

@@ -8,7 +8,7 @@ import torch
 from scipy.stats import chi2_contingency
 
 from selbench.strategies import BatchLosses, UsageError, load
-from selbench.strategies.jest import chunk_sizes
+from selbench.strategies.rules.jest import chunk_sizes
 
 from ._inputs import begun, make, pool, replaced
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selbench.harness.flops import count_selection
+from selbench.harness.training.flops import count_selection
 from selbench.strategies import Selection, UsageError, load
 from selbench.strategies.registry import registry
 from selbench.strategies.testing import Subject, parametrize_with_checks

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from selbench.harness.flops import SelectionCounter
+from selbench.harness.training.flops import SelectionCounter
 from selbench.strategies import BatchLosses, Pool, Selection, Strategy, load
 from selbench.strategies.interface import Traits
-from selbench.strategies.spectral import diagnostics, fiedler
+from selbench.strategies.maths.spectral import diagnostics, fiedler
 
 from ._inputs import VARIANTS, label, make
 from ._sync import Waits, run_fake

@@ -86,8 +86,8 @@ def test_one_distribution_listed_twice_is_no_clash(points):
 def test_plugin_that_does_not_import_is_listed_and_stops_nobody(points):
     names = points(
         ("broken", "no_such_module_here:A", "broken-plugin"),
-        ("absent", "selbench.strategies.uniform:Absent", "broken-plugin"),
-        ("fine", "selbench.strategies.uniform:Uniform", "good-plugin"),
+        ("absent", "selbench.strategies.rules.uniform:Absent", "broken-plugin"),
+        ("fine", "selbench.strategies.rules.uniform:Uniform", "good-plugin"),
     )
     rows = {row["name"]: row for row in names.describe()}
     assert "broken-plugin 1.0 cannot be imported: ModuleNotFoundError" in rows["broken"]["error"]

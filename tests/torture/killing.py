@@ -10,10 +10,10 @@ import time
 
 import torch
 
-from selbench.harness.work import do
-from selbench.harness.worker import Worker
+from selbench.harness.tasks.do import do
+from selbench.harness.tasks.worker import Worker
 
-SLOW_TO_IMPORT = ["selbench.harness.executors.child", "torch._dynamo", "sklearn.datasets"]
+SLOW_TO_IMPORT = ["selbench.harness.execution.executors.worker_process", "torch._dynamo", "sklearn.datasets"]
 """Imported once, for all processes."""
 
 

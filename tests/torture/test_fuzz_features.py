@@ -16,7 +16,7 @@ from safetensors.torch import save
 
 from selbench.harness.references.base import checked
 from selbench.harness.references.file import File
-from selbench.harness.references.weights import read_weights
+from selbench.harness.store.weight_file import read_weights
 from selbench.strategies import UsageError
 
 COUNT = 7

@@ -13,13 +13,13 @@ import torch
 from fuzzing import damaged, fuzz, mutated, told
 from sklearn.datasets import load_digits
 
-from selbench.harness import matrix as matrices
-from selbench.harness.bank import Bank
-from selbench.harness.datasets import digits
-from selbench.harness.plan import Planner
-from selbench.harness.run import _references
-from selbench.harness.strict import load
-from selbench.harness.worker import trains_reference
+from selbench.harness.datasets.loaded import Bank
+from selbench.harness.datasets.sets import digits
+from selbench.harness.execution.run import _references
+from selbench.harness.plan import matrix as matrices
+from selbench.harness.plan.tasks import Planner
+from selbench.harness.tasks.worker import trains_reference
+from selbench.harness.toml import load
 from selbench.strategies import UsageError
 from selbench.strategies.registry import registry
 

@@ -16,9 +16,9 @@ import tomli_w
 from fuzzing import CASES, VALUES, damaged, fuzz, mutated, told
 
 from selbench.reports.build import build
-from selbench.reports.parsing import checksum
-from selbench.reports.records import ResultsError
-from selbench.reports.results import Results
+from selbench.reports.records.folder import Results
+from selbench.reports.records.parsing import checksum
+from selbench.reports.records.records import ResultsError
 from selbench.reports.summary import summarise
 
 PUBLISHED = Path(__file__).parents[2] / "reports" / "published"

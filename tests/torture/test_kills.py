@@ -12,14 +12,14 @@ import pytest
 import torch
 from killing import at_a_random_moment, begun, inside_a_write, timed, unfinished
 
-from selbench.harness.bank import Bank
-from selbench.harness.executors import Inline
-from selbench.harness.matrix import parse
-from selbench.harness.plan import Planner
-from selbench.harness.run import _references
-from selbench.harness.stages import needed
-from selbench.harness.store import Store, sound
-from selbench.harness.worker import Context, trains_reference
+from selbench.harness.datasets.loaded import Bank
+from selbench.harness.execution.executors import Inline
+from selbench.harness.execution.run import _references
+from selbench.harness.execution.stages import needed
+from selbench.harness.plan.matrix import parse
+from selbench.harness.plan.tasks import Planner
+from selbench.harness.store.folder import Store, sound
+from selbench.harness.tasks.worker import Context, trains_reference
 
 KILLS = int(os.environ.get("SELBENCH_KILLS", "0"))
 """In all; without it a few, so that the suite stays quick."""

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from selbench.harness.bank import Bank
-from selbench.harness.executors import Inline
-from selbench.harness.executors.cluster import Ray
-from selbench.harness.matrix import parse
-from selbench.harness.plan import Planner
-from selbench.harness.run import _references
-from selbench.harness.stages import needed
-from selbench.harness.store import Store, checksum
-from selbench.harness.worker import Context
+from selbench.harness.datasets.loaded import Bank
+from selbench.harness.execution.executors import Inline
+from selbench.harness.execution.executors.ray import Ray
+from selbench.harness.execution.run import _references
+from selbench.harness.execution.stages import needed
+from selbench.harness.plan.matrix import parse
+from selbench.harness.plan.tasks import Planner
+from selbench.harness.store.folder import Store, checksum
+from selbench.harness.tasks.worker import Context
 
 MATRIX = {
     "name": "cluster",

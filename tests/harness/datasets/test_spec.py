@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from selbench.harness.datasets.digits import Digits
-from selbench.harness.datasets.imagefolder import ImageFolder
+from selbench.harness.datasets.sets.digits import Digits
+from selbench.harness.datasets.sets.imagefolder import ImageFolder
 from selbench.harness.datasets.spec import dataset
 from selbench.harness.references.spec import reference
 from selbench.strategies import UsageError

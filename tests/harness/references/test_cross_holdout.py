@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from selbench.harness import artefacts
-from selbench.harness.budget import artefacts as ledgers
 from selbench.harness.datasets.splits import spread
-from selbench.harness.matrix import parse
-from selbench.harness.plan import Task
+from selbench.harness.plan.matrix import parse
+from selbench.harness.plan.tasks import Task
 from selbench.harness.references.cross_holdout import CrossHoldout
-from selbench.harness.store import Store
-from selbench.harness.train import Samples
+from selbench.harness.store.folder import Store
+from selbench.harness.tasks import artefacts
+from selbench.harness.tasks.cost_meter import artefacts as ledgers
+from selbench.harness.training.trainer import Samples
 from selbench.strategies import UsageError
 
 ENTRY = {"name": "cross-holdout", "options": {"passes": 1, "width": 2}}

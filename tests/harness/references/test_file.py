@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from selbench.harness import rows
 from selbench.harness.references.base import Extraction, checked
 from selbench.harness.references.file import File
+from selbench.harness.store import feature_file as rows
 from selbench.strategies import UsageError
 
 CPU = torch.device("cpu")

@@ -11,14 +11,14 @@ import pytest
 import torch
 from PIL import Image
 
-from selbench.harness import artefacts
-from selbench.harness.datasets.digits import Digits
-from selbench.harness.matrix import parse
-from selbench.harness.plan import Task
+from selbench.harness.datasets.sets.digits import Digits
+from selbench.harness.plan.matrix import parse
+from selbench.harness.plan.tasks import Task
 from selbench.harness.references.foreign import Foreign
 from selbench.harness.references.probe import crossfit
 from selbench.harness.references.spec import gives_features, reference, trained_here
-from selbench.harness.store import Store
+from selbench.harness.store.folder import Store
+from selbench.harness.tasks import artefacts
 from selbench.strategies import UsageError
 
 OPTIONS = {"dataset": "digits", "options": {"limit": 60, "test_limit": 10}, "passes": 2, "width": 4}

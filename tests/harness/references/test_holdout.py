@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from selbench.harness import artefacts
-from selbench.harness.matrix import parse
-from selbench.harness.plan import Task
+from selbench.harness.plan.matrix import parse
+from selbench.harness.plan.tasks import Task
 from selbench.harness.references.holdout import Holdout
+from selbench.harness.tasks import artefacts
 from selbench.strategies import UsageError
 
 

@@ -221,7 +221,7 @@ def test_real_squeezenet_separates_real_flowers(tmp_path: Path) -> None:
     data = Path(os.environ.get("SELBENCH_DATA_DIR", Path(__file__).parents[3] / ".data"))
     if not (data / "references").is_dir() or not (data / "flowers-102").is_dir():
         pytest.skip(f"no real weights and images at {data}: set SELBENCH_DATA_DIR")
-    from selbench.harness.datasets.flowers import Flowers
+    from selbench.harness.datasets.sets.flowers import Flowers
     from selbench.harness.references.probe import crossfit
 
     flowers = Flowers(resolution=64, classes=15, test_limit=10).load(data, tmp_path)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from selbench.harness import artefacts
-from selbench.harness.matrix import parse
-from selbench.harness.plan import Task
+from selbench.harness.plan.matrix import parse
+from selbench.harness.plan.tasks import Task
 from selbench.harness.references.leak import Leak
 from selbench.harness.references.spec import reference
+from selbench.harness.tasks import artefacts
 from selbench.strategies import UsageError
 
 ACCEPTED = {"passes": 1, "width": 2, "accept_leak": True}

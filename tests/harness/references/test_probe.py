@@ -16,11 +16,11 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from selbench.harness import rows as rows_module
 from selbench.harness.references import probe as module
 from selbench.harness.references.probe import crossfit, fold_of, held_out
-from selbench.harness.room import VARIABLE
-from selbench.harness.rows import Rows
+from selbench.harness.store import feature_file as rows_module
+from selbench.harness.store.feature_file import Rows
+from selbench.harness.store.feature_memory import VARIABLE
 from selbench.harness.streams import generator
 from selbench.strategies import UsageError
 

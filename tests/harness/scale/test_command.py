@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from selbench.harness import cli
+from selbench.harness.cli import commands as cli
 from selbench.harness.scale import operations
 from selbench.harness.scale.check import feature_width, options_of
 from selbench.harness.scale.command import Request, scale

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selbench.harness.pacing import Pacer
 from selbench.harness.scale.costs import MEASURED, Affine, Costs, Measured
 from selbench.harness.scale.predict import (
     SAMPLED_ABOVE,
@@ -26,7 +25,8 @@ from selbench.harness.scale.predict import (
     speed_up,
 )
 from selbench.harness.scale.rules import Rule
-from selbench.harness.schedules import Fixed, Linear, Sigmoid
+from selbench.harness.steps.pacer import Pacer
+from selbench.harness.steps.schedules import Fixed, Linear, Sigmoid
 from selbench.strategies import load
 
 FREE = Affine(0.0, 0.0, MEASURED)

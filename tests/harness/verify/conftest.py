@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from selbench.harness.matrix import parse
-from selbench.harness.run import Request, run
-from selbench.harness.sealing import checksum, open_toml, seal_toml, written
-from selbench.harness.store import Store
+from selbench.harness.execution.run import Request, run
+from selbench.harness.plan.matrix import parse
+from selbench.harness.store.folder import Store
+from selbench.reports.records.sealing import checksum, open_toml, seal_toml, written
 
 MATRIX: dict[str, Any] = {
     "name": "tiny",

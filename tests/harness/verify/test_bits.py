@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from selbench.harness.store import Store
+from selbench.harness.store.folder import Store
 from selbench.harness.verify.listing import Listing
 from selbench.harness.verify.reading import read_matrix, read_record
 

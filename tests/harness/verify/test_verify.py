@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from selbench.harness.cli import main
-from selbench.harness.matrix import digest
+from selbench.harness.cli.commands import main
+from selbench.harness.plan.matrix import digest
 from selbench.harness.verify import verify
 from selbench.harness.verify.seeding import shared_streams
 from selbench.strategies import UsageError

@@ -1,0 +1,1 @@
+"""The command: options, listings, the plan shown, a check, a scaffold."""

@@ -1,0 +1,349 @@
+"""The ``selbench`` command."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ... import __version__
+from ...strategies import UsageError
+from ...strategies.errors import did_you_mean
+from ...strategies.registry import registry
+from ..oneline import one_line
+
+if TYPE_CHECKING:
+    from ..execution.run import Request
+    from ..plan.matrix import Matrix
+
+GROUPS = ("strategies", "schedules", "datasets", "references", "learners", "executors")
+
+SHIPPED = ("matrices", "claims")
+
+app = typer.Typer(
+    name="selbench",
+    help="Does training on fewer, better-chosen examples pay? Run a matrix, read the report.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Results = Annotated[Path, typer.Argument(help="A results folder, as made by `selbench run`.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"selbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None: ...
+
+
+@app.command("list")
+def list_(
+    group: Annotated[str, typer.Argument(help=f"One of {', '.join((*GROUPS, *SHIPPED))}; all by default.")] = "",
+) -> None:
+    """List what is registered: name, what it is, where it comes from; and the matrices and claims that are shipped."""
+    from ...reports.questions.claims.reading import shipped as claims
+    from ..plan.matrix import shipped
+
+    if group not in ("", *GROUPS, *SHIPPED):
+        raise UsageError(f"nothing called {group!r} is registered{did_you_mean(group, [*GROUPS, *SHIPPED])}")
+    console = Console()
+    if group in ("", "strategies"):
+        from .listing import print_strategies
+
+        print_strategies(console)
+    for kind in GROUPS[1:] if not group else [g for g in GROUPS[1:] if g == group]:
+        table = Table("name", "what it is", "from", title=kind, title_justify="left", box=None, pad_edge=False)
+        for row in registry(kind).describe():
+            about = f"[red]{escape(row['error'])}[/]" if row["error"] else escape(row["summary"])
+            table.add_row(escape(row["name"]), about, escape(row["origin"]))
+        console.print(table, "")
+    if group in ("", "matrices"):
+        console.print("matrices\n" + ", ".join(sorted(shipped())), "", sep="\n", highlight=False)
+    if group in ("", "claims"):
+        table = Table("id", "claim", "run by", title="claims", title_justify="left", box=None, pad_edge=False)
+        for claim in claims():
+            ready = "out of scope" if claim.scope == "out" else "not yet" if claim.needs else claim.matrix
+            table.add_row(claim.id, claim.title, ready)
+        console.print(table)
+
+
+@app.command()
+def run(
+    matrix: Annotated[str, typer.Argument(help="A .toml file, or the name of a shipped matrix.")],
+    out: Annotated[Path | None, typer.Option(help="Results folder; results/<matrix> by default.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; one a core on a CPU, one on a GPU.")] = None,
+    executor: Annotated[str, typer.Option(help="Where cells run: local, inline, ray.")] = "local",
+    ray_address: Annotated[
+        str | None, typer.Option(help="HOST:PORT of a Ray cluster ($RAY_ADDRESS); without one, ray is this machine.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; a GPU where there is one.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where image sets and weights lie ($SELBENCH_DATA_DIR).")
+    ] = None,
+    cache_dir: Annotated[Path | None, typer.Option(help="Where decoded images are kept ($SELBENCH_CACHE_DIR).")] = None,
+    dataset: Annotated[
+        list[str] | None, typer.Option(help="NAME=SPEC: load another source, e.g. imagefolder:PATH.")
+    ] = None,
+    strategy: Annotated[list[str] | None, typer.Option(help="Only these strategies; the baselines stay.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="key=value: change a setting of the matrix.")] = None,
+    timing: Annotated[
+        int | None, typer.Option(help="Then run this many seeds again, one at a time, for their seconds.")
+    ] = None,
+    download: Annotated[bool, typer.Option("--download", help="Fetch missing data sets into --data-dir.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only say what is there, what is to do, and about how long it would take.")
+    ] = False,
+    cells: Annotated[bool, typer.Option("--cells", help="With --plan: a line for each cell as well.")] = False,
+    like: Annotated[
+        Path | None, typer.Option(help="With --plan: another results folder, for times where this one has none.")
+    ] = None,
+    cell_limit: Annotated[float | None, typer.Option(help="Minutes after which a cell is ended, as failed.")] = None,
+    memory_limit: Annotated[
+        float | None, typer.Option(help="GB of memory after which a worker is ended, its cell failed.")
+    ] = None,
+    checkpoint: Annotated[
+        float, typer.Option(help="Minutes between checkpoints inside a cell; 0 for none.", metavar="MINUTES")
+    ] = 5.0,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Do the rest where a strategy cannot be used at all.")
+    ] = False,
+) -> None:
+    """Train what a matrix asks for and is not done yet, then write the report."""
+    from ..execution.run import Request
+    from ..execution.run import run as run_matrix
+    from ..plan.matrix import read
+    from ..plan.tasks import narrowed
+
+    declared = read(matrix, [*(set_ or []), *([] if timing is None else [f"timing.seeds={timing}"])], dataset)
+    _check_studies(declared)
+    asked = narrowed(declared, strategy or [], seeds)
+    source = Path(matrix).name
+    request = Request(
+        out, data_dir, cache_dir, device, workers, executor, download, declared, source, set_ or [], ray_address,
+        cell_limit, memory_limit, checkpoint, keep_going,
+    )  # fmt: skip
+    if (cells or like) and not plan:
+        raise UsageError("--cells and --like speak of a plan: add --plan")
+    if plan:
+        return _plan(asked, request, cells, like)
+    try:
+        done = run_matrix(asked, request)
+    except KeyboardInterrupt as stopped:
+        again = shlex.join(["selbench", *sys.argv[1:]])
+        said = "stopped; what is finished is kept, and the same command goes on from there"
+        print(f"selbench: {said}: {again}", file=sys.stderr)
+        raise typer.Exit(143 if isinstance(stopped, Terminated) else 130) from None
+    _report(done.out)
+    if done.failed:
+        print(f"{len(done.failed)} tasks failed: see {done.out / 'failed'}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+@app.command()
+def scale(
+    workload: Annotated[str | None, typer.Argument(help="A .toml file, or the name of a shipped workload.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; a GPU where there is one.")] = None,
+    profile: Annotated[
+        Path | None, typer.Option(help="A device stated in TOML, in place of measuring this one.")
+    ] = None,
+    save_profile: Annotated[Path | None, typer.Option(help="Write what was measured here as such a file.")] = None,
+    strategy: Annotated[list[str] | None, typer.Option(help="Only these strategies.")] = None,
+    check: Annotated[Path | None, typer.Option(help="Hold predictions against the cells of a results folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where tables and figure go; results/scale-<workload>.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="key=value: change the workload.")] = None,
+) -> None:
+    """Predict seconds and FLOPs of a workload from costs measured here: would selection pay at scale?"""
+    from ...reports.document.sections.scale import publish
+    from ..scale.command import Request
+    from ..scale.command import scale as predict
+
+    request = Request(workload, device, profile, save_profile, strategy or [], check, set_ or [])
+    table = predict(request, lambda line: print(f"measuring {line}", file=sys.stderr))
+    name = Path(workload).stem if workload else f"check-{table['check']['results']}"
+    publish(table, out or Path("results") / f"scale-{name}", Console())
+
+
+@app.command("check")
+def check_(
+    strategy: Annotated[str, typer.Argument(help="A registered strategy, or package.module:Class.")] = "",
+    all_: Annotated[bool, typer.Option("--all", help="Every registered strategy.")] = False,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="parameter=value: a hyper-parameter.")] = None,
+) -> None:
+    """Hold a strategy against the laws of the interface; says what to change where one is broken."""
+    from ..toml import override
+    from .checking import check_all, check_one
+
+    if all_ == bool(strategy):
+        raise UsageError("name one strategy to check, for example `selbench check gstds`, or pass --all")
+    if all_ and set_:
+        raise UsageError("--set is for one strategy: leave it out, or name the strategy in place of --all")
+    parameters: dict[str, Any] = {}
+    for text in set_ or []:
+        override(parameters, text)
+    if ":" in strategy:
+        sys.path.append(str(Path.cwd()))  # a class in a file of this folder, before it is a package
+    console = Console()
+    if not (check_all(console) if all_ else check_one(strategy, parameters, console)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def new_strategy(
+    name: Annotated[str, typer.Argument(help="Name of the strategy and of its package, such as my-rule.")],
+    out: Annotated[Path, typer.Option(help="Where its folder goes.")] = Path("."),
+) -> None:
+    """Write a plugin package to start from: entry point, class, a test of the laws, tox environments."""
+    from .scaffold import new_strategy as write
+
+    folder = write(name, out)
+    print(f"Written: {folder}; pip install -e {folder} registers it, selbench check {name} judges it.")
+
+
+@app.command("verify")
+def verify_(
+    results: Results,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines: every finding as JSON.")] = False,
+) -> None:
+    """Check that a results folder is what the runs wrote and holds together; exit code 1 where it does not."""
+    from ...reports.render.console import say
+    from ..verify import verify
+
+    verdict = verify(results)
+    if as_json:
+        print(json.dumps(verdict.to_json(), indent=1))
+    else:
+        console = Console()
+        for line in verdict.lines():
+            say(console, line, wrap=False)
+    if not verdict.sound:
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(results: Results) -> None:
+    """Write the report of a results folder anew."""
+    _report(results)
+
+
+@app.command()
+def compare(
+    a: Results,
+    b: Results,
+    out: Annotated[Path | None, typer.Option(help="Also write compare.md and compare.json into this folder.")] = None,
+) -> None:
+    """Hold two results folders against each other: versions, machines, somebody's results and yours."""
+    from ...reports.document.sections.comparison import print_comparison, publish
+    from ...reports.folders.compare import compare as compared
+    from ...reports.records.folder import Results as Read
+
+    with _usage():
+        comparison = compared(Read.read(a), Read.read(b))
+        if out is not None:
+            publish(comparison, out)
+    print_comparison(comparison, Console())
+
+
+@app.command()
+def merge(
+    out: Annotated[Path, typer.Argument(help="The new folder.")],
+    folders: Annotated[list[Path], typer.Argument(help="Results folders; the first one's record of a run is kept.")],
+    title: Annotated[str, typer.Option(help="A title for the whole.")] = "",
+) -> None:
+    """Join results folders: parts of a matrix, or matrices over different data sets."""
+    from ...reports.folders.merge import merge as join
+    from ...reports.render.console import say
+
+    with _usage():
+        merged = join(out, folders, title)
+    console = Console()
+    for line in merged.lines():
+        say(console, line)
+    say(console, f"Written: {out}; selbench report {out} judges it.", wrap=False)
+
+
+def _plan(matrix: Matrix, request: Request, cells: bool, like: Path | None) -> None:
+    from .plan_table import show
+
+    lines = show(matrix, request, Console(), like)
+    try:
+        for line in lines if cells else ():
+            print(line)
+    except BrokenPipeError:  # as into `head`: the rest is not even made
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - else Python complains as it flushes at exit
+
+
+def _check_studies(matrix: Matrix) -> None:
+    """Refuse questions that no analysis can answer, before anything is trained."""
+    from ...reports.questions import Names, check
+
+    names = Names(
+        tuple(entry.name for entry in matrix.datasets),
+        tuple(entry.name for entry in matrix.references),
+        tuple(entry.label or entry.name for entry in matrix.strategies),
+    )
+    try:
+        check([study.model_dump() for study in matrix.studies], names)
+    except ValueError as error:
+        raise UsageError(f"{matrix.name}: {error}") from None
+
+
+def _report(results: Path) -> None:
+    from ...reports.build import build
+    from ...reports.render import parquet
+    from ...reports.render.terminal import print_summary
+
+    with _usage():
+        page = build(results)
+    print_summary(json.loads((page.parent / "summary.json").read_text(encoding="utf-8")), Console(), page)
+    if not parquet.available():
+        print(parquet.LACKING)
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    """What is wrong with a results folder is a wrong request."""
+    from ...reports.records.records import ResultsError
+
+    try:
+        yield
+    except ResultsError as error:
+        raise UsageError(str(error)) from None
+
+
+def main() -> None:
+    """Entry point: a :class:`UsageError` is one line on stderr and exit code 2, never a traceback."""
+    signal.signal(signal.SIGTERM, _interrupt)  # leave as Ctrl-C does
+    try:
+        app()
+    except UsageError as error:
+        print(f"selbench: {one_line(str(error))}", file=sys.stderr)
+        sys.exit(2)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which is left as Ctrl-C is, with an exit code of its own."""
+
+
+def _interrupt(*_: object) -> None:
+    raise Terminated

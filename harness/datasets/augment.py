@@ -1,0 +1,190 @@
+"""Training and plain views of uint8 images, batched on their device.
+
+Each sample's draws depend on (key, sample id) alone, so a view is the same whatever batch it comes in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...strategies.errors import UsageError, did_you_mean
+from ..streams import keyed_uniform
+from .base import AUGMENTATIONS, Augmentation
+
+Padding = Literal["reflect", "zero"]
+
+_CHUNK = 4096
+"""Images whose statistics are summed at once: bounds the memory of the wide integer copy."""
+
+
+class Augment:
+    """The views of one data set.
+
+    Parameters
+    ----------
+    kind : {"none", "shift", "crop-flip", "resized-crop-flip"}
+        ``shift``: padded, then a random crop. ``crop-flip``: that and a horizontal flip with probability 1/2.
+        ``resized-crop-flip``: a random rectangle resampled to the square, and the flip.
+    resolution : int
+        Side r of the views, in pixels; the images' own side must be at least that.
+    mean, std : Tensor ``[C]`` or sequence of float
+        Of pixel values scaled to [0, 1]. Tensors must lie on the images' device.
+    pad : int, optional
+        Pixels added on each side before cropping; default resolution / 8 (4 at 32 px, 1 at 8 px).
+    padding : {"reflect", "zero"}, optional
+        Default ``zero`` for ``shift`` (mirrored strokes are no digits), else ``reflect``.
+    scale : (float, float)
+        Range of the rectangle's share of the image's area. 0.25 rather than ImageNet's 0.08 is our choice:
+        the sets here are small and trained for few passes.
+    ratio : (float, float)
+        Range of the rectangle's width : height, drawn log-uniformly. A side that would leave the image is
+        cut to it, where torchvision draws again.
+
+    Raises
+    ------
+    UsageError
+        For an unknown kind or a range that makes no sense.
+
+    Notes
+    -----
+    Resampling is bilinear without an antialias filter. That is faithful as long as the rectangle is at most
+    about the view's size, which the stored side of 8/7 resolution ensures; from much larger images it aliases.
+    """
+
+    def __init__(
+        self,
+        kind: Augmentation,
+        resolution: int,
+        mean: Tensor | Sequence[float],
+        std: Tensor | Sequence[float],
+        *,
+        pad: int | None = None,
+        padding: Padding | None = None,
+        scale: tuple[float, float] = (0.25, 1.0),
+        ratio: tuple[float, float] = (3 / 4, 4 / 3),
+    ) -> None:
+        if kind not in AUGMENTATIONS:
+            raise UsageError(f"no augmentation named {kind!r}{did_you_mean(kind, AUGMENTATIONS)}")
+        if not 0 < scale[0] <= scale[1] <= 1:
+            raise UsageError(f"scale {scale} must be two shares of the image's area, 0 < low <= high <= 1")
+        if not 0 < ratio[0] <= ratio[1]:
+            raise UsageError(f"ratio {ratio} must be two widths over heights, 0 < low <= high")
+        self.kind = kind
+        self.resolution = resolution
+        self.pad = max(1, round(resolution / 8)) if pad is None else pad
+        self.padding: Padding = padding or ("zero" if kind == "shift" else "reflect")
+        if not 0 <= self.pad < resolution:
+            raise UsageError(f"pad {self.pad} must be at least 0 and below the resolution {resolution}")
+        self.scale = scale
+        self.ratio = ratio
+        mean, std = torch.as_tensor(mean, dtype=torch.float32), torch.as_tensor(std, dtype=torch.float32)
+        self._gain = (1 / (255 * std))[:, None, None]
+        self._bias = (-mean / std)[:, None, None]
+
+    def train_view(self, images: Tensor, ids: Tensor, key: int) -> Tensor:
+        """The augmented view of each image; no host synchronisation.
+
+        Parameters
+        ----------
+        images : Tensor ``[B, C, H, W]`` uint8
+        ids : Tensor ``[B]`` int64
+            Sample ids, on the images' device.
+        key : int
+            The stream of this seed and epoch: ``derive(seed, "augment", epoch)``.
+
+        Returns
+        -------
+        Tensor ``[B, C, r, r]`` float32, normalised
+        """
+        if self.kind == "none":
+            return self.plain_view(images)
+        draws = keyed_uniform(key, ids, 5)
+        if self.kind == "resized-crop-flip":
+            return self._normalise(self._resized_crop(images, draws))
+        return self._normalise(self._padded_crop(images, draws))
+
+    def plain_view(self, images: Tensor) -> Tensor:
+        """The centre crop ``[B, C, r, r]`` float32, normalised: for evaluation and for clean scoring."""
+        r = self.resolution
+        top, left = (images.shape[2] - r) // 2, (images.shape[3] - r) // 2
+        if top < 0 or left < 0:
+            raise UsageError(f"images of {images.shape[3]}x{images.shape[2]} px are smaller than the resolution {r}")
+        return self._normalise(images[:, :, top : top + r, left : left + r])
+
+    def _normalise(self, images: Tensor) -> Tensor:
+        return images * self._gain + self._bias
+
+    def _padded_crop(self, images: Tensor, draws: Tensor) -> Tensor:
+        """A crop at a random offset of the padded image, by one gather of source positions."""
+        batch, channels, height, width = images.shape
+        r = self.resolution
+        step = torch.arange(r, device=images.device)
+        columns = step.expand(batch, r)
+        if self.kind == "crop-flip":
+            columns = torch.where(draws[:, 2:3] < 0.5, r - 1 - step, step)
+        rows = step + self._offset(draws[:, 0:1], height)
+        columns = columns + self._offset(draws[:, 1:2], width)
+        source = _inside(rows, height)[:, :, None] * width + _inside(columns, width)[:, None, :]
+        source = source.view(batch, 1, r * r).expand(batch, channels, r * r)
+        crop = images.reshape(batch, channels, -1).gather(2, source).view(batch, channels, r, r)
+        if self.padding == "zero":
+            real = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
+            crop = crop * real[:, None]
+        return crop
+
+    def _offset(self, draw: Tensor, side: int) -> Tensor:
+        """First source position of the crop, uniform over all that fit into the padded side."""
+        span = side + 2 * self.pad - self.resolution
+        return (draw * (span + 1)).long().clamp(max=span) - self.pad
+
+    def _resized_crop(self, images: Tensor, draws: Tensor) -> Tensor:
+        """A random rectangle resampled to the square; coordinates run from -1 to 1 over the image."""
+        batch, r = images.shape[0], self.resolution
+        area = self.scale[0] + draws[:, 0:1] * (self.scale[1] - self.scale[0])
+        low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
+        shape = torch.exp(0.5 * (low + draws[:, 1:2] * (high - low)))
+        wide, tall = (area.sqrt() * shape).clamp(max=1), (area.sqrt() / shape).clamp(max=1)
+        step = (2 * torch.arange(r, device=images.device) + 1) / r - 1
+        mirror = 1 - 2 * (draws[:, 4:5] < 0.5).float()
+        # Written out, since a batched matrix product may round differently in another batch size.
+        x = step * mirror * wide + (2 * draws[:, 2:3] - 1) * (1 - wide)
+        y = step * tall + (2 * draws[:, 3:4] - 1) * (1 - tall)
+        grid = torch.stack((x[:, None, :].expand(batch, r, r), y[:, :, None].expand(batch, r, r)), dim=-1)
+        return F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def _inside(position: Tensor, side: int) -> Tensor:
+    """Positions mirrored at the border without repeating it, as numpy's and torch's ``reflect``."""
+    last = side - 1
+    return last - (last - position.abs()).abs()
+
+
+def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel, of pixel values scaled to [0, 1].
+
+    Parameters
+    ----------
+    images : Tensor ``[N, C, H, W]`` uint8
+
+    Returns
+    -------
+    mean, std : Tensor ``[C]`` float32, on the images' device
+        Population deviation; at least one grey level, so that a constant channel divides by no zero.
+    """
+    total = torch.zeros(images.shape[1], dtype=torch.int64, device=images.device)
+    square = torch.zeros_like(total)
+    for chunk in images.split(_CHUNK):
+        wide = chunk.to(torch.int32)
+        total += wide.sum(dim=(0, 2, 3))
+        square += (wide * wide).sum(dim=(0, 2, 3))
+    count = images.numel() // images.shape[1]
+    mean = total.double() / count
+    variance = square.double() / count - mean * mean
+    std = variance.clamp(min=0).sqrt().clamp(min=1)
+    return (mean / 255).float(), (std / 255).float()

@@ -1,0 +1,114 @@
+"""Labels that somebody gave, from a file: people's, another model's, those of a web search."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...strategies import UsageError
+
+CHANCE = 0.05
+"""Labels must agree with the true ones by this much more than by chance, else the file is of another order."""
+
+
+def read_labels(path: Path, column: str = "") -> Tensor:
+    """Labels ``[N]`` int64 of a file: ``.npy``, or ``.csv`` or ``.txt`` with a label a line (also as ``.gz``).
+
+    Parameters
+    ----------
+    path : Path
+    column : str
+        Which column of a table that has several; the first line then names them.
+
+    Raises
+    ------
+    UsageError
+        Where the file is missing, of another kind, or holds anything but whole numbers.
+    """
+    kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    if path.suffix in (".pt", ".pth", ".pkl", ".pickle"):
+        raise UsageError(
+            f"{path} is a pickle, which could run any program and is never read: convert it to .npy or .csv once"
+        )
+    if kind not in (".npy", ".csv", ".txt"):
+        raise UsageError(f"{path} is no file of labels: it must end in .npy, .csv or .txt")
+    try:
+        if path.suffix == ".npy":
+            return _array(path, column)
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+            return _column(path, list(csv.reader(file)), column)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}; correct the path") from None
+    except (ValueError, EOFError, csv.Error) as error:
+        raise UsageError(f"{path} is no file of labels that can be read: {error}") from None
+
+
+def _array(path: Path, column: str) -> Tensor:
+    found = np.load(path, allow_pickle=False)
+    if column or found.ndim != 1 or found.dtype.kind not in "iu":
+        raise ValueError(f"a .npy file holds whole numbers [N] and no columns, not {found.dtype} {list(found.shape)}")
+    return torch.from_numpy(found.astype(np.int64))
+
+
+def _column(path: Path, lines: Sequence[Sequence[str]], column: str) -> Tensor:
+    rows = [row for row in lines if row]
+    if not rows:
+        raise ValueError("it is empty")
+    place = 0
+    if column or len(rows[0]) > 1:
+        if column not in rows[0]:
+            raise ValueError(f"it has no column {column!r}: set spoil.column to one of {', '.join(rows[0])}")
+        place, rows = rows[0].index(column), rows[1:]
+    return torch.tensor([_whole(row, place, line) for line, row in enumerate(rows, start=1)], dtype=torch.int64)
+
+
+def _whole(row: Sequence[str], place: int, line: int) -> int:
+    text = row[place].strip() if place < len(row) else ""
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(f"label {line} is {text!r}, not a whole number from 0 on")
+    return int(text)
+
+
+def aligned(given: Tensor, true: Tensor, ids: Tensor | None, total: int, classes: int) -> Tensor:
+    """The labels ``[n]`` that were given to the images loaded.
+
+    Parameters
+    ----------
+    given : Tensor ``[N]`` int64
+        Of every training image of the data set, in its order.
+    true : Tensor ``[n]`` int64
+        Labels of the images loaded.
+    ids : Tensor ``[n]`` int64 or None
+        Which of all they are; None where they are all, in order.
+    total : int
+        Training images N there are.
+    classes : int
+
+    Raises
+    ------
+    UsageError
+        Where there are too many or too few, one is no class, or they agree with the true ones by chance alone.
+    """
+    if len(given) != total:
+        raise UsageError(
+            f"spoil.labels: {len(given):,} labels for {total:,} training images: one for each is needed, in the data "
+            "set's order, those that the option limit leaves out among them"
+        )
+    if int(given.min()) < 0 or int(given.max()) >= classes:
+        wrong = int(given[(given < 0) | (given >= classes)][0])
+        raise UsageError(f"spoil.labels: {wrong} is no class: labels are numbers from 0 to {classes - 1}")
+    own = given if ids is None else given[ids]
+    agreement = float((own == true).double().mean())
+    shares = [torch.bincount(labels, minlength=classes).double() / len(true) for labels in (own, true)]
+    if agreement < float(shares[0] @ shares[1]) + CHANCE:
+        raise UsageError(
+            f"spoil.labels: {100 * agreement:.3g} % of the labels are right, as by chance: their order must be that of "
+            "the data set's training images"
+        )
+    return own

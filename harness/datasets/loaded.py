@@ -1,0 +1,157 @@
+"""Images in memory, loaded once in each process: splits by seed, tensors on the run's device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...strategies import UsageError
+from ..plan.tables import DatasetEntry
+from ..training.trainer import Samples
+from . import Images
+from .augment import Augment, channel_statistics
+from .base import Augmentation
+from .corruption import spoiled
+from .label_file import aligned
+from .sets.fingerprint import fingerprint
+from .spec import dataset
+from .splits import Splits, split
+
+DEFAULT_HOLDOUT = 0.25
+"""Share of the training images withheld where a reference is trained here and the matrix says nothing."""
+
+
+@dataclass
+class Loaded:
+    """One data set, decoded, with the choices of its matrix entry."""
+
+    entry: DatasetEntry
+    images: Images
+    fingerprint: str
+    resolution: int
+    augmentation: Augmentation
+    holdout: float | int
+    given: Tensor | None = None
+    """Labels ``[N]`` that a file gives the training images, where the pool is trained on them."""
+
+    @property
+    def title(self) -> str:
+        """What reports call it; a named set that was loaded from JPEG files elsewhere is called a copy."""
+        entry = self.entry
+        if entry.spec in ("", entry.name):
+            return entry.title if entry.title and "copy" not in self.images.title else self.images.title or entry.name
+        copy = " (JPEG copy)" if "JPEG" in self.images.note else ""
+        return f"{entry.title or entry.name}{copy}"
+
+    @property
+    def note(self) -> str:
+        """What a reader of a number from these images must know; may be empty."""
+        spoil, wrong = self.entry.spoil, None
+        if self.given is not None:
+            wrong = float((self.given != self.images.train_labels).double().mean())
+        return "; ".join(part for part in (self.images.note, "" if spoil is None else spoil.describe(wrong)) if part)
+
+    def splits(self, seed: int) -> Splits:
+        """Pool, holdout and val of a seed, before anything is spoiled."""
+        return split(self.images.train_labels, seed, self.holdout, self.entry.val)
+
+    def size(self, seed: int, pool: str) -> int:
+        """Images in the pool, or in ``all``."""
+        return len(self.ids(seed, pool))
+
+    def ids(self, seed: int, part: str) -> Tensor:
+        """Positions in the training images: ``pool``, ``holdout``, ``val``, or ``all`` with the pool first."""
+        return self.labelled(seed, part)[0]
+
+    def labelled(self, seed: int, part: str) -> tuple[Tensor, Tensor]:
+        """Positions ``[n]`` of a part, and its labels ``[n]``; the pool's as they were spoiled, where they were."""
+        splits, labels = self.splits(seed), self.images.train_labels
+        if part == "all":
+            parts = [self.labelled(seed, name) for name in ("pool", "holdout", "val")]
+            return torch.cat([ids for ids, _ in parts]), torch.cat([given for _, given in parts])
+        ids: Tensor = getattr(splits, part)
+        if part == "pool" and self.entry.spoil is not None:
+            given = None if self.given is None else self.given[ids]
+            return spoiled(self.entry.spoil, ids, labels[ids], len(self.images.classes), seed, given)
+        return ids, labels[ids]
+
+    def marks(self, seed: int, part: str) -> dict[str, Tensor]:
+        """What is spoiled in a part: of each sample, whether its label is ``wrong``, and whether it is one of the
+        ``copies`` (its image came before); empty where nothing was spoiled."""
+        if self.entry.spoil is None:
+            return {}
+        ids, labels = self.labelled(seed, part)
+        order = torch.argsort(ids, stable=True)
+        again = torch.zeros(len(ids), dtype=torch.bool)
+        again[order[1:]] = ids[order].diff() == 0
+        return {"wrong": labels != self.images.train_labels[ids], "copies": again}
+
+    def samples(self, seed: int, part: str, device: torch.device) -> Samples:
+        """Images and labels of a part, on the device."""
+        ids, labels = self.labelled(seed, part)
+        return Samples(self.images.train[ids].to(device), labels.to(device), len(self.images.classes))
+
+    def augment(self, seed: int, device: torch.device) -> Augment:
+        """Views normalised by the pool's own statistics, which every arm of the seed shares."""
+        mean, std = channel_statistics(self.images.train[self.ids(seed, "pool")])
+        return Augment(self.augmentation, self.resolution, mean.to(device), std.to(device))
+
+
+class Bank:
+    """Loads each data set once.
+
+    Parameters
+    ----------
+    data_dir : Path or None
+        Where downloaded sets lie.
+    cache_dir : Path
+        Where decoded ones are kept.
+    download : bool
+        Whether a missing set may be fetched.
+    """
+
+    def __init__(self, data_dir: Path | None, cache_dir: Path, download: bool = False) -> None:
+        self.data_dir, self.cache_dir, self.download = data_dir, cache_dir, download
+        self._loaded: dict[str, Loaded] = {}
+        self._decoded: dict[str, Images] = {}
+
+    def load(self, entry: DatasetEntry, *, trains_reference: bool) -> Loaded:
+        """The data set of a matrix entry.
+
+        Raises
+        ------
+        UsageError
+            Where it is unknown, missing, damaged, or split in a way that cannot work.
+        """
+        if entry.name not in self._loaded:
+            instance: Any = dataset(entry.spec or entry.name, entry.options)
+            same = repr((entry.spec or entry.name, entry.options))  # under several settings: once in memory
+            if same not in self._decoded:
+                self._decoded[same] = instance.load(self.data_dir, self.cache_dir, download=self.download)
+            images = self._decoded[same]
+            holdout = entry.holdout
+            if holdout is None:
+                holdout = DEFAULT_HOLDOUT if trains_reference else 0.0
+            if trains_reference and not holdout:
+                raise UsageError(f"datasets: {entry.name!r}: holdout = 0 leaves nothing to train the reference on")
+            loaded = Loaded(
+                entry, images, fingerprint(images), instance.resolution,
+                entry.augmentation or instance.augmentation, holdout, _given(entry, images),
+            )  # fmt: skip
+            loaded.ids(0, "pool")  # a split that cannot work is said now
+            self._loaded[entry.name] = loaded
+        return self._loaded[entry.name]
+
+
+def _given(entry: DatasetEntry, images: Images) -> Tensor | None:
+    """The labels that a file gives the training images loaded; None without one."""
+    if entry.spoil is None or entry.spoil.labels is None:
+        return None
+    if entry.options.get("classes") is not None:
+        raise UsageError(f"datasets: {entry.name!r}: spoil.labels are of all classes: leave out the option classes")
+    true = images.train_labels
+    return aligned(entry.spoil.given(), true, images.train_ids, images.train_total or len(true), len(images.classes))

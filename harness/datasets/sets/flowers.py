@@ -1,0 +1,57 @@
+"""Oxford Flowers-102."""
+
+from __future__ import annotations
+
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torchvision
+
+from ....strategies.errors import UsageError
+from ..base import Augmentation
+from .files import FileSet, Listing, contained, data_root, require, unusable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flowers(FileSet):
+    """Oxford Flowers-102: 102 classes, 1,020 or 2,040 + 6,149 images (Nilsback & Zisserman 2008).
+
+    Parameters
+    ----------
+    resolution : int
+        Default 128.
+    train : {"train", "train+val"}
+        The official training split alone (10 images a class), or with the official validation split (20 a class).
+    """
+
+    resolution: int = 128
+    augmentation: Augmentation = "resized-crop-flip"
+    train: Literal["train", "train+val"] = "train"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.train not in ("train", "train+val"):
+            raise UsageError(f"train = {self.train!r} must be 'train' (1,020 images) or 'train+val' (2,040)")
+
+    def listing(self, data_dir: Path | None, *, download: bool) -> Listing:
+        """As :meth:`FileSet.listing`."""
+        root = data_root("flowers", data_dir, "flowers-102/", download=download)
+        folder = root / "flowers-102"
+        files: dict[str, list[Path]] = {"train": [], "test": []}
+        labels: dict[str, list[int]] = {"train": [], "test": []}
+        for part in (*self.train.split("+"), "test"):
+            try:
+                # Its check of the label files' sums stands before scipy reads them.
+                with contained():
+                    read = torchvision.datasets.Flowers102(str(root), split=part, download=download)
+            except (OSError, RuntimeError, tarfile.TarError) as error:
+                wants = "jpg/, imagelabels.mat and setid.mat"
+                raise unusable("flowers", folder, wants, error, download=download) from error
+            goal = "test" if part == "test" else "train"
+            files[goal] += map(Path, read._image_files)
+            labels[goal] += read._labels
+        require("flowers", [*files["train"], *files["test"]], folder)
+        names = list(torchvision.datasets.Flowers102.classes)
+        return Listing(files["train"], labels["train"], files["test"], labels["test"], names, "Oxford Flowers-102")

@@ -1,0 +1,1 @@
+"""From a matrix to a finished folder: prepare, then stage by stage."""

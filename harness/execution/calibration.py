@@ -1,0 +1,104 @@
+"""Measuring the reference seconds that a budget in seconds counts with."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ...strategies import UsageError
+from ..plan.reference_seconds import Rate, Rates, name_of
+from ..plan.tasks import Plan, Task, pacer_of, schedule_of
+from ..steps.pacer import Step
+from ..steps.schedules import foretold
+from ..streams import permutation
+from ..tasks.cell import prepare
+from ..tasks.cost_meter import artefacts
+from ..tasks.worker import Context, Worker
+from ..training.candidates import Candidates, Chosen
+from ..training.trainer import Trainer
+from .executors import Inline, Outcome
+
+REPEATS = 5
+"""Steps timed at each size, after one that warms up; the median counts."""
+
+
+def calibrated(context: Context, plan: Plan, before: Rates) -> Rates:
+    """The rates of every arm of ``plan``: those measured ``before``, and the others measured now.
+
+    The artefacts that an arm reads are made first, in this process, with nothing else running.
+
+    Raises
+    ------
+    UsageError
+        Where an artefact cannot be made, or a schedule learns: what it will ask for has no price yet.
+    """
+    for task in plan.cells:
+        if task.arm is not None and not task.arm.replay:
+            foretold(schedule_of(task.arm))
+    rates = Rates(before.rows.values())
+    for task in plan.cells:
+        arm = task.arm
+        assert arm is not None
+        if arm.replay or rates.find(arm) is not None:
+            continue
+        worker = Worker(context)
+        Inline().run(context, _needed(plan, task, worker), _or_refuse)
+        rates.rows[name_of(arm)] = measure(worker, task)
+    return rates
+
+
+def _needed(plan: Plan, task: Task, worker: Worker) -> list[Task]:
+    wanted = set(task.after)
+    for other in reversed(plan.tasks.values()):  # tasks stand after what they need
+        if other.id in wanted:
+            wanted |= set(other.after)
+    return [other for other in plan.tasks.values() if other.id in wanted and not worker.store.has_artefact(other.id)]
+
+
+def _or_refuse(task: Task, outcome: Outcome) -> None:
+    if outcome.error:
+        raise UsageError(f"budget.seconds: {task.name} is needed to measure reference seconds: {outcome.error}")
+
+
+def measure(worker: Worker, task: Task) -> Rate:
+    """Time the operations of ``task``'s arm here and now; its artefacts are there already."""
+    arm = task.arm
+    assert arm is not None
+    ledgers = artefacts(worker.store, task.uses.values())
+    trainer = prepare(worker, task, metered=False)
+    trainer.clock.settle()
+    begin = trainer.ledger.total("seconds")
+    pacer = pacer_of(worker.matrix, arm, len(trainer.samples))
+    first = Step(0, 0, *pacer.sizes(0.0), 0.0)
+    sizes = {trainer.priced_as(Step(0, 0, *size, 0.0)) for size in pacer.every_size()}
+    selection = _median(trainer, lambda: trainer.select_pool(first, 0)) if trainer.selector.cuts_pool else 0.0
+    return Rate(
+        name=name_of(arm),
+        steps=[[size, keep, _step_seconds(trainer, Step(0, 0, size, keep, 0.0))] for size, keep in sorted(sizes)],
+        begin=begin,
+        selection=selection,
+        artefacts=sum(ledger.total("seconds") for ledger in ledgers),
+    )
+
+
+def _step_seconds(trainer: Trainer, step: Step) -> float:
+    order = permutation(len(trainer.samples), trainer.seed, "order", 0)
+    source: Candidates | Chosen = Candidates(order, trainer.device)
+    if trainer.selector.cuts_pool:
+        source = Chosen(order, trainer.select_pool(step, 0))
+    return _median(trainer, lambda: trainer.step(step, source, 0))
+
+
+def _median(trainer: Trainer, call: Callable[[], Any]) -> float:
+    seen = []
+    for _ in range(1 + REPEATS):
+        begun = time.perf_counter()
+        call()
+        if trainer.device.type == "cuda":
+            torch.cuda.synchronize()
+        seen.append(time.perf_counter() - begun)
+    return statistics.median(seen[1:])

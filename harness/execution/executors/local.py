@@ -1,0 +1,303 @@
+"""Processes on this machine: each can be ended, whatever it is at, and takes only its own task along."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from ....strategies import UsageError
+from ...plan.tasks import Task
+from ...tasks.worker import Context
+from .outcome import Outcome
+from .queue import Queue, ended
+from .worker_process import READY, serve
+
+logger = logging.getLogger("selbench")
+
+TICK = 0.5
+"""Seconds between looks at the limits."""
+
+GRACE = 10.0
+"""Seconds that a worker has for leaving by itself once it was told to (SIGTERM)."""
+
+SLOW = 10.0
+"""A task that takes this many times as long as the longest one so far, and so many minutes, is spoken of."""
+
+KEPT = 1 << 18
+"""Bytes kept of what a task prints."""
+
+LISTEN = 64
+"""Reads at a time of what one worker prints: one that never stops printing is not all there is to see to."""
+
+
+class Local:
+    """Processes on this machine, each with its own worker; a process that dies takes only its task along.
+
+    A task that failed, and a cell whose strategy comes from a plugin, leave a process that is not used again.
+
+    Parameters
+    ----------
+    workers : int
+        How many; on a GPU one is usual.
+    cell_limit : float, optional
+        Minutes after which a task is ended, and has failed. None by default, since no time fits every machine: a task
+        that takes ten times as long as any before it is spoken of.
+    memory_limit : float, optional
+        GB of resident memory after which a worker is ended, and its task has failed.
+    """
+
+    def __init__(self, workers: int = 1, cell_limit: float | None = None, memory_limit: float | None = None) -> None:
+        if workers < 1:
+            raise UsageError(f"--workers {workers}: at least one is needed")
+        for option, value in (("--cell-limit", cell_limit), ("--memory-limit", memory_limit)):
+            if value is not None and not value > 0:
+                raise UsageError(f"{option} {value:g}: it must be more than 0; leave it out for no limit")
+        self.workers, self.cell_limit, self.memory_limit = workers, cell_limit, memory_limit
+
+    def run(self, context: Context, tasks: Iterable[Task], report: Callable[[Task, Outcome], None]) -> None:
+        """As :meth:`Executor.run`."""
+        queue = Queue(tasks)
+        children: list[Child] = []
+        longest = 0.0
+        try:
+            while True:
+                while len([child for child in children if child.task]) < self.workers:
+                    task = queue.take()
+                    if task is None:
+                        break
+                    idle = [child for child in children if not child.task and child.process.is_alive()]
+                    if not idle:
+                        children += (idle := [Child(context)])
+                    idle[0].give(task)
+                busy = [child for child in children if child.task]
+                if not busy:
+                    return
+                wait([source for child in busy for source in child.sources()], timeout=TICK)
+                for child in busy:
+                    task, outcome = child.task, child.outcome() or self._over(child)
+                    assert task is not None
+                    if outcome is None:
+                        child.speak_of_slowness(longest)
+                        continue
+                    longest = max(longest, child.seconds())
+                    outcome = child.finish(outcome)
+                    if outcome.error or by_plugin(task):  # who knows what it left behind
+                        child.kill()
+                        children.remove(child)
+                    ended(queue, task, outcome, report)
+        finally:
+            _end(children)
+
+    def _over(self, child: Child) -> Outcome | None:
+        """The failure of a task that goes beyond a limit."""
+        if self.cell_limit is not None and child.seconds() > 60 * self.cell_limit:
+            return _broken("time", f"it did not end within {self.cell_limit:g} min (--cell-limit)")
+        if self.memory_limit is not None and child.memory() > 1e9 * self.memory_limit:
+            return _broken("memory", f"its process took more than {self.memory_limit:g} GB (--memory-limit)")
+        return None
+
+
+def _broken(law: str, message: str) -> Outcome:
+    return Outcome(f"law broken: {law}: {message}", law)
+
+
+def by_plugin(task: Task) -> bool:
+    """Whether the task runs a strategy of another distribution."""
+    return task.arm is not None and task.arm.origin.split(" ")[0] != "selbench"
+
+
+def _context() -> Any:
+    # A server that has imported everything and computed nothing: forks of it start at once, hold no thread's lock,
+    # and can use CUDA.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([serve.__module__])
+    return context
+
+
+class Child:
+    """One worker process, seen from the run.
+
+    Parameters
+    ----------
+    context : Context
+        What the tasks share.
+    """
+
+    def __init__(self, context: Context) -> None:
+        start = _context()
+        self.logs = context.out / "logs"
+        self.task: Task | None = None
+        self.log: Log | None = None
+        self._began: float | None = None
+        self._spoken = self._ready = False
+        self._tasks, theirs = start.Pipe()
+        self._output, printed = start.Pipe(duplex=False)
+        parent, self._alive = start.Pipe(duplex=False)
+        self.process = start.Process(target=serve, args=(context, dict(os.environ), theirs, printed, parent))
+        self.process.start()
+        for end in (theirs, printed, parent):
+            end.close()
+
+    def give(self, task: Task) -> None:
+        """Start on ``task``."""
+        self.task, self.log = task, Log(self.logs / f"{task.id}.log")
+        self._began, self._spoken = (time.monotonic() if self._ready else None), False
+        with suppress(OSError):  # it died while idle: seen at the next look
+            self._tasks.send(task)
+
+    def sources(self) -> list[Any]:
+        """What to wait for."""
+        printing = [] if self._output.closed else [self._output]
+        return [self._tasks, self.process.sentinel, *printing]
+
+    def seconds(self) -> float:
+        """How long the task is under way; 0 while the process is still starting."""
+        return 0.0 if self._began is None else time.monotonic() - self._began
+
+    def memory(self) -> int:
+        """Resident bytes of the process and of what it started."""
+        total = 0
+        with suppress(psutil.Error):
+            process = psutil.Process(self.process.pid)
+            for one in (process, *process.children(recursive=True)):
+                with suppress(psutil.Error):
+                    total += one.memory_info().rss
+        return total
+
+    def outcome(self) -> Outcome | None:
+        """How the task ended, or None while it is under way."""
+        dead = not self.process.is_alive()
+        self._listen()
+        while True:
+            try:
+                said = self._tasks.recv() if self._tasks.poll() else None
+            except Exception:  # the end of the pipe, or something a plugin wrote into it
+                return self._death()
+            if isinstance(said, Outcome):
+                return said
+            if said != READY:
+                return self._death() if dead else None
+            self._ready, self._began = True, time.monotonic()
+
+    def finish(self, outcome: Outcome) -> Outcome:
+        """``outcome``, and where what the task printed was put, if it failed."""
+        assert self.log is not None
+        self._listen()
+        self.task = None
+        printed = self.log.close()
+        if not outcome.error or not printed:
+            return outcome
+        return Outcome(f"{outcome.error} (what it printed: logs/{self.log.path.name})", outcome.law, outcome.traceback)
+
+    def speak_of_slowness(self, longest: float) -> None:
+        """Warn once of a task that takes far longer than any before it."""
+        if self._spoken or not longest or self.seconds() < SLOW * max(60.0, longest):
+            return
+        self._spoken = True
+        assert self.task is not None
+        logger.warning(
+            "%s is under way for %.0f min; no task before it took more than %.1f min. "
+            "If it hangs: stop, and run the same command with --cell-limit MINUTES",
+            self.task.name,
+            self.seconds() / 60,
+            longest / 60,
+        )
+
+    def ask_to_leave(self) -> None:
+        """Tell the process to stop (SIGTERM): it may still save what it is at."""
+        assert self.process.pid is not None
+        with suppress(OSError):
+            os.kill(self.process.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the process now, and what it started."""
+        pid = self.process.pid
+        assert pid is not None
+        with suppress(OSError):  # it has no group of its own yet, or is gone
+            if os.getpgid(pid) == pid:
+                os.killpg(pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.join()
+        for end in (self._tasks, self._output, self._alive):
+            end.close()
+
+    def _death(self) -> Outcome:
+        self.process.join(GRACE)
+        code = self.process.exitcode
+        self._listen()
+        if code is not None and code < 0:
+            how = f"was killed by {signal.Signals(-code).name}"
+            how += " (memory may have given out)" if code == -signal.SIGKILL else ""
+        else:
+            how = f"ended itself with exit code {code}"
+        return _broken("runs", f"the worker process {how}")
+
+    def _listen(self) -> None:
+        """Move what was printed to the task's log."""
+        for _ in range(LISTEN):
+            if self._output.closed or not self._output.poll():
+                return
+            heard = os.read(self._output.fileno(), 1 << 16)
+            if not heard:
+                self._output.close()
+            elif self.log is not None:
+                self.log.write(heard)
+
+
+class Log:
+    """What a task prints, up to ``KEPT`` bytes; no file where it prints nothing.
+
+    Parameters
+    ----------
+    path : Path
+        The file; that of an earlier attempt goes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.size = path, 0
+        with suppress(OSError):
+            path.unlink()
+
+    def write(self, heard: bytes) -> None:
+        """Add what there is room for."""
+        kept = heard[: max(0, KEPT - self.size)]
+        self.size += len(heard)
+        if kept:
+            self._append(kept)
+
+    def close(self) -> bool:
+        """Say how much was left out; whether there is a file."""
+        if self.size > KEPT:
+            self._append(f"\n[{self.size - KEPT} bytes more were printed, and left out]\n".encode())
+        return self.path.exists()
+
+    def _append(self, content: bytes) -> None:
+        with suppress(OSError):  # no result hangs on it
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab") as file:
+                file.write(content)
+
+
+def _end(children: list[Child]) -> None:
+    """End all: those at a task are told first, and have a little time to save it."""
+    try:
+        busy = [child for child in children if child.task]
+        for child in busy:
+            child.ask_to_leave()
+        deadline = time.monotonic() + GRACE
+        # Not by join(): the server that forks workers may have been told to stop as well, and knows no more of them.
+        while time.monotonic() < deadline and any(psutil.pid_exists(child.process.pid) for child in busy):
+            time.sleep(0.05)
+    finally:
+        for child in children:
+            child.kill()

@@ -1,0 +1,49 @@
+"""How a task ended, in one line that says what to do."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from ...training.guard import StrategyFault
+
+NO_ROOM = {
+    errno.ENOSPC: "the disk is full: make room, and run the same command again",
+    errno.EDQUOT: "the disk quota is used up: make room, and run the same command again",
+    errno.EROFS: "the folder is read-only: make it writable, and run the same command again",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a task ended: no ``error``, or one line of it with the law broken (if any) and the traceback."""
+
+    error: str = ""
+    law: str | None = None
+    traceback: str = ""
+
+
+def outcome_of(work: Callable[[], None]) -> Outcome:
+    """How ``work`` ended, whatever it raised."""
+    try:
+        work()
+    except (Exception, SystemExit) as error:  # a plugin may raise anything; its cell fails, the others go on
+        law = error.law if isinstance(error, StrategyFault) else None
+        return Outcome(said(error), law, traceback.format_exc())
+    return Outcome()
+
+
+def said(error: BaseException) -> str:
+    """One line of ``error``; where memory or a disk gave out, what to lower or to mend."""
+    line = " ".join(f"{type(error).__name__}: {error}".split())
+    if isinstance(error, torch.OutOfMemoryError):
+        return f"the GPU's memory gave out: lower --workers, the matrix's batch, or the learner's width ({line})"
+    if isinstance(error, MemoryError):
+        return f"memory gave out: lower --workers or the matrix's batch ({line})"
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return f"nothing was written: {NO_ROOM[error.errno]}"
+    return line

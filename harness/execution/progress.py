@@ -1,0 +1,129 @@
+"""How far a run has come: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Literal
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from ..plan.tasks import Task
+from .executors import Outcome
+from .executors.local import by_plugin
+
+Stage = Literal["training", "tuning", "timing"]
+
+EVERY = 20.0
+"""Seconds between plain lines; failures are said at once."""
+
+
+WARM = 4
+"""Tasks before the time left is guessed: the first ones pay for starting up."""
+
+
+class Progress:
+    """Counts tasks and estimates the time left from the share of the work that is done.
+
+    Parameters
+    ----------
+    todo : list of Task
+        What is to be done.
+    planned : int
+        Cells of the whole request, for what is done already.
+    where : str
+        The results folder, as named by the user.
+    stage : {"training", "tuning", "timing"}
+        Which part of the run this is.
+    """
+
+    def __init__(self, todo: list[Task], planned: int, where: str, stage: Stage = "training") -> None:
+        self.console = Console(stderr=True)
+        cells = sum(task.arm is not None for task in todo)
+        self.todo, self.done_work, self.done, self.failed, self.others = todo, 0.0, 0, 0, 0
+        self.work = sum(_weight(task) for task in todo)
+        self.begun = self.said = time.monotonic()
+        runs = "tuning: each arm's learning rate by its accuracy on val; {} runs" if stage == "tuning" else "{} cells"
+        said = (
+            f"{runs.format(planned)}: {planned - cells} done already, {cells} to train, "
+            f"{len(todo) - cells} artefacts to make first; results in {escape(where)}"
+        )
+        if stage == "timing":
+            said = f"timing pass: {cells} cells and {len(todo) - cells} artefacts, one at a time"
+        self.console.print(said, highlight=False)
+        self.stage = stage
+        self.bar: Bar | None = None
+        if self.console.is_terminal and todo:
+            self.bar = Bar(
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                TextColumn("{task.fields[left]}"), console=self.console,
+            )  # fmt: skip
+            self.row = self.bar.add_task(stage, total=len(todo), left="")
+
+    def __enter__(self) -> Progress:
+        if self.bar:
+            self.bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def left(self) -> str:
+        """The time left, from the share of the work done so far."""
+        if self.done < WARM:
+            return ""
+        seconds = (time.monotonic() - self.begun) * (self.work - self.done_work) / self.done_work
+        return f"about {_human(seconds)} left"
+
+    def report(self, task: Task, outcome: Outcome) -> None:
+        """Note the end of a task."""
+        if outcome.error:
+            self.failed += 1
+            said = f"failed: {task.name}{_plugin(task)}: {outcome.error}"
+            self.console.print(escape(said), style="red", highlight=False)
+        self._count(task)
+
+    def elsewhere(self, task: Task) -> None:
+        """Note a task that another run on the folder has done."""
+        self.others += 1
+        self._count(task)
+
+    def wait(self, tasks: int) -> None:
+        """Say that what is left is another run's."""
+        self.console.print(f"waiting for {tasks} tasks that another run on this folder is at", highlight=False)
+
+    def _count(self, task: Task) -> None:
+        self.done += 1
+        self.done_work += _weight(task)
+        if self.bar:
+            self.bar.update(self.row, completed=self.done, left=self.left())
+        elif time.monotonic() - self.said >= EVERY or self.done == len(self.todo):
+            self.said = time.monotonic()
+            failed = f"{self.failed} failed" if self.failed else ""
+            others = f"{self.others} by another run" if self.others else ""
+            spent = f"{_human(self.said - self.begun)} spent"
+            name = "tuning: " if self.stage == "tuning" else ""
+            words = [f"{name}{self.done}/{len(self.todo)} done", failed, others, spent, self.left()]
+            self.console.print(", ".join(filter(None, words)), highlight=False)
+
+
+def _plugin(task: Task) -> str:
+    """Whose strategy it is, where it is not the suite's own."""
+    arm = task.arm
+    return f" ({arm.name} of {arm.origin})" if arm is not None and by_plugin(task) else ""
+
+
+def _weight(task: Task) -> float:
+    """Work in units of a full run: a rung of the ladder is its share of one."""
+    return task.arm.rung if task.arm else 0.5
+
+
+def _human(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"

@@ -1,0 +1,313 @@
+"""The arms of a matrix: the strategies asked for, with the baselines, ladders and twins that they are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any
+
+from ...strategies import UsageError
+from ...strategies.errors import did_you_mean
+from ...strategies.interface import LEARNER_SIGNALS, REFERENCE_SIGNALS, Traits
+from ...strategies.registry import registry
+from ...strategies.rules.proxy_replay import ProxyReplay
+from ..datasets.loaded import Loaded
+from ..references.spec import gives_features, trained_here
+from ..steps.learned import Learning
+from ..steps.schedules import load_schedule
+from ..toml import Named
+from .matrix import Matrix, digest
+from .reference_seconds import Rates
+from .tables import DatasetEntry, StrategyEntry
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One row of a comparison: everything but the seed.
+
+    ``replay`` is the key of the arm whose steps are replayed, for twins whose steps depend on what another
+    run did; ``twin`` the key of the arm's own uniform twin. ``base`` is the key that a tuned arm has at the base
+    learning rate (empty where that is its own), ``lr_from`` what its rate was chosen by.
+    """
+
+    label: str
+    role: str
+    dataset: str
+    reference: str
+    name: str
+    options: dict[str, Any]
+    schedule: dict[str, Any]
+    cadence: str
+    needs: tuple[str, ...]
+    rung: float = 1.0
+    pool: str = "pool"
+    score_mode: str = "eval"
+    replay: str = ""
+    twin: str = ""
+    text: str = ""
+    origin: str = ""
+    signal: str = "frozen"
+    base: str = ""
+    lr_from: str = "declared"
+    shared: dict[str, Any] = field(default_factory=dict)
+    """What the arm has in common with others of its matrix: data set, learner, optimizer, budget."""
+
+    @cached_property
+    def key(self) -> str:
+        """A digest of everything that determines the arm's results; labels and roles do not."""
+        left_out = ("label", "role", "twin", "text", "signal", "base", "lr_from")
+        return digest({field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out})
+
+    @property
+    def lr_factor(self) -> float:
+        """What the base learning rate is multiplied by; an arm at 1 has the key that it has without tuning."""
+        return float(self.shared.get("lr_factor", 1.0))
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether the reference model is read."""
+        return bool(set(self.needs) & REFERENCE_SIGNALS)
+
+    @property
+    def needs_proxy(self) -> bool:
+        """Whether a proxy's trace is read: before training there is no learner to score with."""
+        return _needs_proxy(self.cadence, frozenset(self.needs))
+
+    @property
+    def needs_picks(self) -> bool:
+        """Whether the picks of a proxy's own run are replayed."""
+        return "picks" in self.needs
+
+
+def _needs_proxy(cadence: str, needs: frozenset[str]) -> bool:
+    return "trace" in needs or (cadence == "run" and bool(needs & LEARNER_SIGNALS))
+
+
+class Expander:
+    """Expands a matrix into arms.
+
+    Parameters
+    ----------
+    matrix : Matrix
+        Already narrowed.
+    loaded : dict of Loaded
+        The data sets, by name.
+    references : dict
+        The reference instances with their fingerprints, by name.
+    precision : str
+        ``float32`` or ``bf16``: part of what a result depends on.
+    starts : mapping
+        Content hashes of the weights that the learner starts from, by data set; empty for random ones.
+    rates : Rates
+        The frozen seconds, where the budget is in seconds: part of what its cells depend on.
+    """
+
+    def __init__(
+        self,
+        matrix: Matrix,
+        loaded: dict[str, Loaded],
+        references: dict[str, tuple[Any, str]],
+        precision: str,
+        starts: Mapping[str, str],
+        rates: Rates,
+    ) -> None:
+        self.matrix, self.loaded, self.references, self.precision = matrix, loaded, references, precision
+        self.starts, self.rates = starts, rates
+
+    def arms(self) -> dict[str, Arm]:
+        """Every arm of every data set, by key.
+
+        Raises
+        ------
+        UsageError
+            Where a strategy, its options or a schedule cannot work.
+        """
+        arms: dict[str, Arm] = {}
+        for entry in self.matrix.datasets:
+            for arm in self._arms(entry):
+                arms.setdefault(arm.key, arm)
+        return arms
+
+    def _arms(self, entry: DatasetEntry) -> list[Arm]:
+        matrix = self.matrix
+        uniform = StrategyEntry(name="uniform")
+        default = matrix.schedule
+        rows = [
+            self._arm(entry, StrategyEntry(name="full"), Named(name="fixed", ratio=1.0), role="full", rung=rung)
+            for rung in sorted(set(matrix.ladder), reverse=True)
+        ]
+        rows += [
+            self._arm(entry, uniform, default, role="uniform", rung=rung)
+            for rung in sorted(set(matrix.ladder), reverse=True)
+        ]
+        # val is never empty, so labels are always withheld: what a user without selection would train on.
+        everything = StrategyEntry(name="full", label="full-all")
+        rows.append(self._arm(entry, everything, Named(name="fixed", ratio=1.0), role="full-all", pool="all"))
+        for strategy in sorted(matrix.strategies, key=_replays):  # what is replayed stands before what replays it
+            if strategy.datasets and entry.name not in strategy.datasets:
+                continue
+            if strategy.name in ("full", "uniform") and not strategy.options and not strategy.schedule:
+                continue  # the ladders hold them already
+            for reference in strategy.references or [r.name for r in matrix.references] or [""]:
+                schedule, more = strategy.schedule or default, dict[str, Any]()
+                if _replays(strategy):
+                    source = self._replayed(rows, strategy, reference)
+                    schedule, more = Named(**source.schedule), {"replay": source.key}
+                arm = self._arm(entry, strategy, schedule, role="strategy", reference=reference, **more)
+                twin = self._twin(entry, arm, strategy, schedule)
+                # Random picks are their own twin, and would be held against themselves.
+                rows += [arm] if twin.key == arm.key else [replace(arm, twin=twin.key), twin]
+                rows += [
+                    self._arm(entry, strategy, schedule, role="rung", reference=reference, rung=rung)
+                    for rung in sorted({*matrix.ladder} - {1.0}, reverse=True)
+                    if strategy.ladder
+                ]
+        return rows
+
+    def _arm(
+        self,
+        entry: DatasetEntry,
+        strategy: StrategyEntry,
+        schedule: Named,
+        *,
+        role: str,
+        reference: str = "",
+        **more: Any,
+    ) -> Arm:
+        instance = registry("strategies").load(strategy.name, **strategy.options)
+        traits = Traits.of(instance)
+        origin = registry("strategies").entry(strategy.name)
+        needs_reference = bool(traits.needs & REFERENCE_SIGNALS)
+        label = strategy.label or strategy.name
+        if needs_reference and not reference:
+            raise UsageError(
+                f"strategy {label!r} reads the reference's {' and '.join(sorted(traits.needs & REFERENCE_SIGNALS))}: "
+                "the matrix must name a [[references]] entry, such as holdout"
+            )
+        if "features" in traits.needs and not gives_features(self.references[reference][0]):
+            raise UsageError(
+                f"strategy {label!r} reads the features of reference {reference!r}, whose two nets have no space of "
+                "features in common: name one net (holdout, or a frozen one), or a rule that reads its losses alone"
+            )
+        if "picks" in traits.needs:
+            self._check_replay(instance, label, schedule)
+        if self.matrix.at(entry.name).batching == "fixed-trained" and traits.ratio == 1.0:
+            schedule = Named(name="fixed", ratio=1.0)
+        arm = Arm(
+            label=label,
+            role=role,
+            dataset=entry.name,
+            reference=reference if needs_reference else "",
+            name=strategy.name,
+            options=strategy.options,
+            schedule={"name": schedule.name, **schedule.parameters()},
+            cadence=traits.cadence,
+            needs=tuple(sorted(traits.needs)),
+            score_mode=strategy.score_mode or self.matrix.score_mode,
+            text=repr(instance),
+            origin=f"{origin.distribution} {origin.version}",
+            signal=traits.signal,
+            shared=self._shared(entry, reference if needs_reference else "", traits),
+            **more,
+        )
+        rate = self.rates.find(arm)
+        return replace(arm, shared={**arm.shared, "rates": asdict(rate)}) if rate else arm
+
+    def _replayed(self, rows: list[Arm], strategy: StrategyEntry, reference: str) -> Arm:
+        """The arm whose steps ``strategy`` replays: the one of that label, with the same reference if it reads one."""
+        label, wanted = strategy.label or strategy.name, (strategy.schedule or Named(name="")).parameters()["of"]
+        sources = [arm for arm in rows if arm.role == "strategy" and arm.label == wanted and not arm.replay]
+        if not sources:
+            labels = [arm.label for arm in rows if arm.role == "strategy" and not arm.replay]
+            raise UsageError(
+                f"strategy {label!r} replays the steps of {wanted!r}, which is no other strategy of this matrix with "
+                f"steps of its own{did_you_mean(str(wanted), labels)}"
+            )
+        if strategy.ladder:
+            raise UsageError(f"strategy {label!r} replays whole runs, so it can have no ladder: leave ladder out")
+        if not Traits.of(registry("strategies").load(strategy.name, **strategy.options)).exact_count:
+            raise UsageError(f"strategy {label!r} decides by itself how many it keeps: it can replay nobody's steps")
+        return next((arm for arm in sources if arm.reference == reference), sources[0])
+
+    def _check_replay(self, instance: Any, label: str, schedule: Named) -> None:
+        """Refuse a replay of picks whose steps a proxy could not take."""
+        if not isinstance(instance, ProxyReplay):
+            raise UsageError(
+                f"strategy {label!r} reads a proxy's picks, and only proxy-replay says whose they are: name "
+                "proxy-replay, and the rule that the proxy follows as its option of"
+            )
+        if self.matrix.budget.cost is not None:
+            raise UsageError(
+                f"strategy {label!r} replays a proxy's picks step by step, and a budget in flops or seconds gives the "
+                "proxy other steps than the learner: give the budget in passes or steps"
+            )
+        try:
+            load_schedule(schedule.name, **schedule.parameters()).mean()
+        except UsageError as error:
+            raise UsageError(f"strategy {label!r} replays a proxy's picks step by step: {error}") from None
+
+    def proxy_identity(self, arm: Arm) -> list[Any]:
+        """Which proxy an arm replays the picks of: the rule that it follows, whose that is, and its width."""
+        replay: ProxyReplay = registry("strategies").load(arm.name, **arm.options)
+        origin = registry("strategies").entry(replay.of)
+        return [replay.of, replay.options, f"{origin.distribution} {origin.version}", replay.width]
+
+    def _shared(self, entry: DatasetEntry, reference: str, traits: Traits) -> dict[str, Any]:
+        loaded, matrix = self.loaded[entry.name], self.matrix.at(entry.name)
+        shared: dict[str, Any] = {
+            "data": [loaded.fingerprint, loaded.holdout, entry.val, loaded.augmentation, loaded.resolution],
+            "learner": [matrix.learner.model_dump(), self.starts.get(entry.name, "")],
+            "optimizer": matrix.optimizer.model_dump(),
+            "budget": matrix.budget.identity(),
+            "batch": [matrix.batch, matrix.batching, matrix.buckets],
+            "precision": self.precision,
+        }
+        if matrix.measures:
+            shared["measures"] = matrix.measures
+        if entry.spoil is not None:
+            shared["data"].append(entry.spoil.identity())
+        if matrix.budget.account == "amortised":
+            shared["amortise_over"] = matrix.analysis.amortise_over
+        if reference:
+            shared["reference"] = self.reference_identity(reference)
+        if _needs_proxy(traits.cadence, traits.needs):
+            shared["proxy"] = matrix.proxy.model_dump()
+        return shared
+
+    def reference_identity(self, name: str) -> list[Any]:
+        """What a reference is: its options where it is trained here, else the content of what it reads."""
+        entry = next(r for r in self.matrix.references if r.name == name)
+        instance, content = self.references[name]
+        return [(entry.spec or entry.name).split(":")[0], entry.options if trained_here(instance) else content]
+
+    def _twin(self, entry: DatasetEntry, arm: Arm, strategy: StrategyEntry, schedule: Named) -> Arm:
+        """Random picks with the identical sequence of k, at the same cadence.
+
+        Where the steps depend on what the run did (a count that the data decide, a schedule that learns, a budget in
+        cost), they are replayed from the strategy's own run.
+        """
+        traits = Traits.of(registry("strategies").load(strategy.name, **strategy.options))
+        options = {} if traits.cadence == "batch" else {"cadence": traits.cadence}
+        label = "uniform" if traits.cadence == "batch" else f"uniform, each {traits.cadence}"
+        shape = load_schedule(**arm.schedule)
+        if strategy.schedule:
+            label += f" ({shape})"
+        own = arm.replay or isinstance(shape, Learning) or self.matrix.budget.cost is not None
+        if traits.exact_count and not own:
+            row = StrategyEntry(name="uniform", label=label, options=options)
+            return self._arm(entry, row, schedule, role="twin")
+        beside = f" ({arm.reference})" if arm.reference else ""
+        row = StrategyEntry(
+            name="uniform",
+            label=f"uniform, steps of {arm.label}{beside}",
+            # Counts that the data decide leave each step its own: they are drawn batch by batch.
+            options=options if traits.exact_count else {},
+        )
+        return self._arm(entry, row, schedule, role="twin", replay=arm.key)
+
+
+def _replays(strategy: StrategyEntry) -> bool:
+    """Whether its schedule is that of another strategy of the matrix, step by step."""
+    schedule = strategy.schedule
+    return schedule is not None and schedule.name == "replay" and "of" in schedule.parameters()

@@ -1,0 +1,285 @@
+"""A matrix: datasets x references x strategies x seeds, read from TOML and strict about every key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ...strategies import UsageError
+from ...strategies.errors import did_you_mean
+from .. import toml as strict
+from ..toml import Named, Part
+from .tables import (
+    BUDGETS,
+    Analysis,
+    Budget,
+    DatasetEntry,
+    Grid,
+    Optimizer,
+    Proxy,
+    ReferenceEntry,
+    Settings,
+    StrategyEntry,
+    Study,
+    Timing,
+)
+
+MARGINS = {"digits": 1.0, "cifar10": 0.5, "pets": 1.5, "flowers": 1.5}
+"""Declared margins in points, by data set."""
+
+QUESTIONS = ("accuracy", "picking", "pays")
+PRIMARY_LIMIT = 3
+TUNING_GAP = 1_000_000
+"""Tuning seeds stand at least this far above the largest declared seed; no matrix declares more seeds."""
+LAST_SEED = 2**53
+"""What JSON readers everywhere hold exactly."""
+
+
+class Matrix(Part):
+    """The whole request."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    title: str = ""
+    seeds: int | list[int]
+    budget: Budget
+    batch: int = Field(128, ge=2)
+    batching: Literal["fixed-candidates", "fixed-trained"] = "fixed-candidates"
+    buckets: int = Field(8, ge=1)
+    ladder: list[float] = Field([0.125, 0.25, 0.5, 0.75, 1.0])
+    score_mode: Literal["eval", "train"] = "eval"
+    tuning: Literal["none", "grid"] = "none"
+    grid: Grid | None = None
+    schedule: Named = Named(name="sigmoid")
+    learner: Named = Named(name="resnet18")
+    optimizer: Optimizer = Optimizer()
+    proxy: Proxy = Proxy()
+    datasets: list[DatasetEntry]
+    references: list[ReferenceEntry] = Field([])
+    strategies: list[StrategyEntry]
+    analysis: Analysis = Analysis()
+    studies: list[Study] = Field([])
+    measures: dict[str, dict[str, Any]] = Field({})
+    timing: Timing = Timing()
+
+    def at(self, dataset: str) -> Matrix:
+        """The matrix under the settings of one data set's entry."""
+        own = next((entry.settings for entry in self.datasets if entry.name == dataset), None)
+        return self if own is None else self.model_copy(update=own.over(self.optimizer))
+
+    def seed_list(self) -> list[int]:
+        """The seeds, one by one."""
+        return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
+
+    def tuned(self) -> dict[str, Any] | None:
+        """The grid as it is run, ``factors`` ascending and ``tuning_seeds`` among it; None without tuning.
+
+        Tuning seeds count up from the second multiple of :data:`TUNING_GAP` above the largest declared seed, so that
+        neither a few more declared seeds nor ``--seeds`` ever move them or come to them.
+        """
+        if self.tuning == "none":
+            return None
+        grid = self.grid or Grid()
+        first = TUNING_GAP * (2 + max(self.seed_list()) // TUNING_GAP)
+        seeds = list(range(first, first + grid.seeds))
+        return {"factors": sorted(grid.factors), "seeds": grid.seeds, "tuning_seeds": seeds}
+
+    def identity(self, contents: dict[str, str]) -> str:
+        """A digest of everything but which strategies and seeds are asked for.
+
+        ``contents`` holds the content hashes of data sets and references, by name: a folder that has moved
+        is still the same data.
+        """
+        table = self.model_dump(exclude={"seeds", "strategies", "title", "timing", "grid"})
+        if (grid := self.tuned()) is not None:
+            table["grid"] = grid
+        if self.analysis.interval == "t":  # as before there was a choice
+            del table["analysis"]["interval"]
+        for name in ("studies", "measures"):
+            if not table[name]:  # as before there were any
+                del table[name]
+        table["budget"] = self.budget.identity()
+        for entry in (*table["datasets"], *table["references"]):
+            entry["spec"] = entry["spec"].split(":")[0]
+        for entry, row in zip(table["datasets"], self.datasets, strict=True):
+            if row.spoil is None:  # as before there was a choice
+                del entry["spoil"]
+            else:
+                entry["spoil"] = row.spoil.identity()
+            if row.settings is None:
+                del entry["settings"]
+            else:
+                entry["settings"] = row.settings.identity()
+        return digest([table, contents])
+
+
+def digest(value: Any) -> str:
+    """16 hexadecimal digits of a JSON-able value's content."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def shipped() -> dict[str, Path]:
+    """The matrices that come with the package, by name."""
+    folder = resources.files("selbench") / "benchmarks" / "matrices"
+    return {Path(str(entry)).stem: Path(str(entry)) for entry in folder.iterdir() if str(entry).endswith(".toml")}
+
+
+def read(name_or_path: str, overrides: list[str] | None = None, datasets: list[str] | None = None) -> Matrix:
+    """Read a matrix by path or shipped name, with ``key=value`` and ``NAME=SPEC`` changes applied.
+
+    Raises
+    ------
+    UsageError
+        In one line: what is wrong, where, and the nearest valid word.
+    """
+    known = shipped()
+    path = strict.find("matrix", name_or_path, known)
+    table = strict.load(path, f"shipped matrices: {', '.join(sorted(known))}")
+    for text in overrides or []:
+        key = strict.override(table, text)
+        if key in (f"budget.{kind}" for kind in BUDGETS):  # one kind of budget takes the place of another
+            table["budget"] = {name: v for name, v in table["budget"].items() if name not in BUDGETS or name == key[7:]}
+    for change in datasets or []:
+        _respec(table, change)
+    return parse(table, str(path))
+
+
+def parse(table: dict[str, Any], where: str = "matrix") -> Matrix:
+    """Check a table and make a :class:`Matrix` of it.
+
+    Raises
+    ------
+    UsageError
+        For an unknown key, a value out of bounds, or parts that do not fit together.
+    """
+    matrix = strict.validate(Matrix, table, where)
+    _check(matrix, where)
+    return matrix
+
+
+def _respec(table: dict[str, Any], change: str) -> None:
+    name, separator, spec = change.partition("=")
+    if not separator or not spec:
+        raise UsageError(f"--dataset {change!r}: write NAME=SPEC, such as --dataset cifar10=imagefolder:PATH")
+    entries = [entry for entry in table.get("datasets", []) if isinstance(entry, dict)]
+    names = [str(entry.get("name")) for entry in entries]
+    if name not in names:
+        raise UsageError(f"--dataset {change!r}: the matrix has no data set {name!r}{did_you_mean(name, names)}")
+    entries[names.index(name)]["spec"] = spec
+
+
+def _check(matrix: Matrix, where: str) -> None:
+    if isinstance(matrix.seeds, int) and matrix.seeds > TUNING_GAP:
+        raise UsageError(f"{where}: seeds: {matrix.seeds:,} are more than the {TUNING_GAP:,} that there may be")
+    seeds = matrix.seed_list()
+    if seeds and max(seeds) > LAST_SEED:
+        raise UsageError(f"{where}: seeds: {max(seeds)} is above {LAST_SEED}, the last one: take smaller numbers")
+    if not seeds or min(seeds) < 0:
+        raise UsageError(f"{where}: seeds: a matrix needs at least one seed from 0 up, such as seeds = 8")
+    if len(set(seeds)) < len(seeds):
+        raise UsageError(f"{where}: seeds: {seeds} names a seed twice; two runs of one seed are one run")
+    for name, rows in (("datasets", matrix.datasets), ("strategies", matrix.strategies)):
+        if not rows:
+            raise UsageError(f"{where}: {name}: name at least one")
+    if 1.0 not in matrix.ladder or any(not 0 < rung <= 1 for rung in matrix.ladder):
+        raise UsageError(f"{where}: ladder: shares of the budget in (0, 1], the whole (1) among them")
+    _check_grid(matrix, where)
+    _check_budget(matrix.budget, where)
+    if matrix.analysis.pays.cost == "wall_clock" and not matrix.timing.seeds:
+        raise UsageError(
+            f"{where}: analysis.pays.cost: verdicts on wall_clock need a timing pass: set timing.seeds, such as 5"
+        )
+    labels = [entry.label or entry.name for entry in matrix.strategies]
+    _unique(labels, f"{where}: strategies: two are labelled", "label")
+    _unique([entry.name for entry in matrix.datasets], f"{where}: datasets: two are named", "name")
+    _unique([entry.name for entry in matrix.references], f"{where}: references: two are named", "name")
+    _check_narrowed(matrix, where)
+    for place, entry in enumerate(matrix.datasets):
+        if entry.spoil is not None:
+            entry.spoil.check(f"{where}: datasets.{place}")
+        if entry.settings is not None:
+            _check_settings(matrix, entry.settings, f"{where}: datasets.{place}.settings")
+        if margin_of(entry) is None:
+            raise UsageError(
+                f"{where}: datasets: {entry.name!r} has no margin: declare one in points, such as margin = 1.0"
+            )
+    if len(matrix.analysis.primary) > PRIMARY_LIMIT:
+        raise UsageError(f"{where}: analysis.primary: at most {PRIMARY_LIMIT} primary contrasts a data set")
+    for text in matrix.analysis.primary:
+        label, _, question = text.rpartition(":")
+        if label not in labels:
+            raise UsageError(f"{where}: analysis.primary: {text!r} names no strategy here{did_you_mean(label, labels)}")
+        if question not in QUESTIONS:
+            raise UsageError(f"{where}: analysis.primary: {text!r} must end in one of {', '.join(QUESTIONS)}")
+
+
+def margin_of(entry: DatasetEntry) -> float | None:
+    """The margin declared, or the one that its data set comes with."""
+    return MARGINS.get(entry.name, MARGINS.get(entry.spec)) if entry.margin is None else entry.margin
+
+
+def _check_budget(budget: Budget, where: str) -> None:
+    if [getattr(budget, kind) for kind in BUDGETS].count(None) != len(BUDGETS) - 1:
+        raise UsageError(f"{where}: budget: give exactly one of {', '.join(BUDGETS)}")
+    if budget.cost is not None and budget.account is None:
+        raise UsageError(
+            f'{where}: budget: flops and seconds name their account: account = "marginal", "amortised" or "standalone"'
+        )
+    if budget.cost is None and budget.account is not None:
+        raise UsageError(f"{where}: budget: account belongs to a budget in flops or seconds")
+
+
+def _check_settings(matrix: Matrix, settings: Settings, where: str) -> None:
+    if not settings.identity():
+        raise UsageError(f"{where}: nothing is set: set batch, batching, budget, learner, optimizer or tuning")
+    if settings.budget is not None:
+        _check_budget(settings.budget, where)
+        if matrix.budget.cost is not None or settings.budget.cost is not None:
+            raise UsageError(
+                f"{where}.budget: one in flops or seconds is for the whole matrix: give passes or steps in both"
+            )
+    if settings.tuning is not None and matrix.tuning == "none":
+        raise UsageError(f'{where}.tuning: nothing is tuned with tuning = "none": leave the key out')
+
+
+def _check_narrowed(matrix: Matrix, where: str) -> None:
+    """Refuse strategies that are narrowed to a reference or data set that there is none of."""
+    known = {
+        "references": [entry.name for entry in matrix.references],
+        "datasets": [entry.name for entry in matrix.datasets],
+    }
+    for place, entry in enumerate(matrix.strategies):
+        for key, names in known.items():
+            asked = getattr(entry, key)
+            if asked == []:
+                raise UsageError(f"{where}: strategies.{place}.{key}: name at least one, or leave the key out")
+            for name in asked or []:
+                if name not in names:
+                    raise UsageError(
+                        f"{where}: strategies.{place}.{key}: the matrix has no [[{key}]] entry "
+                        f"{name!r}{did_you_mean(name, names)}"
+                    )
+
+
+def _check_grid(matrix: Matrix, where: str) -> None:
+    if matrix.grid is None:
+        return
+    if matrix.tuning == "none":
+        raise UsageError(f'{where}: grid: nothing is tuned with tuning = "none": set tuning = "grid", or remove [grid]')
+    factors = matrix.grid.factors
+    if len({*factors}) < max(2, len(factors)) or 1.0 not in factors or min(factors) <= 0:
+        raise UsageError(
+            f"{where}: grid.factors: {factors} must be two or more different multiples of the base learning rate, "
+            "above 0 and with 1 among them, such as [0.25, 0.5, 1.0, 2.0]"
+        )
+
+
+def _unique(names: list[str], what: str, key: str) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"{what} {name!r}: give one another {key}")

@@ -1,0 +1,165 @@
+"""The tables that a matrix is made of, each strict about its keys."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ..datasets.base import Augmentation
+from ..datasets.corruption import Spoil
+from ..toml import Named, Part
+
+BUDGETS = ("passes", "steps", "flops", "seconds")
+
+
+class Budget(Part):
+    """How long every arm trains: passes over the pool, optimizer steps, FLOPs, or reference seconds.
+
+    FLOPs and seconds are all that a run costs, selection included, in the ``account`` named. Reference seconds
+    come from the times of single operations, measured once and frozen in the results folder.
+    """
+
+    passes: float | None = Field(None, gt=0)
+    steps: int | None = Field(None, gt=0)
+    flops: float | None = Field(None, gt=0)
+    seconds: float | None = Field(None, gt=0)
+    account: Literal["marginal", "amortised", "standalone"] | None = None
+
+    @property
+    def cost(self) -> float | None:
+        """The budget where it is a cost; None where it is a number of passes or steps."""
+        return self.seconds if self.flops is None else self.flops
+
+    def identity(self) -> dict[str, Any]:
+        """What is set, and always the two plain kinds: what a cell's id is made from."""
+        return {"passes": self.passes, "steps": self.steps, **self.model_dump(exclude_none=True)}
+
+
+class Optimizer(Part):
+    """SGD with Nesterov momentum under a one-cycle schedule."""
+
+    lr: float = Field(0.1, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    warmup: float = Field(0.2, ge=0, lt=1)
+
+
+class Settings(Part):
+    """What one data set's entry has in place of the matrix's; of the optimizer, the keys that are given.
+
+    ``tuning`` may be ``none`` where the matrix tunes: the entry's arms run at the rate declared.
+    """
+
+    batch: int | None = Field(None, ge=2)
+    batching: Literal["fixed-candidates", "fixed-trained"] | None = None
+    budget: Budget | None = None
+    learner: Named | None = None
+    optimizer: Optimizer | None = None
+    tuning: Literal["none"] | None = None
+
+    def over(self, optimizer: Optimizer) -> dict[str, Any]:
+        """The changes that they are to a matrix with that optimizer."""
+        changes = {name: value for name, value in self if value is not None}
+        if self.optimizer is not None:
+            own = self.optimizer.model_dump(exclude_unset=True)
+            changes["optimizer"] = optimizer.model_copy(update=own)
+        return changes
+
+    def identity(self) -> dict[str, Any]:
+        """What is set."""
+        table = self.model_dump(exclude_none=True, exclude_unset=True)
+        return table | ({} if self.budget is None else {"budget": self.budget.identity()})
+
+
+class DatasetEntry(Part):
+    """One data set. ``spec`` is what is loaded (``imagefolder:PATH``), ``name`` and ``title`` what it is called.
+
+    ``settings`` are the entry's own, in place of the matrix's: one data set may stand under several of them.
+    """
+
+    name: str
+    spec: str = ""
+    title: str = ""
+    options: dict[str, Any] = Field({})
+    holdout: float | int | None = Field(None, ge=0)
+    val: float | int = Field(0.1, gt=0)
+    margin: float | None = Field(None, gt=0)
+    collapse: float | None = Field(None, ge=0, le=1)
+    augmentation: Augmentation | None = None
+    spoil: Spoil | None = None
+    settings: Settings | None = None
+
+
+class ReferenceEntry(Part):
+    """One reference model."""
+
+    name: str
+    spec: str = ""
+    options: dict[str, Any] = Field({})
+
+
+class StrategyEntry(Part):
+    """One strategy with its hyper-parameters and, where it differs, its own schedule.
+
+    ``ladder`` asks for a budget ladder of its own: the strategy again at each share of the budget below 1.
+    ``references`` and ``datasets`` name those of the matrix that it is run with; with each where they are left out.
+    """
+
+    name: str
+    label: str = ""
+    options: dict[str, Any] = Field({})
+    schedule: Named | None = None
+    score_mode: Literal["eval", "train"] | None = None
+    ladder: bool = False
+    references: list[str] | None = None
+    datasets: list[str] | None = None
+
+
+class Proxy(Part):
+    """The short run whose trace static rules read."""
+
+    passes: float = Field(5.0, gt=0)
+
+
+class Pays(Part):
+    """Which of the equal-cost contrasts is the primary one."""
+
+    account: Literal["marginal", "amortised", "standalone"] = "amortised"
+    cost: Literal["learner_flops", "total_flops", "wall_clock"] = "total_flops"
+    ladder: Literal["full", "uniform"] = "full"
+
+
+class Timing(Part):
+    """The timing pass: how many seeds are run again, one at a time in one process, for their wall-clock."""
+
+    seeds: int = Field(0, ge=0)
+
+
+class Grid(Part):
+    """What tuning tries: multiples of the base learning rate, each with as many seeds of its own."""
+
+    factors: list[float] = Field([0.25, 0.5, 1.0, 2.0])
+    seeds: int = Field(2, ge=1, le=1000)
+
+
+class Analysis(Part):
+    """Declared before the run: level, primary contrasts (``label:question``), and how artefacts are shared out.
+
+    ``interval`` names the primary one: ``t``, or the inverted sign-flip test.
+    """
+
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    primary: list[str] = Field([])
+    pays: Pays = Pays()
+    amortise_over: int = Field(20, gt=0)
+    interval: Literal["t", "sign-flip"] = "t"
+
+
+class Study(Part):
+    """A question that the runs are to answer: which analysis reads them, and that analysis's own options."""
+
+    analysis: str
+    question: str
+    options: dict[str, Any] = Field({})

@@ -1,0 +1,235 @@
+"""From a matrix to a graph of work: arms, the cells of each seed, and the artefacts they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...strategies import UsageError
+from ...strategies.errors import did_you_mean
+from ..datasets.loaded import Loaded
+from ..references.spec import trained_here
+from ..steps.pacer import Pacer
+from ..steps.schedules import Fixed, Schedule, load_schedule
+from .arms import Arm, Expander
+from .matrix import TUNING_GAP, Matrix, digest
+from .measures import check
+from .reference_seconds import Rates
+
+THE_RUNS_OWN = ("rates", "amortise_over", "lr_factor", "measures")
+"""What a budget in cost, tuning and measures add to a run's identity, and not to that of its artefacts."""
+
+
+def _without(shared: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in shared.items() if name not in names}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One piece of work: a cell, a tuning run, or an artefact. ``after`` holds the ids that must be done before.
+
+    ``serves`` is an arm for which a proxy's picks are made: the proxy's steps are that arm's. ``measured`` holds the
+    features that a cell is measured by, as references by name: read after training, and no cost of the cell's.
+    """
+
+    id: str
+    kind: str
+    dataset: str
+    seed: int | None
+    reference: str = ""
+    arm: Arm | None = None
+    uses: dict[str, str] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
+    serves: Arm | None = None
+    measured: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """For progress lines and failures."""
+        what = self.arm.label if self.arm else f"{self.kind} {self.reference}".strip()
+        if self.arm and self.kind == "tuning":
+            what = f"tuning of {what} at {self.arm.lr_factor:g} x lr"
+        if self.serves:
+            what = f"picks for {self.serves.label}"
+        at = f"{self.dataset}/{self.reference}" if self.reference and self.arm else self.dataset
+        return f"{what} on {at}" + ("" if self.seed is None else f", seed {self.seed}")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All arms and tasks of a request."""
+
+    arms: list[Arm]
+    tasks: dict[str, Task]
+
+    @property
+    def cells(self) -> list[Task]:
+        """The cells, in the order of the plan."""
+        return [task for task in self.tasks.values() if task.kind == "cell"]
+
+
+def narrowed(matrix: Matrix, strategies: list[str], seeds: int | None) -> Matrix:
+    """The matrix with only these strategies (by label or name) and the first ``seeds`` seeds; baselines stay.
+
+    Raises
+    ------
+    UsageError
+        For a strategy that the matrix does not hold, or more seeds than it declares.
+    """
+    changes: dict[str, Any] = {}
+    if strategies:
+        known = {entry.label or entry.name for entry in matrix.strategies} | {e.name for e in matrix.strategies}
+        for name in strategies:
+            if name not in known | {"full", "uniform"}:
+                raise UsageError(
+                    f"--strategy {name!r}: matrix {matrix.name!r} has none of that name{did_you_mean(name, known)}"
+                )
+        changes["strategies"] = [e for e in matrix.strategies if {e.label or e.name, e.name} & set(strategies)]
+    if seeds is not None:
+        if seeds < 1:
+            raise UsageError(f"--seeds {seeds}: at least one seed is needed")
+        if seeds > TUNING_GAP:
+            raise UsageError(f"--seeds {seeds}: at most {TUNING_GAP:,}, so that none is a tuning seed")
+        declared = matrix.seed_list()
+        changes["seeds"] = declared[:seeds] + [
+            s for s in range(max(declared) + 1, max(declared) + 1 + seeds - len(declared))
+        ]
+    return matrix.model_copy(update=changes)
+
+
+def schedule_of(arm: Arm) -> Schedule:
+    """The arm's schedule; at cadence ``run`` the pool is cut once, to the schedule's mean."""
+    schedule = load_schedule(**arm.schedule)
+    return Fixed(schedule.mean()) if arm.cadence == "run" else schedule
+
+
+def pacer_of(matrix: Matrix, arm: Arm, pool: int) -> Pacer:
+    """The steps of an arm on a pool of ``pool`` images."""
+    matrix = matrix.at(arm.dataset)
+    budget = matrix.budget
+    return Pacer(
+        pool=pool,
+        batch=matrix.batch,
+        batching=matrix.batching,
+        schedule=schedule_of(arm),
+        passes=None if budget.passes is None else budget.passes * arm.rung,
+        steps=None if budget.steps is None else max(1, round(budget.steps * arm.rung)),
+        cost=None if budget.cost is None else budget.cost * arm.rung,
+        buckets=matrix.buckets,
+        hold=arm.cadence == "epoch",
+    )
+
+
+class Planner:
+    """Makes the graph of work of a matrix.
+
+    Parameters
+    ----------
+    matrix, loaded, references, precision, starts, rates
+        As of :class:`selbench.harness.plan.arms.Expander`, the last two empty by default.
+    """
+
+    def __init__(
+        self,
+        matrix: Matrix,
+        loaded: dict[str, Loaded],
+        references: dict[str, tuple[Any, str]],
+        precision: str,
+        starts: Mapping[str, str] | None = None,
+        rates: Rates | None = None,
+    ) -> None:
+        self.matrix, self.loaded, self.references = matrix, loaded, references
+        self.expander = Expander(matrix, loaded, references, precision, starts or {}, rates or Rates())
+
+    def plan(self) -> Plan:
+        """Arms of every data set, and the tasks of every seed in an order that can be run.
+
+        Raises
+        ------
+        UsageError
+            Where a strategy, its options, a schedule or a batch size cannot work, before any training.
+        """
+        arms = self.expander.arms()
+        seed = self.matrix.seed_list()[0]
+        # Once for all arms that keep one pace, as a rule and its twin do: fitting a budget-matched one takes time.
+        paces = {
+            digest([arm.dataset, arm.pool, arm.cadence, arm.rung, arm.schedule]): arm
+            for arm in arms.values()
+            if not arm.replay
+        }
+        for arm in paces.values():
+            pacer_of(self.matrix, arm, self.loaded[arm.dataset].size(seed, arm.pool))
+        return self.graph(arms.values())
+
+    def graph(self, arms: Iterable[Arm], tuning_seeds: Sequence[int] = ()) -> Plan:
+        """The cells of ``arms`` for every seed, with what they need; or, with ``tuning_seeds``, their tuning runs."""
+        by_key, tasks = {arm.key: arm for arm in arms}, dict[str, Task]()
+        for seed in tuning_seeds or self.matrix.seed_list():
+            for arm in by_key.values():
+                self._run(tasks, by_key, arm, seed, "tuning" if tuning_seeds else "cell")
+        return Plan(list(by_key.values()), tasks)
+
+    def _run(self, tasks: dict[str, Task], arms: dict[str, Arm], arm: Arm, seed: int, kind: str) -> str:
+        id = digest([arm.key, seed] if kind == "cell" else [kind, arm.key, seed])
+        if id in tasks:
+            return id
+        uses: dict[str, str] = {}
+        if arm.needs_reference:
+            uses["reference"] = self._reference(tasks, arm, seed)
+        if arm.needs_proxy:
+            uses["proxy"] = self._artefact(
+                tasks, "proxy", arm, seed, digest(["proxy", _without(arm.shared, "reference", *THE_RUNS_OWN), seed])
+            )
+        if arm.needs_picks:
+            uses["picks"] = self._picks(tasks, arm, seed)
+        after = tuple(uses.values())
+        if arm.replay:
+            uses["replay"] = self._run(tasks, arms, arms[arm.replay], seed, kind)
+            after = (*after, uses["replay"])
+        measured = self._measured(tasks, arm) if kind == "cell" else {}
+        after = tuple(dict.fromkeys((*after, *measured.values())))
+        tasks[id] = Task(id, kind, arm.dataset, seed, arm.reference, arm, uses, after, measured=measured)
+        return id
+
+    def _measured(self, tasks: dict[str, Task], arm: Arm) -> dict[str, str]:
+        """The features that an arm is measured by; ladders and what trains on val are not measured."""
+        if "measures" not in arm.shared or arm.rung < 1 or arm.pool != "pool":
+            return {}
+        frozen = [name for name, (instance, _) in self.references.items() if not trained_here(instance)]
+        wanted = {options.reference for options in check(arm.shared["measures"], frozen).values()}
+        return {name: self._features(tasks, arm, name) for name in sorted(wanted)}
+
+    def _picks(self, tasks: dict[str, Task], arm: Arm, seed: int) -> str:
+        """The picks of a proxy that takes the arm's steps, whatever the arm's learning rate."""
+        steps = [arm.schedule, arm.rung, arm.score_mode]
+        id = digest(["picks", _without(arm.shared, *THE_RUNS_OWN), steps, self.expander.proxy_identity(arm), seed])
+        tasks.setdefault(id, Task(id, "picks", arm.dataset, seed, serves=arm))
+        return id
+
+    def _reference(self, tasks: dict[str, Task], arm: Arm, seed: int) -> str:
+        """The reference artefact of a seed, after the features that all seeds share where it is frozen."""
+        instance = self.references[arm.reference][0]
+        identity = self.expander.reference_identity(arm.reference)
+        if trained_here(instance):
+            id = digest(["reference", identity, _without(arm.shared, "proxy", *THE_RUNS_OWN), seed])
+            return self._artefact(tasks, "reference", arm, seed, id)
+        features = self._features(tasks, arm, arm.reference)
+        id = digest(["reference", identity, arm.shared["data"], seed])
+        return self._artefact(tasks, "reference", arm, seed, id, uses={"features": features})
+
+    def _features(self, tasks: dict[str, Task], arm: Arm, reference: str) -> str:
+        """The features of every training image by a frozen reference."""
+        id = digest(["features", self.expander.reference_identity(reference), arm.shared["data"][0]])
+        if id not in tasks:
+            tasks[id] = Task(id, "features", arm.dataset, None, reference)
+        return id
+
+    @staticmethod
+    def _artefact(
+        tasks: dict[str, Task], kind: str, arm: Arm, seed: int, id: str, uses: dict[str, str] | None = None
+    ) -> str:
+        if id not in tasks:
+            reference = arm.reference if kind == "reference" else ""
+            tasks[id] = Task(id, kind, arm.dataset, seed, reference, None, uses or {}, tuple((uses or {}).values()))
+        return id

@@ -1,0 +1,106 @@
+"""Fair tuning: every arm at its own best learning rate, chosen on ``val`` with seeds that nothing is reported of.
+
+Rungs and twins are arms like any other: all get the same grid, so the same number of tuning runs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from ..store.folder import Store
+from .arms import Arm
+from .matrix import Matrix
+from .tasks import Plan, Planner
+
+
+def rated(arms: Iterable[Arm], factors: Mapping[str, float]) -> list[Arm]:
+    """The arms at their ``factors`` of the base learning rate, given by key; their twins and replays follow.
+
+    An arm that has none in ``factors`` stays as it is.
+    """
+    arms, at = list(arms), dict[str, Arm]()
+    for arm in sorted(arms, key=lambda arm: bool(arm.replay)):  # what is replayed stands before what replays it
+        factor = factors.get(arm.key, 1.0)
+        chosen_by = ("val" if is_tunable(arm) else "full") if arm.key in factors else arm.lr_from
+        at[arm.key] = replace(
+            arm,
+            shared=arm.shared if factor == 1.0 else {**arm.shared, "lr_factor": factor},
+            replay=at[arm.replay].key if arm.replay else "",
+            base=arm.key,
+            lr_from=chosen_by,
+        )
+    return [replace(at[arm.key], twin=at[arm.twin].key if arm.twin else "") for arm in arms]
+
+
+def tuned(matrix: Matrix, arms: Iterable[Arm]) -> list[Arm]:
+    """The arms of the data sets that are tuned; the others run at the rate declared for them."""
+    return [arm for arm in arms if matrix.at(arm.dataset).tuning == "grid"]
+
+
+def is_tunable(arm: Arm) -> bool:
+    """Whether ``val`` can judge the arm: ``full-all`` trains on it."""
+    return arm.pool == "pool"
+
+
+def trials(planner: Planner, arms: Sequence[Arm], factors: Sequence[float], seeds: Sequence[int]) -> Plan:
+    """The tuning runs of ``arms`` (which are at the base rate): each at every factor with every tuning seed.
+
+    What replays steps replays those of the run at the same factor and seed.
+    """
+    own = [arm for arm in arms if is_tunable(arm)]
+    every = [at for factor in factors for at in rated(own, {arm.key: factor for arm in own})]
+    return planner.graph(every, seeds)
+
+
+def best(scores: Mapping[float, Sequence[float | None]]) -> float:
+    """The factor with the highest mean accuracy; among equals the nearest to 1 (as a ratio), then the smaller.
+
+    Parameters
+    ----------
+    scores : mapping of float to sequence of float or None
+        Accuracies on ``val`` by factor, one for each tuning seed; None for a run that has diverged. A factor with
+        such a run is below every factor without.
+    """
+
+    def rank(factor: float) -> tuple[float, float, float]:
+        finite = [value for value in scores[factor] if value is not None]
+        mean = math.fsum(finite) / len(finite) if len(finite) == len(scores[factor]) else -math.inf
+        # Shares of one val split: equal hits are a tie, whatever their binary fractions sum to.
+        return round(mean, 12), -max(factor, 1 / factor), -factor
+
+    return max(scores, key=rank)
+
+
+def chosen(store: Store, tried: Plan, arms: Sequence[Arm]) -> dict[str, float]:
+    """The factor of each of ``arms`` whose tuning runs are all there, by key; ``full-all`` takes that of ``full``."""
+    scores: dict[str, dict[float, list[float | None]]] = {}
+    unfinished = set()
+    for task in tried.tasks.values():
+        if task.arm is None:
+            continue
+        record = store.tuning(task.id)
+        if record is None:
+            unfinished.add(task.arm.base)
+        else:
+            of = scores.setdefault(task.arm.base, {})
+            of.setdefault(task.arm.lr_factor, []).append(record["val_accuracy"])
+    factors = {base: best(of) for base, of in scores.items() if base not in unfinished}
+    full = {arm.dataset: arm.key for arm in arms if arm.role == "full" and arm.rung == 1.0}
+    borrowed = {arm.key: full[arm.dataset] for arm in arms if not is_tunable(arm)}
+    return factors | {key: factors[source] for key, source in borrowed.items() if source in factors}
+
+
+def losses(tried: Plan, arms: Sequence[Arm], factors: Mapping[str, float], errors: Mapping[str, str]) -> dict[str, str]:
+    """Why an arm without a factor has none, by its key; ``errors`` are those of the tuning runs by id."""
+    first: dict[str, str] = {}
+    for task in tried.tasks.values():
+        if task.arm is not None and task.id in errors:
+            first.setdefault(task.arm.base, f"{task.name}: {errors[task.id]}")
+    full = {arm.dataset: first.get(arm.key, "") for arm in arms if arm.role == "full" and arm.rung == 1.0}
+    return {
+        arm.key: f"not run: it has no learning rate, since its tuning failed: {first.get(arm.key) or full[arm.dataset]}"
+        for arm in arms
+        if arm.key not in factors
+    }

@@ -1,0 +1,140 @@
+"""Keep ratios scaled so that a run keeps a given share of its candidates, whatever the shape of the schedule."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from ...strategies import UsageError
+from .schedules import BudgetMatched, Replay, Schedule
+
+if TYPE_CHECKING:
+    from .pacer import Pacer, Step
+
+HALVINGS = 30
+"""Of the interval that holds the factor, at least."""
+
+LONGEST = 1_000_000
+"""Steps that a shape is fitted to: seconds of work; 90 passes of ImageNet in batches of 256 are 450,000."""
+
+
+class Scaled:
+    """The rounded ratios of a shape, times a factor.
+
+    Parameters
+    ----------
+    levels : callable
+        Rounded ratio at a progress.
+    factor : float
+        What it is multiplied by; never to more than 1.
+    """
+
+    def __init__(self, levels: Callable[[float], float], factor: float) -> None:
+        self.levels, self.factor = levels, factor
+
+    def ratio(self, progress: float) -> float:
+        """The scaled level."""
+        return min(1.0, self.factor * self.levels(progress))
+
+    def mean(self) -> float:
+        """Mean over progress, by the midpoint rule on 1,000 points."""
+        return sum(self.ratio((i + 0.5) / 1000) for i in range(1000)) / 1000
+
+
+def matched(pacer: Pacer, wanted: BudgetMatched) -> Schedule:
+    """The schedule that keeps ``wanted.share`` of all candidates on the steps of ``pacer``.
+
+    The shape is rounded to the pacer's buckets first and scaled then, so that few sub-batch sizes remain and the
+    total is met none the less.
+
+    - ``fixed-candidates``: the samples trained on are ``round(share * candidates)``, exactly: what rounding
+      leaves is given to the last steps that can take it, one sample each. At cadence ``epoch`` it goes to whole
+      epochs, so that less than one sample for each step of an epoch is missing.
+    - ``fixed-trained``: each candidate batch is as large as the shape and one common factor say; the share is met
+      as nearly as whole candidates and whole steps allow, at cadence ``epoch`` as whole epochs allow.
+
+    Parameters
+    ----------
+    pacer : Pacer
+        Its budget is in passes or steps; its own schedule is not read.
+    wanted : BudgetMatched
+        Shape and share.
+
+    Raises
+    ------
+    UsageError
+        For a budget that is a cost or of too many steps, or a share that no factor gives.
+    """
+    if pacer.cost is not None:
+        raise UsageError(
+            "schedule budget-matched: a budget in flops or seconds makes totals equal already, scoring included: "
+            f"name the shape itself ({wanted.shape}), or give the budget in passes or steps"
+        )
+    steps = pacer.steps if pacer.steps is not None else (pacer.passes or 0.0) * pacer.pool / pacer.batch
+    if steps > LONGEST:
+        raise UsageError(
+            f"schedule budget-matched: it is fitted step by step, to {LONGEST:,} at most, and this budget is of "
+            f"{steps:,.0f}: make the budget smaller, or name the shape itself ({wanted.shape})"
+        )
+    plain = replace(pacer, schedule=wanted.shape)
+    if pacer.batching == "fixed-candidates":
+        return _counts(list(plain), wanted.share, pacer.hold)
+    return _scaled(plain, wanted.share)
+
+
+def _counts(steps: list[Step], share: float, hold: bool) -> Replay:
+    """The sub-batch sizes of each step, for candidate batches of one size."""
+    size, levels = steps[0].size, Counter(step.keep for step in steps)
+    goal = round(share * size * len(steps))
+
+    def scaled(factor: float) -> dict[int, int]:
+        return {keep: min(size, max(1, round(factor * keep))) for keep in levels}
+
+    def total(factor: float) -> int:
+        return sum(levels[keep] * k for keep, k in scaled(factor).items())
+
+    low, high = 0.0, 2.0 * size / min(levels)
+    for _ in range(HALVINGS + size.bit_length()):
+        middle = (low + high) / 2
+        low, high = (middle, high) if total(middle) <= goal else (low, middle)
+    below, above, left = scaled(low), scaled(high), goal - total(low)
+    counts: list[list[int]] = []
+    for _, group in groupby(reversed(steps), key=lambda step: (step.epoch, 0 if hold else step.start)):
+        unit = list(group)
+        keep = unit[0].keep
+        more = (above[keep] - below[keep]) * len(unit)
+        lifted = 0 < more <= left
+        left -= more if lifted else 0
+        counts.append([above[keep] if lifted else below[keep], len(unit)])
+    return Replay(_run_lengths(reversed(counts)), size)
+
+
+def _run_lengths(counts: Iterable[list[int]]) -> list[list[int]]:
+    return [[k, sum(steps for _, steps in group)] for k, group in groupby(counts, key=lambda count: count[0])]
+
+
+def _scaled(plain: Pacer, share: float) -> Scaled:
+    """The shape of ``plain`` times one factor, for sub-batches of one size."""
+
+    def levels(progress: float) -> float:
+        return plain.bucketed(plain.schedule.ratio(progress))
+
+    def off(factor: float) -> float:
+        steps = list(replace(plain, schedule=Scaled(levels, factor)))
+        return sum(step.keep for step in steps) / sum(step.size for step in steps) - share
+
+    lowest = plain.lowest()
+    # No candidate batch is larger than the pool; the margin is for rounding in floating point.
+    low, high = plain.batch / plain.pool / lowest * (1 + 1e-9), 1.0 / lowest
+    if off(low) > 0:
+        raise UsageError(
+            f"schedule budget-matched: share = {share:g} needs candidate batches larger than the pool of "
+            f"{plain.pool} images: make batch smaller or share larger"
+        )
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if off(middle) <= 0 else (low, middle)
+    return Scaled(levels, min(low, high, key=lambda factor: abs(off(factor))))

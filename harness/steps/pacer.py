@@ -1,0 +1,164 @@
+"""From a budget and a schedule to steps: how many candidates come, how many are kept, and where training stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ...strategies import UsageError, keep_count
+from .budget_matched import Scaled, matched
+from .learned import Learning
+from .schedules import BudgetMatched, Fixed, Replay, Schedule, Stepwise
+from .step_iterator import FEWEST, Look, Replayed, Step, Walk
+
+Batching = Literal["fixed-candidates", "fixed-trained"]
+
+AS_WRITTEN = (Fixed, Stepwise, Replay, Scaled, Learning)
+"""Schedules of few ratios: they are not rounded to buckets."""
+
+
+@dataclass(frozen=True)
+class Pacer:
+    """The deterministic sequence of steps of a run.
+
+    Parameters
+    ----------
+    pool : int
+        Samples n in the pool. A pass is ``n // B`` whole candidate batches; what is left over changes
+        with the epoch's order.
+    batch : int
+        Candidates B (``fixed-candidates``) or sub-batch size k (``fixed-trained``).
+    batching : {"fixed-candidates", "fixed-trained"}
+        Which of B and k stays while the ratio moves: k = r B, or B = k / r.
+    schedule : Schedule
+        The keep ratio; a :class:`selbench.harness.steps.schedules.BudgetMatched` is fitted to the steps.
+    passes, steps, cost : float or None, int or None, float or None
+        The budget: exactly one of the three. A cost is in the unit of the meter that :meth:`walk` is given.
+    buckets : int
+        A moving ratio is rounded to multiples of 1/buckets, so that few sub-batch sizes occur.
+    hold : bool
+        Hold the ratio through an epoch (cadence ``epoch``, where one selection serves it).
+    """
+
+    pool: int
+    batch: int
+    batching: Batching
+    schedule: Schedule
+    passes: float | None = None
+    steps: int | None = None
+    cost: float | None = None
+    buckets: int = 8
+    hold: bool = False
+
+    def __post_init__(self) -> None:
+        if [self.passes, self.steps, self.cost].count(None) != 2:
+            raise UsageError("budget: give exactly one of passes, steps and a cost")
+        if self.batch > self.pool:
+            raise UsageError(f"batch = {self.batch} is larger than the pool of {self.pool} images: make it smaller")
+        if isinstance(self.schedule, BudgetMatched):
+            object.__setattr__(self, "schedule", matched(self, self.schedule))
+        if self.batching == "fixed-trained" and self.batch / self.lowest() > self.pool:
+            raise UsageError(
+                f"batch = {self.batch} at a keep ratio of {self.lowest():g} needs more candidates than the pool's "
+                f"{self.pool} images: make batch smaller or the ratio larger"
+            )
+
+        if self.batching == "fixed-candidates" and keep_count(self.lowest(), self.batch) < FEWEST:
+            raise UsageError(
+                f"batch = {self.batch} at a keep ratio of {self.lowest():g} trains on one image a step, where batch "
+                f"normalisation needs at least {FEWEST}: make batch or the ratio larger"
+            )
+
+    def lowest(self) -> float:
+        """The lowest ratio that the schedule reaches."""
+        return min(self._sampled())
+
+    def _sampled(self) -> set[float]:
+        """The ratios at points closer than any part of a schedule."""
+        if isinstance(self.schedule, Replay):
+            return {k / self.schedule.batch for k, _ in self.schedule.counts}
+        if isinstance(self.schedule, Learning):
+            return set(self.schedule.levels)
+        return {self.bucketed(self.schedule.ratio(i / 200)) for i in range(201)}
+
+    def bucketed(self, ratio: float) -> float:
+        """``ratio`` on the grid of 1/buckets; one of :data:`AS_WRITTEN` stays as it is."""
+        if isinstance(self.schedule, AS_WRITTEN):
+            return ratio
+        return min(self.buckets, max(1, round(ratio * self.buckets))) / self.buckets
+
+    def every_size(self) -> list[tuple[int, int]]:
+        """All (B, k) that a run may come to, ascending."""
+        seen = self._sampled()
+        if not isinstance(self.schedule, AS_WRITTEN):  # a steep schedule passes buckets between two points
+            grid = [i / self.buckets for i in range(1, self.buckets + 1)]
+            seen = {ratio for ratio in grid if min(seen) <= ratio <= max(seen)}
+        return sorted({self._sizes(ratio) for ratio in seen})
+
+    def sizes(self, progress: float) -> tuple[int, int]:
+        """Candidates B and sub-batch size k at ``progress``."""
+        return self._sizes(self.bucketed(self.schedule.ratio(progress)))
+
+    def _sizes(self, ratio: float) -> tuple[int, int]:
+        if self.batching == "fixed-candidates":
+            return self.batch, keep_count(ratio, self.batch)
+        return max(self.batch, round(self.batch / ratio)), self.batch
+
+    @property
+    def candidates(self) -> float | None:
+        """All that come in a budget in passes; None for other budgets."""
+        if self.passes is None:
+            return None
+        if self.batching == "fixed-trained":
+            return self.passes * self.pool
+        return self.batch * max(1, round(self.passes * (self.pool // self.batch)))
+
+    @property
+    def learning(self) -> Learning | None:
+        """The schedule, where it is one that learns."""
+        return self.schedule if isinstance(self.schedule, Learning) else None
+
+    def walk(self, spent: Callable[[], float], look: Look | None = None) -> Walk:
+        """The steps of a run, as :class:`selbench.harness.steps.step_iterator.Walk` gives them."""
+        return Walk(self, spent, look)
+
+    def __iter__(self) -> Iterator[Step]:
+        assert self.cost is None and self.learning is None, "such steps depend on the run"
+        return iter(Walk(self, float))
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The steps of another run: same candidates, same sub-batch sizes, same progress, so the same learning rates.
+
+    Parameters
+    ----------
+    pool : int
+        Samples in the pool, as in that run.
+    pace : sequence of [size, keep, steps, progress, stride, epoch]
+        Runs of equal steps, as :class:`selbench.harness.training.pick_counts.Tally` writes them, with the epoch of
+        the first.
+    """
+
+    pool: int
+    pace: Sequence[Sequence[float]]
+
+    @property
+    def learning(self) -> None:
+        """Nothing: what was decided is repeated."""
+
+    def walk(self, spent: Callable[[], float], look: Look | None = None) -> Replayed:
+        """The recorded steps, whatever they cost here."""
+        return Replayed(iter(self))
+
+    def __iter__(self) -> Iterator[Step]:
+        epoch = start = 0
+        for size, keep, steps, progress, stride, first in self.pace:
+            if first > epoch:  # the pass ended early: a step of the size before would still have fitted
+                epoch, start = int(first), 0
+            for i in range(int(steps)):
+                if start + size > self.pool:
+                    epoch, start = epoch + 1, 0
+                yield Step(epoch, start, int(size), int(keep), progress + i * stride)
+                start += int(size)

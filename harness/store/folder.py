@@ -1,0 +1,276 @@
+"""Results on disk: immutable records, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ...reports.records.sealing import (
+    VERSION,
+    Damaged,
+    Digesting,
+    checksum,
+    digest_file,
+    digest_of,
+    open_toml,
+    refuse_foreign,
+    seal_toml,
+    written,
+)
+from ...strategies import UsageError
+from .feature_file import Rows, write
+
+__all__ = ["VERSION", "Store", "checksum", "sound"]
+
+
+def sound(path: Path) -> dict[str, Any] | None:
+    """The record at ``path``; None where it is missing or damaged.
+
+    Raises
+    ------
+    UsageError
+        Where it is of another version of the format.
+    """
+    record = _read(path)
+    if record is None:
+        return None
+    refuse_foreign(path, record)
+    return record if record.get("version") == VERSION and record.get("checksum") == checksum(record) else None
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A temporary file to write to: flushed, then renamed to ``path``, so that no reader sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write all at once, or nothing."""
+    with replacing(path) as file:
+        file.write(content)
+
+
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """Write a record with its checksum, all at once or nothing."""
+    write_bytes(path, written({**record, "checksum": checksum(record)}))
+
+
+class Store:
+    """One results folder.
+
+    Parameters
+    ----------
+    root : Path
+        The folder; made on first writing.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._digests: dict[str, str] = {}  # of tensors written, until their description is
+
+    def cell_path(self, id: str) -> Path:
+        """Where the record of cell ``id`` lies."""
+        return self.root / "cells" / f"{id}.json"
+
+    def failed_path(self, id: str) -> Path:
+        """Where the failure of cell ``id`` lies."""
+        return self.root / "failed" / f"{id}.json"
+
+    def timing_path(self, id: str) -> Path:
+        """Where the timed run ``id`` lies."""
+        return self.root / "timing" / f"{id}.json"
+
+    def has_timing(self, id: str) -> bool:
+        """Whether the timed run is there and sound."""
+        return sound(self.timing_path(id)) is not None
+
+    def write_timing(self, record: dict[str, Any]) -> None:
+        """Write a timed run; an earlier failure of it goes."""
+        write_record(self.timing_path(record["id"]), record)
+        self.failed_path(record["id"]).unlink(missing_ok=True)
+
+    def tuning_path(self, id: str) -> Path:
+        """Where the record of tuning run ``id`` lies."""
+        return self.root / "tuning" / f"{id}.json"
+
+    def tuning(self, id: str) -> dict[str, Any] | None:
+        """The record of a tuning run, or None where it is missing or damaged (it is then made again)."""
+        return sound(self.tuning_path(id))
+
+    def write_tuning(self, record: dict[str, Any]) -> None:
+        """Write a finished tuning run; an earlier failure of it goes."""
+        write_record(self.tuning_path(record["id"]), record)
+        self.failed_path(record["id"]).unlink(missing_ok=True)
+
+    def artefact_path(self, id: str) -> Path:
+        """The folder of artefact ``id``."""
+        return self.root / "artefacts" / id
+
+    def has_cell(self, id: str) -> bool:
+        """Whether the cell is done: its record is there and sound."""
+        return self.cell_path(id).exists() and self.cell(id) is not None
+
+    def cell(self, id: str) -> dict[str, Any] | None:
+        """The record, or None where it is damaged (it is then made again)."""
+        return sound(self.cell_path(id))
+
+    def has_artefact(self, id: str) -> bool:
+        """Whether the artefact is done: its description, which is written last, is sound, and its tensors are there."""
+        return self._described(id) is not None and self._tensors(id).exists()
+
+    def write_cell(self, record: dict[str, Any]) -> None:
+        """Write a finished cell; an earlier failure of it goes."""
+        write_record(self.cell_path(record["id"]), record)
+        self.failed_path(record["id"]).unlink(missing_ok=True)
+
+    def write_failed(self, failure: dict[str, Any]) -> None:
+        """Write why a cell or an artefact failed."""
+        write_record(self.failed_path(failure["id"]), failure)
+
+    def write_artefact(self, id: str, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+        """Write an artefact's tensors, where they are not there yet, then its description with their digest."""
+        if tensors:
+            content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+            write_bytes(self._tensors(id), content)
+            self._digests[id] = digest_of(content)
+        digest = self._digests.pop(id, None) or digest_file(self._tensors(id))
+        write_record(self._description(id), {**meta, "tensors": digest})
+
+    def write_features(self, id: str, chunks: Iterable[Tensor], count: int, beside: Mapping[str, Tensor]) -> None:
+        """Write an artefact's ``features`` ``[count, d]`` a chunk at a time, with the tensors ``beside`` them."""
+        with replacing(self._tensors(id)) as file:
+            digesting = Digesting(file)
+            write(cast(BinaryIO, digesting), "features", chunks, count, beside)
+        self._digests[id] = digesting.hexdigest()
+
+    def adopt_tensors(self, id: str, other: Store) -> None:
+        """Take over another store's tensors: one file under two names where a link can be made, else a copy."""
+        source, target = other._tensors(id), self._tensors(id)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            os.link(source, target)
+        except OSError:  # another file system, or one without links
+            with source.open("rb") as whole, replacing(target) as file:
+                shutil.copyfileobj(whole, file, 1 << 20)
+        described = other._described(id) or {}
+        self._digests[id] = described.get("tensors") or digest_file(target)
+
+    def artefact_meta(self, id: str) -> dict[str, Any]:
+        """An artefact's description.
+
+        Raises
+        ------
+        UsageError
+            Where it is missing or damaged, or of another version of the format.
+        """
+        meta = self._described(id)
+        if meta is None:
+            raise UsageError(f"{self._description(id)}: missing or damaged; remove its folder and run again")
+        return meta
+
+    def _described(self, id: str) -> dict[str, Any] | None:
+        meta = _read(self._description(id))
+        if meta is None:
+            return None
+        refuse_foreign(self._description(id), meta)
+        # Older versions wrote descriptions without a checksum.
+        return meta if meta.get("checksum", "") in ("", checksum(meta)) else None
+
+    def artefact_tensors(self, id: str, *names: str) -> dict[str, Tensor]:
+        """An artefact's tensors on the CPU: all, or those of ``names`` that it has."""
+        with safe_open(str(self._tensors(id)), framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys() if name in names or not names}  # noqa: SIM118
+
+    def artefact_rows(self, id: str) -> Rows:
+        """An artefact's ``features``, left in their file."""
+        return Rows(self._tensors(id))
+
+    def _tensors(self, id: str) -> Path:
+        return self.artefact_path(id) / "tensors.safetensors"
+
+    def _description(self, id: str) -> Path:
+        return self.artefact_path(id) / "meta.json"
+
+    def resolved(self) -> dict[str, Any]:
+        """The matrix as run so far; empty where the folder is new or its matrix cannot be read."""
+        try:
+            return open_toml((self.root / "matrix.toml").read_bytes())[0]
+        except (OSError, Damaged):
+            return {}
+
+    def claim(self, resolved: dict[str, Any]) -> None:
+        """Make the folder this matrix's, or refuse.
+
+        What was asked for (strategies, seeds, arms) is joined with what the folder already holds, so that
+        a matrix can be run in parts.
+
+        Raises
+        ------
+        UsageError
+            Where the folder holds another matrix's results, or files that are no results at all.
+        """
+        path = self.root / "matrix.toml"
+        if path.exists():
+            try:
+                before, _ = open_toml(path.read_bytes())
+            except (OSError, Damaged) as error:
+                raise UsageError(f"{path}: damaged ({error}); put a sound copy back, or choose another --out") from None
+            refuse_foreign(path, before)
+            if before.get("identity") != resolved["identity"]:
+                raise UsageError(
+                    f"{self.root} holds results of another matrix ({before.get('name')!r}, or other settings of it): "
+                    "choose another --out, or remove that folder"
+                )
+            resolved = _joined(before, resolved)
+        elif self.root.exists() and any(self.root.iterdir()):
+            raise UsageError(f"{self.root} is not empty and holds no results of selbench: choose another --out")
+        try:
+            write_bytes(path, seal_toml(resolved))
+        except OSError as error:
+            raise UsageError(f"{self.root} cannot be written: {error.strerror}; choose another --out") from None
+
+
+def _joined(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """The new request, with the arms, strategies and seeds of earlier ones kept.
+
+    An arm at another learning rate than before, now that its tuning is done, takes the place of the earlier one.
+    """
+    bases = {arm.get("base", arm["key"]) for arm in now["arms"]}
+    arms = now["arms"] + [arm for arm in before.get("arms", []) if arm.get("base", arm["key"]) not in bases]
+    asked, earlier = now["requested"], before.get("requested", {})
+    strategies = asked["strategies"] + [s for s in earlier.get("strategies", []) if s not in asked["strategies"]]
+    seeds = sorted({*asked["seeds"], *earlier.get("seeds", [])})
+    # A run without a timing pass does not undo an earlier one.
+    timing = {"seeds": max(now["timing"]["seeds"], before.get("timing", {}).get("seeds", 0))}
+    requested = {**asked, "strategies": strategies, "seeds": seeds}
+    return {**now, "seeds": seeds, "arms": arms, "requested": requested, "timing": timing}

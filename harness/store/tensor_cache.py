@@ -1,0 +1,95 @@
+"""Tensors on disk that may vanish or rot: each file is checked when it is read, and made again if it is bad."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ...strategies.errors import UsageError
+
+logger = logging.getLogger("selbench")
+
+Content = tuple[dict[str, Tensor], dict[str, Any]]
+"""Named tensors, and the plain facts (JSON) that belong to them."""
+
+
+def cached(folder: Path, name: str, key: Mapping[str, Any], build: Callable[[], Content]) -> Content:
+    """What ``build`` returns, read from ``folder`` where it was made before for the same ``key``.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where it is missing.
+    name : str
+        Readable start of the file's name.
+    key : mapping
+        Everything that determines the content, as JSON.
+    build : callable
+        Makes the content.
+
+    Raises
+    ------
+    UsageError
+        Where the folder cannot be written.
+    """
+    text = json.dumps(key, sort_keys=True)
+    stem = f"{name}-{hashlib.blake2b(text.encode(), digest_size=10).hexdigest()}"
+    arrays, facts = folder / f"{stem}.safetensors", folder / f"{stem}.json"
+    if facts.exists():
+        try:
+            return _read(arrays, facts)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            logger.warning("cache file %s is damaged (%s): it is made again", arrays, error)
+    tensors, extra = build()
+    note = json.dumps({"checksum": digest(tensors), "facts": extra}, sort_keys=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # The facts go last: a file that they do not vouch for is not read.
+        _replace(arrays, lambda path: save_file(tensors, path))
+        _replace(facts, lambda path: path.write_text(note))
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"cannot write the cache {arrays}: {error}; give a cache folder with room") from error
+    return tensors, extra
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """Hash of names, types, shapes and bytes, whatever the order and the device."""
+    sums = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(tensors.items()):
+        sums.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        sums.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return sums.hexdigest()
+
+
+def _read(arrays: Path, facts: Path) -> Content:
+    """Both files, or ``ValueError`` where they do not belong together."""
+    stored = json.loads(facts.read_text())
+    tensors = load_file(arrays)
+    if digest(tensors) != stored["checksum"]:
+        raise ValueError("its checksum is wrong")
+    return tensors, dict(stored["facts"])
+
+
+def _replace(target: Path, write: Callable[[Path], object]) -> None:
+    """Write beside ``target``, bring to disk, and rename: a reader sees the old file or the whole new one."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,203 @@
+"""A cell: one arm trained with one seed, and its record."""
+
+from __future__ import annotations
+
+import base64
+from functools import partial
+from typing import Any
+
+import numpy as np
+from safetensors.torch import save
+from torch import nn
+
+from ...reports.records.sealing import digest_of
+from ...strategies import UsageError
+from ...strategies.interface import Pool
+from ...strategies.registry import registry
+from .. import environment as here
+from .. import streams
+from ..datasets.loaded import Loaded
+from ..plan.tasks import Task, pacer_of
+from ..steps.pacer import Recorded, Step
+from ..store.folder import VERSION
+from ..training.evaluate import correct_bits, recalibrated
+from ..training.trainer import Samples, Trainer
+from .cached_signals import cached_signals, told
+from .cost_meter import meter_of
+from .measures.suite import Measures, measures_of
+from .resume import Keeper
+from .worker import Worker
+
+CURVE_POINTS = 10
+"""About this many points are taken of a training curve."""
+
+
+def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
+    """Train one cell; everything of its record but environment and checksum."""
+    arm, seed = task.arm, task.seed
+    assert arm is not None and seed is not None
+    loaded = worker.loaded(task)
+    measures = measures_of(worker, task, loaded)
+    curve = Curve(loaded.samples(seed, "val", worker.device) if arm.pool == "pool" else None, measures)
+    keeper = Keeper(worker, task, partial(prepare, worker, task), curve)
+    if measures is not None:
+        measures.watch(keeper.trainer)
+    keeper.run()
+    trainer, samples = keeper.trainer, keeper.trainer.samples
+    return {
+        "version": VERSION,
+        "id": task.id,
+        "arm": arm.key,
+        "arm_label": arm.label,
+        "seed": seed,
+        "dataset": arm.dataset,
+        "reference": arm.reference,
+        "identity": {"arm": arm.text, "schedule": arm.schedule, "rung": arm.rung, "pool": arm.pool, **arm.shared},
+        "curve": curve.points,
+        "unit": {"forward": trainer.unit_forward, "train": trainer.unit_train},
+        "scores_learner": trainer.selector.scores_learner,
+        "artefacts": [id for name, id in task.uses.items() if name != "replay"],
+        "result": _result(worker, trainer, loaded, seed, curve),
+        "selection": {
+            **trainer.tally.read(samples.labels, samples.classes, loaded.marks(seed, arm.pool)),
+            "uncounted": sorted(trainer.selector.uncounted),
+            **({"schedule": trainer.pacer.learning.report()} if trainer.pacer.learning else {}),
+        },
+        "memory_bytes": here.peak_memory(worker.device),  # before features are loaded to measure by
+        **({} if measures is None else {"measures": measures.report(trainer)}),
+        "ledger": trainer.ledger.to_json(),
+        "faults": int(trainer.selector.guard.fault),
+        **keeper.report(),
+    }
+
+
+def prepare(worker: Worker, task: Task, *, metered: bool = True) -> Trainer:
+    """The run of a cell, ready to start; ``metered`` unless its steps are only tried out."""
+    arm, seed = task.arm, task.seed
+    assert arm is not None and seed is not None
+    loaded, learner = worker.loaded(task), worker.learner(task)
+    samples = loaded.samples(seed, arm.pool, worker.device)
+    samples.signals = cached_signals(worker, task, loaded, tried=not metered)
+    pool = Pool(
+        size=len(samples),
+        classes=samples.classes,
+        labels=samples.labels,
+        device=worker.device,
+        generator=streams.generator(seed, "select", device=worker.device),
+    )
+    pacer = Recorded(len(samples), _pace(worker, task)) if arm.replay else pacer_of(worker.matrix, arm, len(samples))
+    return Trainer(
+        samples,
+        learner,
+        loaded.augment(seed, worker.device),
+        pacer,
+        worker.recipe(task, arm.score_mode, arm.lr_factor),
+        seed,
+        worker.build(learner, samples, loaded.resolution, seed),
+        registry("strategies").load(arm.name, **arm.options),
+        worker.bf16,
+        told(pool, arm, samples.signals),
+        meter_of(worker, task) if metered else None,
+        None if pacer.learning is None else _held_out(loaded, seed, pacer.learning.images, worker),
+    )
+
+
+def _held_out(loaded: Loaded, seed: int, images: int, worker: Worker) -> Samples:
+    """A fixed random batch of ``val``, the same for every arm of the seed."""
+    val = loaded.samples(seed, "val", worker.device)
+    chosen = streams.permutation(len(val), seed, "probe")[:images].to(worker.device)
+    return Samples(val.images[chosen], val.labels[chosen], val.classes)
+
+
+def _pace(worker: Worker, task: Task) -> list[list[float]]:
+    id = task.uses["replay"]
+    record = worker.store.tuning(id) if task.kind == "tuning" else worker.store.cell(id)
+    assert record is not None
+    pace: list[list[float]] | None = record["selection"].get("pace")
+    if pace is None:
+        raise UsageError(
+            f"cell {record['id']} does not say its steps: an older version made it; remove its record and run again"
+        )
+    return pace
+
+
+def _result(worker: Worker, trainer: Trainer, loaded: Loaded, seed: int, curve: Curve) -> dict[str, Any]:
+    images, labels = loaded.images.test.to(worker.device), loaded.images.test_labels.to(worker.device)
+    with trainer.clock.phase("eval"):
+        bits = correct_bits(trainer.model, images, labels, trainer.augment)
+        clean = loaded.samples(seed, "pool", worker.device).images
+        again = correct_bits(recalibrated(trainer.model, clean, trainer.augment), images, labels, trainer.augment)
+    trainer.clock.settle()
+    return {
+        "test_accuracy": float(bits.double().mean()),
+        "test_accuracy_recalibrated": float(again.double().mean()),
+        "test_n": len(bits),
+        "correct": base64.b64encode(np.packbits(bits.cpu().numpy()).tobytes()).decode(),
+        "weights_digest": _digest(trainer.model),
+        "train_loss": curve.points[-1]["train_loss"],
+        "val_accuracy": curve.points[-1]["val_accuracy"],
+    }
+
+
+def _digest(model: nn.Module) -> str:
+    """Of every parameter and running statistic, bit by bit."""
+    return digest_of(save({name: tensor.contiguous() for name, tensor in model.state_dict().items()}))
+
+
+class Curve:
+    """Points of a training curve, taken at the ends of epochs, off the clock.
+
+    Parameters
+    ----------
+    val : Samples or None
+        What accuracy is taken on, never the test split; None where val itself is trained on.
+    measures : Measures, optional
+        Look as well, at each point.
+    """
+
+    def __init__(self, val: Samples | None, measures: Measures | None = None) -> None:
+        self.val, self.measures = val, measures
+        self.points: list[dict[str, float | None]] = []
+        self._seen = (0, 0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The points so far, and what was seen by then."""
+        measures = None if self.measures is None else self.measures.state_dict()
+        return {"points": self.points, "seen": self._seen, "measures": measures}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave."""
+        self.points, self._seen = state["points"], (state["seen"][0], state["seen"][1])
+        if self.measures is not None:
+            self.measures.load_state_dict(state["measures"])
+
+    def __call__(self, trainer: Trainer, step: Step, ended: bool) -> None:
+        """Add a point, if one is due or the run has ended."""
+        due = len(self.points) < CURVE_POINTS * step.progress
+        if not ended and not due:
+            return
+        tally = trainer.tally
+        trained, candidates = tally.trained - self._seen[0], tally.candidates - self._seen[1]
+        self._seen = (tally.trained, tally.candidates)
+        with trainer.clock.phase("eval"):
+            accuracy = self._accuracy(trainer)
+        self.points.append(
+            {
+                "pass": tally.candidates / len(trainer.samples),
+                "progress": 1.0 if ended else step.progress,
+                "train_loss": trainer.tally.train_loss(),
+                "val_accuracy": accuracy,
+                "ratio": trained / max(1, candidates),
+                "lr": trainer.optimizer.param_groups[0]["lr"],
+                "seconds": trainer.ledger.total("seconds"),
+                "total_flops": trainer.ledger.total("flops"),
+            }
+        )
+        if self.measures is not None:
+            self.measures.look(trainer, float(self.points[-1]["progress"] or 0.0))
+
+    def _accuracy(self, trainer: Trainer) -> float | None:
+        if self.val is None:
+            return None
+        bits = correct_bits(trainer.model, self.val.images, self.val.labels, trainer.augment)
+        return float(bits.double().mean())

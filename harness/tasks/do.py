@@ -1,0 +1,31 @@
+"""Doing one task, whatever its kind."""
+
+from __future__ import annotations
+
+from .. import environment as here
+from ..plan.tasks import Task
+from ..store.checkpoint_file import Checkpoint
+from ..training.guard import StrategyFault
+from . import artefacts
+from .cell import train_cell
+from .tuning_run import train_trial
+from .worker import Worker
+
+
+def do(worker: Worker, task: Task) -> None:
+    """Carry the task out and write its result."""
+    started = here.now()
+    checkpoint = Checkpoint(worker.store.root, task.id)
+    try:
+        if task.kind == "cell":
+            record = train_cell(worker, task)
+            worker.store.write_cell({**record, "environment": worker.environment(started)})
+        elif task.kind == "tuning":
+            record = train_trial(worker, task)
+            worker.store.write_tuning({**record, "environment": worker.environment(started)})
+        else:
+            artefacts.make(worker, task, started)
+    except StrategyFault:
+        checkpoint.drop()  # the strategy will be another one when it is tried again
+        raise
+    checkpoint.drop()

@@ -1,0 +1,159 @@
+"""When a run's checkpoints are taken, what they hold, and where they can be gone on from."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...reports.records.sealing import digest_file
+from .. import environment as here
+from ..plan.matrix import digest
+from ..plan.tasks import Task
+from ..steps.pacer import Recorded
+from ..store.checkpoint_file import Checkpoint, Unusable
+from ..training.strategy_state import NotKept
+from ..training.trainer import Trainer
+from .stop_signals import Told
+from .worker import Worker
+
+logger = logging.getLogger("selbench")
+
+SAME = {
+    "selbench": "selbench",
+    "torch": "torch",
+    "machine": "a machine of type",
+    "device": "device",
+    "threads": "threads:",
+    "precision": "precision",
+}
+"""What must be the same in the environment, for a run to end as if it had not been interrupted."""
+
+
+class Keeper:
+    """Keeps the checkpoints of one run.
+
+    Parameters
+    ----------
+    worker : Worker
+        Knows where to, and how many minutes lie between two of them.
+    task : Task
+        What the run is for.
+    prepare : callable
+        Makes the run.
+    curve : object, optional
+        Called at the ends of epochs; its ``state_dict`` is kept too.
+
+    Attributes
+    ----------
+    trainer : Trainer
+        The run: at its beginning, or where the last checkpoint that can be used leaves it.
+    """
+
+    def __init__(self, worker: Worker, task: Task, prepare: Callable[[], Trainer], curve: Any = None) -> None:
+        self.name, self.curve = task.name, curve
+        self.checkpoint = Checkpoint(worker.store.root, task.id)
+        self.written, self.seconds, self.bytes = 0, 0.0, 0
+        self.resumed: list[float] = []
+        self.unused = ""
+        self.trainer = prepare()
+        self._made = made_with(worker, task, self.trainer)
+        try:
+            self._take_up(worker.device)
+        except Unusable as unusable:
+            self._say(f"its checkpoint is not used, and it starts afresh: {unusable}")
+            self.trainer = prepare()  # the other may have taken up a part of it
+        self._told = Told()
+        self._every = 60.0 * worker.context.checkpoint
+        self._next = time.monotonic() + self._every
+
+    def run(self) -> None:
+        """Train to the end. Told to stop (SIGTERM, SIGINT), end the step and write a checkpoint first."""
+        if not self._every:
+            self.trainer.run(self.curve)
+            return
+        with self._told.listening():
+            self.trainer.run(self.curve, self._look)
+
+    def report(self) -> dict[str, Any]:
+        """For the record: ``checkpoints``, where there is something to say of them.
+
+        ``written`` counts them, ``seconds`` is what that took, off the clock, and ``bytes`` the last one's size;
+        ``resumed`` holds the progress at which each later piece of the run began, and ``unused`` why one was not used.
+        """
+        if not (self.written or self.unused):
+            return {}
+        about = {"written": self.written, "seconds": self.seconds, "bytes": self.bytes, "resumed": self.resumed}
+        return {"checkpoints": {**about, **({"unused": self.unused} if self.unused else {})}}
+
+    def _look(self, trainer: Trainer) -> None:
+        """Before each step."""
+        if self._told.number is None and time.monotonic() < self._next:
+            return
+        self._write(trainer)
+        self._next = time.monotonic() + self._every
+        self._told.obey()
+
+    def _write(self, trainer: Trainer) -> None:
+        began = time.perf_counter()
+        kept = {name: getattr(self, name) for name in ("written", "seconds", "resumed", "unused")}
+        try:
+            curve = None if self.curve is None else self.curve.state_dict()
+            state = {"run": trainer.state_dict(), "curve": curve, "progress": trainer.progress}
+            self.bytes = self.checkpoint.write({**state, "kept": kept}, self._made)
+            self.written += 1
+        except (NotKept, TypeError) as error:
+            self._say(f"it has no checkpoint to go on from: {error}")
+            self._every = float("inf")
+            self.checkpoint.drop()  # by then it may have changed unseen
+        except (OSError, MemoryError) as error:
+            logger.warning("%s: no checkpoint was written: %s", self.name, error)
+        self.seconds += time.perf_counter() - began
+
+    def _take_up(self, device: torch.device) -> None:
+        state = self.checkpoint.read(self._made, device)
+        if state is None:
+            return
+        try:
+            self.trainer.load_state_dict(state["run"])
+        except Exception as error:  # a plugin may raise anything
+            raise Unusable(f"load_state_dict raised {type(error).__name__}: {error}") from error
+        if self.curve is not None:
+            self.curve.load_state_dict(state["curve"])
+        kept = state["kept"]
+        self.written, self.seconds, self.unused = kept["written"] + 1, kept["seconds"], kept["unused"]
+        self.resumed = [*kept["resumed"], state["progress"]]
+
+    def _say(self, why: str) -> None:
+        self.unused = why
+        logger.warning("%s: %s", self.name, why)
+
+
+def made_with(worker: Worker, task: Task, trainer: Trainer) -> dict[str, str]:
+    """What must be the same for a checkpoint to be gone on from, in words."""
+    found = here.describe(worker.device, worker.context.precision)
+    same = {words: str(found[name]) for name, words in SAME.items()}
+    same["Python"] = ".".join(platform.python_version_tuple()[:2])  # sums of floats differ between some
+    same["deterministic algorithms:"] = str(torch.are_deterministic_algorithms_enabled())
+    if trainer.selector.strategy is not None:
+        same["a strategy of the code"] = _code(type(trainer.selector.strategy))
+    if isinstance(trainer.pacer, Recorded):
+        same["the recorded steps"] = digest([list(row) for row in trainer.pacer.pace])
+    for name, id in task.uses.items():
+        if name != "replay":
+            same[f"the {name}"] = str(worker.store.artefact_meta(id).get("tensors", ""))
+    return same
+
+
+def _code(kind: type) -> str:
+    """Digest of the file that holds a class; its name where there is none."""
+    try:
+        return digest_file(Path(inspect.getsourcefile(kind) or ""))
+    except (OSError, TypeError):
+        return kind.__qualname__

@@ -1,0 +1,122 @@
+"""What a process needs for any task: data sets, learner, references, and where results go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...strategies import UsageError
+from ...strategies.registry import registry
+from .. import environment as here
+from .. import streams
+from ..datasets.loaded import Bank, Loaded
+from ..plan.matrix import Matrix
+from ..plan.reference_seconds import Rates
+from ..plan.tables import DatasetEntry
+from ..plan.tasks import Task
+from ..references.spec import reference
+from ..store.folder import Store
+from ..training.learner import ResNet18, ResNet18Net
+from ..training.trainer import Recipe, Samples
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every task of a run shares; it travels to the workers."""
+
+    matrix: Matrix
+    out: Path
+    data_dir: Path | None
+    cache_dir: Path
+    device: str
+    precision: str
+    threads: int
+    checkpoint: float = 5.0
+    """Minutes between two checkpoints of a run; 0 for none."""
+    rates: Rates = field(default_factory=Rates)
+    """Reference seconds, where the budget is in seconds."""
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    """Of the data sets as the run was planned with; those that are not here are not looked at."""
+
+
+class Worker:
+    """The tools of one process.
+
+    Parameters
+    ----------
+    context : Context
+        What the tasks share.
+    bank : Bank, optional
+        Data sets already loaded in this process.
+    """
+
+    def __init__(self, context: Context, bank: Bank | None = None) -> None:
+        self.context = context
+        self.matrix = context.matrix
+        self.bank = bank or Bank(context.data_dir, context.cache_dir)
+        self.store = Store(context.out)
+        self.device = torch.device(context.device)
+        self.bf16 = context.precision == "bf16"
+        torch.set_num_threads(context.threads)
+
+    def environment(self, started: str) -> dict[str, Any]:
+        described = here.describe(self.device, self.context.precision)
+        return {**described, "started": started, "finished": here.now()}
+
+    def loaded(self, task: Task) -> Loaded:
+        """The task's data set.
+
+        Raises
+        ------
+        UsageError
+            Where it is not the one that the run was planned with.
+        """
+        entry: DatasetEntry = next(e for e in self.matrix.datasets if e.name == task.dataset)
+        loaded = self.bank.load(entry, trains_reference=trains_reference(self.matrix))
+        if self.context.fingerprints.get(entry.name, loaded.fingerprint) != loaded.fingerprint:
+            raise UsageError(
+                f"data set {entry.name!r} differs from the one that the run was planned with, on the machine that "
+                "started it: copy the same files here"
+            )
+        return loaded
+
+    def reference(self, task: Task) -> Any:
+        """The instance of the task's reference."""
+        return reference_of(next(e for e in self.matrix.references if e.name == task.reference))
+
+    def stream(self, task: Task) -> int:
+        """A seed of the task's own kind, so that artefacts share no stream with the cells of their seed."""
+        assert task.seed is not None
+        return streams.derive(task.seed, task.kind, task.reference)
+
+    def learner(self, task: Task, width: int | None = None) -> ResNet18:
+        """The learner of the task's data set, or one of another width."""
+        spec = self.matrix.at(task.dataset).learner
+        parameters = spec.parameters() if width is None else {"width": width}
+        learner: ResNet18 = registry("learners").load(spec.name, **parameters)
+        return learner
+
+    def build(self, learner: ResNet18, samples: Samples, resolution: int, seed: int) -> ResNet18Net:
+        """A fresh net on the device from the stream (seed, ``init``)."""
+        generator = streams.generator(seed, "init")
+        return learner.build(
+            samples.images.shape[1], resolution, samples.classes, generator, str(self.device), self.context.data_dir
+        )
+
+    def recipe(self, task: Task, score_mode: str = "eval", lr_factor: float = 1.0) -> Recipe:
+        """The optimizer's settings for the task's data set, at a multiple of the base learning rate."""
+        settings = self.matrix.at(task.dataset).optimizer.model_dump()
+        return Recipe(**settings | {"lr": settings["lr"] * lr_factor}, score_mode=score_mode)
+
+
+def trains_reference(matrix: Matrix) -> bool:
+    """Whether any reference of the matrix is trained on withheld labels."""
+    return any(reference_of(entry).needs_holdout for entry in matrix.references)
+
+
+def reference_of(entry: Any) -> Any:
+    """The instance of a matrix's reference entry; ``NAME:ARG`` gives the first parameter."""
+    return reference(entry.spec or entry.name, entry.options)

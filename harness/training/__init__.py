@@ -1,0 +1,1 @@
+"""The training loop: learner, optimizer, selection, guard, ledger."""

@@ -1,0 +1,392 @@
+"""The training loop: candidates come, a strategy keeps some, the learner takes a step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...strategies import UsageError
+from ...strategies.interface import Pool, keep_count
+from ..datasets.augment import Augment
+from ..steps.pacer import Pacer, Recorded, Step
+from ..steps.step_iterator import Replayed, Walk
+from ..store.feature_file import Rows
+from ..streams import derive, permutation
+from .candidates import Candidates, Chosen
+from .evaluate import mean_loss
+from .flops import forward_flops, train_flops
+from .learner import ResNet18, ResNet18Net
+from .ledger import Clock, Ledger
+from .loss_memory import Memory
+from .optimizer import one_cycle, sgd
+from .pick_counts import Tally
+from .picks_recorder import Picks
+from .selector import Selector
+from .strategy_state import RuleState
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the learner is optimised; the same for every arm of a matrix."""
+
+    lr: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.0
+    warmup: float = 0.2
+    score_mode: str = "eval"
+
+
+@dataclass
+class Samples:
+    """Training images on the run's device, with what is cached of each.
+
+    Parameters
+    ----------
+    images : Tensor ``[n, C, H, W]`` uint8
+    labels : Tensor ``[n]`` int64
+    classes : int
+    signals : dict of Tensor, Rows or Picks ``[n, ...]``
+        Cached signals by name: ``features``, ``reference``, ``trace``, and at cadence ``run`` the proxy's.
+        Features that do not fit on the device stay in their file, and a proxy's ``picks`` are read step by step
+        (both at cadence ``batch`` only).
+    """
+
+    images: Tensor
+    labels: Tensor
+    classes: int
+    signals: dict[str, Tensor | Rows | Picks] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class Trainer:
+    """One training run.
+
+    Parameters
+    ----------
+    samples : Samples
+        The pool.
+    learner : ResNet18
+        What is trained.
+    augment : Augment
+        Gives the training views.
+    pacer : Pacer or Recorded
+        The steps.
+    recipe : Recipe
+        The optimizer's settings.
+    seed : int
+        Seed of every stream.
+    strategy : object, optional
+        The selection rule; None trains on every candidate.
+    bf16 : bool
+        Autocast to bfloat16 and use channels-last memory (GPUs).
+    pool : Pool, optional
+        What the strategy's ``begin`` is given, on the clock; without it the strategy has begun already.
+    meter : callable, optional
+        What the run has cost so far, in the unit of the budget; FLOPs of the ledger by default.
+    held_out : Samples, optional
+        Images of ``val`` that a schedule that learns looks at, on the clock.
+
+    Raises
+    ------
+    UsageError
+        For a schedule that learns without images held out for it.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        learner: ResNet18,
+        augment: Augment,
+        pacer: Pacer | Recorded,
+        recipe: Recipe,
+        seed: int,
+        model: ResNet18Net,
+        strategy: Any = None,
+        bf16: bool = False,
+        pool: Pool | None = None,
+        meter: Callable[[Trainer], float] | None = None,
+        held_out: Samples | None = None,
+    ) -> None:
+        self.samples, self.augment, self.pacer, self.recipe, self.seed = samples, augment, pacer, recipe, seed
+        self.device = samples.labels.device
+        self.model = model.to(memory_format=torch.channels_last) if bf16 else model
+        self.bf16 = bf16
+        self.meter = meter
+        if pacer.learning is not None and not held_out:
+            raise UsageError(
+                f"schedule {pacer.learning} learns from images of val, and there is none: raise val, such as val = 0.1"
+            )
+        self.held_out = held_out
+        self.optimizer = sgd(self.model, recipe.lr, recipe.momentum, recipe.weight_decay)
+        self.ledger = Ledger()
+        self.clock = Clock(self.ledger, self.device)
+        self.tally = Tally(len(samples), self.device)
+        self.selector = Selector(strategy, self.device, self.ledger, self.clock, self.tally)
+        needs = self.selector.traits.needs
+        self.memory = Memory(len(samples), needs, self.device) if self.selector.watches else None
+        self.cached = [name for name in samples.signals if name in needs]
+        shape = (samples.images.shape[1], augment.resolution, augment.resolution)
+        counting = learner.build(shape[0], augment.resolution, samples.classes, None)
+        self.unit_forward, self.unit_train = forward_flops(counting, shape), train_flops(counting, shape)
+        self.selections = 0  # of the whole pool
+        self.done: Counter[tuple[int, int]] = Counter()  # steps by what they are priced as
+        self.count = 0  # steps done
+        self.noting: Callable[[Trainer, Step, Tensor, Tensor | None, Tensor], None] | None = None
+        self.subset: Tensor | None = None
+        self._weights: Tensor | None = None
+        self._walk: Walk | Replayed | None = None
+        self._source: Candidates | Chosen | None = None
+        self._dealt = 0  # of the subset, before a run that is gone on with
+        if pool is not None:
+            self.selector.begin(pool)
+        self.rule = RuleState(strategy, pool)
+
+    def spent(self) -> float:
+        """What the run has cost so far, in the unit of its budget; host numbers only."""
+        return self.ledger.total("flops") if self.meter is None else self.meter(self)
+
+    @property
+    def progress(self) -> float:
+        """Share of the budget spent before the step that stands next; 0 before the first and 1 after the last."""
+        if self._walk is None:
+            return 0.0
+        return 1.0 if self._walk.current is None else self._walk.current.progress
+
+    def run(
+        self,
+        on_epoch: Callable[[Trainer, Step, bool], None] | None = None,
+        on_step: Callable[[Trainer], None] | None = None,
+    ) -> None:
+        """Train to the budget's end, from what was loaded or, without it, from the pacer's first step.
+
+        Parameters
+        ----------
+        on_epoch : callable, optional
+            Hears of each epoch's last step, and whether training has ended.
+        on_step : callable, optional
+            Called before each step, where :meth:`state_dict` can be asked for.
+        """
+        self.model.train()
+        walk = self._walk
+        again = walk is not None and walk.current is not None
+        if walk is None or walk.current is None:  # a run that has ended may be followed by another
+            self.count = 0
+            if self.pacer.learning is not None:
+                self.pacer.learning.begin(self.seed)
+            walk = self._walk = self.pacer.walk(self.spent, self._look)
+            walk.next()
+        step = walk.current
+        assert step is not None
+        if self.selector.at("run") and not again:
+            self.subset = self.select_pool(step, 0)
+        while step is not None:
+            epoch = step.epoch
+            order = permutation(len(self.samples), self.seed, "order", epoch)
+            if self.selector.at("epoch") and not again:
+                self.subset = self.select_pool(step, self.count)
+            if self.subset is not None and self.selector.deals and not again:
+                step = walk.deal(len(self.subset))
+            source = self._source = self._dealt_from(order)
+            again = False
+            while step is not None and step.epoch == epoch:
+                if on_step is not None:
+                    on_step(self)
+                self.step(step, source, self.count)
+                self.count += 1
+                last, step = step, walk.next()
+            self.clock.settle()
+            self.selector.guard.judge()
+            if on_epoch is not None:
+                on_epoch(self, last, step is None)
+
+    def _dealt_from(self, order: Tensor) -> Candidates | Chosen:
+        if self.subset is None:
+            return Candidates(order, self.device)
+        taken, self._dealt = self._dealt, 0
+        return Chosen(order, self.subset, taken)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the run stands, between two steps (waits for the device).
+
+        Raises
+        ------
+        NotKept
+            Where the strategy has a state that it does not hand out.
+        """
+        assert self._walk is not None
+        self.clock.settle()
+        learning, source = self.pacer.learning, self._source
+        return {
+            "model": self.model.state_dict(),
+            "momentum": [self.optimizer.state[one].get("momentum_buffer") for one in self.model.parameters()],
+            "walk": self._walk.state_dict(),
+            "schedule": None if learning is None else learning.state_dict(),
+            "count": self.count,
+            "subset": self.subset,
+            "weights": self._weights,
+            "dealt": source.taken if isinstance(source, Chosen) else 0,
+            "selections": self.selections,
+            "done": [[*sizes, steps] for sizes, steps in self.done.items()],
+            "ledger": self.ledger.to_json(),
+            "tally": self.tally.state_dict(),
+            "memory": None if self.memory is None else self.memory.state_dict(),
+            "selector": self.selector.state_dict(),
+            "strategy": self.rule.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Let :meth:`run` go on from what :meth:`state_dict` gave; nothing was run here yet."""
+        self.model.load_state_dict(state["model"])
+        for one, momentum in zip(self.model.parameters(), state["momentum"], strict=True):
+            if momentum is not None:
+                self.optimizer.state[one]["momentum_buffer"] = torch.empty_like(one).copy_(momentum)
+        self._walk = self.pacer.walk(self.spent, self._look)
+        self._walk.load_state_dict(state["walk"])
+        if self.pacer.learning is not None:
+            self.pacer.learning.load_state_dict(state["schedule"])
+        self.count, self.selections = state["count"], state["selections"]
+        self.subset, self._weights, self._dealt = state["subset"], state["weights"], state["dealt"]
+        self.done = Counter({(size, keep): steps for size, keep, steps in state["done"]})
+        self.clock.settle()  # what beginning anew took is not the run's
+        self.ledger.phases = Ledger.of(state["ledger"]).phases
+        self.tally.load_state_dict(state["tally"])
+        if self.memory is not None:
+            self.memory.load_state_dict(state["memory"])
+        self.selector.load_state_dict(state["selector"])
+        self.rule.load_state_dict(state["strategy"])
+        for signal in self.samples.signals.values():
+            if isinstance(signal, Picks):
+                signal.skip(self.count)
+
+    def step(self, step: Step, source: Candidates | Chosen, count: int) -> None:
+        """One training step, selection included; ``count`` steps came before it."""
+        ids, host, keep = source.take(step)
+        candidates, weights = ids, None
+        views = None
+        if self.selector.at("batch"):
+            if self.selector.scores_learner:
+                views = self._views(ids, step.epoch)
+            picks, weights = self._select_batch(step, ids, host, keep, views)
+            ids = ids[picks]
+            views = None if views is None else views[picks]
+        elif self._weights is not None:
+            weights = self._weights[ids]
+        if views is None:
+            views = self._views(ids, step.epoch)
+        self._learn(step, ids, views, weights, count)
+        self.tally.note(ids, step)
+        if self.noting is not None:
+            self.noting(self, step, ids, weights, candidates)
+        self.done[self.priced_as(step)] += 1
+
+    def priced_as(self, step: Step) -> tuple[int, int]:
+        """The (B, k) that stands for the cost of ``step``: where whole batches are dealt, one that trains on all."""
+        if self.selector.deals and isinstance(self.pacer, Pacer):
+            return self.pacer.batch, self.pacer.batch
+        return step.size, step.keep
+
+    def _look(self) -> tuple[float, float]:
+        """The learner's mean loss on the held-out images, and the run's FLOPs so far; waits for the device."""
+        seen = self.held_out
+        assert seen is not None
+        with self.clock.phase("probe"), self._autocast():
+            loss = mean_loss(self.model, seen.images, seen.labels, self.augment)
+        self.ledger.add("probe", flops=len(seen) * self.unit_forward, samples=len(seen))
+        return loss, self.ledger.total("flops")
+
+    def _views(self, ids: Tensor, epoch: int) -> Tensor:
+        with self.clock.phase("data"):
+            views = self.augment.train_view(self.samples.images[ids], ids, derive(self.seed, "augment", epoch))
+            views = views.contiguous(memory_format=torch.channels_last) if self.bf16 else views
+        self.ledger.add("data", samples=len(ids))
+        return views
+
+    def _autocast(self) -> Any:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16) if self.bf16 else nullcontext()
+
+    @torch.no_grad()
+    def _score(self, views: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """The learner's signals ``[B, ...]`` of the candidates, without touching running statistics."""
+        with self.clock.phase("score"):
+            self.model.train(self.recipe.score_mode == "train")
+            with self._autocast():
+                features = self.model.forward_features(views)
+                logits = self.model.head(features)
+            self.model.train()
+            logits = logits.float()
+            signals = {"learner": F.cross_entropy(logits, labels, reduction="none")}
+            if "learner_probs" in self.selector.traits.needs:
+                signals["learner_probs"] = logits.softmax(1)
+            if "learner_features" in self.selector.traits.needs:
+                signals["learner_features"] = features.float()
+        self.ledger.add("score", flops=len(labels) * self.unit_forward, samples=len(labels))
+        return signals
+
+    def _select_batch(
+        self, step: Step, ids: Tensor, host: Tensor | None, keep: int, views: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        labels = self.samples.labels[ids]
+        signals = self._score(views, labels) if views is not None else {}
+        with self.clock.phase("reference"):
+            signals |= {name: self._cached(name, ids, host) for name in self.cached}
+        picks, weights = self.selector.call(step, signals, ids, labels, keep)
+        if "learner" in signals:
+            self.tally.note_picked_loss(signals["learner"][picks])
+        return picks, weights
+
+    def _cached(self, name: str, ids: Tensor, host: Tensor | None) -> Tensor:
+        """A cached signal ``[B, ...]`` of the candidates; ``host`` holds their ids where rows come from a file."""
+        values = self.samples.signals[name]
+        if isinstance(values, Tensor):
+            return values[ids]
+        assert host is not None
+        return values.take(host, pin=self.device.type == "cuda").to(self.device, non_blocking=True)
+
+    def select_pool(self, step: Step, count: int) -> Tensor:
+        """One selection of the whole pool: the ids kept, with their weights remembered."""
+        self.selections += 1
+        size = len(self.samples)
+        signals = {name: value for name in self.cached if isinstance(value := self.samples.signals[name], Tensor)}
+        signals |= self.memory.signals(count) if self.memory is not None else {}
+        ids = torch.arange(size, device=self.device)
+        # k/B of a step, so that the pass's steps find what they take.
+        keep = keep_count(step.keep / step.size, size)
+        picks, weights = self.selector.call(step, signals, ids, self.samples.labels, keep)
+        ones = torch.ones(size, device=self.device)
+        self._weights = None if weights is None else ones.index_copy_(0, picks, weights.float())
+        return picks
+
+    def _learn(self, step: Step, ids: Tensor, views: Tensor, weights: Tensor | None, count: int) -> None:
+        recipe, labels = self.recipe, self.samples.labels[ids]
+        with self.clock.phase("train"):
+            for group in self.optimizer.param_groups:
+                group["lr"] = one_cycle(step.progress, recipe.lr, recipe.warmup)
+            with self._autocast():
+                features = self.model.forward_features(views)
+                logits = self.model.head(features)
+            logits = logits.float()
+            losses = F.cross_entropy(logits, labels, reduction="none", label_smoothing=recipe.label_smoothing)
+            loss = losses.mean() if weights is None else (weights * losses).mean()
+            loss.backward()
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+        self.ledger.add("train", flops=len(ids) * self.unit_train, samples=len(ids))
+        self.tally.note_loss(loss.detach())
+        if self.memory is not None:
+            self._remember(ids, logits.detach(), features.detach(), labels, count)
+
+    def _remember(self, ids: Tensor, logits: Tensor, features: Tensor, labels: Tensor, count: int) -> None:
+        """Hand the step's plain losses to the memory and to ``observe``: selection's cost, on its clock."""
+        memory = self.memory
+        assert memory is not None
+        self.selector.watch(lambda: memory.note(ids, count, logits, features, labels), ids)

@@ -1,0 +1,233 @@
+"""Numbers and verdicts as people read them: few digits, units, a true minus sign."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
+from typing import Any
+
+from ..records.records import ORDINARY, TIMED
+
+MINUS = "\u2212"
+NONE = "\u2013"
+NARROW = "\u202f"
+
+PHASE_WORDS = {
+    "data": "data",
+    "score": "scoring by the learner",
+    "reference": "reference",
+    "select": "selection",
+    "train": "training",
+    "probe": "looks at val",
+}
+ACCOUNT_WORDS = {
+    "marginal": "artefacts free",
+    "amortised": "artefacts shared among runs",
+    "standalone": "everything done here charged",
+}
+COST_WORDS = {"learner_flops": "learner FLOPs", "total_flops": "total FLOPs", "wall_clock": "seconds"}
+LADDER_WORDS = {"full": "training on everything", "uniform": "training on random picks"}
+QUESTIONS = {
+    "accuracy": ("What does it cost in accuracy?", "against full training at equal passes"),
+    "picking": ("Does the picking matter?", "against random picks of the same number at the same times"),
+    "pays": ("Does it pay?", "against simply training for less, at equal cost"),
+}
+
+
+def questions(budget: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """The questions; where the budget is a cost, full training has the same one and not the same passes."""
+    equal = [f"at equal {word}" for kind, word in (("flops", "FLOPs"), ("seconds", "seconds")) if kind in budget]
+    if not equal:
+        return QUESTIONS
+    asked, against = QUESTIONS["accuracy"]
+    return {**QUESTIONS, "accuracy": (asked, against.replace("at equal passes", equal[0]))}
+
+
+def _present(value: float | None) -> bool:
+    return value is not None and not math.isnan(value)
+
+
+def points(value: float | None) -> str:
+    """A difference in points, always signed: ``+0.31``, ``−1.20``, ``0.00``."""
+    if value is None or not _present(value):
+        return NONE
+    text = f"{abs(value):.2f}" if abs(value) < 99.995 else f"{abs(value):.1f}"
+    if float(text) == 0:
+        return "0.00"
+    return ("+" if value > 0 else MINUS) + text
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """``−0.90 to −0.06``."""
+    if low is None or high is None or not (_present(low) and _present(high)):
+        return NONE
+    return f"{points(low)} to {points(high)}"
+
+
+def percent(value: float | None) -> str:
+    """An accuracy that is already in per cent, without the sign: ``97.12``."""
+    return NONE if value is None or not _present(value) else f"{value:.2f}"
+
+
+def share(value: float | None) -> str:
+    """A share in [0, 1] as per cent with two significant digits: ``12 %``, ``0.34 %``, ``< 0.01 %``."""
+    if value is None or not _present(value):
+        return NONE
+    scaled = 100 * value
+    if scaled == 0 or scaled >= 9.95:
+        return f"{scaled:.0f}{NARROW}%"
+    return f"<{NARROW}0.01{NARROW}%" if scaled < 0.01 else f"{scaled:.2g}{NARROW}%"
+
+
+def correlation(value: float | None) -> str:
+    """``.83``, ``−.12`` without the zero, ``0`` and ``1`` at the ends."""
+    if value is None or not _present(value):
+        return NONE
+    text = f"{abs(value):.2f}".removeprefix("0")
+    if text in (".00", "1.00"):
+        text = text[:1].replace(".", "0")
+    return (MINUS if value < 0 and text != "0" else "") + text
+
+
+def p_value(value: float | None) -> str:
+    """Three significant digits, ``< .001`` below that; no leading zero, as statistics journals print it."""
+    if value is None or not _present(value):
+        return NONE
+    if value < 0.001:
+        return f"<{NARROW}.001"
+    if value > 0.9995:
+        return "1"
+    digits = 2 - math.floor(math.log10(value))
+    return f"{value:.{min(digits, 4)}f}".removeprefix("0")
+
+
+def _significant(value: float) -> str:
+    """Three significant digits without an exponent."""
+    value = float(f"{value:.3g}")
+    if value == 0:
+        return "0"
+    return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
+
+
+def flops(value: float | None) -> str:
+    """``3.21 PFLOP``: three significant digits and an SI prefix."""
+    if value is None or not _present(value):
+        return NONE
+    for prefix, size in (("Z", 1e21), ("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= 0.9995 * size:
+            return f"{_significant(value / size)}{NARROW}{prefix}FLOP"
+    return f"{value:.0f}{NARROW}FLOP"
+
+
+def seconds(value: float | None) -> str:
+    """``0.42 s``, ``12.3 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    if value is None or not _present(value):
+        return NONE
+    if value < 99.95:
+        return f"{_significant(value)}{NARROW}s" if value >= 0.01 or value == 0 else f"{value:.1g}{NARROW}s"
+    if value < 5999.5:
+        minutes, rest = divmod(round(value), 60)
+        return f"{minutes}{NARROW}min {rest:02d}{NARROW}s"
+    hours, rest = divmod(round(value / 60), 60)
+    return f"{hours:,}{NARROW}h {rest:02d}{NARROW}min"
+
+
+def rate(value: float | None) -> str:
+    """FLOPs a second: ``3.21 GFLOP/s``."""
+    return NONE if value is None or not _present(value) else f"{flops(value)}/s"
+
+
+def size(value: float | None) -> str:
+    """Bytes as ``412 MB`` (powers of ten)."""
+    if value is None or not _present(value):
+        return NONE
+    for prefix, unit in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= 0.9995 * unit:
+            return f"{_significant(value / unit)}{NARROW}{prefix}B"
+    return f"{value:.0f}{NARROW}B"
+
+
+def ratio(value: float | None) -> str:
+    """A cost ratio or a speed-up: ``0.62×``, ``12.4×``."""
+    if value is None or not _present(value):
+        return NONE
+    if math.isinf(value):
+        return "\u221e"
+    return (f"{value:.2f}" if value < 9.995 else _significant(value)) + "\u00d7"
+
+
+def count(value: float | None) -> str:
+    """A whole number with thousands apart: ``50,000``."""
+    return NONE if value is None or not _present(value) else f"{value:,.0f}"
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """``1 seed``, ``8 seeds``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def budget_share(rung: float) -> str:
+    """A rung of a ladder: ``1/4 of the budget``; empty for the whole."""
+    if rung == 1.0:
+        return ""
+    fraction = Fraction(rung).limit_denominator(16)
+    return f"{fraction if abs(fraction - rung) < 1e-9 else f'{rung:.3g}'} of the budget"
+
+
+def clock_words(source: str | None, blocks: int) -> str:
+    """Where seconds are from, for brackets: ``timing pass, 3 blocks``, or ``indication: ordinary cells``."""
+    return f"{TIMED}, {plural(blocks, 'block')}" if source == TIMED else f"indication: {ORDINARY}"
+
+
+def span(values: Iterable[float], shown: Callable[[float], str]) -> str:
+    """The least and the largest of ``values`` as ``shown``: ``1.2 % to 14 %``, one of them where they read alike."""
+    known = list(values)
+    ends = [shown(min(known)), shown(max(known))]
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+
+
+def tone(verdict: str) -> str:
+    """One of ``good``, ``fair``, ``bad``, ``open``: how a verdict is coloured. The word always stands beside it."""
+    if verdict in ("superior", "supported"):
+        return "good"
+    if verdict in ("non-inferior", "measurably worse, within the margin"):
+        return "fair"
+    return "bad" if verdict in ("inferior", "contradicted") else "open"
+
+
+def brief(verdict: str) -> str:
+    """A verdict in one short word for narrow tables."""
+    if verdict.startswith("no verdict"):
+        return "no verdict"
+    if verdict.startswith("withheld"):
+        return "withheld"
+    return {"measurably worse, within the margin": "worse, in margin"}.get(verdict, verdict)
+
+
+def pays_words(verdict: str) -> str:
+    """The predicate of the headline for a verdict on the third question."""
+    if verdict.startswith("no verdict"):
+        return f"has no verdict yet on whether it pays{verdict.removeprefix('no verdict').replace(':', ',', 1)}"
+    return {
+        "superior": "pays",
+        "non-inferior": "is no worse than training for less, and not shown to be better",
+        "measurably worse, within the margin": "does not pay, though it loses less than the margin",
+        "inferior": "does not pay",
+        "inconclusive": "is not shown to pay",
+        "withheld: collapsed runs": "gets no verdict on whether it pays, since runs collapsed",
+    }.get(verdict, verdict)
+
+
+def by_how_much(contrast: Mapping[str, Any]) -> str:
+    """``0.48 points worse (90 % interval −0.90 to −0.06)``."""
+    mean = contrast["mean_difference"]
+    text = f"{points(abs(mean)).lstrip('+')} points {'better' if mean > 0 else 'worse'}"
+    if contrast["ci_low"] is None:
+        return text
+    return f"{text} ({level(contrast)} interval {interval(contrast['ci_low'], contrast['ci_high'])})"
+
+
+def level(contrast: Mapping[str, Any]) -> str:
+    """The confidence of a contrast's interval: ``90 %``."""
+    return f"{100 * contrast['confidence']:.3g}{NARROW}%"

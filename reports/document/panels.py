@@ -1,0 +1,263 @@
+"""What page, Markdown, terminal and figures share: which arms and contrasts belong together, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ..figures.canvas import BASELINE, Look, clean, look
+from ..records.folder import TIMED, Arm, Cell, Results
+from .numbers import COST_WORDS, LADDER_WORDS, by_how_much, pays_words, plural
+
+Row = Mapping[str, Any]
+"""An entry of ``arms`` or ``contrasts`` in summary.json."""
+
+ACCOUNTS = ("marginal", "amortised", "standalone")
+
+DRAWN = 80
+"""Most strategies in a figure: beyond, neither its rows nor its labels can be read, and tables hold them all."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A data set with one of its references: what is compared with each other and drawn in one figure.
+
+    Arms that need no reference appear in every panel of their data set.
+    """
+
+    key: str
+    dataset: Row
+    reference: str
+    title: str
+    arms: tuple[Row, ...]
+    contrasts: tuple[Row, ...]
+
+    @property
+    def scope(self) -> str:
+        """The title with what a reader of a number must know: a lossy copy, a part of the classes."""
+        return f"{self.title} ({self.dataset['note']})" if self.dataset["note"] else self.title
+
+    def role(self, role: str) -> list[Row]:
+        """Arms of a role in the matrix's order; ladders by rising budget."""
+        found = [arm for arm in self.arms if arm["role"] == role]
+        return sorted(found, key=lambda arm: arm["rung"]) if role in ("full", "uniform", "rung") else found
+
+    def own_ladder(self, arm: Row) -> list[Row]:
+        """The finished rungs of a strategy's own ladder by rising budget, with the strategy itself last."""
+        same = (arm["label"], arm["reference"])
+        rungs = [rung for rung in self.role("rung") if rung["n"] and (rung["label"], rung["reference"]) == same]
+        return [*rungs, arm] if rungs else []
+
+    @cached_property
+    def full(self) -> Row | None:
+        """The ``full`` arm at the whole budget, if any of its runs is done."""
+        return next((arm for arm in self.role("full") if arm["rung"] == 1.0 and arm["n"]), None)
+
+    @cached_property
+    def main_arms(self) -> list[Row]:
+        """``full-all``, ``full`` and ``uniform`` at the whole budget, then the strategies."""
+        whole = [arm for role in ("full-all", "full", "uniform") for arm in self.role(role) if arm["rung"] == 1.0]
+        return whole + self.role("strategy")
+
+    @cached_property
+    def drawn(self) -> list[Row]:
+        """The main arms that figures show: all, or baselines, what was declared and the most accurate up to DRAWN."""
+        declared = {row["arm"] for row in self.contrasts if row["primary"]}
+        ranked = sorted(
+            (arm for arm in self.role("strategy") if arm["n"]),
+            key=lambda arm: (arm["key"] not in declared, -arm["accuracy"]["mean"]),
+        )
+        kept = {arm["key"] for arm in ranked[:DRAWN]}
+        return [arm for arm in self.main_arms if arm["role"] != "strategy" or arm["key"] in kept]
+
+    @property
+    def drawn_words(self) -> str:
+        """What figures leave out, if anything."""
+        shown, there = (sum(arm["role"] == "strategy" and arm["n"] > 0 for arm in of) for of in (self.drawn, self.arms))
+        if shown == there:
+            return ""
+        return (
+            f"Drawn are {shown} of {there} strategies: what was declared, then the most accurate. The tables hold all."
+        )
+
+    def of(self, arm: Row, question: str) -> list[Row]:
+        """The contrasts of one arm on one question."""
+        return self._by_arm.get((arm["key"], question), [])
+
+    @cached_property
+    def _by_arm(self) -> dict[tuple[str, str], list[Row]]:
+        table: dict[tuple[str, str], list[Row]] = {}
+        for row in self.contrasts:
+            table.setdefault((row["arm"], row["question"]), []).append(row)
+        return table
+
+    def relative_cost(self, arm: Row, field: str, account: str | None) -> float | None:
+        """Cost of ``arm`` relative to full training; None where one is unknown or their seconds do not compare."""
+        if self.full is None or (field == "seconds" and not comparable(arm, self.full)):
+            return None
+        mine, whole = (item[field] if account is None else item[field][account] for item in (arm, self.full))
+        return mine / whole if mine and whole else None
+
+    def speedup(self, arm: Row) -> Row | None:
+        """Realised speed-up in seconds over full training, by the timing pass: ``ratio``, ``ci_low``, ``ci_high``.
+
+        In the marginal account, since the ceiling that it is held against is that of a run alone.
+        """
+        row = next(iter(self.of(arm, "accuracy")), None)
+        spent = row and row["timing"]["source"] == TIMED and row["costs"]["marginal"]["wall_clock"]
+        if not spent:
+            return None
+        names = {"ratio": "ratio", "ci_low": "ci_high", "ci_high": "ci_low"}
+        return {name: None if spent[of] is None else 1 / spent[of] for name, of in names.items()}
+
+    def asked(self, question: str) -> list[Row]:
+        """The contrasts of one question, best difference first; those without a difference last."""
+        rows = [row for row in self.contrasts if row["question"] == question]
+        return sorted(rows, key=lambda row: (row["mean_difference"] is None, -(row["mean_difference"] or 0.0)))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a panel says about one declared strategy: the sentence, and the contrasts behind it."""
+
+    lead: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A results folder as the page shows it: its summary, its records, and the panels made of them."""
+
+    summary: Row
+    results: Results
+    panels: tuple[Panel, ...]
+    looks: Mapping[str, Look]
+
+    @classmethod
+    def of(cls, summary: Row, results: Results) -> Report:
+        """Sort arms and contrasts into panels and give each strategy its look."""
+        labels = dict.fromkeys(arm["label"] for arm in summary["arms"] if arm["role"] == "strategy")
+        return cls(summary, results, tuple(panels_of(summary)), {label: look(n) for n, label in enumerate(labels)})
+
+    @property
+    def matrix(self) -> Row:
+        return self.summary["matrix"]
+
+    @cached_property
+    def pays(self) -> tuple[str, str, str]:
+        """Account, cost and ladder of the declared contrasts at equal cost."""
+        declared = self.matrix["pays"]
+        return declared["account"], declared["cost"], declared["ladder"]
+
+    @cached_property
+    def timed(self) -> bool:
+        """Whether seconds are of a timing pass; they are indications without one."""
+        return bool(self.summary["timing"]["source"] == TIMED)
+
+    def question(self, panel: Panel, question: str, account: str | None = None, cost: str | None = None) -> list[Row]:
+        """One contrast for each strategy: on *pays* on the declared ladder, in ``account`` and at equal ``cost``.
+
+        Both are the declared ones where they are not given.
+        """
+        rows = panel.asked(question)
+        if question != "pays":
+            return rows
+        declared = self.pays
+        wanted = (account or declared[0], cost or declared[1], declared[2])
+        return [row for row in rows if (row["account"], row["cost"], row["ladder"]) == wanted]
+
+    def cells(self, arm: Row) -> list[Cell]:
+        """The finished runs of an arm, seeds ascending."""
+        return list(self.results.of(arm["key"]).values())
+
+    @cached_property
+    def missing(self) -> list[tuple[Arm, list[int]]]:
+        """Arms that lack runs which were asked for, with the seeds."""
+        lacking: dict[str, list[int]] = {}
+        for arm, seed in self.results.planned():
+            if seed not in self.results.of(arm):
+                lacking.setdefault(arm.key, []).append(seed)
+        return [(self.results.matrix.arms[key], seeds) for key, seeds in lacking.items()]
+
+    def answers(self, panel: Panel) -> list[Answer]:
+        """One answer for each strategy of a panel that was declared, or that none was."""
+        declared = [row for row in panel.contrasts if row["primary"]]
+        if not declared:
+            return [Answer(f"On {panel.scope}, nothing was declared before the run: all is exploratory.", ())]
+        by_strategy: dict[str, list[Row]] = {}
+        for row in declared:
+            by_strategy.setdefault(row["strategy"], []).append(row)
+        return [Answer(_lead(panel, label, rows), tuple(rows)) for label, rows in by_strategy.items()]
+
+    def told(self, panel: Panel) -> str:
+        """The summary's long answer for the panel's data set, told once: in its first panel that declares something."""
+        mine = [other for other in self.panels if other.dataset is panel.dataset]
+        first = next((other for other in mine if any(row["primary"] for row in other.contrasts)), None)
+        return str(self.summary["answers"][panel.dataset["name"]]) if first is panel else ""
+
+    def others(self, panel: Panel) -> str:
+        """How the strategies that were not declared stand at equal cost, by where their intervals lie."""
+        rows = [row for row in self.question(panel, "pays") if not row["primary"] and row["ci_low"] is not None]
+        if not rows:
+            return ""
+        account, cost, ladder = self.pays
+        sides = {
+            "above": [row["strategy"] for row in rows if row["ci_low"] > 0],
+            "below": [row["strategy"] for row in rows if row["ci_high"] < 0],
+            "on both sides": [row["strategy"] for row in rows if row["ci_low"] <= 0 <= row["ci_high"]],
+        }
+        found = "; ".join(f"{len(labels)} {side} ({names(labels)})" for side, labels in sides.items() if labels)
+        others = plural(len(rows), "other strategy", "other strategies")
+        against = f"{LADDER_WORDS[ladder]} at equal {COST_WORDS[cost]} ({account})"
+        return f"Not declared, so exploratory: where the intervals of {others} lie against {against}: {found}."
+
+    def look(self, row: Row) -> Look:
+        """A strategy's own look, or the grey of a baseline; for a contrast or an arm."""
+        return self.looks.get(row["strategy"] if "question" in row else row["label"], BASELINE)
+
+
+def comparable(one: Row, other: Row) -> bool:
+    """Whether the seconds of two arms are of one source, machine type, device and thread count."""
+    kinds = [arm["clock"] and {**arm["clock"], "runs": 0} for arm in (one, other)]
+    return kinds[0] is not None and kinds[0] == kinds[1]
+
+
+def panels_of(summary: Row) -> Iterator[Panel]:
+    """Every data set with each of its references, in the matrix's order."""
+    for dataset in summary["matrix"]["datasets"]:
+        arms = [arm for arm in summary["arms"] if arm["dataset"] == dataset["name"]]
+        contrasts = [row for row in summary["contrasts"] if row["dataset"] == dataset["name"]]
+        references = list(dict.fromkeys(arm["reference"] for arm in arms if arm["reference"])) or [""]
+        for reference in references:
+            title = dataset["title"]
+            if len(references) > 1:
+                title += f", reference {reference}"
+            number = f"{summary['matrix']['datasets'].index(dataset) + 1}{chr(97 + references.index(reference) % 26)}"
+            yield Panel(
+                key=number,
+                dataset=dataset,
+                reference=reference,
+                title=title,
+                arms=tuple(arm for arm in arms if arm["reference"] in ("", reference)),
+                contrasts=tuple(row for row in contrasts if row["reference"] in ("", reference)),
+            )
+
+
+def _lead(panel: Panel, strategy: str, rows: Sequence[Row]) -> str:
+    pays = next((row for row in rows if row["question"] == "pays"), None)
+    if pays is None:
+        return f"On {panel.scope}, whether {strategy} pays was not declared as a question."
+    text = f"On {panel.scope}, {strategy} {pays_words(pays['verdict'])}"
+    if pays["mean_difference"] is None:
+        return f"{text}."
+    cut = f"{LADDER_WORDS[pays['ladder']]}, cut to the same {COST_WORDS[pays['cost']]} ({pays['account']})"
+    return f"{text}: {by_how_much(pays)} than {cut}."
+
+
+def names(labels: Sequence[str], limit: int = 3) -> str:
+    """``gstds, rho, jest and 4 more``."""
+    shown = [clean(label) for label in labels[:limit]]
+    rest = len(labels) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest else "")

@@ -1,0 +1,206 @@
+"""What ``selbench compare`` says: in a terminal of 80 columns, as Markdown, and all of it as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from ...figures.canvas import short
+from ...records.files import write_whole
+from ...render.console import say, shown
+from ...render.markdown import environment, escape
+from ..numbers import COST_WORDS, NONE, brief, budget_share, interval, percent, plural, points, ratio
+
+_NAME = 14
+_KEY = 32
+_VALUE = 80
+
+Row = Mapping[str, Any]
+Section = tuple[str, list[str], list[list[str]]]
+
+
+def publish(comparison: Row, out: Path) -> None:
+    """Write ``compare.md`` and ``compare.json`` into ``out``, each whole or not at all.
+
+    Parameters
+    ----------
+    comparison : mapping
+        As :func:`selbench.reports.folders.compare.compare` gives it.
+    out : Path
+        Made if it is not there.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(comparison, indent=1, allow_nan=False)
+    write_whole(out / "compare.json", f"{text}\n".encode())
+    write_whole(out / "compare.md", render(comparison).encode())
+
+
+def render(comparison: Row) -> str:
+    """The Markdown text."""
+    sections = [
+        {"heading": escape(heading), "columns": columns, "rows": [[escape(cell) for cell in row] for row in rows]}
+        for heading, columns, rows in sections_of(comparison)
+    ]
+    template = environment().get_template("compare.md")
+    text = template.render(
+        title=escape(title(comparison)),
+        lines=[escape(line) for line in lines(comparison)],
+        sections=sections,
+        key=KEY,
+    )
+    return text.strip() + "\n"
+
+
+def print_comparison(comparison: Row, console: Console) -> None:
+    """Print it: what is unlike first, then arms, then verdicts."""
+    say(console, title(comparison), style="bold")
+    for line in lines(comparison):
+        say(console, line)
+    for heading, columns, rows in sections_of(comparison):
+        console.print()
+        say(console, heading, style="bold")
+        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+        for column in columns:
+            words = column in _WORDS
+            left = words or column in ("arm", "strategy", "key")
+            table.add_column(
+                shown(console, column), justify="left" if left else "right", no_wrap=not words, overflow="fold"
+            )
+        for name, *cells in rows:
+            table.add_row(*(shown(console, cell) for cell in (short(name, _KEY), *cells)))
+        console.print(table)
+    console.print()
+    say(console, KEY, style="dim")
+
+
+_WORDS = {"against", "A", "B"}
+"""Columns of words, which may wrap."""
+
+KEY = (
+    "B \u2212 A: points, with the 95 % interval; p: paired by seed, w: two samples (Welch); equal: pairs that came out "
+    "the same to the last bit; FLOPs, seconds: B / A, of a run alone (i: an indication, from ordinary cells). "
+    "!: the verdict changed; !!: and the two intervals exclude each other."
+)
+
+
+def title(comparison: Row) -> str:
+    """``A: quick (128 runs); B: mine (64 runs)``."""
+    return "; ".join(
+        f"{side.upper()}: {of['folder']} ({of['name']}, {plural(of['cells']['done'], 'run')})"
+        for side, of in ((side, comparison[side]) for side in "ab")
+    )
+
+
+def lines(comparison: Row) -> Iterator[str]:
+    """What must be known before a number is read."""
+    arms = comparison["arms"]
+    if not arms:
+        yield "No arm has runs on both sides: there is nothing to compare."
+    pairs, equal = sum(row["n_pairs"] for row in arms), sum(row["bit_equal"] for row in arms)
+    if pairs:
+        yield f"{equal:,} of {plural(pairs, 'pair')} of runs came out the same to the last bit."
+    for dataset in comparison["datasets"]:
+        if dataset["unlike"]:
+            yield (
+                f"{dataset['title']}: the data are not the same ({dataset['unlike']}), so accuracies are not paired, "
+                "and their difference is also one of data."
+            )
+    for words, what in _changed_arms(arms).items():
+        yield f"Same name, another arm: {', '.join(what)} ({words})."
+    yield from _seconds(arms)
+    for side in "ab":
+        only = comparison[f"only_{side}"]
+        if only:
+            yield f"Only in {side.upper()}: {', '.join(map(_arm, only))}."
+    changed = [row for row in comparison["contrasts"] if row["changed"]]
+    declared = sum(row["a"]["primary"] or row["b"]["primary"] for row in changed)
+    yield (
+        f"{len(changed)} of {plural(len(comparison['contrasts']), 'verdict')} changed, "
+        f"{declared} of them declared on either side."
+    )
+
+
+def _changed_arms(arms: list[Row]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for row in arms:
+        if not row["same_arm"]:
+            words = ", ".join(row["differs"]) or "data, learner, optimizer, budget or precision"
+            groups.setdefault(words, []).append(_arm(row))
+    return groups
+
+
+def _seconds(arms: list[Row]) -> Iterator[str]:
+    refused: dict[str, int] = {}
+    for row in arms:
+        if row["seconds_refused"]:
+            refused[row["seconds_refused"]] = refused.get(row["seconds_refused"], 0) + 1
+    for reason, n in refused.items():
+        yield f"Seconds are not compared for {n} of {plural(len(arms), 'arm')}: {reason}."
+
+
+def _arm(row: Row) -> str:
+    label = row["label"] if row["rung"] == 1.0 else f"{row['label']} at {budget_share(row['rung'])}"
+    return f"{label} on {'/'.join(filter(None, (row['dataset'], row['reference'])))}"
+
+
+def sections_of(comparison: Row) -> Iterator[Section]:
+    """Heading, columns and rows of each table."""
+    for kind, words in (("settings", "Settings that differ"), ("environment", "What they ran on")):
+        rows = [[row["key"], *(_value(row[side]) for side in "ab")] for row in comparison[kind]]
+        if rows:
+            yield words, ["key", "A", "B"], rows
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in comparison["arms"]:
+        groups.setdefault((row["dataset"], row["reference"]), []).append(row)
+    titles = {row["name"]: row["title"] for row in comparison["datasets"]}
+    for (dataset, reference), arms in groups.items():
+        heading = titles[dataset] + (f", reference {reference}" if reference else "")
+        columns = ["arm", "A, %", "B, %", "B \u2212 A", "95 % interval", "equal", "FLOPs", "seconds"]
+        yield heading, columns, [_accuracy(row) for row in arms]
+    rows = [_contrast(row) for row in comparison["contrasts"] if _told(comparison, row)]
+    if rows:
+        yield "Verdicts", ["strategy", "against", "in A", "in B", "A", "B", ""], rows
+
+
+def _value(value: str | None) -> str:
+    return NONE if value is None else short(value, _VALUE)
+
+
+def _accuracy(row: Row) -> list[str]:
+    how = {"paired": " p", "Welch": " w", None: ""}[row["method"]]
+    seconds = row["seconds"]
+    return [
+        short(row["label"], _NAME) + (f" {row['rung']:.3g}" if row["rung"] < 1 else ""),
+        *map(percent, row["accuracy"]),
+        points(row["difference"]),
+        interval(row["ci_low"], row["ci_high"]) + how,
+        f"{row['bit_equal']}/{row['n_pairs']}" if row["n_pairs"] else NONE,
+        ratio(row["flops"]["marginal"]),
+        NONE if seconds is None else ratio(seconds["ratio"]) + ("" if seconds["source"] == "timing pass" else " i"),
+    ]
+
+
+def _told(comparison: Row, row: Row) -> bool:
+    """Of the contrasts at equal cost, those at a cost that either side declared."""
+    declared = [comparison[side]["pays"] for side in "ab"]
+    return row["question"] != "pays" or any(
+        all(row[name] == pays[name] for name in ("account", "cost", "ladder")) for pays in declared
+    )
+
+
+def _contrast(row: Row) -> list[str]:
+    against = row["baseline"]
+    if row["question"] == "pays":
+        against += f", {COST_WORDS[row['cost']]}"
+    verdicts = [
+        brief(row[side]["verdict"]) if row[side]["primary"] else f"({brief(row[side]['verdict'])})" for side in "ab"
+    ]
+    mark = "!!" if row["changed"] and row["apart"] else "!" if row["changed"] else ""
+    found = [points(row[side]["mean_difference"]) for side in "ab"]
+    return [short(row["strategy"], _NAME), short(against, 2 * _NAME), *found, *verdicts, mark]

@@ -1,0 +1,60 @@
+"""The learning rates that were tried, in sentences and rows made from the summary's numbers and from nothing else."""
+
+from __future__ import annotations
+
+from ...figures.axes import fraction
+from ..numbers import flops, plural, seconds, share
+from ..panels import Panel, Report, Row, names
+
+_FROM = {"val": "", "full": "as full", "declared": "declared"}
+
+
+def tuning_words(summary: Row) -> str:
+    """How learning rates were chosen, and what that cost; or that they were not."""
+    tuning = summary["tuning"]
+    if not tuning:
+        return "Learning rates were not tuned: every arm ran at the same one."
+    tried = ", ".join(map(fraction, tuning["factors"]))
+    base = "its data set's own" if tuning["base_lr"] is None else f"{tuning['base_lr']:g}"
+    text = (
+        f"Each arm ran at its own best of {plural(len(tuning['factors']), 'learning rate')} ({tried} times {base}), "
+        f"chosen on validation images with {plural(tuning['seeds'], 'seed')} that are not among the reported ones."
+    )
+    spent = ", ".join(
+        filter(None, (tuning["flops"] and flops(tuning["flops"]), tuning["seconds"] and seconds(tuning["seconds"])))
+    )
+    if not spent:
+        return text
+    part = f": {share(tuning['share'])} of the FLOPs of the reported runs" if tuning["share"] else ""
+    return f"{text} Choosing took {spent}{part}."
+
+
+def edge_words(summary: Row) -> str:
+    """Which arms, at the whole budget, were best at an end of the grid: theirs might be better beyond it."""
+    arms = [row for row in (summary["tuning"] or {"arms": []})["arms"] if row["rung"] == 1 and row["lr_from"] == "val"]
+    labels = list(dict.fromkeys(row["label"] for row in arms if row["edge"]))
+    if not labels:
+        return ""
+    theirs = "its" if len(labels) == 1 else "their"
+    return f"Best at an end of the grid, so that {theirs} best rate may lie beyond: {names(labels, 8)}."
+
+
+def tuned_table(report: Report, panel: Panel) -> list[Row]:
+    """The tuning's lines for the arms of a panel, rungs of ladders included."""
+    if not report.summary["tuning"]:
+        return []
+    return [
+        row
+        for row in report.summary["tuning"]["arms"]
+        if row["dataset"] == panel.dataset["name"] and row["reference"] in ("", panel.reference)
+    ]
+
+
+def chosen_from(row: Row) -> str:
+    """A remark on where an arm's rate is from, and on a best one at the end of the grid."""
+    return _FROM.get(row["lr_from"], row["lr_from"]) or ("end of the grid" if row["edge"] else "")
+
+
+def score_at(row: Row, factor: float) -> float | None:
+    """Mean validation accuracy in per cent at a factor; None where it was not tried or a run diverged."""
+    return next((score["mean"] for score in row["scores"] if score["factor"] == factor), None)

@@ -1,0 +1,45 @@
+"""The commands that make a results folder again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from ...records.folder import Results
+from ...records.records import Dataset, Request
+
+
+def reproduce(results: Results) -> str:
+    """One line for each command: what was run, and for a folder merged of several matrices how they were merged."""
+    matrix = results.matrix
+    runs = [(of, [matrix.datasets[name] for name in of.datasets]) for of in matrix.requests]
+    if len(runs) == 1:
+        return shlex.join(_run(*runs[0]))
+    commands, folders = [], list[str]()
+    for request, datasets in runs:
+        folder = f"results/{request.name}"
+        if folder in folders:  # two settings of one matrix
+            folder += f"-{len(folders) + 1}"
+        folders.append(folder)
+        commands.append([*_run(request, datasets), "--out", folder])
+    commands.append(["selbench", "merge", "results/merged", *folders])
+    return "\n".join(map(shlex.join, commands))
+
+
+def _run(request: Request, datasets: Sequence[Dataset]) -> list[str]:
+    words = ["selbench", "run", request.source]
+    for setting in request.overrides:
+        words += ["--set", setting]
+    for dataset in datasets:
+        if dataset.spec == "imagefolder":  # the record keeps no path of the machine it was made on
+            words += ["--dataset", f"{dataset.name}=imagefolder:PATH"]
+        elif dataset.spec != dataset.name:
+            words += ["--dataset", f"{dataset.name}={dataset.spec}"]
+    if set(request.declared_strategies) - set(request.strategies):
+        for label in request.strategies or ("full",):
+            words += ["--strategy", label]
+    if set(request.declared_seeds) != set(request.seeds):
+        words += ["--seeds", str(len(request.seeds))]
+    if request.timing_seeds:
+        words += ["--timing", str(request.timing_seeds)]
+    return words

@@ -1,0 +1,239 @@
+"""The tables of ``selbench scale``: in a terminal, as Markdown, and all of it as JSON beside the figure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from ...figures.canvas import short
+from ...figures.scale import duration, scale_plot
+from ...render.console import say, shown
+from ...render.markdown import environment, escape
+from ..numbers import NARROW, NONE, count, flops, ratio, seconds, share
+
+PHASES = ("data", "score", "reference", "select", "train", "other")
+_NAME = 18
+
+Lines = list[list[str]]
+
+
+def publish(table: Mapping[str, Any], out: Path, console: Console) -> None:
+    """Write ``scale.json``, ``scale.md`` and the figure into ``out``, and print the tables.
+
+    Parameters
+    ----------
+    table : mapping
+        As :func:`selbench.harness.scale.command.scale` gives it: plain values alone.
+    out : Path
+    console : rich.console.Console
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "scale.json").write_text(json.dumps(table, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    if "batches" in table:
+        drawing = scale_plot(table)
+        (out / "scale.svg").write_bytes(drawing.svg)
+        (out / "scale.png").write_bytes(drawing.png)
+    (out / "scale.md").write_text(render(table), encoding="utf-8")
+    marks: dict[str, str] = {}
+    for heading, columns, rows in tables(table):
+        _print(console, heading, columns, [[*row[:-1], _marked(row[-1], marks)] for row in rows])
+    console.print()
+    for basis, mark in marks.items():
+        say(console, f"{mark} {basis}")
+    for line in remarks(table):
+        say(console, line)
+    say(console, f"Written: {out}")
+
+
+def _marked(basis: str, marks: dict[str, str]) -> str:
+    """A long label as ``extrap. [1]``, the number explained below the tables; others as they are."""
+    if not basis.startswith("extrapolated"):
+        return basis
+    return f"extrap. {marks.setdefault(basis, f'[{len(marks) + 1}]')}"
+
+
+def render(table: Mapping[str, Any]) -> str:
+    """The Markdown text."""
+    sections = [
+        {"heading": escape(heading), "columns": columns, "rows": [[escape(cell) for cell in row] for row in rows]}
+        for heading, columns, rows in tables(table, every=True)
+    ]
+    figure = scale_words(table) if "batches" in table else ""
+    template = environment().get_template("scale.md")
+    text = template.render(
+        sections=sections,
+        remarks=[escape(line) for line in remarks(table)],
+        figure=escape(figure),
+        title=_title(table),
+    )
+    return text.strip() + "\n"
+
+
+def scale_words(table: Mapping[str, Any]) -> str:
+    """What stands for the figure where it cannot be seen."""
+    return f"{table['workload']['title']}: speed-up against the cost of a training image, and the share of select"
+
+
+def _title(table: Mapping[str, Any]) -> str:
+    return escape(table["workload"]["title"] if "workload" in table else table["check"]["results"])
+
+
+def tables(table: Mapping[str, Any], *, every: bool = False) -> Iterator[tuple[str, list[str], Lines]]:
+    """Heading, columns and rows of each table.
+
+    Unless ``every`` detail is wanted, phases are shown for the first batch alone and break-even costs in time alone.
+    """
+    for place, entry in enumerate(table.get("batches", [])):
+        batch = f"B = {entry['batch']:,}"
+        extra = ["pays above, FLOPs"] if every else []
+        yield (
+            f"{table['workload']['title']}, {batch}: does it pay?",
+            ["strategy", "time", "speed-up", "in FLOPs", "select", "pays above", *extra, "figures"],
+            [_pays(arm, every) for arm in entry["arms"]],
+        )
+        if place == 0 or every:
+            for unit, name in (("seconds", "Time"), ("flops", "FLOPs")):
+                yield (
+                    f"{name} of the whole run by phase, {batch}",
+                    ["strategy", *_phase_names(unit), "artefacts", "figures"],
+                    [_phases(arm, unit) for arm in entry["arms"]],
+                )
+    if "sweep" in table:
+        yield (
+            "Candidate batches at which select takes 1, 3 and 10 % of the time",
+            ["strategy", "1 %", "3 %", "10 %", "figures"],
+            [_passing(table, label) for label, points in table["sweep"]["shares"].items() if points],
+        )
+    if "check" in table:
+        check = table["check"]
+        source = "timing pass" if check["timed"] else "ordinary cells"
+        head = ["arm", *PHASES[:-1], "predicted", "measured", "ratio"]
+        rows = [_checked(row) for row in check["rows"]]
+        if all(row["basis"] == "measured" for row in check["rows"]):
+            source += "; every operation measured here"
+        else:
+            head.append("figures")
+            rows = [[*cells, row["basis"]] for cells, row in zip(rows, check["rows"], strict=True)]
+        yield f"Predicted over measured seconds, {check['results']} ({source})", head, rows
+
+
+def _pays(arm: Mapping[str, Any], every: bool) -> list[str]:
+    even, speed, most = arm["break_even"], arm["speed_up"]["amortised"], arm["ceiling"]
+    if not arm["curve"]:  # full training itself
+        middle = [NONE] * (5 if every else 4)
+    else:
+        of = [f"{speed[unit]:.2f} of {ratio(most[unit])}" for unit in ("seconds", "flops")]
+        middle = [*of, share(arm["select_share"]), _above(even, "seconds")]
+        middle += [_above(even, "flops")] if every else []
+    return [arm["label"], span(arm["seconds"]["amortised"]), *middle, arm["basis"]]
+
+
+def _above(even: Mapping[str, float] | None, unit: str) -> str:
+    if even is None:
+        return "never"
+    if not even["times"]:
+        return "anything"
+    return duration(even["seconds"]) if unit == "seconds" else flops(even["flops"])
+
+
+def _phase_names(unit: str) -> tuple[str, ...]:
+    return PHASES if unit == "seconds" else PHASES[:-1]  # outside the phases no FLOPs are counted
+
+
+def _phases(arm: Mapping[str, Any], unit: str) -> list[str]:
+    cells = [arm["phases"][phase][unit] for phase in _phase_names(unit)] + [arm["artefacts"][unit]]
+    words = span if unit == "seconds" else _short_flops
+    return [arm["label"], *(words(cell) if cell else NONE for cell in cells), arm["basis"]]
+
+
+def _short_flops(value: float) -> str:
+    return flops(value).removesuffix("FLOP")
+
+
+def span(value: float) -> str:
+    """``3.2 µs``, ``12.3 s``, ``4.1 min``, ``26.7 h``, ``9,132 h``."""
+    if value < 99.95:
+        return seconds(value) if value >= 0.01 or value == 0 else duration(value)
+    if value < 5999.5:
+        return f"{value / 60:.1f}{NARROW}min"
+    return f"{value / 3600:,.{1 if value < 3_599_000 else 0}f}{NARROW}h"
+
+
+def _passing(table: Mapping[str, Any], label: str) -> list[str]:
+    points = table["sweep"]["shares"][label]
+    return [label, *(_passes(passed) for passed in table["sweep"]["passes"][label].values()), _range(points)]
+
+
+def _passes(passed: Mapping[str, Any]) -> str:
+    if not passed["crossings"]:
+        return "at every B" if passed["first"] else "at no B"
+    words = {"rises": "from B \u2248 {}", "falls": "up to B \u2248 {}"}
+    return ", ".join(words[way].format(count(float(f"{at:.2g}"))) for at, way in passed["crossings"])
+
+
+def _range(points: Sequence[Sequence[Any]]) -> str:
+    known = [size for size, _, _, basis in points if basis == "measured"]
+    if not known:
+        return f"extrapolated at every B from {points[0][0]:,} to {points[-1][0]:,}"
+    inside = f"measured from {known[0]:,} to {known[-1]:,}"
+    return inside if len(known) == len(points) else f"{inside}, extrapolated beyond, to {points[-1][0]:,}"
+
+
+def _checked(row: Mapping[str, Any]) -> list[str]:
+    cells = []
+    for phase in PHASES[:-1]:
+        measured, predicted = row["measured"][phase], row["predicted"][phase]
+        # A phase of less than a hundredth of the run says nothing about the prediction.
+        cells.append(ratio(predicted / measured) if measured > 0.01 * row["seconds"]["measured"] else NONE)
+    name = row["label"] if row["rung"] == 1 else f"{row['label']} at {row['rung']:g}"
+    whole = [span(row["seconds"][what]) for what in ("predicted", "measured")]
+    return [name, *cells, *whole, ratio(row["ratio"])]
+
+
+def remarks(table: Mapping[str, Any]) -> Iterator[str]:
+    """What has to be known beside the tables."""
+    if "workload" in table:
+        workload, device = table["workload"], table["device"]
+        if device["kind"] == "profile":
+            yield f"Device: stated profile {device['name']} ({device['source']}); nothing was measured here."
+        else:
+            name = device["cpu"] if device["device"] == "cpu" else device["device"]
+            yield f"Device: {name}, {device['threads']} threads, {device['precision']}, torch {device['torch']}."
+            if device["busy"]:
+                yield f"Note: {device['busy']}."
+        learner, reference = workload["learner_text"], workload["reference_text"]
+        yield f"Learner: {learner}. Reference: {reference}; d = {workload['features']}."
+        yield (
+            "Against full training at equal passes, artefacts shared by "
+            f"{workload['amortise_over']} runs; '1.20 of 1.88' is the speed-up and its ceiling. Accuracy is another "
+            "question. 'pays above': what training on an image must cost for the run to take less time than full "
+            "training. Losses are taken to come from the reference's own head."
+        )
+    if "check" in table:
+        check = table["check"]
+        hits = sum(abs(row["ratio"] - 1) <= check["target"] for row in check["rows"])
+        worst = max(check["rows"], key=lambda row: abs(row["ratio"] - 1))
+        yield (
+            f"{hits} of {len(check['rows'])} arms within {share(check['target'])}; "
+            f"the furthest is {worst['label']} at {ratio(worst['ratio'])}."
+        )
+        yield from (f"Note: {text}." for text in check["notes"])
+
+
+def _print(console: Console, heading: str, columns: list[str], rows: Lines) -> None:
+    console.print()
+    say(console, heading, style="bold")
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
+    for place, column in enumerate(columns):
+        words = column in ("figures", "1 %", "3 %", "10 %")
+        justify = "left" if place == 0 or words else "right"
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=not words)  # type: ignore[arg-type]
+    for name, *cells in rows:
+        table.add_row(*(shown(console, cell) for cell in (short(name, _NAME), *cells)))
+    console.print(table)

@@ -1,0 +1,201 @@
+"""Does it pay at scale? Speed-up against what a training image costs, and what selecting takes at each batch size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+from ..document.numbers import flops, ratio, share
+from .axes import Tag, note, tag_room, tags_beside
+from .canvas import INK, PAPER, RULE, SOFT, Drawing, Look, canvas, clean, drawing_rules, finish, look, place, short
+
+WIDTH = 11.0
+HEIGHT = 4.4
+DOTTED = (0, (1, 1.3))
+CEILING = (0, (5, 2.5))
+LEVELS = (0.01, 0.03, 0.10)
+
+Row = Mapping[str, Any]
+
+
+def scale_plot(table: Mapping[str, Any]) -> Drawing:
+    """Draw both panels for the first candidate batch of a ``scale.json``; see
+    :mod:`selbench.reports.document.sections.scale`.
+
+    Dotted is what no measurement stands behind: every learner but the workload's own, and every batch beyond those
+    that were measured. Filled markers are measured, open ones extrapolated.
+    """
+    with drawing_rules():
+        arms = [arm for arm in table["batches"][0]["arms"] if arm["curve"]]
+        looks = {arm["label"]: look(number) for number, arm in enumerate(arms)}
+        figure, (left, right) = canvas(WIDTH, HEIGHT, columns=2)
+        room = tag_room([arm["label"] for arm in arms])
+        middle = WIDTH / 2
+        place(left, left=0.5, right=middle + room - 0.05, top=0.62, bottom=0.62)
+        place(right, left=middle + 0.55, right=room, top=0.62, bottom=0.62)
+        workload = table["workload"]
+        title = f"{workload['title']}: does selection pay at scale?"
+        if not arms:
+            note(left, "no strategy to draw")
+            return finish(figure, "scale", title, "No strategy to draw.")
+        _speed(left, arms, looks, table)
+        _shares(right, table, looks)
+        figure.text(0.06 / WIDTH, 1 - 0.2 / HEIGHT, clean(title), color=INK, fontsize=10, va="center", weight="bold")
+        return finish(figure, "scale", title, _words(table, arms))
+
+
+def _speed(axes: Axes, arms: Sequence[Row], looks: Mapping[str, Look], table: Mapping[str, Any]) -> None:
+    here = arms[0]["learner_seconds_per_image"]
+    low, high = _span(arms, here)
+    top = 1.15 * max(1.0, *(value for arm in arms for _, _, value in arm["curve"]))
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    axes.set_ylim(0, top)
+    axes.axhline(1, color=INK, linewidth=0.8)
+    axes.axvline(here, color=RULE, linewidth=5, zorder=0)
+    for value in _distinct([arm["curve"] for arm in arms]):
+        axes.plot([x for x, _, _ in value], [y for _, _, y in value], color=SOFT, linestyle=CEILING, linewidth=0.9)
+        text = f"ceiling {ratio(value[-1][2])}"
+        behind = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}
+        axes.text(
+            low, value[0][2] + 0.012 * top, f" {text}", color=SOFT, fontsize=7.5, va="bottom", bbox=behind, zorder=4
+        )
+    tags = []
+    for arm in arms:
+        own = looks[arm["label"]]
+        axes.plot(
+            [x for x, _, _ in arm["curve"]],
+            [y for _, y, _ in arm["curve"]],
+            color=own.colour,
+            linestyle=DOTTED,
+            zorder=3,
+        )
+        speed = arm["speed_up"]["amortised"]["seconds"]
+        _mark(axes, here, speed, own, arm["basis"] == "measured")
+        inside = [(x, y) for x, y, _ in arm["curve"] if x <= high]
+        tags.append(Tag(arm["label"], *inside[-1], own))
+    _captions(axes, table, here, all(arm["basis"] == "measured" for arm in arms))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: duration(value)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("what the learner costs: training time per image")
+    axes.set_title(
+        f"speed-up over full training in seconds, B = {table['batches'][0]['batch']:,}", loc="left", color=SOFT, pad=14
+    )
+    axes.grid(True, axis="y")
+    tags_beside(axes, tags)
+
+
+def _captions(axes: Axes, table: Mapping[str, Any], here: float, measured: bool) -> None:
+    """Say which learner is the workload's own, and that all others are extrapolated."""
+    low, high = axes.get_xlim()
+    top = axes.get_ylim()[1]
+    early = here < math.sqrt(low * high)
+    side = "left" if early else "right"
+    axes.text(here, 0.02 * top, f"  {_spoken(table)}  ", color=SOFT, fontsize=7.5, va="bottom", ha=side, zorder=5)
+    word = "measured" if measured else "this workload, extrapolated"
+    axes.text(here, top, word, ha="center", va="bottom", color=INK, fontsize=7.5)
+    place, align = (high, "right") if early else (low, "left")
+    axes.text(
+        place, top, "other learners: extrapolated", ha=align, va="bottom", color=SOFT, fontsize=7.5, style="italic"
+    )
+
+
+def _spoken(table: Mapping[str, Any]) -> str:
+    unit = table["workload"]["unit"]["train"]
+    return f"{short(table['workload']['learner_text'], 44)}, {flops(unit)}".replace("\u202f", " ")
+
+
+def _span(arms: Sequence[Row], here: float) -> tuple[float, float]:
+    """From a tenth of the smallest to ten times the largest of what matters, within the computed curve."""
+    matters = [here, *(arm["break_even"]["seconds"] for arm in arms if arm["break_even"])]
+    matters = [value for value in matters if here / 100 <= value <= here * 100]
+    curve = arms[0]["curve"]
+    return max(curve[0][0], min(matters) / 10), min(curve[-1][0], max(matters) * 10)
+
+
+def _distinct(curves: Sequence[Sequence[Sequence[float]]]) -> list[Sequence[Sequence[float]]]:
+    """Ceilings that the eye can tell apart."""
+    kept: list[Sequence[Sequence[float]]] = []
+    for curve in curves:
+        if all(abs(curve[-1][2] / other[-1][2] - 1) > 0.015 for other in kept):
+            kept.append(curve)
+    return kept
+
+
+def _mark(axes: Axes, x: float, y: float, own: Look, measured: bool) -> None:
+    axes.plot(
+        x,
+        y,
+        marker=own.marker,
+        markersize=6.5,
+        color=own.colour,
+        markerfacecolor=own.colour if measured else PAPER,
+        markeredgecolor=PAPER if measured else own.colour,
+        markeredgewidth=0.6 if measured else 1.3,
+        zorder=5,
+    )
+
+
+def _shares(axes: Axes, table: Mapping[str, Any], looks: Mapping[str, Look]) -> None:
+    shares = table["sweep"]["shares"]
+    known = [value for points in shares.values() for _, value, *_ in points if value > 0]
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    if not known:
+        note(axes, "no strategy spends time on select")
+        return
+    low = max(1e-5, 10 ** math.floor(math.log10(min(known))))
+    axes.set_ylim(low, max(0.2, 1.5 * max(known)))
+    for level in LEVELS:
+        axes.axhline(level, color=RULE, linewidth=0.9, linestyle="-", zorder=0)
+    tags = []
+    for label, points in shares.items():
+        drawn = [point for point in points if point[1] > 0]
+        if label not in looks or not drawn:
+            continue
+        own = looks[label]
+        axes.plot([p[0] for p in drawn], [p[1] for p in drawn], color=own.colour, linestyle=DOTTED, zorder=3)
+        solid = [p for p in drawn if p[3] == "measured"]
+        axes.plot([p[0] for p in solid], [p[1] for p in solid], color=own.colour, linestyle="-", zorder=3)
+        for size, value, _, basis in drawn:
+            _mark(axes, size, value, Look(own.colour, own.marker, own.dashes), basis == "measured")
+        tags.append(Tag(label, drawn[-1][0], drawn[-1][1], own))
+    sizes = sorted({size for points in shares.values() for size, *_ in points})
+    axes.set_xlim(sizes[0] / 1.2, sizes[-1] * 1.2)
+    ticks = [size for size in sizes if math.log2(size).is_integer()]
+    axes.xaxis.set_major_locator(FixedLocator(ticks[:: max(1, math.ceil(len(ticks) / 7))]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_locator(FixedLocator([t for t in (1e-5, 1e-4, 1e-3, *LEVELS, 0.3, 1.0) if t >= low]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("candidate batch B (filled, solid: measured; open, dotted: extrapolated)")
+    axes.set_title("share of the time lost to select", loc="left", color=SOFT, pad=14)
+    tags_beside(axes, tags)
+
+
+def duration(value: float) -> str:
+    """``3.2 µs``, ``12 ms``, ``1.5 s``: two significant digits."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9)):
+        if value >= 0.9995 * size:
+            scaled = value / size
+            return f"{scaled:.0f} {unit}" if scaled >= 99.5 else f"{scaled:.2g} {unit}"
+    return "0 s" if value == 0 else f"{value / 1e-9:.2g} ns"
+
+
+def _words(table: Mapping[str, Any], arms: Sequence[Row]) -> str:
+    lines = []
+    for arm in arms:
+        speed = arm["speed_up"]["amortised"]["seconds"]
+        even = arm["break_even"]
+        pays = "pays at no learner cost" if even is None else f"pays above {duration(even['seconds'])} an image"
+        most = ratio(arm["ceiling"]["seconds"])
+        select = share(arm["select_share"])
+        lines.append(
+            f"{clean(arm['label'])} {ratio(speed)} of at most {most} ({arm['basis']}), {pays}, select {select}"
+        )
+    return "Predicted speed-up in seconds and share of the time in select: " + "; ".join(lines) + "."

@@ -1,0 +1,263 @@
+"""Two results folders side by side: two versions, two machines, or somebody's results and one's own.
+
+Arms are matched by data set, reference, label, role and share of the budget. Where both sides ran the very same arm
+(its key, a digest of everything that determines a run, is the same) runs of one seed saw the same random streams, and
+accuracies are compared pair by pair; else as two samples (Welch). Seconds are compared only where both sides ran on
+the same type of machine, the same device and as many threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ... import __version__
+from .. import statistics
+from ..effects.costs import Accounts
+from ..effects.seconds import Clock
+from ..records.differences import unlike
+from ..records.files import open_toml
+from ..records.folder import ACCOUNTS, Arm, Cell, Results
+from ..summary import summarise
+
+CONFIDENCE = 0.95
+_SHOWN = ("dataset", "reference", "label", "role", "rung")
+_ROW = ("dataset", "reference", "strategy", "question", "baseline", "account", "cost", "ladder")
+_RESULT = ("n_pairs", "mean_difference", "confidence", "ci_low", "ci_high", "verdict", "primary")
+_PLACES = ("machine type", "device", "threads")
+_ARM = ("strategy", "schedule", "lr", "origin", "settings", "cadence")
+
+Pair = tuple["Side", "Side"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two folders, and what is derived from it."""
+
+    results: Results
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        return summarise(self.results)
+
+    @cached_property
+    def table(self) -> dict[str, Any]:
+        """``matrix.toml`` with everything that reports need not know."""
+        return open_toml(self.results.path / "matrix.toml")
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        return Accounts(self.results)
+
+    @cached_property
+    def clock(self) -> Clock:
+        return Clock(self.results, self.accounts)
+
+    @cached_property
+    def ordinary(self) -> Clock:
+        """The clock of the ordinary cells alone."""
+        return Clock(replace(self.results, timings=()), self.accounts)
+
+    @cached_property
+    def arms(self) -> dict[tuple[Any, ...], Arm]:
+        """The arms that have a run, by what they are matched by."""
+        found: dict[tuple[Any, ...], Arm] = {}
+        for arm in self.results.matrix.arms.values():
+            if self.results.of(arm):
+                found.setdefault(tuple(getattr(arm, name) for name in _SHOWN), arm)
+        return found
+
+    def cells(self, arm: Arm) -> Mapping[int, Cell]:
+        return self.results.of(arm)
+
+
+def compare(a: Results, b: Results) -> dict[str, Any]:
+    """Compare two results folders; every difference is B minus A, every ratio B / A.
+
+    Parameters
+    ----------
+    a, b : Results
+
+    Returns
+    -------
+    dict
+        What ``compare.json`` holds: plain values alone, None where a number does not exist.
+    """
+    sides = Side(a), Side(b)
+    datasets = _datasets(sides)
+    reasons = {row["name"]: row["unlike"] for row in datasets}
+    shared = [key for key in sides[0].arms if key in sides[1].arms]
+    rows = [_arm(sides, (sides[0].arms[key], sides[1].arms[key]), reasons[key[0]]) for key in shared]
+    return {
+        "selbench": __version__,
+        "confidence": CONFIDENCE,
+        **{name: _described(side) for name, side in zip("ab", sides, strict=True)},
+        "datasets": datasets,
+        "settings": _settings(sides),
+        "environment": _environment(sides),
+        "arms": rows,
+        "contrasts": list(_contrasts(sides)),
+        **{f"only_{name}": _only(sides[i], sides[1 - i]) for i, name in enumerate("ab")},
+    }
+
+
+def _described(side: Side) -> dict[str, Any]:
+    matrix = side.results.matrix
+    named = {name: getattr(matrix, name) for name in ("name", "title", "identity")}
+    cells = side.summary["cells"]
+    return {"folder": side.results.path.resolve().name, **named, "cells": cells, "pays": vars(matrix.pays)}
+
+
+def _datasets(sides: Pair) -> list[dict[str, Any]]:
+    """The data sets that both have, and why their accuracies are no pairs, where they are none."""
+    tables = [{item["name"]: item for item in side.table["datasets"]} for side in sides]
+    rows = []
+    for name in (name for name in tables[0] if name in tables[1]):
+        reasons = [
+            f"{word}: {' and '.join(str(table[name].get(key)) for table in tables)}"
+            for key, word in (("fingerprint", "content"), ("test", "test images"))
+            if tables[0][name].get(key) != tables[1][name].get(key)
+        ]
+        rows.append({"name": name, "title": tables[0][name]["title"], "unlike": "; ".join(reasons)})
+    return rows
+
+
+def _arm(sides: Pair, arms: tuple[Arm, Arm], reason: str) -> dict[str, Any]:
+    cells = [side.cells(arm) for side, arm in zip(sides, arms, strict=True)]
+    points = [{seed: 100 * cell.accuracy for seed, cell in of.items()} for of in cells]
+    same = arms[0].key == arms[1].key
+    seeds = [seed for seed in cells[0] if seed in cells[1]] if same and not reason else []
+    return {
+        **{name: getattr(arms[0], name) for name in _SHOWN},
+        "same_arm": same,
+        "differs": [] if same else [name for name in _ARM if getattr(arms[0], name) != getattr(arms[1], name)],
+        "n": [len(of) for of in cells],
+        "accuracy": [float(np.mean(list(of.values()))) for of in points],
+        **_difference(points, seeds),
+        "bit_equal": sum(bit_equal(cells[0][seed], cells[1][seed]) for seed in seeds),
+        "flops": _flops(sides, arms),
+        **_seconds(sides, arms),
+    }
+
+
+def _difference(points: Sequence[Mapping[int, float]], seeds: Sequence[int]) -> dict[str, Any]:
+    """B minus A in points: over the pairs where there are two, else between two samples where both have two runs."""
+    a, b = ([of[seed] for seed in seeds] or list(of.values()) for of in points)
+    method, found = None, None
+    if len(seeds) > 1:
+        method, found = "paired", statistics.mean_interval(np.subtract(b, a), CONFIDENCE)
+    elif min(map(len, points)) > 1:
+        a, b = (list(of.values()) for of in points)
+        method, found = "Welch", statistics.welch_interval(b, a, CONFIDENCE)
+    return {
+        "method": method,
+        "n_pairs": len(seeds),
+        "difference": float(np.mean(b) - np.mean(a)),
+        "ci_low": found.low if found else None,
+        "ci_high": found.high if found else None,
+    }
+
+
+def bit_equal(a: Cell, b: Cell) -> bool:
+    """Whether two runs came out the same to the last bit: answers, losses, and what was picked."""
+    same = ("accuracy", "accuracy_recalibrated", "train_loss", "val_accuracy")
+    picked = ("trained_samples", "candidate_samples", "k", "class_counts", "mean_picked_loss")
+    return (
+        np.array_equal(a.correct, b.correct)
+        and all(getattr(a, name) == getattr(b, name) for name in same)
+        and all(getattr(a.picks, name) == getattr(b.picks, name) for name in picked)
+    )
+
+
+def _flops(sides: Pair, arms: tuple[Arm, Arm]) -> dict[str, float | None]:
+    """Ratio of mean FLOPs: of the learner alone, and of everything in each account."""
+    kinds = {"learner": ("marginal", "learner_flops"), **{name: (name, "total_flops") for name in ACCOUNTS}}
+    found: dict[str, float | None] = {}
+    for name, kind in kinds.items():
+        a, b = (
+            float(np.mean(list(side.accounts.of(arm, *kind).values()))) for side, arm in zip(sides, arms, strict=True)
+        )
+        found[name] = b / a if a > 0 and math.isfinite(b / a) else None
+    return found
+
+
+def _seconds(sides: Pair, arms: tuple[Arm, Arm]) -> dict[str, Any]:
+    """Ratio of the seconds of a run alone, with an interval; or why there is none.
+
+    Of the timing pass where both sides have one that covers the arm, else of ordinary cells: an indication.
+    """
+    found = [side.clock.seconds([arm], "marginal") for side, arm in zip(sides, arms, strict=True)]
+    if not all(of and of.timed for of in found):
+        found = [side.ordinary.seconds([arm], "marginal") for side, arm in zip(sides, arms, strict=True)]
+    a, b = found
+    if a is None or b is None:
+        who = " and ".join(name for name, of in zip("AB", found, strict=True) if of is None)
+        return {"seconds": None, "seconds_refused": f"{who} ran them on several machines"}
+    apart = [
+        f"{word} {ours} and {theirs}"
+        for word, ours, theirs in zip(_PLACES, a.machine, b.machine, strict=True)
+        if ours != theirs
+    ]
+    if apart:
+        return {"seconds": None, "seconds_refused": ", ".join(apart)}
+    if not all((of.values > 0).all() for of in (a, b)):
+        return {"seconds": None, "seconds_refused": "a run that took no time"}
+    logs = [np.log(of.values[0]) for of in (a, b)]
+    wide = statistics.welch_interval(logs[1], logs[0], CONFIDENCE) if min(of.size for of in logs) > 1 else None
+    ratio = {"ratio": math.exp(float(logs[1].mean() - logs[0].mean()))}
+    ends = (
+        {"ci_low": math.exp(wide.low), "ci_high": math.exp(wide.high)} if wide else dict.fromkeys(("ci_low", "ci_high"))
+    )
+    return {"seconds": {**ratio, **ends, "source": a.source}, "seconds_refused": ""}
+
+
+def _contrasts(sides: Pair) -> Iterator[dict[str, Any]]:
+    """The contrasts that both sides have, each with its verdict on either side."""
+    theirs = {tuple(row[name] for name in _ROW): row for row in sides[1].summary["contrasts"]}
+    for ours in sides[0].summary["contrasts"]:
+        other = theirs.get(tuple(ours[name] for name in _ROW))
+        if other is None:
+            continue
+        ends = [(row["ci_low"], row["ci_high"]) for row in (ours, other)]
+        apart = all(low is not None for low, _ in ends) and (ends[0][1] < ends[1][0] or ends[1][1] < ends[0][0])
+        yield {
+            **{name: ours[name] for name in _ROW},
+            "a": {name: ours[name] for name in _RESULT},
+            "b": {name: other[name] for name in _RESULT},
+            "changed": ours["verdict"] != other["verdict"],
+            "apart": apart,
+        }
+
+
+def _settings(sides: Pair) -> list[dict[str, Any]]:
+    """Keys of ``matrix.toml`` that differ, without arms and data sets of one side alone: those are named elsewhere."""
+    tables = [{key: value for key, value in side.table.items() if key not in ("arms", "identity")} for side in sides]
+    names = [{dataset["name"] for dataset in table["datasets"]} for table in tables]
+    for table in tables:
+        table["datasets"] = [item for item in table["datasets"] if item["name"] in names[0] & names[1]]
+    return _unlike(tables)
+
+
+def _environment(sides: Pair) -> list[dict[str, Any]]:
+    tables = [
+        {
+            key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            for key, value in side.summary["environment"].items()
+            if key not in ("started", "finished")
+        }
+        for side in sides
+    ]
+    return _unlike(tables)
+
+
+def _unlike(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{"key": key, "a": ours, "b": theirs} for key, ours, theirs in unlike(*tables)]
+
+
+def _only(side: Side, other: Side) -> list[dict[str, Any]]:
+    return [{name: getattr(arm, name) for name in _SHOWN} for key, arm in side.arms.items() if key not in other.arms]

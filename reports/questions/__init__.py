@@ -1,0 +1,118 @@
+"""Studies: questions that a matrix declares before the run, each answered in a sentence with an interval.
+
+A matrix asks them in ``[[studies]]`` tables; each file here answers one kind. What they need of statistics is in
+``reports/statistics/``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ..records.folder import Results
+from .answer import Analysis, Answer, Chart, Names, Quantity, Series, Summary, Table
+from .crossover import Crossover
+from .factorial import Factorial
+from .options import among
+from .ranking import Ranking
+from .references import References
+from .residuals import Residuals
+from .savings import Savings
+from .schedules import Steadiness
+from .spectrum import Spectrum
+from .uniformity import Uniformity
+
+__all__ = [
+    "ANALYSES",
+    "Analysis",
+    "Answer",
+    "Chart",
+    "Names",
+    "Quantity",
+    "Series",
+    "Summary",
+    "Table",
+    "answers",
+    "check",
+]
+
+ANALYSES: dict[str, type] = {
+    "crossover": Crossover,
+    "factorial": Factorial,
+    "ranking": Ranking,
+    "references": References,
+    "residuals": Residuals,
+    "savings": Savings,
+    "spectrum": Spectrum,
+    "uniformity": Uniformity,
+    "steadiness": Steadiness,
+}
+"""What a study's ``analysis`` may say -> the class that reads it."""
+
+_DAMAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What options that no ``check`` has seen may set off: a stranger's matrix.toml may hold anything."""
+
+
+def check(studies: Sequence[Mapping[str, Any]], names: Names) -> None:
+    """Check the studies of a matrix before anything is trained.
+
+    Parameters
+    ----------
+    studies : sequence of mappings
+        Each with ``analysis``, ``question`` and ``options``.
+    names : Names
+        What is in the matrix.
+
+    Raises
+    ------
+    ValueError
+        In one line: which study, what is wrong with it, and how to mend it.
+    """
+    for number, study in enumerate(studies, 1):
+        try:
+            _reader(study, names)
+        except ValueError as error:
+            raise ValueError(f"study {number} ({study['analysis']}): {error}") from None
+
+
+def answers(results: Results, summary: Summary) -> list[dict[str, Any]]:
+    """The ``studies`` of the summary, in the matrix's order: each ``analysis`` and ``question`` with its answer.
+
+    ``summary`` is without studies and claims, which are read from it. A study that cannot be read has the reason as
+    its sentence.
+    """
+    names = _names(results)
+    return [
+        {
+            "analysis": study["analysis"],
+            "question": study["question"],
+            **asdict(_answer(study, names, results, summary)),
+        }
+        for study in results.matrix.studies
+    ]
+
+
+def _answer(study: Mapping[str, Any], names: Names, results: Results, summary: Summary) -> Answer:
+    try:
+        return _reader(study, names).answer(results, summary)
+    except _DAMAGE as error:
+        return Answer(f"This study cannot be read ({' '.join(str(error).split())}).", enough=False)
+
+
+def _reader(study: Mapping[str, Any], names: Names) -> Analysis:
+    kind = study["analysis"]
+    among("analysis", kind, ANALYSES)
+    reader: Analysis = ANALYSES[kind](study["options"], names)
+    return reader
+
+
+def _names(results: Results) -> Names:
+    arms = results.matrix.arms.values()
+    declared = (label for request in results.matrix.requests for label in request.declared_strategies)
+    labels = (arm.label for arm in arms if arm.role in ("strategy", "rung"))
+    return Names(
+        datasets=tuple(results.matrix.datasets),
+        references=tuple(dict.fromkeys(arm.reference for arm in arms if arm.reference)),
+        strategies=tuple(dict.fromkeys((*labels, *declared))),
+    )

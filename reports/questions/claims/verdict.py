@@ -1,0 +1,201 @@
+"""Each claim with its verdict, from the results at hand.
+
+Only runs that meet all of a claim's conditions have a say in its verdict; a test without such runs is "not run" and
+still counts in Holm. Where no test has any, the claim is not run, and the runs there are, whatever their data set,
+reference or scale, are judged in the same way to give an **indication**.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ...effects.costs import Accounts
+from ...effects.measures import Measure, Measurer
+from ...effects.seconds import Clock
+from ...effects.select_arms import Sides, describe, sides_of
+from ...records.folder import Results
+from . import wording
+from .conditions import Condition, conditions
+from .logic import INCONCLUSIVE, NOT_RUN, OUT, Item, Judgement, Question, Reading, judge
+from .reading import Misread, read_claims
+from .schema import Claim, Test
+
+SHOWN = 3
+"""Numbers that an indication quotes."""
+
+
+def judge_claims(
+    results: Results, accounts: Accounts, clock: Clock, studies: Sequence[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """The ``claims`` of the summary: those of the package by id, then those in the results folder's ``claims/``.
+
+    Parameters
+    ----------
+    results : Results
+    accounts, clock : Accounts, Clock
+        Of these results.
+    studies : sequence of mappings
+        The answers to the matrix's studies, as in the summary.
+
+    Returns
+    -------
+    list of dict
+        One for each claim, whatever the results hold.
+    """
+    judge_one = _Judge(results, Measurer(results, accounts, clock), studies)
+    return [judge_one.row(claim) for claim in read_claims(results.path)[0]]
+
+
+def unreadable_claims(results: Results) -> tuple[Misread, ...]:
+    """Files in the results folder's ``claims/`` that :func:`judge_claims` left out, and why."""
+    return tuple(read_claims(results.path)[1])
+
+
+class _Judge:
+    def __init__(self, results: Results, measurer: Measurer, studies: Sequence[Mapping[str, Any]]) -> None:
+        self.results = results
+        self.measurer = measurer
+        self.studies = studies
+        self.accuracies = {name: measurer.full_accuracy(name) for name in results.matrix.datasets}
+
+    def row(self, claim: Claim) -> dict[str, Any]:
+        """One entry of the summary."""
+        if claim.scope == "out":
+            return _row(claim, OUT, claim.reason)
+        sides = [self.sides(claim, test) for test in claim.tests]
+        held = self.held(claim, sides)
+        unmet = {condition.dataset for condition in held if not condition.met}
+        barred = bool(claim.needs) or "" in unmet
+        items = []
+        for test, two in zip(claim.tests, sides, strict=True):
+            may = not barred and test.dataset not in unmet
+            items.append(self.item(test, two if may else "not run at the claim's conditions"))
+        alpha = self.results.matrix.alpha
+        found = judge(items, claim.cases, alpha)
+        tests = _tests(claim.tests, items, found.readings)
+        if found.verdict == NOT_RUN:
+            reason, lacking = self.why_not(claim, sides, held), wording.run(claim, alpha)
+            hint = self.indication(claim)
+            return _row(claim, NOT_RUN, reason, conditions=held, tests=tests, indication=hint, to_decide=lacking)
+        reason = wording.reason(claim, found.verdict, items, found.readings)
+        lacking = wording.to_decide(claim, items, found.readings, alpha) if found.verdict == INCONCLUSIVE else ""
+        return _row(claim, found.verdict, reason, conditions=held, tests=tests, to_decide=lacking)
+
+    def sides(self, claim: Claim, test: Test) -> Sides:
+        if test.dataset not in self.results.matrix.datasets:
+            return f"no runs on {test.dataset}"
+        references = [test.reference] if test.reference else claim.conditions.references
+        return sides_of(self.results, self.studies, test, references)
+
+    def held(self, claim: Claim, sides: Sequence[Sides]) -> list[Condition]:
+        read = {
+            (arm.dataset, arm.reference)
+            for two in sides
+            if not isinstance(two, str)
+            for arm in two.arms
+            if arm.reference
+        }
+        return conditions(claim, self.results, read, self.accuracies)
+
+    def item(self, test: Test, sides: Sides) -> Item:
+        """A test with its measure; ``sides`` may be the reason why there is none."""
+        dataset = self.results.matrix.datasets.get(test.dataset)
+        question = Question.of(test, dataset.margin if dataset else math.nan)
+        measure = Measure(missing=sides) if isinstance(sides, str) else self.measurer.measure(test, sides)
+        return Item(question, measure, collapse_spoils=test.metric == "spread ratio")
+
+    def why_not(self, claim: Claim, sides: Sequence[Sides], held: Sequence[Condition]) -> str:
+        if claim.needs:
+            return f"this suite lacks: {claim.needs}"
+        unmet = [f"{item.name}: {item.wanted} wanted, {item.found} found" for item in held if not item.met]
+        absent = [two for two in sides if isinstance(two, str)]
+        parts = unmet or list(dict.fromkeys(absent)) or ["no finished pair of runs"]
+        return f"not run at the claim's conditions ({'; '.join(parts)})"
+
+    def indication(self, claim: Claim) -> dict[str, str] | None:
+        """What the runs at hand say of the claim, their conditions aside; None where they say nothing."""
+        at_hand = list(self.results.matrix.datasets)
+        if any(test.dataset in at_hand for test in claim.tests):
+            return self._indication(claim)
+        found = (self._indication(_moved(claim, name)) for name in at_hand)
+        return next(filter(None, found), None)
+
+    def _indication(self, claim: Claim) -> dict[str, str] | None:
+        items = [self.item(test, self.sides(claim, test)) for test in claim.tests]
+        found = judge(items, claim.cases, self.results.matrix.alpha)
+        if found.verdict == NOT_RUN:
+            return None
+        return {"verdict": found.verdict, "text": self.told(claim, items, found)}
+
+    def told(self, claim: Claim, items: Sequence[Item], found: Judgement) -> str:
+        learner, datasets = self.results.matrix.learner, self.results.matrix.datasets
+        parts = []
+        for test, item, reading in zip(claim.tests, items, found.readings, strict=True):
+            if item.measure.estimate is not None:
+                named = test.model_copy(update={"dataset": datasets[test.dataset].title})
+                claimed, measured = wording.sentence(named, item.question), wording.value(test, reading, item)
+                parts.append(f"{claimed} claimed, {measured} measured")
+        more = f"; and {len(parts) - SHOWN} more" if len(parts) > SHOWN else ""
+        return f"With {learner.get('text', learner.get('name'))}: {'; '.join(parts[:SHOWN])}{more}"
+
+
+def _moved(claim: Claim, dataset: str) -> Claim:
+    """The claim as if it were about another data set; tests that become the same count once."""
+    tests: dict[str, Test] = {}
+    for test in claim.tests:
+        moved = test.model_copy(update={"dataset": dataset})
+        tests.setdefault(repr(moved.model_copy(update={"case": ""})), moved)
+    return claim.model_copy(update={"tests": list(tests.values())})
+
+
+def _tests(tests: Sequence[Test], items: Sequence[Item], readings: Sequence[Reading]) -> list[dict[str, Any]]:
+    return [
+        {
+            "text": wording.sentence(test, item.question),
+            "case": test.case,
+            "dataset": test.dataset,
+            "strategy": describe(test.strategy),
+            "baseline": wording.baseline(test),
+            "metric": test.metric,
+            "account": test.account,
+            "cost": test.cost,
+            "hypothesis": test.hypothesis,
+            "bound": item.question.threshold,
+            "estimate": item.measure.estimate,
+            "low": reading.low,
+            "high": reading.high,
+            "confidence": reading.confidence,
+            "n": item.measure.n,
+            "collapsed": item.measure.collapsed,
+            "verdict": reading.verdict,
+            "note": item.measure.missing,
+        }
+        for test, item, reading in zip(tests, items, readings, strict=True)
+    ]
+
+
+def _row(
+    claim: Claim,
+    verdict: str,
+    reason: str,
+    *,
+    conditions: Sequence[Condition] = (),
+    tests: Sequence[dict[str, Any]] = (),
+    indication: dict[str, str] | None = None,
+    to_decide: str = "",
+) -> dict[str, Any]:
+    shown = ("name", "wanted", "found", "met")
+    return {
+        **{name: getattr(claim, name) for name in ("id", "title", "statement", "said", "kind", "matrix", "needs")},
+        "source": claim.source.model_dump(),
+        "unknown": list(claim.unknown),
+        "verdict": verdict,
+        "reason": reason,
+        "conditions": [{name: asdict(item)[name] for name in shown} for item in conditions],
+        "tests": list(tests),
+        "indication": indication,
+        "to_decide": to_decide,
+    }

@@ -1,0 +1,1 @@
+"""The record models: what the harness writes, and reports and verify read."""

@@ -1,0 +1,232 @@
+"""The results as flat tables, one CSV file each, for spreadsheets and scripts; Parquet beside them where it can be.
+
+Names from plugins, data sets and files are untrusted: a text that a spreadsheet would take for a formula is
+written to CSV with a leading apostrophe.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..effects.costs import Accounts, ceiling
+from ..records.folder import ACCOUNTS, COSTS, PHASES, Cell, Phase, Results
+from . import parquet
+
+Row = dict[str, Any]
+
+ALWAYS = ("cells", "contrasts")
+"""The tables that scripts may count on; any other has a file only where it has a line."""
+
+NAMES = (*ALWAYS, "timing", "targets", "pooled", "tuning", "claims")
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_ENDS = ("ci_low", "ci_high")
+_NESTED = {
+    "unpaired": _ENDS,
+    "bca": _ENDS,
+    "speedup": ("median", *_ENDS),
+    "probability_of_improvement": ("estimate", *_ENDS),
+    "iqm": ("strategy", "baseline", "difference", *_ENDS),
+}
+"""What becomes one column for each part, empty where the whole is None."""
+
+
+def tables(results: Results, summary: Mapping[str, Any]) -> dict[str, list[Row]]:
+    """The rows of every table by its name: all rows of a table have the same columns, and no field is nested."""
+    return {
+        "cells": list(cell_rows(results)),
+        "contrasts": list(map(contrast_row, summary["contrasts"])),
+        "timing": list(timing_rows(results)),
+        "targets": list(map(contrast_row, summary["targets"])),
+        "pooled": list(map(pooled_row, summary["pooled"])),
+        "tuning": list(tuning_rows(summary["tuning"])),
+        "claims": [row for claim in summary["claims"] for row in claim_rows(claim)],
+    }
+
+
+def write_tables(results: Results, summary: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Write each table as ``<name>.csv`` and, with pyarrow, ``<name>.parquet``, and return their paths.
+
+    ``cells`` (a line for each run) and ``contrasts`` are always written; ``timing`` (each timed run), ``targets``,
+    ``pooled``, ``tuning`` (each tuning run) and ``claims`` (each test of each claim) where they have a line.
+
+    Parameters
+    ----------
+    results : Results
+    summary : mapping
+        What :func:`selbench.reports.summary.summarise` made of them.
+    folder : Path
+        Made if it is not there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, rows in tables(results, summary).items():
+        if rows or name in ALWAYS:
+            paths.append(folder / f"{name}.csv")
+            write_csv(paths[-1], rows)
+            if parquet.available():
+                paths.append(folder / f"{name}.parquet")
+                parquet.write_parquet(paths[-1], rows)
+    return paths
+
+
+def write_csv(path: Path, rows: list[Row]) -> None:
+    """Write rows of one set of columns, UTF-8; None is an empty field, numbers keep all their digits."""
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        columns = list(rows[0]) if rows else []
+        writer.writerow(columns)
+        writer.writerows([safe(row[column]) for column in columns] for row in rows)
+
+
+def safe(value: Any) -> Any:
+    """A field that no spreadsheet takes for a formula: only texts are changed. What is not finite is left empty."""
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def cell_rows(results: Results) -> Iterable[Row]:
+    """One row for each finished run, in the order of arms and seeds."""
+    accounts = Accounts(results)
+    for arm in results.matrix.arms.values():
+        for seed, cell in results.of(arm).items():
+            yield {
+                "id": cell.id,
+                "dataset": arm.dataset,
+                "reference": arm.reference,
+                "label": arm.label,
+                "role": arm.role,
+                "rung": arm.rung,
+                "strategy": arm.strategy,
+                "origin": arm.origin,
+                "schedule": arm.schedule,
+                "seed": seed,
+                "test_accuracy": cell.accuracy,
+                "test_accuracy_recalibrated": cell.accuracy_recalibrated,
+                "val_accuracy": cell.val_accuracy,
+                "train_loss": cell.train_loss,
+                "mean_ratio": cell.picks.mean_ratio,
+                "trained_samples": cell.picks.trained_samples,
+                "candidate_samples": cell.picks.candidate_samples,
+                "unique": cell.picks.unique,
+                "ceiling": ceiling(cell),
+                "memory_bytes": cell.memory_bytes,
+                **_costs(accounts, cell),
+                "device": str(cell.environment.get("device", "")),
+                "machine": str(cell.environment.get("machine", "")),
+            }
+
+
+def _costs(accounts: Accounts, cell: Cell) -> dict[str, float]:
+    columns = {"learner_flops": accounts.cost(cell, "marginal", "learner_flops")}
+    for account in ACCOUNTS:
+        columns[f"{account}_total_flops"] = accounts.cost(cell, account, "total_flops")
+        columns[f"{account}_seconds"] = accounts.cost(cell, account, "wall_clock")
+    return columns
+
+
+def timing_rows(results: Results) -> Iterable[Row]:
+    """One row for each run of the timing pass, in the order in which each block was run."""
+    names = {id: item.name for id, item in results.artefacts.items()}
+    for timed in results.timings:
+        arm = results.matrix.arms[timed.of] if timed.kind == "cell" else None
+        yield {
+            "id": timed.id,
+            "block": timed.block,
+            "position": timed.position,
+            "kind": timed.kind,
+            "of": timed.of,
+            "label": arm.label if arm else names.get(timed.of, ""),
+            "role": arm.role if arm else "",
+            "rung": arm.rung if arm else None,
+            "dataset": timed.dataset,
+            "reference": timed.reference,
+            "seed": timed.seed,
+            "seconds": timed.seconds,
+            **{f"{name}_seconds": _line(timed.ledger, name, "seconds") for name in PHASES},
+            **{f"{name}_flops": _line(timed.ledger, name, "flops") for name in PHASES},
+            **{key: str(timed.environment.get(key, "")) for key in ("machine", "device", "threads")},
+        }
+
+
+def _line(ledger: Mapping[str, Phase], name: str, what: str) -> float:
+    return getattr(ledger[name], what) if name in ledger else 0.0
+
+
+def contrast_row(row: Mapping[str, Any]) -> Row:
+    """A contrast or target of the summary without nesting: ``costs`` becomes ``<account>_<cost>_ratio`` and its ends.
+
+    McNemar's counts are summed over seeds; the seeds one by one are in ``summary.json``.
+    """
+    flat: Row = {}
+    for name, value in row.items():
+        if name == "costs":
+            flat |= _ratios(value)
+        elif name in _NESTED:
+            flat |= {f"{name}_{part}": (value or {}).get(part) for part in _NESTED[name]}
+        elif name == "timing":
+            flat |= {"seconds_source": value["source"], "timed_blocks": value["blocks"]}
+        elif name == "worst_seed":
+            flat |= {"worst_seed": (value or {}).get("seed"), "worst_difference": (value or {}).get("difference")}
+        elif name == "mcnemar":
+            for part in ("gained", "lost"):
+                flat[f"mcnemar_{part}"] = None if value is None else sum(seed[part] for seed in value)
+        else:
+            flat[name] = "; ".join(map(str, value)) if isinstance(value, list) else value
+    return flat
+
+
+def _ratios(costs: Mapping[str, Any]) -> Row:
+    flat: Row = {}
+    for account in ACCOUNTS:
+        for cost in COSTS:
+            of = costs.get(account, {}).get(cost) or {}
+            flat |= {f"{account}_{cost}_{part}": of.get(part) for part in ("ratio", *_ENDS)}
+    return flat
+
+
+def pooled_row(row: Mapping[str, Any]) -> Row:
+    """An effect over data sets without nesting; the effects of the data sets themselves are rows of contrasts."""
+    return contrast_row({**row, "datasets": [item["dataset"] for item in row["datasets"]]})
+
+
+def tuning_rows(tuning: Mapping[str, Any] | None) -> Iterator[Row]:
+    """One row for each tuning run; one without a score for an arm that took over another's learning rate."""
+    for arm in tuning["arms"] if tuning else ():
+        named = {name: arm[name] for name in ("arm", "base", "label", "role", "rung", "dataset", "reference")}
+        chosen = {
+            "chosen_factor": arm["factor"],
+            "chosen_lr": arm["lr"],
+            "lr_from": arm["lr_from"],
+            "edge": arm["edge"],
+        }
+        scores = [
+            (score["factor"], score["lr"], seed, value)
+            for score in arm["scores"]
+            for seed, value in score["values"].items()
+        ]
+        for factor, lr, seed, value in scores or [(None, None, None, None)]:
+            tried = {"factor": factor, "lr": lr, "seed": None if seed is None else int(seed), "val_accuracy": value}
+            yield {**named, **chosen, **tried}
+
+
+def claim_rows(claim: Mapping[str, Any]) -> Iterator[Row]:
+    """One row for each test of a claim, or a single one without a test where there is none."""
+    named = {
+        **{name: claim[name] for name in ("id", "title", "statement")},
+        **{f"source_{part}": claim["source"].get(part) for part in ("paper", "section")},
+        **{name: claim[name] for name in ("kind", "verdict", "reason", "matrix", "to_decide")},
+        **{f"indication_{part}": (claim["indication"] or {}).get(part) for part in ("verdict", "text")},
+        "conditions_unmet": "; ".join(item["name"] for item in claim["conditions"] if not item["met"]),
+    }
+    parts = ["text", "case", "dataset", "strategy", "baseline", "metric", "account", "cost", "hypothesis", "bound"]
+    parts += ["estimate", "low", "high", "confidence", "n", "collapsed", "verdict", "note"]
+    for test in claim["tests"] or [{}]:
+        yield {**named, **{f"test_{part}": test.get(part) for part in parts}}

@@ -1,0 +1,1 @@
+"""Mathematics that rules share: graphs, Lanczos, sampling, geometry."""

@@ -1,0 +1,78 @@
+"""Picks that take the same share of every class, without waiting for the device."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from .sampling import top, top_flops
+
+
+def within(order: Tensor, groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Each group's members in a given order.
+
+    Parameters
+    ----------
+    order : Tensor ``[n]`` int64
+        A permutation of the n positions.
+    groups : Tensor ``[n]`` int64
+        Group of each position.
+
+    Returns
+    -------
+    members, rank, count : Tensor ``[n]`` int64
+        The positions, group after group, each group in the order given; how many of its group stand
+        before each; how many its group has.
+    """
+    members = order[groups[order].argsort(stable=True)]
+    of = groups[members]
+    first = torch.searchsorted(of, of)
+    return members, torch.arange(len(of), device=of.device) - first, torch.searchsorted(of, of, right=True) - first
+
+
+def within_flops(n: int) -> float:
+    """Cost of one :func:`within`: a sort, two searches counted as two operations each, two differences."""
+    return 6.0 * n + n * math.log2(max(2, n))
+
+
+def shares(order: Tensor, labels: Tensor, k: int, generator: torch.Generator) -> Tensor:
+    """The first of each class in a given order, the same share of every class, k in all.
+
+    A class of n_c samples gives n_c·k/n, rounded to the nearest integer with the one divisor that makes
+    the sum k (Sainte-Laguë): the k samples of lowest (rank in class + 1/2)/n_c. Ties at random.
+
+    Parameters
+    ----------
+    order : Tensor ``[n]`` int64
+        All positions, the one to be kept first at the front.
+    labels : Tensor ``[n]`` int64
+        Classes, any integers.
+    k : int
+        How many.
+    generator : torch.Generator
+        The strategy's own stream.
+
+    Returns
+    -------
+    Tensor ``[k]`` int64
+        Unique positions.
+    """
+    members, rank, count = within(order, labels)
+    return members[top(-(rank + 0.5) / count, k, generator)]
+
+
+def shares_flops(n: int) -> float:
+    """Cost of one :func:`shares`."""
+    return within_flops(n) + 3.0 * n + top_flops(n)
+
+
+def balanced(scores: Tensor, labels: Tensor, k: int, generator: torch.Generator) -> Tensor:
+    """:func:`selbench.strategies.maths.sampling.top`, with the same share of every class (see :func:`shares`)."""
+    return shares(top(scores, len(scores), generator), labels, k, generator)
+
+
+def balanced_flops(n: int) -> float:
+    """Cost of one :func:`balanced`."""
+    return top_flops(n) + shares_flops(n)

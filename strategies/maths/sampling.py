@@ -1,0 +1,101 @@
+"""Picking k of n on the device: by preference, at random, or with weights. What the rules share.
+
+Nothing here waits for the device: no index by mask, no ``nonzero``, no scalar read back.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..interface import BatchLosses
+
+_TINY = 1e-38
+_TAKEN = torch.iinfo(torch.int64).min
+
+
+def extent(feats: Tensor | None, losses: BatchLosses) -> tuple[int, torch.device]:
+    """How many candidates there are, and where they lie."""
+    tensor = feats if feats is not None else next(iter(losses.signals().values()))
+    return int(tensor.shape[0]), tensor.device
+
+
+def top(scores: Tensor, k: int, generator: torch.Generator, taken: Tensor | None = None) -> Tensor:
+    """The k candidates of highest score.
+
+    Ties are drawn at random: the strategy's stream decides among equal scores, so that rules which
+    have seen nothing yet (all losses ``+inf``) do not favour low positions. ``+inf`` is preferred
+    to every number; NaN is least preferred, below ``-inf``. Scores are compared in float32.
+
+    Parameters
+    ----------
+    scores : Tensor ``[n]`` float
+        Preference of each candidate.
+    k : int
+        How many, at most n less the number taken.
+    generator : torch.Generator
+        The strategy's own stream, for ties.
+    taken : Tensor ``[t]`` int64, optional
+        Positions that must not be picked again.
+
+    Returns
+    -------
+    Tensor ``[k]`` int64
+        Unique positions, most preferred first.
+    """
+    # One integer a candidate: the float's bits in order-preserving form above 31 random bits. Adding
+    # zero makes -0.0 and 0.0 one value.
+    bits = (scores.detach().to(torch.float32) + 0.0).view(torch.int32)
+    ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).to(torch.int64)
+    ordered = torch.where(torch.isnan(scores), -(1 << 31), ordered)
+    chance = torch.randint(0, (1 << 31) - 1, scores.shape, generator=generator, device=scores.device)
+    keys = (ordered << 31) | chance
+    if taken is not None:
+        keys = keys.index_fill(0, taken, _TAKEN)
+    return torch.topk(keys, k).indices
+
+
+def top_flops(n: int) -> float:
+    """Cost of one :func:`top` over n candidates: eight operations each and n log2 n."""
+    return 8.0 * n + n * math.log2(max(2, n))
+
+
+def draw(n: int, k: int, generator: torch.Generator, device: torch.device, taken: Tensor | None = None) -> Tensor:
+    """A uniform random subset ``[k]`` int64 of n positions, without those taken."""
+    return top(torch.zeros(n, device=device), k, generator, taken)
+
+
+def weighted(log_weights: Tensor, k: int, generator: torch.Generator, taken: Tensor | None = None) -> Tensor:
+    """Draw k without replacement, one after the other with chances proportional to exp(log_weights).
+
+    Adding independent Gumbel noise and keeping the k largest has exactly this law (Gumbel-top-k;
+    Vieira 2014, Kool et al. 2019). ``+inf`` is certain, ``-inf`` (weight 0) and then NaN come last;
+    within each of these groups the draw is uniform.
+
+    Parameters
+    ----------
+    log_weights : Tensor ``[n]`` float
+        Natural logarithm of the weights; they need not be normalised.
+    k, generator, taken
+        As in :func:`top`.
+
+    Returns
+    -------
+    Tensor ``[k]`` int64
+        Unique positions in the order drawn.
+    """
+    noise = torch.rand(log_weights.shape, generator=generator, device=log_weights.device)
+    exponential = (-torch.log1p(-noise)).clamp_min(_TINY)
+    return top(log_weights.detach().to(torch.float32) - exponential.log(), k, generator, taken)
+
+
+def weighted_flops(n: int) -> float:
+    """Cost of one :func:`weighted` over n candidates."""
+    return 7.0 * n + top_flops(n)
+
+
+def oriented(scores: Tensor, end: str, high: str) -> Tensor:
+    """``scores`` where the end kept is ``high``, else their negative, so that :func:`top` serves both."""
+    return scores if end == high else -scores

@@ -1,0 +1,58 @@
+"""Another rule at another cadence."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from ..errors import UsageError, one_of
+from ..interface import BatchLosses, Cadence, Selection, Traits
+from ..registry import registry
+from .wrapper import Wrapper, inner_rule, plain
+
+
+class At(Wrapper):
+    """Rule X, asked at another time: on candidate batches, before each epoch, or once before training.
+
+    Formula: X's picks, of other candidates: at cadence ``epoch`` and ``run`` the whole pool.
+    Source: ours; cadence says when a rule is asked, not what it does, so any rule may be crossed with any.
+    Cost: X's on as many candidates as it gets. Learner signals are those last seen in training at
+    ``epoch`` (no scoring pass; a loss never seen is ``+inf``) and a proxy's at ``run`` (an artefact).
+    Ours: an X with a ``cadence`` parameter of its own is told, since its defaults may depend on it
+    (``fiedler`` takes more solver steps on a whole pool).
+
+    Parameters
+    ----------
+    of : str
+        Registered name of X.
+    cadence : {"batch", "epoch", "run"}
+        When X is asked.
+    options : dict, optional
+        X's hyper-parameters, without ``cadence``.
+    """
+
+    def __init__(self, of: str = "loss", cadence: Cadence = "epoch", options: Mapping[str, Any] | None = None) -> None:
+        one_of("cadence", cadence, ("batch", "epoch", "run"))
+        self.of = of
+        self.options = dict(options or {})
+        if "cadence" in self.options:
+            raise UsageError(f"cadence is given twice: leave it out of the options of {of!r}, 'at' passes it on")
+        told = (
+            {"cadence": cadence} if "cadence" in inspect.signature(registry("strategies").target(of)).parameters else {}
+        )
+        self._rule = inner_rule(of, {**self.options, **told})
+        if cadence == "batch" and not Traits.of(self._rule).exact_count:
+            raise UsageError(f"{of!r} decides its count itself, which is for the cadences 'epoch' and 'run'")
+        self.wrap(self._rule)
+        self.cadence = cadence
+
+    def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:
+        """X's picks."""
+        return plain(self.ask(self._rule, feats, losses, k))
+
+    def flops(self, n: int, d: int, k: int) -> float:
+        """X's own."""
+        return float(self._rule.flops(n, d, k))

@@ -1,0 +1,129 @@
+"""Facility location: every candidate has a pick that is like it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..base import Strategy
+from ..errors import UsageError, one_of
+from ..interface import BatchLosses, Cadence
+from ..maths.geometry import points, points_flops, shuffled
+
+DENSE = 4096
+"""Up to so many candidates, all pairs are held at the cadences ``epoch`` and ``run`` too."""
+
+MOST = 32_768
+"""Candidates of a batch, at most: all pairs then take 8.6 GB."""
+
+FIRST, ROWS = 8, 128
+"""Rows of similarities held at once, where not all are: how many a pick begins with, and the most."""
+
+
+class FacilityLocation(Strategy):
+    """The subset that represents all candidates best: each is served by the pick most similar to it.
+
+    Formula: greedy maximisation of F(A) = Σ_i max_{j in A} cos(f_i, f_j): the next pick is the one of
+    largest gain Σ_i max(0, S_ij - max_{l in A} S_il). As F is monotone and submodular, the greedy value
+    is at least 1 - 1/e of the best (Nemhauser et al. 1978).
+    Source: facility location as in CRAIG (Mirzasoleiman et al., arXiv 1906.01827), whose weights are
+    left out.
+    Cost: 2·B²·d operations for the similarities and 3·B² for each of k steps, one after the other, in memory O(B²),
+    for a batch and up to 4,096 candidates. A larger pool takes memory O(B d), and 2·B·d operations for each gain that
+    is computed: one a candidate at first, then some for each pick.
+    Ours: cosine similarity (a constant added to it changes no pick), the features (the reference's); the same greedy
+    rule for larger pools by lazy evaluation (Minoux 1978), since gains only ever fall; not on batches, where a device
+    would have to be waited for; ties at random; not class-balanced. The sources prune a pool, hence the cadence
+    ``run``.
+
+    Parameters
+    ----------
+    cadence : {"batch", "epoch", "run"}
+        When the subset is made: on each candidate batch, or on the whole pool.
+    """
+
+    needs = frozenset({"features"})
+
+    def __init__(self, cadence: Cadence = "run") -> None:
+        one_of("cadence", cadence, ("batch", "epoch", "run"))
+        self.cadence = cadence
+        self._coverage: Tensor | None = None
+        self._gains = 0
+
+    def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
+        """``k`` positions in the order picked, gains falling.
+
+        Raises
+        ------
+        UsageError
+            For a batch of more than 32,768 candidates.
+        """
+        assert feats is not None
+        size = feats.shape[0]
+        if self.cadence == "batch" and size > MOST:
+            raise UsageError(
+                f"facility-location holds all pairs of a batch: {size:,} candidates take {8 * size**2 / 1e9:.0f} GB; "
+                f"take batches of {MOST:,} at most, or cadence='run'"
+            )
+        rows, order = shuffled(points(feats, "cosine"), self.generator(feats.device))
+        lazy = self.cadence != "batch" and size > DENSE
+        picks, served = self._lazily(rows, k) if lazy else self._densely(rows, k)
+        self._coverage = served.mean()
+        return order[picks]
+
+    def _densely(self, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Picks ``[k]``, and how well each candidate is served ``[B]``, from all pairs."""
+        similar = rows @ rows.t()
+        served = similar.new_full((rows.shape[0],), -1.0)
+        barred = torch.zeros_like(served)
+        picks: list[Tensor] = []
+        for _ in range(k):
+            # Row j holds what each candidate would gain from j: the matrix is symmetric.
+            gain = (similar - served).clamp_min_(0.0).sum(1)
+            at = (gain - barred).argmax(0, keepdim=True)
+            picks.append(at)
+            served = torch.maximum(served, similar[at][0])
+            barred.index_fill_(0, at, torch.inf)
+        return torch.cat(picks), served
+
+    def _lazily(self, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """The same from a few rows of pairs at a time: a gain once computed is an upper bound from then on."""
+        size = rows.shape[0]
+        served = rows.new_full((size,), -1.0)
+
+        def gains(some: Tensor) -> Tensor:
+            self._gains += some.shape[0]
+            return (some @ rows.t()).sub_(served).clamp_min_(0.0).sum(1)
+
+        self._gains = 0
+        bound = torch.cat([gains(some) for some in rows.split(ROWS)])
+        known = torch.ones_like(bound, dtype=torch.bool)
+        picks: list[int] = []
+        for _ in range(k):
+            more = FIRST
+            best = int(bound.argmax())
+            while not known[best] and bound[best] > 0:  # nobody gains less than nothing
+                doubtful = bound.masked_fill(known, -torch.inf).topk(min(more, size)).indices
+                bound[doubtful] = torch.minimum(bound[doubtful], gains(rows[doubtful]))
+                known[doubtful] = True
+                more = min(2 * more, ROWS)
+                best = int(bound.argmax())
+            picks.append(best)
+            served = torch.maximum(served, rows @ rows[best])
+            known.fill_(False)
+            bound[best] = -torch.inf
+        return torch.tensor(picks, device=rows.device), served
+
+    def diagnostics(self) -> dict[str, Tensor]:
+        """``coverage``: mean similarity of a candidate to the pick most like it, last call; empty before."""
+        return {} if self._coverage is None else {"coverage": self._coverage}
+
+    def flops(self, n: int, d: int, k: int) -> float:
+        """The points, and all similarities with k rounds over them.
+
+        Where not all are held: the gains computed at the last call (none yet: one a candidate, and eight a pick).
+        """
+        if self.cadence == "batch" or n <= DENSE:
+            return points_flops(n, d) + 2.0 * n * n * d + k * (3.0 * n * n + 3.0 * n)
+        gains = self._gains or n + FIRST * k
+        return points_flops(n, d) + gains * n * (2.0 * d + 3.0) + k * n * (2.0 * d + 12.0)

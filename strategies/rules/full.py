@@ -1,0 +1,31 @@
+"""No selection."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ..base import Strategy
+from ..interface import BatchLosses
+from ..maths.sampling import extent
+
+
+class Full(Strategy):
+    """Every candidate, in order: training without selection.
+
+    Formula: picks = 0, 1, ..., B - 1, whatever ratio is asked for.
+    Source: the baseline of every study.
+    Cost: nothing.
+    """
+
+    ratio: ClassVar[float | None] = 1.0
+
+    def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
+        """All ``k = B`` positions."""
+        return torch.arange(k, device=extent(feats, losses)[1])
+
+    def flops(self, n: int, d: int, k: int) -> float:
+        """Nothing is computed."""
+        return 0.0

@@ -1,0 +1,70 @@
+"""InfoBatch: low losses are thinned out before each epoch, and those kept count for those dropped."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..base import Strategy
+from ..errors import UsageError, one_of
+from ..interface import BatchLosses, Cadence, Selection
+from ..maths.sampling import draw, top, top_flops
+
+
+class InfoBatch(Strategy):
+    """All of the pool but a random part of what the learner already does well, made up for by weights.
+
+    Formula: of the m samples whose last loss is below the pool's mean, floor(ratio · m) random ones are kept at weight
+    1/ratio, and all the others at weight 1; the weighted losses are averaged as they are (raw). From progress
+    ``anneal`` on, everything is kept at weight 1.
+    Source: InfoBatch (Qin et al., arXiv 2303.04947; their code). The ratio is one less the published pruning
+    probability: a fixed ratio of 0.5 with ``anneal`` 0.875 is the published setting. What is kept of the whole
+    pool is 1 - (1 - ratio)·m/n, the realised mean ratio of the record.
+    Cost: no scoring pass; n log2 n before each epoch.
+    Steps: batches keep their size and a pass has fewer of them, as published: a pass that keeps 60 % has 60 % of the
+    steps. What makes no whole batch is left out of the pass, as it is for every rule.
+    Ours: plain training losses in place of label-smoothed ones; a sample never seen or whose loss is not a number is
+    not pruned and left out of the mean, so that the first epoch is whole.
+
+    Parameters
+    ----------
+    prune : {"low", "random"}
+        What is thinned out: the samples below the mean or (control) as many random ones, with the same weights.
+    anneal : float
+        Progress in [0, 1] at which pruning ends; 1 never ends it.
+    """
+
+    cadence: Cadence = "epoch"
+    needs = frozenset({"learner"})
+    weights_mode = "raw"
+    exact_count = False
+
+    def __init__(self, prune: str = "low", anneal: float = 0.875) -> None:
+        one_of("prune", prune, ("low", "random"))
+        if not 0 <= anneal <= 1:
+            raise UsageError(f"anneal is {anneal}: it is the progress at which pruning ends, in [0, 1]")
+        self.prune = prune
+        self.anneal = anneal
+
+    def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Selection:
+        """The thinned-out samples that are kept, then all others, with their weights; waits for the device once."""
+        # In float64 the mean of equal losses is that loss, and none is below it.
+        scores = losses.learner.double()
+        size, device = scores.shape[0], scores.device
+        if losses.progress >= self.anneal or k == size:
+            return Selection(torch.arange(size, device=device), torch.ones(size, device=device))
+        finite = torch.isfinite(scores)
+        low = scores < torch.where(finite, scores, 0.0).sum() / finite.sum()
+        stream = self.generator(device)
+        count = int(low.sum())
+        # Ties are broken at random: the low ones in random order, then the others.
+        order = top(low.float(), size, stream) if self.prune == "low" else draw(size, size, stream, device)
+        kept = count * k // size
+        picks = order[count - kept :]
+        weights = torch.ones(picks.shape, device=device)
+        weights[:kept] = size / k
+        return Selection(picks, weights)
+
+    def flops(self, n: int, d: int, k: int) -> float:
+        """The mean, what is below it, and one ordering; nothing where everything is kept."""
+        return 6.0 * n + top_flops(n) if k < n else 1.0

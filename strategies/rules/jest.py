@@ -1,0 +1,171 @@
+"""JEST: joint example selection, chunk by chunk."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..base import Strategy
+from ..errors import UsageError, one_of
+from ..interface import BatchLosses
+from ..maths.sampling import draw, top_flops, weighted, weighted_flops
+
+SCORES = ("learnability", "hard-learner", "easy-reference")
+FORMS = ("per-sample", "joint-sigmoid", "joint-softmax")
+
+
+class JEST(Strategy):
+    """Chunks drawn by how learnable they are together with the chunks before them.
+
+    Formula: with A the picks so far, each chunk is drawn without replacement with chances
+    softmax((S_ii + Σ_{a in A} (S_ai + S_ia)) / temperature); S = l(learner) - l(reference) ("learnability"),
+    l(learner), or -l(reference).
+    Source: JEST (Evans et al., arXiv 2406.17711); chunks, first chunk and the normalised logits as in a
+    third party's port (FilteringNSD). Published: 16 chunks, ratio 0.2.
+
+    **With a per-sample loss nothing is joint.** Broadcasting l over one side of S (S_ij = l_i - l*_j) makes the
+    logits (|A| + 1)(l_i - l*_i) + const: independent learnability (RHO-LOSS's score) with softmax
+    sampling at temperature/(|A| + 1), which is all but top-k after a chunk or two; with normalised
+    logits it stays at temperature·(2|A| + 1)/(|A| + 1), between 1 and 2 times the temperature. That is
+    ``form="per-sample"``, computed in its collapsed form: call its results "learnability sampling".
+
+    ``form="joint-..."`` has cross terms: pairwise contrastive losses on length-one features z, the learner's
+    against the reference's, where candidates of one class are positives. ``sigmoid``:
+    l_ij = softplus(∓(scale·z_i·z_j + bias)), minus for positives. ``softmax``: l_ij = -log softmax_j(scale·z_i·z_j)
+    over j != i, divided by i's number of positives, for positives and 0 for others. S_ii stays the candidate's
+    cross-entropy score.
+
+    Cost: the learner's scoring pass; n random numbers and an ordering a chunk; joint: O(B²(h + d)).
+    Ours: the joint forms (classification has no published one), ``scale`` and ``bias`` (SigLIP's initial
+    values), ``temperature`` (1 is the softmax as it stands), chunk sizes that differ by at most one and sum to k
+    (the port drops the remainder), NaN scores last, a loss never seen (``+inf``) first.
+
+    Parameters
+    ----------
+    score : {"learnability", "hard-learner", "easy-reference"}
+    form : {"per-sample", "joint-sigmoid", "joint-softmax"}
+    chunks : int
+        Number of chunks; k where k is smaller.
+    first : {"uniform", "softmax"}
+        How the first chunk is drawn: uniformly (the port) or with chances softmax(S_ii).
+    normalize : bool
+        Divide the logits by the number of their terms, 2|A| + 1.
+    scale, bias : float
+        Of the contrastive logits; ``bias`` serves the sigmoid alone.
+    temperature : float
+        Of the softmax, above 0: towards 0 each chunk is the top of what is left, large ones draw evenly. A first chunk
+        drawn uniformly has none.
+    """
+
+    def __init__(
+        self,
+        score: str = "learnability",
+        form: str = "per-sample",
+        chunks: int = 16,
+        first: str = "uniform",
+        normalize: bool = False,
+        scale: float = 10.0,
+        bias: float = -10.0,
+        temperature: float = 1.0,
+    ) -> None:
+        one_of("score", score, SCORES)
+        one_of("form", form, FORMS)
+        one_of("first", first, ("uniform", "softmax"))
+        if chunks < 1:
+            raise UsageError(f"chunks is {chunks}: there must be at least 1, 16 is the default")
+        if not 0.0 < temperature < math.inf:
+            raise UsageError(f"temperature is {temperature}: it must be a number above 0, 1 is the default")
+        self.score = score
+        self.form = form
+        self.chunks = chunks
+        self.first = first
+        self.normalize = normalize
+        self.scale = scale
+        self.bias = bias
+        self.temperature = temperature
+        joint = form != "per-sample"
+        learner = {"learner", "learner_features"} if joint else {"learner"}
+        reference = {"reference", "features"} if joint else {"reference"}
+        self.needs = frozenset(
+            (learner if score != "easy-reference" else set()) | (reference if score != "hard-learner" else set())
+        )
+        self._width: int | None = None
+
+    def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
+        """The chunks in the order drawn."""
+        own = self._difference(
+            losses.learner if "learner" in self.needs else None, losses.reference if "reference" in self.needs else None
+        )
+        stream = self.generator(own.device)
+        pairs = None if self.form == "per-sample" else self._pairs(feats, losses)
+        with_picks = torch.zeros_like(own)
+        picks = own.new_zeros(0, dtype=torch.int64)
+        for size in chunk_sizes(k, self.chunks):
+            terms = picks.shape[0]
+            if terms == 0 and self.first == "uniform":
+                chunk = draw(own.shape[0], size, stream, own.device)
+            else:
+                logits = own * (terms + 1) if pairs is None else own + with_picks
+                if self.normalize:
+                    logits = logits / (2 * terms + 1)
+                if self.temperature != 1.0:
+                    logits = logits / self.temperature
+                chunk = weighted(logits, size, stream, taken=picks)
+            picks = torch.cat([picks, chunk])
+            if pairs is not None:
+                with_picks = with_picks + pairs.index_select(1, chunk).sum(1)
+        return picks
+
+    def flops(self, n: int, d: int, k: int) -> float:
+        """Logits and an ordering a chunk; joint forms add the pairwise losses (h = d before the first pick)."""
+        count = min(self.chunks, k)
+        first = top_flops(n) if self.first == "uniform" else weighted_flops(n) + 2.0 * n
+        chunked = n + first + (count - 1) * (weighted_flops(n) + 2.0 * n)
+        if self.form == "per-sample":
+            return chunked
+        width = self._width or d
+        models = [size for size, signal in ((width, "learner_features"), (d, "features")) if signal in self.needs]
+        elementwise = 5.0 if self.form == "joint-sigmoid" else 8.0
+        return chunked + sum(2.0 * n * (n + 1) * size + elementwise * n * n for size in models) + 3.0 * n * n + n * k
+
+    def _difference(self, learner: Tensor | None, reference: Tensor | None) -> Tensor:
+        """Learner less reference, or the one of them that the score has."""
+        if reference is None:
+            assert learner is not None
+            return learner.float()
+        return -reference.float() if learner is None else learner.float() - reference.float()
+
+    def _pairs(self, feats: Tensor | None, losses: BatchLosses) -> Tensor:
+        """S + Sᵀ ``[B, B]`` of the cross terms."""
+        same = losses.labels[:, None] == losses.labels[None, :]
+        learner = reference = None
+        if "learner_features" in self.needs:
+            self._width = losses.learner_features.shape[1]
+            learner = self._contrast(losses.learner_features, same)
+        if "features" in self.needs:
+            assert feats is not None
+            reference = self._contrast(feats, same)
+        cross = self._difference(learner, reference)
+        return cross + cross.t()
+
+    def _contrast(self, feats: Tensor, same: Tensor) -> Tensor:
+        """Contrastive loss ``[B, B]`` of each pair; its diagonal is not used."""
+        z = functional.normalize(feats.float(), dim=1)
+        logits = self.scale * (z @ z.t())
+        if self.form == "joint-sigmoid":
+            logits = logits + self.bias
+            return functional.softplus(torch.where(same, -logits, logits))
+        itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
+        # A finite floor: with -inf a batch of one would be NaN.
+        spread = -torch.log_softmax(logits.masked_fill(itself, -1e30), dim=1)
+        positive = same & ~itself
+        return torch.where(positive, spread, 0.0) / positive.sum(1, keepdim=True).clamp_min(1)
+
+
+def chunk_sizes(k: int, chunks: int) -> list[int]:
+    """Sizes of at most ``chunks`` chunks that sum to k and differ by at most one, larger ones first."""
+    count = min(k, chunks)
+    return [k // count + (i < k % count) for i in range(count)]

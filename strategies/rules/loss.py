@@ -1,0 +1,41 @@
+"""The highest losses first."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..base import Strategy
+from ..errors import one_of
+from ..interface import BatchLosses
+from ..maths.sampling import oriented, top, top_flops
+
+
+class Loss(Strategy):
+    """The candidates on which the learner does worst (or best).
+
+    Formula: the k largest (or smallest) learner losses.
+    Source: online batch selection (Loshchilov & Hutter, arXiv 1511.06343), the deterministic limit;
+    "smallest" is the self-paced end.
+    Cost: the learner's scoring pass, and n log2 n.
+    Ours: ties at random; NaN last at either end. A loss never seen (``+inf``) counts as largest.
+
+    Parameters
+    ----------
+    end : {"largest", "smallest"}
+        Which losses are kept.
+    """
+
+    needs = frozenset({"learner"})
+
+    def __init__(self, end: str = "largest") -> None:
+        one_of("end", end, ("largest", "smallest"))
+        self.end = end
+
+    def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
+        """The ``k`` positions at the chosen end."""
+        scores = oriented(losses.learner, self.end, "largest")
+        return top(scores, k, self.generator(scores.device))
+
+    def flops(self, n: int, d: int, k: int) -> float:
+        """One ordering."""
+        return n + top_flops(n)

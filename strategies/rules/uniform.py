@@ -1,0 +1,39 @@
+"""A fresh random subset."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..base import Strategy
+from ..errors import one_of
+from ..interface import BatchLosses, Cadence
+from ..maths.sampling import draw, extent, top_flops
+
+
+class Uniform(Strategy):
+    """A uniform random subset, drawn anew at each call.
+
+    Formula: k of B positions without replacement, all subsets equally likely.
+    Source: repeated random sampling (RS2, Okanovic et al., arXiv 2305.18424) at cadence ``epoch``.
+    Cost: one random number each and n log2 n.
+    Ours: the cadence is a parameter, so that the rule serves as twin of any other; a static random
+    subset is cadence ``run``.
+
+    Parameters
+    ----------
+    cadence : {"batch", "epoch", "run"}
+        When a new subset is drawn.
+    """
+
+    def __init__(self, cadence: Cadence = "batch") -> None:
+        one_of("cadence", cadence, ("batch", "epoch", "run"))
+        self.cadence = cadence
+
+    def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
+        """``k`` positions at random."""
+        size, device = extent(feats, losses)
+        return draw(size, k, self.generator(device), device)
+
+    def flops(self, n: int, d: int, k: int) -> float:
+        """Random keys and their order."""
+        return top_flops(n)

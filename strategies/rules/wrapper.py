@@ -1,0 +1,143 @@
+"""What rules made of other rules share: how the inner ones are loaded, asked, told and stored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..base import Strategy
+from ..errors import UsageError
+from ..interface import BatchLosses, Pool, Selection, State, Traits
+from ..maths.sampling import extent
+from ..registry import registry
+
+
+class Wrapper(Strategy):
+    """A rule that asks other rules; subclasses load them in their constructor and call :meth:`wrap`.
+
+    Traits are those of the inner rules; all draw from one stream. ``observe``, ``diagnostics`` and ``flops`` are
+    there only where the inner rules have them, since the harness looks for them.
+    """
+
+    _rules: tuple[Any, ...] = ()
+
+    def wrap(self, *rules: Any) -> None:
+        """Take on the traits of ``rules``, which all have one cadence."""
+        traits = [Traits.of(rule) for rule in rules]
+        self._rules = rules
+        self.cadence = traits[0].cadence
+        self.needs = frozenset().union(*(each.needs for each in traits))
+        # Constants of a class everywhere else; here they are the inner rules'.
+        vars(self).update(
+            weights_mode="raw" if any(each.weights_mode == "raw" for each in traits) else "relative",
+            exact_count=all(each.exact_count for each in traits),
+            ratio=traits[0].ratio,
+        )
+        if not all(callable(getattr(rule, "flops", None)) for rule in rules):
+            vars(self)["flops"] = None  # not stated: the harness counts
+
+    def begin(self, pool: Pool) -> None:
+        """Take the pool, and hand it on."""
+        super().begin(pool)
+        for rule in self._rules:
+            if callable(begin := getattr(rule, "begin", None)):
+                begin(pool)
+
+    def ask(self, rule: Any, feats: Tensor | None, losses: BatchLosses, k: int) -> Selection:
+        """What ``rule`` picks of these candidates when asked for ``k``."""
+        size, device = extent(feats, losses)
+        if isinstance(rule, Strategy) and rule._generator is None:
+            # Without begin, streams of one seed would give inner and outer rule the same numbers.
+            rule._generator = self.generator(device)
+        asked = rows(losses, None, k) if losses.k is not None and losses.k != k else losses
+        result = rule.select(feats, asked, k / size)
+        return Selection(result) if isinstance(result, Tensor) else result
+
+    @property
+    def observe(self) -> Callable[[Tensor, Tensor], None] | None:
+        """Tells the inner rules of a training step; None where none of them listens."""
+        listening = [rule.observe for rule in self._rules if callable(getattr(rule, "observe", None))]
+
+        def tell(index: Tensor, losses: Tensor) -> None:
+            for observe in listening:
+                observe(index, losses)
+
+        return tell if listening else None
+
+    @property
+    def diagnostics(self) -> Callable[[], dict[str, Tensor]] | None:
+        """Gives the inner rules' diagnostics (of several rules, each name with its rule's place); None without any."""
+        offered = [
+            (i, r.diagnostics) for i, r in enumerate(self._rules, 1) if callable(getattr(r, "diagnostics", None))
+        ]
+        several = len(self._rules) > 1
+
+        def gather() -> dict[str, Tensor]:
+            return {f"{name} ({i})" if several else name: x for i, call in offered for name, x in call().items()}
+
+        return gather if offered else None
+
+    def state_dict(self) -> State:
+        """The stream, and the state of each inner rule."""
+        inner: list[State] = [getattr(rule, "state_dict", dict)() for rule in self._rules]
+        return {**super().state_dict(), "rules": inner}
+
+    def load_state_dict(self, state: State) -> None:
+        """Take back what :meth:`state_dict` gave; call ``begin`` first."""
+        super().load_state_dict(state)
+        for rule, inner in zip(self._rules, state["rules"], strict=True):
+            if inner:
+                rule.load_state_dict(inner)
+
+
+def inner_rule(name: str, options: Mapping[str, Any]) -> Any:
+    """The registered strategy ``name``.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name or hyper-parameter, with the nearest known one.
+    """
+    return registry("strategies").load(name, **options)
+
+
+def selecting_rule(name: str, options: Mapping[str, Any]) -> Any:
+    """The registered strategy ``name``, which must heed how many picks it is asked for.
+
+    Raises
+    ------
+    UsageError
+        As :func:`inner_rule`; also for a rule that fixes its ratio for itself, as ``full`` does.
+    """
+    rule = inner_rule(name, options)
+    if Traits.of(rule).ratio is not None:
+        raise UsageError(f"{name!r} keeps a share of its own, whatever it is asked for: name a rule that selects")
+    return rule
+
+
+def plain(chosen: Selection) -> Tensor | Selection:
+    """The picks alone where they have no weights."""
+    return chosen.indices if chosen.weights is None else chosen
+
+
+def rows(losses: BatchLosses, at: Tensor | None, k: int | None) -> BatchLosses:
+    """The signals of the candidates ``at`` ``[m]`` (all where None), of which ``k`` are asked for."""
+    signals = losses.signals()
+    if at is not None:
+        signals = {name: signal.index_select(0, at) for name, signal in signals.items()}
+    return BatchLosses(**signals, k=k, epoch=losses.epoch, progress=losses.progress)
+
+
+def others(picks: Tensor, size: int) -> Tensor:
+    """The positions ``[size - m]`` int64 in ``[0, size)`` that are not among the ``m`` picks, ascending."""
+    taken = torch.zeros(size, dtype=torch.int64, device=picks.device).index_fill(0, picks, 1)
+    return torch.sort(taken, stable=True).indices[: size - picks.shape[0]]
+
+
+def sort_flops(n: int) -> float:
+    """Cost of ordering n candidates, as :func:`others` does: n log2 n."""
+    return n * math.log2(max(2, n))

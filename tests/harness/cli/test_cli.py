@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+
+import pytest
+
+from selbench.harness.cli import commands as cli
+from selbench.reports.questions.claims.reading import shipped as shipped_claims
+from selbench.strategies.registry import registry
+from selbench.strategies.testing import LAWS
+
+
+@pytest.fixture
+def selbench(monkeypatch, capsys):
+    """Run the command in this process; gives (exit code, stdout, stderr)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["selbench", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as leaving:
+            code = leaving.code or 0
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+@pytest.mark.parametrize("group", cli.GROUPS)
+def test_list_shows_every_registered_name_with_what_it_is(selbench, group):
+    code, out, _ = selbench("list", group)
+    assert code == 0
+    for name in registry(group).found():
+        assert re.search(rf"^{re.escape(name)}\s+\S+", out, re.MULTILINE), name
+
+
+def test_list_shows_every_claim_and_what_runs_it(selbench):
+    code, out, _ = selbench("list", "claims")
+    assert code == 0
+    lines = {line.split()[0]: line for line in out.splitlines() if line and not line.startswith(" ")}
+    for claim in shipped_claims():
+        runs = "out of scope" if claim.scope == "out" else "not yet" if claim.needs else claim.matrix
+        assert lines[claim.id].rstrip().endswith(runs)
+
+
+def test_list_shows_a_broken_plugin_with_its_error_and_stops_nobody_else(selbench, installed_plugin):
+    code, out, _ = selbench("list", "strategies")
+    assert code == 0
+    assert "this module always fails" in out and "every-other" in out and "gstds" in out
+    assert "selbench-tests-plugin 1.2" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["list", "strategy"], "did you mean 'strategies'"),
+        (["run", "quik"], "did you mean 'quick'"),
+        (["run", "quick", "--set", "budget.pases=1"], "did you mean 'passes'"),
+        (["run", "quick", "--strategy", "gtsds"], "did you mean 'gstds'"),
+        (["run", "quick", "--dataset", "digits=imagefolder:/nowhere"], "/nowhere"),
+        (["run", "quick", "--set", "schedule.name=fixed", "--set", "schedule.ratio=0"], "outside (0, 1]"),
+        (["run", "quick", "--seeds", "0"], "at least one seed"),
+        (["run", "quick", "--set", "seeds=[]"], "at least one seed"),
+        (["run", "quick", "--device", "cuda:"], "is no device"),
+        (["run", "quick", "--executor", "clouds"], "no executor named 'clouds'"),
+        (["run", "quick", "--workers", "0"], "at least one"),
+        (["run", "cifar10-cpu", "--data-dir", "/nowhere"], "no such folder"),
+        (["report", "/nowhere"], "/nowhere"),
+        (["compare", "/nowhere", "/nowhere"], "/nowhere"),
+        (["merge", "never-made", "/nowhere", "/nowhere/else"], "/nowhere"),
+        (["new-strategy", "gstds"], "registered already"),
+        (["check"], "pass --all"),
+        (["check", "gstds", "--all"], "pass --all"),
+        (["check", "--all", "--set", "eps=1"], "--set is for one strategy"),
+        (["check", "gtsds"], "did you mean 'gstds'"),
+        (["check", "gstds", "--set", "shar=1"], "did you mean 'share'"),
+        (["check", "gstds", "--set", "share=2"], "must lie in [0, 1]"),
+        (["check", "no.such.module:Rule"], "cannot be imported"),
+        (["check", "selbench.strategies:Rule"], "has no class 'Rule'"),
+    ],
+)
+def test_a_wrong_request_is_one_line_and_exit_code_2(selbench, tmp_path, arguments, says):
+    if arguments[0] == "run":
+        arguments = [*arguments, "--out", tmp_path / "out", "--cache-dir", tmp_path / "cache"]
+    code, out, err = selbench(*arguments)
+    assert code == 2 and says in err and err.count("\n") == 1 and "Traceback" not in out + err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_data_set_says_what_to_do(selbench, tmp_path):
+    code, _, err = selbench("run", "flowers-cpu", "--data-dir", tmp_path, "--out", tmp_path / "out")
+    assert code == 2 and err.count("\n") == 1 and str(tmp_path) in err
+
+
+def test_a_folder_of_another_matrix_is_left_as_it_is(selbench, tmp_path):
+    (tmp_path / "matrix.toml").write_text('name = "other"\nidentity = "x"\n')
+    code, _, err = selbench("run", "quick", "--seeds", "1", "--out", tmp_path)
+    assert code == 2 and "another matrix" in err
+    assert [p.name for p in tmp_path.iterdir()] == ["matrix.toml"]
+
+
+def test_help_names_every_command(selbench):
+    code, out, _ = selbench("--help")
+    assert code == 0 and all(name in out for name in ("run", "report", "list", "compare", "merge", "check"))
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(selbench, tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("selbench.harness.execution.executors.Inline.run", stop)
+    code, _, err = selbench("run", "quick", "--seeds", "1", "--executor", "inline", "--out", tmp_path / "out")
+    assert code == 130 and "the same command goes on" in err and "Traceback" not in err
+
+
+def test_new_strategy_says_what_was_written_and_how_to_go_on(selbench, tmp_path):
+    code, out, _ = selbench("new-strategy", "my-rule", "--out", tmp_path)
+    assert code == 0 and "selbench check my-rule" in out and (tmp_path / "my-rule" / "my_rule.py").is_file()
+
+
+def test_check_prints_every_law_of_a_strategy(selbench):
+    code, out, _ = selbench("check", "gstds", "--set", "share=0.25")
+    assert code == 0 and "fail" not in out
+    assert [line.split()[0] for line in out.splitlines()[1 : len(LAWS) + 1]] == [law.name for law in LAWS]
+    assert re.search(r"^flops +pass", out, re.MULTILINE), "the command brings a counter of operations"
+
+
+def test_check_takes_a_class_of_a_file_here_and_says_what_to_change(selbench, tmp_path, monkeypatch):
+    (tmp_path / "rule_of_mine.py").write_text(
+        "import torch\n"
+        "class Lowest:\n"
+        "    needs = {'learner'}\n"
+        "    def select(self, feats, losses, ratio):\n"
+        "        return torch.topk(-losses.learner, round(ratio * len(losses.learner))).indices.int()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    code, out, err = selbench("check", "rule_of_mine:Lowest")
+    assert code == 1 and "picks.long()" in out and not err
+
+
+def test_a_plugin_is_checked_like_the_rest(selbench, installed_plugin):
+    assert selbench("check", "every-other")[0] == 0
+    code, out, _ = selbench("check", "raises-in-select")
+    assert code == 1 and "this strategy always fails" in out
+
+
+def test_check_all_names_each_strategy_and_what_it_breaks(selbench, installed_plugin, monkeypatch):
+    names = ("uniform", "loss", "every-other", "raises-in-select", "broken-import")
+    found = registry("strategies").found()
+    monkeypatch.setattr(registry("strategies"), "found", lambda: {name: found[name] for name in names})
+    code, out, _ = selbench("check", "--all")
+    rows = {line.split()[0]: line for line in out.splitlines() if not line.startswith(" ")}
+    assert code == 1 and set(names) <= set(rows)
+    assert all("broken" not in rows[name] for name in names[:3])
+    assert "1 broken" in rows["raises-in-select"] and "fail runs" in out
+    assert "not checked" in rows["broken-import"] and "this module always fails" in out
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """One tiny matrix in two parts, a seed each."""
+    return tmp_path_factory.mktemp("parts")
+
+
+@pytest.fixture
+def halves(trained, train, tiny, tmp_path):
+    """A copy of the two parts, and the whole matrix as a table."""
+    tiny |= {"strategies": [{"name": "uniform"}], "references": [], "ladder": [1.0]}
+    for name, seeds in (("a", [0]), ("b", [1])):
+        if not (trained / name).exists():
+            train({**tiny, "seeds": seeds}, trained / name)
+        shutil.copytree(trained / name, tmp_path / name)
+    return tmp_path / "a", tmp_path / "b", tiny
+
+
+def test_a_merged_folder_is_reported_compared_and_gone_on_with(selbench, halves, train, tmp_path):
+    a, b, tiny = halves
+    code, out, _ = selbench("merge", tmp_path / "both", a, b, "--title", "Two halves")
+    assert code == 0 and "6 of 6 runs, from 2 folders." in out
+    code, out, _ = selbench("report", tmp_path / "both")
+    assert code == 0 and "6 of 6 runs done" in out and "Parquet" not in out
+    code, out, _ = selbench("compare", a, tmp_path / "both", "--out", tmp_path / "compared")
+    assert code == 0 and "3 of 3 pairs of runs came out the same to the last bit" in out
+    assert {path.name for path in (tmp_path / "compared").iterdir()} == {"compare.md", "compare.json"}
+    # The same matrix goes on from there: what both parts did is done.
+    assert train({**tiny, "seeds": 2}, tmp_path / "both").trained == 0
+    assert train({**tiny, "seeds": 3}, tmp_path / "both").trained == 3
+
+
+def test_a_run_into_a_folder_merged_of_several_matrices_is_refused(selbench, halves, tmp_path):
+    text = (halves[1] / "matrix.toml").read_text().partition("\n")[2]  # without its checksum
+    identity = re.search(r'identity = "(.*)"', text)[1]
+    other = text.replace(identity, "0" * 16).replace("digits", "numerals")
+    (halves[1] / "matrix.toml").write_text(re.sub(r'key = "(.{8}).{8}"', r'key = "\1ffffffff"', other))
+    for record in (halves[1] / "cells").iterdir():
+        record.unlink()
+    assert selbench("merge", tmp_path / "both", *halves[:2])[0] == 0
+    code, _, err = selbench("run", "quick", "--seeds", "1", "--out", tmp_path / "both")
+    assert code == 2 and "another matrix" in err and err.count("\n") == 1
+
+
+def test_without_pyarrow_the_report_says_that_there_is_no_parquet(selbench, halves, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    code, out, _ = selbench("report", halves[0])
+    assert code == 0 and "No Parquet files were written" in out and "selbench[parquet]" in out
+    assert (halves[0] / "report" / "cells.csv").exists() and not list((halves[0] / "report").glob("*.parquet"))

@@ -1,0 +1,189 @@
+"""Labels from a file: read, checked, laid over the pool, and part of what results depend on."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import pickle
+import tomllib
+
+import numpy as np
+import pytest
+import torch
+
+from selbench.harness.datasets.label_file import read_labels
+from selbench.harness.datasets.loaded import Bank
+from selbench.harness.plan.matrix import parse
+from selbench.strategies import UsageError
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.txt", "3\n0\n12\n"),
+        ("a.csv", "3\n0\n\n12"),
+        ("a.csv", "file,worse\nx.png,3\ny.png,0\nz.png, 12\n"),
+        ("a.csv.gz", "worse\n3\n0\n12\n"),
+    ],
+)
+def test_text_files_are_read(name, content, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content.encode()) if name.endswith(".gz") else content.encode())
+    assert read_labels(path, "worse" if "worse" in content else "").tolist() == [3, 0, 12]
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint8])
+def test_arrays_are_read(kind, tmp_path):
+    np.save(tmp_path / "a.npy", np.array([3, 0, 12], kind))
+    read = read_labels(tmp_path / "a.npy")
+    assert read.tolist() == [3, 0, 12] and read.dtype == torch.int64
+
+
+class Trap:
+    """Says so when it is unpickled."""
+
+    def __reduce__(self):
+        return (pytest.fail, ("a pickle was read",))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "column", "says"),
+    [
+        ("a.csv", None, "", "No such file or directory"),
+        ("a.csv", b"", "", "empty"),
+        ("a.csv", b"1\n2.5\n", "", "label 2 is '2.5'"),
+        ("a.csv", b"1\n-2\n", "", "label 2 is '-2'"),
+        ("a.csv", b"a,b\n1,2\n", "", "set spoil.column to one of a, b"),
+        ("a.csv", b"a,b\n1,2\n3\n", "b", "label 2 is ''"),
+        ("a.csv", b"\xff\xfe", "", "can't decode"),
+        ("a.csv.gz", b"1\n", "", "Not a gzipped file"),
+        ("a.npy", b"nonsense", "", "no file of labels"),
+        ("a.npy", pickle.dumps(Trap()), "", "no file of labels"),
+        ("a.pt", pickle.dumps(Trap()), "", "convert it to .npy"),
+        ("a.json", b"[1]", "", "must end in"),
+    ],
+)
+def test_a_damaged_file_is_one_line_and_a_pickle_is_never_read(name, content, column, says, tmp_path):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        read_labels(tmp_path / name, column)
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("array", [np.zeros((3, 2), int), np.zeros(3), np.array([Trap()], object)])
+def test_arrays_of_anything_else_are_refused(array, tmp_path):
+    np.save(tmp_path / "a.npy", array, allow_pickle=True)
+    with pytest.raises(UsageError, match="no file of labels"):
+        read_labels(tmp_path / "a.npy")
+
+
+TOTAL = 1297  # training images of digits
+
+
+@pytest.fixture
+def load(tiny, cache_dir):
+    """The tiny data set with a spoil table of its own, and other options."""
+
+    def make(spoil=None, **options):
+        row = {**tiny["datasets"][0], "options": options, **({"spoil": spoil} if spoil else {})}
+        return Bank(None, cache_dir).load(parse({**tiny, "datasets": [row]}).datasets[0], trains_reference=True)
+
+    return make
+
+
+@pytest.fixture
+def human(load, tmp_path):
+    """A file in which every third label is the next class."""
+    true = load().images.train_labels
+    assert len(true) == TOTAL
+    given = torch.where(torch.arange(TOTAL) % 3 == 0, (true + 1) % 10, true)
+    np.save(tmp_path / "human.npy", given.numpy())
+    return tmp_path / "human.npy", given
+
+
+@pytest.mark.parametrize("options", [{}, {"limit": 200}])
+def test_the_pool_is_trained_on_the_files_labels_and_the_rest_on_the_true_ones(load, human, options):
+    path, given = human
+    bad, clean = load({"labels": str(path)}, **options), load(**options)
+    full = load()
+    for part in ("holdout", "val"):
+        assert torch.equal(bad.samples(1, part, CPU).labels, clean.samples(1, part, CPU).labels)
+    ids, labels = bad.labelled(1, "pool")
+    assert torch.equal(ids, clean.ids(1, "pool"))
+    images = {image.numpy().tobytes(): place for place, image in enumerate(full.images.train)}
+    places = torch.tensor([images[image.numpy().tobytes()] for image in bad.samples(1, "pool", CPU).images])
+    assert torch.equal(labels, given[places]) and not torch.equal(labels, clean.labelled(1, "pool")[1])
+    assert torch.equal(bad.marks(1, "pool")["wrong"], places % 3 == 0)
+    assert clean.marks(1, "pool") == {}
+    assert "labels of human.npy, 3" in bad.note and "% of them wrong" in bad.note
+
+
+def test_thinning_and_copies_go_with_them(load, human):
+    path, given = human
+    bad = load({"labels": str(path), "imbalance": 0.5, "duplicates": 0.3})
+    ids, labels = bad.labelled(0, "pool")
+    assert torch.equal(labels, given[ids])
+    copies = bad.marks(0, "pool")["copies"]
+    assert int(copies.sum()) == len(ids) - len(ids.unique()) > 0 and len(ids[~copies].unique()) == len(ids[~copies])
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda given: given[:-1], "1,296 labels for 1,297 training images"),
+        (lambda given: given.clone().index_fill_(0, torch.tensor([5]), 10), "10 is no class"),
+        (lambda given: given.roll(700), "as by chance"),
+    ],
+)
+def test_labels_of_something_else_are_refused(load, human, tmp_path, change, says):
+    np.save(tmp_path / "other.npy", change(human[1]).numpy())
+    with pytest.raises(UsageError, match=says):
+        load({"labels": str(tmp_path / "other.npy")})
+
+
+def test_a_choice_of_classes_is_refused(load, human):
+    with pytest.raises(UsageError, match="leave out the option classes"):
+        load({"labels": str(human[0])}, classes=4)
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ({"labels": "x.npy", "label_noise": 0.1}, "set one"),
+        ({"column": "a", "duplicates": 0.1}, "spoil.column = 'a' is for labels"),
+        ({"labels": "x.npy", "kind": "pairs"}, "spoil.kind = 'pairs' is for label_noise"),
+        ({"labels": "nowhere.npy"}, "nowhere.npy cannot be read"),
+    ],
+)
+def test_a_faulty_table_is_one_line(tiny, table, says):
+    tiny["datasets"][0]["spoil"] = table
+    with pytest.raises(UsageError, match=says):
+        parse(tiny)
+
+
+def test_the_content_is_part_of_the_identity_and_the_path_is_not(tiny, human, tmp_path):
+    def identity(path):
+        row = {**tiny["datasets"][0], "spoil": {"labels": str(path)}}
+        return parse({**tiny, "datasets": [row]}).identity({})
+
+    path, given = human
+    (tmp_path / "same.txt").write_text("\n".join(map(str, given.tolist())))
+    np.save(tmp_path / "other.npy", given.flip(0).numpy())
+    assert identity(path) == identity(tmp_path / "same.txt") != identity(tmp_path / "other.npy")
+
+
+def test_a_run_records_how_many_of_its_samples_were_wrong(tiny, human, train, tmp_path):
+    tiny |= {"seeds": 1, "ladder": [1.0], "budget": {"passes": 1}, "strategies": [{"name": "loss"}], "references": []}
+    tiny["datasets"][0] |= {"options": {"limit": 200, "test_limit": 50}, "spoil": {"labels": str(human[0])}}
+    done = train(tiny, tmp_path / "out")
+    assert not done.failed
+    (row,) = tomllib.loads((tmp_path / "out" / "matrix.toml").read_text())["datasets"]
+    assert "labels of human.npy" in row["note"]
+    cells = [json.loads(path.read_text()) for path in (tmp_path / "out" / "cells").iterdir()]
+    for cell in cells:
+        spoiled = cell["selection"]["spoiled"]
+        assert 0.2 < spoiled["wrong"]["pool"] < 0.5 and 0 < spoiled["wrong"]["trained"] < 1
+        assert spoiled["copies"] == {"pool": 0.0, "trained": 0.0}

@@ -1,0 +1,80 @@
+"""JEST's temperature: by counting, at its ends, and absent by default."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import chi2_contingency
+
+from selbench.harness.training.flops import count_selection
+from selbench.strategies import BatchLosses, UsageError, load
+from selbench.strategies.testing import parametrize_with_checks
+
+from .._inputs import begun, make
+
+WARM = {"first": "softmax", "chunks": 2, "temperature": 2.5}
+
+
+@parametrize_with_checks(
+    [load("jest", **WARM), load("jest", temperature=0.2, form="joint-sigmoid")],
+    count=lambda call: count_selection(call).flops,
+)
+def test_law_away_from_the_default(check):
+    check()
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_chances_against_the_slow_loop(normalize):
+    """Two chunks of two: logits of the second are (|A| + 1) times the first's, over 2|A| + 1 where normalised."""
+    gain, rng = np.array([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0]), np.random.default_rng(0)
+    losses = BatchLosses(torch.tensor(gain), torch.zeros(7))
+    rule = begun("jest", {**WARM, "normalize": normalize})
+    ours, theirs = np.zeros((4, 7)), np.zeros((4, 7))
+    for _ in range(700):
+        ours[range(4), rule.select(None, losses, 4 / 7).numpy()] += 1
+        picks: list[int] = []
+        for place in range(4):
+            terms = 2 * (place // 2)
+            logits = gain * (terms + 1) / (2 * terms + 1 if normalize else 1) / 2.5
+            chances = np.where(np.isin(np.arange(7), picks), 0.0, np.exp(logits))
+            picks.append(int(rng.choice(7, p=chances / chances.sum())))
+        theirs[range(4), picks] += 1
+    for place in range(4):
+        table = np.stack([ours[place], theirs[place]])
+        assert chi2_contingency(table[:, table.sum(0) >= 10]).pvalue > 1e-4, (place, table)
+
+
+def test_cold_is_the_top_and_hot_is_even():
+    losses = BatchLosses(torch.arange(10.0), torch.zeros(10))
+    cold = begun("jest", {**WARM, "temperature": 1e-3})
+    assert cold.select(None, losses, 0.4).tolist() == [9, 8, 7, 6]
+    hot, counts = begun("jest", {**WARM, "temperature": 1e6}), np.zeros(10)
+    for _ in range(1000):
+        counts[hot.select(None, losses, 0.4).numpy()] += 1
+    assert abs(counts - 400).max() < 5 * math.sqrt(1000 * 0.4 * 0.6)
+
+
+@pytest.mark.parametrize("options", [{}, {"first": "softmax", "normalize": True}, {"form": "joint-softmax"}], ids=str)
+def test_the_default_divides_nothing(options):
+    """Not one operation more than there was before there was a temperature; twice the temperature differs."""
+    feats, losses = make(60)
+    plain, one, two = (
+        begun("jest", {**options, **more}).select(feats, losses, 0.5).tolist()
+        for more in ({}, {"temperature": 1.0}, {"temperature": 20.0})
+    )
+    assert plain == one != two
+    costs = [
+        count_selection(lambda t=t: begun("jest", {**options, "temperature": t}).select(feats, losses, 0.5)).flops
+        for t in (1.0, 2.0)
+    ]
+    divisions = 15 if options.get("first") is None else 16
+    assert costs[1] - costs[0] == divisions * 60
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.inf, math.nan])
+def test_a_wrong_temperature_is_refused(temperature):
+    with pytest.raises(UsageError, match="temperature is"):
+        load("jest", temperature=temperature)
