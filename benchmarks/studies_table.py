@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..reports.figures.canvas import clean
+from ..reports.document.text import clean
 from ..reports.records.folder import Results
 from ..reports.summary import summarise
 

@@ -30,3 +30,11 @@ def one_of(parameter: str, value: str, known: Iterable[str]) -> None:
     known = sorted(known)
     if value not in known:
         raise UsageError(f"{parameter} cannot be {value!r}{did_you_mean(str(value), known)}")
+
+
+class StrategyFault(RuntimeError):
+    """A strategy broke a law of the interface; ``law`` names it."""
+
+    def __init__(self, law: str, message: str) -> None:
+        super().__init__(f"law broken: {law}: {message}")
+        self.law = law

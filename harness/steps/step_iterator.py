@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..training.guard import StrategyFault
+from ...strategies.errors import StrategyFault
 
 if TYPE_CHECKING:
     from .pacer import Pacer

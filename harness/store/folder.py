@@ -22,8 +22,8 @@ from ...reports.records.sealing import (
     checksum,
     digest_file,
     digest_of,
+    foreign,
     open_toml,
-    refuse_foreign,
     seal_toml,
     written,
 )
@@ -274,3 +274,18 @@ def _joined(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     timing = {"seeds": max(now["timing"]["seeds"], before.get("timing", {}).get("seeds", 0))}
     requested = {**asked, "strategies": strategies, "seeds": seeds}
     return {**now, "seeds": seeds, "arms": arms, "requested": requested, "timing": timing}
+
+
+def refuse_foreign(path: Path, record: dict[str, Any]) -> None:
+    """Refuse what another version of the format holds: it must be neither misread nor made again.
+
+    Raises
+    ------
+    UsageError
+        In one line: the file, its version, and what to do.
+    """
+    if (version := foreign(record)) is not None:
+        raise UsageError(
+            f"{path} is of format version {version}, and this selbench reads version {VERSION}: "
+            "use the selbench that wrote it, or choose another --out"
+        )

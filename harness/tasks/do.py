@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ...strategies.errors import StrategyFault
 from .. import environment as here
 from ..plan.tasks import Task
 from ..store.checkpoint_file import Checkpoint
-from ..training.guard import StrategyFault
 from . import artefacts
 from .cell import train_cell
 from .tuning_run import train_trial

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...strategies import UsageError
+from ...strategies.errors import StrategyFault
 from ...strategies.interface import MissingSignal
 
 LAWS = {
@@ -17,14 +18,6 @@ LAWS = {
     2: ("unique", "returned a position twice"),
     4: ("weights", "returned weights that are not positive and finite"),
 }
-
-
-class StrategyFault(RuntimeError):
-    """A strategy broke a law of the interface; ``law`` names it."""
-
-    def __init__(self, law: str, message: str) -> None:
-        super().__init__(f"law broken: {law}: {message}")
-        self.law = law
 
 
 @contextmanager

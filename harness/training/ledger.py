@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 
-PHASES = ("data", "score", "reference", "select", "train", "probe", "eval")
-"""``probe`` is what a schedule that learns looks at; ``eval`` is kept apart: off the clock and in no total."""
+from ...reports.records.models import PHASES
 
 
 @dataclass

@@ -10,10 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...reports.records.models import PROBED
 from ..steps.pacer import Step
-
-PROBED = 1024
-"""Samples of the pool, at most, whose number of picks is recorded one by one."""
 
 
 class Tally:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..training.pick_counts import PROBED
+from ...reports.records.models import PROBED
 
 Record = dict[str, Any]
 

@@ -231,3 +231,18 @@ def by_how_much(contrast: Mapping[str, Any]) -> str:
 def level(contrast: Mapping[str, Any]) -> str:
     """The confidence of a contrast's interval: ``90 %``."""
     return f"{100 * contrast['confidence']:.3g}{NARROW}%"
+
+
+def duration(value: float) -> str:
+    """``3.2 µs``, ``12 ms``, ``1.5 s``: two significant digits."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9)):
+        if value >= 0.9995 * size:
+            scaled = value / size
+            return f"{scaled:.0f} {unit}" if scaled >= 99.5 else f"{scaled:.2g} {unit}"
+    return "0 s" if value == 0 else f"{value / 1e-9:.2g} ns"
+
+
+def fraction(value: float) -> str:
+    """``1/8``, ``1/4``, ``1``, ``2`` for powers of two; ``0.6`` for what is none."""
+    whole = round(1 / value)
+    return f"1/{whole}" if value < 1 and abs(value * whole - 1) < 1e-9 and whole & (whole - 1) == 0 else f"{value:g}"

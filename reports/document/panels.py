@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ..figures.canvas import BASELINE, Look, clean, look
 from ..records.folder import TIMED, Arm, Cell, Results
+from .looks import BASELINE, Look, look
 from .numbers import COST_WORDS, LADDER_WORDS, by_how_much, pays_words, plural
+from .text import names
 
 Row = Mapping[str, Any]
 """An entry of ``arms`` or ``contrasts`` in summary.json."""
@@ -254,10 +255,3 @@ def _lead(panel: Panel, strategy: str, rows: Sequence[Row]) -> str:
         return f"{text}."
     cut = f"{LADDER_WORDS[pays['ladder']]}, cut to the same {COST_WORDS[pays['cost']]} ({pays['account']})"
     return f"{text}: {by_how_much(pays)} than {cut}."
-
-
-def names(labels: Sequence[str], limit: int = 3) -> str:
-    """``gstds, rho, jest and 4 more``."""
-    shown = [clean(label) for label in labels[:limit]]
-    rest = len(labels) - len(shown)
-    return ", ".join(shown) + (f" and {rest} more" if rest else "")

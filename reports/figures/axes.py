@@ -13,7 +13,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
-from .canvas import INK, PAPER, SOFT, Look, clean, short, size_of, text_width
+from ..document.looks import INK, PAPER, SOFT, Look
+from ..document.numbers import fraction
+from ..document.text import clean, short
+from .canvas import size_of, text_width
 
 LABEL_GAP = 0.155
 """Inches from one label to the next."""
@@ -198,12 +201,6 @@ def _ratio_ticks(low: float, high: float) -> list[float]:
         if len(fine) >= 3:
             return fine[:: max(1, round(len(fine) / 6))]
     return ticks
-
-
-def fraction(value: float) -> str:
-    """``1/8``, ``1/4``, ``1``, ``2`` for powers of two; ``0.6`` for what is none."""
-    whole = round(1 / value)
-    return f"1/{whole}" if value < 1 and abs(value * whole - 1) < 1e-9 and whole & (whole - 1) == 0 else f"{value:g}"
 
 
 def note(axes: Axes, text: str) -> None:

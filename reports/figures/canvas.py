@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import re
-import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -25,43 +24,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-INK = "#1c1b18"
-SOFT = "#66635b"
-RULE = "#d8d4c9"
-PAPER = "#fffefb"
-FULL = "#3d3c39"
-UNIFORM = "#8a877e"
-BAND = "#ece8dd"
-
-HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Okabe and Ito's palette without black (the baselines' ink) and yellow (1.3:1 on white)."""
-
-MARKERS = ("o", "s", "D", "^", "v", "P", "X", "h")
-DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
-
-PHASE_HUES = {
-    "train": "#b9b5aa",
-    "data": "#7d8b99",
-    "score": "#56b4e9",
-    "reference": "#009e73",
-    "select": "#d55e00",
-    "probe": "#e69f00",
-}
-"""Training recedes and selection stands out: its share is what a reader looks for."""
-
-VARIABLES = {
-    INK: "--ink",
-    SOFT: "--soft",
-    RULE: "--rule",
-    PAPER: "--paper",
-    FULL: "--full",
-    UNIFORM: "--uniform",
-    BAND: "--band",
-    PHASE_HUES["train"]: "--train",
-    PHASE_HUES["data"]: "--data",
-    **{hue: f"--s{number}" for number, hue in enumerate(HUES)},
-}
-"""Colour in a drawing -> CSS variable of the page."""
+from ..document.looks import INK, PAPER, RULE, SOFT, VARIABLES
+from ..document.text import clean
 
 DPI = 144
 
@@ -100,51 +64,8 @@ _RC: Any = {
     "lines.solid_capstyle": "round",
 }
 
-_UNSAFE = {"Cc", "Cs", "Cn", "Co"}
-_BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 _URL = re.compile(r"url\(#([^)]+)\)")
-
-
-def clean(text: object) -> str:
-    """Untrusted text made fit for XML, a terminal and one line of a table.
-
-    Control characters (escape sequences among them), lone surrogates, unassigned and private code points and marks that
-    turn the writing direction each become U+FFFD; line breaks and tabs become a space.
-    """
-    kept = []
-    for char in str(text):
-        if char in "\t\n\r":
-            kept.append(" ")
-        elif unicodedata.category(char) in _UNSAFE or char in _BIDI:
-            kept.append("\ufffd")
-        else:
-            kept.append(char)
-    return "".join(kept)
-
-
-def short(text: object, limit: int = 26) -> str:
-    """``text`` cleaned and cut to ``limit`` characters, with an ellipsis where something was cut."""
-    whole = clean(text)
-    return whole if len(whole) <= limit else whole[: limit - 1].rstrip() + "\u2026"
-
-
-@dataclass(frozen=True)
-class Look:
-    """A strategy's colour, marker and line, the same in every figure and beside its name on the page."""
-
-    colour: str
-    marker: str
-    dashes: str | tuple[float, tuple[float, ...]]
-
-
-BASELINE = Look(UNIFORM, "o", "-")
-
-
-def look(number: int) -> Look:
-    """Look of the ``number``-th strategy: six colours first, then the same with another marker and line."""
-    block, hue = divmod(number, len(HUES))
-    return Look(HUES[hue], MARKERS[block % len(MARKERS)], DASHES[block % len(DASHES)])
 
 
 @dataclass(frozen=True)

@@ -14,24 +14,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation, Transform
 
+from ..document.looks import FULL, INK, RULE, SOFT, UNIFORM, Look, look
 from ..document.numbers import MINUS
+from ..document.text import clean, short
 from .axes import LABEL_GAP, TAG_LIMIT, Mark, Tag, marks, note, row_labels, segments, tag_room, tags_beside
-from .canvas import (
-    FULL,
-    INK,
-    RULE,
-    SOFT,
-    UNIFORM,
-    Drawing,
-    Look,
-    canvas,
-    clean,
-    finish,
-    look,
-    place,
-    short,
-    text_width,
-)
+from .canvas import Drawing, canvas, finish, place, text_width
 
 WIDTH = 6.2
 _LABEL = 42

@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
 
+from ..document.looks import FULL, PAPER, SOFT, UNIFORM, Look
 from ..document.numbers import budget_share, flops, percent, ratio, seconds
 from ..document.panels import Panel, Report, Row
+from ..document.text import clean
 from .axes import LABEL_GAP, Mark, Tag, accuracy_scale, marks, note, relative_scale, segments, tag_room, tags_beside
-from .canvas import FULL, PAPER, SOFT, UNIFORM, Drawing, Look, canvas, clean, finish, place
+from .canvas import Drawing, canvas, finish, place
 
 WIDTH = 6.2
 _WILD = 0.6

@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..document.panels import Panel, Report, Row, names
+from ..document.looks import FULL, SOFT, UNIFORM, Look
+from ..document.panels import Panel, Report, Row
+from ..document.text import clean, names
 from ..records.records import Cell, Point
 from .axes import LABEL_GAP, Tag, accuracy_scale, note, segments, tag_room, tags_beside
-from .canvas import FULL, SOFT, UNIFORM, Drawing, Look, canvas, clean, finish, place
+from .canvas import Drawing, canvas, finish, place
 
 WIDTH = 6.2
 _BASELINES = {

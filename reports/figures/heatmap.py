@@ -8,10 +8,12 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from numpy.typing import NDArray
 
+from ..document.looks import INK, PAPER, SOFT
 from ..document.numbers import correlation, points
 from ..document.panels import Panel, Report, Row
+from ..document.text import clean, short
 from .axes import note, row_labels
-from .canvas import INK, PAPER, SOFT, Drawing, canvas, clean, finish, place, short, text_width
+from .canvas import Drawing, canvas, finish, place, text_width
 
 WIDTH = 6.2
 ROW = 0.25

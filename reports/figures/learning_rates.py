@@ -9,10 +9,12 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from ..document.numbers import points
+from ..document.looks import PAPER, SOFT, Look
+from ..document.numbers import fraction, points
 from ..document.panels import Panel, Report, Row
-from .axes import LABEL_GAP, Mark, Tag, accuracy_scale, fraction, marks, note, segments, tag_room, tags_beside
-from .canvas import PAPER, SOFT, Drawing, Look, canvas, clean, finish, place, short
+from ..document.text import clean, short
+from .axes import LABEL_GAP, Mark, Tag, accuracy_scale, marks, note, segments, tag_room, tags_beside
+from .canvas import Drawing, canvas, finish, place
 from .curves import look_of
 
 WIDTH = 6.2

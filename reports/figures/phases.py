@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 
+from ..document.looks import INK, PHASE_HUES, SOFT
 from ..document.numbers import PHASE_WORDS, flops, ratio, seconds, share
 from ..document.panels import Panel, Row
+from ..document.text import clean, short
 from .axes import note, row_labels
-from .canvas import INK, PHASE_HUES, SOFT, Drawing, canvas, clean, finish, place, short, text_width
+from .canvas import Drawing, canvas, finish, place, text_width
 
 WIDTH = 4.3
 ROW = 0.25

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 
+from ..document.looks import INK, RULE, SOFT
 from ..document.numbers import interval, points
 from ..document.panels import Report, Row
+from ..document.text import clean, short
 from .axes import Mark, marks, segments
-from .canvas import INK, RULE, SOFT, Drawing, canvas, clean, finish, place, short, text_width
+from .canvas import Drawing, canvas, finish, place, text_width
 
 WIDTH = 6.2
 ROW = 0.225

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from ..document.looks import INK, RULE, SOFT, Look
 from ..document.panels import Report, Row
+from ..document.text import clean, short
 from .axes import Mark, marks, segments
-from .canvas import INK, RULE, SOFT, Drawing, Look, canvas, clean, finish, place, short, text_width
+from .canvas import Drawing, canvas, finish, place, text_width
 
 WIDTH = 6.2
 ROW = 0.2

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from ..document.looks import BAND, INK, RULE, SOFT, Look
 from ..document.numbers import interval, level, points
 from ..document.panels import Report, Row
+from ..document.text import clean, short
 from .axes import Mark, marks, row_labels, segments
-from .canvas import BAND, INK, RULE, SOFT, Drawing, Look, canvas, clean, finish, place, short, text_width
+from .canvas import Drawing, canvas, finish, place, text_width
 
 WIDTH = 4.3
 """Inches: fits a phone without shrinking the type."""

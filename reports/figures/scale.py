@@ -9,9 +9,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from ..document.numbers import flops, ratio, share
+from ..document.looks import INK, PAPER, RULE, SOFT, Look, look
+from ..document.numbers import duration, flops, ratio, share
+from ..document.text import clean, short
 from .axes import Tag, note, tag_room, tags_beside
-from .canvas import INK, PAPER, RULE, SOFT, Drawing, Look, canvas, clean, drawing_rules, finish, look, place, short
+from .canvas import Drawing, canvas, drawing_rules, finish, place
 
 WIDTH = 11.0
 HEIGHT = 4.4
@@ -176,15 +178,6 @@ def _shares(axes: Axes, table: Mapping[str, Any], looks: Mapping[str, Look]) -> 
     axes.set_xlabel("candidate batch B (filled, solid: measured; open, dotted: extrapolated)")
     axes.set_title("share of the time lost to select", loc="left", color=SOFT, pad=14)
     tags_beside(axes, tags)
-
-
-def duration(value: float) -> str:
-    """``3.2 µs``, ``12 ms``, ``1.5 s``: two significant digits."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9)):
-        if value >= 0.9995 * size:
-            scaled = value / size
-            return f"{scaled:.0f} {unit}" if scaled >= 99.5 else f"{scaled:.2g} {unit}"
-    return "0 s" if value == 0 else f"{value / 1e-9:.2g} ns"
 
 
 def _words(table: Mapping[str, Any], arms: Sequence[Row]) -> str:

@@ -7,25 +7,12 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
+from ..document.looks import BAND, FULL, INK, RULE, SOFT, UNIFORM, Look
 from ..document.numbers import ratio
 from ..document.panels import Panel, Report, Row
+from ..document.text import clean, short
 from .axes import Mark, marks, note, relative_scale, row_labels, segments
-from .canvas import (
-    BAND,
-    FULL,
-    INK,
-    RULE,
-    SOFT,
-    UNIFORM,
-    Drawing,
-    Look,
-    canvas,
-    clean,
-    finish,
-    place,
-    short,
-    text_width,
-)
+from .canvas import Drawing, canvas, finish, place, text_width
 from .cost import QUANTITIES
 
 WIDTH = 4.3

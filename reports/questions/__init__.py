@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from ..document.blocks import Chart, Series, Table
+from ..effects.estimate import Quantity
 from ..records.folder import Results
-from .answer import Analysis, Answer, Chart, Names, Quantity, Series, Summary, Table
+from .answer import Analysis, Answer, Names, Summary
 from .crossover import Crossover
 from .factorial import Factorial
 from .options import among

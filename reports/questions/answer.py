@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..document.blocks import Chart, Table
+from ..effects.estimate import Quantity
 from ..records.folder import Results
 
 Summary = Mapping[str, Any]
@@ -19,63 +21,6 @@ class Names:
     datasets: tuple[str, ...]
     references: tuple[str, ...]
     strategies: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """One measured number that claims may read, with its interval; None where there is none.
-
-    ``name`` says what it is, in the words that a claim's ``quantity`` uses; ``strategy`` and ``rival`` are labels,
-    empty where the number is of none.
-    """
-
-    name: str
-    dataset: str
-    estimate: float | None
-    low: float | None
-    high: float | None
-    n: int
-    confidence: float = 0.95
-    strategy: str = ""
-    rival: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of text for a page, first column the row's name."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Series:
-    """Points of one name: ``x`` and ``y`` of one length, ``low`` and ``high`` as well or empty; None breaks a line."""
-
-    label: str
-    x: tuple[float, ...]
-    y: tuple[float | None, ...]
-    low: tuple[float | None, ...] = ()
-    high: tuple[float | None, ...] = ()
-    joined: bool = True
-    """Whether a line joins the points."""
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A figure: points with intervals over a number, or over ``ticks`` (names, for x = 0, 1, ...)."""
-
-    title: str
-    x_label: str
-    y_label: str
-    series: tuple[Series, ...]
-    ticks: tuple[str, ...] = ()
-    log_x: bool = False
-    log_y: bool = False
-    level: float | None = None
-    """Where a horizontal line stands, such as "no difference"."""
 
 
 @dataclass(frozen=True)

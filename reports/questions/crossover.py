@@ -6,10 +6,12 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..document.blocks import Chart, Series, Table
 from ..document.numbers import NONE, percent
+from ..effects.estimate import Quantity
 from ..records.folder import Results
 from . import crossoverwords as words
-from .answer import Answer, Chart, Names, Quantity, Series, Summary, Table
+from .answer import Answer, Names, Summary
 from .digitised import Source, published
 from .options import among, only
 from .pruned import Curve, Place, curve, family

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from ..document.blocks import Chart, Series, Table
 from ..document.numbers import NONE, interval, percent, plural, points
+from ..effects.estimate import Quantity
 from ..records.folder import Arm, Cell, Results
 from ..statistics import Interval, mean_interval
 from ..statistics.factorial import blocked_effects, effects_within
 from ..statistics.samples import Array
-from .answer import Answer, Chart, Names, Quantity, Series, Summary, Table
+from .answer import Answer, Names, Summary
 from .factorialdesign import TWIN, Design
 
 FEWEST = 2

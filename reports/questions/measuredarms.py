@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ..document.numbers import NONE
+from ..effects.estimate import Quantity
 from ..records.folder import Arm, Dataset, Results
 from ..records.measured import Measures
 from ..statistics import Interval
-from .answer import Answer, Quantity
+from .answer import Answer
 
 Measure = TypeVar("Measure")
 

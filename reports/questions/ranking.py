@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..document.numbers import correlation, plural
+from ..effects.estimate import Quantity
 from ..records.folder import Results
 from ..statistics.samples import Interval
-from .answer import Answer, Names, Quantity, Summary
+from .answer import Answer, Names, Summary
 from .options import among, only
 from .rankingmeasured import FEWEST, Measured, measure
 from .rankingrecipes import METRICS, gather

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 from scipy import stats
 
+from ..document.blocks import Chart, Series, Table
 from ..document.numbers import NONE, correlation, percent, plural, share
 from ..statistics.samples import Interval
-from .answer import Chart, Series, Table
 from .rankingmeasured import FEWEST, TOP, Measured
 from .rankingrecipes import METRICS, overlap
 

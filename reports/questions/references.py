@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ..document.blocks import Chart, Series, Table
 from ..document.numbers import NARROW, interval, percent, plural, points
+from ..effects.estimate import Quantity
 from ..records.folder import Results
 from ..statistics import Interval
-from .answer import Answer, Chart, Names, Quantity, Series, Summary, Table
+from .answer import Answer, Names, Summary
 from .options import only, several
 from .referencetable import LEAK, Line, Worth, estimated, line_through, referring, worths
 

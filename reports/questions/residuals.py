@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from ..document.blocks import Chart, Series, Table
 from ..document.numbers import NONE, plural
+from ..effects.estimate import Quantity
 from ..records.folder import Dataset, Results
 from ..records.measured import Residuals as Taken
 from ..statistics import Array, Interval, mean_interval
-from .answer import Answer, Chart, Names, Quantity, Series, Summary, Table
+from .answer import Answer, Names, Summary
 from .measuredarms import FEWEST, Measured, answered, listed, quantity, times, unlogged
 from .options import among, only, several
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from ..document.blocks import Chart, Series, Table
 from ..document.numbers import ACCOUNT_WORDS, MINUS, NARROW, NONE, points, ratio
+from ..effects.estimate import Quantity
 from ..records.folder import ACCOUNTS, TIMED
-from .answer import Chart, Quantity, Series, Table
 from .saved import Case, Key, Ratio, Row
 
 NO_PASS = "no timing pass"

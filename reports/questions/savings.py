@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..document.blocks import Chart
 from ..document.numbers import NARROW, plural, points, span
 from ..records.folder import ACCOUNTS, Results
-from .answer import Answer, Chart, Names, Summary
+from .answer import Answer, Names, Summary
 from .options import among, only, several
 from .saved import Case, Ratio, Row, cases
 from .savedshown import (

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..document.blocks import Chart, Table
 from ..document.numbers import plural, points
+from ..effects.estimate import Quantity
 from ..records.folder import Results
-from .answer import Answer, Chart, Names, Quantity, Summary, Table
+from .answer import Answer, Names, Summary
 from .schedulesasked import Asked
 from .schedulespaired import Mean, Pair
 from .schedulesread import Grown, Part, parts

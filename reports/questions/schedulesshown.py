@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
+from ..document.blocks import Chart, Series, Table
 from ..document.numbers import NONE, interval, p_value, percent, points
-from .answer import Chart, Series, Table
 from .schedulespaired import Mean, Pair
 from .schedulesread import Grown, Part
 

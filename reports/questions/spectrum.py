@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from ..document.blocks import Chart, Series, Table
 from ..document.numbers import NONE, plural, share, span
+from ..effects.estimate import Quantity
 from ..records.folder import Dataset, Results
 from ..records.measured import Spectrum as Taken
 from ..records.measured import Tail
 from ..statistics import Interval, mean_interval, t_test
-from .answer import Answer, Chart, Names, Quantity, Series, Summary, Table
+from .answer import Answer, Names, Summary
 from .measuredarms import FEWEST, Measured, answered, listed, quantity, times, unlogged
 from .options import fraction, only
 

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from ..document.blocks import Chart, Series, Table
 from ..document.numbers import NONE, correlation, plural, points
+from ..effects.estimate import Quantity
 from ..records.folder import Cell, Dataset, Results
 from ..records.measured import Distance
 from ..statistics import Array, Interval, mean_interval
 from ..statistics.crossed import crossed_means, replica_interval
 from ..statistics.rankcorrelation import spearman
-from .answer import Answer, Chart, Names, Quantity, Series, Summary, Table
+from .answer import Answer, Names, Summary
 from .measuredarms import FEWEST, Measured, answered, listed, quantity, times, unlogged
 from .options import fraction, only
 

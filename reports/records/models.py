@@ -7,8 +7,6 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from ...harness.training.ledger import PHASES
-
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Cost = Annotated[float, Field(ge=0)]
@@ -335,3 +333,11 @@ def misfits(kind: type[Part], table: Mapping[str, Any]) -> Iterator[tuple[str, b
                 else f"field {at!r}: {row['msg']}",
                 unknown,
             )
+
+
+PHASES = ("data", "score", "reference", "select", "train", "probe", "eval")
+"""``probe`` is what a schedule that learns looks at; ``eval`` is kept apart: off the clock and in no total."""
+
+
+PROBED = 1024
+"""Samples of the pool, at most, whose number of picks is recorded one by one."""

@@ -11,8 +11,6 @@ from typing import Any, BinaryIO
 
 import tomli_w
 
-from ...strategies import UsageError
-
 VERSION = 1
 """Version of the record format."""
 
@@ -47,21 +45,6 @@ def foreign(record: dict[str, Any]) -> int | None:
     if not isinstance(version, int) or version == VERSION:
         return None
     return None if record.get("checksum") == checksum({**record, "version": VERSION}) else version
-
-
-def refuse_foreign(path: Path, record: dict[str, Any]) -> None:
-    """Refuse what another version of the format holds: it must be neither misread nor made again.
-
-    Raises
-    ------
-    UsageError
-        In one line: the file, its version, and what to do.
-    """
-    if (version := foreign(record)) is not None:
-        raise UsageError(
-            f"{path} is of format version {version}, and this selbench reads version {VERSION}: "
-            "use the selbench that wrote it, or choose another --out"
-        )
 
 
 def seal_toml(table: dict[str, Any]) -> bytes:

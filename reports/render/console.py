@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..document.numbers import MINUS, NARROW, NONE
-from ..figures.canvas import clean
+from ..document.text import clean
 
 _PLAIN = {
     MINUS: "-",

@@ -1,7 +1,7 @@
 """The report as one HTML file that needs nothing beside it: style, script and figures are inside.
 
 Every name in it (of plugins, data sets, classes, files) is untrusted text. Jinja2 escapes all of it; control characters
-are replaced before (:func:`selbench.reports.figures.canvas.clean`); only drawings, style sheet and script go in as
+are replaced before (:func:`selbench.reports.document.text.clean`); only drawings, style sheet and script go in as
 they are.
 """
 
@@ -16,28 +16,20 @@ import numpy as np
 from markupsafe import Markup
 
 from ..document import numbers as wording
+from ..document.looks import VARIABLES
+from ..document.numbers import fraction
 from ..document.panels import ACCOUNTS, Panel, Report, Row
-from ..document.sections import (
-    claims as claimwords,
-)
-from ..document.sections import (
-    evidence as evidencewords,
-)
-from ..document.sections import (
-    learning_rates as tunewords,
-)
-from ..document.sections import (
-    over_data_sets as acrosswords,
-)
-from ..document.sections import (
-    targets as targetwords,
-)
+from ..document.sections import claims as claimwords
+from ..document.sections import evidence as evidencewords
+from ..document.sections import learning_rates as tunewords
+from ..document.sections import over_data_sets as acrosswords
+from ..document.sections import targets as targetwords
 from ..document.sections.costs import saving_words, selecting, selection_words, timed_answer
 from ..document.sections.studies import numeric
+from ..document.text import clean
 from ..figures import targetplot
 from ..figures.all import Placed
-from ..figures.axes import fraction
-from ..figures.canvas import VARIABLES, Drawing, clean
+from ..figures.canvas import Drawing
 from ..records.records import TIMED, Picks
 
 

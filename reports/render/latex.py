@@ -17,7 +17,7 @@ from ..document import numbers as wording
 from ..document.panels import Panel, Row, panels_of
 from ..document.sections.answer import points as size_in_points
 from ..document.sections.studies import numeric, wordy
-from ..figures.canvas import clean, short
+from ..document.text import clean, short
 
 _NAME = 40
 _UNHEARD = ("not run", "out of scope")

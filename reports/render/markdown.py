@@ -15,8 +15,9 @@ from markupsafe import Markup
 
 from ..document import numbers as wording
 from ..document.panels import Panel, Report, Row
+from ..document.text import clean
 from ..figures.all import Placed
-from ..figures.canvas import Drawing, clean
+from ..figures.canvas import Drawing
 from .html import context, filters
 
 _ACTIVE = re.compile(r"[\\`*_{}\[\]<>#|~$&!@]")

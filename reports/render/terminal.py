@@ -15,7 +15,7 @@ from ..document.sections.claims import counted, hints, judged, told
 from ..document.sections.costs import saving_words, selection_words, source_words
 from ..document.sections.learning_rates import edge_words, tuning_words
 from ..document.sections.targets import reached_words
-from ..figures.canvas import clean, short
+from ..document.text import clean, short
 from ..records.records import TIMED
 from .console import say, shown
 from .html import failure_rows

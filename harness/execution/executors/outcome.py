@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ...training.guard import StrategyFault
+from ....strategies.errors import StrategyFault
 
 NO_ROOM = {
     errno.ENOSPC: "the disk is full: make room, and run the same command again",

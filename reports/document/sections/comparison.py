@@ -11,11 +11,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from ...figures.canvas import short
 from ...records.files import write_whole
 from ...render.console import say, shown
 from ...render.markdown import environment, escape
 from ..numbers import COST_WORDS, NONE, brief, budget_share, interval, percent, plural, points, ratio
+from ..text import short
 
 _NAME = 14
 _KEY = 32

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ...figures.axes import fraction
-from ..numbers import flops, plural, seconds, share
-from ..panels import Panel, Report, Row, names
+from ..numbers import flops, fraction, plural, seconds, share
+from ..panels import Panel, Report, Row
+from ..text import names
 
 _FROM = {"val": "", "full": "as full", "declared": "declared"}
 

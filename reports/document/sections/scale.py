@@ -11,11 +11,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from ...figures.canvas import short
-from ...figures.scale import duration, scale_plot
+from ...figures.scale import scale_plot
 from ...render.console import say, shown
 from ...render.markdown import environment, escape
-from ..numbers import NARROW, NONE, count, flops, ratio, seconds, share
+from ..numbers import NARROW, NONE, count, duration, flops, ratio, seconds, share
+from ..text import short
 
 PHASES = ("data", "score", "reference", "select", "train", "other")
 _NAME = 18

@@ -15,9 +15,9 @@ from selbench.harness.store import checkpoint_file as checkpoint
 from selbench.harness.store.checkpoint_file import Checkpoint, Unusable
 from selbench.harness.store.folder import Store
 from selbench.harness.tasks.do import do
-from selbench.harness.training.guard import StrategyFault
 from selbench.harness.training.strategy_state import NotKept, RuleState
 from selbench.harness.training.trainer import Trainer
+from selbench.strategies.errors import StrategyFault
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from selbench.harness.execution.run import Request, run
 from selbench.harness.execution.timing_pass import missing
 from selbench.harness.plan.matrix import parse
 from selbench.harness.store.folder import Store, checksum
-from selbench.harness.training.ledger import PHASES
+from selbench.reports.records.models import PHASES
 
 
 @pytest.fixture(scope="module")

@@ -23,12 +23,12 @@ from selbench.harness.steps.pacer import Pacer, Recorded
 from selbench.harness.steps.schedules import BudgetMatched, Fixed, Replay, Sigmoid, foretold, load_schedule
 from selbench.harness.tasks.cell import train_cell
 from selbench.harness.training.learner import ResNet18
-from selbench.harness.training.ledger import PHASES
 from selbench.harness.training.pick_counts import Tally
 from selbench.harness.training.trainer import Recipe, Samples, Trainer
+from selbench.reports.document.looks import PHASE_HUES
 from selbench.reports.document.numbers import PHASE_WORDS
-from selbench.reports.figures.canvas import PHASE_HUES
 from selbench.reports.records import records
+from selbench.reports.records.models import PHASES
 from selbench.strategies import Pool, UsageError, load
 
 from ..execution.test_policies import told

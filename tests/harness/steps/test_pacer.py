@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from selbench.harness.steps.pacer import Pacer, Recorded, Step
 from selbench.harness.steps.schedules import Cosine, Fixed, Linear, Replay, Sigmoid, Stepwise
-from selbench.harness.training.guard import StrategyFault
 from selbench.harness.training.pick_counts import Tally
 from selbench.strategies import UsageError, keep_count
+from selbench.strategies.errors import StrategyFault
 
 schedules = st.sampled_from(
     [

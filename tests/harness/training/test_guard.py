@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from selbench.harness.training.guard import Guard, StrategyFault, at_fault
+from selbench.harness.training.guard import Guard, at_fault
 from selbench.strategies import Selection, UsageError
+from selbench.strategies.errors import StrategyFault
 from selbench.strategies.interface import MissingSignal
 
 CPU = torch.device("cpu")

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from selbench.reports.figures.canvas import Drawing, drawing_rules, look, text_width
+from selbench.reports.document.looks import look
+from selbench.reports.figures.canvas import Drawing, drawing_rules, text_width
 from selbench.reports.figures.chart import _key_rows, _powers, _wrapped, number, study_plot
 from selbench.reports.questions import Chart, Series
 

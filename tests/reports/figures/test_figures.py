@@ -17,11 +17,14 @@ from synthetic import write_results
 
 from selbench.reports.document import numbers as wording
 from selbench.reports.document import panels as view
+from selbench.reports.document.looks import HUES, look
+from selbench.reports.document.numbers import fraction
 from selbench.reports.document.panels import Report
 from selbench.reports.document.sections.over_data_sets import pooled_drawn
+from selbench.reports.document.text import clean
 from selbench.reports.figures.all import Placed, _across, draw
-from selbench.reports.figures.axes import fraction, relative_scale, spread
-from selbench.reports.figures.canvas import HUES, Drawing, canvas, clean, drawing_rules, finish, look
+from selbench.reports.figures.axes import relative_scale, spread
+from selbench.reports.figures.canvas import Drawing, canvas, drawing_rules, finish
 from selbench.reports.figures.cost import cost_plot
 from selbench.reports.figures.curves import mean_curve, training_curves
 from selbench.reports.figures.heatmap import overlap_map

@@ -11,8 +11,9 @@ import matplotlib
 import pytest
 from rich.console import Console
 
+from selbench.reports.document.numbers import duration
 from selbench.reports.document.sections.scale import publish, render, span, tables
-from selbench.reports.figures.scale import duration, scale_plot
+from selbench.reports.figures.scale import scale_plot
 
 FROM = "extrapolated (from batch 8)"
 PHASES = ("data", "score", "reference", "select", "train", "other")

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 from synthetic import write_results
 
-from selbench.reports.questions.answer import Answer, Names, Quantity
+from selbench.reports.effects.estimate import Quantity
+from selbench.reports.questions.answer import Answer, Names
 from selbench.reports.questions.schedules import Steadiness
 from selbench.reports.questions.schedulespaired import Mean, Pair, Runs, adjust, at_own_amount, per_doubling
 from selbench.reports.records.folder import Results

@@ -12,18 +12,10 @@ from filled import claims, fill
 from synthetic import write_results
 
 from selbench.reports.document.panels import Report
-from selbench.reports.document.sections import (
-    claims as claimwords,
-)
-from selbench.reports.document.sections import (
-    evidence as evidencewords,
-)
-from selbench.reports.document.sections import (
-    learning_rates as tunewords,
-)
-from selbench.reports.document.sections import (
-    targets as targetwords,
-)
+from selbench.reports.document.sections import claims as claimwords
+from selbench.reports.document.sections import evidence as evidencewords
+from selbench.reports.document.sections import learning_rates as tunewords
+from selbench.reports.document.sections import targets as targetwords
 from selbench.reports.figures.all import Placed, draw
 from selbench.reports.records.folder import Results
 from selbench.reports.render import html as page

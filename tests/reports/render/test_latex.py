@@ -17,7 +17,7 @@ from synthetic import write_results
 from timed import write_timing
 
 from selbench.reports.document.numbers import brief
-from selbench.reports.figures.canvas import clean
+from selbench.reports.document.text import clean
 from selbench.reports.records.folder import Results
 from selbench.reports.render.latex import escape, render
 from selbench.reports.summary import summarise

@@ -1,0 +1,182 @@
+"""Estimates in long form; tables, charts and sentences are views of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..document.blocks import Chart, Series, Table
+from ..document.numbers import MINUS, NONE, correlation, percent, points, ratio, share, span
+from ..statistics import Interval, mean_interval
+
+
+def number(value: float) -> str:
+    """Two decimals and a true minus sign."""
+    text = f"{abs(value):.2f}"
+    return (MINUS if value < 0 and float(text) != 0 else "") + text
+
+
+UNITS: Mapping[str, Callable[[float], str]] = {
+    "number": number, "points": points, "ratio": ratio, "percent": percent, "share": share, "correlation": correlation,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One number with its interval.
+
+    Parameters
+    ----------
+    quantity : str
+        What it is, as claims name it.
+    keys : mapping
+        What it is of: ``dataset``, ``strategy``, ``rival``, and whatever else a study tells apart.
+    value, low, high : float or None
+    n : int
+        Seeds, blocks or pairs behind it.
+    unit : str
+        One of :data:`UNITS`.
+    """
+
+    quantity: str
+    keys: Mapping[str, str]
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    confidence: float = 0.95
+    unit: str = "number"
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    def side(self, null: float = 0.0) -> int:
+        """-1 or 1 where the whole interval lies below or above ``null``; 0 where it cannot be told."""
+        return -1 if self.high is not None and self.high < null else int(self.low is not None and self.low > null)
+
+    def __format__(self, how: str) -> str:
+        """``0.79 [0.70, 0.89]``; ``value`` for the number alone; ``size`` without its sign."""
+        if self.value is None:
+            return NONE
+        shown = UNITS["number" if how == "size" else self.unit]
+        turn = -1 if how == "size" and self.value < 0 else 1
+        value, low, high = (None if x is None else turn * x for x in (self.value, self.low, self.high))
+        low, high = (high, low) if turn < 0 else (low, high)
+        if how in ("ends", "round"):
+            ends = NONE if low is None or high is None else f"{shown(low)} to {shown(high)}"
+            return ends if how == "ends" else f"{shown(value)} ({ends})"
+        if how == "value" or low is None or high is None or {shown(low), shown(high)} == {shown(value)}:
+            return shown(value)
+        return f"{shown(value)} [{shown(low)}, {shown(high)}]"
+
+
+class Estimates(list[Estimate]):
+    """Estimates in long form."""
+
+    def where(self, quantity: str = "", **keys: str) -> Estimates:
+        """Those of a quantity and keys."""
+        return Estimates(
+            e for e in self
+            if quantity in ("", e.quantity) and all(e.keys.get(name) == value for name, value in keys.items())
+        )  # fmt: skip
+
+    def one(self, quantity: str = "", **keys: str) -> Estimate | None:
+        """The first of those."""
+        return next(iter(self.where(quantity, **keys)), None)
+
+    def renamed(self, **names: str) -> Estimates:
+        """The same with keys under other names, for the heads of a table."""
+        return Estimates(replace(e, keys={names.get(k, k): v for k, v in e.keys.items()}) for e in self)
+
+    def quantities(self) -> tuple[Quantity, ...]:
+        """As claims read them."""
+        return tuple(
+            Quantity(e.quantity, e.keys["dataset"], e.value, e.low, e.high, e.n, e.confidence,
+                     e.keys.get("strategy", ""), e.keys.get("rival", ""))
+            for e in self if e.value is not None
+        )  # fmt: skip
+
+    def table(self, title: str, index: Sequence[str], columns: Mapping[str, Column], note: str = "") -> Table:
+        """A row for each value of ``index``; a column names a quantity, a quantity and its rival, or is computed."""
+        keys = {tuple(e.keys[name] for name in index): None for e in self}
+        rows = [(key, self.where(**dict(zip(index, key, strict=True)))) for key in keys]
+        cells = [(*key, *(cell(read(row, column)) for column in columns.values())) for key, row in rows]
+        return Table(title, (*index, *columns), tuple(cells), note)
+
+    def chart(self, title: str, by: str, series: Mapping[str, Column], **how: Any) -> Chart:
+        """A tick for each value of ``by``; a series is a column of the table of the same rows."""
+        ticks = tuple(dict.fromkeys(e.keys[by] for e in self))
+        lines = {label: [read(self.where(**{by: tick}), column) for tick in ticks] for label, column in series.items()}
+        drawn = tuple(points_of(label, line) for label, line in lines.items() if any(line))
+        return Chart(title, "", series=drawn, ticks=ticks, **how)
+
+
+Column = str | tuple[str, str] | Callable[[Estimates], Any]
+
+
+def read(row: Estimates, column: Column) -> Any:
+    """What a column says of a row."""
+    if callable(column):
+        return column(row)
+    return row.one(column) if isinstance(column, str) else row.one(column[0], rival=column[1])
+
+
+def points_of(label: str, line: Sequence[Estimate | None], x: Sequence[float] = (), joined: bool = False) -> Series:
+    """A series of estimates, over their places unless ``x`` says otherwise."""
+    ends = [tuple(None if e is None else getattr(e, end) for e in line) for end in ("value", "low", "high")]
+    return Series(label, tuple(x) or tuple(range(len(line))), *ends, joined=joined)
+
+
+def cell(found: Any) -> str:
+    return NONE if found is None else f"{found}"
+
+
+def listed(words: Iterable[str], last: str = " and ") -> str:
+    """``a, b and c``."""
+    *rest, end = words
+    return f"{', '.join(rest)}{last}{end}" if rest else end
+
+
+def tally(found: Iterable[Estimate], null: float, below: str, above: str, neither: str) -> str:
+    """How many lie on which side: ``less than full in 4, more in 0, not told apart in 0``."""
+    sides = [e.side(null) for e in found]
+    return ", ".join(f"{word} in {sides.count(side)}" for side, word in ((-1, below), (1, above), (0, neither)) if word)
+
+
+def spread(found: Sequence[Estimate]) -> str:
+    """Least to largest value."""
+    return span([e.value for e in found], UNITS[found[0].unit])
+
+
+def interval_of(
+    quantity: str, keys: Mapping[str, str], found: Interval | None, n: int, unit: str = "number"
+) -> Estimate:
+    """An estimate of an interval, whose ends are left out where they are not finite."""
+    numbers = (None,) * 3 if found is None else tuple(x if math.isfinite(x) else None for x in found[:3])
+    return Estimate(quantity, keys, *numbers, n=n, unit=unit)
+
+
+def by_seed(quantity: str, keys: Mapping[str, str], values: Mapping[int, float], unit: str) -> Estimate:
+    """The mean over seeds with its t interval, which two seeds are needed for; the values stay beside it."""
+    each = list(values.values())
+    found = mean_interval(each) if len(each) > 1 else Interval(each[0], *3 * (math.nan,)) if each else None
+    return replace(interval_of(quantity, keys, found, len(each), unit), record=values)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One measured number that claims may read, with its interval; None where there is none.
+
+    ``name`` says what it is, in the words that a claim's ``quantity`` uses; ``strategy`` and ``rival`` are labels,
+    empty where the number is of none.
+    """
+
+    name: str
+    dataset: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    n: int
+    confidence: float = 0.95
+    strategy: str = ""
+    rival: str = ""
