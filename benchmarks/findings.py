@@ -57,7 +57,7 @@ FINDINGS = (
     Finding(
         "study-3",
         "Does a sigmoid keep ratio help?",
-        "No: {} points against a fixed one on as many images.",
+        "Not while batches grow with it: {} points against a fixed one on as many images.",
         "difference in accuracy",
         dataset="flowers",
         strategy="sigmoid",
@@ -75,7 +75,7 @@ FINDINGS = (
     Finding(
         "study-5",
         "When does static pruning fail?",
-        "Forgetting scores fall behind random subsets below {} % kept.",
+        "Forgetting scores fall behind random subsets of equal size below {} % kept.",
         "percentage kept below which random is ahead",
         dataset="equal-steps",
         strategy="forgetting",
@@ -93,7 +93,7 @@ FINDINGS = (
     Finding(
         "study-7",
         "Can small runs be trusted?",
-        "A small proxy ranks training recipes as the target does: Spearman {}.",
+        "A small proxy at the standard rate ranks recipes as the target does: Spearman {}.",
         "Spearman correlation of the proxy's ranking with the target's",
         strategy="proxy at the standard rate",
         rival="tuned target",

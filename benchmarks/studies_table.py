@@ -1,8 +1,8 @@
 """Every study, its answer, and what was run for it: ``python -m selbench.benchmarks.studies_table [--write]``.
 
-Markdown drawn from the shipped matrices and the published folders. ``docs/results.md`` has a paragraph for each question
-that was answered, then a table of what was and was not run at which size; ``README.md`` has a line for each finding that
-was chosen for it. Both stand between marks (``<!-- studies -->``, ``<!-- findings -->``); a test holds the pages to them.
+Markdown drawn from the shipped matrices and the published folders. ``docs/results.md`` has a paragraph for each
+question that was answered, then a table of what was and was not run at which size; ``README.md`` has the findings that
+were chosen for it. ``--write`` puts both between the marks of their pages; a test holds the pages to them.
 """
 
 from __future__ import annotations
