@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from selbench.harness import entries
 from selbench.harness.cli import GROUPS, app
 from selbench.harness.matrix import Matrix, parse, shipped
-from selbench.harness.spoil import Spoil
+from selbench.harness.strict import Part
 from selbench.reports.claims.reading import parse as read_claim
 from selbench.reports.claims.reading import shipped as shipped_claims
 from selbench.reports.studies import ANALYSES
@@ -28,23 +28,13 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "reports" / "published" / "README.md"]
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 README = TEXTS["README.md"]
-TABLES = [
-    Matrix,
-    Spoil,
-    entries.Budget,
-    entries.Settings,
-    entries.Optimizer,
-    entries.Proxy,
-    entries.Timing,
-    entries.Grid,
-]
-TABLES += [entries.DatasetEntry, entries.ReferenceEntry, entries.StrategyEntry, entries.Analysis, entries.Pays]
-TABLES += [entries.Study]
+TABLES = [Matrix, *(kind for kind in vars(entries).values() if isinstance(kind, type) and issubclass(kind, Part))]
+"""Every table that a matrix may hold."""
 COMMANDS = typer.main.get_command(app)
 
 
 def builtin(group: str) -> list[str]:
-    return [name for name, found in registry(f"selbench.{group}").found().items() if found[0].builtin]
+    return [name for name, found in registry(group).found().items() if found[0].builtin]
 
 
 def blocks(language: str, name: str) -> list[str]:
