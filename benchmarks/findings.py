@@ -33,7 +33,7 @@ FINDINGS = (
     Finding(
         "study-1",
         "Does selection save time?",
-        "`gstds` takes {} times the seconds of full training.",
+        "Yes: `gstds` takes {} times the seconds of full training.",
         "seconds ratio, amortised",
         strategy="gstds",
         rival="full",
