@@ -1,38 +1,31 @@
 """Every published claim and where it stands: ``python -m selbench.benchmarks.claims_table [--write]``.
 
-A Markdown page drawn from the claims that are shipped and from the published folders' ``claims.csv``. With ``--write``
-it becomes ``reports/published/claims.md``; a test holds that file against it.
+A Markdown table drawn from the claims that are shipped and from the published folders' ``claims.csv``. With ``--write``
+it goes between the marks ``<!-- claims -->`` of ``docs/claims.md``; a test holds that page against it.
 """
 
 from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from ..reports.questions.claims.reading import shipped
 from ..reports.questions.claims.schema import Claim
-from .studies_table import PUBLISHED, _cell
+from .pages import DOCS, PUBLISHED, cell, command, report_link
 
-PAGE = PUBLISHED / "claims.md"
 UNTESTED = ("not run", "out of scope")
-_HEAD = """# What papers claim, and where it stands
-
-Drawn by `python -m selbench.benchmarks.claims_table --write` from the claims and from the folders beside this page. A
-verdict takes runs at the claim's own conditions; runs at others give an indication, which is no verdict.
-
-| claim | source | verdict | reason | indications |
-|---|---|---|---|---|"""
+_HEAD = "| claim | source | verdict | reason | indications |\n|---|---|---|---|---|"
 
 Row = Mapping[str, str]
 
 
-def page(published: Path = PUBLISHED) -> str:
-    """The page in Markdown."""
+def table(way: str, published: Path = PUBLISHED) -> str:
+    """The table in Markdown; ``way`` leads from the page it stands on to the published folders."""
     found = _rows(published)
-    lines = [_line(claim, found.get(claim.id, {})) for claim in shipped()]
-    return "\n".join([_HEAD, *lines]) + "\n"
+    return "\n".join([_HEAD, *(_line(claim, found.get(claim.id, {}), way) for claim in shipped())])
 
 
 def _rows(published: Path) -> dict[str, dict[str, Row]]:
@@ -45,21 +38,21 @@ def _rows(published: Path) -> dict[str, dict[str, Row]]:
     return found
 
 
-def _line(claim: Claim, rows: Mapping[str, Row]) -> str:
+def _line(claim: Claim, rows: Mapping[str, Row], way: str) -> str:
     tested = {folder: row for folder, row in rows.items() if row["verdict"] not in UNTESTED}
-    verdicts = [f"{row['verdict']} ({_link(folder)})" for folder, row in tested.items()]
+    verdicts = [f"{row['verdict']} ({report_link(folder, folder, way)})" for folder, row in tested.items()]
     verdict = "; ".join(verdicts) or ("out of scope" if claim.scope == "out" else "not run")
     reasons = [row["reason"] for row in tested.values()] or [_reason(claim)]
     shown = [
-        f"{row['indication_verdict']} ({_link(folder)})"
+        f"{row['indication_verdict']} ({report_link(folder, folder, way)})"
         for folder, row in rows.items()
         if folder not in tested and row["indication_verdict"]
     ]
     cells = (
-        f"{_cell(claim.title)}: {_cell(claim.statement)}",
-        _cell(claim.source.paper),
+        f"{cell(claim.title)}: {cell(claim.statement)}",
+        cell(claim.source.paper),
         verdict,
-        _cell("; ".join(reasons)),
+        cell("; ".join(reasons)),
         ", ".join(shown) or "none",
     )
     return f"| {' | '.join(cells)} |"
@@ -74,20 +67,8 @@ def _reason(claim: Claim) -> str:
     return f"no runs at its conditions: selbench run {claim.matrix}"
 
 
-def _link(folder: str) -> str:
-    return f"[{folder}]({folder}/report/report.md)"
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Print the page, or write it."""
-    if list(arguments) not in ([], ["--write"]):
-        sys.exit("claims_table: give nothing, or --write")
-    if not arguments:
-        print(page(), end="")
-        return
-    PAGE.write_text(page(), encoding="utf-8")
-    print("written:", PAGE)
-
+PAGES = {DOCS / "claims.md": ("claims", partial(table, "../reports/published/"))}
+"""The mark and the content of the page."""
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    command("claims_table", PAGES, sys.argv[1:])

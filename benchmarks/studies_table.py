@@ -1,32 +1,25 @@
 """Every study, its answer, and what was run for it: ``python -m selbench.benchmarks.studies_table [--write]``.
 
-Markdown drawn from the shipped matrices and the published folders: a paragraph for each question that was answered,
-then a table of what was and was not run at which size. With ``--write`` it takes the place of what stands between
-``<!-- studies -->`` and ``<!-- /studies -->`` in both READMEs; a test holds them against it.
+Markdown drawn from the shipped matrices and the published folders. ``docs/results.md`` has a paragraph for each
+question that was answered, then a table of what was and was not run at which size; ``README.md`` has the findings that
+were chosen for it. ``--write`` puts both between the marks of their pages; a test holds the pages to them.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..reports.document.text import clean
-from ..reports.records.folder import Results
-from ..reports.summary import summarise
+from .findings import findings
+from .pages import DOCS, PUBLISHED, ROOT, cell, command, report_link, summary_of
 
-ROOT = Path(__file__).resolve().parents[1]
 MATRICES = ROOT / "benchmarks" / "matrices"
-PUBLISHED = ROOT / "reports" / "published"
-PAGES = {ROOT / "README.md": "reports/published/", PUBLISHED / "README.md": ""}
-"""Where the table stands, and the way from there to the published folders."""
-
-OPENS, CLOSES = "<!-- studies -->", "<!-- /studies -->"
 _HEAD = "| study | size | run | accuracy of `full`, % (at a share of its budget, and at the whole) |\n|---|---|---|---|"
 _LARGE = "-gpu"
 
@@ -68,34 +61,24 @@ def _runs(published: Path) -> dict[str, list[Run]]:
         for part in table.get("parts", [table]):
             if part["name"].startswith("study-"):
                 asked = part["requested"]
-                run = Run(file.parent.name, _summary(file.parent), len(asked["seeds"]), tuple(asked.get("set", ())))
+                run = Run(file.parent.name, summary_of(file.parent), len(asked["seeds"]), tuple(asked.get("set", ())))
                 found.setdefault(part["name"], []).append(run)
     return found
-
-
-def _summary(folder: Path) -> Mapping[str, Any]:
-    """What the published report says; made from the records where it was left out."""
-    file = folder / "report" / "summary.json"
-    if not file.is_file():
-        return summarise(Results.read(folder))
-    summary: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return summary
 
 
 def _answers(run: Run, way: str) -> Iterator[str]:
     """A paragraph for each question, in bold, with its answer."""
     for study in run.summary["studies"]:
-        source = f"[`{run.folder}`]({way}{run.folder}/report/report.md)"
-        lines = "<br>".join(map(_cell, study["sentence"].split("\n")))
-        yield f"**{_cell(study['question'])}** {lines} ({source})"
+        source = report_link(f"`{run.folder}`", run.folder, way)
+        lines = "<br>".join(map(cell, study["sentence"].split("\n")))
+        yield f"**{cell(study['question'])}** {lines} ({source})"
 
 
 def _row(matrix: Mapping[str, Any], run: Run | None, way: str) -> str:
     name = f"`{matrix['name']}`"
     if run is None:
         return f"| {name} | {_size(matrix)} | not run | |"
-    source = f"[{name}]({way}{run.folder}/report/report.md)"
-    return f"| {source} | {_size(matrix)} | {_run(matrix, run)} | {_plateau(run.summary)} |"
+    return f"| {report_link(name, run.folder, way)} | {_size(matrix)} | {_run(matrix, run)} | {_plateau(run.summary)} |"
 
 
 def _size(matrix: Mapping[str, Any]) -> str:
@@ -109,11 +92,11 @@ def _run(matrix: Mapping[str, Any], run: Run) -> str:
     seeds = declared if isinstance(declared, int) else len(declared)
     parts = [f"{cells['done']:,} of {cells['planned']:,} runs"]
     parts.append(f"{run.seeds} seeds" if run.seeds >= seeds else f"{run.seeds} of {seeds} seeds")
-    parts += [f"with `{_cell(text)}`" for text in run.overrides]
+    parts += [f"with `{cell(text)}`" for text in run.overrides]
     devices = run.summary["environment"].get("device", ())
-    parts += [f"on {_cell(device)}" for device in ([devices] if isinstance(devices, str) else devices)]
+    parts += [f"on {cell(device)}" for device in ([devices] if isinstance(devices, str) else devices)]
     notes = dict.fromkeys(note for data in run.summary["matrix"]["datasets"] for note in data["note"].split("; "))
-    return ", ".join([*parts, *map(_cell, filter(None, notes))])
+    return ", ".join([*parts, *map(cell, filter(None, notes))])
 
 
 def _plateau(summary: Mapping[str, Any]) -> str:
@@ -124,7 +107,7 @@ def _plateau(summary: Mapping[str, Any]) -> str:
         if arm["role"] == "full" and arm["n"]:
             found.setdefault(titles[arm["dataset"]], {})[arm["rung"]] = arm["accuracy"]["mean"]
     return "; ".join(
-        f"{_cell(title)} {', '.join(_accuracy(rung, at[rung]) for rung in sorted(at)[-2:])}"
+        f"{cell(title)} {', '.join(_accuracy(rung, at[rung]) for rung in sorted(at)[-2:])}"
         for title, at in found.items()
     )
 
@@ -133,34 +116,11 @@ def _accuracy(rung: float, percent: float) -> str:
     return f"{percent:.1f}" if rung == 1.0 else f"{percent:.1f} (at {rung:g})"
 
 
-def _cell(text: str) -> str:
-    """Text that ends no cell and opens no element."""
-    return clean(text).replace("|", "\\|").replace("<", "&lt;")
-
-
-def block(page: str) -> str:
-    """What stands between the marks of a page."""
-    return page.split(OPENS, 1)[1].split(CLOSES, 1)[0].strip()
-
-
-def write(page: Path, drawn: str) -> None:
-    """Put the table between the marks of a page."""
-    before, _, rest = page.read_text(encoding="utf-8").partition(OPENS)
-    after = rest.partition(CLOSES)[2]
-    page.write_text(f"{before}{OPENS}\n{drawn}\n{CLOSES}{after}", encoding="utf-8")
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Print the table, or write it into the pages."""
-    if list(arguments) not in ([], ["--write"]):
-        sys.exit("studies_table: give nothing, or --write")
-    if not arguments:
-        print(table(PAGES[ROOT / "README.md"]))
-        return
-    for page, way in PAGES.items():
-        write(page, table(way))
-        print("written:", page)
-
+PAGES = {
+    DOCS / "results.md": ("studies", partial(table, "../reports/published/")),
+    ROOT / "README.md": ("findings", partial(findings, "reports/published/")),
+}
+"""The mark and the content of each page."""
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    command("studies_table", PAGES, sys.argv[1:])

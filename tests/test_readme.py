@@ -1,31 +1,88 @@
-"""What the README shows works as it stands."""
+"""What the README and the pages under docs/ show works as it stands."""
 
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+import typer
+from pydantic import BaseModel
 
-from selbench.harness.plan.matrix import parse, shipped
+from selbench.harness.cli.commands import GROUPS, app
+from selbench.harness.plan import tables as entries
+from selbench.harness.plan.matrix import Matrix, parse, shipped
+from selbench.harness.toml import Part
+from selbench.reports.questions import ANALYSES
 from selbench.reports.questions.claims.reading import parse as read_claim
-from selbench.strategies import BatchLosses, load
+from selbench.reports.questions.claims.reading import shipped as shipped_claims
+from selbench.strategies import BatchLosses
 from selbench.strategies.interface import Traits
+from selbench.strategies.registry import registry
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "reports" / "published" / "README.md"]
+TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
+README = TEXTS["README.md"]
+TABLES = [Matrix, *(kind for kind in vars(entries).values() if isinstance(kind, type) and issubclass(kind, Part))]
+"""Every table that a matrix may hold."""
+COMMANDS = typer.main.get_command(app)
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+def builtin(group: str) -> list[str]:
+    return [name for name, found in registry(group).found().items() if found[0].builtin]
 
 
-def test_the_strategy_of_fifteen_lines_selects():
-    source = blocks("python")[0]
+def blocks(language: str, name: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", TEXTS[name], re.DOTALL | re.MULTILINE)
+
+
+def snippets(language: str) -> list[tuple[str, str]]:
+    return [(name, source) for name in TEXTS for source in blocks(language, name)]
+
+
+def calls() -> Iterator[tuple[str, str]]:
+    """Page and arguments of every call of ``selbench`` in a shell block or in code within a sentence."""
+    for name, text in TEXTS.items():
+        lines = [line for block in blocks("sh", name) for line in block.splitlines()]
+        for line in (*lines, *re.findall(r"`(selbench [^`|]+)`", text)):
+            for part in line.split("&&"):
+                words = shlex.split(part, comments=True)
+                if words[:1] == ["selbench"]:
+                    yield name, shlex.join(words[1:])
+                elif words[:3] == ["tox", "run", "-e"] and "--" in words and words[3].split("-")[0] in shipped():
+                    yield name, shlex.join(["run", words[3], *words[words.index("--") + 1 :]])
+
+
+def heading_anchors(text: str) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.split()) <= 1000
+
+
+def test_the_readme_counts_what_there_is() -> None:
+    counts = {"rules": len(builtin("strategies")), "schedules": len(builtin("schedules"))}
+    counts |= {"matrices": len(shipped()), "claims": len(shipped_claims())}
+    for what, count in counts.items():
+        assert f"**{count} {what}**" in README
+
+
+@pytest.mark.parametrize(("name", "source"), snippets("python"), ids=lambda text: text if len(text) < 30 else "")
+def test_every_python_snippet_runs(name: str, source: str) -> None:
+    exec(compile(source, name, "exec"), {})
+
+
+def test_the_rule_of_fifteen_lines_selects() -> None:
+    source = blocks("python", "README.md")[0]
     assert len([line for line in source.splitlines() if line.strip()]) <= 15
-    space = {}
+    space: dict[str, type] = {}
     exec(compile(source, "README.md", "exec"), space)
     rule = space["MarginRule"]()
     assert Traits.of(rule).needs == {"learner_probs"}
@@ -33,30 +90,71 @@ def test_the_strategy_of_fifteen_lines_selects():
     assert rule.select(None, BatchLosses(learner_probs=probs, k=2), 0.5).tolist() == [2, 1]
 
 
-def test_the_notebook_lines_work():
-    features = torch.rand(8, 4, generator=torch.Generator().manual_seed(0))
-    losses = BatchLosses(reference=torch.rand(8, generator=torch.Generator().manual_seed(1)))
-    assert len(load("gstds", share=0.25).select(features, losses, ratio=0.5)) == 4
-
-
-def test_the_matrix_is_a_matrix():
-    (table,) = [t for t in map(tomllib.loads, blocks("toml")) if "seeds" in t]
+def test_the_matrix_is_a_matrix() -> None:
+    (table,) = [table for _, text in snippets("toml") if "seeds" in (table := tomllib.loads(text))]
     assert parse(table).seed_list() == list(range(8))
 
 
-def test_the_claim_is_a_claim():
-    (table,) = [t for t in map(tomllib.loads, blocks("toml")) if "statement" in t]
+def test_the_claim_is_a_claim() -> None:
+    (table,) = [table for _, text in snippets("toml") if "statement" in (table := tomllib.loads(text))]
     claim = read_claim(table)
     assert claim.cases == ((0, 1),) and claim.matrix in shipped()
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"tox run -e ([\w-]+)", README))))
-def test_every_environment_it_names_exists(name):
-    matrices, strategies = set(shipped()), {"gstds"}
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"tox run -e ([\w-]+)", "".join(TEXTS.values())))))
+def test_every_environment_they_name_exists(name: str) -> None:
+    matrices, strategies = set(shipped()), set(builtin("strategies"))
     by_hand = set(re.findall(r"^\[testenv:([\w-]+)\]", (ROOT / "tox.ini").read_text(encoding="utf-8"), re.MULTILINE))
     assert name in matrices | by_hand | {f"{m}-{s}" for m in matrices for s in strategies}
 
 
-def test_every_file_it_links_exists():
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize(("page", "arguments"), sorted(set(calls())))
+def test_every_call_of_the_command_parses(page: str, arguments: str) -> None:
+    name, *rest = shlex.split(arguments)
+    command = COMMANDS.commands[name]
+    if rest:  # else a sentence that only names the command
+        command.make_context(name, rest)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_link_leads_somewhere(name: str) -> None:
+    page = ROOT / name
+    for target in re.findall(r"\]\(([^)\s]+)\)", TEXTS[name]):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        found = page.parent / path if path else page
+        assert found.exists(), target
+        assert not anchor or anchor in heading_anchors(found.read_text(encoding="utf-8")), target
+
+
+def test_every_page_is_in_the_index() -> None:
+    for name in TEXTS:
+        if name.startswith("docs/") and name != "docs/README.md":
+            assert f"]({name.removeprefix('docs/')})" in TEXTS["docs/README.md"]
+            assert f"]({name})" in README
+
+
+def test_usage_has_every_option_and_command() -> None:
+    usage = TEXTS["docs/usage.md"]
+    for option in COMMANDS.commands["run"].params:
+        assert option.param_type_name == "argument" or any(re.search(rf"[`[]{name}\b", usage) for name in option.opts)
+    for name in COMMANDS.commands:
+        assert f"\nselbench {name} " in usage
+    for group in GROUPS:
+        assert group in usage
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_matrix_page_has_every_key(table: type[BaseModel]) -> None:
+    told = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`([^`\n]+)`", TEXTS["docs/matrix.md"]))))
+    assert set(table.model_fields) <= told
+
+
+def test_the_pages_name_everything_that_is_registered() -> None:
+    rules, matrix = TEXTS["docs/rules.md"], TEXTS["docs/matrix.md"]
+    for group in ("strategies", "schedules", "datasets", "references"):
+        for name in builtin(group):
+            assert re.search(rf"`{re.escape(name)}[`:]", rules), name
+    for name in ANALYSES:
+        assert f"`{name}`" in matrix

@@ -1,11 +1,12 @@
-"""The page of claims: a verdict or the reason for none for every one, drawn from the folders and from nothing else."""
+"""The table of claims: a verdict or the reason for none for every one, drawn from the folders and from nothing else."""
 
 from __future__ import annotations
 
 import csv
 from pathlib import Path
 
-from selbench.benchmarks.claims_table import PAGE, page
+from selbench.benchmarks.claims_table import PAGES, table
+from selbench.benchmarks.pages import block
 from selbench.reports.questions.claims.reading import shipped
 
 
@@ -24,7 +25,7 @@ def line(drawn: str, title: str) -> list[str]:
 
 
 def test_every_claim_has_a_verdict_or_the_reason_for_none(tmp_path: Path) -> None:
-    drawn = page(tmp_path)
+    drawn = table("way/", tmp_path)
     for claim in shipped():
         cells = line(drawn, claim.title)
         assert cells[2] == ("out of scope" if claim.scope == "out" else "not run")
@@ -35,17 +36,18 @@ def test_verdicts_stand_before_indications_and_name_their_folders(tmp_path: Path
     folder(tmp_path, "large", gstds_4x=("contradicted", ""))
     folder(tmp_path, "small", gstds_4x=("not run", "supported"), saln_8x=("not run", "inconclusive"))
     titles = {claim.id: claim.title for claim in shipped()}
-    drawn = page(tmp_path)
+    drawn = table("way/", tmp_path)
     cells = line(drawn, titles["gstds-4x"])
     assert cells[2:] == [
-        "contradicted ([large](large/report/report.md))",
+        "contradicted ([large](way/large/report/report.md))",
         "because",
-        "supported ([small](small/report/report.md))",
+        "supported ([small](way/small/report/report.md))",
     ]
     cells = line(drawn, titles["saln-8x"])
     assert cells[2] == "not run" and cells[3].startswith("no runs at its conditions: selbench run ")
-    assert cells[4] == "inconclusive ([small](small/report/report.md))"
+    assert cells[4] == "inconclusive ([small](way/small/report/report.md))"
 
 
 def test_the_page_holds_what_the_command_draws() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page()
+    for page, (name, draw) in PAGES.items():
+        assert block(page.read_text(encoding="utf-8"), name) == draw()
