@@ -75,7 +75,7 @@ PLANNED = re.compile(
 
 ROW_NAMES = ("id", "name", "label", "dataset", "reference", "strategy", "question", "account", "cost", "ladder")
 
-RUN = ("budget.passes=4", "ladder=[0.5,1.0]", 'references=[{name="holdout",options={passes=5}}]')
+RUN = ("budget.passes=2", "proxy.passes=2", "ladder=[1.0]", 'references=[{name="holdout",options={passes=2}}]')
 """Settings that shorten ``quick``."""
 
 
