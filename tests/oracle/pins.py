@@ -18,20 +18,22 @@ import math
 import os
 import platform
 import re
-import subprocess
 import sys
 import tempfile
+import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
 from selbench.harness import tuning
-from selbench.harness.matrix import read, shipped
+from selbench.harness.matrix import parse, read, shipped
 from selbench.harness.plan import Planner
+from selbench.harness.run import Request, run
 from selbench.harness.worker import reference_of
 from selbench.reports.results import Results
 from selbench.reports.summary import summarise
@@ -62,6 +64,9 @@ PROSE = re.compile(
 TABLE_TEXT = re.compile(r"studies/\d+/tables/\d+/rows/.*")
 """Texts of which the numbers count."""
 
+EXACT = 1e11
+"""Whole numbers below it are counts, and equal or not."""
+
 NUMBER = re.compile(r"[−+-]?\d+(?:,\d{3})*(?:\.\d+)?")
 
 VOLATILE = {"environment", "checksum", "memory_bytes", "checkpoints", "seconds", "version"}
@@ -75,7 +80,13 @@ PLANNED = re.compile(
 
 ROW_NAMES = ("id", "name", "label", "dataset", "reference", "strategy", "question", "account", "cost", "ladder")
 
-RUN = ("budget.passes=2", "proxy.passes=2", "ladder=[1.0]", 'references=[{name="holdout",options={passes=2}}]')
+RUN: dict[str, Any] = {
+    "seeds": 1,
+    "ladder": [1.0],
+    "budget": {"passes": 2},
+    "proxy": {"passes": 2},
+    "references": [{"name": "holdout", "options": {"passes": 2}}],
+}
 """Settings that shorten ``quick``."""
 
 
@@ -118,8 +129,11 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
 def same(old: Any, new: Any) -> bool:
     """Equal, and of one type; floats within the tolerance."""
     if isinstance(old, float) or isinstance(new, float):
-        numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (old, new))
-        return numbers and math.isclose(old, new, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+        if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in (old, new)):
+            return False
+        if abs(old) < EXACT and old == int(old) and new == int(new):
+            return bool(old == new)
+        return math.isclose(old, new, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
     return type(old) is type(new) and old == new
 
 
@@ -205,16 +219,17 @@ def records(strategies: Sequence[str] = ()) -> dict[str, Any]:
 
     With ``strategies``, of these and the baselines alone.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "selbench", "run", "quick", "--seeds", "1", "--out", folder]
-        command += ["--device", "cpu", "--workers", "1", "--executor", "inline"]
-        command += [part for setting in RUN for part in ("--set", setting)]
-        command += [part for name in strategies for part in ("--strategy", name)]
-        done = subprocess.run(
-            command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise RuntimeError(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
+    table = tomllib.loads(shipped()["quick"].read_text(encoding="utf-8")) | RUN
+    del table["analysis"]  # one seed decides nothing
+    table["strategies"] = [row for row in table["strategies"] if not strategies or row["name"] in strategies]
+    threads = torch.get_num_threads()
+    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, OMP_NUM_THREADS="1"):
+        try:
+            done = run(parse(table), Request(out=Path(folder), device="cpu", workers=1, executor="inline"))
+        finally:
+            torch.set_num_threads(threads)
+        if done.failed:
+            raise RuntimeError(f"a short quick failed in {done.failed}")
         files = [*Path(folder).glob("cells/*.json"), *Path(folder).glob("artefacts/*/meta.json")]
         found = {
             (file.stem if file.stem != "meta" else file.parent.name): settled(json.loads(file.read_text()))
