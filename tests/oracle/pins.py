@@ -30,12 +30,12 @@ from unittest.mock import patch
 
 import torch
 
-from selbench.harness import tuning
-from selbench.harness.matrix import parse, read, shipped
-from selbench.harness.plan import Planner
-from selbench.harness.run import Request, run
-from selbench.harness.worker import reference_of
-from selbench.reports.results import Results
+from selbench.harness.execution.run import Request, run
+from selbench.harness.plan import tuning
+from selbench.harness.plan.matrix import parse, read, shipped
+from selbench.harness.plan.tasks import Planner
+from selbench.harness.tasks.worker import reference_of
+from selbench.reports.records.folder import Results
 from selbench.reports.summary import summarise
 
 CHECKOUT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import json
 import pytest
 from pins import added, compared, pinned, plans, published, records, summaries
 
-from selbench.harness.matrix import shipped
+from selbench.harness.plan.matrix import shipped
 
 SLOW = {"study-3", "study-3-gpu"}
 """Matrices that take seconds to plan: their schedules are fitted."""
