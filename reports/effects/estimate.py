@@ -18,7 +18,7 @@ def number(value: float) -> str:
     return (MINUS if value < 0 and float(text) != 0 else "") + text
 
 
-UNITS: Mapping[str, Callable[[float], str]] = {
+UNITS: Mapping[str, Callable[[Any], str]] = {
     "number": number, "points": points, "ratio": ratio, "percent": percent, "share": share, "correlation": correlation,
 }  # fmt: skip
 
@@ -48,7 +48,7 @@ class Estimate:
     n: int = 0
     confidence: float = 0.95
     unit: str = "number"
-    record: Mapping[str, Any] = field(default_factory=dict)
+    record: Mapping[Any, Any] = field(default_factory=dict)
 
     def side(self, null: float = 0.0) -> int:
         """-1 or 1 where the whole interval lies below or above ``null``; 0 where it cannot be told."""
@@ -123,8 +123,8 @@ def read(row: Estimates, column: Column) -> Any:
 
 def points_of(label: str, line: Sequence[Estimate | None], x: Sequence[float] = (), joined: bool = False) -> Series:
     """A series of estimates, over their places unless ``x`` says otherwise."""
-    ends = [tuple(None if e is None else getattr(e, end) for e in line) for end in ("value", "low", "high")]
-    return Series(label, tuple(x) or tuple(range(len(line))), *ends, joined=joined)
+    y, low, high = (tuple(None if e is None else getattr(e, end) for e in line) for end in ("value", "low", "high"))
+    return Series(label, tuple(x) or tuple(range(len(line))), y, low, high, joined)
 
 
 def cell(found: Any) -> str:
@@ -145,15 +145,15 @@ def tally(found: Iterable[Estimate], null: float, below: str, above: str, neithe
 
 def spread(found: Sequence[Estimate]) -> str:
     """Least to largest value."""
-    return span([e.value for e in found], UNITS[found[0].unit])
+    return span([e.value for e in found if e.value is not None], UNITS[found[0].unit])
 
 
 def interval_of(
     quantity: str, keys: Mapping[str, str], found: Interval | None, n: int, unit: str = "number"
 ) -> Estimate:
     """An estimate of an interval, whose ends are left out where they are not finite."""
-    numbers = (None,) * 3 if found is None else tuple(x if math.isfinite(x) else None for x in found[:3])
-    return Estimate(quantity, keys, *numbers, n=n, unit=unit)
+    value, low, high = (x if x is not None and math.isfinite(x) else None for x in (found or (None,) * 3)[:3])
+    return Estimate(quantity, keys, value, low, high, n, unit=unit)
 
 
 def by_seed(quantity: str, keys: Mapping[str, str], values: Mapping[int, float], unit: str) -> Estimate:
