@@ -55,7 +55,11 @@ class Estimate:
         return -1 if self.high is not None and self.high < null else int(self.low is not None and self.low > null)
 
     def __format__(self, how: str) -> str:
-        """``0.79 [0.70, 0.89]``; ``value`` for the number alone; ``size`` without its sign."""
+        """``0.79 [0.70, 0.89]``; ``value`` for the number alone; ``size`` without its sign.
+
+        ``full`` shows the ends even where they read like the value; ``ends`` is ``0.70 to 0.89``, ``round`` is
+        ``0.79 (0.70 to 0.89)``.
+        """
         if self.value is None:
             return NONE
         shown = UNITS["number" if how == "size" else self.unit]
@@ -65,7 +69,9 @@ class Estimate:
         if how in ("ends", "round"):
             ends = NONE if low is None or high is None else f"{shown(low)} to {shown(high)}"
             return ends if how == "ends" else f"{shown(value)} ({ends})"
-        if how == "value" or low is None or high is None or {shown(low), shown(high)} == {shown(value)}:
+        if how == "value" or low is None or high is None:
+            return shown(value)
+        if how != "full" and {shown(low), shown(high)} == {shown(value)}:
             return shown(value)
         return f"{shown(value)} [{shown(low)}, {shown(high)}]"
 
