@@ -82,17 +82,22 @@ def _measured(
         for arm in results.matrix.arms.values()
         if arm.dataset == dataset and arm.rung == 1 and arm.role in ("strategy", "twin", "uniform")
     ]
-    labels = [arm.label for arm in arms]
-    longer = {arm.key: f"{arm.label} ({arm.reference or arm.schedule})" for arm in arms}
+    names = _names(arms)
     found = {}
     for arm in arms:
         taken = {seed: pick(cell.measures) for seed, cell in results.of(arm).items() if cell.measures is not None}
         if values := {seed: value for seed, value in taken.items() if value is not None}:
-            name = arm.label if labels.count(arm.label) == 1 else longer[arm.key]
-            if name != arm.label and [*longer.values()].count(name) > 1:
-                name = f"{arm.label} ({arm.key})"
-            found[arm.key] = Measured(arm, name, values)
+            found[arm.key] = Measured(arm, names[arm.key], values)
     return found
+
+
+def _names(arms: Sequence[Arm]) -> dict[str, str]:
+    """By key: the label, with as much beside it as tells arms of one label apart."""
+    names: dict[str, str] = {}
+    for beside in (lambda arm: "", lambda arm: f" ({arm.reference or arm.schedule})", lambda arm: f" ({arm.key})"):
+        tried = {arm.key: arm.label + beside(arm) for arm in arms if arm.key not in names}
+        names |= {key: name for key, name in tried.items() if [*tried.values()].count(name) == 1}
+    return names
 
 
 def ratio_of(quantity: str, keys: Mapping[str, str], logs: Mapping[int, float]) -> Estimate:

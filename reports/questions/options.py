@@ -40,11 +40,3 @@ def several(
 ) -> tuple[str, ...]:
     """An option that lists names, each of ``known``; ``usual`` where it is left out."""
     return tuple(among(key, name, known) for name in texts(key, options.get(key, usual)))
-
-
-def fraction(options: Mapping[str, Any], key: str, usual: float, hint: str = "") -> float:
-    """An option that is a share strictly between 0 and 1; ``hint`` says what the usual one means."""
-    given = options.get(key, usual)
-    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < 1:
-        raise ValueError(f"{key} = {given!r} is no share between 0 and 1: take {usual:g}{hint}")
-    return float(given)

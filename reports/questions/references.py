@@ -134,13 +134,6 @@ class _Pair(NamedTuple):
     quality: Estimate
 
 
-class _Off(NamedTuple):
-    """How far a reference lies above the line, in points, and whether outside the prediction interval."""
-
-    by: Estimate
-    outside: bool
-
-
 @dataclass(frozen=True)
 class _Line:
     """A strategy's benefit over the quality of its references, on the seeds that have all of them."""
@@ -158,8 +151,8 @@ class _Line:
         """Benefit ``[seeds, references]``, in points."""
         return np.array([[of.benefit.record[seed] for of in self.pairs] for seed in self.seeds])
 
-    def off(self, pair: _Pair, confidence: float = 0.95) -> _Off | None:
-        """Where a further reference lies; None with fewer than two seeds."""
+    def off(self, pair: _Pair, confidence: float = 0.95) -> Estimate | None:
+        """How far a further reference lies above the line; None with fewer than two seeds."""
         benefit, quality = pair.benefit.record, pair.quality.record
         seeds = [seed for seed in self.seeds if seed in benefit and seed in quality]
         if len(seeds) < 2:
@@ -168,10 +161,10 @@ class _Line:
         kept = self.y[[self.seeds.index(seed) for seed in seeds]]
         where = predicted(self.x, kept.mean(axis=0), at, confidence)
         by = mean_interval(off_the_line(self.x, kept, at, theirs))
-        outside = not where.low <= float(theirs.mean()) <= where.high
-        return _Off(interval_of(OFF, pair.benefit.keys, by, len(seeds), "points"), outside)
+        record = {"outside": not where.low <= float(theirs.mean()) <= where.high}
+        return replace(interval_of(OFF, pair.benefit.keys, by, len(seeds), "points"), record=record)
 
-    def stray(self, pair: _Pair) -> _Off | None:
+    def stray(self, pair: _Pair) -> Estimate | None:
         """How far one of the line's own is off the line of the others, where that is too far for its accuracy.
 
         It lies outside their prediction interval, at 95 % for all references together (Bonferroni).
@@ -180,7 +173,7 @@ class _Line:
         if len(rest.pairs) < FEWEST or float(np.ptp(rest.x)) < APART:
             return None
         off = rest.off(pair, 1 - 0.05 / len(self.pairs))
-        return off if off and off.outside else None
+        return off if off and off.record["outside"] else None
 
 
 def _line(found: Estimates) -> tuple[_Line | None, str]:
@@ -209,7 +202,7 @@ class _Part:
     lacking: str
 
     @cached_property
-    def off(self) -> dict[str, _Off]:
+    def off(self) -> dict[str, Estimate]:
         """How far off the line they lie, of the references that are none of it or out of line."""
         if self.line is None:
             return {}
@@ -228,7 +221,7 @@ class _Part:
             found.append(interval_of(SLOPE, keys, blocked_slope(self.line.x / 10, self.line.y), n, "points"))
             found.append(interval_of(SPREAD, keys, spread_of_items(self.line.y), n))
             found.append(interval_of(RANGE, keys, range_of_items(self.line.y), n))
-            found += [off.by for off in self.off.values() if off.by.keys["kind"] != "line"]
+            found += [off for off in self.off.values() if off.keys["kind"] != "line"]
         return found
 
     def sentence(self) -> str:
@@ -272,7 +265,7 @@ class _Part:
         off = self.off.get(keys["reference"])
         line = "out of line with its accuracy" if off else ""
         kind = {"line": line, "none": "knows nothing", "anomaly": keys["mark"] or "anomaly"}[keys["kind"]]
-        return f"{kind}; {off.by} off the line, {'out' if off.outside else 'in'}side" if off else kind
+        return f"{kind}; {off} off the line, {'out' if off.record['outside'] else 'in'}side" if off else kind
 
     def chart(self) -> Chart:
         """Benefit over quality, the line with it."""

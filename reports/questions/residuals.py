@@ -94,7 +94,8 @@ class Residuals(Study):
 
     def _part(self, dataset: Dataset, arms: Mapping[str, Measured[Taken]]) -> Answer:
         curves = {key: self._curves(arm) for key, arm in arms.items()}
-        pairs = [(arm, curves[key], curves[arm.arm.twin]) for key, arm in arms.items() if _paired(arm, arms)]
+        rules = [arm for arm in arms.values() if not arm.random and arm.arm.twin in arms]
+        pairs = [(arm, curves[arm.arm.key], curves[arm.arm.twin]) for arm in rules]
         first = {label: place for place, label in enumerate((self.oracle, *self.approximations))}
         pairs.sort(key=lambda pair: first.get(pair[0].arm.label, len(first)))
         found = Estimates(e for pair in pairs for e in _estimates(*pair))
@@ -162,10 +163,6 @@ class Residuals(Study):
         return found.chart(title, "Rule", series, y_label="times what random picks leave", log_y=True, level=1.0)
 
 
-def _paired(arm: Measured[Taken], arms: Mapping[str, Measured[Taken]]) -> bool:
-    return not arm.random and arm.arm.twin in arms
-
-
 def _fallen(arms: Mapping[str, Measured[Taken]]) -> str:
     """How many runs diverged; empty where none did."""
     number = sum(not np.isfinite(taken.energies).all() for arm in arms.values() for taken in arm.values.values())
@@ -177,7 +174,8 @@ def _estimates(arm: Measured[Taken], own: Mapping[int, _Curve], twins: Mapping[i
     seeds = [seed for seed in own if seed in twins]
     if len(seeds) < FEWEST:
         return
-    costs = {seed: np.linspace(0.0, _spent(own[seed], twins[seed]), GRID + 1)[1:] for seed in seeds}
+    most = {seed: min(own[seed].flops[-1], twins[seed].flops[-1]) for seed in seeds}
+    costs = {seed: np.linspace(0.0, most[seed], GRID + 1)[1:] for seed in seeds}
     at = np.array([[[of[seed].at(cost) for of in (own, twins)] for cost in costs[seed]] for seed in seeds])
     ends = np.array([[of[seed].at(math.inf) for of in (own, twins)] for seed in seeds])
     decay, other = (f"{-value:.3f}" for value in at[:, -1, :, 2].mean(0))
@@ -185,11 +183,6 @@ def _estimates(arm: Measured[Taken], own: Mapping[int, _Curve], twins: Mapping[i
         for name, ratios in zip(NAMES, (logs[:, 0] - logs[:, 1]).T, strict=True):
             found = ratio_of(QUANTITY.format(name, when), arm.keys, dict(zip(seeds, ratios.tolist(), strict=True)))
             yield replace(found, record={"decay": decay, "twin's": other})
-
-
-def _spent(own: _Curve, other: _Curve) -> float:
-    """The largest cost that both have spent."""
-    return float(min(own.flops[-1], other.flops[-1]))
 
 
 def _decay(dataset: Dataset, arm: Measured[Taken], own: Mapping[int, _Curve], twins: Mapping[int, _Curve]) -> Chart:

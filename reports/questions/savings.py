@@ -130,11 +130,7 @@ class Savings(Study):
                     )
 
     def _accuracy_table(self, found: Estimates, judged: Estimates, account: str) -> Table:
-        def column(name: str, rival: str) -> Column:
-            untimed = NO_PASS if name.endswith(COSTS["wall_clock"]) else NONE
-            return lambda row: row.one(name, rival=rival) or (NONE if row[0].record["timing"]["blocks"] else untimed)
-
-        columns: dict[str, Column] = {head: column(name, rival) for head, name, rival in RIVALS.values()}
+        columns = {head: _found(name, rival) for head, name, rival in RIVALS.values()}
         columns["seeds"] = lambda row: row[0].n
         levels = [100 * e.confidence for e in judged if e.unit == "points"]
         read_at = span(levels, lambda level: f"{level:.3g}{NARROW}%") if levels else "none"
@@ -173,6 +169,12 @@ def _realised(
     return fieller_interval(theirs - ours, theirs * (1 - flops[0] / flops[1]))
 
 
+def _found(name: str, rival: str) -> Column:
+    """A column; where it needs seconds and there are none, it says so."""
+    untimed = NO_PASS if "seconds" in name else NONE
+    return lambda row: row.one(name, rival=rival) or (NONE if row[0].record["timing"]["blocks"] else untimed)
+
+
 def _flops_table(found: Estimates) -> Table:
     columns: dict[str, Column] = {"learner alone": LEARNER, **{f"all, {a}": TOTAL.format(a) for a in ACCOUNTS}}
     columns["ceiling"] = lambda row: ratio(row[0].record["ceiling"])
@@ -185,10 +187,7 @@ def _flops_table(found: Estimates) -> Table:
 
 
 def _seconds_table(found: Estimates, account: str) -> Table:
-    def column(name: str) -> Column:
-        return lambda row: row.one(name) or (NONE if row[0].record["timing"]["blocks"] else NO_PASS)
-
-    columns: dict[str, Column] = {a: column(SECONDS.format(a)) for a in ACCOUNTS}
+    columns = {a: _found(SECONDS.format(a), "full") for a in ACCOUNTS}
     columns[f"realised share of the FLOPs saved ({account})"] = SHARE
     columns["timed blocks"] = lambda row: row[0].record["timing"]["blocks"]
     note = (
