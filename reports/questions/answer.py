@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar
 
@@ -40,6 +40,21 @@ class Answer:
     tables: tuple[Table, ...] = ()
     charts: tuple[Chart, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def joined(parts: Sequence[Answer], lacking: str) -> Answer:
+    """One answer of those of each data set or rule: the first one's sentence; ``lacking`` where there is none."""
+    if not parts:
+        return Answer(lacking, enough=False)
+    first = next((part for part in parts if part.enough), parts[0])
+    return Answer(
+        sentence=first.sentence if len(parts) == 1 else f"{first.sentence.removesuffix('.')} (others in the tables).",
+        enough=first.enough,
+        quantities=tuple(quantity for part in parts for quantity in part.quantities),
+        tables=tuple(table for part in parts for table in part.tables),
+        charts=tuple(chart for part in parts for chart in part.charts),
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+    )
 
 
 class Analysis(Protocol):

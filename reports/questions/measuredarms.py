@@ -1,4 +1,4 @@
-"""What studies of measures share: which arms have one, by seed, and one answer of those of each data set."""
+"""What studies of measures share: which arms have one, by seed, and ratios of it to that of random picks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..document.numbers import NONE
 from ..effects.estimate import Column, Estimate, by_seed, listed
 from ..records.folder import Arm, Dataset, Results
 from ..records.measured import Measures
-from .answer import Answer
+from .answer import Answer, joined
 
 Measure = TypeVar("Measure")
 
@@ -38,14 +38,8 @@ class Measured(Generic[Measure]):
     @property
     def keys(self) -> dict[str, str]:
         """Of its estimates; a strategy's measures are against its twin's."""
-        picks = PICKS.get(self.arm.cadence, NONE)
-        return {
-            "dataset": self.arm.dataset,
-            "strategy": self.arm.label,
-            "rival": "twin",
-            "Rule": self.name,
-            "Picks": picks,
-        }
+        own = {"dataset": self.arm.dataset, "strategy": self.arm.label, "rival": "twin"}
+        return own | {"Rule": self.name, "Picks": PICKS.get(self.arm.cadence, NONE)}
 
 
 def answered(
@@ -54,23 +48,9 @@ def answered(
     part: Callable[[Dataset, dict[str, Measured[Measure]]], Answer],
     lacking: str,
 ) -> Answer:
-    """``part`` of each data set that has arms with the measure, as one answer; ``lacking`` where none has.
-
-    The sentence is that of the first data set with an answer.
-    """
+    """``part`` of each data set that has arms with the measure, as one answer; ``lacking`` where none has."""
     found = [(dataset, _measured(results, dataset.name, pick)) for dataset in results.matrix.datasets.values()]
-    parts = [part(dataset, arms) for dataset, arms in found if arms]
-    if not parts:
-        return Answer(lacking, enough=False)
-    first = next((part for part in parts if part.enough), parts[0])
-    return Answer(
-        sentence=first.sentence if len(parts) == 1 else f"{first.sentence[:-1]} (others in the tables).",
-        enough=first.enough,
-        quantities=tuple(quantity for part in parts for quantity in part.quantities),
-        tables=tuple(table for part in parts for table in part.tables),
-        charts=tuple(chart for part in parts for chart in part.charts),
-        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
-    )
+    return joined([part(dataset, arms) for dataset, arms in found if arms], lacking)
 
 
 def _measured(

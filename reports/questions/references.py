@@ -19,7 +19,7 @@ from ..records.folder import Cell, Results
 from ..statistics import mean_interval
 from ..statistics.samples import Array
 from ..statistics.slopes import blocked_slope, off_the_line, predicted, range_of_items, spread_of_items
-from .answer import Answer, ReferenceName, Several, StrategyName, Study, Summary
+from .answer import Answer, ReferenceName, Several, StrategyName, Study, Summary, joined
 
 LEAK = "LEAK"
 """How the description of a reference begins that was trained on the test images."""
@@ -79,18 +79,8 @@ class References(Study):
             for label in dict.fromkeys(arm.label for arm in arms if arm.reference):
                 if label in (self.strategies or (label,)):
                     found = Estimates(self._estimates(results, name, label))
-                    parts.append(_Part(dataset.title, label, found, *_line(found)))
-        if not parts:
-            return Answer("No answer yet: no strategy here was run with a reference.", enough=False)
-        first = next((part for part in parts if part.line), parts[0])
-        return Answer(
-            sentence=first.sentence() + (" (others in the table)." if len(parts) > 1 else "."),
-            enough=first.line is not None,
-            quantities=tuple(quantity for part in parts for quantity in part.all.quantities()),
-            tables=tuple(part.table() for part in parts),
-            charts=tuple(part.chart() for part in parts if any(e.value is not None for e in part.found)),
-            notes=NOTES,
-        )
+                    parts.append(_Part(dataset.title, label, found, *_line(found)).answer())
+        return joined(parts, "No answer yet: no strategy here was run with a reference.")
 
     def _estimates(self, results: Results, dataset: str, label: str) -> Iterator[Estimate]:
         """Benefit, quality, and benefit over full training with each reference, in the matrix's order."""
@@ -224,17 +214,28 @@ class _Part:
             found += [off for off in self.off.values() if off.keys["kind"] != "line"]
         return found
 
-    def sentence(self) -> str:
-        """The slope, or what is lacking for one; without a full stop."""
+    def answer(self) -> Answer:
+        """The slope, or what is lacking for one."""
+        drawn = any(e.value is not None for e in self.found)
+        return Answer(
+            sentence=self._sentence(),
+            enough=self.line is not None,
+            quantities=self.all.quantities(),
+            tables=(self._table(),),
+            charts=(self._chart(),) if drawn else (),
+            notes=NOTES,
+        )
+
+    def _sentence(self) -> str:
         if self.line is None:
-            return f"{self.title}: no answer yet for {self.label}, since {self.lacking}"
+            return f"{self.title}: no answer yet for {self.label}, since {self.lacking}."
         (slope,) = self.all.where(SLOPE)
         return (
             f"{self.title}: each 10 points of reference accuracy are worth {slope} points to {self.label} "
-            f"({len(self.line.pairs)} references, {plural(slope.n, 'seed')}): {VERDICTS[slope.side()]}"
+            f"({len(self.line.pairs)} references, {plural(slope.n, 'seed')}): {VERDICTS[slope.side()]}."
         )
 
-    def table(self) -> Table:
+    def _table(self) -> Table:
         """A row for each reference, best first."""
         order = sorted(self.found.where(QUALITY), key=lambda e: -(e.value or 0.0))
         rows = Estimates(e for q in order for e in self.found.where(rival=q.keys["rival"]))
@@ -267,7 +268,7 @@ class _Part:
         kind = {"line": line, "none": "knows nothing", "anomaly": keys["mark"] or "anomaly"}[keys["kind"]]
         return f"{kind}; {off} off the line, {'out' if off.record['outside'] else 'in'}side" if off else kind
 
-    def chart(self) -> Chart:
+    def _chart(self) -> Chart:
         """Benefit over quality, the line with it."""
         series = []
         for kind, label in SERIES.items():

@@ -227,7 +227,7 @@ def _sentence(head: Estimates, account: str) -> str:
     first = head.where(arm=head[0].keys["arm"])
     total, seconds = first.one(TOTAL.format(account)), first.one(SECONDS.format(account))
     where = f"On {first[0].keys['entry']}, {first[0].keys['strategy']}"
-    others = " (others in the table)" if len({e.keys["arm"] for e in head}) > 1 else ""
+    others = " (others in the tables)" if len({e.keys["arm"] for e in head}) > 1 else ""
     saved = total is not None and total.side(1) < 0
     if seconds is not None:
         return (

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from asked import plain
 from synthetic import write_results
 
 from selbench.harness.plan.matrix import read
@@ -82,7 +83,7 @@ def known(
 
 
 def ask(results: Results, **options: Any) -> Answer:
-    return References(options or OPTIONS, NAMES).answer(results, {})
+    return plain(References(options or OPTIONS, NAMES).answer(results, {}))
 
 
 def find(answer: Answer, name: str, rival: str = "", strategy: str = "gstds") -> Quantity:
@@ -116,7 +117,7 @@ def test_what_each_reference_is_worth_and_how_much_that_varies(base: Results) ->
     assert find(answer, "range of the benefit over references").estimate == pytest.approx(max(line) - min(line))
     assert answer.sentence == (
         "Digits: each 10 points of reference accuracy are worth +0.40 points to gstds (6 references, 6 seeds): a "
-        "better one helps more (others in the table)."
+        "better one helps more (others in the tables)."
     )
     row = remarks(answer)
     assert row["shuffled"][2].startswith("+0.20 (") and row["shuffled"][-1].startswith("knows nothing; ")

@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+from asked import plain
 from measuredcells import folder, measured, names
 
 from selbench.reports.questions.residuals import Residuals
@@ -40,7 +41,7 @@ def simulated(results, noise=0.0, seed=0, points=7):
 
 
 def read(results, **options):
-    answer = Residuals(OPTIONS | options, names(LABELS)).answer(results, {})
+    answer = plain(Residuals(OPTIONS | options, names(LABELS)).answer(results, {}))
     return answer, {(each.name, each.strategy): each for each in answer.quantities}
 
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from asked import plain
 from synthetic import FORWARD, TRAIN, checksum, write_results
 from timed import write_timing
 
@@ -29,7 +30,7 @@ NAMES = Names(("cifar10", "digits"), ("holdout", "resnet50"), LABELS)
 
 def ask(folder: Path, **options: Any) -> Answer:
     results = Results.read(folder)
-    return Savings(options, NAMES).answer(results, summarise(results))
+    return plain(Savings(options, NAMES).answer(results, summarise(results)))
 
 
 def find(answer: Answer, name: str, strategy: str = "gstds", rival: str = "full", dataset: str = "digits") -> Quantity:
@@ -167,7 +168,7 @@ def test_entries_of_too_short_a_training_show_their_costs_alone(tmp_path: Path) 
     assert [row[0] for row in answer.tables[2].rows] == ["CIFAR-10 (JPEG copy)"]
     assert "accuracy to be read: Digits" in answer.tables[2].note
     assert {of.dataset for of in answer.quantities if "accuracy" in of.name} == {"cifar10"}
-    assert answer.sentence.endswith("time is not (others in the table).")
+    assert answer.sentence.endswith("time is not (others in the tables).")
     assert [chart.ticks for chart in answer.charts] == [("CIFAR-10 (JPEG copy)", "Digits"), ("CIFAR-10 (JPEG copy)",)]
 
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from asked import plain
 from measuredcells import folder, measured, names
 
 from selbench.reports.questions.spectrum import LEVEL_QUANTITY, QUANTITY, Spectrum
@@ -44,7 +45,7 @@ def simulated(results, ratios, noise=0.02, seed=0, soft=None, level=0.0):
 
 
 def read(results, **options):
-    answer = Spectrum(options, names(LABELS)).answer(results, {})
+    answer = plain(Spectrum(options, names(LABELS)).answer(results, {}))
     return answer, {(each.name, each.strategy): each for each in answer.quantities}
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from asked import plain
 from measuredcells import folder, measured, names
 
 from selbench.reports.questions.uniformity import QUANTITY, Uniformity, _area, _reached
@@ -44,7 +45,7 @@ def simulated(results, slope, noise=0.0, seed=0, rules=9):
 
 
 def read(results, **options):
-    answer = Uniformity(options, names(LABELS)).answer(results, {})
+    answer = plain(Uniformity(options, names(LABELS)).answer(results, {}))
     return answer, {each.name: each for each in answer.quantities}
 
 
