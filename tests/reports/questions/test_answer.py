@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 from pydantic import Field
 
-from selbench.reports.questions.answer import DatasetName, Fraction, Names, ReferenceName, Several, StrategyName, Study
+from selbench.reports.questions.answer import (
+    Answer,
+    DatasetName,
+    Fraction,
+    Names,
+    ReferenceName,
+    Several,
+    StrategyName,
+    Study,
+    joined,
+)
 
 
 class Probe(Study):
@@ -64,3 +74,14 @@ def test_right_options_are_the_fields() -> None:
     assert (plain.rules, plain.margin, plain.ends) == ((), 0.1, (8, 32))
     found = Probe({"baseline": "loss", "rules": ["loss", "gstds"], "margin": 0.25, "ends": [2, 3]}, NAMES)
     assert (found.rules, found.margin, found.ends) == (("loss", "gstds"), 0.25, (2, 3)), "in the order given"
+
+
+def test_one_answer_of_several_is_the_first_that_there_is() -> None:
+    lacking, first, second = (
+        Answer("A lacks.", False, notes=("n",)),
+        Answer("B is 1.", True, notes=("n", "m")),
+        Answer("C.", True),
+    )
+    both = joined([lacking, first, second], "Nothing.")
+    assert (both.sentence, both.enough, both.notes) == ("B is 1 (others in the tables).", True, ("n", "m"))
+    assert joined([lacking], "Nothing.") == lacking and joined([], "Nothing.") == Answer("Nothing.", enough=False)
