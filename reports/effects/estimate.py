@@ -18,7 +18,7 @@ def number(value: float) -> str:
     return (MINUS if value < 0 and float(text) != 0 else "") + text
 
 
-UNITS: Mapping[str, Callable[[float], str]] = {
+UNITS: Mapping[str, Callable[[Any], str]] = {
     "number": number, "points": points, "ratio": ratio, "percent": percent, "share": share, "correlation": correlation,
 }  # fmt: skip
 
@@ -48,14 +48,18 @@ class Estimate:
     n: int = 0
     confidence: float = 0.95
     unit: str = "number"
-    record: Mapping[str, Any] = field(default_factory=dict)
+    record: Mapping[Any, Any] = field(default_factory=dict)
 
     def side(self, null: float = 0.0) -> int:
         """-1 or 1 where the whole interval lies below or above ``null``; 0 where it cannot be told."""
         return -1 if self.high is not None and self.high < null else int(self.low is not None and self.low > null)
 
     def __format__(self, how: str) -> str:
-        """``0.79 [0.70, 0.89]``; ``value`` for the number alone; ``size`` without its sign."""
+        """``0.79 [0.70, 0.89]``; ``value`` for the number alone; ``size`` without its sign.
+
+        ``full`` shows the ends even where they read like the value; ``ends`` is ``0.70 to 0.89``, ``round`` is
+        ``0.79 (0.70 to 0.89)``.
+        """
         if self.value is None:
             return NONE
         shown = UNITS["number" if how == "size" else self.unit]
@@ -65,7 +69,9 @@ class Estimate:
         if how in ("ends", "round"):
             ends = NONE if low is None or high is None else f"{shown(low)} to {shown(high)}"
             return ends if how == "ends" else f"{shown(value)} ({ends})"
-        if how == "value" or low is None or high is None or {shown(low), shown(high)} == {shown(value)}:
+        if how == "value" or low is None or high is None:
+            return shown(value)
+        if how != "full" and {shown(low), shown(high)} == {shown(value)}:
             return shown(value)
         return f"{shown(value)} [{shown(low)}, {shown(high)}]"
 
@@ -123,8 +129,8 @@ def read(row: Estimates, column: Column) -> Any:
 
 def points_of(label: str, line: Sequence[Estimate | None], x: Sequence[float] = (), joined: bool = False) -> Series:
     """A series of estimates, over their places unless ``x`` says otherwise."""
-    ends = [tuple(None if e is None else getattr(e, end) for e in line) for end in ("value", "low", "high")]
-    return Series(label, tuple(x) or tuple(range(len(line))), *ends, joined=joined)
+    y, low, high = (tuple(None if e is None else getattr(e, end) for e in line) for end in ("value", "low", "high"))
+    return Series(label, tuple(x) or tuple(range(len(line))), y, low, high, joined)
 
 
 def cell(found: Any) -> str:
@@ -145,15 +151,15 @@ def tally(found: Iterable[Estimate], null: float, below: str, above: str, neithe
 
 def spread(found: Sequence[Estimate]) -> str:
     """Least to largest value."""
-    return span([e.value for e in found], UNITS[found[0].unit])
+    return span([e.value for e in found if e.value is not None], UNITS[found[0].unit])
 
 
 def interval_of(
     quantity: str, keys: Mapping[str, str], found: Interval | None, n: int, unit: str = "number"
 ) -> Estimate:
     """An estimate of an interval, whose ends are left out where they are not finite."""
-    numbers = (None,) * 3 if found is None else tuple(x if math.isfinite(x) else None for x in found[:3])
-    return Estimate(quantity, keys, *numbers, n=n, unit=unit)
+    value, low, high = (x if x is not None and math.isfinite(x) else None for x in (found or (None,) * 3)[:3])
+    return Estimate(quantity, keys, value, low, high, n, unit=unit)
 
 
 def by_seed(quantity: str, keys: Mapping[str, str], values: Mapping[int, float], unit: str) -> Estimate:

@@ -1,7 +1,8 @@
-"""Studies: questions that a matrix declares before the run, each answered in a sentence with an interval.
+"""Studies: questions that a matrix declares before the run, each answered in one sentence with one estimate.
 
-A matrix asks them in ``[[studies]]`` tables; each file here answers one kind. What they need of statistics is in
-``reports/statistics/``.
+A matrix asks them in ``[[studies]]`` tables; each file here answers one kind. Its class derives from
+:class:`~.answer.Study`: the fields are the options, ``answer`` makes estimates, and sentence, tables and charts are
+views of these. What they need of statistics is in ``reports/statistics/``.
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ from typing import Any
 from ..document.blocks import Chart, Series, Table
 from ..effects.estimate import Quantity
 from ..records.folder import Results
-from .answer import Analysis, Answer, Names, Summary
+from .answer import Analysis, Answer, Names, Summary, meant
 from .crossover import Crossover
 from .factorial import Factorial
-from .options import among
 from .ranking import Ranking
 from .references import References
 from .residuals import Residuals
@@ -104,7 +104,8 @@ def _answer(study: Mapping[str, Any], names: Names, results: Results, summary: S
 
 def _reader(study: Mapping[str, Any], names: Names) -> Analysis:
     kind = study["analysis"]
-    among("analysis", kind, ANALYSES)
+    if kind not in ANALYSES:
+        raise ValueError(f"analysis: {kind!r} is unknown{meant(kind, ANALYSES)}")
     reader: Analysis = ANALYSES[kind](study["options"], names)
     return reader
 

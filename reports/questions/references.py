@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple, Self
+
+import numpy as np
+from pydantic import model_validator
 
 from ..document.blocks import Chart, Series, Table
-from ..document.numbers import NARROW, interval, percent, plural, points
-from ..effects.estimate import Quantity
-from ..records.folder import Results
-from ..statistics import Interval
-from .answer import Answer, Names, Summary
-from .options import only, several
-from .referencetable import LEAK, Line, Worth, estimated, line_through, referring, worths
+from ..document.numbers import plural
+from ..effects.costs import closure
+from ..effects.estimate import Estimate, Estimates, by_seed, interval_of, points_of
+from ..records.folder import Cell, Results
+from ..statistics import mean_interval
+from ..statistics.samples import Array
+from ..statistics.slopes import blocked_slope, off_the_line, predicted, range_of_items, spread_of_items
+from .answer import Answer, ReferenceName, Several, StrategyName, Study, Summary, joined
 
-KEYS = ("strategies", "none", "anomalies")
+LEAK = "LEAK"
+"""How the description of a reference begins that was trained on the test images."""
+
+FEWEST, APART = 3, 0.1
+"""References on a line (two always lie on one), and points of accuracy between the worst and the best of them."""
+
+BENEFIT, QUALITY, FULL = "benefit", "reference accuracy", "benefit over full training"
+SLOPE, OFF = "benefit per 10 points of reference accuracy", "distance from the line"
+SPREAD, RANGE = "spread of the benefit over references", "range of the benefit over references"
 
 SERIES = {"line": "references", "none": "without information", "anomaly": "anomalies, no results"}
+VERDICTS = {1: "a better one helps more", -1: "a better one helps less", 0: "whether a better one helps cannot be told"}
 
 NOTES = (
     "Benefit is accuracy less that of random picks of the same number at the same times. Accuracy of a reference is "
@@ -27,7 +42,7 @@ NOTES = (
 )
 
 
-class References:
+class References(Study):
     """The benefit of each strategy with each reference, over the reference's accuracy.
 
     A line is fitted to the references within each seed; its slope has Student's t interval over the seeds that have
@@ -38,213 +53,238 @@ class References:
 
     Parameters
     ----------
-    options : mapping
-        ``strategies``: labels; all that read a reference by default. ``none``: references without information.
-        ``anomalies``: references that are none; ``["leak"]`` by default, where there is one.
-    names : Names
-        What the matrix holds.
-
-    Raises
-    ------
-    ValueError
-        One line, for options that are wrong.
+    strategies : list of str
+        Labels; all that read a reference by default.
+    none : list of str
+        References without information.
+    anomalies : list of str
+        References that are none.
     """
 
-    def __init__(self, options: Mapping[str, Any], names: Names) -> None:
-        only(options, KEYS)
-        self.strategies = several(options, "strategies", names.strategies)
-        self.none = several(options, "none", names.references)
-        usual = tuple(name for name in ("leak",) if name in names.references)
-        self.anomalies = several(options, "anomalies", names.references, usual)
-        both = sorted({*self.none} & {*self.anomalies})
-        if both:
+    strategies: Several[StrategyName] = ()
+    none: Several[ReferenceName] = ()
+    anomalies: Several[ReferenceName] = ("leak",)
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if both := sorted({*self.none} & {*self.anomalies}):
             raise ValueError(f"reference {both[0]!r} is in none and in anomalies: name it in one of them")
+        return self
 
     def answer(self, results: Results, summary: Summary) -> Answer:
-        """One part for each data set and strategy."""
+        """A table for each data set and strategy; the sentence is of the first that has a slope."""
         parts = []
-        for dataset in results.matrix.datasets:
-            arms = results.arms(dataset=dataset, role="strategy")
-            for label in referring(arms):
+        for name, dataset in results.matrix.datasets.items():
+            arms = results.arms(dataset=name, role="strategy")
+            for label in dict.fromkeys(arm.label for arm in arms if arm.reference):
                 if label in (self.strategies or (label,)):
-                    found = worths(results, dataset, label, self.none, self.anomalies)
-                    parts.append(_Part(results, dataset, label, found))
-        if not parts:
-            return Answer("No answer yet: no strategy here was run with a reference.", enough=False)
-        return Answer(
-            sentence="\n".join(part.sentence() for part in parts),
-            enough=any(isinstance(part.line, Line) for part in parts),
-            quantities=tuple(quantity for part in parts for quantity in part.quantities()),
-            tables=tuple(part.table() for part in parts),
-            charts=tuple(part.chart() for part in parts if part.drawn()),
-            notes=NOTES,
-        )
+                    found = Estimates(self._estimates(results, name, label))
+                    parts.append(_Part(dataset.title, label, found, *_line(found)).answer())
+        return joined(parts, "No answer yet: no strategy here was run with a reference.")
+
+    def _estimates(self, results: Results, dataset: str, label: str) -> Iterator[Estimate]:
+        """Benefit, quality, and benefit over full training with each reference, in the matrix's order."""
+        full = next((arm for arm in results.ladder(dataset, "full") if arm.rung == 1.0), None)
+        for arm in results.arms(dataset=dataset, role="strategy"):
+            if arm.label != label or not arm.reference:
+                continue
+            cells = results.of(arm)
+            mark = min((mark for cell in cells.values() if (mark := _mark(results, cell)).startswith(LEAK)), default="")
+            kind = "none" if arm.reference in self.none else "line"
+            kind = "anomaly" if mark or arm.reference in self.anomalies else kind
+            keys = {"dataset": dataset, "strategy": label, "rival": arm.reference, "kind": kind, "mark": mark}
+            known = {seed: _quality(results, cell) for seed, cell in cells.items()}
+            quality = {seed: 100 * share for seed, share in known.items() if share is not None}
+            yield by_seed(BENEFIT, keys, _less(cells, results.of(arm.twin) if arm.twin else {}), "points")
+            yield by_seed(QUALITY, keys, quality, "percent")
+            yield by_seed(FULL, keys, _less(cells, results.of(full) if full else {}), "points")
 
 
+def _less(ours: Mapping[int, Cell], theirs: Mapping[int, Cell]) -> dict[int, float]:
+    return {seed: 100 * (cell.accuracy - theirs[seed].accuracy) for seed, cell in ours.items() if seed in theirs}
+
+
+def _quality(results: Results, cell: Cell) -> float | None:
+    """Accuracy of the reference that a cell read, in [0, 1]; None where its record has none."""
+    there = (results.artefacts[id] for id in sorted(closure(cell.artefacts, results.artefacts) or ()))
+    shares = (one.quality.get("accuracy") for one in there if (one.kind, one.name) == ("reference", cell.reference))
+    return next((share for share in shares if share is not None and math.isfinite(share)), None)
+
+
+def _mark(results: Results, cell: Cell) -> str:
+    """What the record of a cell's reference says of where it is from."""
+    made = (results.artefacts[id] for id in cell.artefacts if id in results.artefacts)
+    return next((one.external for one in made if one.kind == "reference"), "")
+
+
+class _Pair(NamedTuple):
+    """A reference: what is gained with it and how good it is, each by seed."""
+
+    benefit: Estimate
+    quality: Estimate
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A strategy's benefit over the quality of its references, on the seeds that have all of them."""
+
+    pairs: tuple[_Pair, ...]
+    seeds: tuple[int, ...]
+
+    @cached_property
+    def x(self) -> Array:
+        """Quality ``[references]``, in percent."""
+        return np.array([np.mean([of.quality.record[seed] for seed in self.seeds]) for of in self.pairs])
+
+    @cached_property
+    def y(self) -> Array:
+        """Benefit ``[seeds, references]``, in points."""
+        return np.array([[of.benefit.record[seed] for of in self.pairs] for seed in self.seeds])
+
+    def off(self, pair: _Pair, confidence: float = 0.95) -> Estimate | None:
+        """How far a further reference lies above the line; None with fewer than two seeds."""
+        benefit, quality = pair.benefit.record, pair.quality.record
+        seeds = [seed for seed in self.seeds if seed in benefit and seed in quality]
+        if len(seeds) < 2:
+            return None
+        at, theirs = float(np.mean([quality[seed] for seed in seeds])), np.array([benefit[seed] for seed in seeds])
+        kept = self.y[[self.seeds.index(seed) for seed in seeds]]
+        where = predicted(self.x, kept.mean(axis=0), at, confidence)
+        by = mean_interval(off_the_line(self.x, kept, at, theirs))
+        record = {"outside": not where.low <= float(theirs.mean()) <= where.high}
+        return replace(interval_of(OFF, pair.benefit.keys, by, len(seeds), "points"), record=record)
+
+    def stray(self, pair: _Pair) -> Estimate | None:
+        """How far one of the line's own is off the line of the others, where that is too far for its accuracy.
+
+        It lies outside their prediction interval, at 95 % for all references together (Bonferroni).
+        """
+        rest = _Line(tuple(other for other in self.pairs if other is not pair), self.seeds)
+        if len(rest.pairs) < FEWEST or float(np.ptp(rest.x)) < APART:
+            return None
+        off = rest.off(pair, 1 - 0.05 / len(self.pairs))
+        return off if off and off.record["outside"] else None
+
+
+def _line(found: Estimates) -> tuple[_Line | None, str]:
+    """The line through the references that belong on it, or why there is none."""
+    pairs = map(_Pair, found.where(BENEFIT, kind="line"), found.where(QUALITY, kind="line"))
+    on = tuple(pair for pair in pairs if pair.benefit.n and pair.quality.n)
+    if len(on) < FEWEST:
+        have = ("none has", "one has", "2 have")[len(on)]
+        return None, f"a line needs {FEWEST} references with an accuracy and runs, and {have}"
+    seeds = sorted(set.intersection(*({*pair.benefit.record} & {*pair.quality.record} for pair in on)))
+    if len(seeds) < 2:
+        there = ("is none", "is one")[len(seeds)]
+        return None, f"an interval needs 2 seeds that have every reference, and there {there}"
+    line = _Line(on, tuple(seeds))
+    return (line, "") if float(np.ptp(line.x)) >= APART else (None, "the references are all of one accuracy")
+
+
+@dataclass(frozen=True)
 class _Part:
     """What is said of one strategy on one data set."""
 
-    def __init__(self, results: Results, dataset: str, label: str, found: tuple[Worth, ...]) -> None:
-        self.dataset, self.label, self.worths = dataset, label, found
-        self.title = results.matrix.datasets[dataset].title
-        self.line = line_through(found)
-        self.strays = self.line.strays() if isinstance(self.line, Line) else {}
+    title: str
+    label: str
+    found: Estimates
+    line: _Line | None
+    lacking: str
 
-    def sentence(self) -> str:
-        """The answer, or what is lacking for one."""
-        said = [self._slope(self.line) if isinstance(self.line, Line) else self._lacking(self.line)]
-        said += [
-            f"{name} is out of line with its accuracy: {_off(off)} the line of the others "
-            f"({interval(off.low, off.high)})."
-            for name, off in self.strays.items()
-        ]
-        said += [self._apart(worth) for worth in self.worths if worth.kind != "line"]
-        return " ".join(text for text in said if text)
+    @cached_property
+    def off(self) -> dict[str, Estimate]:
+        """How far off the line they lie, of the references that are none of it or out of line."""
+        if self.line is None:
+            return {}
+        places = {pair.benefit.keys["rival"]: self.line.stray(pair) for pair in self.line.pairs}
+        for pair in map(_Pair, self.found.where(BENEFIT), self.found.where(QUALITY)):
+            if pair.benefit.keys["kind"] != "line":
+                places[pair.benefit.keys["rival"]] = self.line.off(pair)
+        return {reference: off for reference, off in places.items() if off}
 
-    def _lacking(self, reason: str) -> str:
-        return f"{self.title}, {self.label}: no slope yet, since {reason}."
-
-    def _slope(self, line: Line) -> str:
-        slope, spread = line.slope, line.spread
-        low, high = (percent(end) for end in (float(line.x.min()), float(line.x.max())))
-        least, most = line.extremes()
-        verdict = "whether a better one helps cannot be told from these runs"
-        if slope.low > 0:
-            verdict = "the better the reference, the more is gained"
-        elif slope.high < 0:
-            verdict = "the better the reference, the less is gained"
-        return (
-            f"{self.title}, {self.label}: over {len(line.on)} references that classify {low} to {high}{NARROW}% of the "
-            f"pool rightly, {points(slope.estimate)} points over random picks ({interval(slope.low, slope.high)}; "
-            f"{plural(len(line.seeds), 'seed')}) for each 10 points of reference accuracy: {verdict}. "
-            f"From reference to reference the benefit varies by {_size(spread)} points (SD, noise taken off): least "
-            f"with {least}, most with {most}."
-        )
-
-    def _apart(self, worth: Worth) -> str:
-        gain = worth.gain
-        if gain is None:
-            return ""
-        said = f"{points(gain.estimate)} points ({interval(gain.low, gain.high)})"
-        if worth.kind == "none":
-            return f"With {worth.reference}, which knows nothing of an image, it is {said}."
-        off = self.line.distance(worth) if isinstance(self.line, Line) else None
-        name = f"{worth.reference} ({LEAK})" if worth.mark else worth.reference
-        if off is None:
-            return f"The anomaly {name} stands at {said}; there is no line to hold it against."
-        distance, outside, seeds = off
-        return (
-            f"The anomaly {name} stands at {said}, {_off(distance)} the line of the others "
-            f"({interval(distance.low, distance.high)}; {plural(seeds, 'seed')}), {'out' if outside else 'in'}side the "
-            "95 % prediction interval for one more reference."
-        )
-
-    def quantities(self) -> tuple[Quantity, ...]:
+    @cached_property
+    def all(self) -> Estimates:
         """Of each reference, and of the line."""
-        found = []
-        for worth in self.worths:
-            for name, values in (("benefit", worth.benefit), ("reference accuracy", worth.quality)):
-                found.append(self._quantity(name, estimated(values), len(values), worth.reference))
-        if isinstance(self.line, Line):
-            seeds = len(self.line.seeds)
-            found += [
-                self._quantity("benefit per 10 points of reference accuracy", self.line.slope, seeds),
-                self._quantity("spread of the benefit over references", self.line.spread, seeds),
-                self._quantity("range of the benefit over references", self.line.width, seeds),
-            ]
-            for worth in self.worths:
-                off = None if worth.kind == "line" else self.line.distance(worth)
-                if off is not None:
-                    found.append(self._quantity("distance from the line", off[0], off[2], worth.reference))
-        return tuple(quantity for quantity in found if quantity.estimate is not None)
+        found = Estimates(e for e in self.found if e.quantity != FULL)
+        if self.line:
+            keys, n = {name: found[0].keys[name] for name in ("dataset", "strategy")}, len(self.line.seeds)
+            found.append(interval_of(SLOPE, keys, blocked_slope(self.line.x / 10, self.line.y), n, "points"))
+            found.append(interval_of(SPREAD, keys, spread_of_items(self.line.y), n))
+            found.append(interval_of(RANGE, keys, range_of_items(self.line.y), n))
+            found += [off for off in self.off.values() if off.keys["kind"] != "line"]
+        return found
 
-    def _quantity(self, name: str, found: Interval | None, n: int, reference: str = "") -> Quantity:
-        estimate, low, high = (None, None, None) if found is None else map(_known, found[:3])
-        return Quantity(name, self.dataset, estimate, low, high, n, strategy=self.label, rival=reference)
+    def answer(self) -> Answer:
+        """The slope, or what is lacking for one."""
+        drawn = any(e.value is not None for e in self.found)
+        return Answer(
+            sentence=self._sentence(),
+            enough=self.line is not None,
+            quantities=self.all.quantities(),
+            tables=(self._table(),),
+            charts=(self._chart(),) if drawn else (),
+            notes=NOTES,
+        )
 
-    def table(self) -> Table:
+    def _sentence(self) -> str:
+        if self.line is None:
+            return f"{self.title}: no answer yet for {self.label}, since {self.lacking}."
+        (slope,) = self.all.where(SLOPE)
+        return (
+            f"{self.title}: each 10 points of reference accuracy are worth {slope} points to {self.label} "
+            f"({len(self.line.pairs)} references, {plural(slope.n, 'seed')}): {VERDICTS[slope.side()]}."
+        )
+
+    def _table(self) -> Table:
         """A row for each reference, best first."""
-        rows = sorted(self.worths, key=lambda worth: -(worth.accuracy or 0.0))
-        return Table(
-            title=f"{self.title}: {self.label} with each reference",
-            columns=("reference", "its accuracy, %", "over random picks, points", "over full training", "seeds", ""),
-            rows=tuple(self._row(worth) for worth in rows),
-            note=self._table_note(),
+        order = sorted(self.found.where(QUALITY), key=lambda e: -(e.value or 0.0))
+        rows = Estimates(e for q in order for e in self.found.where(rival=q.keys["rival"]))
+        note = f"No slope yet, since {self.lacking}."
+        if self.line:
+            slope, spread, width = (self.all.one(name) for name in (SLOPE, SPREAD, RANGE))
+            assert slope and spread and width
+            width = replace(width, low=None if width.low is None else max(0.0, width.low))
+            note = (
+                f"{slope:round} points for each 10 points of reference accuracy. Over the references the benefit has a "
+                f"standard deviation of {spread:round} points, noise taken off. From the least to the most, "
+                f"{width:round} points, by Tukey's honestly significant difference."
+            )
+        return rows.renamed(rival="reference").table(
+            f"{self.title}: {self.label} with each reference",
+            ("reference",),
+            {
+                "its accuracy, %": lambda row: f"{row.one(QUALITY):value}",
+                "over random picks, points": lambda row: f"{row.one(BENEFIT):round}",
+                "over full training": lambda row: f"{row.one(FULL):round}",
+                "seeds": lambda row: row.where(BENEFIT)[0].n,
+                "": lambda row: self._remark(row[0].keys),
+            },
+            note,
         )
 
-    def _row(self, worth: Worth) -> tuple[str, ...]:
-        off = self.line.distance(worth) if isinstance(self.line, Line) and worth.kind != "line" else None
-        where = "" if off is None else f"{points(off[0].estimate)} off the line, {'out' if off[1] else 'in'}side"
-        line = "out of line with its accuracy" if worth.reference in self.strays else ""
-        kind = {"line": line, "none": "knows nothing", "anomaly": worth.mark or "anomaly"}[worth.kind]
-        return (
-            worth.reference,
-            percent(worth.accuracy),
-            _shown(worth.gain),
-            _shown(estimated(worth.beside_full)),
-            str(len(worth.benefit)),
-            "; ".join(text for text in (kind, where) if text),
-        )
+    def _remark(self, keys: Mapping[str, str]) -> str:
+        off = self.off.get(keys["reference"])
+        line = "out of line with its accuracy" if off else ""
+        kind = {"line": line, "none": "knows nothing", "anomaly": keys["mark"] or "anomaly"}[keys["kind"]]
+        return f"{kind}; {off} off the line, {'out' if off.record['outside'] else 'in'}side" if off else kind
 
-    def _table_note(self) -> str:
-        if not isinstance(self.line, Line):
-            return ""
-        width = self.line.width
-        return (
-            f"From the least to the most, {width.estimate:.2f} points ({max(0.0, width.low):.2f} to {width.high:.2f}, "
-            "by Tukey's honestly significant difference)."
-        )
-
-    def drawn(self) -> bool:
-        """Whether there is a point to draw."""
-        return any(worth.accuracy is not None and worth.gain is not None for worth in self.worths)
-
-    def chart(self) -> Chart:
+    def _chart(self) -> Chart:
         """Benefit over quality, the line with it."""
-        series = [self._series(kind, label) for kind, label in SERIES.items()]
-        there = [one for one in series if one.x]
-        if isinstance(self.line, Line):
-            ends = [value for one in there for value in one.x]
-            span = (min(ends), max(ends))
-            there.append(Series("line through the references", span, tuple(self.line.at(x) for x in span)))
+        series = []
+        for kind, label in SERIES.items():
+            pairs = zip(self.found.where(BENEFIT, kind=kind), self.found.where(QUALITY, kind=kind), strict=True)
+            shown = [(b, q.value) for b, q in pairs if b.value is not None and q.value is not None]
+            if shown:
+                series.append(points_of(label, [b for b, _ in shown], [x for _, x in shown]))
+        if self.line:
+            ends = [x for one in series for x in one.x]
+            span, means = (min(ends), max(ends)), self.line.y.mean(axis=0)
+            heights = tuple(predicted(self.line.x, means, x).estimate for x in span)
+            series.append(Series("line through the references", span, heights))
         return Chart(
-            title=f"{self.title}: what {self.label} gains with each reference",
-            x_label="accuracy of the reference on the pool (%)",
-            y_label="points over random picks",
-            series=tuple(there),
+            f"{self.title}: what {self.label} gains with each reference",
+            "accuracy of the reference on the pool (%)",
+            "points over random picks",
+            tuple(series),
             level=0.0,
         )
-
-    def _series(self, kind: str, label: str) -> Series:
-        shown = [
-            (worth.accuracy, gain)
-            for worth in self.worths
-            if worth.kind == kind and worth.accuracy is not None and (gain := worth.gain) is not None
-        ]
-        return Series(
-            label,
-            x=tuple(quality for quality, _ in shown),
-            y=tuple(gain.estimate for _, gain in shown),
-            low=tuple(_known(gain.low) for _, gain in shown),
-            high=tuple(_known(gain.high) for _, gain in shown),
-            joined=False,
-        )
-
-
-def _known(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _shown(found: Interval | None) -> str:
-    if found is None:
-        return "–"
-    return f"{points(found.estimate)} ({interval(found.low, found.high)})"
-
-
-def _off(distance: Interval) -> str:
-    return f"{abs(distance.estimate):.2f} points {'above' if distance.estimate >= 0 else 'below'}"
-
-
-def _size(found: Interval) -> str:
-    """A number that has no sign."""
-    return f"{found.estimate:.2f} ({found.low:.2f} to {found.high:.2f})"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from selbench.reports.questions.options import among, fraction, only, several, texts
+from selbench.reports.questions.options import among, only, several, texts
 
 KEYS = ("baseline", "schedules")
 
@@ -57,10 +57,3 @@ def test_lists() -> None:
         several({"rules": ["loss", "loss"]}, "rules", known)
     with pytest.raises(ValueError, match=r"^rules: 'los' is unknown: did you mean 'loss'\?$"):
         several({"rules": ["gstds", "los"]}, "rules", known)
-
-
-@pytest.mark.parametrize("given", [0, 1, 0.0, 1.0, -0.1, True, "0.5", None, float("nan")])
-def test_fractions_lie_inside(given: Any) -> None:
-    with pytest.raises(ValueError, match=r"^margin = .* is no share between 0 and 1: take 0\.1 or so$"):
-        fraction({"margin": given}, "margin", 0.1, " or so")
-    assert fraction({}, "margin", 0.1) == 0.1 and fraction({"margin": 0.25}, "margin", 0.1) == 0.25
