@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
+
+from .answer import meant
 
 
 def only(options: Mapping[str, Any], keys: Collection[str], needed: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -47,11 +48,3 @@ def fraction(options: Mapping[str, Any], key: str, usual: float, hint: str = "")
     if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < 1:
         raise ValueError(f"{key} = {given!r} is no share between 0 and 1: take {usual:g}{hint}")
     return float(given)
-
-
-def meant(wrong: object, known: Collection[str]) -> str:
-    """The nearest of the known names, or all of them, for the end of a complaint."""
-    near = difflib.get_close_matches(str(wrong), known, n=1)
-    if near:
-        return f": did you mean {near[0]!r}?"
-    return f": take one of {', '.join(known)}" if known else ": there is none"
