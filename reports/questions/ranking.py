@@ -220,9 +220,9 @@ class Rankings:
         }
         note = (
             "Intervals: 95 %, of 2,000 resamples of recipes and seeds at once (bias-corrected percentiles). The "
-            "ceiling is what noise leaves to a ranking that is right: the root of the product of what target and proxy would "
-            "correlate with themselves at other seeds (Spearman-Brown). Noise taken off: Spearman over the ceiling, "
-            "above 1 where chance is shared."
+            "ceiling is what noise leaves to a ranking that is right: the root of the product of what target and "
+            "proxy would correlate with themselves at other seeds (Spearman-Brown). Noise taken off: Spearman over "
+            "the ceiling, above 1 where chance is shared."
         )
         if math.isfinite(self.repeat):
             note += (
