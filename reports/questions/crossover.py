@@ -71,13 +71,10 @@ class Crossover(Study):
                     f"rules: {name} = {prefix!r}: the matrix has not two strategies labelled {prefix}-PERCENT, such as "
                     f"{prefix}-90 and {prefix}-50"
                 )
-        for given, among in (
-            (self.entries, names.datasets),
-            (self.published, self.entries),
-            (self.published.values(), sources()),
-        ):
-            for name in given:
-                known(name, among)
+        for key in (*self.entries, *self.published):
+            known(key, names.datasets if key in self.entries else self.entries)
+        for source in self.published.values():
+            known(source, sources())
         return self
 
     def answer(self, results: Results, summary: Summary) -> Answer:
@@ -113,11 +110,7 @@ class Crossover(Study):
             columns[rule] = partial(_of_rule, rule)
         title = f"Accuracy minus a random subset's, in points, at {curves[0].words}"
         table = Estimates(rows).table(title, ("kept",), columns, "Means over seeds, with 95 % paired t intervals.")
-        return replace(
-            table,
-            columns=("kept", "random, %", *self.rules),
-            rows=(*table.rows, ("random ahead below", "", *(curve.cell() for curve in curves))),
-        )
+        return replace(table, rows=(*table.rows, ("random ahead below", "", *(curve.cell() for curve in curves))))
 
     def _of_best(self, best: Estimate | None) -> str:
         """How far ahead of random any rule is at little kept."""

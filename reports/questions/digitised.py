@@ -6,10 +6,10 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from ..document.blocks import Chart, Series, Table
 from ..document.numbers import MINUS
@@ -131,18 +131,13 @@ def _published(gap: Gap) -> str:
     return f"below {signed(gap.difference)}" if gap.bound else signed(gap.difference)
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    sources: tuple[Source, ...]
-
-
 @cache
 def sources() -> dict[str, Source]:
     """What others published of static pruning, by id."""
     file = resources.files("selbench") / "benchmarks" / "published" / "static-pruning.toml"
-    table = tomllib.loads(file.read_text(encoding="utf-8"))
-    return {source.id: source for source in _File.model_validate(table).sources}
+    form = TypeAdapter(dict[Literal["sources"], tuple[Source, ...]])
+    found = form.validate_python(tomllib.loads(file.read_text(encoding="utf-8")))
+    return {source.id: source for source in found["sources"]}
 
 
 def gaps_chart(title: str, series: Iterable[Series]) -> Chart:
