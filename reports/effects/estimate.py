@@ -94,12 +94,12 @@ class Estimates(list[Estimate]):
         """The same with keys under other names, for the heads of a table."""
         return Estimates(replace(e, keys={names.get(k, k): v for k, v in e.keys.items()}) for e in self)
 
-    def quantities(self) -> tuple[Quantity, ...]:
-        """As claims read them."""
+    def quantities(self, known: bool = True) -> tuple[Quantity, ...]:
+        """As claims read them; ``known`` leaves out those without a value."""
         return tuple(
             Quantity(e.quantity, e.keys["dataset"], e.value, e.low, e.high, e.n, e.confidence,
                      e.keys.get("strategy", ""), e.keys.get("rival", ""))
-            for e in self if e.value is not None
+            for e in self if e.value is not None or not known
         )  # fmt: skip
 
     def table(self, title: str, index: Sequence[str], columns: Mapping[str, Column], note: str = "") -> Table:

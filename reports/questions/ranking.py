@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Self
 
-from ..document.numbers import correlation, plural
-from ..effects.estimate import Quantity
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationInfo, model_validator
+from scipy import stats
+
+from ..document.blocks import Chart, Series, Table
+from ..document.numbers import correlation, percent, plural, share
+from ..effects.estimate import Column, Estimate, Estimates, interval_of
 from ..records.folder import Results
+from ..statistics.crossed import crossed_means, replica_interval
+from ..statistics.rankcorrelation import (
+    halves,
+    kendall,
+    least_difference,
+    pair_agreement,
+    regret,
+    repeatability,
+    spearman,
+)
 from ..statistics.samples import Interval
-from .answer import Answer, Names, Summary
-from .options import among, only
-from .rankingmeasured import FEWEST, Measured, measure
-from .rankingrecipes import METRICS, gather
-from .rankingshown import SCOPE, charts, lacking, notes, plain, tables, with_ends
+from .answer import Answer, DatasetName, Several, Study, Summary, known
+from .ranking_recipes import METRICS, Recipes, Scores, gather, overlap
 
 SPEARMAN = "Spearman correlation of the proxy's ranking with the target's"
 KENDALL = "Kendall correlation of the proxy's ranking with the target's"
@@ -23,106 +37,279 @@ APART = "share of pairs told apart by the target that the proxy puts in its orde
 REGRET = "points of the target's accuracy that the proxy's first recipe loses"
 GAIN = "Spearman correlation with the target's ranking, less that of the first proxy"
 CEILING = "Spearman correlation of the target's ranking with its own at other seeds"
+CLAIMED = (CEILING, SPEARMAN, KENDALL, PAIRS, APART, REGRET, GAIN)
+"""What claims may read; the tables have more."""
+NOISE, CORRECTED, COST = "ceiling", "noise taken off", "training FLOPs of a run, of the target's"
+HALVES = ("half of the seeds, the same for both", "half of the seeds, unlike ones")
 
-_KEYS = ("target", "proxies", "recipes", "metric")
+SCOPE = "Transfer to multi-epoch vision, which the paper (arXiv 2512.24503) does not claim."
+FEWEST = 5
+"""Recipes below which a ranking says nothing."""
+MANY = 20
+"""Recipes that a study of this kind should have at the least."""
+TOP = (3, 5)
+"""How many of a proxy's first recipes may be tried at the target's size, for its regret."""
+SAME = 0.999
+"""Share of images in common from which on two entries have picked the same."""
+
+Means = NDArray[np.float64]
 
 
-class Ranking:
+class Ranking(Study):
     """Ranks the same recipes by small nets and by the target.
 
     Parameters
     ----------
-    options : mapping
-        ``target``, the name of an entry of ``[[datasets]]``; ``proxies``, a table of what each proxy is called and
-        the name of its entry, that at the standard rate first; ``recipes``, labels, all strategies and both baselines
-        unless said; ``metric``, what the proxies are ranked by: ``accuracy`` (on test) or ``val accuracy``.
-    names : Names
-
-    Raises
-    ------
-    ValueError
-        For options that are unknown, missing, or not in the matrix.
+    target : str
+        Name of an entry of ``[[datasets]]``.
+    proxies : mapping
+        What each proxy is called -> the name of its entry. The answer is about the first, that at the standard rate.
+    recipes : tuple of str
+        Labels; all strategies and both baselines by default.
+    metric : str
+        What the proxies are ranked by: ``accuracy`` (on test) or ``val accuracy``.
     """
 
-    def __init__(self, options: Mapping[str, Any], names: Names) -> None:
-        only(options, _KEYS, _MEND)
-        proxies = options["proxies"]
-        if not isinstance(proxies, Mapping) or not proxies:
-            raise ValueError(f"options.proxies = {proxies!r} names no proxy: {_MEND['proxies']}")
-        for entry in (options["target"], *proxies.values()):
-            among("data set", entry, names.datasets)
-        if options["target"] in proxies.values() or len(set(proxies.values())) < len(proxies):
-            raise ValueError("options: target and proxies are entries of their own: name each of them once")
-        recipes = options.get("recipes", ())
-        if not isinstance(recipes, list | tuple):
-            raise ValueError(f'options.recipes = {recipes!r} is no list of labels: write recipes = ["random-05", ...]')
-        for label in recipes:
-            among("recipe", label, (*names.strategies, "full", "uniform"))
-        self.metric: str = among("metric", options.get("metric", METRICS[0]), METRICS)
-        self.target: str = options["target"]
-        self.proxies: dict[str, str] = dict(proxies)
-        self.recipes: tuple[str, ...] = tuple(recipes)
+    target: DatasetName = Field(description='the entry that the others are to stand for, such as target = "cifar10"')
+    proxies: dict[str, DatasetName] = Field(
+        min_length=1, description='a table of names and entries, such as { "proxy at the standard rate" = "proxy" }'
+    )
+    recipes: Several[str] = ()
+    metric: str = METRICS[0]
+
+    @model_validator(mode="after")
+    def _is_in_the_matrix(self, info: ValidationInfo) -> Self:
+        if len({self.target, *self.proxies.values()}) <= len(self.proxies):
+            raise ValueError("target and proxies are entries of their own: name each of them once")
+        names: Any = info.context
+        for label in self.recipes:
+            known(label, (*names.strategies, "full", "uniform"))
+        known(self.metric, METRICS)
+        return self
 
     def answer(self, results: Results, summary: Summary) -> Answer:
-        """Correlations, pairs and regrets; what is lacking where there are too few recipes."""
+        """The first proxy's correlation; what is lacking where there are too few recipes."""
         recipes = gather(results, self.target, self.proxies, self.recipes, self.metric)
-        if recipes is None or len(recipes.names) < FEWEST:
-            return Answer(lacking(0 if recipes is None else len(recipes.names)), enough=False, notes=(SCOPE,))
-        measured = measure(recipes)
+        count = 0 if recipes is None else len(recipes.names)
+        if recipes is None or count < FEWEST:
+            there = f"{plural(count, 'recipe')} with runs for the target and every proxy"
+            return Answer(
+                f"No answer yet: {there}, and a ranking needs {FEWEST} at least.", enough=False, notes=(SCOPE,)
+            )
+        ranked = Rankings(recipes, self.target)
+        on = "accuracy" if self.metric == METRICS[0] else "accuracy on val"
         return Answer(
-            sentence=_sentence(measured),
+            sentence=ranked.sentence(),
             enough=len(recipes.target.seeds) > 1,
-            quantities=self._quantities(measured),
-            tables=tables(measured, self.metric),
-            charts=charts(measured, self.metric),
-            notes=notes(measured, self.metric),
+            quantities=Estimates(e for e in ranked.found if e.quantity in CLAIMED).quantities(known=False),
+            tables=(
+                ranked.table(),
+                ranked.choices(),
+                ranked.recipe_table("" if self.metric == METRICS[0] else ", on val"),
+            ),
+            charts=(ranked.scatter(on), ranked.chart()),
+            notes=(SCOPE, *ranked.notes(self.metric)),
         )
 
-    def _quantities(self, measured: Measured) -> tuple[Quantity, ...]:
-        first = next(iter(measured.ranked))
-        rival = _target(measured)
-        repeat = Interval(measured.repeat, math.nan, math.nan, math.nan)
-        found = [self._quantity(measured, CEILING, repeat, rival, "")]
-        for label, ranked in measured.ranked.items():
-            rows = {
-                SPEARMAN: ranked.spearman,
-                KENDALL: ranked.kendall,
-                PAIRS: ranked.pairs,
-                APART: ranked.apart,
-                REGRET: ranked.regrets[1],
-            }
-            found += [self._quantity(measured, name, value, label, rival) for name, value in rows.items()]
-            if ranked.gain is not None:
-                found.append(self._quantity(measured, GAIN, ranked.gain, label, first))
-        return tuple(found)
 
-    def _quantity(self, measured: Measured, name: str, value: Interval, strategy: str, rival: str) -> Quantity:
-        estimate, low, high = (number if math.isfinite(number) else None for number in value[:3])
-        n = len(measured.recipes.target.seeds)
-        return Quantity(name, self.target, estimate, low, high, n, strategy=strategy, rival=rival)
+@dataclass(frozen=True)
+class Both:
+    """Means of the recipes ``[recipes]`` by target and proxy, and their resamples ``[resamples, recipes]``."""
+
+    target: Means
+    proxy: Means
+    targets: Means
+    proxies: Means
+
+    def of(self, statistic: Callable[..., Means], *, corrected: bool = True) -> Interval:
+        estimate = float(statistic(self.target, self.proxy))
+        return replica_interval(estimate, statistic(self.targets, self.proxies), corrected=corrected)
+
+    def beyond(self, other: Both) -> Interval:
+        """Spearman's correlation less that of ``other``, on the same resamples."""
+        estimate = float(spearman(self.target, self.proxy) - spearman(other.target, other.proxy))
+        return replica_interval(estimate, spearman(self.targets, self.proxies) - spearman(other.targets, other.proxies))
 
 
-def _target(measured: Measured) -> str:
-    """What the target is called, by claims too."""
-    return "tuned target" if measured.recipes.tuned else "target"
+class Rankings:
+    """Every proxy against the target.
 
+    ``least`` are the points by which two recipes' means must differ for the target to tell them apart, ``repeat`` is
+    what its ranking would correlate with its own at as many other seeds, ``shared`` the places of recipes with the
+    same images in every entry.
+    """
 
-def _sentence(measured: Measured) -> str:
-    recipes, said = measured.recipes, list[str]()
-    for label, ranked in measured.ranked.items():
-        does = "does so" if said else f"ranks {len(recipes.names)} recipes as the {_target(measured)} does"
-        said.append(
-            f"the {label} {does} with Spearman {with_ends(ranked.spearman, correlation)} (ceiling "
-            f"{correlation(measured.ceiling(label))}), and its first recipe loses "
-            f"{with_ends(ranked.regrets[1], plain)} points"
+    def __init__(self, recipes: Recipes, dataset: str) -> None:
+        self.recipes, self.dataset, self.target = recipes, dataset, recipes.target
+        self.name = "tuned target" if recipes.tuned else "target"
+        self.least, self.repeat = least_difference(self.target.table), repeatability(self.target.table)
+        self.overlaps = [
+            [overlap(self.target, proxy, place) for proxy in recipes.proxies.values()]
+            for place in range(len(recipes.names))
+        ]
+        self.shared = [
+            place
+            for place, shares in enumerate(self.overlaps)
+            if all(share is not None and share >= SAME for share in shares)
+        ]
+        self.found = Estimates(self._estimates())
+        self.ranked = Estimates(e for e in self.found if "proxy" in e.keys)
+
+    def _estimates(self) -> Iterator[Estimate]:
+        recipes, target, n = self.recipes, self.target, len(self.target.seeds)
+        tables = [target.table, *(proxy.table for proxy in recipes.proxies.values())]
+        drawn = crossed_means(tables, together=recipes.together)
+        pairs = [
+            Both(target.means, p.means, drawn[0], by) for p, by in zip(recipes.proxies.values(), drawn[1:], strict=True)
+        ]
+        of = {"dataset": self.dataset, "strategy": self.name, "rival": ""}
+        yield interval_of(CEILING, of, _alone(self.repeat), n, "correlation")
+        for both, (label, proxy) in zip(pairs, recipes.proxies.items(), strict=True):
+            keys = {"dataset": self.dataset, "strategy": label, "rival": self.name, "proxy": label}
+            ours, ceiling = both.of(spearman), math.sqrt(self.repeat * repeatability(proxy.table))
+            split = halves(target.table, proxy.table) if recipes.together else (math.nan, math.nan)
+            for name, found, unit in (
+                (SPEARMAN, ours, "correlation"),
+                (KENDALL, both.of(kendall), "correlation"),
+                (PAIRS, both.of(pair_agreement), "share"),
+                (APART, both.of(lambda a, b: pair_agreement(a, b, self.least)), "share"),
+                (REGRET, both.of(regret, corrected=False), "number"),
+                *((_best_of(k), both.of(lambda a, b, k=k: regret(a, b, k), corrected=False), "number") for k in TOP),
+                (NOISE, _alone(ceiling), "correlation"),
+                (CORRECTED, _alone(ours.estimate / ceiling if ceiling > 0 else math.nan), "correlation"),
+                (COST, _alone(proxy.training / target.training), "share"),
+                *((name, _alone(value), "correlation") for name, value in zip(HALVES, split, strict=True)),
+            ):
+                yield interval_of(name, keys, found, n, unit)
+            if both is not pairs[0]:
+                rival = next(iter(recipes.proxies))
+                yield interval_of(GAIN, {**keys, "rival": rival}, both.beyond(pairs[0]), n, "correlation")
+            if FEWEST <= len(self.shared) < len(target.table):
+                yield interval_of(self._same, keys, self._over_shared(proxy), n, "correlation")
+
+    @property
+    def _same(self) -> str:
+        return f"Spearman, the {len(self.shared)} recipes of the same images"
+
+    def _over_shared(self, proxy: Scores) -> Interval:
+        a, b = (scores.table[self.shared] for scores in (self.target, proxy))
+        return Both(a.mean(1), b.mean(1), *crossed_means([a, b], together=self.recipes.together)).of(spearman)
+
+    def sentence(self) -> str:
+        """How the first proxy ranks."""
+        first, ceiling = self.ranked.where(SPEARMAN)[0], self.ranked.where(NOISE)[0]
+        ranks = f"ranks {len(self.recipes.names)} recipes as the {self.name} does with Spearman {first}"
+        more = "; the table has the other proxies" if len(self.recipes.proxies) > 1 else ""
+        return f"The {first.keys['proxy']} {ranks} ({plural(first.n, 'seed')}, ceiling {ceiling}{more})."
+
+    def table(self) -> Table:
+        """How each proxy ranks."""
+        means, count = self.target.means, len(self.recipes.names)
+        told = int(np.count_nonzero(np.abs(np.subtract.outer(means, means)) > self.least)) // 2
+        columns: dict[str, Column] = {
+            "Spearman": SPEARMAN,
+            "more than the first proxy's": GAIN,
+            NOISE: NOISE,
+            CORRECTED: CORRECTED,
+            "Kendall": KENDALL,
+            f"pairs in order, of {count * (count - 1) // 2}": PAIRS,
+            f"pairs in order, of the {told} told apart": APART,
+            COST: COST,
+            **{f"Spearman, {name}": name for name in HALVES if self.recipes.together},
+            **({self._same: self._same} if self.ranked.one(self._same) else {}),
+        }
+        note = (
+            "Intervals: 95 %, of 2,000 resamples of recipes and seeds at once (bias-corrected percentiles). The "
+            "ceiling is what noise leaves to a ranking that is right: the root of the product of what target and "
+            "proxy would correlate with themselves at other seeds (Spearman-Brown). Noise taken off: Spearman over "
+            "the ceiling, above 1 where chance is shared."
         )
-    text = "; ".join(said)
-    seeds = plural(len(recipes.target.seeds), "seed")
-    once = "" if len(recipes.target.seeds) > 1 else " One seed: no ceiling, and intervals over recipes alone."
-    return f"{text[0].upper()}{text[1:]} ({seeds}).{once} {SCOPE}"
+        if math.isfinite(self.repeat):
+            note += (
+                f" The target's ranking would correlate with its own at other seeds by {correlation(self.repeat)}; it "
+                f"tells two recipes apart from {self.least:.2f} points (95 %, each pair a test of its own)."
+            )
+        return self.ranked.table("How the proxies rank the recipes", ("proxy",), columns, note)
+
+    def choices(self) -> Table:
+        """What a choice by each proxy loses."""
+        blind = float(self.target.means.max() - self.target.means.mean())
+        columns: dict[str, Column] = {"its first": REGRET, **{f"best of its first {k}": _best_of(k) for k in TOP}}
+        columns["any one at random"] = lambda row: f"{blind:.2f}"
+        return self.ranked.table(
+            "What a choice by the proxy loses, in points of the target's accuracy",
+            ("proxy",),
+            columns,
+            "Against the recipe that is best for the target in the same runs, which is flattered by having been the "
+            "best. Intervals are plain percentiles of the resamples.",
+        )
+
+    def recipe_table(self, judged: str) -> Table:
+        """Every recipe, best first; ``judged`` says what proxies are ranked on where it is not test."""
+        recipes = self.recipes
+        means = [self.target.means, *(proxy.means for proxy in recipes.proxies.values())]
+        ranks = [stats.rankdata(-values) for values in means]
+        wrong = [self.target.wrong(place) for place in range(len(recipes.names))]
+        columns = ["recipe", "target", *(f"{label}{judged}" for label in recipes.proxies), "images in common, at least"]
+        columns += ["wrong labels trained on"] if any(wrong) else []
+        rows = []
+        for place in np.argsort(-self.target.means, kind="stable"):
+            cells = [f"{percent(of[place])} ({rank[place]:g})" for of, rank in zip(means, ranks, strict=True)]
+            common = min((value for value in self.overlaps[place] if value is not None), default=None)
+            last = [share(wrong[place])] if any(wrong) else []
+            rows.append((recipes.names[place], *cells, share(common), *last))
+        return Table(
+            "The recipes: accuracy in percent (rank)",
+            tuple(columns),
+            tuple(rows),
+            "Images in common: of those that target or proxy ever picked, the share that both did, the least of the "
+            "proxies. Rules that score by a net of their entry's own kind pick others in each entry: the rule is the "
+            "recipe then, not the images.",
+        )
+
+    def scatter(self, metric: str) -> Chart:
+        """Every recipe."""
+        target = tuple(self.target.means.tolist())
+        points = tuple(
+            Series(label, tuple(proxy.means.tolist()), target, joined=False)
+            for label, proxy in self.recipes.proxies.items()
+        )
+        return Chart("Recipes: target and proxies", f"{metric} of the proxy, %", "accuracy of the target, %", points)
+
+    def chart(self) -> Chart:
+        """The correlations."""
+        title = (
+            "Spearman correlation with the target's ranking; the line is that of the target with itself at other seeds"
+        )
+        level = self.repeat if math.isfinite(self.repeat) else None
+        return self.ranked.chart(title, "proxy", {"Spearman": SPEARMAN}, y_label="correlation", level=level)
+
+    def notes(self, metric: str) -> Iterator[str]:
+        """What a reader of the answer must know."""
+        recipes, said = self.recipes, []
+        if recipes.lacking:
+            said.append(f"Left out, for want of runs in every entry: {', '.join(recipes.lacking)}.")
+        if len(recipes.names) < MANY:
+            said.append(f"{plural(len(recipes.names), 'recipe')}: fewer than the {MANY} that this question needs.")
+        if not recipes.tuned:
+            said.append("The target's learning rates are not all tuned: the paper's target is.")
+        if len(self.target.seeds) < 2:
+            said.append("With one seed there is no ceiling, and no pair of recipes that the target tells apart.")
+        if metric != METRICS[0]:
+            said.append("Proxies are ranked by val, the target by test.")
+        if said:
+            yield " ".join(said)
+        if recipes.together:
+            yield (
+                "Target and proxies have the same seeds, and so the same split, pool and test images: what chance does "
+                "to a recipe in both counts as agreement."
+            )
 
 
-_MEND = {
-    "target": 'name the entry of [[datasets]] that the others are to stand for, such as target = "cifar10"',
-    "proxies": 'write a table of names and entries, such as proxies = { "proxy at the standard rate" = "proxy" }',
-}
+def _alone(value: float) -> Interval:
+    """A number without an interval."""
+    return Interval(value, math.nan, math.nan, math.nan)
+
+
+def _best_of(k: int) -> str:
+    return f"points of the target's accuracy that the best of the proxy's first {k} recipes loses"

@@ -76,11 +76,11 @@ def gather(
     metric : str
         One of :data:`METRICS`.
     """
-    entries = [_runs(results, target, wanted, METRICS[0])]
-    entries += [_runs(results, name, wanted, metric) for name in proxies.values()]
+    judged_by = [METRICS[0], *(metric for _ in proxies)]
+    wanted_of = zip((target, *proxies.values()), judged_by, strict=True)
+    entries = [_runs(results, entry, wanted, judge) for entry, judge in wanted_of]
     names = tuple(name for name in entries[0] if all(runs.get(name) for runs in entries))
     lacking = tuple(dict.fromkeys(name for runs in entries for name in runs if name not in names))
-    judged_by = [METRICS[0], *(metric for _ in proxies)]
     scores = [_scores(runs, names, judge) for runs, judge in zip(entries, judged_by, strict=True)]
     if not names or not all(one.seeds for one in scores):
         return None
