@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from selbench.harness.execution.run import Request, run
+from selbench.harness.execution.prepared import Request
+from selbench.harness.execution.run import run
 from selbench.harness.plan.matrix import parse
 
 from .conftest import Meter

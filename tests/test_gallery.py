@@ -16,7 +16,8 @@ import psutil
 import pytest
 import torch
 
-from selbench.harness.execution.run import Request, run
+from selbench.harness.execution.prepared import Request
+from selbench.harness.execution.run import run
 from selbench.harness.plan.matrix import parse
 from selbench.strategies import UsageError
 from selbench.strategies import time_limit as patience

@@ -19,12 +19,11 @@ from rich.table import Table
 
 from ... import __version__
 from ...strategies import UsageError
-from ...strategies.errors import did_you_mean
+from ...strategies.errors import did_you_mean, one_line
 from ...strategies.registry import registry
-from ..oneline import one_line
 
 if TYPE_CHECKING:
-    from ..execution.run import Request
+    from ..execution.prepared import Request
     from ..plan.matrix import Matrix
 
 GROUPS = ("strategies", "schedules", "datasets", "references", "learners", "executors")
@@ -130,10 +129,9 @@ def run(
     ] = False,
 ) -> None:
     """Train what a matrix asks for and is not done yet, then write the report."""
-    from ..execution.run import Request
+    from ..execution.prepared import Request
     from ..execution.run import run as run_matrix
-    from ..plan.matrix import read
-    from ..plan.tasks import narrowed
+    from ..plan.matrix import narrowed, read
 
     declared = read(matrix, [*(set_ or []), *([] if timing is None else [f"timing.seeds={timing}"])], dataset)
     _check_studies(declared)

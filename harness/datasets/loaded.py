@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from ...strategies import UsageError
-from ..plan.tables import DatasetEntry
-from ..training.trainer import Samples
-from . import Images
 from .augment import Augment, channel_statistics
-from .base import Augmentation
+from .base import Augmentation, Images
+from .choice import DatasetChoice
 from .corruption import spoiled
+from .fingerprint import fingerprint
 from .label_file import aligned
-from .sets.fingerprint import fingerprint
+from .samples import Samples
 from .spec import dataset
 from .splits import Splits, split
 
@@ -29,7 +28,7 @@ DEFAULT_HOLDOUT = 0.25
 class Loaded:
     """One data set, decoded, with the choices of its matrix entry."""
 
-    entry: DatasetEntry
+    entry: DatasetChoice
     images: Images
     fingerprint: str
     resolution: int
@@ -119,7 +118,7 @@ class Bank:
         self._loaded: dict[str, Loaded] = {}
         self._decoded: dict[str, Images] = {}
 
-    def load(self, entry: DatasetEntry, *, trains_reference: bool) -> Loaded:
+    def load(self, entry: DatasetChoice, *, trains_reference: bool) -> Loaded:
         """The data set of a matrix entry.
 
         Raises
@@ -147,7 +146,7 @@ class Bank:
         return self._loaded[entry.name]
 
 
-def _given(entry: DatasetEntry, images: Images) -> Tensor | None:
+def _given(entry: DatasetChoice, images: Images) -> Tensor | None:
     """The labels that a file gives the training images loaded; None without one."""
     if entry.spoil is None or entry.spoil.labels is None:
         return None

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from ...strategies import UsageError
+from ..plan.arms import pacer_of, schedule_of
 from ..plan.reference_seconds import Rate, Rates, name_of
-from ..plan.tasks import Plan, Task, pacer_of, schedule_of
+from ..plan.tasks import Plan, Task
 from ..steps.pacer import Step
 from ..steps.schedules import foretold
 from ..streams import permutation

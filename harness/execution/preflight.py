@@ -12,7 +12,8 @@ from ...strategies import UsageError
 from ...strategies.interface import Traits
 from ...strategies.registry import Entry, registry
 from ...strategies.time_limit import patience
-from ..plan.matrix import Matrix, digest
+from ..identity import digest
+from ..plan.matrix import Matrix
 from ..plan.tables import StrategyEntry
 from ..plan.tasks import Task
 from .executors import Outcome

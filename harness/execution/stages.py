@@ -15,9 +15,9 @@ from rich.markup import escape
 
 from ... import __version__
 from .. import environment
+from ..identity import digest
 from ..plan import tuning
 from ..plan.arms import Arm
-from ..plan.matrix import digest
 from ..plan.tasks import Plan, Planner, Task
 from ..store.checkpoint_file import tidy
 from ..store.folder import VERSION, Store

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from .. import environment as here
-from ..plan.matrix import digest
+from ..identity import digest
 from ..plan.tasks import Plan, Task
 from ..steps.pacer import Recorded
 from ..store.folder import VERSION, Store

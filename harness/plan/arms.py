@@ -13,11 +13,14 @@ from ...strategies.interface import LEARNER_SIGNALS, REFERENCE_SIGNALS, Traits
 from ...strategies.registry import registry
 from ...strategies.rules.proxy_replay import ProxyReplay
 from ..datasets.loaded import Loaded
+from ..identity import digest
 from ..references.spec import gives_features, trained_here
+from ..steps.budget_matched import paced
 from ..steps.learned import Learning
-from ..steps.schedules import load_schedule
+from ..steps.pacer import Pacer
+from ..steps.schedules import Fixed, Schedule, load_schedule
 from ..toml import Named
-from .matrix import Matrix, digest
+from .matrix import Matrix
 from .reference_seconds import Rates
 from .tables import DatasetEntry, StrategyEntry
 
@@ -311,3 +314,26 @@ def _replays(strategy: StrategyEntry) -> bool:
     """Whether its schedule is that of another strategy of the matrix, step by step."""
     schedule = strategy.schedule
     return schedule is not None and schedule.name == "replay" and "of" in schedule.parameters()
+
+
+def schedule_of(arm: Arm) -> Schedule:
+    """The arm's schedule; at cadence ``run`` the pool is cut once, to the schedule's mean."""
+    schedule = load_schedule(**arm.schedule)
+    return Fixed(schedule.mean()) if arm.cadence == "run" else schedule
+
+
+def pacer_of(matrix: Matrix, arm: Arm, pool: int) -> Pacer:
+    """The steps of an arm on a pool of ``pool`` images."""
+    matrix = matrix.at(arm.dataset)
+    budget = matrix.budget
+    return paced(
+        pool=pool,
+        batch=matrix.batch,
+        batching=matrix.batching,
+        schedule=schedule_of(arm),
+        passes=None if budget.passes is None else budget.passes * arm.rung,
+        steps=None if budget.steps is None else max(1, round(budget.steps * arm.rung)),
+        cost=None if budget.cost is None else budget.cost * arm.rung,
+        buckets=matrix.buckets,
+        hold=arm.cadence == "epoch",
+    )

@@ -25,9 +25,9 @@ from ..datasets.loaded import Loaded
 from ..store.folder import Store
 from ..streams import generator
 from ..training.flops import forward_flops, train_flops
-from .arms import Arm
+from .arms import Arm, pacer_of
 from .matrix import Matrix
-from .tasks import Plan, Task, pacer_of
+from .tasks import Plan, Task
 
 SAMPLE = 3
 """Records of an arm that are read: they are alike."""

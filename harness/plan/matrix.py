@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +11,7 @@ from pydantic import Field
 from ...strategies import UsageError
 from ...strategies.errors import did_you_mean
 from .. import toml as strict
+from ..identity import digest
 from ..toml import Named, Part
 from .tables import (
     BUDGETS,
@@ -115,12 +114,6 @@ class Matrix(Part):
             else:
                 entry["settings"] = row.settings.identity()
         return digest([table, contents])
-
-
-def digest(value: Any) -> str:
-    """16 hexadecimal digits of a JSON-able value's content."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def shipped() -> dict[str, Path]:
@@ -283,3 +276,32 @@ def _unique(names: list[str], what: str, key: str) -> None:
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"{what} {name!r}: give one another {key}")
+
+
+def narrowed(matrix: Matrix, strategies: list[str], seeds: int | None) -> Matrix:
+    """The matrix with only these strategies (by label or name) and the first ``seeds`` seeds; baselines stay.
+
+    Raises
+    ------
+    UsageError
+        For a strategy that the matrix does not hold, or more seeds than it declares.
+    """
+    changes: dict[str, Any] = {}
+    if strategies:
+        known = {entry.label or entry.name for entry in matrix.strategies} | {e.name for e in matrix.strategies}
+        for name in strategies:
+            if name not in known | {"full", "uniform"}:
+                raise UsageError(
+                    f"--strategy {name!r}: matrix {matrix.name!r} has none of that name{did_you_mean(name, known)}"
+                )
+        changes["strategies"] = [e for e in matrix.strategies if {e.label or e.name, e.name} & set(strategies)]
+    if seeds is not None:
+        if seeds < 1:
+            raise UsageError(f"--seeds {seeds}: at least one seed is needed")
+        if seeds > TUNING_GAP:
+            raise UsageError(f"--seeds {seeds}: at most {TUNING_GAP:,}, so that none is a tuning seed")
+        declared = matrix.seed_list()
+        changes["seeds"] = declared[:seeds] + [
+            s for s in range(max(declared) + 1, max(declared) + 1 + seeds - len(declared))
+        ]
+    return matrix.model_copy(update=changes)

@@ -6,8 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ..datasets.base import Augmentation
-from ..datasets.corruption import Spoil
+from ..datasets.choice import DatasetChoice
 from ..toml import Named, Part
 
 BUDGETS = ("passes", "steps", "flops", "seconds")
@@ -73,22 +72,14 @@ class Settings(Part):
         return table | ({} if self.budget is None else {"budget": self.budget.identity()})
 
 
-class DatasetEntry(Part):
-    """One data set. ``spec`` is what is loaded (``imagefolder:PATH``), ``name`` and ``title`` what it is called.
+class DatasetEntry(DatasetChoice):
+    """A data set of the matrix: its margin in points, and the accuracy below which a run has collapsed.
 
-    ``settings`` are the entry's own, in place of the matrix's: one data set may stand under several of them.
+    ``settings`` replace the matrix's own for this entry, so that one data set can be run under several settings.
     """
 
-    name: str
-    spec: str = ""
-    title: str = ""
-    options: dict[str, Any] = Field({})
-    holdout: float | int | None = Field(None, ge=0)
-    val: float | int = Field(0.1, gt=0)
     margin: float | None = Field(None, gt=0)
     collapse: float | None = Field(None, ge=0, le=1)
-    augmentation: Augmentation | None = None
-    spoil: Spoil | None = None
     settings: Settings | None = None
 
 

@@ -6,19 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...strategies import UsageError
-from ...strategies.errors import did_you_mean
 from ..datasets.loaded import Loaded
+from ..identity import THE_RUNS_OWN, digest
 from ..references.spec import trained_here
-from ..steps.pacer import Pacer
-from ..steps.schedules import Fixed, Schedule, load_schedule
-from .arms import Arm, Expander
-from .matrix import TUNING_GAP, Matrix, digest
+from .arms import Arm, Expander, pacer_of
+from .matrix import Matrix
 from .measures import check
 from .reference_seconds import Rates
-
-THE_RUNS_OWN = ("rates", "amortise_over", "lr_factor", "measures")
-"""What a budget in cost, tuning and measures add to a run's identity, and not to that of its artefacts."""
 
 
 def _without(shared: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -67,58 +61,6 @@ class Plan:
     def cells(self) -> list[Task]:
         """The cells, in the order of the plan."""
         return [task for task in self.tasks.values() if task.kind == "cell"]
-
-
-def narrowed(matrix: Matrix, strategies: list[str], seeds: int | None) -> Matrix:
-    """The matrix with only these strategies (by label or name) and the first ``seeds`` seeds; baselines stay.
-
-    Raises
-    ------
-    UsageError
-        For a strategy that the matrix does not hold, or more seeds than it declares.
-    """
-    changes: dict[str, Any] = {}
-    if strategies:
-        known = {entry.label or entry.name for entry in matrix.strategies} | {e.name for e in matrix.strategies}
-        for name in strategies:
-            if name not in known | {"full", "uniform"}:
-                raise UsageError(
-                    f"--strategy {name!r}: matrix {matrix.name!r} has none of that name{did_you_mean(name, known)}"
-                )
-        changes["strategies"] = [e for e in matrix.strategies if {e.label or e.name, e.name} & set(strategies)]
-    if seeds is not None:
-        if seeds < 1:
-            raise UsageError(f"--seeds {seeds}: at least one seed is needed")
-        if seeds > TUNING_GAP:
-            raise UsageError(f"--seeds {seeds}: at most {TUNING_GAP:,}, so that none is a tuning seed")
-        declared = matrix.seed_list()
-        changes["seeds"] = declared[:seeds] + [
-            s for s in range(max(declared) + 1, max(declared) + 1 + seeds - len(declared))
-        ]
-    return matrix.model_copy(update=changes)
-
-
-def schedule_of(arm: Arm) -> Schedule:
-    """The arm's schedule; at cadence ``run`` the pool is cut once, to the schedule's mean."""
-    schedule = load_schedule(**arm.schedule)
-    return Fixed(schedule.mean()) if arm.cadence == "run" else schedule
-
-
-def pacer_of(matrix: Matrix, arm: Arm, pool: int) -> Pacer:
-    """The steps of an arm on a pool of ``pool`` images."""
-    matrix = matrix.at(arm.dataset)
-    budget = matrix.budget
-    return Pacer(
-        pool=pool,
-        batch=matrix.batch,
-        batching=matrix.batching,
-        schedule=schedule_of(arm),
-        passes=None if budget.passes is None else budget.passes * arm.rung,
-        steps=None if budget.steps is None else max(1, round(budget.steps * arm.rung)),
-        cost=None if budget.cost is None else budget.cost * arm.rung,
-        buckets=matrix.buckets,
-        hold=arm.cadence == "epoch",
-    )
 
 
 class Planner:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ...strategies.errors import UsageError
 from ..datasets import Images
+from ..datasets.fingerprint import fingerprint
 from ..datasets.sets.decode import resize
-from ..datasets.sets.fingerprint import fingerprint
 from ..datasets.spec import dataset
 
 

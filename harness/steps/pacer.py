@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ...strategies import UsageError, keep_count
-from .budget_matched import Scaled, matched
 from .learned import Learning
-from .schedules import BudgetMatched, Fixed, Replay, Schedule, Stepwise
-from .step_iterator import FEWEST, Look, Replayed, Step, Walk
+from .schedules import Fixed, Replay, Scaled, Schedule, Stepwise
+from .step import FEWEST, Step
 
 Batching = Literal["fixed-candidates", "fixed-trained"]
 
@@ -32,9 +31,10 @@ class Pacer:
     batching : {"fixed-candidates", "fixed-trained"}
         Which of B and k stays while the ratio moves: k = r B, or B = k / r.
     schedule : Schedule
-        The keep ratio; a :class:`selbench.harness.steps.schedules.BudgetMatched` is fitted to the steps.
+        The keep ratio. One that is budget-matched is fitted first: see
+        :func:`selbench.harness.steps.budget_matched.paced`.
     passes, steps, cost : float or None, int or None, float or None
-        The budget: exactly one of the three. A cost is in the unit of the meter that :meth:`walk` is given.
+        The budget: exactly one of the three. A cost is in the unit of the meter of the run.
     buckets : int
         A moving ratio is rounded to multiples of 1/buckets, so that few sub-batch sizes occur.
     hold : bool
@@ -56,14 +56,11 @@ class Pacer:
             raise UsageError("budget: give exactly one of passes, steps and a cost")
         if self.batch > self.pool:
             raise UsageError(f"batch = {self.batch} is larger than the pool of {self.pool} images: make it smaller")
-        if isinstance(self.schedule, BudgetMatched):
-            object.__setattr__(self, "schedule", matched(self, self.schedule))
         if self.batching == "fixed-trained" and self.batch / self.lowest() > self.pool:
             raise UsageError(
                 f"batch = {self.batch} at a keep ratio of {self.lowest():g} needs more candidates than the pool's "
                 f"{self.pool} images: make batch smaller or the ratio larger"
             )
-
         if self.batching == "fixed-candidates" and keep_count(self.lowest(), self.batch) < FEWEST:
             raise UsageError(
                 f"batch = {self.batch} at a keep ratio of {self.lowest():g} trains on one image a step, where batch "
@@ -119,14 +116,6 @@ class Pacer:
         """The schedule, where it is one that learns."""
         return self.schedule if isinstance(self.schedule, Learning) else None
 
-    def walk(self, spent: Callable[[], float], look: Look | None = None) -> Walk:
-        """The steps of a run, as :class:`selbench.harness.steps.step_iterator.Walk` gives them."""
-        return Walk(self, spent, look)
-
-    def __iter__(self) -> Iterator[Step]:
-        assert self.cost is None and self.learning is None, "such steps depend on the run"
-        return iter(Walk(self, float))
-
 
 @dataclass(frozen=True)
 class Recorded:
@@ -147,10 +136,6 @@ class Recorded:
     @property
     def learning(self) -> None:
         """Nothing: what was decided is repeated."""
-
-    def walk(self, spent: Callable[[], float], look: Look | None = None) -> Replayed:
-        """The recorded steps, whatever they cost here."""
-        return Replayed(iter(self))
 
     def __iter__(self) -> Iterator[Step]:
         epoch = start = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -304,3 +304,26 @@ def load_schedule(name: str, **parameters: object) -> Schedule:
     """An instance of the registered schedule ``name``."""
     schedule: Schedule = registry("schedules").load(name, **parameters)
     return schedule
+
+
+class Scaled:
+    """The rounded ratios of a shape, times a factor.
+
+    Parameters
+    ----------
+    levels : callable
+        Rounded ratio at a progress.
+    factor : float
+        What it is multiplied by; never to more than 1.
+    """
+
+    def __init__(self, levels: Callable[[float], float], factor: float) -> None:
+        self.levels, self.factor = levels, factor
+
+    def ratio(self, progress: float) -> float:
+        """The scaled level."""
+        return min(1.0, self.factor * self.levels(progress))
+
+    def mean(self) -> float:
+        """Mean over progress, by the midpoint rule on 1,000 points."""
+        return sum(self.ratio((i + 0.5) / 1000) for i in range(1000)) / 1000

@@ -3,47 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import astuple
+from typing import Any
 
 from ...strategies.errors import StrategyFault
-
-if TYPE_CHECKING:
-    from .pacer import Pacer
-
-Look = Callable[[], tuple[float, float]]
-"""The learner's loss on held-out images, and the run's FLOPs so far."""
-
-FEWEST = 2
-"""Images in a batch: batch normalisation has no variance of one."""
+from .pacer import Pacer, Recorded
+from .step import FEWEST, Look, Step
 
 
-@dataclass(frozen=True)
-class Step:
-    """One optimizer step.
-
-    Parameters
-    ----------
-    epoch : int
-        Which pass over the pool.
-    start : int
-        Where the candidates begin in the epoch's order.
-    size : int
-        Candidates B.
-    keep : int
-        Sub-batch size k.
-    progress : float
-        Share of the budget spent before this step.
-    """
-
-    epoch: int
-    start: int
-    size: int
-    keep: int
-    progress: float
-
-
-class Walk:
+class StepIterator:
     """The steps of a :class:`selbench.harness.steps.pacer.Pacer`, one after another.
 
     Parameters
@@ -76,8 +44,7 @@ class Walk:
         self._prices: dict[tuple[int, int], float] = {}
 
     def __iter__(self) -> Iterator[Step]:
-        while (step := self.next()) is not None:
-            yield step
+        return iter(self.next, None)
 
     def next(self) -> Step | None:
         """The next step, or None where the budget is spent."""
@@ -212,7 +179,7 @@ class Walk:
         return (self.pacer.batch, self.pacer.batch) if self._deals else (size, keep)
 
 
-class Replayed:
+class ReplayedSteps:
     """The steps of another run, as :class:`selbench.harness.steps.pacer.Recorded` gives them.
 
     Parameters
@@ -223,6 +190,9 @@ class Replayed:
     def __init__(self, steps: Iterator[Step]) -> None:
         self._steps, self._given = steps, 0
         self.current: Step | None = None
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.next, None)
 
     def next(self) -> Step | None:
         """The next step, or None after the last."""
@@ -243,3 +213,20 @@ class Replayed:
         """The current step: what was recorded stays, whatever is ``kept`` here."""
         assert self.current is not None
         return self.current
+
+
+def steps_of(
+    pacer: Pacer | Recorded, spent: Callable[[], float] | None = None, look: Look | None = None
+) -> StepIterator | ReplayedSteps:
+    """The steps of a run; recorded ones are repeated whatever they cost here.
+
+    Parameters
+    ----------
+    pacer : Pacer or Recorded
+    spent, look : callable, optional
+        As of :class:`StepIterator`. Left out where the steps do not depend on the run.
+    """
+    if isinstance(pacer, Recorded):
+        return ReplayedSteps(iter(pacer))
+    assert spent is not None or (pacer.cost is None and pacer.learning is None), "these steps depend on the run"
+    return StepIterator(pacer, spent or float, look)

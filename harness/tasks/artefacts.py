@@ -16,8 +16,10 @@ from ...strategies.interface import Pool
 from ...strategies.registry import registry
 from ...strategies.rules.proxy_replay import ProxyReplay
 from ..datasets.augment import Augment, channel_statistics
+from ..datasets.samples import Samples
 from ..datasets.splits import spread
-from ..plan.tasks import Task, pacer_of
+from ..plan.arms import pacer_of
+from ..plan.tasks import Task
 from ..references.base import checked
 from ..references.cross_holdout import CrossHoldout
 from ..references.foreign import Foreign
@@ -26,13 +28,14 @@ from ..references.leak import Leak
 from ..references.probe import crossfit
 from ..steps.pacer import Pacer
 from ..steps.schedules import Fixed
+from ..steps.step_iterator import steps_of
 from ..store.feature_file import Rows
 from ..store.folder import VERSION, Store
 from ..streams import derive, generator
 from ..training.evaluate import CHUNK
 from ..training.ledger import Clock, Ledger
 from ..training.picks_recorder import Noting
-from ..training.trainer import Samples, Trainer
+from ..training.trainer import Trainer
 from .resume import Keeper
 from .worker import Worker
 
@@ -292,7 +295,7 @@ def _picks(worker: Worker, task: Task) -> Made:
     trainer.clock.settle()
     rule: Noting = trainer.selector.strategy
     name = {"name": f"{replay.of} on width {replay.width}"}
-    return rule.tensors(pacer, len(samples), seed), trainer.ledger, {**name, **more}
+    return rule.tensors(steps_of(pacer), len(samples), seed), trainer.ledger, {**name, **more}
 
 
 def _trained(keeper: Keeper) -> tuple[Trainer, dict[str, Any]]:

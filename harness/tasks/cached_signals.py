@@ -12,11 +12,12 @@ from torch import Tensor
 from ...strategies import UsageError
 from ...strategies.interface import REFERENCE_SIGNALS, Pool
 from ..datasets.loaded import Loaded
-from ..plan.arms import Arm
-from ..plan.tasks import Task, pacer_of
+from ..datasets.proxy_picks import Picks
+from ..plan.arms import Arm, pacer_of
+from ..plan.tasks import Task
+from ..steps.step_iterator import steps_of
 from ..store.feature_file import Rows
 from ..store.feature_memory import SHARE, VARIABLE, allowance, fits
-from ..training.picks_recorder import Picks
 from .worker import Worker
 
 Signals = dict[str, Tensor | Rows | Picks]
@@ -49,7 +50,7 @@ def cached_signals(worker: Worker, task: Task, loaded: Loaded, *, tried: bool = 
         signals |= store.artefact_tensors(task.uses["proxy"], *arm.needs)
     if "picks" in task.uses:
         count = loaded.size(task.seed, arm.pool)
-        steps = pacer_of(worker.matrix, arm, count)
+        steps = steps_of(pacer_of(worker.matrix, arm, count))
         recorded = store.artefact_tensors(task.uses["picks"])
         signals["picks"] = torch.zeros(count, dtype=torch.bool) if tried else Picks(recorded, steps, count)
     return {name: value.to(worker.device) if isinstance(value, Tensor) else value for name, value in signals.items()}

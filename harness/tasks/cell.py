@@ -17,14 +17,16 @@ from ...strategies.registry import registry
 from .. import environment as here
 from .. import streams
 from ..datasets.loaded import Loaded
-from ..plan.tasks import Task, pacer_of
+from ..datasets.samples import Samples
+from ..plan.arms import pacer_of
+from ..plan.tasks import Task
 from ..steps.pacer import Recorded, Step
 from ..store.folder import VERSION
 from ..training.evaluate import correct_bits, recalibrated
-from ..training.trainer import Samples, Trainer
+from ..training.trainer import Trainer
 from .cached_signals import cached_signals, told
 from .cost_meter import meter_of
-from .measures.suite import Measures, measures_of
+from .measures.suite import Measures
 from .resume import Keeper
 from .worker import Worker
 
@@ -37,7 +39,7 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
     arm, seed = task.arm, task.seed
     assert arm is not None and seed is not None
     loaded = worker.loaded(task)
-    measures = measures_of(worker, task, loaded)
+    measures = Measures(task, loaded, worker.store, worker.device) if task.measured else None
     curve = Curve(loaded.samples(seed, "val", worker.device) if arm.pool == "pool" else None, measures)
     keeper = Keeper(worker, task, partial(prepare, worker, task), curve)
     if measures is not None:

@@ -14,7 +14,7 @@ import torch
 
 from ...reports.records.sealing import digest_file
 from .. import environment as here
-from ..plan.matrix import digest
+from ..identity import digest
 from ..plan.tasks import Task
 from ..steps.pacer import Recorded
 from ..store.checkpoint_file import Checkpoint, Unusable

@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 
+from ..datasets.samples import Samples
 from ..plan.tasks import Task
 from ..store.folder import VERSION
 from ..training.evaluate import CHUNK
-from ..training.trainer import Samples, Trainer
+from ..training.trainer import Trainer
 from .cell import Curve, prepare
 from .resume import Keeper
 from .worker import Worker

@@ -13,6 +13,7 @@ from ...strategies.registry import registry
 from .. import environment as here
 from .. import streams
 from ..datasets.loaded import Bank, Loaded
+from ..datasets.samples import Samples
 from ..plan.matrix import Matrix
 from ..plan.reference_seconds import Rates
 from ..plan.tables import DatasetEntry
@@ -20,7 +21,7 @@ from ..plan.tasks import Task
 from ..references.spec import reference
 from ..store.folder import Store
 from ..training.learner import ResNet18, ResNet18Net
-from ..training.trainer import Recipe, Samples
+from ..training.trainer import Recipe
 
 
 @dataclass(frozen=True)

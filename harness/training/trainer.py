@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,9 +15,10 @@ from torch import Tensor
 from ...strategies import UsageError
 from ...strategies.interface import Pool, keep_count
 from ..datasets.augment import Augment
+from ..datasets.proxy_picks import Picks
+from ..datasets.samples import Samples
 from ..steps.pacer import Pacer, Recorded, Step
-from ..steps.step_iterator import Replayed, Walk
-from ..store.feature_file import Rows
+from ..steps.step_iterator import ReplayedSteps, StepIterator, steps_of
 from ..streams import derive, permutation
 from .candidates import Candidates, Chosen
 from .evaluate import mean_loss
@@ -27,7 +28,6 @@ from .ledger import Clock, Ledger
 from .loss_memory import Memory
 from .optimizer import one_cycle, sgd
 from .pick_counts import Tally
-from .picks_recorder import Picks
 from .selector import Selector
 from .strategy_state import RuleState
 
@@ -42,30 +42,6 @@ class Recipe:
     label_smoothing: float = 0.0
     warmup: float = 0.2
     score_mode: str = "eval"
-
-
-@dataclass
-class Samples:
-    """Training images on the run's device, with what is cached of each.
-
-    Parameters
-    ----------
-    images : Tensor ``[n, C, H, W]`` uint8
-    labels : Tensor ``[n]`` int64
-    classes : int
-    signals : dict of Tensor, Rows or Picks ``[n, ...]``
-        Cached signals by name: ``features``, ``reference``, ``trace``, and at cadence ``run`` the proxy's.
-        Features that do not fit on the device stay in their file, and a proxy's ``picks`` are read step by step
-        (both at cadence ``batch`` only).
-    """
-
-    images: Tensor
-    labels: Tensor
-    classes: int
-    signals: dict[str, Tensor | Rows | Picks] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
 class Trainer:
@@ -144,7 +120,7 @@ class Trainer:
         self.noting: Callable[[Trainer, Step, Tensor, Tensor | None, Tensor], None] | None = None
         self.subset: Tensor | None = None
         self._weights: Tensor | None = None
-        self._walk: Walk | Replayed | None = None
+        self._walk: StepIterator | ReplayedSteps | None = None
         self._source: Candidates | Chosen | None = None
         self._dealt = 0  # of the subset, before a run that is gone on with
         if pool is not None:
@@ -183,7 +159,7 @@ class Trainer:
             self.count = 0
             if self.pacer.learning is not None:
                 self.pacer.learning.begin(self.seed)
-            walk = self._walk = self.pacer.walk(self.spent, self._look)
+            walk = self._walk = steps_of(self.pacer, self.spent, self._look)
             walk.next()
         step = walk.current
         assert step is not None
@@ -250,7 +226,7 @@ class Trainer:
         for one, momentum in zip(self.model.parameters(), state["momentum"], strict=True):
             if momentum is not None:
                 self.optimizer.state[one]["momentum_buffer"] = torch.empty_like(one).copy_(momentum)
-        self._walk = self.pacer.walk(self.spent, self._look)
+        self._walk = steps_of(self.pacer, self.spent, self._look)
         self._walk.load_state_dict(state["walk"])
         if self.pacer.learning is not None:
             self.pacer.learning.load_state_dict(state["schedule"])

@@ -7,8 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..plan.matrix import digest
-from ..plan.tasks import THE_RUNS_OWN
+from ..identity import THE_RUNS_OWN, digest
 from .contents import pool_size
 
 Record = dict[str, Any]

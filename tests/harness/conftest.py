@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from selbench.harness.datasets.loaded import Bank
-from selbench.harness.execution.run import Request, _references, run
+from selbench.harness.execution.prepared import Request, load_references
+from selbench.harness.execution.run import run
 from selbench.harness.plan.matrix import Matrix, parse
 from selbench.harness.plan.tasks import Plan, Planner
 from selbench.harness.tasks.worker import Context, Worker, trains_reference
@@ -61,7 +62,7 @@ def planned(cache_dir: Path) -> Callable[[dict[str, Any]], Plan]:
         matrix = parse(table)
         bank = Bank(None, cache_dir)
         loaded = {e.name: bank.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
-        return Planner(matrix, loaded, _references(matrix, None), "float32").plan()
+        return Planner(matrix, loaded, load_references(matrix, None), "float32").plan()
 
     return plan
 

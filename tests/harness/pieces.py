@@ -10,7 +10,7 @@ import torch
 
 from selbench.harness.datasets.loaded import Bank
 from selbench.harness.execution.executors import Inline
-from selbench.harness.execution.run import _references
+from selbench.harness.execution.prepared import load_references
 from selbench.harness.execution.stages import needed
 from selbench.harness.plan.matrix import parse
 from selbench.harness.plan.tasks import Planner
@@ -41,7 +41,7 @@ class Folder:
         torch.set_num_threads(1)
         matrix, self.bank = parse(table), Bank(None, cache_dir)
         loaded = {e.name: self.bank.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
-        self.plan = Planner(matrix, loaded, _references(matrix, None), "float32").plan()
+        self.plan = Planner(matrix, loaded, load_references(matrix, None), "float32").plan()
         self.context = Context(matrix, root, None, cache_dir, "cpu", "float32", 1, checkpoint=0.0)
 
     def task(self, label, role="strategy"):

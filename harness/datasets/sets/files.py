@@ -14,8 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ....strategies.errors import UsageError, one_of
-from ...oneline import one_line
+from ....strategies.errors import UsageError, one_line, one_of
 from ...store.tensor_cache import Content, cached
 from ..base import Images
 from .decode import decode_files

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...steps.step_iterator import Step
+from ...steps.step import Step
 from ...training.trainer import Trainer
 
 

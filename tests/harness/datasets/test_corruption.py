@@ -13,7 +13,8 @@ from scipy.stats import chi2_contingency, chisquare
 
 from selbench.harness.datasets.corruption import Spoil, spoiled
 from selbench.harness.datasets.loaded import Bank
-from selbench.harness.execution.run import Request, run
+from selbench.harness.execution.prepared import Request
+from selbench.harness.execution.run import run
 from selbench.harness.plan.matrix import parse
 from selbench.strategies import UsageError
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 import tomli_w
 
-from selbench.harness.execution.run import thread_count
+from selbench.harness.execution.prepared import thread_count
 from selbench.harness.store.folder import Store, checksum
 from selbench.reports.build import build
 from selbench.strategies import UsageError

@@ -7,7 +7,8 @@ import json
 import pytest
 import torch
 
-from selbench.harness.execution.run import Request, run
+from selbench.harness.execution.prepared import Request
+from selbench.harness.execution.run import run
 from selbench.harness.execution.timing_pass import missing
 from selbench.harness.plan.matrix import parse
 from selbench.harness.store.folder import Store, checksum

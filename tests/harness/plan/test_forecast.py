@@ -11,13 +11,14 @@ import pytest
 from rich.console import Console
 
 from selbench.harness.cli.plan_table import show
-from selbench.harness.execution.run import Request
+from selbench.harness.execution.prepared import Request
 from selbench.harness.execution.stages import needed
+from selbench.harness.identity import digest
 from selbench.harness.plan import arms as arms_module
 from selbench.harness.plan import tasks as plan_module
 from selbench.harness.plan.arms import Arm
 from selbench.harness.plan.forecast import Estimate, Inventory, Rate, forecast, kind_of
-from selbench.harness.plan.matrix import digest, parse
+from selbench.harness.plan.matrix import parse
 from selbench.harness.plan.tasks import Plan, Planner, Task
 from selbench.harness.store.folder import Store
 from selbench.strategies import UsageError

@@ -11,9 +11,10 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from selbench.harness.execution.run import _references
-from selbench.harness.plan.matrix import digest, parse, read
-from selbench.harness.plan.tasks import Planner, narrowed
+from selbench.harness.execution.prepared import load_references
+from selbench.harness.identity import digest
+from selbench.harness.plan.matrix import narrowed, parse, read
+from selbench.harness.plan.tasks import Planner
 from selbench.harness.plan.tuning import best, is_tunable, rated, trials
 from selbench.harness.tasks.cell import train_cell
 from selbench.harness.tasks.tuning_run import train_trial
@@ -33,7 +34,7 @@ def planner(worker):
         matrix = parse(table)
         here = worker(matrix)
         loaded = {e.name: here.bank.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
-        return Planner(matrix, loaded, _references(matrix, None), "float32"), here
+        return Planner(matrix, loaded, load_references(matrix, None), "float32"), here
 
     return make
 

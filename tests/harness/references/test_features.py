@@ -11,7 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from selbench.harness.execution.run import Request, run
+from selbench.harness.execution.prepared import Request
+from selbench.harness.execution.run import run
 from selbench.harness.plan.matrix import parse
 from selbench.harness.references.file import File
 from selbench.harness.store.feature_file import Rows

@@ -13,18 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selbench.harness.datasets.augment import Augment
+from selbench.harness.datasets.samples import Samples
+from selbench.harness.plan.arms import schedule_of
 from selbench.harness.plan.matrix import parse
-from selbench.harness.plan.tasks import schedule_of
 from selbench.harness.scale import workload
 from selbench.harness.scale.rules import rules_of
-from selbench.harness.steps.adaptive import Adaptive
-from selbench.harness.steps.bandit import Bandit
+from selbench.harness.steps.learned import Adaptive, Bandit
 from selbench.harness.steps.pacer import Pacer, Recorded
 from selbench.harness.steps.schedules import BudgetMatched, Fixed, Replay, Sigmoid, foretold, load_schedule
+from selbench.harness.steps.step_iterator import steps_of
 from selbench.harness.tasks.cell import train_cell
 from selbench.harness.training.learner import ResNet18
 from selbench.harness.training.pick_counts import Tally
-from selbench.harness.training.trainer import Recipe, Samples, Trainer
+from selbench.harness.training.trainer import Recipe, Trainer
 from selbench.reports.document.looks import PHASE_HUES
 from selbench.reports.document.numbers import PHASE_WORDS
 from selbench.reports.records import records
@@ -134,7 +135,7 @@ def test_steps_take_the_ratios_that_were_decided_and_the_twin_replays_them(sched
         spent[0] += 1
         return next(given), spent[0]
 
-    walk = pacer.walk(lambda: spent[0], look)
+    walk = steps_of(pacer, lambda: spent[0], look)
     while (step := walk.next()) is not None:
         if not hold:
             assert (step.size, step.keep) == pacer.sizes(step.progress)
@@ -156,7 +157,9 @@ def test_steps_take_the_ratios_that_were_decided_and_the_twin_replays_them(sched
 
 def test_there_is_a_look_at_the_end_of_every_interval_but_the_last():
     bandit = Bandit([0.5, 1.0], interval=0.1)
-    walk = Pacer(640, 32, "fixed-candidates", bandit, passes=5).walk(float, lambda: (1.0, len(bandit.probes) + 1.0))
+    walk = steps_of(
+        Pacer(640, 32, "fixed-candidates", bandit, passes=5), float, lambda: (1.0, len(bandit.probes) + 1.0)
+    )
     assert len(list(walk)) == 100
     assert [row[0] for row in bandit.probes] == pytest.approx([i / 10 for i in range(1, 10)])
 

@@ -19,7 +19,8 @@ import torch
 from pieces import COMMON, EVERY_STEP, Folder, essence, killed_after, stopped
 
 from selbench.harness.execution.executors.local import Local
-from selbench.harness.execution.run import Request, run
+from selbench.harness.execution.prepared import Request
+from selbench.harness.execution.run import run
 from selbench.harness.plan.matrix import parse
 from selbench.harness.store.checkpoint_file import tidy
 from selbench.harness.store.folder import Store

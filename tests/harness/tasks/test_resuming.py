@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from selbench.harness.datasets.augment import Augment
+from selbench.harness.datasets.samples import Samples
 from selbench.harness.steps.pacer import Pacer
 from selbench.harness.steps.schedules import Linear
 from selbench.harness.store.checkpoint_file import Checkpoint
 from selbench.harness.training.learner import ResNet18
-from selbench.harness.training.trainer import Recipe, Samples, Trainer
+from selbench.harness.training.trainer import Recipe, Trainer
 from selbench.strategies import Pool, load
 
 N = 96

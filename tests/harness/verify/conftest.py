@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from selbench.harness.execution.run import Request, run
+from selbench.harness.execution.prepared import Request
+from selbench.harness.execution.run import run
 from selbench.harness.plan.matrix import parse
 from selbench.harness.store.folder import Store
 from selbench.reports.records.sealing import checksum, open_toml, seal_toml, written

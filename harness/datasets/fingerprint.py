@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 
-from ...store.tensor_cache import digest
-from ..base import Images
+from ..store.tensor_cache import digest
+from .base import Images
 
 
 def fingerprint(images: Images) -> str:

@@ -1,0 +1,24 @@
+"""What a matrix says of a data set: which one, under which name, and how it is split, augmented and corrupted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from ..toml import Part
+from .base import Augmentation
+from .corruption import Spoil
+
+
+class DatasetChoice(Part):
+    """One data set. ``spec`` is what is loaded (``imagefolder:PATH``), ``name`` and ``title`` what it is called."""
+
+    name: str
+    spec: str = ""
+    title: str = ""
+    options: dict[str, Any] = Field({})
+    holdout: float | int | None = Field(None, ge=0)
+    val: float | int = Field(0.1, gt=0)
+    augmentation: Augmentation | None = None
+    spoil: Spoil | None = None
