@@ -13,5 +13,5 @@ def digest(value: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-THE_RUNS_OWN = ("rates", "amortise_over", "lr_factor", "measures")
+NOT_IN_ARTEFACT_IDS = ("rates", "amortise_over", "lr_factor", "measures")
 """What a budget in cost, tuning and measures add to a run's identity, and not to that of its artefacts."""

@@ -15,7 +15,7 @@ from ..strategies.errors import did_you_mean
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class Part(BaseModel):
+class StrictModel(BaseModel):
     """A table: unknown keys are errors, and nothing changes after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -23,7 +23,7 @@ from ...strategies.errors import did_you_mean, one_line
 from ...strategies.registry import registry
 
 if TYPE_CHECKING:
-    from ..execution.prepared import Request
+    from ..execution.prepared import RunRequest
     from ..plan.matrix import Matrix
 
 GROUPS = ("strategies", "schedules", "datasets", "references", "learners", "executors")
@@ -129,7 +129,7 @@ def run(
     ] = False,
 ) -> None:
     """Train what a matrix asks for and is not done yet, then write the report."""
-    from ..execution.prepared import Request
+    from ..execution.prepared import RunRequest
     from ..execution.run import run as run_matrix
     from ..plan.matrix import narrowed, read
 
@@ -137,7 +137,7 @@ def run(
     _check_studies(declared)
     asked = narrowed(declared, strategy or [], seeds)
     source = Path(matrix).name
-    request = Request(
+    request = RunRequest(
         out, data_dir, cache_dir, device, workers, executor, download, declared, source, set_ or [], ray_address,
         cell_limit, memory_limit, checkpoint, keep_going,
     )  # fmt: skip
@@ -280,7 +280,7 @@ def merge(
     say(console, f"Written: {out}; selbench report {out} judges it.", wrap=False)
 
 
-def _plan(matrix: Matrix, request: Request, cells: bool, like: Path | None) -> None:
+def _plan(matrix: Matrix, request: RunRequest, cells: bool, like: Path | None) -> None:
     from .plan_table import show
 
     lines = show(matrix, request, Console(), like)

@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..execution.prepared import Request, prepare, thread_count
+from ..execution.prepared import RunRequest, prepare, thread_count
 from ..execution.progress import _human
 from ..plan import tuning
-from ..plan.forecast import Forecast, Inventory, Rate, footing, forecast
+from ..plan.forecast import Forecast, Inventory, TimeEstimator, footing, forecast
 from ..plan.matrix import Matrix
-from ..plan.reference_seconds import Rates
+from ..plan.reference_seconds import ReferenceSeconds
 from ..plan.tasks import Plan, Planner
 from ..store.folder import Store
 
@@ -24,7 +24,7 @@ CLUSTER = (16, 64, 256)
 """Tasks at a time for which a cluster's time is shown, where ``--workers`` does not say."""
 
 
-def show(matrix: Matrix, request: Request, console: Console, like: Path | None = None) -> Iterator[str]:
+def show(matrix: Matrix, request: RunRequest, console: Console, like: Path | None = None) -> Iterator[str]:
     """Print what ``selbench run`` would do; a line for each cell is made as it is asked for.
 
     ``like`` is another results folder, for times where this one has none.
@@ -36,10 +36,10 @@ def show(matrix: Matrix, request: Request, console: Console, like: Path | None =
     """
     prepared = prepare(matrix, request)
     store = Store(request.out or Path("results") / matrix.name)
-    rates = Rates.read(store.resolved().get("rates", []))
+    rates = ReferenceSeconds.read(store.resolved().get("rates", []))
     plan = _with_tuning(prepared.planner(rates), (request.declared or matrix).tuned(), store)
     inventory = Inventory(plan, store)
-    rate = Rate(inventory, matrix, prepared.loaded, prepared.data_dir, like)
+    rate = TimeEstimator(inventory, matrix, prepared.loaded, prepared.data_dir, like)
     expected = forecast(inventory, rate.of)
     _print(expected, console, store)
     workers = max(1, prepared.workers)
@@ -57,9 +57,9 @@ def _with_tuning(planner: Planner, grid: dict[str, Any] | None, store: Store) ->
     plan = planner.plan()
     if grid is None:
         return plan
-    tuned = tuning.tuned(planner.matrix, plan.arms)
-    tried = tuning.trials(planner, tuned, grid["factors"], grid["tuning_seeds"])
-    cells = planner.graph(tuning.rated(plan.arms, tuning.chosen(store, tried, tuned)))
+    tuned = tuning.arms_to_tune(planner.matrix, plan.arms)
+    tried = tuning.tuning_runs(planner, tuned, grid["factors"], grid["tuning_seeds"])
+    cells = planner.graph(tuning.at_factors(plan.arms, tuning.chosen_factors(store, tried, tuned)))
     return Plan(cells.arms, tried.tasks | cells.tasks)
 
 

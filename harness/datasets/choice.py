@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import Field
 
-from ..toml import Part
+from ..toml import StrictModel
 from .base import Augmentation
-from .corruption import Spoil
+from .corruption import Corruption
 
 
-class DatasetChoice(Part):
+class DatasetChoice(StrictModel):
     """One data set. ``spec`` is what is loaded (``imagefolder:PATH``), ``name`` and ``title`` what it is called."""
 
     name: str
@@ -21,4 +21,4 @@ class DatasetChoice(Part):
     holdout: float | int | None = Field(None, ge=0)
     val: float | int = Field(0.1, gt=0)
     augmentation: Augmentation | None = None
-    spoil: Spoil | None = None
+    spoil: Corruption | None = None

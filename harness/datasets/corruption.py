@@ -43,12 +43,12 @@ from torch import Tensor
 from ...strategies import UsageError
 from ..store.tensor_cache import digest
 from ..streams import generator, permutation
-from ..toml import Part
+from ..toml import StrictModel
 from .label_file import read_labels
 from .splits import allocate, rank_in_class
 
 
-class Spoil(Part):
+class Corruption(StrictModel):
     """What is done to a pool.
 
     Parameters
@@ -126,14 +126,14 @@ class Spoil(Part):
         return f"spoiled pool: {', '.join(said)}; holdout, val and test clean"
 
 
-def spoiled(
-    spoil: Spoil, pool: Tensor, labels: Tensor, classes: int, seed: int, given: Tensor | None = None
+def corrupted(
+    spoil: Corruption, pool: Tensor, labels: Tensor, classes: int, seed: int, given: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """The pool of a seed as it is trained on.
 
     Parameters
     ----------
-    spoil : Spoil
+    spoil : Corruption
     pool : Tensor ``[n]`` int64
         Positions in the training images, ascending.
     labels : Tensor ``[n]`` int64
@@ -181,7 +181,7 @@ def _thinned(labels: Tensor, classes: int, imbalance: float, seed: int) -> Tenso
     return torch.nonzero(rank < wanted[labels]).flatten()
 
 
-def _flipped(labels: Tensor, classes: int, spoil: Spoil, seed: int) -> Tensor:
+def _flipped(labels: Tensor, classes: int, spoil: Corruption, seed: int) -> Tensor:
     """Labels ``[n]`` of which the share asked for is wrong, in each class."""
     wrong = allocate(torch.bincount(labels, minlength=classes), round(spoil.label_noise * len(labels)))
     chosen = rank_in_class(labels, permutation(len(labels), seed, "spoil", "noise")) < wrong[labels]

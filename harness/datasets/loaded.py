@@ -13,7 +13,7 @@ from ...strategies import UsageError
 from .augment import Augment, channel_statistics
 from .base import Augmentation, Images
 from .choice import DatasetChoice
-from .corruption import spoiled
+from .corruption import corrupted
 from .fingerprint import fingerprint
 from .label_file import aligned
 from .samples import Samples
@@ -25,7 +25,7 @@ DEFAULT_HOLDOUT = 0.25
 
 
 @dataclass
-class Loaded:
+class LoadedData:
     """One data set, decoded, with the choices of its matrix entry."""
 
     entry: DatasetChoice
@@ -75,7 +75,7 @@ class Loaded:
         ids: Tensor = getattr(splits, part)
         if part == "pool" and self.entry.spoil is not None:
             given = None if self.given is None else self.given[ids]
-            return spoiled(self.entry.spoil, ids, labels[ids], len(self.images.classes), seed, given)
+            return corrupted(self.entry.spoil, ids, labels[ids], len(self.images.classes), seed, given)
         return ids, labels[ids]
 
     def marks(self, seed: int, part: str) -> dict[str, Tensor]:
@@ -100,7 +100,7 @@ class Loaded:
         return Augment(self.augmentation, self.resolution, mean.to(device), std.to(device))
 
 
-class Bank:
+class DataSetLoader:
     """Loads each data set once.
 
     Parameters
@@ -115,10 +115,10 @@ class Bank:
 
     def __init__(self, data_dir: Path | None, cache_dir: Path, download: bool = False) -> None:
         self.data_dir, self.cache_dir, self.download = data_dir, cache_dir, download
-        self._loaded: dict[str, Loaded] = {}
+        self._loaded: dict[str, LoadedData] = {}
         self._decoded: dict[str, Images] = {}
 
-    def load(self, entry: DatasetChoice, *, trains_reference: bool) -> Loaded:
+    def load(self, entry: DatasetChoice, *, trains_reference: bool) -> LoadedData:
         """The data set of a matrix entry.
 
         Raises
@@ -137,7 +137,7 @@ class Bank:
                 holdout = DEFAULT_HOLDOUT if trains_reference else 0.0
             if trains_reference and not holdout:
                 raise UsageError(f"datasets: {entry.name!r}: holdout = 0 leaves nothing to train the reference on")
-            loaded = Loaded(
+            loaded = LoadedData(
                 entry, images, fingerprint(images), instance.resolution,
                 entry.augmentation or instance.augmentation, holdout, _given(entry, images),
             )  # fmt: skip

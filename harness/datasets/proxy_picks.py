@@ -16,7 +16,7 @@ def row(step: Step) -> list[int]:
     return [step.epoch, step.start, step.size, step.keep]
 
 
-class Picks:
+class ProxyPicks:
     """Recorded picks as a signal of the candidates, given out once, in order.
 
     Parameters

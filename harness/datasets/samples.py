@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from ..store.feature_file import Rows
-from .proxy_picks import Picks
+from .proxy_picks import ProxyPicks
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Samples:
     images : Tensor ``[n, C, H, W]`` uint8
     labels : Tensor ``[n]`` int64
     classes : int
-    signals : dict of Tensor, Rows or Picks ``[n, ...]``
+    signals : dict of Tensor, Rows or ProxyPicks ``[n, ...]``
         Cached signals by name: ``features``, ``reference``, ``trace``, and at cadence ``run`` the proxy's.
         Features that do not fit on the device stay in their file, and a proxy's ``picks`` are read step by step
         (both at cadence ``batch`` only).
@@ -28,7 +28,7 @@ class Samples:
     images: Tensor
     labels: Tensor
     classes: int
-    signals: dict[str, Tensor | Rows | Picks] = field(default_factory=dict)
+    signals: dict[str, Tensor | Rows | ProxyPicks] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -11,10 +11,10 @@ import torch
 
 from ...strategies import UsageError
 from ..plan.arms import pacer_of, schedule_of
-from ..plan.reference_seconds import Rate, Rates, name_of
+from ..plan.reference_seconds import ArmSeconds, ReferenceSeconds, name_of
 from ..plan.tasks import Plan, Task
 from ..steps.pacer import Step
-from ..steps.schedules import foretold
+from ..steps.schedules import known_ahead
 from ..streams import permutation
 from ..tasks.cell import prepare
 from ..tasks.cost_meter import artefacts
@@ -27,7 +27,7 @@ REPEATS = 5
 """Steps timed at each size, after one that warms up; the median counts."""
 
 
-def calibrated(context: Context, plan: Plan, before: Rates) -> Rates:
+def calibrated(context: Context, plan: Plan, before: ReferenceSeconds) -> ReferenceSeconds:
     """The rates of every arm of ``plan``: those measured ``before``, and the others measured now.
 
     The artefacts that an arm reads are made first, in this process, with nothing else running.
@@ -39,8 +39,8 @@ def calibrated(context: Context, plan: Plan, before: Rates) -> Rates:
     """
     for task in plan.cells:
         if task.arm is not None and not task.arm.replay:
-            foretold(schedule_of(task.arm))
-    rates = Rates(before.rows.values())
+            known_ahead(schedule_of(task.arm))
+    rates = ReferenceSeconds(before.rows.values())
     for task in plan.cells:
         arm = task.arm
         assert arm is not None
@@ -65,7 +65,7 @@ def _or_refuse(task: Task, outcome: Outcome) -> None:
         raise UsageError(f"budget.seconds: {task.name} is needed to measure reference seconds: {outcome.error}")
 
 
-def measure(worker: Worker, task: Task) -> Rate:
+def measure(worker: Worker, task: Task) -> ArmSeconds:
     """Time the operations of ``task``'s arm here and now; its artefacts are there already."""
     arm = task.arm
     assert arm is not None
@@ -77,7 +77,7 @@ def measure(worker: Worker, task: Task) -> Rate:
     first = Step(0, 0, *pacer.sizes(0.0), 0.0)
     sizes = {trainer.priced_as(Step(0, 0, *size, 0.0)) for size in pacer.every_size()}
     selection = _median(trainer, lambda: trainer.select_pool(first, 0)) if trainer.selector.cuts_pool else 0.0
-    return Rate(
+    return ArmSeconds(
         name=name_of(arm),
         steps=[[size, keep, _step_seconds(trainer, Step(0, 0, size, keep, 0.0))] for size, keep in sorted(sizes)],
         begin=begin,

@@ -11,7 +11,7 @@ from ... import __version__
 from ...strategies import UsageError
 from ...strategies.interface import Traits
 from ...strategies.registry import Entry, registry
-from ...strategies.time_limit import patience
+from ...strategies.time_limit import time_limit
 from ..identity import digest
 from ..plan.matrix import Matrix
 from ..plan.tables import StrategyEntry
@@ -23,7 +23,7 @@ NEWER = re.compile(r"selbench\s*\(?\s*>=\s*([\d.]+)")
 
 
 @dataclass(frozen=True)
-class Unusable:
+class UnusableStrategy:
     """A strategy of a matrix that cannot be used, and why."""
 
     label: str
@@ -38,7 +38,7 @@ class Unusable:
         ]
 
 
-def screened(matrix: Matrix, keep_going: bool) -> tuple[Matrix, list[Unusable]]:
+def without_unusable(matrix: Matrix, keep_going: bool) -> tuple[Matrix, list[UnusableStrategy]]:
     """The matrix without its strategies that cannot be used, and those.
 
     Raises
@@ -52,7 +52,7 @@ def screened(matrix: Matrix, keep_going: bool) -> tuple[Matrix, list[Unusable]]:
         if outcome is None:
             usable.append(entry)
         elif keep_going:
-            rest.append(Unusable(entry.label or entry.name, outcome))
+            rest.append(UnusableStrategy(entry.label or entry.name, outcome))
         else:
             raise UsageError(f"{outcome.error}; mend it, leave it out, or pass --keep-going for the rest")
     return matrix.model_copy(update={"strategies": usable}), rest
@@ -79,7 +79,7 @@ def _fault(asked: StrategyEntry) -> Outcome | None:
     ]
     for law, check in checks:
         try:
-            with patience():
+            with time_limit():
                 check()
         except (Exception, SystemExit) as error:  # a plugin's code may raise anything
             said = str(error) if isinstance(error, UsageError) else f"it raised {type(error).__name__}: {error}"

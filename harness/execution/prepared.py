@@ -12,16 +12,16 @@ import torch
 from ...strategies import UsageError
 from ...strategies.registry import registry
 from .. import environment
-from ..datasets.loaded import Bank, Loaded
+from ..datasets.loaded import DataSetLoader, LoadedData
 from ..plan.matrix import Matrix
-from ..plan.reference_seconds import Rates
+from ..plan.reference_seconds import ReferenceSeconds
 from ..plan.tasks import Planner
 from ..streams import generator
 from ..tasks.worker import reference_of, trains_reference
 
 
 @dataclass
-class Request:
+class RunRequest:
     """What the command line asked for, beyond the matrix itself."""
 
     out: Path | None = None
@@ -92,7 +92,7 @@ class Prepared:
     device: torch.device
     data_dir: Path | None
     cache_dir: Path
-    loaded: dict[str, Loaded]
+    loaded: dict[str, LoadedData]
     references: dict[str, tuple[Any, str]]
     starts: dict[str, str]
     workers: int
@@ -102,7 +102,7 @@ class Prepared:
         """``bf16`` on a GPU, else ``float32``."""
         return "bf16" if self.device.type == "cuda" else "float32"
 
-    def planner(self, rates: Rates) -> Planner:
+    def planner(self, rates: ReferenceSeconds) -> Planner:
         """The planner, at the reference seconds known so far."""
         return Planner(self.matrix, self.loaded, self.references, self.precision, self.starts, rates)
 
@@ -118,7 +118,7 @@ class Prepared:
         }
 
 
-def prepare(matrix: Matrix, request: Request) -> Prepared:
+def prepare(matrix: Matrix, request: RunRequest) -> Prepared:
     """Load and check everything that a matrix names.
 
     Raises
@@ -129,8 +129,8 @@ def prepare(matrix: Matrix, request: Request) -> Prepared:
     device = environment.pick_device(request.device)
     data_dir, cache_dir = data_folder(request.data_dir), cache_folder(request.cache_dir)
     references = load_references(matrix, data_dir)
-    bank = Bank(data_dir, cache_dir, request.download)
-    loaded = {e.name: bank.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
+    loader = DataSetLoader(data_dir, cache_dir, request.download)
+    loaded = {e.name: loader.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
     starts = {name: _start(matrix, name, data, data_dir) for name, data in loaded.items()}
     workers = request.workers
     if workers is None:
@@ -154,7 +154,7 @@ def load_references(matrix: Matrix, data_dir: Path | None) -> dict[str, tuple[An
     return found
 
 
-def _start(matrix: Matrix, dataset: str, data: Loaded, data_dir: Path | None) -> str:
+def _start(matrix: Matrix, dataset: str, data: LoadedData, data_dir: Path | None) -> str:
     """Content hash of the weights that a data set's learner starts from; what does not fit is said now."""
     learner = learner_of(matrix, dataset)
     size = data.images.train.shape[1], data.resolution, len(data.images.classes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from ..datasets.loaded import Loaded
+from ..datasets.loaded import LoadedData
 from ..plan.arms import Arm
 from ..plan.matrix import Matrix, margin_of
 from ..plan.tables import DatasetEntry
@@ -61,7 +61,7 @@ def _terms(matrix: Matrix) -> dict[str, Any]:
     }
 
 
-def _dataset(entry: DatasetEntry, loaded: Loaded, seed: int) -> dict[str, Any]:
+def _dataset(entry: DatasetEntry, loaded: LoadedData, seed: int) -> dict[str, Any]:
     splits, images = loaded.splits(seed), loaded.images
     return {
         "name": entry.name,

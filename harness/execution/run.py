@@ -12,22 +12,22 @@ from typing import Any
 from ...strategies import UsageError
 from ...strategies.registry import registry
 from ..plan.matrix import Matrix
-from ..plan.reference_seconds import Rates
+from ..plan.reference_seconds import ReferenceSeconds
 from ..plan.tasks import Plan
 from ..store.folder import Store
 from ..store.locks import Claims, locked
 from ..tasks.worker import Context
 from .calibration import calibrated
 from .executors import Executor
-from .preflight import screened
-from .prepared import Request, prepare, thread_count
+from .preflight import without_unusable
+from .prepared import RunRequest, prepare, thread_count
 from .resolved import arm_rows, resolved
-from .stages import Done, Stages
+from .stages import RunResult, Stages
 
 WAITING = "waiting for another run on this folder, which measures reference seconds"
 
 
-def run(matrix: Matrix, request: Request) -> Done:
+def run(matrix: Matrix, request: RunRequest) -> RunResult:
     """Do every task of the matrix that is not done yet.
 
     Raises
@@ -37,9 +37,9 @@ def run(matrix: Matrix, request: Request) -> Done:
     """
     if not request.checkpoint >= 0:
         raise UsageError(f"--checkpoint {request.checkpoint:g}: minutes between checkpoints, or 0 for none")
-    matrix, unusable = screened(matrix, request.keep_going)
+    matrix, unusable = without_unusable(matrix, request.keep_going)
     prepared = prepare(matrix, request)
-    plan = prepared.planner(Rates()).plan()  # whatever cannot work is said now
+    plan = prepared.planner(ReferenceSeconds()).plan()  # whatever cannot work is said now
     executor = _executor(request, prepared.workers)
     store = Store(request.out or Path("results") / matrix.name)
     declared, cores = request.declared or matrix, os.cpu_count() or 1
@@ -63,7 +63,7 @@ def run(matrix: Matrix, request: Request) -> Done:
         if matrix.budget.seconds is not None:
             _claim(store, {**table, "arms": []})  # arms have no ids before every rate is known
             with claims.alone("calibration", partial(print, WAITING, file=sys.stderr)):
-                rates = calibrated(context, plan, Rates.read(store.resolved().get("rates", [])))
+                rates = calibrated(context, plan, ReferenceSeconds.read(store.resolved().get("rates", [])))
                 _claim(store, {**table, "arms": [], "rates": rates.to_table()})
             context = replace(context, rates=rates)
             plan = prepared.planner(rates).plan()
@@ -97,7 +97,7 @@ def _claim(store: Store, table: dict[str, Any]) -> None:
         raise UsageError(f"{store.root} cannot be written: {error.strerror}; choose another --out") from None
 
 
-def _executor(request: Request, workers: int) -> Executor:
+def _executor(request: RunRequest, workers: int) -> Executor:
     """The executor asked for; a cluster has an address, and its own number of workers."""
     limits = {"cell_limit": request.cell_limit, "memory_limit": request.memory_limit}
     options: dict[str, Any] = {"workers": workers}

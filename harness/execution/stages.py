@@ -26,14 +26,14 @@ from ..tasks.worker import Context
 from . import timing_pass as timing
 from .executors import Executor, Outcome
 from .executors.queue import Queue, Turn
-from .preflight import Unusable
+from .preflight import UnusableStrategy
 from .progress import Progress, Stage
 
 logger = logging.getLogger("selbench")
 
 
 @dataclass
-class Done:
+class RunResult:
     """How a run ended: cells planned and trained, tuning runs made, ids of what failed."""
 
     out: Path
@@ -60,7 +60,7 @@ class Stages:
 
     def __init__(self, context: Context, executor: Executor, store: Store, claims: Claims) -> None:
         self.context, self.executor, self.store, self.claims = context, executor, store, claims
-        self.done = Done(store.root)
+        self.done = RunResult(store.root)
 
     def tune(
         self, planner: Planner, arms: Sequence[Arm], grid: Mapping[str, Any], claim: Callable[[Plan], None]
@@ -78,17 +78,17 @@ class Stages:
         claim : callable
             Told the plan as far as it is known before the first run, so that tuning records have arms beside them.
         """
-        tuned = tuning.tuned(planner.matrix, arms)
-        tried = tuning.trials(planner, tuned, grid["factors"], grid["tuning_seeds"])
-        claim(planner.graph(tuning.rated(arms, tuning.chosen(self.store, tried, tuned))))
+        tuned = tuning.arms_to_tune(planner.matrix, arms)
+        tried = tuning.tuning_runs(planner, tuned, grid["factors"], grid["tuning_seeds"])
+        claim(planner.graph(tuning.at_factors(arms, tuning.chosen_factors(self.store, tried, tuned))))
         errors = self._carry_out(tried, "tuning", [])
-        factors = tuning.chosen(self.store, tried, tuned)
+        factors = tuning.chosen_factors(self.store, tried, tuned)
         for key in factors:  # what was said while its tuning had failed
             for seed in self.context.matrix.seed_list():
                 self.store.failed_path(digest([key, seed])).unlink(missing_ok=True)
-        return planner.graph(tuning.rated(arms, factors)), tuning.losses(tried, tuned, factors, errors)
+        return planner.graph(tuning.at_factors(arms, factors)), tuning.why_untuned(tried, tuned, factors, errors)
 
-    def refuse(self, unusable: Iterable[Unusable]) -> None:
+    def refuse(self, unusable: Iterable[UnusableStrategy]) -> None:
         """Write down the cells of strategies that cannot be used at all."""
         for strategy in unusable:
             Console(stderr=True).print(f"failed: {escape(strategy.outcome.error)}", style="red", highlight=False)

@@ -60,13 +60,13 @@ def missing(store: Store, plan: Plan, seeds: list[int]) -> list[Timed]:
 
 def time_all(context: Context, todo: list[Timed], report: Callable[[Task, str, Outcome], None]) -> None:
     """Time each of ``todo``; ``report`` hears of each as it ends."""
-    worker, warm = Worker(context), Warm()
+    worker, warm = Worker(context), WarmUp()
     for block, position, task in todo:
         id = timing_id(task, block)
         report(task, id, outcome_of(partial(_time, worker, task, id, block, position, warm)))
 
 
-def _time(worker: Worker, task: Task, id: str, block: int, position: int, warm: Warm) -> None:
+def _time(worker: Worker, task: Task, id: str, block: int, position: int, warm: WarmUp) -> None:
     started = here.now()
     ledger, seconds = _cell(worker, task, warm) if task.kind == "cell" else _artefact(worker, task)
     worker.store.write_timing(
@@ -100,11 +100,11 @@ def _artefact(worker: Worker, task: Task) -> tuple[Ledger, float]:
     worker.context.cache_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=worker.context.cache_dir) as empty:
         context = replace(worker.context, cache_dir=Path(empty), checkpoint=0.0)
-        _, ledger, _ = artefacts.made(Worker(context, worker.bank), task)
+        _, ledger, _ = artefacts.made(Worker(context, worker.datasets), task)
     return ledger, ledger.total("seconds")
 
 
-def _cell(worker: Worker, task: Task, warm: Warm) -> tuple[Ledger, float]:
+def _cell(worker: Worker, task: Task, warm: WarmUp) -> tuple[Ledger, float]:
     """Train a cell with nothing evaluated: its ledger, and all the seconds that passed, the loop's own among them."""
     warm.up(worker, task)
     trainer = prepare(worker, task)
@@ -117,7 +117,7 @@ def _cell(worker: Worker, task: Task, warm: Warm) -> tuple[Ledger, float]:
     return trainer.ledger, begin + time.perf_counter() - begun
 
 
-class Warm:
+class WarmUp:
     """The shapes that this process has run: a new one pays for its kernels, and that is nobody's cost."""
 
     def __init__(self) -> None:

@@ -12,16 +12,16 @@ from ...strategies.errors import did_you_mean
 from ...strategies.interface import LEARNER_SIGNALS, REFERENCE_SIGNALS, Traits
 from ...strategies.registry import registry
 from ...strategies.rules.proxy_replay import ProxyReplay
-from ..datasets.loaded import Loaded
+from ..datasets.loaded import LoadedData
 from ..identity import digest
 from ..references.spec import gives_features, trained_here
 from ..steps.budget_matched import paced
-from ..steps.learned import Learning
+from ..steps.learned import LearnedSchedule
 from ..steps.pacer import Pacer
 from ..steps.schedules import Fixed, Schedule, load_schedule
 from ..toml import Named
 from .matrix import Matrix
-from .reference_seconds import Rates
+from .reference_seconds import ReferenceSeconds
 from .tables import DatasetEntry, StrategyEntry
 
 
@@ -94,7 +94,7 @@ class Expander:
     ----------
     matrix : Matrix
         Already narrowed.
-    loaded : dict of Loaded
+    loaded : dict of LoadedData
         The data sets, by name.
     references : dict
         The reference instances with their fingerprints, by name.
@@ -102,18 +102,18 @@ class Expander:
         ``float32`` or ``bf16``: part of what a result depends on.
     starts : mapping
         Content hashes of the weights that the learner starts from, by data set; empty for random ones.
-    rates : Rates
+    rates : ReferenceSeconds
         The frozen seconds, where the budget is in seconds: part of what its cells depend on.
     """
 
     def __init__(
         self,
         matrix: Matrix,
-        loaded: dict[str, Loaded],
+        loaded: dict[str, LoadedData],
         references: dict[str, tuple[Any, str]],
         precision: str,
         starts: Mapping[str, str],
-        rates: Rates,
+        rates: ReferenceSeconds,
     ) -> None:
         self.matrix, self.loaded, self.references, self.precision = matrix, loaded, references, precision
         self.starts, self.rates = starts, rates
@@ -296,7 +296,7 @@ class Expander:
         shape = load_schedule(**arm.schedule)
         if strategy.schedule:
             label += f" ({shape})"
-        own = arm.replay or isinstance(shape, Learning) or self.matrix.budget.cost is not None
+        own = arm.replay or isinstance(shape, LearnedSchedule) or self.matrix.budget.cost is not None
         if traits.exact_count and not own:
             row = StrategyEntry(name="uniform", label=label, options=options)
             return self._arm(entry, row, schedule, role="twin")

@@ -21,7 +21,7 @@ from ...strategies import UsageError
 from ...strategies.interface import LEARNER_SIGNALS
 from ...strategies.registry import registry
 from .. import environment
-from ..datasets.loaded import Loaded
+from ..datasets.loaded import LoadedData
 from ..store.folder import Store
 from ..streams import generator
 from ..training.flops import forward_flops, train_flops
@@ -102,14 +102,14 @@ def _names(folder: Path) -> frozenset[str]:
         return frozenset()
 
 
-class Rate:
+class TimeEstimator:
     """Seconds of tasks, from the records of an inventory.
 
     Parameters
     ----------
     inventory : Inventory
     matrix : Matrix
-    loaded : dict of Loaded
+    loaded : dict of LoadedData
         The data sets, by name.
     data_dir : Path or None
         Where pre-trained weights lie, if the learner starts from some.
@@ -131,7 +131,7 @@ class Rate:
         self,
         inventory: Inventory,
         matrix: Matrix,
-        loaded: Mapping[str, Loaded],
+        loaded: Mapping[str, LoadedData],
         data_dir: Path | None,
         like: Path | None = None,
     ) -> None:
@@ -174,7 +174,7 @@ class Rate:
             return budget.flops * arm.rung
         size = self.size(arm.dataset, arm.pool)
         pacer = pacer_of(self.matrix, arm, size)
-        if budget.seconds is not None or pacer.learning is not None:
+        if budget.seconds is not None or pacer.learned is not None:
             return None
         candidates = (
             budget.steps * arm.rung * pacer.sizes(0.5)[0] if budget.steps else (budget.passes or 0.0) * arm.rung * size
@@ -324,7 +324,7 @@ def _arm_name(task: Task, arm: Arm) -> str:
     return ", ".join([arm.label, *more])
 
 
-def footing(expected: Forecast, rate: Rate, device: str) -> str:
+def footing(expected: Forecast, rate: TimeEstimator, device: str) -> str:
     """One sentence on what the times rest on."""
     here = environment.describe(torch.device(device), "")
     own, total = rate.machines[here["machine"], here["device"]], sum(rate.machines.values())

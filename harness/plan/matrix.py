@@ -12,17 +12,17 @@ from ...strategies import UsageError
 from ...strategies.errors import did_you_mean
 from .. import toml as strict
 from ..identity import digest
-from ..toml import Named, Part
+from ..toml import Named, StrictModel
 from .tables import (
     BUDGETS,
     Analysis,
     Budget,
     DatasetEntry,
+    DatasetSettings,
     Grid,
     Optimizer,
     Proxy,
     ReferenceEntry,
-    Settings,
     StrategyEntry,
     Study,
     Timing,
@@ -39,7 +39,7 @@ LAST_SEED = 2**53
 """What JSON readers everywhere hold exactly."""
 
 
-class Matrix(Part):
+class Matrix(StrictModel):
     """The whole request."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -227,7 +227,7 @@ def _check_budget(budget: Budget, where: str) -> None:
         raise UsageError(f"{where}: budget: account belongs to a budget in flops or seconds")
 
 
-def _check_settings(matrix: Matrix, settings: Settings, where: str) -> None:
+def _check_settings(matrix: Matrix, settings: DatasetSettings, where: str) -> None:
     if not settings.identity():
         raise UsageError(f"{where}: nothing is set: set batch, batching, budget, learner, optimizer or tuning")
     if settings.budget is not None:

@@ -29,7 +29,7 @@ def name_of(arm: Described) -> str:
 
 
 @dataclass(frozen=True)
-class Rate:
+class ArmSeconds:
     """Seconds of one arm's operations.
 
     Parameters
@@ -58,25 +58,25 @@ class Rate:
         return self.begin + selections * self.selection + sum(n * price[size] for size, n in done.items())
 
 
-class Rates:
+class ReferenceSeconds:
     """The frozen seconds of a results folder, by arm."""
 
-    def __init__(self, rows: Iterable[Rate] = ()) -> None:
+    def __init__(self, rows: Iterable[ArmSeconds] = ()) -> None:
         self.rows = {row.name: row for row in rows}
 
     @classmethod
-    def read(cls, table: Iterable[Mapping[str, Any]]) -> Rates:
+    def read(cls, table: Iterable[Mapping[str, Any]]) -> ReferenceSeconds:
         """As :meth:`to_table` gave them."""
-        return cls(Rate(**row) for row in table)
+        return cls(ArmSeconds(**row) for row in table)
 
     def to_table(self) -> list[dict[str, Any]]:
         """As the resolved matrix holds them."""
         return [asdict(row) for row in self.rows.values()]
 
-    def find(self, arm: Described) -> Rate | None:
+    def find(self, arm: Described) -> ArmSeconds | None:
         """The arm's row, if it has been measured."""
         return self.rows.get(name_of(arm))
 
-    def of(self, arm: Described) -> Rate:
+    def of(self, arm: Described) -> ArmSeconds:
         """The arm's row, which has been measured."""
         return self.rows[name_of(arm)]

@@ -7,12 +7,12 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ..datasets.choice import DatasetChoice
-from ..toml import Named, Part
+from ..toml import Named, StrictModel
 
 BUDGETS = ("passes", "steps", "flops", "seconds")
 
 
-class Budget(Part):
+class Budget(StrictModel):
     """How long every arm trains: passes over the pool, optimizer steps, FLOPs, or reference seconds.
 
     FLOPs and seconds are all that a run costs, selection included, in the ``account`` named. Reference seconds
@@ -35,7 +35,7 @@ class Budget(Part):
         return {"passes": self.passes, "steps": self.steps, **self.model_dump(exclude_none=True)}
 
 
-class Optimizer(Part):
+class Optimizer(StrictModel):
     """SGD with Nesterov momentum under a one-cycle schedule."""
 
     lr: float = Field(0.1, gt=0)
@@ -45,7 +45,7 @@ class Optimizer(Part):
     warmup: float = Field(0.2, ge=0, lt=1)
 
 
-class Settings(Part):
+class DatasetSettings(StrictModel):
     """What one data set's entry has in place of the matrix's; of the optimizer, the keys that are given.
 
     ``tuning`` may be ``none`` where the matrix tunes: the entry's arms run at the rate declared.
@@ -80,10 +80,10 @@ class DatasetEntry(DatasetChoice):
 
     margin: float | None = Field(None, gt=0)
     collapse: float | None = Field(None, ge=0, le=1)
-    settings: Settings | None = None
+    settings: DatasetSettings | None = None
 
 
-class ReferenceEntry(Part):
+class ReferenceEntry(StrictModel):
     """One reference model."""
 
     name: str
@@ -91,7 +91,7 @@ class ReferenceEntry(Part):
     options: dict[str, Any] = Field({})
 
 
-class StrategyEntry(Part):
+class StrategyEntry(StrictModel):
     """One strategy with its hyper-parameters and, where it differs, its own schedule.
 
     ``ladder`` asks for a budget ladder of its own: the strategy again at each share of the budget below 1.
@@ -108,13 +108,13 @@ class StrategyEntry(Part):
     datasets: list[str] | None = None
 
 
-class Proxy(Part):
+class Proxy(StrictModel):
     """The short run whose trace static rules read."""
 
     passes: float = Field(5.0, gt=0)
 
 
-class Pays(Part):
+class Pays(StrictModel):
     """Which of the equal-cost contrasts is the primary one."""
 
     account: Literal["marginal", "amortised", "standalone"] = "amortised"
@@ -122,20 +122,20 @@ class Pays(Part):
     ladder: Literal["full", "uniform"] = "full"
 
 
-class Timing(Part):
+class Timing(StrictModel):
     """The timing pass: how many seeds are run again, one at a time in one process, for their wall-clock."""
 
     seeds: int = Field(0, ge=0)
 
 
-class Grid(Part):
+class Grid(StrictModel):
     """What tuning tries: multiples of the base learning rate, each with as many seeds of its own."""
 
     factors: list[float] = Field([0.25, 0.5, 1.0, 2.0])
     seeds: int = Field(2, ge=1, le=1000)
 
 
-class Analysis(Part):
+class Analysis(StrictModel):
     """Declared before the run: level, primary contrasts (``label:question``), and how artefacts are shared out.
 
     ``interval`` names the primary one: ``t``, or the inverted sign-flip test.
@@ -148,7 +148,7 @@ class Analysis(Part):
     interval: Literal["t", "sign-flip"] = "t"
 
 
-class Study(Part):
+class Study(StrictModel):
     """A question that the runs are to answer: which analysis reads them, and that analysis's own options."""
 
     analysis: str

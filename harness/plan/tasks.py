@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..datasets.loaded import Loaded
-from ..identity import THE_RUNS_OWN, digest
+from ..datasets.loaded import LoadedData
+from ..identity import NOT_IN_ARTEFACT_IDS, digest
 from ..references.spec import trained_here
 from .arms import Arm, Expander, pacer_of
 from .matrix import Matrix
 from .measures import check
-from .reference_seconds import Rates
+from .reference_seconds import ReferenceSeconds
 
 
 def _without(shared: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -75,14 +75,14 @@ class Planner:
     def __init__(
         self,
         matrix: Matrix,
-        loaded: dict[str, Loaded],
+        loaded: dict[str, LoadedData],
         references: dict[str, tuple[Any, str]],
         precision: str,
         starts: Mapping[str, str] | None = None,
-        rates: Rates | None = None,
+        rates: ReferenceSeconds | None = None,
     ) -> None:
         self.matrix, self.loaded, self.references = matrix, loaded, references
-        self.expander = Expander(matrix, loaded, references, precision, starts or {}, rates or Rates())
+        self.expander = Expander(matrix, loaded, references, precision, starts or {}, rates or ReferenceSeconds())
 
     def plan(self) -> Plan:
         """Arms of every data set, and the tasks of every seed in an order that can be run.
@@ -121,7 +121,11 @@ class Planner:
             uses["reference"] = self._reference(tasks, arm, seed)
         if arm.needs_proxy:
             uses["proxy"] = self._artefact(
-                tasks, "proxy", arm, seed, digest(["proxy", _without(arm.shared, "reference", *THE_RUNS_OWN), seed])
+                tasks,
+                "proxy",
+                arm,
+                seed,
+                digest(["proxy", _without(arm.shared, "reference", *NOT_IN_ARTEFACT_IDS), seed]),
             )
         if arm.needs_picks:
             uses["picks"] = self._picks(tasks, arm, seed)
@@ -145,7 +149,9 @@ class Planner:
     def _picks(self, tasks: dict[str, Task], arm: Arm, seed: int) -> str:
         """The picks of a proxy that takes the arm's steps, whatever the arm's learning rate."""
         steps = [arm.schedule, arm.rung, arm.score_mode]
-        id = digest(["picks", _without(arm.shared, *THE_RUNS_OWN), steps, self.expander.proxy_identity(arm), seed])
+        id = digest(
+            ["picks", _without(arm.shared, *NOT_IN_ARTEFACT_IDS), steps, self.expander.proxy_identity(arm), seed]
+        )
         tasks.setdefault(id, Task(id, "picks", arm.dataset, seed, serves=arm))
         return id
 
@@ -154,7 +160,7 @@ class Planner:
         instance = self.references[arm.reference][0]
         identity = self.expander.reference_identity(arm.reference)
         if trained_here(instance):
-            id = digest(["reference", identity, _without(arm.shared, "proxy", *THE_RUNS_OWN), seed])
+            id = digest(["reference", identity, _without(arm.shared, "proxy", *NOT_IN_ARTEFACT_IDS), seed])
             return self._artefact(tasks, "reference", arm, seed, id)
         features = self._features(tasks, arm, arm.reference)
         id = digest(["reference", identity, arm.shared["data"], seed])

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, ClassVar
 from torch import Tensor
 
 from ...strategies import UsageError
-from ..datasets.corruption import Spoil, spoiled
+from ..datasets.corruption import Corruption, corrupted
 from ..datasets.label_file import aligned, read_labels
 from ..store.tensor_cache import digest
 from ..store.weight_file import locate
 
 if TYPE_CHECKING:
-    from ..datasets.loaded import Loaded
+    from ..datasets.loaded import LoadedData
 
 
 class Holdout:
@@ -85,12 +85,12 @@ class Holdout:
         given = self._given(data_dir)
         return "" if given is None else digest({"labels": given})
 
-    def lesson(self, loaded: Loaded, seed: int, stream: int, data_dir: Path | None) -> tuple[Tensor, Tensor]:
+    def lesson(self, loaded: LoadedData, seed: int, stream: int, data_dir: Path | None) -> tuple[Tensor, Tensor]:
         """What it is trained on.
 
         Parameters
         ----------
-        loaded : Loaded
+        loaded : LoadedData
         seed : int
             Of the split.
         stream : int
@@ -114,7 +114,7 @@ class Holdout:
                 total = images.train_total or len(images.train_labels)
                 labels = aligned(given, images.train_labels, images.train_ids, total, classes)[ids]
         elif self.label_noise:
-            labels = spoiled(Spoil(label_noise=self.label_noise), ids, labels, classes, stream)[1]
+            labels = corrupted(Corruption(label_noise=self.label_noise), ids, labels, classes, stream)[1]
         return images.train[ids], labels
 
     def _given(self, data_dir: Path | None) -> Tensor | None:

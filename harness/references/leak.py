@@ -11,7 +11,7 @@ from torch import Tensor
 from ...strategies import UsageError
 
 if TYPE_CHECKING:
-    from ..datasets.loaded import Loaded
+    from ..datasets.loaded import LoadedData
 
 
 class Leak:
@@ -55,7 +55,7 @@ class Leak:
         """Empty: it is made of the data set alone."""
         return ""
 
-    def lesson(self, loaded: Loaded, seed: int, stream: int, data_dir: Path | None) -> tuple[Tensor, Tensor]:
+    def lesson(self, loaded: LoadedData, seed: int, stream: int, data_dir: Path | None) -> tuple[Tensor, Tensor]:
         """The holdout split with the test split behind it; as :meth:`Holdout.lesson`."""
         ids, labels = loaded.labelled(seed, "holdout")
         images = loaded.images

@@ -17,7 +17,7 @@ from .step_iterator import steps_of
 HALVINGS = 30
 """Of the interval that holds the factor, at least."""
 
-LONGEST = 1_000_000
+MOST_STEPS = 1_000_000
 """Steps that a shape is fitted to: seconds of work; 90 passes of ImageNet in batches of 256 are 450,000."""
 
 
@@ -64,9 +64,9 @@ def matched(pacer: Pacer, wanted: BudgetMatched) -> Schedule:
             f"name the shape itself ({wanted.shape}), or give the budget in passes or steps"
         )
     steps = pacer.steps if pacer.steps is not None else (pacer.passes or 0.0) * pacer.pool / pacer.batch
-    if steps > LONGEST:
+    if steps > MOST_STEPS:
         raise UsageError(
-            f"schedule budget-matched: it is fitted step by step, to {LONGEST:,} at most, and this budget is of "
+            f"schedule budget-matched: it is fitted step by step, to {MOST_STEPS:,} at most, and this budget is of "
             f"{steps:,.0f}: make the budget smaller, or name the shape itself ({wanted.shape})"
         )
     if pacer.batching == "fixed-candidates":

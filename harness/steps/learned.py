@@ -15,7 +15,7 @@ from ..streams import generator
 from .schedules import check_ratio
 
 
-class Learning(ABC):
+class LearnedSchedule(ABC):
     """A keep ratio that is one of a few, decided anew after each part of training.
 
     After each interval the loop takes the learner's mean loss on a fixed random batch of ``val``, in evaluation mode,
@@ -119,7 +119,7 @@ class Learning(ABC):
         return {"probes": self.probes}
 
 
-class Adaptive(Learning):
+class Adaptive(LearnedSchedule):
     """One rung up where the held-out loss has gone flat, one down where it falls fast.
 
     The rule is ours: while a few images teach a lot there is no need of more, and when they stop teaching, more are
@@ -189,7 +189,7 @@ class Adaptive(Learning):
         return f"adaptive {self.low:g} to {self.high:g} by held-out loss"
 
 
-class Bandit(Learning):
+class Bandit(LearnedSchedule):
     """Exp3 over a few keep ratios, rewarded by how much the held-out loss falls for each FLOP spent.
 
     Formula: of K ratios, i is drawn with p_i = (1 - γ) w_i / Σ w + γ / K, and held for an interval. What it earned is

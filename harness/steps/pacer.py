@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...strategies import UsageError, keep_count
-from .learned import Learning
+from .learned import LearnedSchedule
 from .schedules import Fixed, Replay, Scaled, Schedule, Stepwise
-from .step import FEWEST, Step
+from .step import MIN_IMAGES, Step
 
 Batching = Literal["fixed-candidates", "fixed-trained"]
 
-AS_WRITTEN = (Fixed, Stepwise, Replay, Scaled, Learning)
+UNROUNDED = (Fixed, Stepwise, Replay, Scaled, LearnedSchedule)
 """Schedules of few ratios: they are not rounded to buckets."""
 
 
@@ -61,10 +61,10 @@ class Pacer:
                 f"batch = {self.batch} at a keep ratio of {self.lowest():g} needs more candidates than the pool's "
                 f"{self.pool} images: make batch smaller or the ratio larger"
             )
-        if self.batching == "fixed-candidates" and keep_count(self.lowest(), self.batch) < FEWEST:
+        if self.batching == "fixed-candidates" and keep_count(self.lowest(), self.batch) < MIN_IMAGES:
             raise UsageError(
                 f"batch = {self.batch} at a keep ratio of {self.lowest():g} trains on one image a step, where batch "
-                f"normalisation needs at least {FEWEST}: make batch or the ratio larger"
+                f"normalisation needs at least {MIN_IMAGES}: make batch or the ratio larger"
             )
 
     def lowest(self) -> float:
@@ -75,20 +75,20 @@ class Pacer:
         """The ratios at points closer than any part of a schedule."""
         if isinstance(self.schedule, Replay):
             return {k / self.schedule.batch for k, _ in self.schedule.counts}
-        if isinstance(self.schedule, Learning):
+        if isinstance(self.schedule, LearnedSchedule):
             return set(self.schedule.levels)
         return {self.bucketed(self.schedule.ratio(i / 200)) for i in range(201)}
 
     def bucketed(self, ratio: float) -> float:
-        """``ratio`` on the grid of 1/buckets; one of :data:`AS_WRITTEN` stays as it is."""
-        if isinstance(self.schedule, AS_WRITTEN):
+        """``ratio`` on the grid of 1/buckets; one of :data:`UNROUNDED` stays as it is."""
+        if isinstance(self.schedule, UNROUNDED):
             return ratio
         return min(self.buckets, max(1, round(ratio * self.buckets))) / self.buckets
 
     def every_size(self) -> list[tuple[int, int]]:
         """All (B, k) that a run may come to, ascending."""
         seen = self._sampled()
-        if not isinstance(self.schedule, AS_WRITTEN):  # a steep schedule passes buckets between two points
+        if not isinstance(self.schedule, UNROUNDED):  # a steep schedule passes buckets between two points
             grid = [i / self.buckets for i in range(1, self.buckets + 1)]
             seen = {ratio for ratio in grid if min(seen) <= ratio <= max(seen)}
         return sorted({self._sizes(ratio) for ratio in seen})
@@ -112,9 +112,9 @@ class Pacer:
         return self.batch * max(1, round(self.passes * (self.pool // self.batch)))
 
     @property
-    def learning(self) -> Learning | None:
+    def learned(self) -> LearnedSchedule | None:
         """The schedule, where it is one that learns."""
-        return self.schedule if isinstance(self.schedule, Learning) else None
+        return self.schedule if isinstance(self.schedule, LearnedSchedule) else None
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Recorded:
     pool : int
         Samples in the pool, as in that run.
     pace : sequence of [size, keep, steps, progress, stride, epoch]
-        Runs of equal steps, as :class:`selbench.harness.training.pick_counts.Tally` writes them, with the epoch of
+        Runs of equal steps, as :class:`selbench.harness.training.pick_counts.PickCounts` writes them, with the epoch of
         the first.
     """
 
@@ -134,7 +134,7 @@ class Recorded:
     pace: Sequence[Sequence[float]]
 
     @property
-    def learning(self) -> None:
+    def learned(self) -> None:
         """Nothing: what was decided is repeated."""
 
     def __iter__(self) -> Iterator[Step]:

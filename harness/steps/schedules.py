@@ -24,13 +24,13 @@ class Schedule(Protocol):
         ...
 
 
-def foretold(schedule: Schedule) -> Schedule:
+def known_ahead(schedule: Schedule) -> Schedule:
     """``schedule``, whose ratios are wanted before training begins.
 
     Raises
     ------
     UsageError
-        Where it learns: :class:`selbench.harness.steps.learned.Learning` has no mean to tell.
+        Where it learns: :class:`selbench.harness.steps.learned.LearnedSchedule` has no mean to tell.
     """
     schedule.mean()
     return schedule
@@ -275,7 +275,7 @@ class BudgetMatched:
         if name in ("budget-matched", "replay"):
             raise UsageError(f"schedule budget-matched: shape {name!r} has its amount already: name another")
         parameters = {str(key): value for key, value in table.items() if key != "name"}
-        self.share, self.shape = share, foretold(load_schedule(name, **parameters))
+        self.share, self.shape = share, known_ahead(load_schedule(name, **parameters))
 
     @cached_property
     def _factor(self) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 Look = Callable[[], tuple[float, float]]
 """The learner's loss on held-out images, and the run's FLOPs so far."""
 
-FEWEST = 2
+MIN_IMAGES = 2
 """Images in a batch: batch normalisation has no variance of one."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...strategies.errors import StrategyFault
 from .pacer import Pacer, Recorded
-from .step import FEWEST, Look, Step
+from .step import MIN_IMAGES, Look, Step
 
 
 class StepIterator:
@@ -51,8 +51,8 @@ class StepIterator:
         self._advance()
         progress = self._progress()
         if progress < 1 and self._is_due(progress):
-            assert self.pacer.learning is not None and self.look is not None
-            self.pacer.learning.feedback(progress, *self.look())
+            assert self.pacer.learned is not None and self.look is not None
+            self.pacer.learned.feedback(progress, *self.look())
             progress = self._progress()  # which the look has moved on where the budget is a cost
         if progress >= 1:
             return None
@@ -76,13 +76,14 @@ class StepIterator:
         """
         step, pacer = self.current, self.pacer
         assert step is not None and not step.start
-        if kept < FEWEST:
+        if kept < MIN_IMAGES:
             raise StrategyFault(
-                "count", f"select kept {kept} of {pacer.pool} images, where batch normalisation needs at least {FEWEST}"
+                "count",
+                f"select kept {kept} of {pacer.pool} images, where batch normalisation needs at least {MIN_IMAGES}",
             )
         whole = pacer.pool // pacer.batch * pacer.batch
         candidates = whole if pacer.candidates is None else int(min(whole, pacer.candidates - self.candidates))
-        part = max(FEWEST, kept * candidates // whole)
+        part = max(MIN_IMAGES, kept * candidates // whole)
         steps = max(1, part // pacer.batch)
         each, more = divmod(candidates, steps)
         keep = min(pacer.batch, part)
@@ -139,7 +140,7 @@ class StepIterator:
 
     def _is_due(self, progress: float) -> bool:
         """Whether an interval has ended, and with it the pass where its ratio is held."""
-        learning = self.pacer.learning
+        learning = self.pacer.learned
         if learning is None or (self.pacer.hold and not self._ends_pass()):
             return False
         before, self._looked = self._looked, int(progress / learning.interval + 1e-9)
@@ -228,5 +229,5 @@ def steps_of(
     """
     if isinstance(pacer, Recorded):
         return ReplayedSteps(iter(pacer))
-    assert spent is not None or (pacer.cost is None and pacer.learning is None), "these steps depend on the run"
+    assert spent is not None or (pacer.cost is None and pacer.learned is None), "these steps depend on the run"
     return StepIterator(pacer, spent or float, look)

@@ -34,9 +34,9 @@ from ..store.folder import VERSION, Store
 from ..streams import derive, generator
 from ..training.evaluate import CHUNK
 from ..training.ledger import Clock, Ledger
-from ..training.picks_recorder import Noting
+from ..training.picks_recorder import PicksRecorder
 from ..training.trainer import Trainer
-from .resume import Keeper
+from .resume import ResumableRun
 from .worker import Worker
 
 
@@ -166,7 +166,7 @@ def _holdout(worker: Worker, task: Task, reference: Holdout | Leak) -> Made:
     images, labels = reference.lesson(loaded, task.seed, stream, worker.context.data_dir)
     seen = Samples(images.to(worker.device), labels.to(worker.device), pool.classes)
     begin = partial(_run, worker, task, seen, stream, reference.passes, reference.width)
-    trainer, more = _trained(Keeper(worker, task, begin))
+    trainer, more = _trained(ResumableRun(worker, task, begin))
     probs, features, losses = _observe(trainer, pool, "reference")
     trainer.clock.settle()
     more |= {"quality": {"accuracy": _accuracy(probs, pool)}, "external": reference.external}
@@ -192,7 +192,7 @@ def _foreign(worker: Worker, task: Task, reference: Foreign) -> Made:
     mean, std = channel_statistics(images)
     view = Augment(loaded.augmentation, loaded.resolution, mean.to(device), std.to(device))
     begin = partial(_run, worker, task, seen, worker.stream(task), reference.passes, reference.width, view)
-    trainer, more = _trained(Keeper(worker, task, begin))
+    trainer, more = _trained(ResumableRun(worker, task, begin))
     pool = loaded.samples(task.seed, "pool", device)
     nobodys = replace(pool, labels=torch.zeros_like(pool.labels))  # its head knows other classes
     _, features, _ = _observe(trainer, nobodys, "reference")
@@ -238,7 +238,7 @@ def _proxy(worker: Worker, task: Task) -> Made:
     pool = worker.loaded(task).samples(task.seed, "pool", worker.device)
     begin = partial(_run, worker, task, pool, worker.stream(task), worker.matrix.proxy.passes, None)
     trace = Trace()
-    trainer, more = _trained(Keeper(worker, task, begin, trace))
+    trainer, more = _trained(ResumableRun(worker, task, begin, trace))
     trainer.clock.settle()
     accuracy = _accuracy(trace.probs[-1], trainer.samples)
     tensors = {"trace": torch.stack(trace.probs, 1), **trace.last}
@@ -286,22 +286,22 @@ def _picks(worker: Worker, task: Task) -> Made:
             worker.recipe(task, arm.score_mode),
             seed,
             worker.build(learner, samples, loaded.resolution, stream),
-            Noting(replay.rule(), replay.of),
+            PicksRecorder(replay.rule(), replay.of),
             worker.bf16,
             Pool(len(samples), samples.classes, samples.labels, worker.device, drawn),
         )
 
-    trainer, more = _trained(Keeper(worker, task, begin))
+    trainer, more = _trained(ResumableRun(worker, task, begin))
     trainer.clock.settle()
-    rule: Noting = trainer.selector.strategy
+    rule: PicksRecorder = trainer.selector.strategy
     name = {"name": f"{replay.of} on width {replay.width}"}
     return rule.tensors(steps_of(pacer), len(samples), seed), trainer.ledger, {**name, **more}
 
 
-def _trained(keeper: Keeper) -> tuple[Trainer, dict[str, Any]]:
+def _trained(run: ResumableRun) -> tuple[Trainer, dict[str, Any]]:
     """The run at its end, and what its record says of its checkpoints."""
-    keeper.run()
-    return keeper.trainer, keeper.report()
+    run.run()
+    return run.trainer, run.report()
 
 
 def _run(

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ...strategies import UsageError
 from ...strategies.interface import REFERENCE_SIGNALS, Pool
-from ..datasets.loaded import Loaded
-from ..datasets.proxy_picks import Picks
+from ..datasets.loaded import LoadedData
+from ..datasets.proxy_picks import ProxyPicks
 from ..plan.arms import Arm, pacer_of
 from ..plan.tasks import Task
 from ..steps.step_iterator import steps_of
@@ -20,10 +20,10 @@ from ..store.feature_file import Rows
 from ..store.feature_memory import SHARE, VARIABLE, allowance, fits
 from .worker import Worker
 
-Signals = dict[str, Tensor | Rows | Picks]
+Signals = dict[str, Tensor | Rows | ProxyPicks]
 
 
-def cached_signals(worker: Worker, task: Task, loaded: Loaded, *, tried: bool = False) -> Signals:
+def cached_signals(worker: Worker, task: Task, loaded: LoadedData, *, tried: bool = False) -> Signals:
     """The signals ``[n, ...]`` that the arm reads from artefacts, by name.
 
     All are tensors on the device but ``features`` that do not fit there
@@ -52,11 +52,11 @@ def cached_signals(worker: Worker, task: Task, loaded: Loaded, *, tried: bool = 
         count = loaded.size(task.seed, arm.pool)
         steps = steps_of(pacer_of(worker.matrix, arm, count))
         recorded = store.artefact_tensors(task.uses["picks"])
-        signals["picks"] = torch.zeros(count, dtype=torch.bool) if tried else Picks(recorded, steps, count)
+        signals["picks"] = torch.zeros(count, dtype=torch.bool) if tried else ProxyPicks(recorded, steps, count)
     return {name: value.to(worker.device) if isinstance(value, Tensor) else value for name, value in signals.items()}
 
 
-def _features(worker: Worker, task: Task, loaded: Loaded, id: str) -> Tensor | Rows:
+def _features(worker: Worker, task: Task, loaded: LoadedData, id: str) -> Tensor | Rows:
     """The pool's features: of its own artefact where the reference is trained here, else out of all images' ones."""
     arm, store = task.arm, worker.store
     assert arm is not None and task.seed is not None
@@ -98,7 +98,7 @@ class StoredPool(Pool):
         return super().__getattribute__(name)
 
 
-def told(pool: Pool, arm: Arm, signals: Mapping[str, Tensor | Rows | Picks]) -> Pool:
+def pool_with_signals(pool: Pool, arm: Arm, signals: Mapping[str, Tensor | Rows | ProxyPicks]) -> Pool:
     """``pool``, with those of the cached signals that its rule may read whole."""
     held: dict[str, Any] = {name: value for name in REFERENCE_SIGNALS if isinstance(value := signals.get(name), Tensor)}
     features = signals.get("features")

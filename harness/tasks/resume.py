@@ -18,9 +18,9 @@ from ..identity import digest
 from ..plan.tasks import Task
 from ..steps.pacer import Recorded
 from ..store.checkpoint_file import Checkpoint, Unusable
-from ..training.strategy_state import NotKept
+from ..training.strategy_state import StateNotGiven
 from ..training.trainer import Trainer
-from .stop_signals import Told
+from .stop_signals import StopSignals
 from .worker import Worker
 
 logger = logging.getLogger("selbench")
@@ -36,7 +36,7 @@ SAME = {
 """What must be the same in the environment, for a run to end as if it had not been interrupted."""
 
 
-class Keeper:
+class ResumableRun:
     """Keeps the checkpoints of one run.
 
     Parameters
@@ -63,13 +63,13 @@ class Keeper:
         self.resumed: list[float] = []
         self.unused = ""
         self.trainer = prepare()
-        self._made = made_with(worker, task, self.trainer)
+        self._made = checkpoint_conditions(worker, task, self.trainer)
         try:
             self._take_up(worker.device)
         except Unusable as unusable:
             self._say(f"its checkpoint is not used, and it starts afresh: {unusable}")
             self.trainer = prepare()  # the other may have taken up a part of it
-        self._told = Told()
+        self._told = StopSignals()
         self._every = 60.0 * worker.context.checkpoint
         self._next = time.monotonic() + self._every
 
@@ -108,7 +108,7 @@ class Keeper:
             state = {"run": trainer.state_dict(), "curve": curve, "progress": trainer.progress}
             self.bytes = self.checkpoint.write({**state, "kept": kept}, self._made)
             self.written += 1
-        except (NotKept, TypeError) as error:
+        except (StateNotGiven, TypeError) as error:
             self._say(f"it has no checkpoint to go on from: {error}")
             self._every = float("inf")
             self.checkpoint.drop()  # by then it may have changed unseen
@@ -135,7 +135,7 @@ class Keeper:
         logger.warning("%s: %s", self.name, why)
 
 
-def made_with(worker: Worker, task: Task, trainer: Trainer) -> dict[str, str]:
+def checkpoint_conditions(worker: Worker, task: Task, trainer: Trainer) -> dict[str, str]:
     """What must be the same for a checkpoint to be gone on from, in words."""
     found = here.describe(worker.device, worker.context.precision)
     same = {words: str(found[name]) for name, words in SAME.items()}

@@ -11,7 +11,7 @@ from typing import Any
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Told:
+class StopSignals:
     """Holds a first SIGTERM or SIGINT back; a second one counts at once. What is ignored stays ignored.
 
     Attributes

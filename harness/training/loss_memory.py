@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-class Memory:
+class LossMemory:
     """The last training-mode signals of every sample: losses, and on request probabilities and features.
 
     Parameters

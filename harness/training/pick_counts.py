@@ -14,7 +14,7 @@ from ...reports.records.models import PROBED
 from ..steps.pacer import Step
 
 
-class Tally:
+class PickCounts:
     """Counters of one run; nothing here waits for the device until :meth:`read`.
 
     Parameters

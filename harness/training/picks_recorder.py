@@ -16,7 +16,7 @@ from ..steps.step import Step
 from ..streams import permutation
 
 
-class Noting(Wrapper):
+class PicksRecorder(Wrapper):
     """A rule whose picks are noted; in all else the rule itself.
 
     Parameters

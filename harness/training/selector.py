@@ -13,7 +13,7 @@ from ..steps.pacer import Step
 from .flops import count_selection
 from .guard import Guard, at_fault
 from .ledger import Clock, Ledger
-from .pick_counts import Tally
+from .pick_counts import PickCounts
 
 WITHOUT = Traits(cadence="batch", needs=frozenset(), weights_mode="relative", exact_count=True, ratio=1.0)
 """Traits of training without selection."""
@@ -30,7 +30,7 @@ class Selector:
         The run's device.
     ledger, clock : Ledger, Clock
         Where its cost goes.
-    tally : Tally
+    counts : PickCounts
         Keeps its diagnostics.
 
     Attributes
@@ -41,8 +41,8 @@ class Selector:
         Operators of a rule without ``flops`` that no formula counts: they went into the ledger as zero.
     """
 
-    def __init__(self, strategy: Any, device: torch.device, ledger: Ledger, clock: Clock, tally: Tally) -> None:
-        self.strategy, self.ledger, self.clock, self.tally = strategy, ledger, clock, tally
+    def __init__(self, strategy: Any, device: torch.device, ledger: Ledger, clock: Clock, counts: PickCounts) -> None:
+        self.strategy, self.ledger, self.clock, self.pick_counts = strategy, ledger, clock, counts
         self.traits = WITHOUT if strategy is None else Traits.of(strategy)
         self.active = strategy is not None and self.traits.ratio != 1.0
         self.guard = Guard(device)
@@ -124,7 +124,7 @@ class Selector:
         picks, weights = self.guard.check(returned, size, keep if self.traits.exact_count else None)
         if weights is not None and self.traits.weights_mode == "relative":
             weights = weights * (weights.shape[0] / weights.sum())
-        self.tally.note_diagnostics(self.strategy, step)
+        self.pick_counts.note_diagnostics(self.strategy, step)
         return picks, weights
 
     def watch(self, note: Callable[[], Tensor], ids: Tensor) -> None:

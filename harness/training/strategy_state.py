@@ -15,11 +15,11 @@ from ...strategies.rules.wrapper import Wrapper
 _PLAIN = (bool, int, float, str, bytes, type(None), torch.device, torch.dtype)
 
 
-class NotKept(Exception):
+class StateNotGiven(Exception):
     """A run cannot be taken up again from here; says why."""
 
 
-class RuleState:
+class StrategyState:
     """Saves a strategy that has begun, and puts it back.
 
     A rule with a ``state_dict`` of its own is taken at its word, and so are ours, which the law ``state`` of
@@ -45,12 +45,12 @@ class RuleState:
 
         Raises
         ------
-        NotKept
+        StateNotGiven
             Where it has changed and does not say how.
         """
         for rule, begun in zip(self._watched, self._begun, strict=True):
             if _attributes(rule, self.stream, []) != begun:
-                raise NotKept(
+                raise StateNotGiven(
                     f"{type(rule).__name__} changes from call to call and has no state_dict and load_state_dict"
                 )
         saved: dict[str, Any] = {"stream": None if self.stream is None else self.stream.get_state()}
@@ -58,7 +58,7 @@ class RuleState:
             try:
                 saved["own"] = dict(self.strategy.state_dict())
             except Exception as error:
-                raise NotKept(f"state_dict raised {type(error).__name__}: {error}") from error
+                raise StateNotGiven(f"state_dict raised {type(error).__name__}: {error}") from error
         return saved
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

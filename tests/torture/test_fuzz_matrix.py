@@ -13,7 +13,7 @@ import torch
 from fuzzing import damaged, fuzz, mutated, told
 from sklearn.datasets import load_digits
 
-from selbench.harness.datasets.loaded import Bank
+from selbench.harness.datasets.loaded import DataSetLoader
 from selbench.harness.datasets.sets import digits
 from selbench.harness.execution.prepared import load_references
 from selbench.harness.plan import matrix as matrices
@@ -71,7 +71,7 @@ def scans_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def planned(matrix: matrices.Matrix, folder: Path) -> int:
     """What ``selbench run`` does before it trains anything."""
-    bank = Bank(folder, folder / "cache")
+    bank = DataSetLoader(folder, folder / "cache")
     references = load_references(matrix, folder)
     loaded = {entry.name: bank.load(entry, trains_reference=trains_reference(matrix)) for entry in matrix.datasets}
     registry("learners").load(matrix.learner.name, **matrix.learner.parameters()).fingerprint(folder)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from selbench.harness.datasets.loaded import Bank
+from selbench.harness.datasets.loaded import DataSetLoader
 from selbench.harness.execution.executors import Inline
 from selbench.harness.execution.executors.ray import Ray
 from selbench.harness.execution.prepared import load_references
@@ -44,7 +44,7 @@ def planned(tmp_path_factory):
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("cluster")
     matrix = parse(MATRIX)
-    bank = Bank(None, folder / "cache")
+    bank = DataSetLoader(None, folder / "cache")
     loaded = {entry.name: bank.load(entry, trains_reference=True) for entry in matrix.datasets}
     plan = Planner(matrix, loaded, load_references(matrix, None), "float32").plan()
     context = Context(matrix, folder / "inline", None, folder / "cache", "cpu", "float32", 1)

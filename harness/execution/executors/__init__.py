@@ -9,7 +9,7 @@ from ...plan.tasks import Task
 from ...tasks.worker import Context, Worker
 from .local import Local
 from .outcome import Outcome, outcome_of
-from .queue import Queue, ended
+from .queue import Queue, report_end
 from .worker_process import attempt
 
 __all__ = ["Executor", "Inline", "Local", "Outcome", "Queue", "attempt", "outcome_of"]
@@ -44,4 +44,4 @@ class Inline:
         """As :meth:`Executor.run`."""
         queue, worker = Queue(tasks), Worker(context)
         while (task := queue.take()) is not None:
-            ended(queue, task, attempt(worker, task), report)
+            report_end(queue, task, attempt(worker, task), report)

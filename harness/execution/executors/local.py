@@ -19,7 +19,7 @@ from ....strategies import UsageError
 from ...plan.tasks import Task
 from ...tasks.worker import Context
 from .outcome import Outcome
-from .queue import Queue, ended
+from .queue import Queue, report_end
 from .worker_process import READY, serve
 
 logger = logging.getLogger("selbench")
@@ -67,7 +67,7 @@ class Local:
     def run(self, context: Context, tasks: Iterable[Task], report: Callable[[Task, Outcome], None]) -> None:
         """As :meth:`Executor.run`."""
         queue = Queue(tasks)
-        children: list[Child] = []
+        children: list[WorkerProcess] = []
         longest = 0.0
         try:
             while True:
@@ -77,7 +77,7 @@ class Local:
                         break
                     idle = [child for child in children if not child.task and child.process.is_alive()]
                     if not idle:
-                        children += (idle := [Child(context)])
+                        children += (idle := [WorkerProcess(context)])
                     idle[0].give(task)
                 busy = [child for child in children if child.task]
                 if not busy:
@@ -94,11 +94,11 @@ class Local:
                     if outcome.error or by_plugin(task):  # who knows what it left behind
                         child.kill()
                         children.remove(child)
-                    ended(queue, task, outcome, report)
+                    report_end(queue, task, outcome, report)
         finally:
             _end(children)
 
-    def _over(self, child: Child) -> Outcome | None:
+    def _over(self, child: WorkerProcess) -> Outcome | None:
         """The failure of a task that goes beyond a limit."""
         if self.cell_limit is not None and child.seconds() > 60 * self.cell_limit:
             return _broken("time", f"it did not end within {self.cell_limit:g} min (--cell-limit)")
@@ -124,7 +124,7 @@ def _context() -> Any:
     return context
 
 
-class Child:
+class WorkerProcess:
     """One worker process, seen from the run.
 
     Parameters
@@ -137,7 +137,7 @@ class Child:
         start = _context()
         self.logs = context.out / "logs"
         self.task: Task | None = None
-        self.log: Log | None = None
+        self.log: TaskLog | None = None
         self._began: float | None = None
         self._spoken = self._ready = False
         self._tasks, theirs = start.Pipe()
@@ -150,7 +150,7 @@ class Child:
 
     def give(self, task: Task) -> None:
         """Start on ``task``."""
-        self.task, self.log = task, Log(self.logs / f"{task.id}.log")
+        self.task, self.log = task, TaskLog(self.logs / f"{task.id}.log")
         self._began, self._spoken = (time.monotonic() if self._ready else None), False
         with suppress(OSError):  # it died while idle: seen at the next look
             self._tasks.send(task)
@@ -254,7 +254,7 @@ class Child:
                 self.log.write(heard)
 
 
-class Log:
+class TaskLog:
     """What a task prints, up to ``KEPT`` bytes; no file where it prints nothing.
 
     Parameters
@@ -288,7 +288,7 @@ class Log:
                 file.write(content)
 
 
-def _end(children: list[Child]) -> None:
+def _end(children: list[WorkerProcess]) -> None:
     """End all: those at a task are told first, and have a little time to save it."""
     try:
         busy = [child for child in children if child.task]

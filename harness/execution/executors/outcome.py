@@ -33,11 +33,11 @@ def outcome_of(work: Callable[[], None]) -> Outcome:
         work()
     except (Exception, SystemExit) as error:  # a plugin may raise anything; its cell fails, the others go on
         law = error.law if isinstance(error, StrategyFault) else None
-        return Outcome(said(error), law, traceback.format_exc())
+        return Outcome(error_line(error), law, traceback.format_exc())
     return Outcome()
 
 
-def said(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """One line of ``error``; where memory or a disk gave out, what to lower or to mend."""
     line = " ".join(f"{type(error).__name__}: {error}".split())
     if isinstance(error, torch.OutOfMemoryError):

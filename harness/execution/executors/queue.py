@@ -78,7 +78,7 @@ class Queue:
         return lost
 
 
-def ended(queue: Queue, task: Task, outcome: Outcome, report: Callable[[Task, Outcome], None]) -> None:
+def report_end(queue: Queue, task: Task, outcome: Outcome, report: Callable[[Task, Outcome], None]) -> None:
     """Say how ``task`` ended, and what it takes along where it failed."""
     report(task, outcome)
     for lost in queue.done(task, failed=bool(outcome.error)):

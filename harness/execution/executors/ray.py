@@ -23,9 +23,9 @@ from ...store.folder import Store
 from ...tasks.worker import Context
 from .local import Local
 from .outcome import Outcome
-from .queue import Queue, ended
-from .ray_node import Errand, Seen, carried_out, looked, versions
-from .ray_parcels import Parcel, inputs, packed, unpack
+from .queue import Queue, report_end
+from .ray_node import MachineFacts, RemoteTask, machine_facts, run_remote_task, versions
+from .ray_parcels import Files, inputs, pack, unpack
 
 RETRIES = 3
 """Times that a task is begun again after the machine or the process that it ran in was lost."""
@@ -158,7 +158,7 @@ class Run:
                 finished, _ = self.ray.wait(list(running), num_returns=1, timeout=POLL)
                 for reference in finished:
                     task = running.pop(reference)
-                    ended(queue, task, self._outcome(task, reference), report)
+                    report_end(queue, task, self._outcome(task, reference), report)
             elif room:
                 return
             else:
@@ -191,7 +191,7 @@ class Run:
         _tell(f"Ray: {len(machines)} machines, {self._room()} tasks at a time; results are {how}")
         return not apart
 
-    def _look(self, node: dict[str, Any]) -> Seen:
+    def _look(self, node: dict[str, Any]) -> MachineFacts:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         name = node["NodeManagerAddress"]
@@ -199,7 +199,7 @@ class Run:
             num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         )
         try:
-            seen: Seen = self.ray.get(there(looked).remote(self.context, self.token), timeout=LOOK)
+            seen: MachineFacts = self.ray.get(there(machine_facts).remote(self.context, self.token), timeout=LOOK)
         except self.ray.exceptions.RayError as error:
             raise UsageError(f"machine {name} of the Ray cluster cannot run selbench: {_line(error)}") from None
         if seen.versions != versions():
@@ -210,12 +210,12 @@ class Run:
 
     def _send(self, task: Task) -> Any:
         needed = None if self.shared else [(kind, id, self._parcel(kind, id)) for kind, id in inputs(self.store, task)]
-        return self.remote.remote(Errand(self.context, task, self.token, needed, self.limits))
+        return self.remote.remote(RemoteTask(self.context, task, self.token, needed, self.limits))
 
     def _parcel(self, kind: str, id: str) -> Any:
         """A result in the cluster's object store, once for all tasks that read it."""
         if id not in self.sent:
-            self.sent[id] = self.ray.put(packed(self.store, kind, id))
+            self.sent[id] = self.ray.put(pack(self.store, kind, id))
         return self.sent[id]
 
     def _outcome(self, task: Task, reference: Any) -> Outcome:
@@ -231,11 +231,11 @@ class Run:
         return outcome
 
 
-def carry_out(errand: Errand) -> tuple[Outcome, Parcel]:
+def carry_out(errand: RemoteTask) -> tuple[Outcome, Files]:
     """A task, as a machine of the cluster is asked for it."""
     import ray
 
-    return carried_out(errand, ray.get)
+    return run_remote_task(errand, ray.get)
 
 
 @contextmanager

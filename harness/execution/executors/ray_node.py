@@ -19,11 +19,11 @@ from ...store.folder import Store
 from ...tasks.worker import Context
 from .local import Local
 from .outcome import Outcome, outcome_of
-from .ray_parcels import Parcel, packed, there, unpack
+from .ray_parcels import Files, pack, there, unpack
 
 
 @dataclass(frozen=True)
-class Errand:
+class RemoteTask:
     """A task as it travels.
 
     Parameters
@@ -47,7 +47,7 @@ class Errand:
 
 
 @dataclass(frozen=True)
-class Seen:
+class MachineFacts:
     """What a machine is like: versions, whether it sees the results folder, and what it lacks ("" if nothing)."""
 
     versions: str
@@ -60,25 +60,25 @@ def versions() -> str:
     return f"selbench {__version__}, torch {torch.__version__}"
 
 
-def looked(context: Context, token: str) -> Seen:
+def machine_facts(context: Context, token: str) -> MachineFacts:
     """What the machine that this runs on is like."""
     lacks = ""
     try:
-        at_home(context)
+        with_local_folders(context)
     except UsageError as error:
         lacks = str(error)
-    return Seen(versions(), _sees(context, token), lacks)
+    return MachineFacts(versions(), _sees(context, token), lacks)
 
 
-def carried_out(errand: Errand, fetch: Callable[[Any], Parcel]) -> tuple[Outcome, Parcel]:
+def run_remote_task(errand: RemoteTask, fetch: Callable[[Any], Files]) -> tuple[Outcome, Files]:
     """Do a task here; how it ended, and what it left where this machine does not see the results folder."""
-    done: list[tuple[Outcome, Parcel]] = []
+    done: list[tuple[Outcome, Files]] = []
     failed = outcome_of(lambda: done.append(_carried_out(errand, fetch)))
     return done[0] if done else (failed, {})
 
 
-def _carried_out(errand: Errand, fetch: Callable[[Any], Parcel]) -> tuple[Outcome, Parcel]:
-    context, task = at_home(errand.context), errand.task
+def _carried_out(errand: RemoteTask, fetch: Callable[[Any], Files]) -> tuple[Outcome, Files]:
+    context, task = with_local_folders(errand.context), errand.task
     if _sees(context, errand.token):
         return _outcome(errand, context), {}
     if errand.inputs is None:
@@ -91,10 +91,10 @@ def _carried_out(errand: Errand, fetch: Callable[[Any], Parcel]) -> tuple[Outcom
         for kind, id, reference in errand.inputs:
             unpack(store, kind, id, fetch(reference))
         outcome = _outcome(errand, own)
-        return outcome, packed(store, "log" if outcome.error else task.kind, task.id)
+        return outcome, pack(store, "log" if outcome.error else task.kind, task.id)
 
 
-def at_home(context: Context) -> Context:
+def with_local_folders(context: Context) -> Context:
     """``context`` with this machine's folders.
 
     The sender's ``--data-dir`` counts where there is such a folder here, else ``$SELBENCH_DATA_DIR`` as this
@@ -117,7 +117,7 @@ def at_home(context: Context) -> Context:
     return replace(context, data_dir=data, cache_dir=cache)
 
 
-def _outcome(errand: Errand, context: Context) -> Outcome:
+def _outcome(errand: RemoteTask, context: Context) -> Outcome:
     """Do the task in a process of its own, as on a single machine: it can be ended, whatever it is at."""
     task = errand.task
     if there(Store(context.out), task.kind, task.id):

@@ -7,16 +7,16 @@ from pathlib import Path
 from ...plan.tasks import Task
 from ...store.folder import Store, write_bytes
 
-Parcel = dict[str, bytes]
+Files = dict[str, bytes]
 """Contents of files, by their names; the one that says that a result is whole comes last."""
 
 
-def packed(store: Store, kind: str, id: str) -> Parcel:
+def pack(store: Store, kind: str, id: str) -> Files:
     """The files of a result: of a record or a log one, of an artefact its tensors and its description."""
     return {path.name: path.read_bytes() for path in _paths(store, kind, id) if path.exists()}
 
 
-def unpack(store: Store, kind: str, id: str, parcel: Parcel) -> None:
+def unpack(store: Store, kind: str, id: str, parcel: Files) -> None:
     """Write a result, unless the folder has one: the first one counts. An earlier failure goes."""
     if kind == "log" or not there(store, kind, id):
         for path in _paths(store, kind, id):

@@ -58,7 +58,7 @@ def tail(values: Tensor, first: int, last: int) -> tuple[float, float] | None:
     return -float((ranks @ logs) / (ranks @ ranks)), float(logs.mean())
 
 
-def told_in(features: Tensor, components: int) -> Tensor:
+def principal_components(features: Tensor, components: int) -> Tensor:
     """Features ``[n, d]`` in the leading principal directions of all of them: ``[n, min(components, d)]`` float64."""
     rows = features.double()
     rows = rows - rows.mean(0)
@@ -84,7 +84,7 @@ def spectrum(
     seed : int
         Of the run: its cells share their random selections.
     """
-    rows = told_in(features, options.components)
+    rows = principal_components(features, options.components)
     whole = tail(eigenvalues(rows, torch.ones_like(rows[:, 0])), options.first, options.last)
     return {
         "reference": options.reference,

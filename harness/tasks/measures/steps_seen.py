@@ -11,7 +11,7 @@ from ...steps.step import Step
 from ...training.trainer import Trainer
 
 
-class Noted:
+class StepsSeen:
     """Weights of the picks of a run, and a few of its selections whole.
 
     Parameters

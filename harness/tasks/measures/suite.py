@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...datasets.loaded import Loaded
+from ...datasets.loaded import LoadedData
 from ...plan.measures import DistanceOptions, ResidualsOptions, SpectrumOptions, check
 from ...plan.tasks import Task
 from ...store.feature_file import Rows
@@ -17,7 +17,7 @@ from ...training.trainer import Trainer
 from .distance import distance
 from .residuals import Residuals
 from .spectrum import spectrum
-from .steps_seen import Noted
+from .steps_seen import StepsSeen
 
 
 class Measures:
@@ -27,14 +27,14 @@ class Measures:
     ----------
     task : Task
         Its ``measured`` names the features that are read.
-    loaded : Loaded
+    loaded : LoadedData
         Its data set.
     store : Store
         Holds the features.
     device : torch.device
     """
 
-    def __init__(self, task: Task, loaded: Loaded, store: Store, device: torch.device) -> None:
+    def __init__(self, task: Task, loaded: LoadedData, store: Store, device: torch.device) -> None:
         arm, seed = task.arm, task.seed
         assert arm is not None and seed is not None
         self.task, self.seed, self.store, self.device = task, seed, store, device
@@ -42,7 +42,7 @@ class Measures:
         self.ids = loaded.ids(seed, "pool")
         apart = self.options.get("distance")
         samples = apart.samples if isinstance(apart, DistanceOptions) else 0
-        self.noted = Noted(len(self.ids), samples, device)
+        self.noted = StepsSeen(len(self.ids), samples, device)
         self.residuals: Residuals | None = None
         asked = self.options.get("residuals")
         if isinstance(asked, ResidualsOptions):
@@ -54,7 +54,7 @@ class Measures:
 
     def watch(self, trainer: Trainer) -> None:
         """Hear of each step of ``trainer``."""
-        trainer.noting = self.noted.note
+        trainer.on_trained = self.noted.note
 
     def look(self, trainer: Trainer, progress: float) -> None:
         """At a point of the curve."""
@@ -92,7 +92,7 @@ class Measures:
 
     def _kept(self, trainer: Trainer) -> tuple[Tensor, Tensor | None]:
         """Hard counts and soft weights ``[n]``: of a subset that lasts, 0 or 1 and the image's own weight."""
-        counts, weights = trainer.tally.picks.double(), self.noted.weights
+        counts, weights = trainer.pick_counts.picks.double(), self.noted.weights
         if trainer.selector.at("run"):
             weights, counts = weights / counts.clamp(min=1), (counts > 0).double()
         return counts, weights if self.noted.weighted else None

@@ -15,7 +15,7 @@ from selbench.harness.store import checkpoint_file as checkpoint
 from selbench.harness.store.checkpoint_file import Checkpoint, Unusable
 from selbench.harness.store.folder import Store
 from selbench.harness.tasks.do import do
-from selbench.harness.training.strategy_state import NotKept, RuleState
+from selbench.harness.training.strategy_state import StateNotGiven, StrategyState
 from selbench.harness.training.trainer import Trainer
 from selbench.strategies.errors import StrategyFault
 
@@ -115,10 +115,10 @@ def test_a_rule_that_hides_its_state_starts_afresh_and_its_record_says_so(folder
     at = stopped(folder, tmp_path, monkeypatch, task)
 
     def hidden(_):
-        raise NotKept("Forgetful changes from call to call and has no state_dict and load_state_dict")
+        raise StateNotGiven("Forgetful changes from call to call and has no state_dict and load_state_dict")
 
     with monkeypatch.context() as patch:
-        patch.setattr(RuleState, "state_dict", hidden)
+        patch.setattr(StrategyState, "state_dict", hidden)
         assert not killed_after(patch, 1, folder.again(tmp_path), task)
         assert not at.exists(), "what was kept before it was seen to change was not all"
         do(folder.again(tmp_path), task)

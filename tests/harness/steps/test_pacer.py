@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from selbench.harness.steps.pacer import Pacer, Recorded, Step
 from selbench.harness.steps.schedules import Cosine, Fixed, Linear, Replay, Sigmoid, Stepwise
 from selbench.harness.steps.step_iterator import steps_of
-from selbench.harness.training.pick_counts import Tally
+from selbench.harness.training.pick_counts import PickCounts
 from selbench.strategies import UsageError, keep_count
 from selbench.strategies.errors import StrategyFault
 
@@ -92,7 +92,7 @@ def test_one_selection_of_the_pool_is_enough_for_an_epoch(pacer):
 
 @given(pacers())
 def test_recorded_steps_are_the_steps_of_the_run(pacer):
-    tally = Tally(pacer.pool, torch.device("cpu"))
+    tally = PickCounts(pacer.pool, torch.device("cpu"))
     steps = list(steps_of(pacer))
     for step in steps:
         tally.note(torch.arange(step.keep), step)
@@ -162,7 +162,7 @@ def test_what_a_rule_decides_to_keep_is_dealt_in_whole_batches(pacer, kept):
 
 @given(pacers(), st.lists(st.integers(2, 400), min_size=1, max_size=4))
 def test_dealt_steps_are_replayed_for_the_twin(pacer, kept):
-    tally, steps = Tally(pacer.pool, torch.device("cpu")), dealt(pacer, kept)
+    tally, steps = PickCounts(pacer.pool, torch.device("cpu")), dealt(pacer, kept)
     for step in steps:
         tally.note(torch.arange(step.keep), step)
     again = list(Recorded(pacer.pool, tally.pace))

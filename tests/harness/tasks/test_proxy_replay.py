@@ -11,11 +11,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from selbench.harness.datasets.proxy_picks import Picks, row
+from selbench.harness.datasets.proxy_picks import ProxyPicks, row
 from selbench.harness.plan.arms import pacer_of
 from selbench.harness.plan.matrix import parse
 from selbench.harness.plan.tasks import Planner
-from selbench.harness.plan.tuning import trials
+from selbench.harness.plan.tuning import tuning_runs
 from selbench.harness.steps.pacer import Pacer
 from selbench.harness.steps.schedules import Linear
 from selbench.harness.steps.step_iterator import steps_of
@@ -169,7 +169,7 @@ def test_tuning_leaves_the_proxy_at_the_base_learning_rate(replayed, planned, wo
     plan, here = planned(replayed), worker(parse(replayed))
     loaded = {"digits": here.loaded(plan.cells[0])}
     planner = Planner(here.matrix, loaded, {}, "float32")
-    tried = trials(planner, plan.arms, [0.5, 1.0], [2_000_000])
+    tried = tuning_runs(planner, plan.arms, [0.5, 1.0], [2_000_000])
     assert len([t for t in tried.tasks.values() if t.kind == "tuning" and t.uses]) == 2
     assert only(tried, "picks").seed == 2_000_000
 
@@ -183,7 +183,7 @@ def test_the_steps_of_both_agree_where_batch_sizes_move(replayed, planned, worke
     trainer = prepare(here, the_cell(plan))
     trainer.run()
     steps = here.store.artefact_tensors(only(plan, "picks").id, "steps")["steps"]
-    assert trainer.tally.steps == 7 and len(steps[:, 2:].unique(dim=0)) > 1
+    assert trainer.pick_counts.steps == 7 and len(steps[:, 2:].unique(dim=0)) > 1
 
 
 def test_picks_of_other_steps_or_another_order_are_refused():
@@ -193,16 +193,16 @@ def test_picks_of_other_steps_or_another_order_are_refused():
         "steps": torch.tensor([row(step) for step in steps]),
         "picks": torch.cat([torch.arange(step.start, step.start + step.keep) for step in steps]).int(),
     }
-    picks = Picks(tensors, steps_of(pacer), 40)
+    picks = ProxyPicks(tensors, steps_of(pacer), 40)
     for step in steps:
         ids = torch.arange(step.start, step.start + step.size).flip(0)
         assert picks.take(ids).tolist() == (ids < step.start + step.keep).tolist()
     with pytest.raises(UsageError, match="of another order"):
-        Picks(tensors, steps_of(pacer), 40).take(torch.arange(3, 13))
+        ProxyPicks(tensors, steps_of(pacer), 40).take(torch.arange(3, 13))
     with pytest.raises(UsageError, match="not those of this run"):
-        Picks(tensors, replace(pacer, steps=5), 40)
+        ProxyPicks(tensors, replace(pacer, steps=5), 40)
     with pytest.raises(UsageError, match="not those of this run"):
-        Picks(tensors, replace(pacer, schedule=Linear(0.8, 0.2)), 40)
+        ProxyPicks(tensors, replace(pacer, schedule=Linear(0.8, 0.2)), 40)
 
 
 @pytest.mark.parametrize(
