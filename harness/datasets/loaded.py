@@ -59,7 +59,6 @@ class LoadedData:
         return split(self.images.train_labels, seed, self.holdout, self.entry.val)
 
     def size(self, seed: int, pool: str) -> int:
-        """Images in the pool, or in ``all``."""
         return len(self.ids(seed, pool))
 
     def ids(self, seed: int, part: str) -> Tensor:
@@ -90,7 +89,6 @@ class LoadedData:
         return {"wrong": labels != self.images.train_labels[ids], "copies": again}
 
     def samples(self, seed: int, part: str, device: torch.device) -> Samples:
-        """Images and labels of a part, on the device."""
         ids, labels = self.labelled(seed, part)
         return Samples(self.images.train[ids].to(device), labels.to(device), len(self.images.classes))
 

@@ -53,6 +53,7 @@ def calibrated(context: Context, plan: Plan, before: ReferenceSeconds) -> Refere
 
 
 def _needed(plan: Plan, task: Task, worker: Worker) -> list[Task]:
+    """The artefacts behind ``task`` that are not there: their ledgers are part of its price."""
     wanted = set(task.after)
     for other in reversed(plan.tasks.values()):  # tasks stand after what they need
         if other.id in wanted:

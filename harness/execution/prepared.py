@@ -22,8 +22,6 @@ from ..tasks.worker import reference_of, trains_reference
 
 @dataclass
 class RunRequest:
-    """What the command line asked for, beyond the matrix itself."""
-
     out: Path | None = None
     data_dir: Path | None = None
     cache_dir: Path | None = None
@@ -103,7 +101,6 @@ class Prepared:
         return "bf16" if self.device.type == "cuda" else "float32"
 
     def planner(self, rates: ReferenceSeconds) -> Planner:
-        """The planner, at the reference seconds known so far."""
         return Planner(self.matrix, self.loaded, self.references, self.precision, self.starts, rates)
 
     def contents(self) -> dict[str, str]:
@@ -163,6 +160,5 @@ def _start(matrix: Matrix, dataset: str, data: LoadedData, data_dir: Path | None
 
 
 def learner_of(matrix: Matrix, dataset: str = "") -> Any:
-    """The learner of a data set, or of the matrix."""
     spec = matrix.at(dataset).learner
     return registry("learners").load(spec.name, **spec.parameters())

@@ -80,7 +80,6 @@ class Progress:
         return f"about {_human(seconds)} left"
 
     def report(self, task: Task, outcome: Outcome) -> None:
-        """Note the end of a task."""
         if outcome.error:
             self.failed += 1
             said = f"failed: {task.name}{_plugin(task)}: {outcome.error}"

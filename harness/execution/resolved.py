@@ -82,7 +82,6 @@ def _dataset(entry: DatasetEntry, loaded: LoadedData, seed: int) -> dict[str, An
 
 
 def arm_rows(plan: Plan, matrix: Matrix) -> dict[str, Any]:
-    """The arms as rows."""
     return {"arms": [_arm(arm, matrix.at(arm.dataset).optimizer.lr) for arm in plan.arms]}
 
 

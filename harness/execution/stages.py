@@ -18,7 +18,7 @@ from .. import environment
 from ..identity import digest
 from ..plan import tuning
 from ..plan.arms import Arm
-from ..plan.tasks import Plan, Planner, Task
+from ..plan.tasks import Plan, Planner, Task, has_result
 from ..store.checkpoint_file import tidy
 from ..store.folder import VERSION, Store
 from ..store.locks import LOOK, Claims
@@ -131,7 +131,7 @@ class Stages:
             def admit(task: Task) -> Turn:
                 if not self.claims.take(task.id):
                     return Turn.HELD
-                if not _there(task, self.store):
+                if not has_result(self.store, task.kind, task.id):
                     return Turn.OURS
                 self.claims.release(task.id)
                 progress.elsewhere(task)
@@ -179,20 +179,10 @@ class Stages:
 
 
 def needed(plan: Plan, store: Store) -> list[Task]:
-    """The runs without a sound record, and the artefacts that those need and the folder lacks."""
-    wanted = {task.id for task in plan.tasks.values() if task.arm is not None and not _there(task, store)}
-    for task in reversed(plan.tasks.values()):  # tasks stand after what they need
-        if task.id in wanted:
-            wanted.update(id for id in task.after if not _there(plan.tasks[id], store))
-    todo = [task for task in plan.tasks.values() if task.id in wanted]
+    """The tasks without a sound result, each after those of them that it needs."""
+    todo = plan.missing(lambda task: has_result(store, task.kind, task.id))
     ids = {task.id for task in todo}
     return [replace(task, after=tuple(id for id in task.after if id in ids)) for task in todo]
-
-
-def _there(task: Task, store: Store) -> bool:
-    if task.kind == "tuning":
-        return store.tuning(task.id) is not None
-    return store.has_cell(task.id) if task.kind == "cell" else store.has_artefact(task.id)
 
 
 def _failure(task: Task, outcome: Outcome) -> dict[str, Any]:

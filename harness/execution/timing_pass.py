@@ -19,7 +19,7 @@ import torch
 
 from .. import environment as here
 from ..identity import digest
-from ..plan.tasks import Plan, Task
+from ..plan.tasks import Plan, Task, has_result
 from ..steps.pacer import Recorded
 from ..store.folder import VERSION, Store
 from ..streams import permutation
@@ -38,7 +38,6 @@ Timed = tuple[int, int, Task]
 
 
 def timing_id(task: Task, block: int) -> str:
-    """The name of a timed run."""
     return digest(["timing", task.id, block])
 
 
@@ -52,8 +51,7 @@ def missing(store: Store, plan: Plan, seeds: list[int]) -> list[Timed]:
         tasks = [task for task in plan.tasks.values() if task.seed in (seed, None)]
         for position, at in enumerate(permutation(len(tasks), seed, "timing").tolist()):
             task = tasks[at]
-            there = store.has_cell(task.id) if task.kind == "cell" else store.has_artefact(task.id)
-            if there and not store.has_timing(timing_id(task, seed)):
+            if has_result(store, task.kind, task.id) and not store.has_timing(timing_id(task, seed)):
                 rows.append((seed, position, task))
     return rows
 

@@ -69,7 +69,6 @@ class Arm:
 
     @property
     def needs_reference(self) -> bool:
-        """Whether the reference model is read."""
         return bool(set(self.needs) & REFERENCE_SIGNALS)
 
     @property

@@ -73,11 +73,7 @@ class Inventory:
     def __init__(self, plan: Plan, store: Store) -> None:
         self.plan, self.store = plan, store
         self._names = cache(lambda folder: _names(store.root / folder))
-        wanted = {task.id for task in plan.tasks.values() if task.arm is not None and not self.has(task)}
-        for task in reversed(plan.tasks.values()):  # tasks stand after what they need
-            if task.id in wanted:
-                wanted.update(id for id in task.after if not self.has(plan.tasks[id]))
-        self.todo = [task for task in plan.tasks.values() if task.id in wanted]
+        self.todo = plan.missing(self.has)
 
     def has(self, task: Task) -> bool:
         """Whether the folder holds something of the task's name."""

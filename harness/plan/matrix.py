@@ -40,8 +40,6 @@ LAST_SEED = 2**53
 
 
 class Matrix(StrictModel):
-    """The whole request."""
-
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     title: str = ""
     seeds: int | list[int]
@@ -71,7 +69,6 @@ class Matrix(StrictModel):
         return self if own is None else self.model_copy(update=own.over(self.optimizer))
 
     def seed_list(self) -> list[int]:
-        """The seeds, one by one."""
         return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
 
     def tuned(self) -> dict[str, Any] | None:

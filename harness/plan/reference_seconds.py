@@ -66,11 +66,9 @@ class ReferenceSeconds:
 
     @classmethod
     def read(cls, table: Iterable[Mapping[str, Any]]) -> ReferenceSeconds:
-        """As :meth:`to_table` gave them."""
         return cls(ArmSeconds(**row) for row in table)
 
     def to_table(self) -> list[dict[str, Any]]:
-        """As the resolved matrix holds them."""
         return [asdict(row) for row in self.rows.values()]
 
     def find(self, arm: Described) -> ArmSeconds | None:

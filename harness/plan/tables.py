@@ -67,7 +67,6 @@ class DatasetSettings(StrictModel):
         return changes
 
     def identity(self) -> dict[str, Any]:
-        """What is set."""
         table = self.model_dump(exclude_none=True, exclude_unset=True)
         return table | ({} if self.budget is None else {"budget": self.budget.identity()})
 
@@ -84,8 +83,6 @@ class DatasetEntry(DatasetChoice):
 
 
 class ReferenceEntry(StrictModel):
-    """One reference model."""
-
     name: str
     spec: str = ""
     options: dict[str, Any] = Field({})

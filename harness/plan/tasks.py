@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..datasets.loaded import LoadedData
 from ..identity import NOT_IN_ARTEFACT_IDS, digest
 from ..references.spec import trained_here
+from ..store.folder import Store
 from .arms import Arm, Expander, pacer_of
 from .matrix import Matrix
 from .measures import check
@@ -61,6 +62,21 @@ class Plan:
     def cells(self) -> list[Task]:
         """The cells, in the order of the plan."""
         return [task for task in self.tasks.values() if task.kind == "cell"]
+
+    def missing(self, done: Callable[[Task], bool]) -> list[Task]:
+        """The runs that are not ``done`` and the artefacts that those lack, in the order of the plan."""
+        todo = {task.id for task in self.tasks.values() if task.arm is not None and not done(task)}
+        for task in reversed(self.tasks.values()):  # tasks stand after what they need
+            if task.id in todo:
+                todo.update(id for id in task.after if not done(self.tasks[id]))
+        return [task for task in self.tasks.values() if task.id in todo]
+
+
+def has_result(store: Store, kind: str, id: str) -> bool:
+    """Whether the results folder holds a sound result of a task, or of a run of it."""
+    if kind == "tuning":
+        return store.tuning(id) is not None
+    return store.has_cell(id) if kind == "cell" else store.has_artefact(id)
 
 
 class Planner:

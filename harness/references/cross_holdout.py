@@ -28,6 +28,7 @@ class CrossHoldout:
     """
 
     needs_holdout: ClassVar[bool] = False
+    training: ClassVar[str] = "halves of the pool"
     external = ""
 
     def __init__(self, passes: float = 20.0, width: int | None = None) -> None:

@@ -40,6 +40,7 @@ class Foreign:
     """
 
     needs_holdout: ClassVar[bool] = False
+    training: ClassVar[str] = "another data set"
     external = ""
 
     def __init__(
@@ -66,7 +67,6 @@ class Foreign:
             return fingerprint(self.load(data_dir, Path(folder)))
 
     def load(self, data_dir: Path | None, cache_dir: Path) -> Images:
-        """Its data set."""
         images: Images = self._instance.load(data_dir, cache_dir)
         return images
 

@@ -85,7 +85,6 @@ class ImageNet(Frozen):
 
     @property
     def external(self) -> str:
-        """What was spent elsewhere."""
         return f"ImageNet pre-training of {self.name}"
 
     def _net(self) -> str:

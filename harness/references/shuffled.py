@@ -47,11 +47,9 @@ class Shuffled:
 
     @property
     def external(self) -> str:
-        """What was spent elsewhere."""
         return str(self.inner.external)
 
     def check(self, data_dir: Path | None) -> None:
-        """As that of REF."""
         self.inner.check(data_dir)
 
     def fingerprint(self, data_dir: Path | None) -> str:
@@ -60,7 +58,6 @@ class Shuffled:
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def extract(self, images: Tensor, labels: Tensor, *, data_dir: Path | None, device: torch.device) -> Extraction:
-        """As :meth:`selbench.harness.references.base.FrozenReference.extract`, without losses."""
         found = self.inner.extract(images, labels, data_dir=data_dir, device=device)
         return Extraction(self._permuted(found, len(images)), None, found.flops)
 

@@ -106,11 +106,9 @@ class LearnedSchedule(ABC):
         """The level to come."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that changes during a run, as JSON holds it."""
         return {"seed": self.seed, "at": self.at, "probes": [list(row) for row in self.probes]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
         self.seed, self.at = state["seed"], state["at"]
         self.probes = [list(row) for row in state["probes"]]
 
@@ -167,7 +165,6 @@ class Adaptive(LearnedSchedule):
         super().__init__([*levels, high], interval, images)
 
     def forget(self) -> None:
-        """Back to the lowest rung."""
         self.at = self._move = 0
 
     def learn(self) -> None:
@@ -230,7 +227,6 @@ class Bandit(LearnedSchedule):
         super().__init__(ratios, interval, images)
 
     def forget(self) -> None:
-        """All ratios weigh the same."""
         self.log_weights = [0.0] * len(self.levels)
 
     def probabilities(self) -> list[float]:
@@ -268,16 +264,13 @@ class Bandit(LearnedSchedule):
         return len(self.levels) - 1
 
     def state_dict(self) -> dict[str, Any]:
-        """With the weights' logarithms."""
         return {**super().state_dict(), "log_weights": list(self.log_weights)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """With the weights' logarithms."""
         super().load_state_dict(state)
         self.log_weights = list(state["log_weights"])
 
     def report(self) -> dict[str, Any]:
-        """With each ratio's probability at the end."""
         return {**super().report(), "ratios": self.levels, "probabilities": self.probabilities()}
 
     def __str__(self) -> str:

@@ -68,7 +68,6 @@ class Pacer:
             )
 
     def lowest(self) -> float:
-        """The lowest ratio that the schedule reaches."""
         return min(self._sampled())
 
     def _sampled(self) -> set[float]:

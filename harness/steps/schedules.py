@@ -57,11 +57,9 @@ class Fixed:
         self.value = ratio
 
     def ratio(self, progress: float) -> float:
-        """The fixed ratio."""
         return self.value
 
     def mean(self) -> float:
-        """The fixed ratio."""
         return self.value
 
     def __str__(self) -> str:
@@ -82,11 +80,9 @@ class Linear:
         self.start, self.end = start, end
 
     def ratio(self, progress: float) -> float:
-        """``start + (end - start) * progress``."""
         return self.start + (self.end - self.start) * progress
 
     def mean(self) -> float:
-        """Midway between the ends."""
         return (self.start + self.end) / 2
 
     def __str__(self) -> str:
@@ -119,7 +115,6 @@ class Sigmoid:
         return 1.0 / (1.0 + math.exp(-self.steepness * (progress - self.midpoint)))
 
     def ratio(self, progress: float) -> float:
-        """The rescaled logistic."""
         low, high = self._logistic(0.0), self._logistic(1.0)
         return self.start + (self.end - self.start) * (self._logistic(progress) - low) / (high - low)
 
@@ -145,11 +140,9 @@ class Cosine:
         self.start, self.end = start, end
 
     def ratio(self, progress: float) -> float:
-        """``start + (end - start) * (1 - cos(pi * progress)) / 2``."""
         return self.start + (self.end - self.start) * (1.0 - math.cos(math.pi * progress)) / 2.0
 
     def mean(self) -> float:
-        """Midway between the ends."""
         return (self.start + self.end) / 2
 
     def __str__(self) -> str:
@@ -237,7 +230,6 @@ class Replay:
         return self.counts[-1][0] / self.batch
 
     def mean(self) -> float:
-        """Mean over the steps."""
         return sum(k * steps for k, steps in self.counts) / (self.total * self.batch)
 
     def __str__(self) -> str:
@@ -293,7 +285,6 @@ class BudgetMatched:
         return min(1.0, self._factor * self.shape.ratio(progress))
 
     def mean(self) -> float:
-        """The share."""
         return self.share
 
     def __str__(self) -> str:
@@ -301,7 +292,6 @@ class BudgetMatched:
 
 
 def load_schedule(name: str, **parameters: object) -> Schedule:
-    """An instance of the registered schedule ``name``."""
     schedule: Schedule = registry("schedules").load(name, **parameters)
     return schedule
 
@@ -321,7 +311,6 @@ class Scaled:
         self.levels, self.factor = levels, factor
 
     def ratio(self, progress: float) -> float:
-        """The scaled level."""
         return min(1.0, self.factor * self.levels(progress))
 
     def mean(self) -> float:

@@ -196,17 +196,14 @@ class ReplayedSteps:
         return iter(self.next, None)
 
     def next(self) -> Step | None:
-        """The next step, or None after the last."""
         self.current = next(self._steps, None)
         self._given += 1
         return self.current
 
     def state_dict(self) -> dict[str, Any]:
-        """How many steps were given."""
         return {"given": self._given}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Give the steps up to where :meth:`state_dict` was asked for."""
         while self._given < state["given"]:
             self.next()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -26,6 +26,7 @@ from ..references.foreign import Foreign
 from ..references.holdout import Holdout
 from ..references.leak import Leak
 from ..references.probe import crossfit
+from ..references.spec import training_of
 from ..steps.pacer import Pacer
 from ..steps.schedules import Fixed
 from ..steps.step_iterator import steps_of
@@ -72,7 +73,6 @@ Made = tuple[dict[str, Tensor], Ledger, dict[str, Any]]
 
 
 def _kept(worker: Worker) -> Store:
-    """Where features are kept for other matrices."""
     return Store(worker.context.cache_dir / "features")
 
 
@@ -116,14 +116,16 @@ def _timed(chunks: Iterable[Tensor], clock: Clock) -> Iterator[Tensor]:
 def _reference(worker: Worker, task: Task) -> Made:
     """A reference's losses on the pool of a seed (and its features, where it is trained here)."""
     reference = worker.reference(task)
-    if isinstance(reference, CrossHoldout):
-        return _cross_holdout(worker, task, reference)
-    if isinstance(reference, Foreign):
-        return _foreign(worker, task, reference)
-    return _holdout(worker, task, reference) if reference.needs_holdout else _probed(worker, task)
+    makers: dict[str, Callable[[Worker, Task, Any], Made]] = {
+        "": _probed,
+        "holdout": _holdout,
+        CrossHoldout.training: _cross_holdout,
+        Foreign.training: _foreign,
+    }
+    return makers[training_of(reference)](worker, task, reference)
 
 
-def _probed(worker: Worker, task: Task) -> Made:
+def _probed(worker: Worker, task: Task, _: Any) -> Made:
     """Losses by a cross-fitted linear probe on frozen features, unless the reference brought its own."""
     assert task.seed is not None
     loaded, shared = worker.loaded(task), task.uses["features"]
@@ -253,17 +255,14 @@ class Trace:
         self.last: dict[str, Tensor] = {}
 
     def __call__(self, trainer: Trainer, *_: Any) -> None:
-        """Look."""
         probs, features, losses = _observe(trainer, trainer.samples, "score")
         self.probs.append(probs)
         self.last = {"learner_features": features, "learner": losses, "learner_probs": probs}
 
     def state_dict(self) -> dict[str, Any]:
-        """All that was seen."""
         return {"probs": self.probs, "last": self.last}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
         self.probs, self.last = state["probs"], state["last"]
 
 

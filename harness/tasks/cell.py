@@ -163,12 +163,10 @@ class Curve:
         self._seen = (0, 0)
 
     def state_dict(self) -> dict[str, Any]:
-        """The points so far, and what was seen by then."""
         measures = None if self.measures is None else self.measures.state_dict()
         return {"points": self.points, "seen": self._seen, "measures": measures}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
         self.points, self._seen = state["points"], (state["seen"][0], state["seen"][1])
         if self.measures is not None:
             self.measures.load_state_dict(state["measures"])

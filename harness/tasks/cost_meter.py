@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from ...strategies import UsageError
 from ..plan.matrix import Matrix
@@ -13,17 +14,21 @@ from ..training.trainer import Trainer
 from .worker import Worker
 
 
-def artefacts(store: Store, ids: Iterable[str]) -> list[Ledger]:
-    """The ledgers of all that ``ids`` rest on, each once."""
-    seen: dict[str, Ledger] = {}
+def artefact_closure(store: Store, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The descriptions, by id, of artefacts and of all artefacts that they were made from."""
+    found: dict[str, dict[str, Any]] = {}
     waiting = list(ids)
     while waiting:
         id = waiting.pop()
-        if id not in seen:
-            meta = store.artefact_meta(id)
-            seen[id] = Ledger.of(meta["ledger"])
-            waiting.extend(meta["needs"])
-    return list(seen.values())
+        if id not in found:
+            found[id] = store.artefact_meta(id)
+            waiting.extend(found[id].get("needs", []))
+    return found
+
+
+def artefacts(store: Store, ids: Iterable[str]) -> list[Ledger]:
+    """The ledgers of all that ``ids`` rest on, each once."""
+    return [Ledger.of(meta["ledger"]) for meta in artefact_closure(store, ids).values()]
 
 
 def share(matrix: Matrix) -> float:

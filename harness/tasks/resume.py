@@ -93,7 +93,6 @@ class ResumableRun:
         return {"checkpoints": {**about, **({"unused": self.unused} if self.unused else {})}}
 
     def _look(self, trainer: Trainer) -> None:
-        """Before each step."""
         if self._told.number is None and time.monotonic() < self._next:
             return
         self._write(trainer)

@@ -85,7 +85,6 @@ class Worker:
         return loaded
 
     def reference(self, task: Task) -> Any:
-        """The instance of the task's reference."""
         return reference_of(next(e for e in self.matrix.references if e.name == task.reference))
 
     def stream(self, task: Task) -> int:

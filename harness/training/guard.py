@@ -116,11 +116,9 @@ class Guard:
         return clamped, weights
 
     def state_dict(self) -> dict[str, Any]:
-        """The faults so far, and how many calls are still judged at once."""
         return {"fault": self.fault, "eager": self.eager}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
         self.fault, self.eager = state["fault"], state["eager"]
 
     def judge(self) -> None:

@@ -45,11 +45,9 @@ class LossMemory:
         self.wide[name].index_copy_(0, ids, values)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is remembered."""
         return {"loss": self.loss, "seen": self.seen, "wide": self.wide}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Remember what :meth:`state_dict` gave."""
         self.loss, self.seen, self.wide = state["loss"], state["seen"], state["wide"]
 
     def signals(self, step: int) -> dict[str, Tensor]:

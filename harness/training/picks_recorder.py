@@ -54,17 +54,14 @@ class PicksRecorder(Wrapper):
         return chosen.indices
 
     def state_dict(self) -> State:
-        """With what was noted."""
         noted = torch.cat(self.noted) if self.noted else None
         return {**super().state_dict(), "noted": noted, "sizes": [len(picks) for picks in self.noted]}
 
     def load_state_dict(self, state: State) -> None:
-        """With what was noted."""
         super().load_state_dict(state)
         self.noted = [] if state["noted"] is None else list(state["noted"].split(state["sizes"]))
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """The rule's own."""
         return float(self._rules[0].flops(n, d, k))
 
     def tensors(self, steps: Iterable[Step], pool: int, seed: int) -> dict[str, Tensor]:

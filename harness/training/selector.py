@@ -50,7 +50,6 @@ class Selector:
         self._flops: dict[tuple[Any, ...], float] = {}
 
     def at(self, cadence: str) -> bool:
-        """Whether selections are made at ``cadence``."""
         return self.active and self.traits.cadence == cadence
 
     @property
@@ -150,7 +149,6 @@ class Selector:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
         self._flops = {tuple(key): flops for key, flops in state["prices"]}
         self.uncounted = set(state["uncounted"])
         self.guard.load_state_dict(state["guard"])

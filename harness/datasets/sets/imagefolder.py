@@ -38,7 +38,6 @@ class ImageFolder(FileSet):
     note: str = ""
 
     def listing(self, data_dir: Path | None, *, download: bool) -> Listing:
-        """As :meth:`FileSet.listing`."""
         root = self._root(data_dir)
         listing = list_folder(root)
         notes = [self.note, *listing.notes] if self.note else listing.notes

@@ -41,7 +41,6 @@ class Inline:
         self.workers = 1
 
     def run(self, context: Context, tasks: Iterable[Task], report: Callable[[Task, Outcome], None]) -> None:
-        """As :meth:`Executor.run`."""
         queue, worker = Queue(tasks), Worker(context)
         while (task := queue.take()) is not None:
             report_end(queue, task, attempt(worker, task), report)

@@ -65,7 +65,6 @@ class Local:
         self.workers, self.cell_limit, self.memory_limit = workers, cell_limit, memory_limit
 
     def run(self, context: Context, tasks: Iterable[Task], report: Callable[[Task, Outcome], None]) -> None:
-        """As :meth:`Executor.run`."""
         queue = Queue(tasks)
         children: list[WorkerProcess] = []
         longest = 0.0
@@ -149,14 +148,12 @@ class WorkerProcess:
             end.close()
 
     def give(self, task: Task) -> None:
-        """Start on ``task``."""
         self.task, self.log = task, TaskLog(self.logs / f"{task.id}.log")
         self._began, self._spoken = (time.monotonic() if self._ready else None), False
         with suppress(OSError):  # it died while idle: seen at the next look
             self._tasks.send(task)
 
     def sources(self) -> list[Any]:
-        """What to wait for."""
         printing = [] if self._output.closed else [self._output]
         return [self._tasks, self.process.sentinel, *printing]
 
@@ -243,7 +240,6 @@ class WorkerProcess:
         return _broken("runs", f"the worker process {how}")
 
     def _listen(self) -> None:
-        """Move what was printed to the task's log."""
         for _ in range(LISTEN):
             if self._output.closed or not self._output.poll():
                 return

@@ -165,7 +165,6 @@ class Run:
                 time.sleep(1.0)
 
     def _machines(self) -> list[dict[str, Any]]:
-        """Those with room for a task."""
         return [node for node in self.ray.nodes() if node["Alive"] and self._slots(node)]
 
     def _slots(self, node: dict[str, Any]) -> int:

@@ -14,12 +14,12 @@ import torch
 
 from .... import __version__
 from ....strategies import UsageError
-from ...plan.tasks import Task
+from ...plan.tasks import Task, has_result
 from ...store.folder import Store
 from ...tasks.worker import Context
 from .local import Local
 from .outcome import Outcome, outcome_of
-from .ray_parcels import Files, pack, there, unpack
+from .ray_parcels import Files, pack, unpack
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def with_local_folders(context: Context) -> Context:
 def _outcome(errand: RemoteTask, context: Context) -> Outcome:
     """Do the task in a process of its own, as on a single machine: it can be ended, whatever it is at."""
     task = errand.task
-    if there(Store(context.out), task.kind, task.id):
+    if has_result(Store(context.out), task.kind, task.id):
         return Outcome()  # this is a second try, and the first one had come to its end
     outcomes: list[Outcome] = []
     Local(1, **errand.limits).run(context, [task], lambda _, outcome: outcomes.append(outcome))

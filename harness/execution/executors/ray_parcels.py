@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...plan.tasks import Task
+from ...plan.tasks import Task, has_result
 from ...store.folder import Store, write_bytes
+from ...tasks.cost_meter import artefact_closure
 
 Files = dict[str, bytes]
 """Contents of files, by their names; the one that says that a result is whole comes last."""
@@ -18,7 +19,7 @@ def pack(store: Store, kind: str, id: str) -> Files:
 
 def unpack(store: Store, kind: str, id: str, parcel: Files) -> None:
     """Write a result, unless the folder has one: the first one counts. An earlier failure goes."""
-    if kind == "log" or not there(store, kind, id):
+    if kind == "log" or not has_result(store, kind, id):
         for path in _paths(store, kind, id):
             if path.name in parcel:
                 write_bytes(path, parcel[path.name])
@@ -26,25 +27,11 @@ def unpack(store: Store, kind: str, id: str, parcel: Files) -> None:
         store.failed_path(id).unlink(missing_ok=True)
 
 
-def there(store: Store, kind: str, id: str) -> bool:
-    """Whether the folder has a sound result of this id."""
-    if kind == "tuning":
-        return store.tuning(id) is not None
-    return store.has_cell(id) if kind == "cell" else store.has_artefact(id)
-
-
 def inputs(store: Store, task: Task) -> list[tuple[str, str]]:
     """Kind and id of every result that ``task`` may read, those behind its artefacts included; they are all there."""
-    found: dict[str, str] = {}
-    waiting = [(task.kind if name == "replay" else "artefact", id) for name, id in task.uses.items()]
-    waiting += [("artefact", id) for id in task.measured.values()]
-    while waiting:
-        kind, id = waiting.pop()
-        if id not in found:
-            found[id] = kind
-            if kind == "artefact":
-                waiting += [("artefact", other) for other in store.artefact_meta(id).get("needs", [])]
-    return [(kind, id) for id, kind in found.items()]
+    runs = [(task.kind, id) for name, id in task.uses.items() if name == "replay"]
+    read = [*(id for name, id in task.uses.items() if name != "replay"), *task.measured.values()]
+    return runs + [("artefact", id) for id in artefact_closure(store, read)]
 
 
 def _paths(store: Store, kind: str, id: str) -> list[Path]:

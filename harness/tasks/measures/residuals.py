@@ -77,7 +77,6 @@ class Residuals:
         self.points.append([progress, trainer.ledger.total("flops"), known])
 
     def report(self) -> dict[str, Any]:
-        """What the record holds."""
         return {
             "reference": self.options.reference,
             "images": len(self.images),

@@ -54,11 +54,9 @@ class StepsSeen:
             self.selections.append((trainer.subset, None))
 
     def state_dict(self) -> dict[str, Any]:
-        """All that was noted."""
         selections = [list(pair) for pair in self.selections]
         return {"weights": self.weights, "weighted": self.weighted, "selections": selections, "due": self._due}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
         self.weights, self.weighted, self._due = state["weights"], state["weighted"], state["due"]
         self.selections = [(picks, candidates) for picks, candidates in state["selections"]]

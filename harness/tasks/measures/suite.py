@@ -53,21 +53,17 @@ class Measures:
             self.residuals = Residuals(asked, rows, pool.images[chosen], pool.labels[chosen], pool.classes)
 
     def watch(self, trainer: Trainer) -> None:
-        """Hear of each step of ``trainer``."""
         trainer.on_trained = self.noted.note
 
     def look(self, trainer: Trainer, progress: float) -> None:
-        """At a point of the curve."""
         if self.residuals is not None:
             self.residuals.look(trainer, progress)
 
     def state_dict(self) -> dict[str, Any]:
-        """What was heard so far."""
         points = None if self.residuals is None else self.residuals.points
         return {"noted": self.noted.state_dict(), "residuals": points}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
         self.noted.load_state_dict(state["noted"])
         if self.residuals is not None:
             self.residuals.points = state["residuals"]

@@ -21,8 +21,9 @@ from selbench.harness.execution.executors.ray_node import (
     versions,
     with_local_folders,
 )
-from selbench.harness.execution.executors.ray_parcels import inputs, pack, there, unpack
+from selbench.harness.execution.executors.ray_parcels import inputs, pack, unpack
 from selbench.harness.plan.matrix import parse
+from selbench.harness.plan.tasks import has_result
 from selbench.harness.store.folder import Store
 from selbench.harness.tasks.do import do
 from selbench.strategies import UsageError
@@ -103,10 +104,10 @@ def test_a_result_travels_as_it_is_and_the_first_one_counts(small, tmp_path):
         do(worker, task)
     assert inputs(ours, tasks[-1]) == [("artefact", tasks[0].id)]
     for kind, id in (("artefact", tasks[0].id), ("cell", tasks[-1].id)):
-        assert not there(theirs, kind, id)
+        assert not has_result(theirs, kind, id)
         parcel = pack(ours, kind, id)
         unpack(theirs, kind, id, parcel)
-        assert there(theirs, kind, id) and pack(theirs, kind, id) == parcel
+        assert has_result(theirs, kind, id) and pack(theirs, kind, id) == parcel
     record = theirs.cell(tasks[-1].id)
     changed = {**record, "environment": {"machine": "another"}}
     ours.write_cell(changed)

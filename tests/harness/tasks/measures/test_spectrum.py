@@ -9,7 +9,7 @@ import torch
 from selbench.harness.plan.measures import SpectrumOptions
 from selbench.harness.tasks.measures.spectrum import eigenvalues, principal_components, spectrum, tail
 
-OPTIONS = SpectrumOptions("any", draws=20, first=3, last=30, components=64)
+OPTIONS = SpectrumOptions(reference="any", draws=20, first=3, last=30, components=64)
 
 
 def power_law(count: int, exponent: float, width: int = 40, seed: int = 0) -> torch.Tensor:
