@@ -14,4 +14,4 @@ def digest(value: Any) -> str:
 
 
 NOT_IN_ARTEFACT_IDS = ("rates", "amortise_over", "lr_factor", "measures")
-"""What a budget in cost, tuning and measures add to a run's identity, and not to that of its artefacts."""
+"""Keys of an arm's ``shared`` settings that are part of a run's id, but not of its artefacts' ids."""

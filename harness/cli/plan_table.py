@@ -48,7 +48,7 @@ def show(matrix: Matrix, request: RunRequest, console: Console, like: Path | Non
         console.print(_executors(expected, request.workers, workers, unit, share))
     console.print(footing(expected, rate, str(prepared.device)), highlight=False)
     if matrix.budget.seconds is not None and not rates.rows:
-        console.print("Reference seconds are not measured yet: no cell of this folder can be known again before that.")
+        console.print("Reference seconds are not measured yet: before that, no cell of this folder can be matched.")
     return inventory.lines()
 
 
@@ -82,7 +82,7 @@ def _print(expected: Forecast, console: Console, store: Store) -> None:
 
 
 def _executors(expected: Forecast, asked: int | None, workers: int, unit: str, share: int) -> Table:
-    """Time and cost at each executor: what a number of slots is held for, busy or not."""
+    """Time and cost with each executor: slots are paid for whether busy or idle."""
     table = Table("executor", "tasks at a time", "at least", f"{unit}-hours", box=None, pad_edge=False)
     for name, slots in [("inline", 1), ("local", workers), *(("ray", n) for n in ([asked] if asked else CLUSTER))]:
         wall = expected.wall(slots)

@@ -1,4 +1,4 @@
-"""What a matrix says of a data set: which one, under which name, and how it is split, augmented and corrupted."""
+"""The data set entry of a matrix: which set, its name, splits, augmentation and corruption."""
 
 from __future__ import annotations
 

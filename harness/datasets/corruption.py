@@ -1,4 +1,4 @@
-"""Pools where selection is said to shine: wrong labels, rare classes, copies. Holdout, val and test stay clean.
+"""Corrupted pools: wrong labels, rare classes, copies. Holdout, val and test stay clean.
 
 The table ``spoil`` of a data set's entry in a matrix is applied to the pool after the split, in this order:
 
@@ -49,7 +49,7 @@ from .splits import allocate, rank_in_class
 
 
 class Corruption(StrictModel):
-    """What is done to a pool.
+    """Corruptions of a pool.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Corruption(StrictModel):
     duplicates: float = Field(0.0, ge=0, lt=1)
 
     def check(self, where: str) -> None:
-        """Refuse what does nothing.
+        """Refuse options that have no effect.
 
         Raises
         ------
@@ -90,12 +90,11 @@ class Corruption(StrictModel):
             raise UsageError(f"{where}: spoil.kind = {self.kind!r} is for label_noise: set it too, such as 0.2")
         if not self.identity():
             raise UsageError(
-                f"{where}: spoil: nothing is spoiled: set label_noise, labels, imbalance or duplicates, or remove the "
-                "table"
+                f"{where}: spoil: nothing is set: set label_noise, labels, imbalance or duplicates, or remove the table"
             )
 
     def identity(self) -> dict[str, Any]:
-        """What is set, in words of its own: part of what results depend on."""
+        """The options that are set, as ids and records hold them."""
         noise: dict[str, Any] = {}
         if self.label_noise:
             noise = {"label_noise": self.label_noise, "kind": self.kind or "uniform"}

@@ -39,7 +39,7 @@ class LoadedData:
 
     @property
     def title(self) -> str:
-        """What reports call it; a named set that was loaded from JPEG files elsewhere is called a copy."""
+        """Its name in reports; a named set that was loaded from JPEG files elsewhere is called a copy."""
         entry = self.entry
         if entry.spec in ("", entry.name):
             return entry.title if entry.title and "copy" not in self.images.title else self.images.title or entry.name
@@ -48,14 +48,14 @@ class LoadedData:
 
     @property
     def note(self) -> str:
-        """What a reader of a number from these images must know; may be empty."""
+        """Caveats for readers of a number from these images; may be empty."""
         spoil, wrong = self.entry.spoil, None
         if self.given is not None:
             wrong = float((self.given != self.images.train_labels).double().mean())
         return "; ".join(part for part in (self.images.note, "" if spoil is None else spoil.describe(wrong)) if part)
 
     def splits(self, seed: int) -> Splits:
-        """Pool, holdout and val of a seed, before anything is spoiled."""
+        """Pool, holdout and val of a seed, before corruption."""
         return split(self.images.train_labels, seed, self.holdout, self.entry.val)
 
     def size(self, seed: int, pool: str) -> int:
@@ -66,7 +66,7 @@ class LoadedData:
         return self.labelled(seed, part)[0]
 
     def labelled(self, seed: int, part: str) -> tuple[Tensor, Tensor]:
-        """Positions ``[n]`` of a part, and its labels ``[n]``; the pool's as they were spoiled, where they were."""
+        """Positions ``[n]`` of a part, and its labels ``[n]``; the pool's corrupted where the matrix asks for it."""
         splits, labels = self.splits(seed), self.images.train_labels
         if part == "all":
             parts = [self.labelled(seed, name) for name in ("pool", "holdout", "val")]
@@ -78,7 +78,7 @@ class LoadedData:
         return ids, labels[ids]
 
     def marks(self, seed: int, part: str) -> dict[str, Tensor]:
-        """What is spoiled in a part: of each sample, whether its label is ``wrong``, and whether it is one of the
+        """The corruption of a part: of each sample, whether its label is ``wrong``, and whether it is one of the
         ``copies`` (its image came before); empty where nothing was spoiled."""
         if self.entry.spoil is None:
             return {}
@@ -139,7 +139,7 @@ class DataSetLoader:
                 entry, images, fingerprint(images), instance.resolution,
                 entry.augmentation or instance.augmentation, holdout, _given(entry, images),
             )  # fmt: skip
-            loaded.ids(0, "pool")  # a split that cannot work is said now
+            loaded.ids(0, "pool")  # raises for a split that cannot work
             self._loaded[entry.name] = loaded
         return self._loaded[entry.name]
 

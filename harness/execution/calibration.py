@@ -35,7 +35,7 @@ def calibrated(context: Context, plan: Plan, before: ReferenceSeconds) -> Refere
     Raises
     ------
     UsageError
-        Where an artefact cannot be made, or a schedule learns: what it will ask for has no price yet.
+        Where an artefact cannot be made, or a schedule is learned, so that its steps are not known ahead.
     """
     for task in plan.cells:
         if task.arm is not None and not task.arm.replay:
@@ -55,7 +55,7 @@ def calibrated(context: Context, plan: Plan, before: ReferenceSeconds) -> Refere
 def _needed(plan: Plan, task: Task, worker: Worker) -> list[Task]:
     """The artefacts behind ``task`` that are not there: their ledgers are part of its price."""
     wanted = set(task.after)
-    for other in reversed(plan.tasks.values()):  # tasks stand after what they need
+    for other in reversed(plan.tasks.values()):  # dependencies come first
         if other.id in wanted:
             wanted |= set(other.after)
     return [other for other in plan.tasks.values() if other.id in wanted and not worker.store.has_artefact(other.id)]
@@ -67,7 +67,7 @@ def _or_refuse(task: Task, outcome: Outcome) -> None:
 
 
 def measure(worker: Worker, task: Task) -> ArmSeconds:
-    """Time the operations of ``task``'s arm here and now; its artefacts are there already."""
+    """Time the operations of ``task``'s arm on this machine; its artefacts exist already."""
     arm = task.arm
     assert arm is not None
     ledgers = artefacts(worker.store, task.uses.values())

@@ -30,7 +30,7 @@ class UnusableStrategy:
     outcome: Outcome
 
     def tasks(self, matrix: Matrix) -> list[Task]:
-        """What stands for its cells: they have no arm."""
+        """Placeholders for its cells, without arms."""
         return [
             Task(digest(["unusable", self.label, entry.name, seed]), f"strategy {self.label}", entry.name, seed)
             for seed in matrix.seed_list()
@@ -54,17 +54,17 @@ def without_unusable(matrix: Matrix, keep_going: bool) -> tuple[Matrix, list[Unu
         elif keep_going:
             rest.append(UnusableStrategy(entry.label or entry.name, outcome))
         else:
-            raise UsageError(f"{outcome.error}; mend it, leave it out, or pass --keep-going for the rest")
+            raise UsageError(f"{outcome.error}; fix it, leave it out, or pass --keep-going to run the others")
     return matrix.model_copy(update={"strategies": usable}), rest
 
 
 def _fault(asked: StrategyEntry) -> Outcome | None:
-    """What is wrong with a strategy before it is called, by the law that it breaks.
+    """The law that a strategy breaks before it is called, or None.
 
     Raises
     ------
     UsageError
-        Where the request is wrong: nobody registered the name, or a rule of the suite itself refuses its options.
+        For an unknown name, or options that a built-in rule refuses.
     """
     known, name = registry("strategies"), asked.name
     if name not in known.found() or all(entry.builtin for entry in known.found()[name]):
@@ -88,7 +88,7 @@ def _fault(asked: StrategyEntry) -> Outcome | None:
 
 
 def _named(said: str, claims: list[Entry]) -> str:
-    """``said``, with the plugin's name where it lacks."""
+    """``said``, prefixed with the plugin's name unless it holds it."""
     if any(f"{entry.distribution} " in said for entry in claims):
         return said
     return f"strategy {claims[0].name!r} of {claims[0].distribution} {claims[0].version}: {said}"

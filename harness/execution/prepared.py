@@ -38,13 +38,13 @@ class RunRequest:
     ray_address: str | None = None
     """Of the cluster, for the executor ``ray``."""
     cell_limit: float | None = None
-    """Minutes after which a cell is ended."""
+    """Minutes after which a cell is killed."""
     memory_limit: float | None = None
-    """GB after which a worker is ended."""
+    """GB of memory above which a worker is killed."""
     checkpoint: float = 5.0
     """Minutes between two checkpoints of a run; 0 for none."""
     keep_going: bool = False
-    """Whether the rest is done where a strategy cannot be used at all."""
+    """Whether to run the other strategies where one is unusable."""
 
 
 def cache_folder(asked: Path | None) -> Path:
@@ -152,7 +152,7 @@ def load_references(matrix: Matrix, data_dir: Path | None) -> dict[str, tuple[An
 
 
 def _start(matrix: Matrix, dataset: str, data: LoadedData, data_dir: Path | None) -> str:
-    """Content hash of the weights that a data set's learner starts from; what does not fit is said now."""
+    """Content hash of a data set's initial weights; raises where they do not fit the net."""
     learner = learner_of(matrix, dataset)
     size = data.images.train.shape[1], data.resolution, len(data.images.classes)
     learner.build(*size, generator(0), "cpu", data_dir)

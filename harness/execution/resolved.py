@@ -16,7 +16,7 @@ from .prepared import Prepared, learner_of
 
 
 def resolved(declared: Matrix, prepared: Prepared) -> dict[str, Any]:
-    """The matrix as run: every default filled in, the data sets as they were found; the arms are still to come."""
+    """The matrix as run: every default filled in, data sets as found; without the arms."""
     asked, seed = prepared.matrix, prepared.matrix.seed_list()[0]
     grid = declared.tuned()
     return {
@@ -51,7 +51,7 @@ def resolved(declared: Matrix, prepared: Prepared) -> dict[str, Any]:
 
 
 def _terms(matrix: Matrix) -> dict[str, Any]:
-    """Learner (in words as well), budget and optimizer, in full."""
+    """Learner (with its title), budget and optimizer, in full."""
     text = getattr(learner_of(matrix), "title", matrix.learner.name)
     budget = {name: value for name, value in matrix.budget.model_dump().items() if value is not None}
     return {

@@ -1,4 +1,4 @@
-"""Running a matrix: read, check everything, claim the folder, do what is missing."""
+"""Runs a matrix: check everything, claim the folder, run the missing tasks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(matrix: Matrix, request: RunRequest) -> RunResult:
         raise UsageError(f"--checkpoint {request.checkpoint:g}: minutes between checkpoints, or 0 for none")
     matrix, unusable = without_unusable(matrix, request.keep_going)
     prepared = prepare(matrix, request)
-    plan = prepared.planner(ReferenceSeconds()).plan()  # whatever cannot work is said now
+    plan = prepared.planner(ReferenceSeconds()).plan()  # raises for everything that cannot work
     executor = _executor(request, prepared.workers)
     store = Store(request.out or Path("results") / matrix.name)
     declared, cores = request.declared or matrix, os.cpu_count() or 1

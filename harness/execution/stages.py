@@ -1,4 +1,4 @@
-"""The stages of a run: tuning, training, timing. Each does what is missing, and writes down what fails."""
+"""The stages of a run: tuning, training, timing. Each runs the missing tasks and records the failures."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Stages:
     store : Store
         The folder, which is the matrix's already.
     claims : Claims
-        What this run is at; other runs on the folder take the rest.
+        The task locks of this run; other runs on the folder take the other tasks.
     """
 
     def __init__(self, context: Context, executor: Executor, store: Store, claims: Claims) -> None:
@@ -76,20 +76,20 @@ class Stages:
         grid : mapping
             ``factors`` and ``tuning_seeds``.
         claim : callable
-            Told the plan as far as it is known before the first run, so that tuning records have arms beside them.
+            Called with the plan as known before the first run, so that tuning records have arms beside them.
         """
         tuned = tuning.arms_to_tune(planner.matrix, arms)
         tried = tuning.tuning_runs(planner, tuned, grid["factors"], grid["tuning_seeds"])
         claim(planner.graph(tuning.at_factors(arms, tuning.chosen_factors(self.store, tried, tuned))))
         errors = self._carry_out(tried, "tuning", [])
         factors = tuning.chosen_factors(self.store, tried, tuned)
-        for key in factors:  # what was said while its tuning had failed
+        for key in factors:  # failures recorded while its tuning had failed
             for seed in self.context.matrix.seed_list():
                 self.store.failed_path(digest([key, seed])).unlink(missing_ok=True)
         return planner.graph(tuning.at_factors(arms, factors)), tuning.why_untuned(tried, tuned, factors, errors)
 
     def refuse(self, unusable: Iterable[UnusableStrategy]) -> None:
-        """Write down the cells of strategies that cannot be used at all."""
+        """Record the cells of unusable strategies as failed."""
         for strategy in unusable:
             Console(stderr=True).print(f"failed: {escape(strategy.outcome.error)}", style="red", highlight=False)
             for task in strategy.tasks(self.context.matrix):
@@ -107,9 +107,9 @@ class Stages:
         tidy(self.store)
 
     def _carry_out(self, plan: Plan, stage: Stage, refused: list[tuple[Task, Outcome]]) -> dict[str, str]:
-        """Do what is missing of ``plan``, after ``refused`` have been said; the errors by task id.
+        """Run the missing tasks of ``plan`` after reporting ``refused``; returns errors by task id.
 
-        What another run on the folder is at is waited for, and done here where that run fails or ends.
+        Tasks locked by another run on the folder are waited for, and run here if that run fails or ends.
         """
         todo, errors = needed(plan, self.store), dict[str, str]()
         runs = len(refused) + sum(task.arm is not None for task in plan.tasks.values())
@@ -149,7 +149,7 @@ class Stages:
         return errors
 
     def time(self, plan: Plan, threads: int) -> None:
-        """The timing pass, over what the grid has finished; never two on one folder at once."""
+        """Run the timing pass over the finished cells; only one per folder at a time."""
         waiting = partial(Console(stderr=True).print, "waiting for the timing pass of another run on this folder")
         with self.claims.alone("timing", waiting):
             self._time(plan, threads)
@@ -169,8 +169,8 @@ class Stages:
     def _write_down(self, task: Task, id: str, outcome: Outcome) -> None:
         try:
             self._failed(task, id, outcome)
-        except OSError as error:  # a full disk: the failure is said, and the rest goes on
-            logger.warning("why %s failed cannot be written to the folder: %s", task.name, error.strerror)
+        except OSError as error:  # a full disk: log the failure and continue
+            logger.warning("the failure of %s cannot be written to the folder: %s", task.name, error.strerror)
             self.done.failed.append(id)
 
     def _failed(self, task: Task, id: str, outcome: Outcome) -> None:

@@ -34,7 +34,7 @@ WARM_STEPS = 2
 
 
 Timed = tuple[int, int, Task]
-"""A block's seed, a place in its random order, and what is run there."""
+"""A block's seed, a position in its random order, and the task there."""
 
 
 def timing_id(task: Task, block: int) -> str:
@@ -42,9 +42,9 @@ def timing_id(task: Task, block: int) -> str:
 
 
 def missing(store: Store, plan: Plan, seeds: list[int]) -> list[Timed]:
-    """What is still to be timed, block by block, in each block's random order.
+    """The runs to time, block by block, in each block's random order.
 
-    Features have no seed, and are timed in every block. What the grid has not finished cannot be timed.
+    Features have no seed, and are timed in every block. Only finished tasks can be timed.
     """
     rows: list[Timed] = []
     for seed in seeds:
@@ -57,7 +57,7 @@ def missing(store: Store, plan: Plan, seeds: list[int]) -> list[Timed]:
 
 
 def time_all(context: Context, todo: list[Timed], report: Callable[[Task, str, Outcome], None]) -> None:
-    """Time each of ``todo``; ``report`` hears of each as it ends."""
+    """Time each of ``todo``; ``report`` is called as each ends."""
     worker, warm = Worker(context), WarmUp()
     for block, position, task in todo:
         id = timing_id(task, block)
@@ -93,7 +93,7 @@ def _named(task: Task, id: str, block: int, position: int) -> dict[str, Any]:
 
 
 def _artefact(worker: Worker, task: Task) -> tuple[Ledger, float]:
-    """Make an artefact once more, beside an empty cache, and throw it away."""
+    """Make an artefact again with an empty cache, and discard it."""
     # Beside the real cache: a system's folder for temporary files may be memory.
     worker.context.cache_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=worker.context.cache_dir) as empty:
@@ -116,7 +116,7 @@ def _cell(worker: Worker, task: Task, warm: WarmUp) -> tuple[Ledger, float]:
 
 
 class WarmUp:
-    """The shapes that this process has run: a new one pays for its kernels, and that is nobody's cost."""
+    """The shapes that this process has run: compiling kernels for a new one must not count as an arm's cost."""
 
     def __init__(self) -> None:
         self.seen: set[tuple[str, int, int]] = set()

@@ -1,4 +1,4 @@
-"""The arms of a matrix: the strategies asked for, with the baselines, ladders and twins that they are held against."""
+"""The arms of a matrix: its strategies, and the baselines, ladders and twins that they are compared with."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ class Expander:
         # val is never empty, so labels are always withheld: what a user without selection would train on.
         everything = StrategyEntry(name="full", label="full-all")
         rows.append(self._arm(entry, everything, Named(name="fixed", ratio=1.0), role="full-all", pool="all"))
-        for strategy in sorted(matrix.strategies, key=_replays):  # what is replayed stands before what replays it
+        for strategy in sorted(matrix.strategies, key=_replays):  # an arm comes before those that replay it
             if strategy.datasets and entry.name not in strategy.datasets:
                 continue
             if strategy.name in ("full", "uniform") and not strategy.options and not strategy.schedule:
@@ -158,7 +158,7 @@ class Expander:
                     schedule, more = Named(**source.schedule), {"replay": source.key}
                 arm = self._arm(entry, strategy, schedule, role="strategy", reference=reference, **more)
                 twin = self._twin(entry, arm, strategy, schedule)
-                # Random picks are their own twin, and would be held against themselves.
+                # Random picks are their own twin: they would be compared with themselves.
                 rows += [arm] if twin.key == arm.key else [replace(arm, twin=twin.key), twin]
                 rows += [
                     self._arm(entry, strategy, schedule, role="rung", reference=reference, rung=rung)
@@ -229,7 +229,9 @@ class Expander:
         if strategy.ladder:
             raise UsageError(f"strategy {label!r} replays whole runs, so it can have no ladder: leave ladder out")
         if not Traits.of(registry("strategies").load(strategy.name, **strategy.options)).exact_count:
-            raise UsageError(f"strategy {label!r} decides by itself how many it keeps: it can replay nobody's steps")
+            raise UsageError(
+                f"strategy {label!r} decides by itself how many it keeps: it cannot replay the steps of another run"
+            )
         return next((arm for arm in sources if arm.reference == reference), sources[0])
 
     def _check_replay(self, instance: Any, label: str, schedule: Named) -> None:
@@ -237,7 +239,7 @@ class Expander:
         if not isinstance(instance, ProxyReplay):
             raise UsageError(
                 f"strategy {label!r} reads a proxy's picks, and only proxy-replay says whose they are: name "
-                "proxy-replay, and the rule that the proxy follows as its option of"
+                "proxy-replay, and set its option of to the rule that the proxy follows"
             )
         if self.matrix.budget.cost is not None:
             raise UsageError(

@@ -1,7 +1,7 @@
-"""What a matrix asks for, what of it is there already, and about how long the rest would take.
+"""Which tasks of a matrix are done, and a time estimate for the others.
 
-Nothing is trained or measured. Times are of what has been measured in the results folder before, or in another one
-that is named; where nothing has, there is no estimate.
+Nothing is trained or measured. Estimates come from the records in the results folder, or in another one
+that is named; without records there is no estimate.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MAIN_FOLDERS = {"cell": "cells", "tuning": "tuning"}
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds of one task, and what they rest on.
+    """Seconds of one task, and the basis of the estimate.
 
     ``basis`` is ``records`` of its like, the ``budget``, or operations at a rate: of this folder (``flops``) or of
     another (``like``).
@@ -50,13 +50,13 @@ class Estimate:
 
 
 def kind_of(task: Task) -> tuple[str, ...]:
-    """What is alike but for the seed: an arm, or a kind of artefact of a data set and reference."""
+    """A key that tasks share that differ only in the seed."""
     arm = task.arm
     return (task.kind, task.dataset, task.reference) if arm is None else (task.kind, arm.key)
 
 
 class Inventory:
-    """What a plan asks for, beside what the results folder holds, by name: records are not opened for it.
+    """The tasks of a plan, and which of them have a file in the results folder; files are not opened.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Inventory:
     Attributes
     ----------
     todo : list of Task
-        What is missing, in an order in which it can be done; artefacts only where something missing needs them.
+        The missing tasks in the order of the plan; artefacts only where a missing task needs them.
     """
 
     def __init__(self, plan: Plan, store: Store) -> None:
@@ -145,7 +145,7 @@ class TimeEstimator:
         self.elsewhere = None if like is None or self.rates else self._elsewhere(Store(like))
 
     def of(self, task: Task) -> Estimate | None:
-        """The estimate for a task, or None where nothing measured says anything of it."""
+        """The estimate for a task, or None without records to base it on."""
         seconds = self.measured.get(kind_of(task))
         if seconds is not None:
             return Estimate(seconds, "records")
@@ -160,7 +160,7 @@ class TimeEstimator:
         return None if self.elsewhere is None else Estimate(flops * self.elsewhere, "like")
 
     def flops(self, task: Task) -> float | None:
-        """Operations of training and of the learner's scoring; None where its steps are another run's, or its own."""
+        """Operations of training and of the learner's scoring; None where its steps are known only from a run."""
         arm = task.arm
         assert arm is not None
         budget = self.matrix.at(arm.dataset).budget
@@ -255,7 +255,7 @@ class Group:
 
 @dataclass
 class Forecast:
-    """What is asked for and missing, and what it would take.
+    """The missing tasks and their estimated time.
 
     Parameters
     ----------
@@ -282,7 +282,7 @@ class Forecast:
 
 
 def forecast(inventory: Inventory, estimate: Callable[[Task], Estimate | None]) -> Forecast:
-    """Add up what is missing; ``estimate`` is asked once for each kind of task."""
+    """Sum the estimates of the missing tasks; ``estimate`` is called once for each kind of task."""
     groups: dict[tuple[str, ...], Group] = {}
     for task in inventory.plan.tasks.values():
         groups.setdefault(kind_of(task), _group(task)).planned += 1
@@ -321,7 +321,7 @@ def _arm_name(task: Task, arm: Arm) -> str:
 
 
 def footing(expected: Forecast, rate: TimeEstimator, device: str) -> str:
-    """One sentence on what the times rest on."""
+    """One sentence on the basis of the estimates."""
     here = environment.describe(torch.device(device), "")
     own, total = rate.machines[here["machine"], here["device"]], sum(rate.machines.values())
     if not expected.bases:

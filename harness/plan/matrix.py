@@ -75,7 +75,7 @@ class Matrix(StrictModel):
         """The grid as it is run, ``factors`` ascending and ``tuning_seeds`` among it; None without tuning.
 
         Tuning seeds count up from the second multiple of :data:`TUNING_GAP` above the largest declared seed, so that
-        neither a few more declared seeds nor ``--seeds`` ever move them or come to them.
+        neither a few more declared seeds nor ``--seeds`` move them or collide with them.
         """
         if self.tuning == "none":
             return None
@@ -125,7 +125,7 @@ def read(name_or_path: str, overrides: list[str] | None = None, datasets: list[s
     Raises
     ------
     UsageError
-        In one line: what is wrong, where, and the nearest valid word.
+        With the fault, its place, and the nearest valid word.
     """
     known = shipped()
     path = strict.find("matrix", name_or_path, known)
@@ -238,7 +238,7 @@ def _check_settings(matrix: Matrix, settings: DatasetSettings, where: str) -> No
 
 
 def _check_narrowed(matrix: Matrix, where: str) -> None:
-    """Refuse strategies that are narrowed to a reference or data set that there is none of."""
+    """Refuse strategies restricted to an unknown reference or data set."""
     known = {
         "references": [entry.name for entry in matrix.references],
         "datasets": [entry.name for entry in matrix.datasets],

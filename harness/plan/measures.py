@@ -37,7 +37,7 @@ class SpectrumOptions(MeasureOptions):
     first, last : int
         Ranks that the line is fitted through, both among them.
     components : int
-        Leading principal directions of the pool that features are told in; all of them where there are fewer.
+        Leading principal components of the pool that features are projected on; at most all of them.
     """
 
     name: ClassVar[str] = "spectrum"
@@ -51,7 +51,7 @@ class SpectrumOptions(MeasureOptions):
             return f"ranks {self.first} to {self.last} hold no line: take first = 10, last = 100"
         if self.last >= self.components:
             return f"last = {self.last} lies outside {self.components} components: make components larger"
-        return "" if self.draws >= 2 else f"draws = {self.draws} says nothing of chance: take 50"
+        return "" if self.draws >= 2 else f"draws = {self.draws} give no estimate of chance: take 50"
 
 
 class ResidualsOptions(MeasureOptions):
@@ -117,7 +117,7 @@ def check(measures: Mapping[str, Mapping[str, Any]], frozen: Collection[str]) ->
     Raises
     ------
     UsageError
-        For a measure, an option or a reference that there is none of, or a value that cannot work.
+        For an unknown measure, option or reference, or a value that cannot work.
     """
     kinds: dict[str, type[Options]] = {kind.name: kind for kind in KINDS}
     found: dict[str, Options] = {}

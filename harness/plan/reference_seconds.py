@@ -1,6 +1,6 @@
 """Reference seconds: what each arm's operations take, measured once and frozen.
 
-A budget in seconds would otherwise make a run depend on the machine's mood.
+Otherwise a budget in seconds would make a run depend on how busy the machine is.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 
 class Described(Protocol):
-    """What a rate is filed under: an arm, whatever its rung."""
+    """The parts of an arm that name its reference seconds: all but its rung."""
 
     @property
     def dataset(self) -> str: ...
@@ -24,7 +24,7 @@ class Described(Protocol):
 
 
 def name_of(arm: Described) -> str:
-    """What the arm's rate is filed under; the rungs of a ladder share one."""
+    """The name of the arm's reference seconds; the rungs of a ladder share one."""
     return "/".join([arm.dataset, arm.reference, arm.label, arm.pool])
 
 

@@ -66,7 +66,7 @@ class Plan:
     def missing(self, done: Callable[[Task], bool]) -> list[Task]:
         """The runs that are not ``done`` and the artefacts that those lack, in the order of the plan."""
         todo = {task.id for task in self.tasks.values() if task.arm is not None and not done(task)}
-        for task in reversed(self.tasks.values()):  # tasks stand after what they need
+        for task in reversed(self.tasks.values()):  # dependencies come first
             if task.id in todo:
                 todo.update(id for id in task.after if not done(self.tasks[id]))
         return [task for task in self.tasks.values() if task.id in todo]

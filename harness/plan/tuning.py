@@ -21,7 +21,7 @@ def at_factors(arms: Iterable[Arm], factors: Mapping[str, float]) -> list[Arm]:
     An arm that has none in ``factors`` stays as it is.
     """
     arms, at = list(arms), dict[str, Arm]()
-    for arm in sorted(arms, key=lambda arm: bool(arm.replay)):  # what is replayed stands before what replays it
+    for arm in sorted(arms, key=lambda arm: bool(arm.replay)):  # an arm comes before those that replay it
         factor = factors.get(arm.key, 1.0)
         chosen_by = ("val" if is_tunable(arm) else "full") if arm.key in factors else arm.lr_from
         at[arm.key] = replace(

@@ -21,7 +21,7 @@ class Shuffled:
 
     Image i gets the features of image π(i), π a permutation of all training images that is the same for every seed;
     the losses are those of a probe that is fitted to the permuted features (where REF brings its own, they are left
-    out). What a rule still gains with it is not due to what the reference knows of an image.
+    out). A gain with it is not due to the reference's knowledge of an image.
 
     Source: a control of ours, the permutation test's idea. The features are computed anew, and held in memory once.
 

@@ -1,4 +1,4 @@
-"""Schedules that learn: they look at the learner's loss on held-out images, and decide the keep ratio by it."""
+"""Learned schedules: the keep ratio follows the learner's loss on held-out images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .schedules import check_ratio
 
 
 class LearnedSchedule(ABC):
-    """A keep ratio that is one of a few, decided anew after each part of training.
+    """A keep ratio that is one of a few, chosen anew after each interval of training.
 
     After each interval the loop takes the learner's mean loss on a fixed random batch of ``val``, in evaluation mode,
     and hands it to :meth:`feedback`; the cost is the run's own (phase ``probe`` of the ledger). Where the ratio is
@@ -26,7 +26,7 @@ class LearnedSchedule(ABC):
     Parameters
     ----------
     levels : sequence of float
-        The ratios that it may come to, each in (0, 1].
+        The ratios that it chooses from, each in (0, 1].
     interval : float
         Share of the budget from one look to the next, in (0, 0.5].
     images : int
@@ -56,7 +56,7 @@ class LearnedSchedule(ABC):
         return self.levels[self.at]
 
     def mean(self) -> float:
-        """Refused: nobody knows it ahead.
+        """Raises: the mean is not known ahead.
 
         Raises
         ------
@@ -64,12 +64,12 @@ class LearnedSchedule(ABC):
             Always.
         """
         raise UsageError(
-            f"schedule {self}: its keep ratios are known only as training goes; cadence run, a budget in seconds, "
-            "budget-matched and selbench scale want them ahead: name one such as fixed or sigmoid there"
+            f"schedule {self}: its keep ratios are known only during training; cadence run, a budget in seconds, "
+            "budget-matched and selbench scale need them ahead: name one such as fixed or sigmoid there"
         )
 
     def begin(self, seed: int) -> None:
-        """Forget everything; ``seed`` is that of the run's streams."""
+        """Reset for a run; ``seed`` is that of its streams."""
         self.seed = seed
         self.probes: list[list[float | None]] = []
         self.forget()
@@ -194,7 +194,7 @@ class Bandit(LearnedSchedule):
     Source: Exp3 of Auer, Cesa-Bianchi, Freund and Schapire, The nonstochastic multiarmed bandit problem, SIAM J.
     Comput. 32 (2002), figure 1. The reward is scaled as in Graves et al., Automated curriculum learning for neural
     networks (arXiv 1704.03003): the loss's fall per FLOP, scaled so that the 20th and the 80th percentile of all seen
-    so far come to 0 and 1, and cut there.
+    so far map to 0 and 1, and clipped there.
     Ours: the ratios, the interval and γ, near the authors' optimum for 50 draws of 4; a reward of one half where all
     seen so far are equal, and of 0 for a loss that is not finite.
 
@@ -254,7 +254,7 @@ class Bandit(LearnedSchedule):
         self.log_weights[self.at] += self.exploration * self.reward() / (len(self.levels) * chance)
 
     def choose(self) -> int:
-        """Draw from a stream of this draw's own, so that nothing but its number need be remembered."""
+        """Draw from a stream that is keyed by the number of the draw, so that no generator state is kept."""
         stream = generator(self.seed, "schedule", len(self.probes))
         point, passed = torch.rand((), generator=stream, dtype=torch.float64).item(), 0.0
         for place, chance in enumerate(self.probabilities()):

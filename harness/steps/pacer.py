@@ -71,7 +71,7 @@ class Pacer:
         return min(self._sampled())
 
     def _sampled(self) -> set[float]:
-        """The ratios at points closer than any part of a schedule."""
+        """The ratios on a grid finer than any part of a schedule."""
         if isinstance(self.schedule, Replay):
             return {k / self.schedule.batch for k, _ in self.schedule.counts}
         if isinstance(self.schedule, LearnedSchedule):
@@ -85,7 +85,7 @@ class Pacer:
         return min(self.buckets, max(1, round(ratio * self.buckets))) / self.buckets
 
     def every_size(self) -> list[tuple[int, int]]:
-        """All (B, k) that a run may come to, ascending."""
+        """All (B, k) that can occur in a run, ascending."""
         seen = self._sampled()
         if not isinstance(self.schedule, UNROUNDED):  # a steep schedule passes buckets between two points
             grid = [i / self.buckets for i in range(1, self.buckets + 1)]
@@ -103,7 +103,7 @@ class Pacer:
 
     @property
     def candidates(self) -> float | None:
-        """All that come in a budget in passes; None for other budgets."""
+        """Total candidates of a budget in passes; None for other budgets."""
         if self.passes is None:
             return None
         if self.batching == "fixed-trained":

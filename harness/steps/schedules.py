@@ -25,12 +25,12 @@ class Schedule(Protocol):
 
 
 def known_ahead(schedule: Schedule) -> Schedule:
-    """``schedule``, whose ratios are wanted before training begins.
+    """``schedule``, checked to be known before training begins.
 
     Raises
     ------
     UsageError
-        Where it learns: :class:`selbench.harness.steps.learned.LearnedSchedule` has no mean to tell.
+        Where it is learned: :class:`selbench.harness.steps.learned.LearnedSchedule` has no mean.
     """
     schedule.mean()
     return schedule
@@ -66,6 +66,11 @@ class Fixed:
         return f"fixed {self.value:g}"
 
 
+def sampled_mean(ratio: Callable[[float], float]) -> float:
+    """Mean of a ratio over progress, by the midpoint rule on 1,000 points."""
+    return sum(ratio((i + 0.5) / 1000) for i in range(1000)) / 1000
+
+
 class Linear:
     """A straight line from ``start`` to ``end``.
 
@@ -75,21 +80,43 @@ class Linear:
         Fractions kept at progress 0 and 1, in (0, 1]. The defaults are those of :class:`Sigmoid`.
     """
 
+    name = "linear"
+
     def __init__(self, start: float = 0.18, end: float = 0.88) -> None:
         check_ratio(start=start, end=end)
         self.start, self.end = start, end
 
+    def share(self, progress: float) -> float:
+        """How much of the way from ``start`` to ``end`` is covered at ``progress``, in [0, 1]."""
+        return progress
+
     def ratio(self, progress: float) -> float:
-        return self.start + (self.end - self.start) * progress
+        return self.start + (self.end - self.start) * self.share(progress)
 
     def mean(self) -> float:
         return (self.start + self.end) / 2
 
     def __str__(self) -> str:
-        return f"linear {self.start:g} to {self.end:g}"
+        return f"{self.name} {self.start:g} to {self.end:g}"
 
 
-class Sigmoid:
+class Cosine(Linear):
+    """Half a cosine wave from ``start`` to ``end``: flat at both ends, steepest in the middle.
+
+    Parameters
+    ----------
+    start, end : float
+        Fractions kept at progress 0 and 1, in (0, 1]. The defaults are those of :class:`Sigmoid`.
+    """
+
+    name = "cosine"
+
+    def share(self, progress: float) -> float:
+        """``(1 - cos(pi * progress)) / 2``."""
+        return (1.0 - math.cos(math.pi * progress)) / 2.0
+
+
+class Sigmoid(Linear):
     """A logistic curve from ``start`` to ``end``, rescaled to reach both exactly.
 
     Source: GSTDS (arXiv 2507.04269) keeps from about 18 % to about 88 % on a sigmoid over training. Its
@@ -105,11 +132,13 @@ class Sigmoid:
         Progress at which the curve is half way, before rescaling; ours.
     """
 
+    name = "sigmoid"
+
     def __init__(self, start: float = 0.18, end: float = 0.88, steepness: float = 10.0, midpoint: float = 0.5) -> None:
-        check_ratio(start=start, end=end)
+        super().__init__(start, end)
         if not steepness > 0 or not 0 <= midpoint <= 1:
             raise UsageError("schedule sigmoid: steepness must be above 0 and midpoint within [0, 1]")
-        self.start, self.end, self.steepness, self.midpoint = start, end, steepness, midpoint
+        self.steepness, self.midpoint = steepness, midpoint
 
     def _logistic(self, progress: float) -> float:
         return 1.0 / (1.0 + math.exp(-self.steepness * (progress - self.midpoint)))
@@ -119,34 +148,11 @@ class Sigmoid:
         return self.start + (self.end - self.start) * (self._logistic(progress) - low) / (high - low)
 
     def mean(self) -> float:
-        """Mean ratio, by the midpoint rule on 1,000 points (exactly the midway at midpoint 0.5)."""
-        return sum(self.ratio((i + 0.5) / 1000) for i in range(1000)) / 1000
+        """By the midpoint rule (exactly the midway at midpoint 0.5)."""
+        return sampled_mean(self.ratio)
 
     def __str__(self) -> str:
-        return f"sigmoid {self.start:g} to {self.end:g} (steepness {self.steepness:g}, midpoint {self.midpoint:g})"
-
-
-class Cosine:
-    """Half a cosine wave from ``start`` to ``end``: flat at both ends, steepest in the middle.
-
-    Parameters
-    ----------
-    start, end : float
-        Fractions kept at progress 0 and 1, in (0, 1]. The defaults are those of :class:`Sigmoid`.
-    """
-
-    def __init__(self, start: float = 0.18, end: float = 0.88) -> None:
-        check_ratio(start=start, end=end)
-        self.start, self.end = start, end
-
-    def ratio(self, progress: float) -> float:
-        return self.start + (self.end - self.start) * (1.0 - math.cos(math.pi * progress)) / 2.0
-
-    def mean(self) -> float:
-        return (self.start + self.end) / 2
-
-    def __str__(self) -> str:
-        return f"cosine {self.start:g} to {self.end:g}"
+        return f"{super().__str__()} (steepness {self.steepness:g}, midpoint {self.midpoint:g})"
 
 
 class Stepwise:
@@ -314,5 +320,4 @@ class Scaled:
         return min(1.0, self.factor * self.levels(progress))
 
     def mean(self) -> float:
-        """Mean over progress, by the midpoint rule on 1,000 points."""
-        return sum(self.ratio((i + 0.5) / 1000) for i in range(1000)) / 1000
+        return sampled_mean(self.ratio)

@@ -1,4 +1,4 @@
-"""A run's way through its steps: each is asked for when it is wanted, since it may depend on what came before."""
+"""Iterates over the steps of a run; each is computed when needed, since it may depend on earlier ones."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class StepIterator:
     pacer : Pacer
         Budget and ratios.
     spent : callable
-        What the run has cost so far; asked where the budget is a cost.
+        Returns the cost of the run so far; called where the budget is a cost.
     look : callable, optional
-        What a schedule that learns is told at the end of each of its intervals: see :data:`Look`.
+        Evaluates the learner for a learned schedule, at the end of each of its intervals: see :data:`Look`.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class StepIterator:
         return self.current
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the run stands, as JSON holds it; a schedule that learns has its own."""
+        """The position in the run, JSON-able; a learned schedule has its own state."""
         return {
             **{name: getattr(self, name) for name in ("epoch", "start", "steps", "candidates")},
             "current": None if self.current is None else astuple(self.current),
@@ -106,7 +106,7 @@ class StepIterator:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave: :meth:`next` gives the step after ``current``."""
+        """Restore: :meth:`next` then gives the step after ``current``."""
         for name in ("epoch", "start", "steps", "candidates"):
             setattr(self, name, state[name])
         self.current = None if state["current"] is None else Step(*state["current"])
@@ -176,7 +176,7 @@ class StepIterator:
         return False
 
     def _key(self, size: int, keep: int) -> tuple[int, int]:
-        """What a step's price is noted under; all that are dealt train on one batch, the last of them at most."""
+        """The key of a step's price; dealt steps share one, since each trains on at most one batch."""
         return (self.pacer.batch, self.pacer.batch) if self._deals else (size, keep)
 
 

@@ -1,4 +1,4 @@
-"""What cells need from other computations: made once, with a ledger of its own, and shared."""
+"""Artefacts: what cells need from other computations, made once, with its own ledger, and shared."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _features(worker: Worker, task: Task) -> Made:
     cache = _kept(worker)
     if not cache.has_artefact(task.id):
         _extract(worker, task, cache)
-    meta = cache.artefact_meta(task.id)  # where another matrix has paid, its ledger is what they cost
+    meta = cache.artefact_meta(task.id)  # of the matrix that first extracted them
     return {}, Ledger.of(meta["ledger"]), {"external": meta["external"]}
 
 
@@ -103,7 +103,7 @@ def _extract(worker: Worker, task: Task, cache: Store) -> None:
 
 
 def _timed(chunks: Iterable[Tensor], clock: Clock) -> Iterator[Tensor]:
-    """The chunks, each made on the clock; what is done with them is off it."""
+    """The chunks; only making them is timed."""
     source = iter(chunks)
     while True:
         with clock.phase("reference"):
@@ -161,11 +161,11 @@ def _holdout(worker: Worker, task: Task, reference: Holdout | Leak) -> Made:
     if isinstance(reference, Leak) and "leak" not in task.reference.lower():
         raise UsageError(
             f"reference {task.reference!r} is trained on the test images, and its name does not say so: call it "
-            'name = "leak", so that every arm that uses it says what it is'
+            'name = "leak", so that every arm that uses it is marked'
         )
     loaded, stream = worker.loaded(task), worker.stream(task)
     pool = loaded.samples(task.seed, "pool", worker.device)
-    images, labels = reference.lesson(loaded, task.seed, stream, worker.context.data_dir)
+    images, labels = reference.training_images(loaded, task.seed, stream, worker.context.data_dir)
     seen = Samples(images.to(worker.device), labels.to(worker.device), pool.classes)
     begin = partial(_run, worker, task, seen, stream, reference.passes, reference.width)
     trainer, more = _trained(ResumableRun(worker, task, begin))
@@ -185,11 +185,11 @@ def _foreign(worker: Worker, task: Task, reference: Foreign) -> Made:
     loaded, device = worker.loaded(task), worker.device
     if reference.dataset == (loaded.entry.spec or loaded.entry.name):
         raise UsageError(
-            f"reference {task.reference!r} is to be of another domain, and {reference.dataset!r} is what it judges: "
-            "name another data set, or use the reference holdout"
+            f"reference {task.reference!r} must be of another domain, and {reference.dataset!r} is the set that it "
+            "scores: name another data set, or use the reference holdout"
         )
     own = reference.load(worker.context.data_dir, worker.context.cache_dir)
-    images = reference.lesson(own, loaded.images.train)
+    images = reference.training_images(own, loaded.images.train)
     seen = Samples(images.to(device), own.train_labels.to(device), len(own.classes))
     mean, std = channel_statistics(images)
     view = Augment(loaded.augmentation, loaded.resolution, mean.to(device), std.to(device))
@@ -248,7 +248,7 @@ def _proxy(worker: Worker, task: Task) -> Made:
 
 
 class Trace:
-    """What a net makes of its pool at the end of each epoch: all probabilities ``[n, C]``, and the last signals."""
+    """A net's outputs on its pool after each epoch: all probabilities ``[n, C]``, and the last signals."""
 
     def __init__(self) -> None:
         self.probs: list[Tensor] = []

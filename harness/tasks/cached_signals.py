@@ -70,7 +70,7 @@ def _features(worker: Worker, task: Task, loaded: LoadedData, id: str) -> Tensor
 
 
 def refusal(arm: Arm, rows: Rows, device: torch.device) -> str:
-    """Why a rule cannot have all features at once, and what to do."""
+    """Why a rule cannot have all features in memory, and what to do."""
     when = "" if arm.cadence == "batch" else f" (cadence {arm.cadence!r})"
     room = allowance(device) / 1e9
     return (
@@ -82,12 +82,12 @@ def refusal(arm: Arm, rows: Rows, device: torch.device) -> str:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class StoredPool(Pool):
-    """A pool whose features stayed in their file: a rule that reads them whole is told so.
+    """A pool whose features stay in their file: reading them whole raises.
 
     Parameters
     ----------
     refusal : str
-        What it is told.
+        The message.
     """
 
     refusal: str = ""

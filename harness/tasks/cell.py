@@ -35,7 +35,7 @@ CURVE_POINTS = 10
 
 
 def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
-    """Train one cell; everything of its record but environment and checksum."""
+    """Train one cell; returns its record without environment and checksum."""
     arm, seed = task.arm, task.seed
     assert arm is not None and seed is not None
     loaded = worker.loaded(task)
@@ -65,7 +65,7 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
             "uncounted": sorted(trainer.selector.uncounted),
             **({"schedule": trainer.pacer.learned.report()} if trainer.pacer.learned else {}),
         },
-        "memory_bytes": here.peak_memory(worker.device),  # before features are loaded to measure by
+        "memory_bytes": here.peak_memory(worker.device),  # before features are loaded for the measures
         **({} if measures is None else {"measures": measures.report(trainer)}),
         "ledger": trainer.ledger.to_json(),
         "faults": int(trainer.selector.guard.fault),
@@ -118,7 +118,7 @@ def _pace(worker: Worker, task: Task) -> list[list[float]]:
     pace: list[list[float]] | None = record["selection"].get("pace")
     if pace is None:
         raise UsageError(
-            f"cell {record['id']} does not say its steps: an older version made it; remove its record and run again"
+            f"cell {record['id']} has no steps recorded: an older version made it; remove its record and run again"
         )
     return pace
 

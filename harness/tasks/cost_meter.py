@@ -1,4 +1,4 @@
-"""What a run has spent of a budget that is a cost: its own ledger, and its share of the artefacts it uses."""
+"""The cost of a run so far, for budgets in cost: its own ledger, and its share of the artefacts it uses."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def share(matrix: Matrix) -> float:
 
 
 def meter_of(worker: Worker, task: Task) -> Callable[[Trainer], float] | None:
-    """What a run of ``task`` has cost so far, in the unit of the matrix's budget; None where that is no cost.
+    """A function giving the cost of a run of ``task`` so far, in the budget's unit; None for passes and steps.
 
     Raises
     ------

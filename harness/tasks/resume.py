@@ -1,4 +1,4 @@
-"""When a run's checkpoints are taken, what they hold, and where they can be gone on from."""
+"""Checkpoints of a run: when they are written, what they hold, and when a run can resume from them."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ SAME = {
     "threads": "threads:",
     "precision": "precision",
 }
-"""What must be the same in the environment, for a run to end as if it had not been interrupted."""
+"""Parts of the environment that must be equal for a resumed run to give the same result."""
 
 
 class ResumableRun:
-    """Keeps the checkpoints of one run.
+    """A training run that writes checkpoints and resumes from its last one.
 
     Parameters
     ----------
@@ -67,14 +67,14 @@ class ResumableRun:
         try:
             self._take_up(worker.device)
         except Unusable as unusable:
-            self._say(f"its checkpoint is not used, and it starts afresh: {unusable}")
-            self.trainer = prepare()  # the other may have taken up a part of it
+            self._say(f"its checkpoint is not used, and it starts anew: {unusable}")
+            self.trainer = prepare()  # the first may have loaded a part of it
         self._told = StopSignals()
         self._every = 60.0 * worker.context.checkpoint
         self._next = time.monotonic() + self._every
 
     def run(self) -> None:
-        """Train to the end. Told to stop (SIGTERM, SIGINT), end the step and write a checkpoint first."""
+        """Train to the end. On SIGTERM or SIGINT, finish the step, write a checkpoint and stop."""
         if not self._every:
             self.trainer.run(self.curve)
             return
@@ -108,9 +108,9 @@ class ResumableRun:
             self.bytes = self.checkpoint.write({**state, "kept": kept}, self._made)
             self.written += 1
         except (StateNotGiven, TypeError) as error:
-            self._say(f"it has no checkpoint to go on from: {error}")
+            self._say(f"it cannot resume from a checkpoint: {error}")
             self._every = float("inf")
-            self.checkpoint.drop()  # by then it may have changed unseen
+            self.checkpoint.drop()  # an older one may lack later changes of state
         except (OSError, MemoryError) as error:
             logger.warning("%s: no checkpoint was written: %s", self.name, error)
         self.seconds += time.perf_counter() - began
@@ -135,7 +135,7 @@ class ResumableRun:
 
 
 def checkpoint_conditions(worker: Worker, task: Task, trainer: Trainer) -> dict[str, str]:
-    """What must be the same for a checkpoint to be gone on from, in words."""
+    """The conditions that must be equal for a run to resume from a checkpoint, by name."""
     found = here.describe(worker.device, worker.context.precision)
     same = {words: str(found[name]) for name, words in SAME.items()}
     same["Python"] = ".".join(platform.python_version_tuple()[:2])  # sums of floats differ between some

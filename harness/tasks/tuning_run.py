@@ -1,4 +1,4 @@
-"""A trial: one tuning run, an arm at one learning rate with one tuning seed, judged on ``val`` alone."""
+"""A tuning run: an arm at one learning rate with one tuning seed, evaluated on ``val`` alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .worker import Worker
 
 
 def train_tuning_run(worker: Worker, task: Task) -> dict[str, Any]:
-    """Train a trial; everything of its record but environment and checksum. The test split is not looked at.
+    """Train it; returns its record without environment and checksum. The test split is not read.
 
     ``val_accuracy`` is null where training has diverged, which is a result and no failure.
     """
@@ -62,7 +62,7 @@ def train_tuning_run(worker: Worker, task: Task) -> dict[str, Any]:
 
 @torch.no_grad()
 def _has_diverged(trainer: Trainer, curve: Curve, val: Samples) -> bool:
-    """Whether the training loss, or what the learner makes of ``val``, is not finite."""
+    """Whether the training loss, or a logit on ``val``, is not finite."""
     losses = [*(point["train_loss"] for point in curve.points[-1:]), trainer.pick_counts.train_loss()]
     logits = trainer.model.eval()(trainer.augment.plain_view(val.images[:CHUNK]))
     return None in losses or not bool(torch.isfinite(logits).all())

@@ -1,4 +1,4 @@
-"""What a process needs for any task: data sets, learner, references, and where results go."""
+"""The tools of a worker process: data sets, learners, references, and the results folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ..training.trainer import Recipe
 
 @dataclass(frozen=True)
 class Context:
-    """What every task of a run shares; it travels to the workers."""
+    """Settings that all tasks of a run share; sent to the workers."""
 
     matrix: Matrix
     out: Path

@@ -1,4 +1,4 @@
-"""What the learner's own training steps have shown of each pool sample (for cadence ``epoch``)."""
+"""The last training signals of each pool sample (for cadence ``epoch``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was picked: counts and means kept on the device, read when a curve point is drawn."""
+"""Counts and means of the picks, kept on the device until a curve point is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calling a strategy by its contract: it gets what it asked for, its cost is booked, what it returns is checked."""
+"""Calls a strategy: gives it the signals it declared, books its cost, checks what it returns."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Selector:
 
     @property
     def cuts_pool(self) -> bool:
-        """Whether a selection is one of the whole pool."""
+        """Whether selections are made from the whole pool."""
         return self.active and self.traits.cadence != "batch"
 
     @property
@@ -73,7 +73,7 @@ class Selector:
         return self.active and (self.traits.cadence == "epoch" or callable(getattr(self.strategy, "observe", None)))
 
     def begin(self, pool: Pool) -> None:
-        """Let the strategy prepare itself, on the clock."""
+        """Call the strategy's ``begin``, on the clock."""
         begin = getattr(self.strategy, "begin", None)
         if callable(begin):
             # Labels of its own: those that are trained on are out of its reach.
@@ -102,7 +102,7 @@ class Selector:
         features = signals.get("features")
         losses = BatchLosses(
             **{name: signals[name] for name in self.traits.needs if name in signals and name != "features"},
-            labels=labels.clone() if self.cuts_pool else labels,  # the pool's are what is trained on
+            labels=labels.clone() if self.cuts_pool else labels,  # training reads the pool's own
             index=ids,
             k=keep,
             epoch=step.epoch,
@@ -127,7 +127,7 @@ class Selector:
         return picks, weights
 
     def watch(self, note: Callable[[], Tensor], ids: Tensor) -> None:
-        """After a training step on ``ids`` ``[k]``: ``note`` gives its losses ``[k]``, ``observe`` hears of them."""
+        """After a training step on ``ids`` ``[k]``: ``note`` gives its losses ``[k]``, which ``observe`` receives."""
         observe = getattr(self.strategy, "observe", None)
 
         def hand_over() -> None:
@@ -141,7 +141,7 @@ class Selector:
         self.ledger.add("select", flops=flops)
 
     def state_dict(self) -> dict[str, Any]:
-        """Prices found so far, and what the guard has seen; the strategy's own is not among it."""
+        """Prices measured so far and the guard's state, without the strategy's own."""
         return {
             "prices": [[list(key), flops] for key, flops in self._flops.items()],
             "uncounted": sorted(self.uncounted),

@@ -16,7 +16,7 @@ _PLAIN = (bool, int, float, str, bytes, type(None), torch.device, torch.dtype)
 
 
 class StateNotGiven(Exception):
-    """A run cannot be taken up again from here; says why."""
+    """The state of a strategy cannot be saved; the message says why."""
 
 
 class StrategyState:
@@ -41,7 +41,7 @@ class StrategyState:
         self._begun = [_attributes(rule, self.stream, self._held) for rule in self._watched]
 
     def state_dict(self) -> dict[str, Any]:
-        """The stream, and what the strategy says of itself.
+        """The random stream, and the strategy's own state.
 
         Raises
         ------

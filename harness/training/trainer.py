@@ -1,4 +1,4 @@
-"""The training loop: candidates come, a strategy keeps some, the learner takes a step."""
+"""The training loop: draw candidates, let a strategy select, take an optimizer step."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Trainer:
         self.meter = meter
         if pacer.learned is not None and not held_out:
             raise UsageError(
-                f"schedule {pacer.learned} learns from images of val, and there is none: raise val, such as val = 0.1"
+                f"schedule {pacer.learned} learns from images of val, but val is empty: raise val, such as val = 0.1"
             )
         self.held_out = held_out
         self.optimizer = sgd(self.model, recipe.lr, recipe.momentum, recipe.weight_decay)
@@ -122,7 +122,7 @@ class Trainer:
         self._weights: Tensor | None = None
         self._walk: StepIterator | ReplayedSteps | None = None
         self._source: Candidates | Chosen | None = None
-        self._dealt = 0  # of the subset, before a run that is gone on with
+        self._dealt = 0  # of the subset, before the run was resumed
         if pool is not None:
             self.selector.begin(pool)
         self.rule = StrategyState(strategy, pool)
@@ -143,19 +143,19 @@ class Trainer:
         on_epoch: Callable[[Trainer, Step, bool], None] | None = None,
         on_step: Callable[[Trainer], None] | None = None,
     ) -> None:
-        """Train to the budget's end, from what was loaded or, without it, from the pacer's first step.
+        """Train to the budget's end, from the restored state or from the pacer's first step.
 
         Parameters
         ----------
         on_epoch : callable, optional
-            Hears of each epoch's last step, and whether training has ended.
+            Called after each epoch with its last step and whether training has ended.
         on_step : callable, optional
             Called before each step, where :meth:`state_dict` can be asked for.
         """
         self.model.train()
         walk = self._walk
         again = walk is not None and walk.current is not None
-        if walk is None or walk.current is None:  # a run that has ended may be followed by another
+        if walk is None or walk.current is None:  # a finished trainer may run again
             self.count = 0
             if self.pacer.learned is not None:
                 self.pacer.learned.begin(self.seed)
@@ -221,7 +221,7 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Let :meth:`run` go on from what :meth:`state_dict` gave; nothing was run here yet."""
+        """Restore, before :meth:`run` was called."""
         self.model.load_state_dict(state["model"])
         for one, momentum in zip(self.model.parameters(), state["momentum"], strict=True):
             if momentum is not None:
@@ -233,7 +233,7 @@ class Trainer:
         self.count, self.selections = state["count"], state["selections"]
         self.subset, self._weights, self._dealt = state["subset"], state["weights"], state["dealt"]
         self.done = Counter({(size, keep): steps for size, keep, steps in state["done"]})
-        self.clock.settle()  # what beginning anew took is not the run's
+        self.clock.settle()  # start-up time is not part of the run
         self.ledger.phases = Ledger.of(state["ledger"]).phases
         self.pick_counts.load_state_dict(state["tally"])
         if self.memory is not None:
@@ -335,7 +335,7 @@ class Trainer:
         signals = {name: value for name in self.cached if isinstance(value := self.samples.signals[name], Tensor)}
         signals |= self.memory.signals(count) if self.memory is not None else {}
         ids = torch.arange(size, device=self.device)
-        # k/B of a step, so that the pass's steps find what they take.
+        # k/B of a step, so that the subset is large enough for the steps of the pass.
         keep = keep_count(step.keep / step.size, size)
         picks, weights = self.selector.call(step, signals, ids, self.samples.labels, keep)
         ones = torch.ones(size, device=self.device)

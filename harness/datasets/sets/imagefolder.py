@@ -119,7 +119,7 @@ def _readable(name: str) -> str:
 
 
 def _unreadable(error: OSError) -> UsageError:
-    return UsageError(f"{error.filename} cannot be read ({error.strerror}): mend or remove it")
+    return UsageError(f"{error.filename} cannot be read ({error.strerror}): repair or remove it")
 
 
 def _images(folder: Path, classes: Sequence[str]) -> tuple[list[Path], list[int], int]:

@@ -19,10 +19,10 @@ class Executor(Protocol):
     """Carries out a graph of tasks."""
 
     def run(self, context: Context, tasks: Iterable[Task], report: Callable[[Task, Outcome], None]) -> None:
-        """Do every task after those it depends on; ``report`` hears of each as it ends.
+        """Run every task after its dependencies; ``report`` is called as each ends.
 
-        A failed task fails what depends on it, and nothing else. ``tasks`` may be a :class:`Queue` that keeps back
-        what another run is at: an executor that takes its tasks from ``Queue(tasks)`` shares the work with that run,
+        A failed task fails only its dependents. ``tasks`` may be a :class:`Queue` that holds back tasks that
+        another run is doing: an executor that takes its tasks from ``Queue(tasks)`` shares the work with that run,
         and returns with the rest still waiting there.
         """
         ...

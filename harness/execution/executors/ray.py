@@ -1,6 +1,6 @@
 """Where tasks are done: the machines of a Ray cluster.
 
-Ray moves tasks and bytes between machines, and begins a task again whose machine is lost; what a task does, and how
+Ray moves tasks and bytes between machines, and restarts a task whose machine is lost; what a task does, and how
 its failure reads, is the same as on one machine.
 """
 
@@ -28,13 +28,13 @@ from .ray_node import MachineFacts, RemoteTask, machine_facts, run_remote_task, 
 from .ray_parcels import Files, inputs, pack, unpack
 
 RETRIES = 3
-"""Times that a task is begun again after the machine or the process that it ran in was lost."""
+"""Restarts of a task whose machine or process was lost."""
 
 LOOK = 120.0
-"""Seconds that a machine has to say what it is like."""
+"""Seconds that a machine has to report its versions and folders."""
 
 POLL = 30.0
-"""Seconds after which it is seen to whether any machine is left, while none is heard of."""
+"""Seconds between checks for living machines while no task ends."""
 
 
 class Ray:
@@ -71,7 +71,7 @@ class Ray:
         Local(1, **limits)  # refuses what no machine can do
         self.workers, self.limits, self.address = workers, limits, address or os.environ.get("RAY_ADDRESS") or None
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported: nothing is sent anywhere
-        # Else a task that its machine has no memory for would be begun again for ever.
+        # Else a task that its machine has no memory for would be restarted forever.
         os.environ.setdefault("RAY_task_oom_retries", str(RETRIES))
         try:
             import ray
@@ -85,8 +85,8 @@ class Ray:
         Raises
         ------
         UsageError
-            Where there is no cluster, or none of its machines can do the tasks; what cannot work on one of them is
-            said before any task is begun.
+            Where there is no cluster, or none of its machines can do the tasks. Faults of one machine are
+            raised before any task starts.
         """
         queue = Queue(tasks)
         if not queue:
@@ -175,7 +175,7 @@ class Run:
         return room if self.workers is None else min(room, self.workers)
 
     def _introduced(self) -> bool:
-        """Ask every machine what it is like; whether all of them see the results folder."""
+        """Check every machine; returns whether all of them see the results folder."""
         machines = self._machines()
         if not machines:
             need = f"{self.needs['CPU']} CPUs" + (" and a GPU" if self.needs["GPU"] else "")
@@ -222,7 +222,7 @@ class Run:
         try:
             outcome, parcel = ray.get(reference)
         except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError):
-            return Outcome(f"its machine, or the process that looked after it there, was lost {RETRIES + 1} times")
+            return Outcome(f"its machine, or its process there, was lost {RETRIES + 1} times")
         except ray.exceptions.RayError as error:
             return Outcome(f"Ray: {_line(error)}")
         if parcel:
@@ -239,7 +239,7 @@ def carry_out(errand: RemoteTask) -> tuple[Outcome, Files]:
 
 @contextmanager
 def _token(context: Context) -> Iterator[str]:
-    """The name of a new file in the results folder, by which that folder is known again on other machines."""
+    """The name of a new file in the results folder, by which other machines recognise that folder."""
     with tempfile.NamedTemporaryFile(dir=context.out, prefix=".seen-") as file:
         yield os.path.basename(file.name)
 

@@ -1,4 +1,4 @@
-"""What a machine of a cluster does for a task: with folders of its own, whether or not it sees the results folder."""
+"""Runs a task on a machine of a cluster, with local folders, whether or not it sees the results folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .ray_parcels import Files, pack, unpack
 
 @dataclass(frozen=True)
 class RemoteTask:
-    """A task as it travels.
+    """A task as it is sent to a machine.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class RemoteTask:
         As on the machine that sent it, its folders included.
     task : Task
     token : str
-        Name of a file in the results folder, by which a machine knows that folder again.
+        Name of a file in the results folder, by which a machine recognises that folder.
     inputs : list of (kind, id, reference) or None
         What the task reads, to be fetched where the folder is not seen; None where every machine saw it.
     limits : dict
@@ -48,7 +48,7 @@ class RemoteTask:
 
 @dataclass(frozen=True)
 class MachineFacts:
-    """What a machine is like: versions, whether it sees the results folder, and what it lacks ("" if nothing)."""
+    """A machine's versions, whether it sees the results folder, and what it lacks ("" if nothing)."""
 
     versions: str
     shared: bool
@@ -56,12 +56,12 @@ class MachineFacts:
 
 
 def versions() -> str:
-    """What must be the same wherever parts of one result are made."""
+    """The versions that must be equal on all machines of a run."""
     return f"selbench {__version__}, torch {torch.__version__}"
 
 
 def machine_facts(context: Context, token: str) -> MachineFacts:
-    """What the machine that this runs on is like."""
+    """The facts of the machine that runs this."""
     lacks = ""
     try:
         with_local_folders(context)
@@ -71,7 +71,7 @@ def machine_facts(context: Context, token: str) -> MachineFacts:
 
 
 def run_remote_task(errand: RemoteTask, fetch: Callable[[Any], Files]) -> tuple[Outcome, Files]:
-    """Do a task here; how it ended, and what it left where this machine does not see the results folder."""
+    """Run a task here; returns its outcome and, where the results folder is not seen, the files that it made."""
     done: list[tuple[Outcome, Files]] = []
     failed = outcome_of(lambda: done.append(_carried_out(errand, fetch)))
     return done[0] if done else (failed, {})
@@ -118,10 +118,10 @@ def with_local_folders(context: Context) -> Context:
 
 
 def _outcome(errand: RemoteTask, context: Context) -> Outcome:
-    """Do the task in a process of its own, as on a single machine: it can be ended, whatever it is at."""
+    """Run the task in its own process, as on a single machine, so that it can be killed at any time."""
     task = errand.task
     if has_result(Store(context.out), task.kind, task.id):
-        return Outcome()  # this is a second try, and the first one had come to its end
+        return Outcome()  # a retry of a task that had finished
     outcomes: list[Outcome] = []
     Local(1, **errand.limits).run(context, [task], lambda _, outcome: outcomes.append(outcome))
     return outcomes[0]

@@ -1,4 +1,4 @@
-"""Results as bytes: what a machine that does not see the results folder needs of it, and what it made."""
+"""Results as bytes, sent to and from machines that do not see the results folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ...store.folder import Store, write_bytes
 from ...tasks.cost_meter import artefact_closure
 
 Files = dict[str, bytes]
-"""Contents of files, by their names; the one that says that a result is whole comes last."""
+"""Contents of files by name; the file that marks a result as complete comes last."""
 
 
 def pack(store: Store, kind: str, id: str) -> Files:

@@ -1,7 +1,7 @@
 """The tail of the covariance spectrum of what was selected, beside random selections of equal size.
 
-A fitted slope depends on how many images the covariance is of, so that a selection is never held against the pool but
-against its own weights, dealt out to the pool's images at random. Bounded weights c <= w <= C bound each eigenvalue
+A fitted slope depends on how many images the covariance is of, so that a selection is never compared with the pool but
+with its own weights, assigned to the pool's images at random. Bounded weights c <= w <= C bound each eigenvalue
 by c and C times that of the pool (min-max principle), which leaves a power law its exponent.
 """
 
@@ -70,7 +70,7 @@ def principal_components(features: Tensor, components: int) -> Tensor:
 def spectrum(
     options: SpectrumOptions, features: Tensor, hard: Tensor, soft: Tensor | None, seed: int
 ) -> dict[str, Any]:
-    """What the record holds of the spectrum.
+    """The spectrum as the record holds it.
 
     Parameters
     ----------

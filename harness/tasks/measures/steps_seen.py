@@ -1,4 +1,4 @@
-"""What a run trains on, noted step by step without waiting for the device."""
+"""Records the samples that a run trains on, without waiting for the device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The measures of one cell: what they hear while it trains, and what its record says of them."""
+"""The measures of one cell: callbacks during training, and their part of its record."""
 
 from __future__ import annotations
 

@@ -114,8 +114,8 @@ def test_one_seed_one_pool_and_another_seed_another():
 @pytest.mark.parametrize(
     ("table", "says"),
     [
-        ({}, "spoil: nothing is spoiled"),
-        ({"label_noise": 0.0, "imbalance": 1.0}, "spoil: nothing is spoiled"),
+        ({}, "spoil: nothing is set"),
+        ({"label_noise": 0.0, "imbalance": 1.0}, "spoil: nothing is set"),
         ({"kind": "pairs", "duplicates": 0.1}, "spoil.kind = 'pairs' is for label_noise"),
         ({"label_nois": 0.1}, "unknown key 'datasets.0.spoil.label_nois'; did you mean 'label_noise'"),
         ({"label_noise": 1.0}, "datasets.0.spoil.label_noise"),

@@ -56,7 +56,7 @@ def test_a_damaged_checkpoint_is_not_used_and_the_run_starts_afresh(folder, tmp_
     do(folder.again(tmp_path), task)
     record = Store(tmp_path).cell(task.id)
     assert essence(record) == essence(folder.whole(task))
-    said = "its checkpoint is not used, and it starts afresh: its tensors are damaged"
+    said = "its checkpoint is not used, and it starts anew: its tensors are damaged"
     assert record["checkpoints"]["unused"] == said and not record["checkpoints"]["resumed"]
     assert f"{task.name}: {said}" in caplog.text
 
@@ -124,6 +124,6 @@ def test_a_rule_that_hides_its_state_starts_afresh_and_its_record_says_so(folder
         do(folder.again(tmp_path), task)
     record = Store(tmp_path).cell(task.id)
     assert essence(record) == essence(folder.whole(task))
-    said = "it has no checkpoint to go on from: Forgetful changes from call to call"
+    said = "it cannot resume from a checkpoint: Forgetful changes from call to call"
     assert record["checkpoints"]["unused"].startswith(said) and not record["checkpoints"]["resumed"]
     assert caplog.text.count(said) == 2, "once for each of the two runs, whatever its steps"

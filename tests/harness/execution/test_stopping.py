@@ -43,7 +43,7 @@ def test_a_signal_stops_the_run_within_seconds_and_says_how_to_go_on(tiny, tmp_p
     _, err = process.communicate(timeout=180)
     assert process.returncode == code and time.monotonic() - began < 60
     last = err.splitlines()[-1]
-    assert "the same command goes on from there" in last and last.endswith("selbench " + " ".join(arguments))
+    assert "the same command resumes" in last and last.endswith("selbench " + " ".join(arguments))
     assert "Traceback" not in err
     assert not psutil.wait_procs(children, timeout=60)[1]
     assert not (out / "claims").exists() and not (out / "failed").exists()

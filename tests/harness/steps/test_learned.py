@@ -169,9 +169,9 @@ def test_there_is_a_look_at_the_end_of_every_interval_but_the_last():
 
 def test_ratios_that_are_wanted_ahead_are_refused_in_one_line(planned, tiny, train, tmp_path):
     for schedule in (Bandit(), Adaptive()):
-        with pytest.raises(UsageError, match="known only as training goes"):
+        with pytest.raises(UsageError, match="known only during training"):
             known_ahead(schedule)
-        with pytest.raises(UsageError, match="known only as training goes"):
+        with pytest.raises(UsageError, match="known only during training"):
             BudgetMatched(0.5, {"name": "bandit"})
     for schedule in (Fixed(0.3), Sigmoid(), Replay([[2, 3]], 4)):
         assert known_ahead(schedule) is schedule
@@ -256,7 +256,7 @@ def test_a_budget_in_flops_counts_the_looks():
 
 @pytest.mark.parametrize("held_out", [None, images(0, 0)])
 def test_without_held_out_images_it_says_what_to_change(held_out):
-    with pytest.raises(UsageError, match="learns from images of val, and there is none: raise val"):
+    with pytest.raises(UsageError, match="learns from images of val, but val is empty: raise val"):
         trainer(Bandit(), held_out)
 
 

@@ -28,7 +28,7 @@ def test_options_are_read():
         ("spectrum", {"reference": "holdout"}, "same at every seed"),
         ("spectrum", {"reference": FROZEN[0], "draw": 3}, "did you mean 'draws'"),
         ("spectrum", {"reference": FROZEN[0], "draws": 5.5}, "draws: input should be a valid integer, but it is 5.5"),
-        ("spectrum", {"reference": FROZEN[0], "draws": 1}, "nothing of chance"),
+        ("spectrum", {"reference": FROZEN[0], "draws": 1}, "no estimate of chance"),
         ("spectrum", {"reference": FROZEN[0], "first": 99}, "hold no line"),
         ("spectrum", {"reference": FROZEN[0], "components": 100}, "make components larger"),
         ("residuals", {"reference": FROZEN[0], "directions": 2}, "take 64"),
