@@ -14,12 +14,13 @@ import torch
 import torch.nn.functional as F
 
 from selbench.harness.datasets.augment import Augment
+from selbench.harness.datasets.samples import Samples
 from selbench.harness.steps.pacer import Pacer
 from selbench.harness.steps.schedules import Fixed
 from selbench.harness.streams import derive, permutation
 from selbench.harness.training.learner import ResNet18, ResNet18Net
 from selbench.harness.training.optimizer import one_cycle, sgd
-from selbench.harness.training.trainer import Recipe, Samples, Trainer
+from selbench.harness.training.trainer import Recipe, Trainer
 from selbench.strategies import Pool, load
 
 from .conftest import Meter

@@ -16,7 +16,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from .errors import UsageError, did_you_mean
-from .time_limit import patience
+from .time_limit import time_limit
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Registry:
         """
         entry = self.entry(name)
         try:
-            with nullcontext() if entry.builtin else patience():
+            with nullcontext() if entry.builtin else time_limit():
                 return entry.point.load()
         except (Exception, SystemExit) as error:  # a plugin's code may raise anything
             raise UsageError(

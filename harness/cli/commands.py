@@ -19,12 +19,11 @@ from rich.table import Table
 
 from ... import __version__
 from ...strategies import UsageError
-from ...strategies.errors import did_you_mean
+from ...strategies.errors import did_you_mean, one_line
 from ...strategies.registry import registry
-from ..oneline import one_line
 
 if TYPE_CHECKING:
-    from ..execution.run import Request
+    from ..execution.prepared import RunRequest
     from ..plan.matrix import Matrix
 
 GROUPS = ("strategies", "schedules", "datasets", "references", "learners", "executors")
@@ -112,7 +111,7 @@ def run(
     ] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch missing data sets into --data-dir.")] = False,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Only say what is there, what is to do, and about how long it would take.")
+        bool, typer.Option("--plan", help="Only print what is done, what is to do, and a time estimate.")
     ] = False,
     cells: Annotated[bool, typer.Option("--cells", help="With --plan: a line for each cell as well.")] = False,
     like: Annotated[
@@ -129,29 +128,28 @@ def run(
         bool, typer.Option("--keep-going", help="Do the rest where a strategy cannot be used at all.")
     ] = False,
 ) -> None:
-    """Train what a matrix asks for and is not done yet, then write the report."""
-    from ..execution.run import Request
+    """Train the cells of a matrix that are not done yet, then write the report."""
+    from ..execution.prepared import RunRequest
     from ..execution.run import run as run_matrix
-    from ..plan.matrix import read
-    from ..plan.tasks import narrowed
+    from ..plan.matrix import narrowed, read
 
     declared = read(matrix, [*(set_ or []), *([] if timing is None else [f"timing.seeds={timing}"])], dataset)
     _check_studies(declared)
     asked = narrowed(declared, strategy or [], seeds)
     source = Path(matrix).name
-    request = Request(
+    request = RunRequest(
         out, data_dir, cache_dir, device, workers, executor, download, declared, source, set_ or [], ray_address,
         cell_limit, memory_limit, checkpoint, keep_going,
     )  # fmt: skip
     if (cells or like) and not plan:
-        raise UsageError("--cells and --like speak of a plan: add --plan")
+        raise UsageError("--cells and --like need --plan: add it")
     if plan:
         return _plan(asked, request, cells, like)
     try:
         done = run_matrix(asked, request)
     except KeyboardInterrupt as stopped:
         again = shlex.join(["selbench", *sys.argv[1:]])
-        said = "stopped; what is finished is kept, and the same command goes on from there"
+        said = "stopped; finished tasks are kept, and the same command resumes"
         print(f"selbench: {said}: {again}", file=sys.stderr)
         raise typer.Exit(143 if isinstance(stopped, Terminated) else 130) from None
     _report(done.out)
@@ -190,7 +188,7 @@ def check_(
     all_: Annotated[bool, typer.Option("--all", help="Every registered strategy.")] = False,
     set_: Annotated[list[str] | None, typer.Option("--set", help="parameter=value: a hyper-parameter.")] = None,
 ) -> None:
-    """Hold a strategy against the laws of the interface; says what to change where one is broken."""
+    """Check a strategy against the laws of the interface, and print how to fix a broken one."""
     from ..toml import override
     from .checking import check_all, check_one
 
@@ -225,7 +223,7 @@ def verify_(
     results: Results,
     as_json: Annotated[bool, typer.Option("--json", help="For machines: every finding as JSON.")] = False,
 ) -> None:
-    """Check that a results folder is what the runs wrote and holds together; exit code 1 where it does not."""
+    """Check that a results folder is unchanged and consistent; exit code 1 if it is not."""
     from ...reports.render.console import say
     from ..verify import verify
 
@@ -252,7 +250,7 @@ def compare(
     b: Results,
     out: Annotated[Path | None, typer.Option(help="Also write compare.md and compare.json into this folder.")] = None,
 ) -> None:
-    """Hold two results folders against each other: versions, machines, somebody's results and yours."""
+    """Compare two results folders: versions, machines, somebody's results and yours."""
     from ...reports.document.sections.comparison import print_comparison, publish
     from ...reports.folders.compare import compare as compared
     from ...reports.records.folder import Results as Read
@@ -282,7 +280,7 @@ def merge(
     say(console, f"Written: {out}; selbench report {out} judges it.", wrap=False)
 
 
-def _plan(matrix: Matrix, request: Request, cells: bool, like: Path | None) -> None:
+def _plan(matrix: Matrix, request: RunRequest, cells: bool, like: Path | None) -> None:
     from .plan_table import show
 
     lines = show(matrix, request, Console(), like)
@@ -294,7 +292,7 @@ def _plan(matrix: Matrix, request: Request, cells: bool, like: Path | None) -> N
 
 
 def _check_studies(matrix: Matrix) -> None:
-    """Refuse questions that no analysis can answer, before anything is trained."""
+    """Refuse studies with unknown analyses or options before any training."""
     from ...reports.questions import Names, check
 
     names = Names(
@@ -322,7 +320,7 @@ def _report(results: Path) -> None:
 
 @contextmanager
 def _usage() -> Iterator[None]:
-    """What is wrong with a results folder is a wrong request."""
+    """Report errors of a results folder as usage errors."""
     from ...reports.records.records import ResultsError
 
     try:
@@ -342,7 +340,7 @@ def main() -> None:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which is left as Ctrl-C is, with an exit code of its own."""
+    """SIGTERM: handled like Ctrl-C, with its own exit code."""
 
 
 def _interrupt(*_: object) -> None:

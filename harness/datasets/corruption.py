@@ -1,4 +1,4 @@
-"""Pools where selection is said to shine: wrong labels, rare classes, copies. Holdout, val and test stay clean.
+"""Corrupted pools: wrong labels, rare classes, copies. Holdout, val and test stay clean.
 
 The table ``spoil`` of a data set's entry in a matrix is applied to the pool after the split, in this order:
 
@@ -43,13 +43,13 @@ from torch import Tensor
 from ...strategies import UsageError
 from ..store.tensor_cache import digest
 from ..streams import generator, permutation
-from ..toml import Part
+from ..toml import StrictModel
 from .label_file import read_labels
 from .splits import allocate, rank_in_class
 
 
-class Spoil(Part):
-    """What is done to a pool.
+class Corruption(StrictModel):
+    """Corruptions of a pool.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Spoil(Part):
     duplicates: float = Field(0.0, ge=0, lt=1)
 
     def check(self, where: str) -> None:
-        """Refuse what does nothing.
+        """Refuse options that have no effect.
 
         Raises
         ------
@@ -90,12 +90,11 @@ class Spoil(Part):
             raise UsageError(f"{where}: spoil.kind = {self.kind!r} is for label_noise: set it too, such as 0.2")
         if not self.identity():
             raise UsageError(
-                f"{where}: spoil: nothing is spoiled: set label_noise, labels, imbalance or duplicates, or remove the "
-                "table"
+                f"{where}: spoil: nothing is set: set label_noise, labels, imbalance or duplicates, or remove the table"
             )
 
     def identity(self) -> dict[str, Any]:
-        """What is set, in words of its own: part of what results depend on."""
+        """The options that are set, as ids and records hold them."""
         noise: dict[str, Any] = {}
         if self.label_noise:
             noise = {"label_noise": self.label_noise, "kind": self.kind or "uniform"}
@@ -126,14 +125,14 @@ class Spoil(Part):
         return f"spoiled pool: {', '.join(said)}; holdout, val and test clean"
 
 
-def spoiled(
-    spoil: Spoil, pool: Tensor, labels: Tensor, classes: int, seed: int, given: Tensor | None = None
+def corrupted(
+    spoil: Corruption, pool: Tensor, labels: Tensor, classes: int, seed: int, given: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """The pool of a seed as it is trained on.
 
     Parameters
     ----------
-    spoil : Spoil
+    spoil : Corruption
     pool : Tensor ``[n]`` int64
         Positions in the training images, ascending.
     labels : Tensor ``[n]`` int64
@@ -181,7 +180,7 @@ def _thinned(labels: Tensor, classes: int, imbalance: float, seed: int) -> Tenso
     return torch.nonzero(rank < wanted[labels]).flatten()
 
 
-def _flipped(labels: Tensor, classes: int, spoil: Spoil, seed: int) -> Tensor:
+def _flipped(labels: Tensor, classes: int, spoil: Corruption, seed: int) -> Tensor:
     """Labels ``[n]`` of which the share asked for is wrong, in each class."""
     wrong = allocate(torch.bincount(labels, minlength=classes), round(spoil.label_noise * len(labels)))
     chosen = rank_in_class(labels, permutation(len(labels), seed, "spoil", "noise")) < wrong[labels]

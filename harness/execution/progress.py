@@ -18,11 +18,11 @@ from .executors.local import by_plugin
 Stage = Literal["training", "tuning", "timing"]
 
 EVERY = 20.0
-"""Seconds between plain lines; failures are said at once."""
+"""Seconds between plain lines; failures are printed at once."""
 
 
 WARM = 4
-"""Tasks before the time left is guessed: the first ones pay for starting up."""
+"""Tasks before the time left is estimated: the first ones include start-up."""
 
 
 class Progress:
@@ -31,9 +31,9 @@ class Progress:
     Parameters
     ----------
     todo : list of Task
-        What is to be done.
+        Tasks to do.
     planned : int
-        Cells of the whole request, for what is done already.
+        Cells of the whole request, done ones included.
     where : str
         The results folder, as named by the user.
     stage : {"training", "tuning", "timing"}
@@ -80,7 +80,6 @@ class Progress:
         return f"about {_human(seconds)} left"
 
     def report(self, task: Task, outcome: Outcome) -> None:
-        """Note the end of a task."""
         if outcome.error:
             self.failed += 1
             said = f"failed: {task.name}{_plugin(task)}: {outcome.error}"
@@ -88,13 +87,13 @@ class Progress:
         self._count(task)
 
     def elsewhere(self, task: Task) -> None:
-        """Note a task that another run on the folder has done."""
+        """Count a task that another run on the folder has done."""
         self.others += 1
         self._count(task)
 
     def wait(self, tasks: int) -> None:
-        """Say that what is left is another run's."""
-        self.console.print(f"waiting for {tasks} tasks that another run on this folder is at", highlight=False)
+        """Print that another run works on the remaining tasks."""
+        self.console.print(f"waiting for {tasks} tasks that another run on this folder is doing", highlight=False)
 
     def _count(self, task: Task) -> None:
         self.done += 1

@@ -13,6 +13,7 @@ import torch
 from ... import __version__
 from ...strategies import UsageError
 from .. import environment
+from ..steps.budget_matched import paced
 from ..steps.pacer import Pacer
 from ..steps.schedules import Fixed
 from ..toml import Named
@@ -197,11 +198,11 @@ def _runs(
     workload: Workload, batch: int, rules: list[Rule], work: Work, costs: Costs
 ) -> tuple[Prediction, list[Prediction]]:
     def pacer(rule: Rule | None) -> Pacer:
-        return Pacer(
-            workload.images,
-            batch,
-            "fixed-candidates",
+        return paced(
             Fixed(1.0) if rule is None or rule.keeps_all else rule.schedule,
+            pool=workload.images,
+            batch=batch,
+            batching="fixed-candidates",
             passes=workload.passes,
             buckets=workload.buckets,
             hold=rule is not None and rule.traits.cadence == "epoch",

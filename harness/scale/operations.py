@@ -14,13 +14,14 @@ from torch import Tensor
 
 from ...strategies.interface import BatchLosses, keep_count
 from ..datasets.augment import Augment
+from ..datasets.samples import Samples
 from ..references.networks import features
 from ..steps.pacer import Pacer
 from ..steps.schedules import Fixed
 from ..streams import generator
 from ..training.flops import count_selection
 from ..training.ledger import Clock, Ledger
-from ..training.trainer import Recipe, Samples, Trainer
+from ..training.trainer import Recipe, Trainer
 from .costs import Cost, Costs, Measured, Scaled
 from .madeup import Shape, begin, candidates
 from .networks import Network

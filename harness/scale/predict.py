@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from ...strategies import keep_count
 from ..steps.pacer import Pacer
+from ..steps.step_iterator import steps_of
 from .costs import MEASURED, Cost, Costs
 from .rules import Rule
 
@@ -123,7 +124,7 @@ def pace_of(pacer: Pacer) -> Pace:
     each = pacer.pool // pacer.batch
     total = max(1, round(pacer.passes * each))
     if total <= SAMPLED_ABOVE:
-        return counted((step.size, step.keep, step.epoch) for step in pacer)
+        return counted((step.size, step.keep, step.epoch) for step in steps_of(pacer))
     counts: Counter[tuple[int, int]] = Counter()
     for i in range(SAMPLED_ABOVE):
         progress = (i + 0.5) / SAMPLED_ABOVE

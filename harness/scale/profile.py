@@ -13,7 +13,7 @@ from ...strategies import UsageError, keep_count
 from ...strategies.interface import BatchLosses, Pool
 from .. import toml as strict
 from ..store.folder import write_bytes
-from ..toml import Part
+from ..toml import StrictModel
 from .costs import Affine, Cost, Costs, Measured, Scaled
 from .madeup import begin, candidates
 from .operations import Bench
@@ -23,7 +23,7 @@ FLOAT = 4
 """Bytes of a feature."""
 
 
-class Calls(Part):
+class Calls(StrictModel):
     """Seconds of ``select`` for one strategy at some numbers of candidates."""
 
     candidates: list[int] = Field(min_length=1)
@@ -32,7 +32,7 @@ class Calls(Part):
     """Features d, where it reads them."""
 
 
-class Profile(Part):
+class Profile(StrictModel):
     """A device.
 
     Parameters

@@ -8,7 +8,7 @@ from ..plan.tasks import Task
 from ..store.checkpoint_file import Checkpoint
 from . import artefacts
 from .cell import train_cell
-from .tuning_run import train_trial
+from .tuning_run import train_tuning_run
 from .worker import Worker
 
 
@@ -21,7 +21,7 @@ def do(worker: Worker, task: Task) -> None:
             record = train_cell(worker, task)
             worker.store.write_cell({**record, "environment": worker.environment(started)})
         elif task.kind == "tuning":
-            record = train_trial(worker, task)
+            record = train_tuning_run(worker, task)
             worker.store.write_tuning({**record, "environment": worker.environment(started)})
         else:
             artefacts.make(worker, task, started)

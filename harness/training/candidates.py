@@ -1,4 +1,4 @@
-"""Which samples come to each step of an epoch."""
+"""The samples of each step of an epoch."""
 
 from __future__ import annotations
 

@@ -7,8 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..plan.matrix import digest
-from ..plan.tasks import THE_RUNS_OWN
+from ..identity import NOT_IN_ARTEFACT_IDS, digest
 from .contents import pool_size
 
 Record = dict[str, Any]
@@ -122,7 +121,7 @@ class Declared:
 def artefact_ids(record: Record) -> set[str]:
     """Ids of the references and the proxy that a cell with this identity may use, from their content."""
     shared = {key: value for key, value in record["identity"].items() if key not in _ARMS_OWN}
-    made = {key: value for key, value in shared.items() if key not in THE_RUNS_OWN}
+    made = {key: value for key, value in shared.items() if key not in NOT_IN_ARTEFACT_IDS}
     seed, data, reference = record["seed"], shared["data"], shared.get("reference")
     return {
         digest(["proxy", _without(made, "reference"), seed]),

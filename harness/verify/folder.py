@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ...strategies import UsageError
-from ..plan.matrix import digest
+from ..identity import digest
 from .contents import cell_faults, timing_faults, tuning_faults
 from .declared import Declared, artefact_ids
 from .findings import AGAIN, Finding, Verdict, note

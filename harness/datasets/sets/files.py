@@ -14,8 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ....strategies.errors import UsageError, one_of
-from ...oneline import one_line
+from ....strategies.errors import UsageError, one_line, one_of
 from ...store.tensor_cache import Content, cached
 from ..base import Images
 from .decode import decode_files
@@ -81,7 +80,6 @@ class FileSet(ImageOptions):
         raise NotImplementedError(f"{type(self).__name__} has no listing(data_dir, download)")
 
     def load(self, data_dir: Path | None, cache_dir: Path, *, download: bool = False) -> Images:
-        """As :meth:`selbench.harness.datasets.base.Dataset.load`."""
         listing = self.listing(data_dir, download=download)
         choice = self.choose(listing.train_labels, listing.test_labels, listing.classes)
         train = [listing.train[i] for i in choice.train.tolist()]

@@ -1,4 +1,4 @@
-"""The options that every built-in data set has, and what they do to a list of labels."""
+"""Options common to the built-in data sets, and their effect on a list of labels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Choice:
     train_labels, test_labels : Tensor ``[n]``, ``[m]`` int64
     classes : tuple of str
     notes : tuple of str
-        What was left out, in words.
+        Notes on what was left out.
     """
 
     train: Tensor
@@ -92,7 +92,7 @@ class ImageOptions:
         Raises
         ------
         UsageError
-            Where an option asks for what is not there, or nothing is left.
+            Where an option names a class that does not exist, or nothing is left.
         """
         kept = self._kept_classes(classes)
         new_label = torch.full((len(classes),), -1)

@@ -9,7 +9,7 @@ from ...plan.tasks import Task
 from ...tasks.worker import Context, Worker
 from .local import Local
 from .outcome import Outcome, outcome_of
-from .queue import Queue, ended
+from .queue import Queue, report_end
 from .worker_process import attempt
 
 __all__ = ["Executor", "Inline", "Local", "Outcome", "Queue", "attempt", "outcome_of"]
@@ -19,10 +19,10 @@ class Executor(Protocol):
     """Carries out a graph of tasks."""
 
     def run(self, context: Context, tasks: Iterable[Task], report: Callable[[Task, Outcome], None]) -> None:
-        """Do every task after those it depends on; ``report`` hears of each as it ends.
+        """Run every task after its dependencies; ``report`` is called as each ends.
 
-        A failed task fails what depends on it, and nothing else. ``tasks`` may be a :class:`Queue` that keeps back
-        what another run is at: an executor that takes its tasks from ``Queue(tasks)`` shares the work with that run,
+        A failed task fails only its dependents. ``tasks`` may be a :class:`Queue` that holds back tasks that
+        another run is doing: an executor that takes its tasks from ``Queue(tasks)`` shares the work with that run,
         and returns with the rest still waiting there.
         """
         ...
@@ -41,7 +41,6 @@ class Inline:
         self.workers = 1
 
     def run(self, context: Context, tasks: Iterable[Task], report: Callable[[Task, Outcome], None]) -> None:
-        """As :meth:`Executor.run`."""
         queue, worker = Queue(tasks), Worker(context)
         while (task := queue.take()) is not None:
-            ended(queue, task, attempt(worker, task), report)
+            report_end(queue, task, attempt(worker, task), report)

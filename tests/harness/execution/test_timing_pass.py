@@ -7,7 +7,8 @@ import json
 import pytest
 import torch
 
-from selbench.harness.execution.run import Request, run
+from selbench.harness.execution.prepared import RunRequest
+from selbench.harness.execution.run import run
 from selbench.harness.execution.timing_pass import missing
 from selbench.harness.plan.matrix import parse
 from selbench.harness.store.folder import Store, checksum
@@ -25,7 +26,7 @@ def timings(out):
 
 def test_artefacts_are_timed_where_nothing_has_been_cached_yet(tiny, tmp_path):
     tiny |= {"seeds": 1, "timing": {"seeds": 1}, "ladder": [1.0]}
-    request = Request(out=tmp_path / "out", cache_dir=tmp_path / "none" / "yet", device="cpu", executor="inline")
+    request = RunRequest(out=tmp_path / "out", cache_dir=tmp_path / "none" / "yet", device="cpu", executor="inline")
     assert not run(parse(tiny), request).failed
     assert "reference" in {row["kind"] for row in timings(tmp_path / "out")}
 

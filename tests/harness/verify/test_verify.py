@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from selbench.harness.cli.commands import main
-from selbench.harness.plan.matrix import digest
+from selbench.harness.identity import digest
 from selbench.harness.verify import verify
 from selbench.harness.verify.seeding import shared_streams
 from selbench.strategies import UsageError

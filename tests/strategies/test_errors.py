@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selbench.harness.oneline import LONGEST, one_line
+from selbench.strategies.errors import LONGEST, one_line
 
 
 @given(st.text(st.characters(), max_size=40))

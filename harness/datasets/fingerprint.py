@@ -1,12 +1,12 @@
-"""What a data set is, in one hash: the key of everything that is computed from it."""
+"""The content hash of a data set: the key of everything that is computed from it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 
-from ...store.tensor_cache import digest
-from ..base import Images
+from ..store.tensor_cache import digest
+from .base import Images
 
 
 def fingerprint(images: Images) -> str:
@@ -25,6 +25,6 @@ def fingerprint(images: Images) -> str:
             "test_labels": images.test_labels,
         }
     )
-    names = json.dumps(images.classes)  # escapes what a folder's name may hold and UTF-8 may not
+    names = json.dumps(images.classes)  # folder names may hold bytes that are no UTF-8
     skipped = f" {images.skipped} skipped" if images.skipped else ""
     return hashlib.blake2b(f"{arrays} {names}{skipped}".encode(), digest_size=16).hexdigest()
