@@ -60,9 +60,6 @@ def list_(
     group: Annotated[str, typer.Argument(help=f"One of {', '.join((*GROUPS, *SHIPPED))}; all by default.")] = "",
 ) -> None:
     """List what is registered: name, what it is, where it comes from; and the matrices and claims that are shipped."""
-    from ...reports.questions.claims.reading import shipped as claims
-    from ..plan.matrix import shipped
-
     if group not in ("", *GROUPS, *SHIPPED):
         raise UsageError(f"nothing called {group!r} is registered{did_you_mean(group, [*GROUPS, *SHIPPED])}")
     console = Console()
@@ -77,8 +74,12 @@ def list_(
             table.add_row(escape(row["name"]), about, escape(row["origin"]))
         console.print(table, "")
     if group in ("", "matrices"):
+        from ..plan.matrix import shipped
+
         console.print("matrices\n" + ", ".join(sorted(shipped())), "", sep="\n", highlight=False)
     if group in ("", "claims"):
+        from ...reports.questions.claims.reading import shipped as claims
+
         table = Table("id", "claim", "run by", title="claims", title_justify="left", box=None, pad_edge=False)
         for claim in claims():
             ready = "out of scope" if claim.scope == "out" else "not yet" if claim.needs else claim.matrix
@@ -129,13 +130,20 @@ def run(
     ] = False,
 ) -> None:
     """Train the cells of a matrix that are not done yet, then write the report."""
-    from ..execution.prepared import RunRequest
-    from ..execution.run import run as run_matrix
-    from ..plan.matrix import narrowed, read
+    from ..plan.matrix import narrowed, read, refuse_unknown_names
 
     declared = read(matrix, [*(set_ or []), *([] if timing is None else [f"timing.seeds={timing}"])], dataset)
     _check_studies(declared)
     asked = narrowed(declared, strategy or [], seeds)
+    if (cells or like) and not plan:
+        raise UsageError("--cells and --like speak of a plan: add --plan")
+    refuse_unknown_names(asked, executor, data_dir)
+    if executor == "local" and not plan:
+        from ..execution.executors.server import start
+
+        start()  # it imports torch while this process does
+    from ..execution.prepared import RunRequest
+
     source = Path(matrix).name
     request = RunRequest(
         out, data_dir, cache_dir, device, workers, executor, download, declared, source, set_ or [], ray_address,
@@ -145,6 +153,8 @@ def run(
         raise UsageError("--cells and --like need --plan: add it")
     if plan:
         return _plan(asked, request, cells, like)
+    from ..execution.run import run as run_matrix
+
     try:
         done = run_matrix(asked, request)
     except KeyboardInterrupt as stopped:

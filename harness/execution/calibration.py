@@ -21,7 +21,8 @@ from ..tasks.cost_meter import artefacts
 from ..tasks.worker import Context, Worker
 from ..training.candidates import Candidates, Chosen
 from ..training.trainer import Trainer
-from .executors import Inline, Outcome
+from .executors.inline import Inline
+from .executors.outcome import Outcome
 
 REPEATS = 5
 """Steps timed at each size, after one that warms up; the median counts."""

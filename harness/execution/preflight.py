@@ -16,7 +16,7 @@ from ..identity import digest
 from ..plan.matrix import Matrix
 from ..plan.tables import StrategyEntry
 from ..plan.tasks import Task
-from .executors import Outcome
+from .executors.outcome import Outcome
 
 NEWER = re.compile(r"selbench\s*\(?\s*>=\s*([\d.]+)")
 """How a distribution asks for a version of this one."""

@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from ..plan.tasks import Task
-from .executors import Outcome
 from .executors.local import by_plugin
+from .executors.outcome import Outcome
 
 Stage = Literal["training", "tuning", "timing"]
 

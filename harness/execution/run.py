@@ -18,7 +18,7 @@ from ..store.folder import Store
 from ..store.locks import Claims, locked
 from ..tasks.worker import Context
 from .calibration import calibrated
-from .executors import Executor
+from .executors.inline import Executor
 from .preflight import without_unusable
 from .prepared import RunRequest, prepare, thread_count
 from .resolved import arm_rows, resolved

@@ -24,7 +24,8 @@ from ..store.folder import VERSION, Store
 from ..store.locks import LOOK, Claims
 from ..tasks.worker import Context
 from . import timing_pass as timing
-from .executors import Executor, Outcome
+from .executors.inline import Executor
+from .executors.outcome import Outcome
 from .executors.queue import Queue, Turn
 from .preflight import UnusableStrategy
 from .progress import Progress, Stage

@@ -27,7 +27,7 @@ from ..tasks import artefacts
 from ..tasks.cell import prepare
 from ..tasks.worker import Context, Worker
 from ..training.ledger import Ledger
-from .executors import Outcome, outcome_of
+from .executors.outcome import Outcome, outcome_of
 
 WARM_STEPS = 2
 """Steps of every (B, k) before the first timed run: a new shape pays for its kernels once."""

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ...strategies import UsageError
 from ...strategies.errors import did_you_mean
+from ...strategies.registry import registry
 from .. import toml as strict
 from ..identity import digest
 from ..toml import Named, StrictModel
@@ -273,6 +274,29 @@ def _unique(names: list[str], what: str, key: str) -> None:
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"{what} {name!r}: give one another {key}")
+
+
+def refuse_unknown_names(matrix: Matrix, executor: str, data_dir: Path | None) -> None:
+    """Refuse names that nobody registered and a data folder that is not there, before anything heavy is imported.
+
+    Raises
+    ------
+    UsageError
+        With the nearest registered name.
+    """
+    learners = [matrix.at(entry.name).learner.name for entry in matrix.datasets]
+    for kind, specs in (
+        ("strategies", [entry.name for entry in matrix.strategies]),
+        ("schedules", [matrix.schedule.name, *(e.schedule.name for e in matrix.strategies if e.schedule)]),
+        ("datasets", [entry.spec or entry.name for entry in matrix.datasets]),
+        ("references", [entry.spec or entry.name for entry in matrix.references]),
+        ("learners", learners),
+        ("executors", [executor]),
+    ):
+        for spec in specs:
+            registry(kind).entry(spec.partition(":")[0])
+    if data_dir is not None and not data_dir.is_dir():
+        raise UsageError(f"--data-dir {data_dir}: no such folder")
 
 
 def narrowed(matrix: Matrix, strategies: list[str], seeds: int | None) -> Matrix:

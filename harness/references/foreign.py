@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from ...strategies.errors import UsageError
-from ..datasets import Images
+from ..datasets.base import Images
 from ..datasets.fingerprint import fingerprint
 from ..datasets.sets.decode import resize
 from ..datasets.spec import dataset

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 from torch import Tensor
 
 from ...strategies import UsageError
-from ..datasets.corruption import Corruption, corrupted
+from ..datasets.choice import Corruption
+from ..datasets.corruption import corrupted
 from ..datasets.label_file import aligned, read_labels
 from ..store.tensor_cache import digest
 from ..store.weight_file import locate

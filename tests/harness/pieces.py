@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 
 from selbench.harness.datasets.loaded import DataSetLoader
-from selbench.harness.execution.executors import Inline
+from selbench.harness.execution.executors.inline import Inline
 from selbench.harness.execution.prepared import load_references
 from selbench.harness.execution.stages import needed
 from selbench.harness.plan.matrix import parse

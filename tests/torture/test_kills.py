@@ -13,7 +13,7 @@ import torch
 from killing import at_a_random_moment, begun, inside_a_write, timed, unfinished
 
 from selbench.harness.datasets.loaded import DataSetLoader
-from selbench.harness.execution.executors import Inline
+from selbench.harness.execution.executors.inline import Inline
 from selbench.harness.execution.prepared import load_references
 from selbench.harness.execution.stages import needed
 from selbench.harness.plan.matrix import parse

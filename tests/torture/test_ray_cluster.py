@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from selbench.harness.datasets.loaded import DataSetLoader
-from selbench.harness.execution.executors import Inline
+from selbench.harness.execution.executors.inline import Inline
 from selbench.harness.execution.executors.ray import Ray
 from selbench.harness.execution.prepared import load_references
 from selbench.harness.execution.stages import needed

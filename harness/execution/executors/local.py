@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import signal
 import time
@@ -18,6 +17,7 @@ import psutil
 from ....strategies import UsageError
 from ...plan.tasks import Task
 from ...tasks.worker import Context
+from . import server
 from .outcome import Outcome
 from .queue import Queue, report_end
 from .worker_process import READY, serve
@@ -115,14 +115,6 @@ def by_plugin(task: Task) -> bool:
     return task.arm is not None and task.arm.origin.split(" ")[0] != "selbench"
 
 
-def _context() -> Any:
-    # A server that has imported everything and computed nothing: forks of it start at once, hold no thread's lock,
-    # and can use CUDA.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([serve.__module__])
-    return context
-
-
 class WorkerProcess:
     """One worker process, seen from the run.
 
@@ -133,7 +125,7 @@ class WorkerProcess:
     """
 
     def __init__(self, context: Context) -> None:
-        start = _context()
+        start = server.context()
         self.logs = context.out / "logs"
         self.task: Task | None = None
         self.log: TaskLog | None = None

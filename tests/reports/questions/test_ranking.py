@@ -14,17 +14,7 @@ from scipy import stats
 from synthetic import write_results
 
 from selbench.reports.questions import ANALYSES, Answer, Names, Quantity
-from selbench.reports.questions.ranking import (
-    APART,
-    CEILING,
-    GAIN,
-    KENDALL,
-    PAIRS,
-    REGRET,
-    SCOPE,
-    SPEARMAN,
-    Ranking,
-)
+from selbench.reports.questions.ranking import APART, CEILING, GAIN, KENDALL, PAIRS, REGRET, SCOPE, SPEARMAN, Ranking
 from selbench.reports.records.folder import Cell, Results
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
