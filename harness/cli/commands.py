@@ -323,7 +323,7 @@ def _report(results: Path) -> None:
 @contextmanager
 def _usage() -> Iterator[None]:
     """What is wrong with a results folder is a wrong request."""
-    from ...reports.records.records import ResultsError
+    from ...reports.records.folder import ResultsError
 
     try:
         yield

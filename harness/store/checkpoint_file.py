@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ...reports.records.sealing import VERSION, digest_of
+from ...reports.records.sealing import VERSION, digest_of, write_bytes, write_record
 from ...strategies import UsageError
-from .folder import Store, sound, write_bytes, write_record
+from .folder import Store, sound
 
 
 class Unusable(Exception):
