@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from typing_extensions import TypedDict
 
-from .sealing import ResultsError
+from .sealing import ResultsError, checksum
 
 OPEN = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 """Of tables whose other keys are kept: later versions may say more."""
@@ -117,15 +117,18 @@ def read_as(kind: type[P], table: Mapping[str, Any]) -> P:
         raise ResultsError(next(_lines(error))[0]) from None
 
 
-def checked(kind: type[Part], table: Mapping[str, Any]) -> dict[str, Any]:
-    """``table`` as it is to be written, by the definition of its ``kind``.
+def record_of(kind: type[Part], table: Mapping[str, Any]) -> dict[str, Any]:
+    """``table`` as a record of ``kind`` is written, but for its checksum.
 
     Raises
     ------
-    ValidationError
+    ResultsError
         Where a field is missing, unknown or of another type.
     """
-    return kind.model_validate(table).model_dump(by_alias=True, exclude_unset=True)
+    sealed = {**table, "checksum": checksum(dict(table))}
+    for what, _ in misfits(kind, sealed):
+        raise ResultsError(f"no record of this form can be written: {what}")
+    return kind.model_validate(sealed).model_dump(by_alias=True, exclude_unset=True, exclude={"checksum"})
 
 
 def misfits(kind: type[Part], table: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:

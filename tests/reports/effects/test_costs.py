@@ -65,7 +65,7 @@ def test_a_missing_artefact_makes_its_costs_unknown_not_free(results: Results) -
 
 def test_a_tuning_run_costs_as_a_cell_does(results: Results) -> None:
     cell, accounts = cell_of(results, "gstds"), Accounts(results)
-    run = Tuning.model_construct(base=cell.arm, mean_ratio=0.5, ledger=cell.ledger, artefacts=cell.artefacts)
+    run = Tuning.model_construct(id="t", base=cell.arm, mean_ratio=0.5, ledger=cell.ledger, artefacts=cell.artefacts)
     for account in ("marginal", "amortised", "standalone"):
         for cost in ("learner_flops", "total_flops", "wall_clock"):
             assert accounts.cost(run, account, cost) == accounts.cost(cell, account, cost)
