@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from typing_extensions import TypedDict
@@ -65,23 +65,27 @@ def _phases(ledger: dict[str, Phase]) -> dict[str, Phase]:
 Ledger = Annotated[dict[str, Phase], AfterValidator(_phases)]
 
 
-class Environment(TypedDict):
-    """Where a run was measured."""
+if TYPE_CHECKING:
+    Environment = Mapping[str, Any]
+else:
 
-    __pydantic_config__ = OPEN  # type: ignore[misc]
-    selbench: str
-    python: str
-    torch: str
-    torchvision: str
-    platform: str
-    cpu: str
-    cores: int | None
-    device: str
-    threads: Positive
-    precision: str
-    machine: str
-    started: Time
-    finished: Time
+    class Environment(TypedDict):
+        """Where a run was measured."""
+
+        __pydantic_config__ = OPEN
+        selbench: str
+        python: str
+        torch: str
+        torchvision: str
+        platform: str
+        cpu: str
+        cores: int | None
+        device: str
+        threads: Positive
+        precision: str
+        machine: str
+        started: Time
+        finished: Time
 
 
 def unpacked(text: str, what: str) -> bytes:
