@@ -1,4 +1,4 @@
-"""Tensors on disk that may vanish or rot: each file is checked when it is read, and made again if it is bad."""
+"""A cache of tensors on disk: each file is verified when it is read, and rebuilt where it is damaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a record agrees with itself: curve, ledger, picks and result tell one story."""
+"""Consistency checks within one record: curve, ledger, picks and result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RISING = ("passes", "progress", "seconds", "total_flops")
 
 
 def close(a: float, b: float) -> bool:
-    """Equal but for the rounding of sums."""
+    """Equal up to the rounding of sums."""
     return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)
 
 

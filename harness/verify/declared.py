@@ -1,4 +1,4 @@
-"""``matrix.toml`` as what the records are held against."""
+"""``matrix.toml`` as the reference that records are checked against."""
 
 from __future__ import annotations
 

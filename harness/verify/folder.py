@@ -1,4 +1,4 @@
-"""Everything that can be checked of a results folder, record by record and between them."""
+"""Checks a results folder: each record alone, against the matrix, and against the others."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def verify(root: Path) -> Verdict:
 
 
 class Relations:
-    """What records must be to their matrix and to each other.
+    """Cross-checks of records with the matrix and with each other.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""From the bytes of one file to its record, with everything that can be known of it alone."""
+"""Reads one file, with every check that needs no other file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether runs that must be independent share no stream of random numbers."""
+"""Checks that independent runs share no random stream."""
 
 from __future__ import annotations
 

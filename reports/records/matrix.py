@@ -17,9 +17,9 @@ from .sealing import ResultsError, open_toml
 LadderName = Literal["full", "uniform"]
 LADDERS: tuple[LadderName, ...] = get_args(LadderName)
 Account = Literal["marginal", "amortised", "standalone"]
-ACCOUNTS = ("marginal", "amortised", "standalone")
+ACCOUNTS: tuple[str, ...] = get_args(Account)
 Cost = Literal["learner_flops", "total_flops", "wall_clock"]
-COSTS = ("learner_flops", "total_flops", "wall_clock")
+COSTS: tuple[str, ...] = get_args(Cost)
 
 
 class Open(Part):
