@@ -321,7 +321,7 @@ def _report(results: Path) -> None:
 @contextmanager
 def _usage() -> Iterator[None]:
     """Report errors of a results folder as usage errors."""
-    from ...reports.records.records import ResultsError
+    from ...reports.records.folder import ResultsError
 
     try:
         yield

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from ... import __version__
+from ...reports.records.fields import record_of
+from ...reports.records.models import Failure
 from .. import environment
 from ..identity import digest
 from ..plan import tuning
@@ -174,7 +176,7 @@ class Stages:
             self.done.failed.append(id)
 
     def _failed(self, task: Task, id: str, outcome: Outcome) -> None:
-        self.store.write_failed({**_failure(task, outcome), "id": id})
+        self.store.write_failed(record_of(Failure, {**_failure(task, outcome), "id": id}))
         self.done.failed.append(id)
 
 

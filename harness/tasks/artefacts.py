@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...reports.records.fields import record_of
+from ...reports.records.models import Artefact
 from ...strategies import UsageError
 from ...strategies.interface import Pool
 from ...strategies.registry import registry
@@ -60,7 +62,7 @@ def make(worker: Worker, task: Task, started: str) -> None:
     }
     if task.kind == "features":
         worker.store.adopt_tensors(task.id, _kept(worker))
-    worker.store.write_artefact(task.id, tensors, meta)
+    worker.store.write_artefact(task.id, tensors, record_of(Artefact, meta))
 
 
 def made(worker: Worker, task: Task) -> Made:

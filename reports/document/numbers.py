@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from ..records.records import ORDINARY, TIMED
+from ..records.folder import ORDINARY, TIMED
 
 MINUS = "\u2212"
 NONE = "\u2013"

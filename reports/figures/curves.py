@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..document.looks import FULL, SOFT, UNIFORM, Look
 from ..document.panels import Panel, Report, Row
 from ..document.text import clean, names
-from ..records.records import Cell, Point
+from ..records.folder import Cell, Point
 from .axes import LABEL_GAP, Tag, accuracy_scale, note, segments, tag_room, tags_beside
 from .canvas import Drawing, canvas, finish, place
 

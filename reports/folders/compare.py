@@ -21,8 +21,8 @@ from .. import statistics
 from ..effects.costs import Accounts
 from ..effects.seconds import Clock
 from ..records.differences import unlike
-from ..records.files import open_toml
 from ..records.folder import ACCOUNTS, Arm, Cell, Results
+from ..records.matrix import read_table
 from ..summary import summarise
 
 CONFIDENCE = 0.95
@@ -48,7 +48,7 @@ class Side:
     @cached_property
     def table(self) -> dict[str, Any]:
         """``matrix.toml`` with everything that reports need not know."""
-        return open_toml(self.results.path / "matrix.toml")
+        return read_table(self.results.path / "matrix.toml")
 
     @cached_property
     def accounts(self) -> Accounts:

@@ -20,9 +20,9 @@ from ..document.numbers import plural
 from ..effects.costs import Accounts
 from ..effects.seconds import Clock
 from ..records.differences import unlike
-from ..records.files import open_toml, seal_toml
-from ..records.folder import Results
-from ..records.records import ResultsError
+from ..records.folder import Results, ResultsError
+from ..records.matrix import read_table
+from ..records.sealing import seal_toml
 from ..summary import count
 from .joined_matrix import Named, united
 
@@ -115,7 +115,7 @@ def merge(out: str | Path, folders: Sequence[str | Path], title: str = "") -> Me
         raise ResultsError(f"{target} is not empty: name a new folder to merge into")
     for source in sources:
         Results.read(source, strict=True)
-    table = united([Named(str(source), open_toml(source / "matrix.toml")) for source in sources], title)
+    table = united([Named(str(source), read_table(source / "matrix.toml")) for source in sources], title)
     files, twice = _gathered(sources)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

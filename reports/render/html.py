@@ -30,7 +30,7 @@ from ..document.text import clean
 from ..figures import targetplot
 from ..figures.all import Placed
 from ..figures.canvas import Drawing
-from ..records.records import TIMED, Picks
+from ..records.folder import TIMED, Picks
 
 
 @dataclass(frozen=True)

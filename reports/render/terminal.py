@@ -16,7 +16,7 @@ from ..document.sections.costs import saving_words, selection_words, source_word
 from ..document.sections.learning_rates import edge_words, tuning_words
 from ..document.sections.targets import reached_words
 from ..document.text import clean, short
-from ..records.records import TIMED
+from ..records.folder import TIMED
 from .console import say, shown
 from .html import failure_rows
 

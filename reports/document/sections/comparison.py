@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from ...records.files import write_whole
+from ...records.sealing import write_bytes
 from ...render.console import say, shown
 from ...render.markdown import environment, escape
 from ..numbers import COST_WORDS, NONE, brief, budget_share, interval, percent, plural, points, ratio
@@ -37,8 +37,8 @@ def publish(comparison: Row, out: Path) -> None:
     """
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(comparison, indent=1, allow_nan=False)
-    write_whole(out / "compare.json", f"{text}\n".encode())
-    write_whole(out / "compare.md", render(comparison).encode())
+    write_bytes(out / "compare.json", f"{text}\n".encode())
+    write_bytes(out / "compare.md", render(comparison).encode())
 
 
 def render(comparison: Row) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...records.records import TIMED
+from ...records.folder import TIMED
 from ..numbers import LADDER_WORDS, by_how_much, clock_words, pays_words, plural, rate, ratio, share, span
 from ..panels import Panel, Row
 from ..text import names

@@ -5,8 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from ...records.folder import Results
-from ...records.records import Dataset, Request
+from ...records.folder import Dataset, Request, Results
 
 
 def reproduce(results: Results) -> str:

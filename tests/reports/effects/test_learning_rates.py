@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from editing import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import FORWARD, PASSES, POOL, TRAIN, write_results
@@ -131,7 +131,12 @@ def test_tuning_shows_what_it_cost(said: dict[str, Any], results: Results) -> No
 
 
 def test_artefacts_made_for_tuning_alone_are_charged_to_it_once(results: Results) -> None:
-    extra = replace(next(iter(results.artefacts.values())), id="extra", needs=(), ledger={"train": Phase(7e9, 3.0, 1)})
+    extra = replace(
+        next(iter(results.artefacts.values())),
+        id="extra",
+        needs=(),
+        ledger={"train": Phase(flops=7e9, seconds=3.0, samples=1)},
+    )
     runs = tuple(replace(run, artefacts=(*run.artefacts, "extra")) for run in results.tunings)
     more = replace(results, tunings=runs, artefacts={**results.artefacts, "extra": extra})
     before, after = (summarise(of)["tuning"] for of in (results, more))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,8 +18,7 @@ from selbench.reports.effects.select_arms import Pair, pair
 from selbench.reports.questions.claims.conditions import conditions
 from selbench.reports.questions.claims.reading import shipped
 from selbench.reports.questions.claims.schema import Claim, Test
-from selbench.reports.records.folder import Results
-from selbench.reports.records.records import Arm, Dataset
+from selbench.reports.records.folder import Arm, Dataset, Results
 from selbench.reports.statistics import fewest_pairs
 
 CLAIMS = {claim.id: claim for claim in shipped()}
@@ -70,7 +68,7 @@ def results(name: str) -> Results:
         entry.name: (SimpleNamespace(needs_holdout=entry.name == "holdout"), "") for entry in matrix.references
     }
     arms = Planner(matrix, loaded, references, "float32").plan().arms  # type: ignore[arg-type]
-    names = {field.name for field in fields(Arm)}
+    names = set(Arm.model_fields)
     rows = [
         Arm(
             **{name: value for name, value in vars(arm).items() if name in names - {"schedule", "key"}},
@@ -96,7 +94,22 @@ def dataset(entry: DatasetEntry) -> Dataset:
     train, test, classes, resolution = PUBLISHED.get(entry.spec or name, UNKNOWN)
     shown, margin = tuple(map(str, range(classes))), margin_of(entry)
     assert margin is not None
-    return Dataset(name, name, name, "", resolution, shown, train, 0, 0, test, margin, 0.1)
+    return Dataset(
+        name=name,
+        spec=name,
+        title=name,
+        note="",
+        resolution=resolution,
+        augmentation="none",
+        classes=shown,
+        pool=train,
+        holdout=0,
+        val=0,
+        test=test,
+        margin=margin,
+        collapse=0.1,
+        fingerprint="",
+    )
 
 
 def sides(claim: Claim) -> list[Pair | str]:
