@@ -19,7 +19,7 @@ from tuned import BASE_LR, FACTORS, TUNING_SEEDS, write_tuning
 
 from selbench.reports.effects.costs import Accounts
 from selbench.reports.effects.learning_rates import effort, tuning
-from selbench.reports.effects.seconds import Clock
+from selbench.reports.effects.pairing import Pairs
 from selbench.reports.records.folder import Phase, Results
 from selbench.reports.summary import summarise
 
@@ -249,7 +249,7 @@ def test_sensitivity_agrees_with_a_plain_loop(results: Results, ours: dict, thei
         **{"arm": arms["gstds"].key, "baseline": "full", "baseline_arm": arms["full"].key},
         **{"primary": True, "margin": 1.0},
     }
-    part = tuning(small, accounts, Clock(small, accounts), [contrast])
+    part = tuning(Pairs(small), [contrast])
     assert part is not None
     expected: list[float | None] = []
     for i, j in itertools.product(FACTORS, FACTORS):
