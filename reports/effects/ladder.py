@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..records.folder import ORDINARY, TIMED, Arm, Cell, Results
-from ..statistics import isotonic
 from .costs import Accounts
 from .seconds import Clock, Seconds
 
@@ -48,10 +47,12 @@ class LadderCurve:
     """
 
     def __init__(self, costs: Sequence[float], accuracies: Sequence[float]) -> None:
+        from scipy.optimize import isotonic_regression
+
         self._order = sorted(range(len(costs)), key=lambda rung: (costs[rung], rung))
         self._costs = [costs[rung] for rung in self._order]
         self._x = [math.log(cost) for cost in self._costs]
-        self._y = isotonic([accuracies[rung] for rung in self._order]).tolist()
+        self._y = isotonic_regression([accuracies[rung] for rung in self._order]).x.tolist()
 
     def read(self, cost: float) -> LadderPoint:
         """The accuracy that this ladder reaches at a positive ``cost``."""

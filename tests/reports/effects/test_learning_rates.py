@@ -17,7 +17,6 @@ from synthetic import FORWARD, PASSES, POOL, TRAIN, write_results
 from timed import write_timing
 from tuned import BASE_LR, FACTORS, TUNING_SEEDS, write_tuning
 
-from selbench.reports.effects.costs import Accounts
 from selbench.reports.effects.learning_rates import effort, tuning
 from selbench.reports.effects.pairing import Pairs
 from selbench.reports.records.folder import Phase, Results
@@ -242,7 +241,6 @@ def test_sensitivity_agrees_with_a_plain_loop(results: Results, ours: dict, thei
         for at, value in table.items()
     )
     small = replace(results, tunings=runs)
-    accounts = Accounts(small)
     contrast = {
         **dict.fromkeys(("account", "cost", "ladder")),
         **{"dataset": "digits", "reference": "holdout", "strategy": "gstds", "question": "accuracy"},

@@ -130,7 +130,7 @@ def test_a_claim_says_who_said_what(claim: Claim) -> None:
 def test_its_matrix_holds_every_strategy_and_baseline(claim: Claim) -> None:
     for test, found in zip(compared(claim), sides(claim), strict=True):
         assert isinstance(found, Estimand), f"{test.strategy}: {found}"
-        assert found.arm.key != found.against.key
+        assert found.arm.key != found.rival.key
 
 
 @pytest.mark.parametrize("claim", RUN.values(), ids=RUN)
