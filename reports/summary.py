@@ -17,7 +17,7 @@ from .. import __version__
 from .document.sections.answer import answer, headline
 from .document.sections.reproduce import reproduce
 from .effects.arm_facts import describe
-from .effects.contrasts import contrasts, judge
+from .effects.contrasts import contrast_rows, contrasts
 from .effects.costs import spent
 from .effects.learning_rates import tuning
 from .effects.overlap import overlap
@@ -44,7 +44,7 @@ def summarise(results: Results) -> dict[str, Any]:
     """
     matrix, pairs = results.matrix, Pairs(results)
     found = contrasts(pairs)
-    rows = judge(results, found)
+    rows = contrast_rows(results, found)
     primary = [row for row in rows if row["primary"]]
     answers = {
         name: answer(_scope(dataset), [row for row in primary if row["dataset"] == name], matrix.pays.account)
@@ -71,8 +71,8 @@ def summarise(results: Results) -> dict[str, Any]:
             "claims": [],
             "failures": _failures(results),
             "unreadable": [
-                {"file": item.file, "reason": item.reason}
-                for item in (*results.unreadable, *unreadable_claims(results))
+                *({"file": item.file, "reason": item.reason} for item in results.unreadable),
+                *({"file": item.file, "reason": item.reason} for item in unreadable_claims(results)),
             ],
             "artefacts": _artefacts(results),
             "sampling_error": sampling_errors(results),

@@ -181,7 +181,7 @@ def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
     return [decisions[i] for i in range(len(found))]
 
 
-def judge(results: Results, found: Sequence[Contrast]) -> list[dict[str, Any]]:
+def contrast_rows(results: Results, found: Sequence[Contrast]) -> list[dict[str, Any]]:
     """A row of the summary for each contrast found in ``results``, in the order given."""
     ceilings = {key: mean([ceiling(cell) for cell in results.of(key).values()]) for key in results.matrix.arms}
     judged = zip(found, verdicts(results, found), strict=True)

@@ -10,17 +10,20 @@ import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ..records.folder import Arm, LadderName, Results
+from ..records.folder import ACCOUNTS, COSTS, Arm, LadderName, Results
 
 Metric = Literal["accuracy", "ratio of accuracies", "cost ratio", "cost to target", "spread ratio", "study"]
 Hypothesis = Literal["non-inferior", "superior", "inferior", "no gain", "at least", "at most", "steadier"]
 Baseline = Literal["full", "uniform", "twin", "full ladder", "uniform ladder"]
-Account = Literal["marginal", "amortised", "standalone"]
-Cost = Literal["learner_flops", "total_flops", "wall_clock"]
+if TYPE_CHECKING:
+    Account = str
+    Cost = str
+else:  # as a new one is added there, claims may name it
+    Account, Cost = Literal[ACCOUNTS], Literal[COSTS]
 
 BOUNDED = ("at least", "at most")
 PRICED = ("cost ratio", "cost to target")
@@ -213,6 +216,7 @@ def estimand(
         return f"no runs of {test.strategy}"
     ladder: LadderName = "uniform" if str(test.baseline).startswith("uniform") else "full"
     priced = test.baseline in LADDERS
+    rivals: tuple[Arm, ...] = ()
     if test.rival is not None:
         rivals = (rival,) if rival else ()
     elif test.baseline == "twin":

@@ -57,7 +57,7 @@ class Estimate:
     n: int = 0
     confidence: float = 0.95
     unit: str = "number"
-    record: Mapping[str, Any] = field(default_factory=dict)
+    record: Mapping[Any, Any] = field(default_factory=dict)
 
     def side(self, null: float = 0.0) -> int:
         """-1 or 1 where the whole interval lies below or above ``null``; 0 where it cannot be told."""
@@ -69,7 +69,8 @@ class Estimate:
             return NONE
         shown = UNITS["number" if how == "size" else self.unit]
         turn = -1 if how == "size" and self.value < 0 else 1
-        value, low, high = (None if x is None else turn * x for x in (self.value, self.low, self.high))
+        value = turn * self.value
+        low, high = (None if end is None else turn * end for end in (self.low, self.high))
         low, high = (high, low) if turn < 0 else (low, high)
         if how in ("ends", "round"):
             ends = NONE
@@ -153,8 +154,8 @@ def read(row: Estimates, column: Column) -> Any:
 
 def points_of(label: str, line: Sequence[Estimate | None], x: Sequence[float] = (), joined: bool = False) -> Series:
     """A series of estimates, over their places unless ``x`` says otherwise."""
-    ends = [tuple(None if e is None else getattr(e, end) for e in line) for end in ("value", "low", "high")]
-    return Series(label, tuple(x) or tuple(range(len(line))), *ends, joined=joined)
+    y, low, high = (tuple(None if e is None else getattr(e, end) for e in line) for end in ("value", "low", "high"))
+    return Series(label, tuple(x) or tuple(range(len(line))), y, low, high, joined)
 
 
 def cell(found: Any) -> str:
@@ -175,7 +176,7 @@ def tally(found: Iterable[Estimate], null: float, below: str, above: str, neithe
 
 def spread(found: Sequence[Estimate]) -> str:
     """Least to largest value."""
-    return span([e.value for e in found], UNITS[found[0].unit])
+    return span([e.value for e in found if e.value is not None], UNITS[found[0].unit])
 
 
 def finite(value: float | None) -> float | None:
@@ -187,8 +188,8 @@ def interval_of(
     quantity: str, keys: Mapping[str, str], found: Interval | None, n: int, unit: str = "number"
 ) -> Estimate:
     """An estimate of an interval, whose ends are left out where they are not finite."""
-    numbers = (None,) * 3 if found is None else tuple(map(finite, found[:3]))
-    return Estimate(quantity, keys, *numbers, n=n, unit=unit)
+    value, low, high = (None, None, None) if found is None else map(finite, found[:3])
+    return Estimate(quantity, keys, value, low, high, n, unit=unit)
 
 
 def by_seed(quantity: str, keys: Mapping[str, str], values: Mapping[int, float], unit: str) -> Estimate:

@@ -30,8 +30,8 @@ from ..statistics import (
     spread_ratio,
 )
 from .estimand import Estimand, Studied
-from .pairing import Pairs
-from .targets import goals_of
+from .pairing import Pairs, common
+from .targets import goals_of, speedup, spent_on
 
 Bounds = Callable[[float], tuple[float, float]]
 NEEDS_TIMING = "needs a timing pass"
@@ -139,14 +139,10 @@ def _cost_to_target(pairs: Pairs, asked: Estimand) -> Measure:
     if found is None:
         return Measure(missing=NEEDS_TIMING)
     curves, goals = found[:2], goals_of(results, asked.arm.dataset)
-    spent = {
-        seed: tuple(of[seed].reach(goal) for of in curves)
-        for seed, goal in goals.items()
-        if all(seed in of for of in curves)
-    }
+    spent = common(*(spent_on(of, goals) for of in curves))
     if not spent:
         return Measure(missing="no seed with both ladders and a target")
-    ratios = np.array([0.0 if math.isinf(own) else other / own for own, other in spent.values()])
+    ratios = np.array([speedup(*both) for both in spent.values()])
     # A side whose cheapest run was good enough might have got there for less: its cost is an upper bound.
     cheaper = np.array([[of[seed].lowest >= goals[seed] for of in curves] for seed in spent])
     either = [min(both) == math.inf for both in spent.values()]

@@ -123,10 +123,10 @@ class Pairs:
         """
         everywhere = len(set().union(*map(self.results.of, asked.arms)))
         if asked.ladder is None:
-            cells = self.cells(asked.arm, asked.rival)
-            ours, theirs = _percent(list(cells.values()), 2)
-            notes = _dropped(everywhere - len(cells), everywhere)
-            return Sample(tuple(cells), ours, theirs, len(self.fallen(*asked.arms)), notes=notes)
+            paired = self.cells(asked.arm, asked.rival)
+            ours, theirs = _percent(list(paired.values()), 2)
+            notes = _dropped(everywhere - len(paired), everywhere)
+            return Sample(tuple(paired), ours, theirs, len(self.fallen(*asked.arms)), notes=notes)
         reading = self.ladders.read(asked.arm, asked.rivals, str(asked.account), str(asked.cost))
         read = {} if timed and reading.source == ORDINARY else reading.points
         points, cells = list(read.values()), self.results.of(asked.arm)
@@ -151,7 +151,7 @@ class Pairs:
         """
         if cost == "wall_clock":
             found = self.clock.seconds(arms, account)
-            return found and Prices(found.values, found.source, len(found.blocks) if found.timed else 0)
+            return Prices(found.values, found.source, len(found.blocks) if found.timed else 0) if found else None
         paid = common(*(self.accounts.of(arm, account, cost) for arm in arms))
         return Prices(np.array(list(paid.values()), dtype=np.float64).reshape(-1, len(arms)).T)
 

@@ -77,7 +77,7 @@ def _row(
     if found is None:
         return None
     ours, theirs, blocks = found
-    spent = _spent(ours, goals)
+    spent = spent_on(ours, goals)
     if not spent:
         return None
     arm = rungs[-1]
@@ -97,19 +97,24 @@ def _row(
         "at_lowest": sum(ours[seed].lowest >= goals[seed] for seed in spent),
         **_median(list(spent.values())),
         "confidence": CONFIDENCE,
-        "speedup": None if arm.role == "full" else _speedup(spent, _spent(theirs, goals)),
+        "speedup": None if arm.role == "full" else _speedup(spent, spent_on(theirs, goals)),
         "timing": {"source": TIMED if blocks else None, "blocks": blocks},
     }
 
 
-def _spent(curves: Curves, goals: Mapping[int, float]) -> dict[int, float]:
+def spent_on(curves: Curves, goals: Mapping[int, float]) -> dict[int, float]:
     """What each seed spends to reach its target: infinite where it never does."""
     return {seed: curve.reach(goals[seed]) for seed, curve in curves.items() if seed in goals}
 
 
 def _speedup(ours: Mapping[int, float], full: Mapping[int, float]) -> dict[str, float | None] | None:
     pairs = common(ours, full).values()
-    return _median([0.0 if math.isinf(spent) else whole / spent for spent, whole in pairs]) if pairs else None
+    return _median([speedup(*pair) for pair in pairs]) if pairs else None
+
+
+def speedup(own: float, other: float) -> float:
+    """How many times as much the other side spends: 0 where one's own never arrives."""
+    return 0.0 if math.isinf(own) else other / own
 
 
 def _median(values: Sequence[float]) -> dict[str, float | None]:

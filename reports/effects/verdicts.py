@@ -111,7 +111,8 @@ class Verdict(Estimate):
 
     def withheld(self, verdict: str) -> Verdict:
         """The same interval with ``verdict`` and without any test."""
-        return replace(self, verdict=verdict, **dict.fromkeys(P_VALUES))
+        untested: dict[str, Any] = dict.fromkeys(P_VALUES)
+        return replace(self, verdict=verdict, **untested)
 
 
 def no_verdict(short: int) -> str:

@@ -125,13 +125,14 @@ def _arm(sides: Both, arms: tuple[Arm, Arm], reason: str) -> dict[str, Any]:
     a, b = (side.results.of(arm) for side, arm in zip(sides, arms, strict=True))
     same = arms[0].key == arms[1].key
     pairs = common(a, b) if same and not reason else {}
-    method, difference = _difference(*([100 * cell.accuracy for cell in of.values()] for of in (a, b)), pairs)
+    points = [[100 * cell.accuracy for cell in of.values()] for of in (a, b)]
+    method, difference = _difference(points[0], points[1], pairs)
     return {
         **{name: getattr(arms[0], name) for name in _SHOWN},
         "same_arm": same,
         "differs": [] if same else [name for name in _ARM if getattr(arms[0], name) != getattr(arms[1], name)],
         "n": [len(a), len(b)],
-        "accuracy": [float(np.mean([100 * cell.accuracy for cell in of.values()])) for of in (a, b)],
+        "accuracy": [float(np.mean(of)) for of in points],
         "method": method,
         "n_pairs": len(pairs),
         "difference": difference.value,

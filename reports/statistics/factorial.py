@@ -7,10 +7,10 @@ Experimenters (1978), chapters 10 and 12.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -68,7 +68,7 @@ def terms(levels: ArrayLike, names: Sequence[str]) -> tuple[Term, ...]:
     design = np.asarray(levels, dtype=np.int64)
     found: list[Term] = []
     for size in (1, 2):
-        for chosen in itertools.combinations(range(len(names)), size):
+        for chosen in combinations(range(len(names)), size):
             term = Term(" \u00d7 ".join(names[i] for i in chosen), size == 1, design[:, list(chosen)].prod(axis=1))
             _place(term, found)
     return tuple(found)
@@ -122,8 +122,8 @@ def blocked_effects(values: ArrayLike, design: Sequence[Term], confidence: float
     from statsmodels.api import OLS
 
     fit = OLS(y.ravel(), np.hstack([np.tile(signs / 2.0, (blocks, 1)), np.repeat(np.eye(blocks), arms, axis=0)])).fit()
-    sd, sizes = math.sqrt(fit.mse_resid), zip(fit.params, *fit.conf_int(1 - confidence).T, strict=True)
-    return Fit(tuple(Interval(*map(float, of), sd) for of in itertools.islice(sizes, len(design))), df, sd)
+    rows, sd = np.column_stack([fit.params, fit.conf_int(1 - confidence)])[: len(design)], math.sqrt(fit.mse_resid)
+    return Fit(tuple(Interval(float(e), float(low), float(high), sd) for e, low, high in rows), df, sd)
 
 
 def effects_within(values: ArrayLike, design: Sequence[Term], confidence: float = 0.95) -> tuple[Interval, ...]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from ...effects.estimand import Estimand, Studied, Test, estimand
@@ -70,7 +69,7 @@ class _Judge:
         ]
         alpha = self.results.matrix.alpha
         found = judge(items, claim.cases, alpha)
-        tests = _tests(claim.tests, items, found.readings)
+        tests = [_test(*of) for of in zip(claim.tests, items, found.readings, strict=True)]
         if found.verdict == NOT_RUN:
             reason, lacking = _why_not(claim, asked, held), wording.run(claim, alpha)
             hint = self.indication(claim)
@@ -142,30 +141,18 @@ def _moved(claim: Claim, dataset: str) -> Claim:
     return claim.model_copy(update={"tests": list(tests.values())})
 
 
-def _tests(tests: Sequence[Test], items: Sequence[Item], readings: Sequence[Verdict]) -> list[dict[str, Any]]:
-    return [
-        {
-            "text": wording.sentence(test, item.threshold),
-            "case": test.case,
-            "dataset": test.dataset,
-            "strategy": str(test.strategy),
-            "baseline": test.against,
-            "metric": test.metric,
-            "account": test.account,
-            "cost": test.cost,
-            "hypothesis": test.hypothesis,
-            "bound": item.threshold.value,
-            "estimate": item.measure.estimate,
-            "low": reading.low,
-            "high": reading.high,
-            "confidence": reading.confidence,
-            "n": item.measure.n,
-            "collapsed": item.measure.collapsed,
-            "verdict": reading.verdict,
-            "note": item.measure.missing,
-        }
-        for test, item, reading in zip(tests, items, readings, strict=True)
-    ]
+def _test(test: Test, item: Item, reading: Verdict) -> dict[str, Any]:
+    return {
+        "text": wording.sentence(test, item.threshold),
+        **test.model_dump(include={"case", "dataset", "metric", "account", "cost", "hypothesis"}),
+        "strategy": str(test.strategy),
+        "baseline": test.against,
+        "bound": item.threshold.value,
+        "estimate": reading.value,
+        **{name: getattr(reading, name) for name in ("low", "high", "confidence", "n", "verdict")},
+        "collapsed": item.measure.collapsed,
+        "note": item.measure.missing,
+    }
 
 
 def _row(
@@ -178,14 +165,13 @@ def _row(
     indication: dict[str, str] | None = None,
     to_decide: str = "",
 ) -> dict[str, Any]:
+    named = {"id", "title", "statement", "said", "kind", "matrix", "needs", "source", "unknown"}
     shown = ("name", "wanted", "found", "met")
     return {
-        **{name: getattr(claim, name) for name in ("id", "title", "statement", "said", "kind", "matrix", "needs")},
-        "source": claim.source.model_dump(),
-        "unknown": list(claim.unknown),
+        **claim.model_dump(include=named),
         "verdict": verdict,
         "reason": reason,
-        "conditions": [{name: asdict(item)[name] for name in shown} for item in conditions],
+        "conditions": [{name: getattr(item, name) for name in shown} for item in conditions],
         "tests": list(tests),
         "indication": indication,
         "to_decide": to_decide,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from synthetic import write_results
 
-from selbench.reports.effects.contrasts import contrasts, judge
+from selbench.reports.effects.contrasts import contrast_rows, contrasts
 from selbench.reports.effects.pairing import Pairs
 from selbench.reports.effects.verdicts import INCONCLUSIVE, INFERIOR, NON_INFERIOR, SUPERIOR, WITHHELD, WORSE_WITHIN
 from selbench.reports.records.folder import Results
@@ -56,7 +56,7 @@ class Draws:
         cells = tuple(replace(c, accuracy=points[c.arm][c.seed] / 100) for c in self.template.cells if c.arm in arms)
         results = replace(self.template, cells=cells, matrix=replace(self.template.matrix, interval=interval))
         found = [row for row in contrasts(Pairs(results)) if row.question == "accuracy" and row.arm.role == "strategy"]
-        return {row["strategy"]: row["verdict"] for row in judge(results, found)}
+        return {row["strategy"]: row["verdict"] for row in contrast_rows(results, found)}
 
 
 @pytest.fixture(scope="module")
