@@ -147,7 +147,8 @@ def _pay(pairs: Pairs, asked: Estimand) -> Paid:
         for account, of in prices.items()
     }
     timed = found["marginal"]["wall_clock"]
-    return Paid(prices, ratios, timed.source if timed else None, timed.blocks if timed else 0)
+    blocks = len(timed.blocks) if timed and timed.timed else 0
+    return Paid(prices, ratios, timed.source if timed else None, blocks)
 
 
 def _unequal_samples(pairs: Iterable[tuple[Cell, ...]]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from ..records.folder import ORDINARY, TIMED, Arm, Cell, Results
 from .costs import Accounts
-from .seconds import Clock, Seconds
+from .seconds import Clock, Prices
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Ladders:
         """Each seed's ladder at the cost of the strategy's own run."""
         return _read(self.own_costs(rungs, account, cost), self._accounts.of(arm, account, cost))
 
-    def _timed(self, arm: Arm, rungs: Sequence[Arm], found: Seconds) -> Reading:
+    def _timed(self, arm: Arm, rungs: Sequence[Arm], found: Prices) -> Reading:
         """Each seed's ladder at mean seconds over the blocks that have the strategy and every rung."""
         n = len(found.blocks)
         ours, *theirs = (float(price) for price in found.values.mean(axis=1))

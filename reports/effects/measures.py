@@ -22,6 +22,7 @@ from ..records.folder import TIMED, Arm, Results
 from ..statistics import (
     Array,
     Interval,
+    SpreadRatio,
     fieller_interval,
     mean_interval,
     median_interval,
@@ -101,7 +102,7 @@ def measure(pairs: Pairs, asked: Estimand | Studied | str) -> Measure:
     return Measure(float(differences.mean()), differences.size, bounds, sd, collapsed=collapsed)
 
 
-def _bounds(interval: Callable[[float], Interval | None]) -> Bounds:
+def _bounds(interval: Callable[[float], Interval | SpreadRatio | None]) -> Bounds:
     """The ends of an interval, given by its confidence, as a function of the one-sided level; none where it is None."""
 
     def bounds(level: float) -> tuple[float, float]:
@@ -166,11 +167,7 @@ def _spread(ours: Array, theirs: Array, collapsed: int) -> Measure:
     ratio = spread_ratio(ours, theirs)
     if math.isnan(ratio.low):
         return Measure(missing="one side has no spread at all", collapsed=collapsed)
-
-    def bounds(level: float) -> tuple[float, float]:
-        found = spread_ratio(ours, theirs, 1 - 2 * level)
-        return found.low, found.high
-
+    bounds = _bounds(lambda confidence: spread_ratio(ours, theirs, confidence))
     return Measure(ratio.ratio, ours.size, bounds, collapsed=collapsed)
 
 

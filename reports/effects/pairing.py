@@ -17,7 +17,7 @@ from ..statistics import Array
 from .costs import Accounts
 from .estimand import Estimand
 from .ladder import LadderCurve, LadderPoint, Ladders
-from .seconds import Clock
+from .seconds import Clock, Prices
 
 T = TypeVar("T")
 
@@ -58,20 +58,6 @@ class Sample:
     def differences(self) -> Array:
         """Ours minus theirs, ``[n]``, in points."""
         return self.ours - self.theirs
-
-
-@dataclass(frozen=True, eq=False)
-class Prices:
-    """What arms cost side by side, ``values`` ``[arms, n]``: by seed, or by block of the timing pass for seconds."""
-
-    values: Array
-    source: str | None = None
-    blocks: int = 0
-
-    @property
-    def known(self) -> bool:
-        """Whether there is something, and all of it is known."""
-        return bool(self.values.size) and bool(np.isfinite(self.values).all())
 
 
 def common(*sides: Mapping[int, T]) -> dict[int, tuple[T, ...]]:
@@ -150,10 +136,9 @@ class Pairs:
         None where seconds are of unlike machines.
         """
         if cost == "wall_clock":
-            found = self.clock.seconds(arms, account)
-            return Prices(found.values, found.source, len(found.blocks) if found.timed else 0) if found else None
+            return self.clock.seconds(arms, account)
         paid = common(*(self.accounts.of(arm, account, cost) for arm in arms))
-        return Prices(np.array(list(paid.values()), dtype=np.float64).reshape(-1, len(arms)).T)
+        return Prices(None, (), tuple(paid), np.array(list(paid.values()), dtype=np.float64).reshape(-1, len(arms)).T)
 
     def to_target(
         self, ours: Sequence[Arm], theirs: Sequence[Arm], account: str, cost: str

@@ -19,7 +19,7 @@ import numpy as np
 from ... import __version__
 from ..effects.estimate import Estimate
 from ..effects.pairing import Pairs, common
-from ..effects.seconds import Clock, Seconds
+from ..effects.seconds import Clock, Prices
 from ..records.differences import unlike
 from ..records.files import open_toml
 from ..records.folder import ACCOUNTS, Arm, Cell, Results
@@ -200,7 +200,7 @@ def _seconds(sides: Both, arms: tuple[Arm, Arm]) -> dict[str, Any]:
     return {"seconds": {**_ratio(a, b), "source": a.source}, "seconds_refused": ""}
 
 
-def _ratio(a: Seconds, b: Seconds) -> dict[str, float | None]:
+def _ratio(a: Prices, b: Prices) -> dict[str, float | None]:
     """Ratio of the geometric means of seconds B / A, with Welch's interval on the log scale."""
     logs = [np.log(of.values[0]) for of in (a, b)]
     wide = welch_interval(logs[1], logs[0], CONFIDENCE) if min(of.size for of in logs) > 1 else None

@@ -60,6 +60,8 @@ def fixed_effect(differences: Sequence[ArrayLike], confidence: float = 0.95) -> 
 def probability_of_improvement(differences: Sequence[ArrayLike], confidence: float = 0.95) -> Interval:
     """Chance that ours beats theirs at one seed, mean over data sets (Agarwal et al. 2021, here with paired seeds).
 
+    By hand: their library compares unpaired runs.
+
     Parameters
     ----------
     differences : sequence over data sets of arrays ``[n_i]``

@@ -128,7 +128,8 @@ def spread_of_items(y: ArrayLike, confidence: float = 0.95) -> Interval:
 
 def range_of_items(y: ArrayLike, confidence: float = 0.95) -> Interval:
     """Largest less smallest mean of the items, with an interval that holds for the true range, whichever items it is
-    between: give and take Tukey's honestly significant difference, by which no true difference is further off.
+    between: give and take Tukey's honestly significant difference, by which no true difference is further off. By hand:
+    statsmodels' test takes unblocked runs.
 
     Parameters
     ----------
