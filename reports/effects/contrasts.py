@@ -76,15 +76,7 @@ class Contrast(Sample):
 
     @property
     def baseline(self) -> str:
-        return f"{self.asked.ladder} ladder" if self.asked.ladder else self.asked.rival.label
-
-    @property
-    def keys(self) -> dict[str, str]:
-        """What tells it from the others, in long form."""
-        asked, arm = self.asked, self.arm
-        named = {"dataset": arm.dataset, "reference": arm.reference, "strategy": arm.label, "rival": self.baseline}
-        more = {"question": self.question, "account": asked.account, "cost": asked.cost}
-        return {**named, **{name: value or "" for name, value in more.items()}}
+        return self.asked.against
 
 
 def contrasts(pairs: Pairs) -> list[Contrast]:
@@ -170,7 +162,10 @@ def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
     ]
     for family in [*families, *([i] for i, row in enumerate(found) if not row.primary)]:
         evidence = [
-            Evidence(of.differences, results.matrix.datasets[of.arm.dataset].margin, of.collapsed, of.keys)
+            Evidence(
+                *(of.differences, results.matrix.datasets[of.arm.dataset].margin, of.collapsed),
+                keys={**of.asked.keys, "question": of.question},
+            )
             for of in (found[i] for i in family)
         ]
         judged = decide(evidence, alpha, primary=family in families, interval=interval)

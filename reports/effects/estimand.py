@@ -73,6 +73,18 @@ class Estimand:
         """Every arm that is read."""
         return (self.arm, *self.rivals)
 
+    @property
+    def against(self) -> str:
+        """What it is compared with, as tables name it."""
+        return f"{self.ladder} ladder" if self.ladder else self.rival.label
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Of its estimate in long form."""
+        arm, priced = self.arm, {"account": self.account or "", "cost": self.cost or ""}
+        sides = {"strategy": arm.label, "rival": self.against}
+        return {"dataset": arm.dataset, "reference": arm.reference, **sides, **priced}
+
 
 @dataclass(frozen=True)
 class Studied:

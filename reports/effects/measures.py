@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,8 @@ class Measure:
     missing : str
     confidence : float or None
         Of the only interval there is, where it is the same at every level.
+    quantity, keys : str, mapping
+        Of the estimate that it gives.
     """
 
     estimate: float | None = None
@@ -70,6 +72,8 @@ class Measure:
     collapsed: int = 0
     missing: str = ""
     confidence: float | None = None
+    quantity: str = ""
+    keys: Mapping[str, str] = field(default_factory=dict)
 
 
 def measure(pairs: Pairs, asked: Estimand | Studied | str) -> Measure:
@@ -78,6 +82,10 @@ def measure(pairs: Pairs, asked: Estimand | Studied | str) -> Measure:
         return Measure(missing=asked)
     if isinstance(asked, Studied):
         return _studied(asked.quantity)
+    return replace(_measured(pairs, asked), quantity=asked.metric, keys=asked.keys)
+
+
+def _measured(pairs: Pairs, asked: Estimand) -> Measure:
     if asked.metric == "cost ratio":
         return _cost_ratio(pairs, asked)
     if asked.metric == "cost to target":
@@ -182,4 +190,6 @@ def _studied(quantity: Mapping[str, Any]) -> Measure:
             return -math.inf, math.inf
         return -math.inf if low is None else low, math.inf if high is None else high
 
-    return Measure(estimate, quantity["n"], bounds, confidence=quantity["confidence"])
+    keys = {name: quantity[name] for name in ("dataset", "strategy", "rival")}
+    named = {"quantity": quantity["name"], "keys": keys}
+    return Measure(estimate, quantity["n"], bounds, confidence=quantity["confidence"], **named)

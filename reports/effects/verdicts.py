@@ -340,7 +340,8 @@ def _read(item: Item, support: float, against: float) -> Verdict:
     measure = item.measure
     below, above = (support, against) if item.threshold.above else (against, support)
     confidence = 1 - below - above if measure.confidence is None else measure.confidence
-    read = Verdict("", {}, measure.estimate, n=measure.n, confidence=confidence, unit="significant", level=support)
+    shown: dict[str, Any] = {"n": measure.n, "confidence": confidence, "unit": "significant", "level": support}
+    read = Verdict(measure.quantity, measure.keys, measure.estimate, **shown)
     if measure.estimate is None:
         return replace(read, verdict=NOT_RUN)
     short = no_verdict(fewest_pairs(support) - measure.n)

@@ -40,7 +40,10 @@ def sentence(test: Test, threshold: Threshold) -> str:
 def value(test: Test, reading: Verdict) -> str:
     """``−0.52 points (90 % interval −0.90 to −0.14, n = 8)``."""
     unit = _points(reading.value or 0.0) if test.metric == "accuracy" else ""
-    return f"{reading:value}{unit} ({100 * reading.confidence:.3g} % interval {reading:ends}, n = {reading.n})"
+    shown = f"{100 * reading.confidence:.3g} % interval {reading:ends}"
+    if reading.low is reading.high is None:
+        shown = "no interval"
+    return f"{reading:value}{unit} ({shown}, n = {reading.n})"
 
 
 def _points(number: float) -> str:

@@ -72,6 +72,8 @@ def test_verdicts_are_those_of_the_contrasts(tmp_path: Path, interval: str) -> N
         reading = verdicts["non-inferior"].readings[0]
         assert (reading.low, reading.high) == pytest.approx((row["ci_low"], row["ci_high"]))
         assert found.collapsed == row["collapsed"]
+        named = {name: row[name] or "" for name in ("dataset", "reference", "strategy", "account", "cost")}
+        assert reading.keys == {**named, "rival": row["baseline"]} and reading.quantity == "accuracy"
         good = row["verdict"] in ("superior", "non-inferior", "measurably worse, within the margin")
         assert (verdicts["non-inferior"].verdict == SUPPORTED) == good
         assert (verdicts["superior"].verdict == SUPPORTED) == (row["verdict"] == "superior")
