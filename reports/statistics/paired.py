@@ -91,13 +91,15 @@ def equivalence_test(differences: ArrayLike, margin: float) -> float:
 
 
 def holm(p: ArrayLike) -> Array:
-    """Holm's (1979) adjusted p-values ``[m]`` of a family ``[m]``, in the order given."""
-    values = np.asarray(p, dtype=np.float64)
-    if values.size < 2:
-        return values  # most families are of one, and statsmodels takes seconds to import
-    from statsmodels.stats.multitest import multipletests
+    """Holm's (1979) adjusted p-values ``[m]`` of a family ``[m]``, in the order given.
 
-    return np.asarray(multipletests(values, method="holm")[1], dtype=np.float64)
+    By hand: statsmodels takes 60 ms a call, and a calibration asks for 100,000.
+    """
+    values = np.asarray(p, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.maximum.accumulate((values.size - np.arange(values.size)) * values[order])
+    return np.minimum(adjusted, 1.0)
 
 
 def median_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
