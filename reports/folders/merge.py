@@ -17,8 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..document.numbers import plural
-from ..effects.costs import Accounts
-from ..effects.seconds import Clock
+from ..effects.pairing import Pairs
 from ..records.differences import unlike
 from ..records.folder import Results, ResultsError
 from ..records.matrix import read_table
@@ -70,7 +69,7 @@ class Merged:
 
 def unclocked(results: Results) -> Iterator[str]:
     """One line for each data set on which seconds are not compared, since they are of unlike machines."""
-    clock = Clock(results, Accounts(results))
+    clock = Pairs(results).clock
     for name, dataset in results.matrix.datasets.items():
         full = next((arm for arm in results.ladder(name, "full") if arm.rung == 1.0), None)
         labels = [

@@ -17,9 +17,8 @@ from synthetic import FORWARD, PASSES, POOL, TRAIN, write_results
 from timed import write_timing
 from tuned import BASE_LR, FACTORS, TUNING_SEEDS, write_tuning
 
-from selbench.reports.effects.costs import Accounts
 from selbench.reports.effects.learning_rates import effort, tuning
-from selbench.reports.effects.seconds import Clock
+from selbench.reports.effects.pairing import Pairs
 from selbench.reports.records.folder import Phase, Results
 from selbench.reports.summary import summarise
 
@@ -247,14 +246,13 @@ def test_sensitivity_agrees_with_a_plain_loop(results: Results, ours: dict, thei
         for at, value in table.items()
     )
     small = replace(results, tunings=runs)
-    accounts = Accounts(small)
     contrast = {
         **dict.fromkeys(("account", "cost", "ladder")),
         **{"dataset": "digits", "reference": "holdout", "strategy": "gstds", "question": "accuracy"},
         **{"arm": arms["gstds"].key, "baseline": "full", "baseline_arm": arms["full"].key},
         **{"primary": True, "margin": 1.0},
     }
-    part = tuning(small, accounts, Clock(small, accounts), [contrast])
+    part = tuning(Pairs(small), [contrast])
     assert part is not None
     expected: list[float | None] = []
     for i, j in itertools.product(FACTORS, FACTORS):

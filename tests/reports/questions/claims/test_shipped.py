@@ -14,10 +14,10 @@ from selbench.harness.plan.matrix import shipped as matrices
 from selbench.harness.plan.tables import DatasetEntry
 from selbench.harness.plan.tasks import Planner
 from selbench.harness.steps.schedules import load_schedule
-from selbench.reports.effects.select_arms import Pair, pair
+from selbench.reports.effects.estimand import Estimand, Test, estimand
 from selbench.reports.questions.claims.conditions import conditions
 from selbench.reports.questions.claims.reading import shipped
-from selbench.reports.questions.claims.schema import Claim, Test
+from selbench.reports.questions.claims.schema import Claim
 from selbench.reports.records.folder import Arm, Dataset, Results
 from selbench.reports.statistics import fewest_pairs
 
@@ -112,10 +112,10 @@ def dataset(entry: DatasetEntry) -> Dataset:
     )
 
 
-def sides(claim: Claim) -> list[Pair | str]:
+def sides(claim: Claim) -> list[Estimand | str]:
     """Of each test that compares runs; what a study measures is that study's to show."""
     at_hand = results(claim.matrix)
-    return [pair(at_hand, test, claim.conditions.references) for test in compared(claim)]
+    return [estimand(at_hand, test, claim.conditions.references) for test in compared(claim)]
 
 
 def compared(claim: Claim) -> list[Test]:
@@ -142,8 +142,8 @@ def test_a_claim_says_who_said_what(claim: Claim) -> None:
 @pytest.mark.parametrize("claim", RUN.values(), ids=RUN)
 def test_its_matrix_holds_every_strategy_and_baseline(claim: Claim) -> None:
     for test, found in zip(compared(claim), sides(claim), strict=True):
-        assert isinstance(found, Pair), f"{test.strategy}: {found}"
-        assert found.arm.key != found.against.key
+        assert isinstance(found, Estimand), f"{test.strategy}: {found}"
+        assert found.arm.key != found.rival.key
 
 
 @pytest.mark.parametrize("claim", RUN.values(), ids=RUN)
@@ -158,7 +158,7 @@ def test_its_matrix_asks_the_studies_that_it_reads(claim: Claim) -> None:
 def test_its_matrix_meets_every_condition(claim: Claim) -> None:
     """On complete data; the accuracy reached is the run's to show."""
     found = sides(claim)
-    read = {(of.arm.dataset, of.arm.reference) for of in found if isinstance(of, Pair) and of.arm.reference}
+    read = {(of.arm.dataset, of.arm.reference) for of in found if isinstance(of, Estimand) and of.arm.reference}
     reached = {name: 100.0 for name in PUBLISHED}
     unmet = [item for item in conditions(claim, results(claim.matrix), read, reached) if not item.met]
     assert not unmet
