@@ -12,6 +12,7 @@ from ..records.records import ORDINARY, TIMED
 MINUS = "\u2212"
 NONE = "\u2013"
 NARROW = "\u202f"
+INFINITE = "\u221e"
 
 PHASE_WORDS = {
     "data": "data",
@@ -58,11 +59,35 @@ def points(value: float | None) -> str:
     return ("+" if value > 0 else MINUS) + text
 
 
-def interval(low: float | None, high: float | None) -> str:
-    """``−0.90 to −0.06``."""
+def interval(
+    low: float | None, high: float | None, shown: Callable[[float], str] = points, form: str = "{} to {}"
+) -> str:
+    """Both ends of an interval as ``shown``: ``−0.90 to −0.06``; a dash where one of them is not known."""
     if low is None or high is None or not (_present(low) and _present(high)):
         return NONE
-    return f"{points(low)} to {points(high)}"
+    return form.format(shown(low), shown(high))
+
+
+def bracketed(value: float | None, low: float | None, high: float | None, shown: Callable[[float], str]) -> str:
+    """``0.79 [0.70, 0.89]``: the value alone where the interval is unknown, or reads as the value does."""
+    if value is None or low is None or high is None or {shown(low), shown(high)} == {shown(value)}:
+        return NONE if value is None else shown(value)
+    return f"{shown(value)} {interval(low, high, shown, '[{}, {}]')}"
+
+
+def error(value: float | None) -> str:
+    """A size in points without a sign: ``0.21``."""
+    return NONE if value is None else points(value).lstrip("+")
+
+
+def accuracies(low: float | None, high: float | None) -> str:
+    """An interval of accuracies, cut off where accuracies end: ``96.80 to 97.41``."""
+    return interval(low and max(low, 0), high and min(high, 100), percent)
+
+
+def significant(value: float | None) -> str:
+    """Three significant digits: ``0.0123``, ``1.2e-05``."""
+    return NONE if value is None else f"{value:.3g}"
 
 
 def percent(value: float | None) -> str:
@@ -153,7 +178,7 @@ def ratio(value: float | None) -> str:
     if value is None or not _present(value):
         return NONE
     if math.isinf(value):
-        return "\u221e"
+        return INFINITE
     return (f"{value:.2f}" if value < 9.995 else _significant(value)) + "\u00d7"
 
 

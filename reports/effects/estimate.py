@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..document.blocks import Chart, Series, Table
-from ..document.numbers import MINUS, NONE, correlation, percent, points, ratio, share, span
+from ..document.numbers import MINUS, NONE, bracketed, correlation, interval, percent, points, ratio, share, span
 from ..statistics import Interval, mean_interval
 
 
@@ -63,11 +63,9 @@ class Estimate:
         value, low, high = (None if x is None else turn * x for x in (self.value, self.low, self.high))
         low, high = (high, low) if turn < 0 else (low, high)
         if how in ("ends", "round"):
-            ends = NONE if low is None or high is None else f"{shown(low)} to {shown(high)}"
+            ends = interval(low, high, shown)
             return ends if how == "ends" else f"{shown(value)} ({ends})"
-        if how == "value" or low is None or high is None or {shown(low), shown(high)} == {shown(value)}:
-            return shown(value)
-        return f"{shown(value)} [{shown(low)}, {shown(high)}]"
+        return shown(value) if how == "value" else bracketed(value, low, high, shown)
 
 
 class Estimates(list[Estimate]):

@@ -1,14 +1,16 @@
-"""Cost to a target as rows of a table: FLOPs beside seconds, infinity by its sign, speed-ups over full training."""
+"""Cost to a target: FLOPs beside seconds, infinity by its sign, speed-ups over full training."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 from ...figures.targetplot import target_rows
-from ..numbers import NONE, flops, ratio, seconds
-from ..panels import Panel, Row
+from ..blocks import Beside, Block, Cell, Column, Grid, Line, Part, Prose
+from ..numbers import ACCOUNT_WORDS, INFINITE, NONE, flops, interval, percent, ratio, seconds
+from ..panels import ACCOUNTS, Panel, Report, Row
+from .parts import Figures, baseline, by_panel, figures_of, name, seconds_from
 
-INFINITE = "\u221e"
 COSTS = (("total_flops", "FLOPs", flops), ("wall_clock", "seconds", seconds))
 
 
@@ -24,12 +26,12 @@ def first_known(rows: Sequence[Row | None]) -> Row:
     return next(row for row in rows if row is not None)
 
 
-def target_cost(row: Row, end: str = "median") -> str:
-    """A cost of a target, infinity, or that it is never reached at all."""
+def target_cost(row: Row) -> str:
+    """The cost of a target, infinity, or that it is never reached at all."""
     if row["misses"] == row["n"]:
-        return "never" if end == "median" else ""
+        return "never"
     shown = next(shown for cost, _, shown in COSTS if cost == row["cost"])
-    return INFINITE if row[end] is None else shown(row[end])
+    return INFINITE if row["median"] is None else shown(row["median"])
 
 
 def target_ends(row: Row) -> str:
@@ -38,7 +40,14 @@ def target_ends(row: Row) -> str:
         return ""
     if row["ci_low"] is None and row["ci_high"] is None and row["median"] is not None:
         return NONE
-    return f"{target_cost(row, 'ci_low')} to {target_cost(row, 'ci_high')}"
+    shown = next(shown for cost, _, shown in COSTS if cost == row["cost"])
+    return _open(row, shown)
+
+
+def _open(found: Row, shown: Callable[[float], str]) -> str:
+    """An interval whose unknown end is infinite."""
+    ends = (math.inf if found[end] is None else found[end] for end in ("ci_low", "ci_high"))
+    return interval(*ends, lambda end: INFINITE if math.isinf(end) else shown(end))
 
 
 def speedup_words(row: Row) -> tuple[str, str]:
@@ -46,9 +55,11 @@ def speedup_words(row: Row) -> tuple[str, str]:
     found = row["speedup"]
     if row["role"] == "full" or not found or row["misses"] == row["n"]:
         return NONE, ""
-    ends = [found[end] for end in ("median", "ci_low", "ci_high")]
-    shown = [INFINITE if end is None else ratio(end) if end else "0" for end in ends]
-    return shown[0], f"{shown[1]} to {shown[2]}"
+    return INFINITE if found["median"] is None else _times(found["median"]), _open(found, _times)
+
+
+def _times(value: float) -> str:
+    return ratio(value) if value else "0"
 
 
 def reached_words(summary: Row, panel: Panel) -> str:
@@ -73,3 +84,60 @@ def read_from(row: Row) -> str:
         return "its one run: at most"
     lowest = row.get("at_lowest") or 0
     return "its own ladder" + (f"; at its lowest rung already: {lowest} of {row['n']}" if lowest else "")
+
+
+def section(report: Report, figures: Figures) -> Part:
+    """What reaching the accuracy of full training less the margin costs, panel by panel."""
+
+    def blocks(panel: Panel) -> list[Block]:
+        found = target_rows(report.summary, panel, report.pays[0], "total_flops")
+        if not found:
+            return []
+        target = f"Target {percent(found[0]['target'])} % (mean over seeds; margin {panel.dataset['margin']:g})."
+        same = f"The same in seconds ({seconds_from(report.summary)})."
+        drawn = [
+            figures_of(figures, "target-flops", panel, MEDIANS),
+            figures_of(figures, "target-seconds", panel, same),
+        ]
+        tables = [table for account in ACCOUNTS for table in _table(report, panel, account)]
+        return [Prose(reached_words(report.summary, panel)), Prose(target, "sub"), Beside(drawn), *tables]
+
+    parts = by_panel(report, blocks)
+    title = "Cost to the same accuracy"
+    return Part(title, [Prose(TARGET, "sub"), *parts], key="targets", name=title)
+
+
+TARGET = (
+    "The target of a seed is the mean accuracy of full training at the other seeds, less the margin. What it costs is "
+    "read from runs that ended at each budget, never from a crossing inside a run. A seed that never gets there counts "
+    "as infinite and stays in."
+)
+MEDIANS = (
+    "Median over seeds with its interval. The dashed line is full training's own cost to the target. A hollow marker is "
+    "an upper bound: that arm ran at the whole budget only. Grey strip: never."
+)
+
+
+def _table(report: Report, panel: Panel, account: str) -> list[Grid]:
+    rows = target_table(report.summary, panel, account)
+    if not rows:
+        return []
+    columns = [Column("arm", "name"), Column("read from"), Column("seeds that miss", "count")]
+    for _, word, _ in COSTS:
+        columns += [Column(word, "count", "interval"), Column("speed-up", "ratio", "interval")]
+    lines = []
+    for found in rows:
+        first = first_known(found)
+        missed = f"{first['misses']} of {first['n']}"
+        spent = [cell for row in found for cell in _reached(row)]
+        lines.append(Line([name(report, first), read_from(first), missed, *spent], baseline(first)))
+    label = f"Table of what the target costs, {panel.title}, {account}"
+    note = f"{account}: {ACCOUNT_WORDS[account]}. Speed-ups are against full training's own ladder."
+    return [Grid(label, columns, lines, note=note, data={"account": account})]
+
+
+def _reached(row: Row | None) -> list[Cell]:
+    if row is None:
+        return [Cell(NONE), Cell(NONE)]
+    sooner, ends = speedup_words(row)
+    return [Cell(target_cost(row), under=target_ends(row)), Cell(sooner, under=ends)]
