@@ -88,6 +88,16 @@ class Column:
         return Cell(numbers.NONE if value is None else NUMBERS[self.kind](value), "" if value is None else value)
 
 
+def columns(heads: str, group: str = "") -> list[Column]:
+    """Columns from ``kind head / second line; ...``, all below ``group`` if it is given."""
+    found = []
+    for column in heads.split("; "):
+        kind, _, head = column.partition(" ")
+        head, _, under = head.partition(" / ")
+        found.append(Column(head, kind, under, group))
+    return found
+
+
 @dataclass(frozen=True)
 class Cell:
     """A field of a table: a text, what it is sorted by, and what stands beside it."""
@@ -96,6 +106,7 @@ class Cell:
     value: float | str | None = None
     """Sorted by; None for the text itself, empty for last."""
     under: str = ""
+    """A second line, smaller."""
     tone: str = ""
     """``good``, ``fair``, ``bad`` or ``open``: the colour of a verdict."""
     strong: bool = False
@@ -103,12 +114,14 @@ class Cell:
     notes: tuple[str, ...] = ()
     colour: str = ""
     """Of the dot before a strategy's name, as in the figures."""
+    aside: str = ""
+    """In brackets behind the text, smaller."""
 
     @property
     def line(self) -> str:
         """All of it in one line, for formats that have no second one."""
-        tags = "".join(f" ({tag})" for tag in self.tags)
-        return "; ".join(filter(None, (", ".join(filter(None, (self.text, self.under))) + tags, *self.notes)))
+        text = "".join((self.text, *(f" ({part})" for part in (self.aside, *self.tags) if part)))
+        return "; ".join(filter(None, (", ".join(filter(None, (text, self.under))), *self.notes)))
 
 
 @dataclass(frozen=True)

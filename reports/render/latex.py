@@ -1,7 +1,7 @@
 """Tables as LaTeX for a paper: booktabs tables, one fragment to ``\\input``.
 
-Every name in it (of plugins, data sets, files) is untrusted. Nothing but this module writes LaTeX: whatever a table says
-is escaped, to ASCII, by :func:`escape`, so that no name can run a command, end a table or stop the compiler.
+Every name in it (of plugins, data sets, files) is untrusted. Nothing but this module writes LaTeX: all that a table
+says is escaped, to ASCII, by :func:`escape`, so that no name can run a command, end a table or stop the compiler.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ...effects.verdicts import INCONCLUSIVE, INFERIOR, NON_INFERIOR, SUPERIOR, WITHHELD, WORSE_WITHIN
 from .. import numbers
-from ..blocks import Block, Cell, Column, Fold, Grid, Line, Prose
+from ..blocks import Block, Cell, Fold, Grid, Line, Prose, columns
 from ..numbers import COST_WORDS, LADDER_WORDS, by_how_much, clock_words, pays_words, plural
 from ..panels import Panel, Report, Row
 from ..text import names
@@ -251,7 +251,7 @@ def _cards(report: Report, rows: Sequence[Row]) -> Grid:
         lines.append((question, f"{row['strategy']} {compared}{cost}", found, verdict(row, deciding(row))))
     return Grid(
         "What was declared",
-        [Column(head) for head in ("question", "compared", "found", "verdict")],
+        columns("text question; text compared; text found; text verdict"),
         lines,
         style="cards",
     )
@@ -266,8 +266,8 @@ def _declared(report: Report, found: Sequence[tuple[Panel, Sequence[Row]]]) -> G
         by_question = {row["question"]: _answered(row) for row in rows}
         cells = [by_question.get(question, Cell("not declared")) for question in asked]
         lines.append(Line([head, *cells], data=report.keys(panel)))
-    columns = [Column(words, "verdict", against) for words, against in asked.values()]
-    return Grid("Table of what was declared", [Column("declared", "name"), *columns], lines, style="declared")
+    heads = columns("name declared" + "".join(f"; verdict {words} / {compared}" for words, compared in asked.values()))
+    return Grid("Table of what was declared", heads, lines, style="declared")
 
 
 def _answered(row: Row) -> Cell:

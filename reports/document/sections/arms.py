@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ...records.records import Picks
-from ..blocks import Beside, Block, Cell, Column, Grid, Line, Part, Prose
+from ..blocks import Beside, Block, Cell, Grid, Line, Part, Prose, columns
 from ..numbers import NONE, accuracies, percent, share, significant
 from ..panels import Panel, Report, Row
-from .parts import Figures, baseline, by_panel, figures_of, name
+from .parts import Figures, baseline, by_panel, drawn, figures_of, name
 
 SPOILED = {"wrong": "wrong labels"}
 """Words for what records say is spoiled, where they have others."""
@@ -20,35 +19,25 @@ SPOILED = {"wrong": "wrong labels"}
 
 def section(report: Report) -> Part:
     """Every arm, rungs of ladders included."""
+    said = (
+        "Test accuracy of the last epoch, per cent, with the interval of the mean over seeds. Every rung of a ladder "
+        "is a run of its own with a fully decayed learning rate."
+    )
     parts = by_panel(report, lambda panel: [_accuracies(report, panel)])
-    return Part("Accuracy of every arm", [Prose(ACCURACY, "sub"), *parts], key="accuracy", name="Every arm")
-
-
-ACCURACY = (
-    "Test accuracy of the last epoch, per cent, with the interval of the mean over seeds. The worst seed is always "
-    "shown. Every rung of a ladder is a run of its own with a fully decayed learning rate."
-)
+    return Part("Accuracy of every arm", [Prose(said, "sub"), *parts], key="accuracy", name="Every arm")
 
 
 def _accuracies(report: Report, panel: Panel) -> Grid:
-    columns = [
-        Column("arm", "name"),
-        Column("runs", "count"),
-        Column("accuracy", "percent"),
-        Column("interval", "percent"),
-        Column("SD of seeds", "percent"),
-        Column("worst seed", "percent"),
-        Column("recalibrated", "percent"),
-        Column("collapsed", "count"),
-        Column("schedule"),
-        Column("from"),
+    heads = (
+        "name arm; count runs; percent accuracy; percent interval; percent SD of seeds; percent worst seed; "
+        "percent recalibrated; count collapsed; text schedule; code from"
+    )
+    lines = [
+        Line([name(report, arm), arm["n"], *_measured(arm), arm["schedule"], arm["origin"]], baseline(arm, "rung"))
+        for arm in panel.arms
+        if arm["n"] or arm["role"] == "strategy"
     ]
-    lines = []
-    for arm in panel.arms:
-        if arm["n"] or arm["role"] == "strategy":
-            cells = [name(report, arm), arm["n"], *_measured(arm), arm["schedule"], arm["origin"]]
-            lines.append(Line(cells, baseline(arm, "rung")))
-    return Grid(f"Table of accuracies, {panel.title}", columns, lines, sortable=True)
+    return Grid(f"Table of accuracies, {panel.title}", columns(heads), lines, sortable=True)
 
 
 def _measured(arm: Row) -> list[Any]:
@@ -69,31 +58,28 @@ def training(report: Report, figures: Figures) -> Part:
     """Training curves and keep ratios."""
     ends = "Means over seeds. Only the end of a curve is a result: the learning rate has decayed nowhere else."
     kinds = {"curves": ends, "ratios": "As realised, not as asked for."}
-
-    def blocks(panel: Panel) -> list[Block]:
-        return [Beside([figures_of(figures, kind, panel, caption) for kind, caption in kinds.items()], "pair large")]
-
-    return Part("Training as it went", by_panel(report, blocks), key="curves", name="Training", style="brief")
+    parts = by_panel(report, lambda panel: [drawn(figures, panel, kinds, "pair large")])
+    return Part("Training as it went", parts, key="curves", name="Training", style="brief")
 
 
 def references(report: Report, figures: Figures) -> Part:
     """How the same strategies did with other references."""
-    drawn = [[figure] for panel in report.panels for figure in figures_of(figures, "references", panel, COLOURS)]
+    colours = "Blue: better than the baseline, orange: worse."
+    maps = [[figure] for panel in report.panels for figure in figures_of(figures, "references", panel, colours)]
     said = Prose("The same strategies with other references: differences in points.", "sub")
     title = "How much hangs on the reference"
-    return Part(title, [said, Beside(drawn)], key="references", name="References", style="brief")
-
-
-COLOURS = "Blue: better than the baseline, orange: worse."
+    return Part(title, [said, Beside(maps)], key="references", name="References", style="brief")
 
 
 def picks(report: Report, figures: Figures) -> Part:
     """What each arm picked, how alike arms picked, and the references, proxies and logs that were made for it."""
+    alike = (
+        "Correlation of how often each image was picked, mean over seeds: 0 where two strategies pick independently."
+    )
 
     def blocks(panel: Panel) -> list[Block]:
-        drawn = figures_of(figures, "classes", panel, "Against the classes' shares under full training.")
-        alike = figures_of(figures, "overlap", panel, ALIKE)
-        return [Beside([drawn, [_picks(report, panel)]]), *([Beside([alike], "wide")] if alike else [])]
+        classes = figures_of(figures, "classes", panel, "Against the classes' shares under full training.")
+        return [Beside([classes, [_picks(report, panel)]]), drawn(figures, panel, {"overlap": alike}, "wide")]
 
     parts = by_panel(report, blocks)
     if report.summary["artefacts"]:
@@ -101,61 +87,29 @@ def picks(report: Report, figures: Figures) -> Part:
     return Part("What was picked", parts, key="picks", name="What was picked")
 
 
-ALIKE = (
-    "Correlation of how often each image was picked, mean over seeds: 1 where two strategies pick the same images as "
-    "often, 0 where they pick independently."
-)
-
-
-@dataclass(frozen=True)
-class Picked:
-    """Means over seeds of what an arm picked."""
-
-    unique: float | None
-    repeats: float | None
-    loss: float | None
-    diagnostics: str
-    spoiled: str
-    """What is wrong with the pool on purpose: its share of what was trained on, and of the pool."""
-
-
 def _picks(report: Report, panel: Panel) -> Grid:
-    rows = [(arm, picked(report, arm)) for arm in panel.main_arms if arm["n"]]
-    spoiled = any(found.spoiled for _, found in rows)
-    columns = [
-        Column("arm", "name"),
-        *([Column("spoiled, of what was trained on (of the pool)")] if spoiled else []),
-        Column("share of the pool ever seen", "share"),
-        Column("most repeats of one image", "count"),
-        Column("mean loss of what was picked", "number"),
-        Column("diagnostics", "words"),
-    ]
-    lines = [
-        Line(
-            [
-                name(report, arm),
-                *([found.spoiled] if spoiled else []),
-                *(found.unique, found.repeats, found.loss, found.diagnostics),
-            ],
-            baseline(arm),
-        )
-        for arm, found in rows
-    ]
-    return Grid(f"Table of picks, {panel.title}", columns, lines)
-
-
-def picked(report: Report, arm: Row) -> Picked:
-    """What ``arm`` picked, as means over its finished runs."""
-    picks = [cell.picks for cell in report.cells(arm)]
-    names = list(dict.fromkeys(name for pick in picks for name in pick.diagnostics))
-    means = [(name, _mean([pick.diagnostics.get(name) for pick in picks])) for name in names]
-    return Picked(
-        unique=_mean([pick.unique for pick in picks]),
-        repeats=_mean([pick.max_repeats for pick in picks]),
-        loss=_mean([pick.mean_picked_loss for pick in picks]),
-        diagnostics=", ".join(f"{name} {significant(value)}" for name, value in means if value is not None),
-        spoiled=_spoiled(picks),
+    rows = [(arm, [cell.picks for cell in report.cells(arm)]) for arm in panel.main_arms if arm["n"]]
+    spoiled = any(_spoiled(found) for _, found in rows)
+    heads = (
+        f"name arm; {'text spoiled, of what was trained on (of the pool); ' if spoiled else ''}"
+        "share share of the pool ever seen; count most repeats of one image; number mean loss of what was picked; "
+        "words diagnostics"
     )
+    lines = []
+    for arm, found in rows:
+        means = [
+            _mean(getattr(pick, field) for pick in found) for field in ("unique", "max_repeats", "mean_picked_loss")
+        ]
+        cells = [name(report, arm), *([_spoiled(found)] if spoiled else []), *means, _diagnostics(found)]
+        lines.append(Line(cells, baseline(arm)))
+    return Grid(f"Table of picks, {panel.title}", columns(heads), lines)
+
+
+def _diagnostics(picks: Sequence[Picks]) -> str:
+    """What a rule says of its picks, means over runs."""
+    names = dict.fromkeys(name for pick in picks for name in pick.diagnostics)
+    means = {name: _mean(pick.diagnostics.get(name) for pick in picks) for name in names}
+    return ", ".join(f"{name} {significant(value)}" for name, value in means.items() if value is not None)
 
 
 def _spoiled(picks: Sequence[Picks]) -> str:
@@ -186,6 +140,8 @@ def _artefacts(summary: Row) -> Grid:
         cost = [float(np.mean([item[field] for item in items])) for field in ("flops", "seconds")]
         accuracy = None if quality is None else 100 * quality
         rows.append((label, kind, titles.get(dataset, dataset), len(items), accuracy, *cost, external or NONE))
-    kinds = ("text", "text", "text", "count", "percent", "flops", "seconds", "text")
-    heads = ("artefact", "kind", "data set", "made", "accuracy, %", "FLOPs each", "seconds each", "not charged")
-    return Grid("Table of artefacts", list(map(Column, heads, kinds)), rows, sortable=True)
+    heads = (
+        "text artefact; text kind; text data set; count made; percent accuracy, %; flops FLOPs each; "
+        "seconds seconds each; text not charged"
+    )
+    return Grid("Table of artefacts", columns(heads), rows, sortable=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from ..blocks import Block, Cell, Column, Fold, Grid, Items, Line, Part, Prose
+from ..blocks import Block, Cell, Fold, Grid, Items, Line, Part, Prose, columns
 from ..numbers import INFINITE, MINUS, NARROW, NONE, interval, plural, points, ratio, tone
 from ..panels import Row
 
@@ -104,9 +104,8 @@ def section(claims: Sequence[Row]) -> Part:
         ),
     ]
     if found := judged(claims):
-        columns = [Column("verdict", "verdict"), Column("claim", "words"), Column("source", "words")]
-        columns.append(Column("measured here", "words"))
-        blocks.append(Grid("Table of claims", columns, [_judged(claim) for claim in found], style="claims"))
+        heads = columns("verdict verdict; words claim; words source; words measured here")
+        blocks.append(Grid("Table of claims", heads, [_judged(claim) for claim in found], style="claims"))
     else:
         blocks.append(Prose("None of them was run at its own conditions here."))
     for verdict, words in UNHEARD.items():
@@ -153,7 +152,7 @@ def _how(claim: Row) -> list[Block]:
     blocks = _conditions(claim)
     if claim["tests"]:
         rule = "all must hold" if claim["kind"] == "all" else "one case must hold"
-        head = Column("test", "words", rule if len(claim["tests"]) > 1 else "")
+        heads = f"words test{f' / {rule}' if len(claim['tests']) > 1 else ''}; words measured; verdict verdict"
         rows = [
             (
                 Cell(test["text"], under=f"({test['case']})" if test.get("case") else ""),
@@ -162,8 +161,7 @@ def _how(claim: Row) -> list[Block]:
             )
             for test in claim["tests"]
         ]
-        columns = [head, Column("measured", "words"), Column("verdict", "verdict")]
-        blocks.append(Grid(f"Tests of the claim: {claim['title']}", columns, rows, style="dense"))
+        blocks.append(Grid(f"Tests of the claim: {claim['title']}", columns(heads), rows, style="dense"))
     return blocks
 
 

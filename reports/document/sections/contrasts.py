@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..blocks import Beside, Block, Cell, Column, Fold, Grid, Line, Part, Prose
+from ..blocks import Beside, Block, Cell, Fold, Grid, Line, Part, Prose, columns
 from ..numbers import COST_WORDS, NARROW, NONE, count, error, interval, level, p_value, plural, points, questions
 from ..panels import ACCOUNTS, Panel, Report, Row
 from .parts import Figures, accounts, against, by_panel, estimated, figures_of, name, short_verdict, worst_seed
@@ -78,57 +78,40 @@ def section(report: Report, figures: Figures) -> Part:
     """Each question with its contrasts, panel by panel."""
     asked = questions(report.matrix["budget"]).items()
     parts = [_question(report, figures, number, question, words) for number, (question, words) in enumerate(asked, 1)]
-    explained = EXPLAINED.format(
-        tests=interval_words(report.summary["contrasts"]), levels=levels(report.summary["contrasts"])
+    rows = report.summary["contrasts"]
+    said = (
+        "Differences are strategy minus baseline in points of test accuracy, paired by seed. Intervals "
+        f"({interval_words(rows)}) belong to the verdicts beside them ({levels(rows)}). p of no worse tests against a "
+        "loss as large as the margin, p of better against no gain; Holm: adjusted for all contrasts declared on the "
+        "data set. Two standard errors: of the seeds, and of the choice of test images alone. What it would take is "
+        "for a power of 80 % where there is no true difference."
     )
-    return Part(
-        "Three questions to every strategy", [Prose(explained, "sub"), *parts], key="questions", name="Three questions"
-    )
-
-
-EXPLAINED = (
-    "Differences are strategy minus baseline in points of test accuracy, paired by seed. Intervals ({tests}) belong to "
-    "the verdicts beside them ({levels}). p of no worse tests against a loss as large as the margin, p of better "
-    "against no gain; \u201cHolm\u201d is adjusted for all contrasts declared on the data set. Two standard errors stand side by "
-    "side: that of the seeds, and that which the choice of test images alone gives. What it would take is for a power "
-    "of 80 % where there is no true difference."
-)
-DRAWN = (
-    "Filled markers were declared before the run, hollow ones are exploratory. Shaded: losses smaller than the margin."
-)
-OTHER = (
-    "Sign-flip and Wilcoxon test \u201cno worse than the margin\u201d, as the interval does; equivalence: both ends within the "
-    "margin. The unpaired interval stands where pairs hardly correlate."
-)
-MCNEMAR = (
-    "Test images that the strategy alone gets right (+) and that the baseline alone gets right (\u2212), and the exact "
-    "two-sided p"
-)
+    title = "Three questions to every strategy"
+    return Part(title, [Prose(said, "sub"), *parts], key="questions", name="Three questions")
 
 
 def _question(report: Report, figures: Figures, number: int, question: str, words: tuple[str, str]) -> Part:
     cost = COST_WORDS[report.pays[1]]
-    how = (
-        f": {cost}, {report.pays[0]}, read from the {report.pays[2]} ladder within each seed"
-        if question == "pays"
-        else ""
+    read = f": {cost}, {report.pays[0]}, read from the {report.pays[2]} ladder within each seed"
+    said = f"Each strategy {words[1]}{read if question == 'pays' else ''}."
+    filled = (
+        "Filled markers were declared before the run, hollow ones are exploratory. Shaded: losses within the margin."
     )
 
     def blocks(panel: Panel) -> list[Block]:
         tables = [_contrasts(report, panel, question, account, words[1]) for account in accounts(question)]
-        found: list[Block] = [Beside([figures_of(figures, question, panel, DRAWN), tables], "pair asked")]
+        found: list[Block] = [Beside([figures_of(figures, question, panel, filled), tables], "pair asked")]
         if question != "pays":
             return found + _other_tests(report, panel, question, words[1])
         if report.timed and report.pays[1] != "wall_clock":
-            timed = [
-                _contrasts(report, panel, question, account, "at equal seconds", "wall_clock") for account in ACCOUNTS
-            ]
-            said = f"By the timing pass; exploratory, since {cost} were declared."
-            found.append(Part("The same at equal seconds", [Prose(said, "sub"), *timed]))
+            by_clock = "at equal seconds"
+            timed = [_contrasts(report, panel, question, account, by_clock, "wall_clock") for account in ACCOUNTS]
+            why = Prose(f"By the timing pass; exploratory, since {cost} were declared.", "sub")
+            found.append(Part("The same at equal seconds", [why, *timed]))
         return found
 
     parts = by_panel(report, blocks)
-    return Part(f"{number}. {words[0]}", [Prose(f"Each strategy {words[1]}{how}.", "sub"), *parts], style="question")
+    return Part(f"{number}. {words[0]}", [Prose(said, "sub"), *parts], style="question")
 
 
 def levels(contrasts: Sequence[Row]) -> str:
@@ -147,31 +130,26 @@ def _contrasts(report: Report, panel: Panel, question: str, account: str, words:
     if not rows:
         return Prose("No pair of runs to compare yet.", "sub", data=data)
     shared = shared_notes(rows)
-    columns = [
-        Column("strategy", "name"),
-        Column("difference", "points", "interval"),
-        Column("verdict", "verdict"),
-        Column("p of no worse", "p", "of better"),
-        Column("error of seeds", "error", "of the test set"),
-        Column("worst seed", "points"),
-    ]
+    heads = (
+        "name strategy; points difference / interval; verdict verdict; p p of no worse / of better; "
+        "error error of seeds / of the test set; points worst seed"
+    )
     lines = [
         (
             name(report, row, declared=True),
             estimated(row, "mean_difference", points),
             short_verdict(row, own_notes(row, shared), deciding(row)),
-            Cell(_no_worse(row), under=p_value(row["p_superior"])),
+            Cell(p_value(row["p_noninferior"]), aside=_holm(row), under=p_value(row["p_superior"])),
             Cell(error(seed_error(row)), under=error(row["sampling_error"])),
             worst_seed(row),
         )
         for row in rows
     ]
-    return Grid(f"Table: {words}", columns, lines, note="; ".join(shared), style="dense", data=data)
+    return Grid(f"Table: {words}", columns(heads), lines, note="; ".join(shared), style="dense", data=data)
 
 
-def _no_worse(row: Row) -> str:
-    holm = "" if row["p_adjusted"] is None else f" (Holm {p_value(row['p_adjusted'])})"
-    return p_value(row["p_noninferior"]) + holm
+def _holm(row: Row) -> str:
+    return "" if row["p_adjusted"] is None else f"Holm {p_value(row['p_adjusted'])}"
 
 
 def deciding(row: Row) -> str:
@@ -186,22 +164,31 @@ def _other_tests(report: Report, panel: Panel, question: str, words: str) -> lis
     if not rows:
         return []
     seeds = seeds_of(rows)
-    heads = {"pairs": "count", "SD of pairs": "error", "correlation": "correlation"}
-    heads |= {f"p, {test}": "p" for test in ("sign-flip", "Wilcoxon", "of equivalence")}
-    heads |= {"unpaired interval": "points", "bootstrap interval": "points"}
+    heads = (
+        "name strategy; count pairs; error SD of pairs; correlation correlation; p p, sign-flip; p p, Wilcoxon; "
+        "p p of equivalence; points unpaired interval; points bootstrap interval"
+    )
     fields = ("n_pairs", "sd", "correlation", "p_sign_flip", "p_wilcoxon", "p_equivalent")
     lines = [
         (name(report, row), *(row.get(field) for field in fields), *(_ends(row[kind]) for kind in ("unpaired", "bca")))
         for row in rows
     ]
-    columns = [Column("strategy", "name"), *(Column(head, kind) for head, kind in heads.items())]
-    label = f"Table of other tests, {panel.title}, {words}"
-    blocks: list[Block] = [Grid(label, columns, lines, style="dense"), Prose(OTHER, "sub")]
+    said = (
+        "Sign-flip and Wilcoxon test no worse than the margin, as the interval does; equivalence: both ends within the "
+        "margin. The unpaired interval stands where pairs hardly correlate."
+    )
+    where = f"{panel.title}, {words}"
+    tests = Grid(f"Table of other tests, {where}", columns(heads), lines, style="dense")
+    blocks: list[Block] = [tests, Prose(said, "sub")]
     if seeds:
-        columns = [Column("strategy", "name"), *(Column(f"seed {seed}", "number") for seed in seeds)]
+        heads = "name strategy" + "".join(f"; number seed {seed}" for seed in seeds)
         counts = [(name(report, row), *(at_seed(row, s) for s in seeds)) for row in rows if row.get("mcnemar")]
-        label = f"Table of McNemar's tests, {panel.title}, {words}"
-        blocks.append(Grid(label, columns, counts, note=MCNEMAR, style="dense"))
+        note = (
+            "Test images that the strategy alone gets right (+) and that the baseline alone gets right (\u2212), and "
+            "the exact two-sided p"
+        )
+        label = f"Table of McNemar's tests, {where}"
+        blocks.append(Grid(label, columns(heads), counts, note=note, style="dense"))
     also = ", and McNemar\u2019s test seed by seed" if seeds else ""
     return [Fold(f"Other tests of the same differences{also}", blocks, "aside")]
 
@@ -214,18 +201,15 @@ def every_comparison(report: Report) -> Part:
     """All contrasts in one table to sort and filter: at equal cost those of the declared cost, and of seconds."""
     shown = [(panel.dataset["title"], panel.reference) for panel in report.panels]
     several = [len(set(names)) > 1 for names in zip(*shown, strict=True)]
-    wide = [Column(head) for head, there in zip(("data set", "reference"), several, strict=True) if there]
-    columns = [
-        Column("strategy", "name"),
-        *wide,
-        Column("against", "against"),
-        Column("difference", "points", "interval"),
-        Column("p of no worse", "p"),
-        Column("p of better", "p"),
-        Column("pairs", "count"),
-        Column("worst seed", "points"),
-        Column("verdict", "verdict"),
-    ]
+    wide = "".join(f"text {head}; " for head, there in zip(("data set", "reference"), several, strict=True) if there)
+    heads = (
+        f"name strategy; {wide}against against; points difference / interval; p p of no worse; p p of better; "
+        "count pairs; points worst seed; verdict verdict"
+    )
+    said = (
+        "Strategy minus baseline in points of test accuracy, paired by seed. Click a heading to sort. At equal cost: "
+        "the declared cost against both ladders, and seconds; every other combination is in contrasts.csv."
+    )
     lines = []
     for panel, row in _compared(report):
         where = [panel.dataset["title"], row["reference"] or NONE]
@@ -241,15 +225,8 @@ def every_comparison(report: Report) -> Part:
         data = report.keys(panel, reference=bool(row["reference"]))
         data |= {"account": row["account"]} if row["account"] else {}
         lines.append(Line(cells, data={**data, "question": row["question"], "declared": int(row["primary"])}))
-    table = Grid("Table of every comparison", columns, lines, style="tall", sortable=True, key="comparison")
-    return Part("Every comparison", [Prose(COMPARED, "sub"), table], key="all", name="Every comparison")
-
-
-COMPARED = (
-    "Strategy minus baseline in points of test accuracy, paired by seed. Click a heading to sort. At equal cost the "
-    "table has the declared cost against both ladders, and seconds against the full ladder; every other combination is "
-    "in contrasts.csv."
-)
+    table = Grid("Table of every comparison", columns(heads), lines, style="tall", sortable=True, key="comparison")
+    return Part("Every comparison", [Prose(said, "sub"), table], key="all", name="Every comparison")
 
 
 def _compared(report: Report) -> list[tuple[Panel, Row]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...records.records import TIMED
-from ..blocks import Beside, Block, Cell, Column, Grid, Line, Part, Prose
+from ..blocks import Block, Cell, Grid, Line, Part, Prose, columns
 from ..numbers import (
     LADDER_WORDS,
     NONE,
@@ -23,7 +23,7 @@ from ..numbers import (
 )
 from ..panels import ACCOUNTS, Panel, Report, Row
 from ..text import names
-from .parts import Figures, baseline, by_panel, figures_of, name, seconds_from
+from .parts import Figures, baseline, by_panel, drawn, name, seconds_from
 from .run import pass_words
 
 _NAMED = 6
@@ -137,96 +137,74 @@ def _ends(spent: Row) -> str:
 
 def accuracy_against_cost(report: Report, figures: Figures) -> Part:
     """Accuracy over cost beside the ladders of training for less."""
-    timed = "Seconds of the timing pass; the dotted tail ends at the ceiling, as if all seconds were FLOPs."
-    clock = timed if report.timed else "Seconds of ordinary runs: an indication, not a timing."
-    captions = {"cost-flops": TAIL, "cost-seconds": clock}
-    parts = by_panel(report, lambda panel: _drawn(figures, panel, captions, "pair large"))
-    return Part("Accuracy against cost", [Prose(LINES, "sub"), *parts], key="cost", name="Accuracy against cost")
-
-
-LINES = (
-    "The lines are what anyone gets by simply training for less: all of the data (solid) or random picks (dashed). A "
-    "strategy pays where it stands above both. Costs are relative to full training, on a scale of doublings, in the "
-    "accounts chosen above."
-)
-TAIL = (
-    "Bars are intervals of the mean. A dotted tail ends at the ceiling: the least that the strategy's scoring scheme "
-    "could cost at equal passes."
-)
-
-
-def _drawn(figures: Figures, panel: Panel, captions: dict[str, str], style: str) -> list[Block]:
-    return [Beside([figures_of(figures, kind, panel, caption) for kind, caption in captions.items()], style)]
+    tail = "The dotted tail ends at the ceiling, the least that the scoring scheme could cost at equal passes."
+    clock = "Seconds of the timing pass." if report.timed else "Seconds of ordinary runs: an indication, not a timing."
+    captions = {"cost-flops": f"Bars: intervals of the mean. {tail}", "cost-seconds": clock}
+    said = (
+        "The lines are what anyone gets by training for less: all of the data (solid) or random picks (dashed). A "
+        "strategy pays where it stands above both. Costs are relative to full training, in the accounts chosen above."
+    )
+    parts = by_panel(report, lambda panel: [drawn(figures, panel, captions, "pair large")])
+    return Part("Accuracy against cost", [Prose(said, "sub"), *parts], key="cost", name="Accuracy against cost")
 
 
 def section(report: Report, figures: Figures) -> Part:
     """The costs of every arm, then what selecting took, then where it went."""
-    clock = seconds_from(report.summary)
+    slowly = "Selecting does few operations slowly: the two shares can differ by orders of magnitude."
     captions = {
         "phases-flops": "The number is the share of all FLOPs that went into selecting.",
-        "phases-seconds": f"The same in seconds ({clock}). {SLOWLY}",
+        "phases-seconds": f"The same in seconds ({seconds_from(report.summary)}). {slowly}",
     }
 
     def blocks(panel: Panel) -> list[Block]:
         saved = saving_words(report.summary, panel)
-        phases = Part("Where it goes", _drawn(figures, panel, captions, "pair"))
+        phases = Part("Where it goes", [drawn(figures, panel, captions)])
         return [*([Prose(saved)] if saved else []), _costs(report, panel), *_selection(report, panel), phases]
 
-    beside = REALISED if report.timed else ""
-    shared = f"{report.matrix['amortise_over']:g}"
-    said = ACCOUNTED.format(shared=shared, beside=beside, clock=pass_words(report.summary["timing"]))
-    return Part(
-        "What it costs, in three accounts", [Prose(said, "sub"), *by_panel(report, blocks)], key="costs", name="Costs"
+    realised = "; beside it the speed-up in seconds that a run alone realised" if report.timed else ""
+    said = (
+        "Cost relative to full training, in brackets the speed-up, and the cost itself. Marginal: references, "
+        f"proxies and logs are free. Amortised: each is shared by {report.matrix['amortise_over']:g} runs. "
+        "Standalone: all work done here is charged. Ceiling: the largest speed-up in FLOPs that the scheme allows at "
+        f"equal passes, by the keep ratio as realised{realised}. Intervals of costs are Fieller's. Learner FLOPs, the "
+        f"papers' convention, are the learner's training alone. {pass_words(report.summary['timing'])}"
     )
-
-
-SLOWLY = "Selecting does few operations slowly: the two shares can differ by orders of magnitude."
-ACCOUNTED = (
-    "Cost relative to full training, the speed-up that this is (in brackets), and the cost itself. Marginal: references, "
-    "proxies and logs are free. Amortised: each is shared by {shared} runs. Standalone: all work done here is charged. "
-    "The ceiling is the largest speed-up in FLOPs that the scheme allows at equal passes, by the keep ratio as "
-    "realised{beside}. Intervals of costs are Fieller's, which are the paired t test's. Learner FLOPs are the papers' "
-    "convention: the learner's training alone. {clock}"
-)
-REALISED = "; beside it stands the speed-up in seconds that a run alone realised, with the interval over the timing pass's blocks"
+    parts = by_panel(report, blocks)
+    return Part("What it costs, in three accounts", [Prose(said, "sub"), *parts], key="costs", name="Costs")
 
 
 def _costs(report: Report, panel: Panel) -> Grid:
-    clock = f"seconds ({seconds_from(report.summary)})"
-    columns = [
-        Column("arm", "name"),
-        Column("kept", "share"),
-        Column("learner FLOPs", "ratio"),
-        *(Column(account, "ratio", group="total FLOPs") for account in ACCOUNTS),
-        Column("ceiling", "ratio"),
-        *([Column("realised", "ratio", "in seconds")] if report.timed else []),
-        *(Column(account, "ratio", group=clock) for account in ACCOUNTS),
-        Column("memory", "size"),
+    accounts = "; ".join(f"ratio {account}" for account in ACCOUNTS)
+    heads = [
+        *columns("name arm; share kept; ratio learner FLOPs"),
+        *columns(accounts, group="total FLOPs"),
+        *columns("ratio ceiling" + ("; ratio realised / in seconds" if report.timed else "")),
+        *columns(accounts, group=f"seconds ({seconds_from(report.summary)})"),
+        *columns("size memory"),
     ]
     lines = []
     for arm in panel.main_arms:
         if arm["n"]:
             indicated = report.timed and arm["clock"] and arm["clock"]["source"] != TIMED
-            hint = ", indication" if indicated else ""
+            clock = f"{{}}{', indication' if indicated else ''}"
             cells = [
-                name(report, arm),
-                arm["mean_ratio"],
-                _spent(panel, arm, "learner_flops", None, flops),
+                *(name(report, arm), arm["mean_ratio"], _spent(panel, arm, "learner_flops", None, flops)),
                 *(_spent(panel, arm, "total_flops", account, flops) for account in ACCOUNTS),
-                arm["ceiling"],
-                *([_realised(panel, arm)] if report.timed else []),
-                *(_spent(panel, arm, "seconds", account, lambda spent: seconds(spent) + hint) for account in ACCOUNTS),
+                *(arm["ceiling"], *([_realised(panel, arm)] if report.timed else [])),
+                *(_spent(panel, arm, "seconds", account, seconds, clock) for account in ACCOUNTS),
                 arm["memory_bytes"],
             ]
             lines.append(Line(cells, baseline(arm)))
-    return Grid(f"Table of costs, {panel.title}", columns, lines, style="dense")
+    return Grid(f"Table of costs, {panel.title}", heads, lines, style="dense")
 
 
-def _spent(panel: Panel, arm: Row, field: str, account: str | None, shown: Callable[[float], str]) -> Cell:
+def _spent(
+    panel: Panel, arm: Row, field: str, account: str | None, shown: Callable[[float], str], form: str = "{}"
+) -> Cell:
     """A cost relative to full training with the speed-up that it is, and below it the cost itself."""
     part = panel.relative_cost(arm, field, account)
     whole = arm[field] if account is None else arm[field][account]
-    return Cell(f"{ratio(part)} ({ratio(1 / part)})" if part else NONE, under=shown(whole))
+    return Cell(ratio(part), aside=ratio(1 / part) if part else "", under=form.format(shown(whole)))
 
 
 def _realised(panel: Panel, arm: Row) -> Cell:
@@ -237,37 +215,36 @@ def _realised(panel: Panel, arm: Row) -> Cell:
     return Cell(ratio(found["ratio"]), under="" if ends == NONE else ends)
 
 
+_SELECTION = {
+    "flops_share": "share share of all FLOPs",
+    "seconds_share": "share share of all seconds",
+    "flops": "flops FLOPs",
+    "seconds": "seconds seconds",
+    "flops_per_second": "rate rate in selection",
+    "train_flops_per_second": "rate rate in training",
+}
+"""Columns of what selection costs, by the field of the summary."""
+
+
 def _selection(report: Report, panel: Panel) -> list[Block]:
     """What selecting cost, and after how many runs references and proxies are paid for."""
     arms = selecting(panel)
     if not arms:
         return []
-    fields = {
-        "flops_share": Column("share of all FLOPs", "share"),
-        "seconds_share": Column("share of all seconds", "share"),
-        "flops": Column("FLOPs", "flops"),
-        "seconds": Column("seconds", "seconds"),
-        "flops_per_second": Column("rate in selection", "rate"),
-        "train_flops_per_second": Column("rate in training", "rate"),
-    }
-    after = [Column(f"artefacts pay after, {unit}", "count") for unit in ("FLOPs", "seconds")]
+    heads = ["name arm", *_SELECTION.values(), *(f"count artefacts pay after, {unit}" for unit in ("FLOPs", "seconds"))]
     lines = [
         (
             name(report, arm),
-            *(arm["selection"][field] for field in fields),
+            *(arm["selection"][field] for field in _SELECTION),
             *(break_even(panel, arm, cost) for cost in ("total_flops", "wall_clock")),
         )
         for arm in arms
     ]
-    columns = [Column("arm", "name"), *fields.values(), *after]
-    table = Grid(f"Table of what selection costs, {panel.title}", columns, lines, sortable=True)
-    return [Part("What selection costs", [Prose(selection_words(report.summary, panel)), Prose(PAID, "sub"), table])]
-
-
-PAID = (
-    "The last two columns: after how many runs what an arm saves of full training has paid for the references and "
-    "proxies that it uses."
-)
+    table = Grid(f"Table of what selection costs, {panel.title}", columns("; ".join(heads)), lines, sortable=True)
+    paid = (
+        "The last two columns: after how many runs what an arm saves has paid for the references and proxies it uses."
+    )
+    return [Part("What selection costs", [Prose(selection_words(report.summary, panel)), Prose(paid, "sub"), table])]
 
 
 def break_even(panel: Panel, arm: Row, cost: str) -> str:

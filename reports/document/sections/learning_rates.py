@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..blocks import Beside, Block, Cell, Column, Fold, Grid, Line, Part, Prose
+from ..blocks import Beside, Block, Cell, Fold, Grid, Line, Part, Prose, columns
 from ..numbers import flops, fraction, percent, plural, seconds, share
 from ..panels import Panel, Report, Row
 from ..text import names
-from .parts import Figures, baseline, by_panel, figures_of, name
+from .parts import Figures, baseline, by_panel, drawn, figures_of, name
 
 _FROM = {"val": "", "full": "as full", "declared": "declared"}
 
@@ -65,14 +65,17 @@ def score_at(row: Row, factor: float) -> float | None:
 def section(report: Report, figures: Figures) -> Part:
     """How rates were chosen, and for each panel accuracy by rate and the table of what was tried."""
 
+    curves = "Means over the tuning seeds; large: the rate that was chosen. Gaps: rates at which a run diverged."
+    grids = "Blue: better; grey: a loss within the margin; orange: worse by more. The frame is the chosen pair."
+
     def blocks(panel: Panel) -> list[Block]:
         rows = tuned_table(report, panel)
         if not rows:
             return []
         table = _table(report, panel, rows)
         return [
-            Beside([figures_of(figures, "tuning", panel, CURVES)], "wide"),
-            Beside([[figure] for figure in figures_of(figures, "tuning-grid", panel, GRIDS)], "grids"),
+            drawn(figures, panel, {"tuning": curves}, "wide"),
+            Beside([[figure] for figure in figures_of(figures, "tuning-grid", panel, grids)], "grids"),
             Fold("Every arm\u2019s rate, and what choosing it cost", [table], brief=[table]),
         ]
 
@@ -80,27 +83,14 @@ def section(report: Report, figures: Figures) -> Part:
     return Part("What the learning rate does", [said, *by_panel(report, blocks)], key="tuning", name="Learning rates")
 
 
-CURVES = (
-    "Means over the tuning seeds; the large marker is the rate that was chosen. Gaps are rates at which a run diverged."
-)
-GRIDS = "Blue: better; grey: a loss within the margin; orange: worse by more. The frame is the pair that was chosen."
-
-
 def _table(report: Report, panel: Panel, rows: list[Row]) -> Grid:
     factors = report.summary["tuning"]["factors"]
-    columns = [
-        Column("arm", "name"),
-        Column("chosen", "number"),
-        Column("rate", "number"),
-        *(Column(f"val at {fraction(factor)}, %", "percent") for factor in factors),
-        Column("FLOPs", "flops"),
-        Column("seconds", "seconds"),
-        Column("remark"),
-    ]
+    tried = "".join(f"; percent val at {fraction(factor)}, %" for factor in factors)
+    heads = columns(f"name arm; number chosen; number rate{tried}; flops FLOPs; seconds seconds; text remark")
     lines = []
     for row in rows:
         scores = [Cell(percent(score_at(row, at)), strong=at == row["factor"]) for at in factors]
         chosen = (fraction(row["factor"]), f"{row['lr']:g}")
         cells = [name(report, row), *chosen, *scores, row["flops"], row["seconds"], chosen_from(row)]
         lines.append(Line(cells, baseline(row, "rung")))
-    return Grid(f"Table of learning rates, {panel.title}", columns, lines)
+    return Grid(f"Table of learning rates, {panel.title}", heads, lines)

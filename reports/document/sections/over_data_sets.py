@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..blocks import Block, Cell, Column, Grid, Part, Prose
+from ..blocks import Block, Cell, Grid, Part, Prose, columns
 from ..numbers import points, questions, share
 from ..panels import Report, Row
 from .parts import Figures, against, estimated, figures_of, name
@@ -10,48 +10,32 @@ from .parts import Figures, against, estimated, figures_of, name
 
 def section(report: Report, figures: Figures) -> Part:
     """For each question the effects over data sets, then ranks."""
-    blocks: list[Block] = [
-        Prose(
-            "Each data set counts alike, and the interval is that of these data sets: it does not speak of others.",
-            "sub",
-        )
-    ]
+    said = "Each data set counts alike, and the interval is that of these data sets: it does not speak of others."
+    small = "Small circles: data sets; diamonds: pooled over them. The short grey stroke is each data set's margin."
+    blocks: list[Block] = [Prose(said, "sub")]
     for question, (words, _) in questions(report.matrix["budget"]).items():
         if rows := report.pooled(question):
-            drawn = figures_of(figures, f"pooled-{question}", None, POOLED_CAPTION)
-            blocks.append(Part(words, [*drawn, _table(report, words, rows)]))
+            table = Grid(
+                f"Table of pooled effects: {words}", columns(HEADS), [_row(report, row) for row in rows], sortable=True
+            )
+            blocks.append(Part(words, [*figures_of(figures, f"pooled-{question}", None, small), table]))
     if report.summary["pooled"]:
-        blocks.append(Prose(KEY.format(account=report.pays[0]), "sub"))
+        key = (
+            "Chance of being better: how often a run of the strategy beats its paired baseline. Difference of middle "
+            f"halves: of the interquartile means of accuracy. Costs: geometric means, {report.pays[0]}."
+        )
+        blocks.append(Prose(key, "sub"))
     if report.summary["ranks"]:
-        ranked = figures_of(figures, "ranks", None, RANKS_CAPTION)
-        blocks.append(Part("Ranks", [Prose(ranks_words(report)), *ranked]))
+        bars = "Best at the left. A bar joins strategies that Nemenyi's test cannot tell apart."
+        blocks.append(Part("Ranks", [Prose(ranks_words(report)), *figures_of(figures, "ranks", None, bars)]))
     return Part("Over all data sets", blocks, key="across", name="Over data sets")
 
 
-POOLED_CAPTION = (
-    "Small circles: data sets; diamonds: pooled over them. The short grey stroke is each data set's margin."
+HEADS = (
+    "name strategy; against against; count data sets; points pooled difference / interval; p p of better; "
+    "share chance of being better / interval; points difference of middle halves / interval; "
+    "ratio total FLOPs / of the baseline; ratio seconds / of the baseline"
 )
-RANKS_CAPTION = "Best at the left. A bar joins strategies that Nemenyi's test cannot tell apart."
-KEY = (
-    "Chance of being better: how often a run of the strategy beats its paired baseline, mean over data sets. "
-    "Difference of middle halves: of the interquartile means of accuracy. Costs: geometric means over data sets, "
-    "{account}."
-)
-
-
-def _table(report: Report, words: str, rows: list[Row]) -> Grid:
-    columns = [
-        Column("strategy", "name"),
-        Column("against", "against"),
-        Column("data sets", "count"),
-        Column("pooled difference", "points", "interval"),
-        Column("p of better", "p"),
-        Column("chance of being better", "share", "interval"),
-        Column("difference of middle halves", "points", "interval"),
-        Column("total FLOPs", "ratio", "of the baseline"),
-        Column("seconds", "ratio", "of the baseline"),
-    ]
-    return Grid(f"Table of pooled effects: {words}", columns, [_row(report, row) for row in rows], sortable=True)
 
 
 def _row(report: Report, row: Row) -> list[object]:

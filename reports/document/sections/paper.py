@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from ..blocks import Column, Grid, Line
+from ..blocks import Column, Grid, Line, columns
 from ..numbers import COST_WORDS, brief, interval, percent, points, ratio, share
 from ..panels import ACCOUNTS, Panel, Row, panels_of
 from ..text import short
@@ -59,14 +60,7 @@ def _main(summary: Row, panel: Panel) -> Grid:
         f"points, with its interval; verdict at a margin of {in_points(panel.dataset['margin'])}.\n"
         f"Costs relative to full training, {account} account; seconds: {seconds_from(summary)}."
     )
-    columns = [
-        Column("arm", "name"),
-        Column("accuracy", "percent"),
-        Column("difference to full", "points"),
-        Column("verdict"),
-        Column("FLOPs", "ratio"),
-        Column("seconds", "ratio"),
-    ]
+    heads = "name arm; percent accuracy; points difference to full; text verdict; ratio FLOPs; ratio seconds"
     rows = []
     for arm in panel.main_arms:
         if arm["n"]:
@@ -74,7 +68,7 @@ def _main(summary: Row, panel: Panel) -> Grid:
             accuracy = f"{percent(arm['accuracy']['mean'])} \u00b1 {percent(arm['accuracy']['sd'])}"
             spent = [ratio(panel.relative_cost(arm, field, account)) for field in ("total_flops", "seconds")]
             rows.append((short(arm["label"], _NAME), accuracy, _difference(row), _verdict(row), *spent))
-    return Grid(caption, columns, rows, key=f"main-{panel.key}")
+    return Grid(caption, columns(heads), rows, key=f"main-{panel.key}")
 
 
 def _declared(summary: Row, declared: list[Row]) -> Grid:
@@ -85,14 +79,7 @@ def _declared(summary: Row, declared: list[Row]) -> Grid:
         "p of non-inferiority and of superiority (one-sided), and of non-inferiority after Holm over the declared "
         f"contrasts of a data set; n: pairs. Ladders: at equal cost, {matrix['pays']['account']} account."
     )
-    columns = [
-        Column("strategy", "name"),
-        Column("against", "words", width=0.16),
-        Column("n", "count"),
-        Column("difference", "points"),
-        *(Column(head, "p") for head in ("no worse", "better", "Holm")),
-        Column("verdict"),
-    ]
+    heads = "name strategy; words against; count n; points difference; p no worse; p better; p Holm; text verdict"
     titles = {dataset["name"]: dataset["title"] for dataset in matrix["datasets"]}
     named = _names(summary)
     rows: list[Any] = []
@@ -109,26 +96,18 @@ def _declared(summary: Row, declared: list[Row]) -> Grid:
             )
             for row in found
         ]
-    return Grid(caption, columns, rows, key="declared", style="dense")
+    return Grid(caption, _wide(columns(heads), 0.16), rows, key="declared", style="dense")
 
 
 def _pooled(summary: Row, pooled: list[Row]) -> Grid:
     account = summary["matrix"]["pays"]["account"]
     caption = (
-        f"{summary['matrix']['title']}: effects over data sets, each counting alike (a fixed effect: it speaks of these "
-        "data sets; sets: how many). Differences in points with their interval;\n"
+        f"{summary['matrix']['title']}: effects over data sets, each counting alike (a fixed effect: of these "
+        "data sets alone; sets: how many). Differences in points with their interval;\n"
         "chance that a run of the strategy is better than its partner, with its interval; total FLOPs relative to the "
         f"baseline, geometric mean, {account} account. Ladders: at equal cost in that account."
     )
-    columns = [
-        Column("strategy", "name"),
-        Column("against", "words", width=0.16),
-        Column("sets", "count"),
-        Column("difference", "points"),
-        Column("p", "p"),
-        Column("better in", "share"),
-        Column("FLOPs", "ratio"),
-    ]
+    heads = "name strategy; words against; count sets; points difference; p p; share better in; ratio FLOPs"
     named = _names(summary)
     rows = [
         (
@@ -142,7 +121,7 @@ def _pooled(summary: Row, pooled: list[Row]) -> Grid:
         )
         for row in pooled
     ]
-    return Grid(caption, columns, rows, key="pooled", style="dense")
+    return Grid(caption, _wide(columns(heads), 0.16), rows, key="pooled", style="dense")
 
 
 def _costs(summary: Row, panel: Panel) -> Grid:
@@ -153,14 +132,12 @@ def _costs(summary: Row, panel: Panel) -> Grid:
         "whole);\nceiling: the largest speed-up that the scoring scheme allows; select: the share of selection in the "
         f"FLOPs of a run. Seconds: {seconds_from(summary)}."
     )
-    heads = ("marg.", "amort.", "stand.")
-    columns = [
-        Column("arm", "name"),
-        Column("learner FLOPs", "ratio"),
-        *(Column(head, "ratio", group="total FLOPs") for head in heads),
-        Column("ceiling", "ratio"),
-        Column("select", "share"),
-        *(Column(head, "ratio", group="seconds") for head in heads),
+    accounts = "ratio marg.; ratio amort.; ratio stand."
+    heads = [
+        *columns("name arm; ratio learner FLOPs"),
+        *columns(accounts, group="total FLOPs"),
+        *columns("ratio ceiling; share select"),
+        *columns(accounts, group="seconds"),
     ]
     rows = []
     for arm in panel.main_arms:
@@ -172,19 +149,24 @@ def _costs(summary: Row, panel: Panel) -> Grid:
             learner = panel.relative_cost(arm, "learner_flops", None)
             select = arm["selection"]["flops_share"]
             rows.append((short(arm["label"], _NAME), learner, *flops, arm["ceiling"], select, *seconds))
-    return Grid(caption, columns, rows, key=f"costs-{panel.key}", style="dense")
+    return Grid(caption, heads, rows, key=f"costs-{panel.key}", style="dense")
 
 
 def _claims(summary: Row, claims: list[Row]) -> Grid:
     caption = (
         f"{summary['matrix']['title']}: published claims beside what was measured here. Of {len(summary['claims'])} "
-        f"encoded, those {len(claims)} that these runs speak to; the others were not run at their conditions, or are out "
-        "of scope."
+        f"encoded, those {len(claims)} that these runs speak to; the others were not run at their conditions, or are "
+        "out of scope."
     )
-    columns = [Column("claim", "words", width=0.33), Column("verdict", "words", width=0.19)]
-    columns.append(Column("why", "words", width=0.40))
+    heads = _wide(columns("words claim; words verdict; words why"), 0.33, 0.19, 0.40)
     rows = [(f"{claim['title']} ({claim['source']['paper']})", *_said(claim)) for claim in claims]
-    return Grid(caption, columns, rows, key="claims")
+    return Grid(caption, heads, rows, key="claims")
+
+
+def _wide(columns: list[Column], *widths: float) -> list[Column]:
+    """Columns of sentences with their shares of the text width."""
+    left = iter(widths)
+    return [replace(column, width=next(left)) if column.kind == "words" else column for column in columns]
 
 
 def _said(claim: Row) -> tuple[str, str]:

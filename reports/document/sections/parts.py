@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..blocks import Block, Cell, Figure, Fold, Part
+from ..blocks import Beside, Block, Cell, Figure, Fold, Part
 from ..looks import UNIFORM
 from ..numbers import COST_WORDS, NONE, brief, budget_share, clock_words, interval, points, tone
 from ..panels import ACCOUNTS, Panel, Report, Row
@@ -17,7 +17,7 @@ Figures = Sequence["Placed"]
 
 
 def by_panel(report: Report, of: Callable[[Panel], Sequence[Block]]) -> list[Block]:
-    """The blocks of each panel under its title; folded where there are many panels. Panels without a block are left out."""
+    """The blocks of each panel under its title, folded where there are many; panels without a block are left out."""
     parts: list[Block] = []
     for place, panel in enumerate(report.panels):
         if blocks := of(panel):
@@ -39,6 +39,11 @@ def figures_of(figures: Figures, kind: str, panel: Panel | None, caption: str = 
     ]
 
 
+def drawn(figures: Figures, panel: Panel | None, captions: Mapping[str, str], style: str = "pair") -> Beside:
+    """The figures of several kinds side by side."""
+    return Beside([figures_of(figures, kind, panel, caption) for kind, caption in captions.items()], style)
+
+
 def _left_out(panel: Panel | None) -> str:
     """What figures of a panel leave out, if anything."""
     if panel is None:
@@ -50,7 +55,7 @@ def _left_out(panel: Panel | None) -> str:
 
 
 def name(report: Report, row: Row, *, declared: bool = False) -> Cell:
-    """The strategy of a contrast or arm with its colour, the rung of a ladder, and where asked whether it is declared."""
+    """The strategy of a contrast or arm: its colour, the rung of a ladder and, where asked, that it was declared."""
     label = row.get("label") or row["strategy"]
     under = budget_share(row["rung"]) if "rung" in row else ""
     look = report.looks.get(label)

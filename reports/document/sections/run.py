@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...records.records import TIMED
-from ..blocks import Block, Cell, Column, Grid, Items, Part, Prose
+from ..blocks import Block, Cell, Grid, Items, Part, Prose, columns
 from ..numbers import NONE, count, plural
 from ..panels import Report, Row
 from .learning_rates import tuning_words
@@ -20,7 +20,8 @@ def section(report: Report) -> Part:
     declared = f" ({', '.join(matrix['primary'])})" if matrix["primary"] else ""
     blocks: list[Block] = [
         Prose(
-            f"{done(summary['cells'])} {matrix['learner']['text']}; {budget(matrix)}; {plural(len(matrix['seeds']), 'seed')}."
+            f"{done(summary['cells'])} {matrix['learner']['text']}; {budget(matrix)}; "
+            f"{plural(len(matrix['seeds']), 'seed')}."
         ),
         Items(
             (
@@ -32,55 +33,49 @@ def section(report: Report) -> Part:
     ]
     if report.missing:
         titles = {dataset["name"]: dataset["title"] for dataset in matrix["datasets"]}
-        heads = ("arm", "data set", "reference", "seeds without a result")
         rows = [
             (arm.label, titles[arm.dataset], arm.reference or NONE, _listed(seeds)) for arm, seeds in report.missing
         ]
-        table = Grid("Table of missing runs", [Column(head) for head in heads], rows)
+        heads = columns("text arm; text data set; text reference; text seeds without a result")
+        table = Grid("Table of missing runs", heads, rows)
         blocks.append(Part("Runs that are missing here", [table], style="warn"))
     if report.results.unreadable:
         lines = [f"{item.file}: {item.reason}" for item in report.results.unreadable]
         blocks.append(Part("Records that were left out", [Items(lines)], style="warn"))
     blocks += [
         Prose(
-            "All runs share one test set; its own sampling error (one standard error at the accuracy of full training) "
-            "stands in the last column.",
+            "All runs share one test set. Its sampling error is one standard error at the accuracy of full training.",
             "sub",
         ),
         _datasets(summary),
     ]
     if failures := failure_rows(summary):
-        blocks.append(Part("Failures", [_failures(failures), Prose(AGAIN, "sub")], key="failures"))
+        again = "Running the matrix again repeats failed and missing runs only. Tracebacks are in the folder failed/."
+        blocks.append(Part("Failures", [_failures(failures), Prose(again, "sub")], key="failures"))
     return Part("What was run, and what was not", blocks, key="run", name="What was run")
 
 
-AGAIN = "Running the matrix again repeats the failed and missing runs only. Tracebacks are in the folder failed/."
-
-
 def _datasets(summary: Row) -> Grid:
-    columns = [
-        Column("data set", "name"),
-        *(Column(head, "count") for head in ("pixels", "classes", "pool", "holdout", "val", "test")),
-        Column("margin, points", "number"),
-        Column("collapsed below", "share"),
-        Column("sampling error, points", "percent"),
-    ]
+    heads = (
+        "name data set; count pixels; count classes; count pool; count holdout; count val; count test; "
+        "number margin, points; share collapsed below; percent sampling error, points"
+    )
     rows = []
     for dataset in summary["matrix"]["datasets"]:
         sizes = [dataset[key] for key in ("resolution", "classes", "pool", "holdout", "val", "test")]
         error = (summary["sampling_error"].get(dataset["name"]) or {}).get("points")
         title = Cell(dataset["title"], under=f"({dataset['note']})" if dataset["note"] else "")
         rows.append((title, *sizes, f"{dataset['margin']:g}", dataset["collapse"], error))
-    return Grid("Table of data sets", columns, rows)
+    return Grid("Table of data sets", columns(heads), rows)
 
 
 def _failures(failures: list[dict[str, Any]]) -> Grid:
-    heads = ("arm", "data set", "reference", "seeds")
     rows = [
         (row["label"], row["dataset"], row["reference"] or NONE, _listed(row["seeds"]), row["error"])
         for row in failures
     ]
-    return Grid("Table of failures", [*map(Column, heads), Column("reason", "words")], rows)
+    heads = columns("text arm; text data set; text reference; text seeds; words reason")
+    return Grid("Table of failures", heads, rows)
 
 
 def _listed(seeds: list[int]) -> str:

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 
 from ...figures.targetplot import target_rows
-from ..blocks import Beside, Block, Cell, Column, Grid, Line, Part, Prose
+from ..blocks import Block, Cell, Grid, Line, Part, Prose, columns
 from ..numbers import ACCOUNT_WORDS, INFINITE, NONE, flops, interval, percent, ratio, seconds
 from ..panels import ACCOUNTS, Panel, Report, Row
-from .parts import Figures, baseline, by_panel, figures_of, name, seconds_from
+from .parts import Figures, baseline, by_panel, drawn, name, seconds_from
 
 COSTS = (("total_flops", "FLOPs", flops), ("wall_clock", "seconds", seconds))
 
@@ -88,52 +88,51 @@ def read_from(row: Row) -> str:
 
 def section(report: Report, figures: Figures) -> Part:
     """What reaching the accuracy of full training less the margin costs, panel by panel."""
+    captions = {
+        "target-flops": "Median over seeds with its interval. Dashed: full training's own cost to the target. Hollow: "
+        "an upper bound, since that arm ran at the whole budget only. Grey strip: never.",
+        "target-seconds": f"The same in seconds ({seconds_from(report.summary)}).",
+    }
 
     def blocks(panel: Panel) -> list[Block]:
         found = target_rows(report.summary, panel, report.pays[0], "total_flops")
         if not found:
             return []
         target = f"Target {percent(found[0]['target'])} % (mean over seeds; margin {panel.dataset['margin']:g})."
-        same = f"The same in seconds ({seconds_from(report.summary)})."
-        drawn = [
-            figures_of(figures, "target-flops", panel, MEDIANS),
-            figures_of(figures, "target-seconds", panel, same),
-        ]
         tables = [table for account in ACCOUNTS for table in _table(report, panel, account)]
-        return [Prose(reached_words(report.summary, panel)), Prose(target, "sub"), Beside(drawn), *tables]
+        words = Prose(reached_words(report.summary, panel))
+        return [words, Prose(target, "sub"), drawn(figures, panel, captions), *tables]
 
-    parts = by_panel(report, blocks)
+    said = (
+        "The target of a seed is the mean accuracy of full training at the other seeds, less the margin. Its cost is "
+        "read from runs that ended at each budget. A seed that never gets there counts as infinite and stays in."
+    )
     title = "Cost to the same accuracy"
-    return Part(title, [Prose(TARGET, "sub"), *parts], key="targets", name=title)
-
-
-TARGET = (
-    "The target of a seed is the mean accuracy of full training at the other seeds, less the margin. What it costs is "
-    "read from runs that ended at each budget, never from a crossing inside a run. A seed that never gets there counts "
-    "as infinite and stays in."
-)
-MEDIANS = (
-    "Median over seeds with its interval. The dashed line is full training's own cost to the target. A hollow marker is "
-    "an upper bound: that arm ran at the whole budget only. Grey strip: never."
-)
+    return Part(title, [Prose(said, "sub"), *by_panel(report, blocks)], key="targets", name=title)
 
 
 def _table(report: Report, panel: Panel, account: str) -> list[Grid]:
     rows = target_table(report.summary, panel, account)
     if not rows:
         return []
-    columns = [Column("arm", "name"), Column("read from"), Column("seeds that miss", "count")]
-    for _, word, _ in COSTS:
-        columns += [Column(word, "count", "interval"), Column("speed-up", "ratio", "interval")]
+    spent = "".join(f"; count {word} / interval; ratio speed-up / interval" for _, word, _ in COSTS)
     lines = []
     for found in rows:
         first = first_known(found)
         missed = f"{first['misses']} of {first['n']}"
-        spent = [cell for row in found for cell in _reached(row)]
-        lines.append(Line([name(report, first), read_from(first), missed, *spent], baseline(first)))
+        cells = [cell for row in found for cell in _reached(row)]
+        lines.append(Line([name(report, first), read_from(first), missed, *cells], baseline(first)))
     label = f"Table of what the target costs, {panel.title}, {account}"
     note = f"{account}: {ACCOUNT_WORDS[account]}. Speed-ups are against full training's own ladder."
-    return [Grid(label, columns, lines, note=note, data={"account": account})]
+    return [
+        Grid(
+            label,
+            columns(f"name arm; text read from; count seeds that miss{spent}"),
+            lines,
+            note=note,
+            data={"account": account},
+        )
+    ]
 
 
 def _reached(row: Row | None) -> list[Cell]:
