@@ -310,14 +310,14 @@ def _check_studies(matrix: Matrix) -> None:
 
 def _report(results: Path) -> None:
     from ...reports.build import build
-    from ...reports.render import parquet
+    from ...reports.render.flat_tables import LACKING, parquet_available
     from ...reports.render.terminal import print_summary
 
     with _usage():
         page = build(results)
     print_summary(json.loads((page.parent / "summary.json").read_text(encoding="utf-8")), Console(), page)
-    if not parquet.available():
-        print(parquet.LACKING)
+    if not parquet_available():
+        print(LACKING)
 
 
 @contextmanager
