@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from . import numbers
 
@@ -74,6 +74,11 @@ class Column:
     @property
     def right(self) -> bool:
         return self.kind in NUMBERS
+
+    @property
+    def style(self) -> str:
+        """How a page tells its cells apart."""
+        return "num" if self.right else {"verdict": "said"}.get(self.kind, self.kind)
 
     @property
     def wraps(self) -> bool:
@@ -201,22 +206,13 @@ class Items:
         return [line if isinstance(line, str) else ": ".join(line) for line in plain]
 
 
-class Drawn(Protocol):
-    """A finished figure, as :class:`selbench.reports.figures.canvas.Drawing` is."""
-
-    name: str
-    title: str
-    description: str
-    inline: str
-    width: float
-
-
 @dataclass(frozen=True)
 class Figure:
     """A drawing and what a reader must know of it."""
 
     kind: ClassVar[str] = "figure"
-    drawing: Drawn
+    drawing: Any
+    """A :class:`selbench.reports.figures.canvas.Drawing`, of which blocks know nothing."""
     caption: str = ""
     data: Mapping[str, str] = field(default_factory=dict)
 

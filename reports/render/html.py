@@ -13,7 +13,6 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from ..document.blocks import Drawn
 from ..document.looks import VARIABLES
 from ..document.numbers import ACCOUNT_WORDS, NONE, QUESTIONS
 from ..document.panels import ACCOUNTS, Report
@@ -21,6 +20,7 @@ from ..document.sections import answer
 from ..document.sections.all import sections
 from ..document.text import clean
 from ..figures.all import Placed
+from ..figures.canvas import Drawing
 
 
 def render(report: Report, figures: Sequence[Placed]) -> str:
@@ -65,7 +65,7 @@ def _shown(value: Any) -> Any:
     return NONE if value is None else value
 
 
-def inline(drawing: Drawn) -> Markup:
+def inline(drawing: Drawing) -> Markup:
     """A drawing as markup, never narrower than what keeps its type readable: a phone scrolls it sideways."""
     head, rest = drawing.inline.split(">", 1)
     return Markup(f'{head} style="min-width:{0.86 * drawing.width:.0f}px;max-width:{1.5 * drawing.width:.0f}px">{rest}')

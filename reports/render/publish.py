@@ -56,7 +56,7 @@ def _footnoted(tables: Iterable[Grid]) -> Iterator[Block]:
     """The tables with long labels as ``extrap. [1]``, the number explained below all of them; others as they are."""
     marks: dict[str, str] = {}
     for grid in tables:
-        rows = [(*row[:-1], _marked(row[-1], marks)) for row in grid.rows]
+        rows = [(*line.cells[:-1], _marked(line.cells[-1].text, marks)) for line in grid.lines]
         yield replace(grid, rows=rows)
     yield Prose("\n".join(["", *(f"{mark} {basis}" for basis, mark in marks.items())]))
 

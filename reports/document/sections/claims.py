@@ -65,8 +65,8 @@ def measured(test: Row) -> str:
     parts = []
     if test["low"] is not None or test["high"] is not None:
         level = f"{100 * test['confidence']:.3g}{NARROW}% interval " if test["confidence"] else ""
-        ends = (math.inf if end is None else end for end in (test["low"], test["high"]))
-        parts.append(level + interval(*ends, lambda end: number(test, end)))
+        low, high = (math.inf if end is None else end for end in (test["low"], test["high"]))
+        parts.append(level + interval(low, high, lambda end: number(test, end)))
     if test["n"]:
         parts.append(f"n{NARROW}={NARROW}{test['n']}")
     return f"{shown} ({', '.join(parts)})" if parts else shown
@@ -118,7 +118,10 @@ def section(claims: Sequence[Row]) -> Part:
         if claim["indication"]
     ]
     silent = "; ".join(f"{claim['title']} ({claim['verdict']})" for claim in unindicated(claims))
-    brief = [*([Items(hinted)] if hinted else []), *([Prose(f"Without an indication: {silent}.")] if silent else [])]
+    brief: list[Block] = [
+        *([Items(hinted)] if hinted else []),
+        *([Prose(f"Without an indication: {silent}.")] if silent else []),
+    ]
     blocks.append(Fold("", (), brief=brief))
     return Part("What papers claim, held against these runs", blocks, key="claims", name="Claims", style="brief")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...records.folder import Results
 from ...records.records import Dataset, Request
-from ..blocks import Items, Part, Prose
+from ..blocks import Block, Items, Part, Prose
 from ..panels import Row
 from .run import budget
 
@@ -59,7 +59,7 @@ def section(summary: Row) -> Part:
         "selbench": summary["selbench"],
         **{key: _joined(value) for key, value in summary["environment"].items()},
     }
-    blocks = [Prose(summary["reproduce"], "code"), Items(list(facts.items()))]
+    blocks: list[Block] = [Prose(summary["reproduce"], "code"), Items(list(facts.items()))]
     return Part("How to reproduce this", blocks, key="reproduce", name="Reproduce", style="brief")
 
 

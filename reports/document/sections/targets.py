@@ -46,8 +46,8 @@ def target_ends(row: Row) -> str:
 
 def _open(found: Row, shown: Callable[[float], str]) -> str:
     """An interval whose unknown end is infinite."""
-    ends = (math.inf if found[end] is None else found[end] for end in ("ci_low", "ci_high"))
-    return interval(*ends, lambda end: INFINITE if math.isinf(end) else shown(end))
+    low, high = (math.inf if found[end] is None else found[end] for end in ("ci_low", "ci_high"))
+    return interval(low, high, lambda end: INFINITE if math.isinf(end) else shown(end))
 
 
 def speedup_words(row: Row) -> tuple[str, str]:
