@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..blocks import Block, Column, Grid, Items, Prose
-from ..numbers import COST_WORDS, NONE, brief, budget_share, interval, percent, plural, points, ratio
+from ..blocks import Block, Grid, Items, Prose, columns
+from ..numbers import COST_WORDS, NONE, budget_share, interval, plural, ratio, worded
 from ..text import short
 
 _NAME = 14
@@ -15,9 +15,10 @@ _VALUE = 80
 Row = Mapping[str, Any]
 
 
-_LEFT = ("arm", "strategy", "key")
-_WORDS = ("against", "A", "B")
-"""Columns of words, which may be broken into lines."""
+_ARMS = (
+    "name arm; percent A, %; percent B, %; points B \u2212 A; points 95 % interval; count equal; ratio FLOPs; "
+    "ratio seconds"
+)
 
 KEY = (
     "B \u2212 A: points, with the 95 % interval; p: paired by seed, w: two samples (Welch); equal: pairs that came out "
@@ -95,39 +96,34 @@ def _tables(comparison: Row) -> Iterator[Grid]:
     for kind, words in (("settings", "Settings that differ"), ("environment", "What they ran on")):
         rows = [[row["key"], *(_value(row[side]) for side in "ab")] for row in comparison[kind]]
         if rows:
-            yield _grid(words, ["key", "A", "B"], rows)
+            yield Grid(words, columns("name key; words A; words B"), rows, titled=True)
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in comparison["arms"]:
         groups.setdefault((row["dataset"], row["reference"]), []).append(row)
     titles = {row["name"]: row["title"] for row in comparison["datasets"]}
     for (dataset, reference), arms in groups.items():
         heading = titles[dataset] + (f", reference {reference}" if reference else "")
-        heads = ["arm", "A, %", "B, %", "B \u2212 A", "95 % interval", "equal", "FLOPs", "seconds"]
-        yield _grid(heading, heads, [_accuracy(row) for row in arms])
+        yield Grid(heading, columns(_ARMS), [_accuracy(row) for row in arms], titled=True)
     rows = [_contrast(row) for row in comparison["contrasts"] if _told(comparison, row)]
     if rows:
-        yield _grid("Verdicts", ["strategy", "against", "in A", "in B", "A", "B", ""], rows)
-
-
-def _grid(heading: str, heads: list[str], rows: list[list[str]]) -> Grid:
-    columns = [Column(head, "words" if head in _WORDS else "name" if head in _LEFT else "number") for head in heads]
-    return Grid(heading, columns, rows, titled=True)
+        heads = "name strategy; words against; points in A; points in B; words A; words B; count "
+        yield Grid("Verdicts", columns(heads), rows, titled=True)
 
 
 def _value(value: str | None) -> str:
     return NONE if value is None else short(value, _VALUE)
 
 
-def _accuracy(row: Row) -> list[str]:
+def _accuracy(row: Row) -> list[Any]:
     how = {"paired": " p", "Welch": " w", None: ""}[row["method"]]
     seconds = row["seconds"]
     return [
         short(row["label"], _NAME) + (f" {row['rung']:.3g}" if row["rung"] < 1 else ""),
-        *map(percent, row["accuracy"]),
-        points(row["difference"]),
+        *row["accuracy"],
+        row["difference"],
         interval(row["ci_low"], row["ci_high"]) + how,
         f"{row['bit_equal']}/{row['n_pairs']}" if row["n_pairs"] else NONE,
-        ratio(row["flops"]["marginal"]),
+        row["flops"]["marginal"],
         NONE if seconds is None else ratio(seconds["ratio"]) + ("" if seconds["source"] == "timing pass" else " i"),
     ]
 
@@ -140,13 +136,11 @@ def _told(comparison: Row, row: Row) -> bool:
     )
 
 
-def _contrast(row: Row) -> list[str]:
+def _contrast(row: Row) -> list[Any]:
     against = row["baseline"]
     if row["question"] == "pays":
         against += f", {COST_WORDS[row['cost']]}"
-    verdicts = [
-        brief(row[side]["verdict"]) if row[side]["primary"] else f"({brief(row[side]['verdict'])})" for side in "ab"
-    ]
+    verdicts = [worded(row[side]) for side in "ab"]
     mark = "!!" if row["changed"] and row["apart"] else "!" if row["changed"] else ""
-    found = [points(row[side]["mean_difference"]) for side in "ab"]
+    found = [row[side]["mean_difference"] for side in "ab"]
     return [short(row["strategy"], _NAME), short(against, 2 * _NAME), *found, *verdicts, mark]

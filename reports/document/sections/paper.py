@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from ..blocks import Column, Grid, Line, columns
-from ..numbers import COST_WORDS, brief, interval, percent, points, ratio, share
+from ..numbers import COST_WORDS, interval, percent, points, ratio, share, worded
 from ..panels import ACCOUNTS, Panel, Row, panels_of
 from ..text import short
 from .answer import points as in_points
@@ -67,7 +67,7 @@ def _main(summary: Row, panel: Panel) -> Grid:
             row = next(iter(panel.of(arm, "accuracy")), None)
             accuracy = f"{percent(arm['accuracy']['mean'])} \u00b1 {percent(arm['accuracy']['sd'])}"
             spent = [ratio(panel.relative_cost(arm, field, account)) for field in ("total_flops", "seconds")]
-            rows.append((short(arm["label"], _NAME), accuracy, _difference(row), _verdict(row), *spent))
+            rows.append((short(arm["label"], _NAME), accuracy, _difference(row), worded(row) if row else "", *spent))
     return Grid(caption, columns(heads), rows, key=f"main-{panel.key}")
 
 
@@ -92,7 +92,7 @@ def _declared(summary: Row, declared: list[Row]) -> Grid:
                 row["n_pairs"],
                 _difference(row),
                 *(row[field] for field in ("p_noninferior", "p_superior", "p_adjusted")),
-                _verdict(row),
+                worded(row),
             )
             for row in found
         ]
@@ -185,14 +185,6 @@ def _names(summary: Row) -> Callable[[Row], str]:
         return short(row["strategy"], _NAME) + reference
 
     return named
-
-
-def _verdict(row: Row | None) -> str:
-    """A verdict in a word or two; in brackets where it was not declared."""
-    if row is None:
-        return ""
-    text = brief(row["verdict"])
-    return text if row["primary"] else f"({text})"
 
 
 def _difference(row: Row | None) -> str:

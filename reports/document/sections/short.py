@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...records.records import TIMED
-from ..blocks import Block, Cell, Column, Grid, Items, Part, Prose
-from ..numbers import COST_WORDS, MINUS, NONE, brief, interval, level, percent, points, ratio, share, tone
+from ..blocks import Block, Cell, Grid, Items, Part, Prose, columns
+from ..numbers import COST_WORDS, MINUS, NONE, interval, level, percent, points, tone, worded
 from ..panels import Panel, Row, panels_of
 from . import claims
 from .costs import saving_words, selection_words, source_words
@@ -42,10 +42,9 @@ def _panel(summary: Row, panel: Panel) -> list[Block]:
 def _arms(summary: Row, panel: Panel) -> Grid:
     matrix = summary["matrix"]
     arms = [arm for arm in panel.main_arms if arm["role"] != "strategy"] + panel.role("strategy")
-    heads = ("accuracy", "against full", "picking", "pays")
-    columns = [Column("arm", "name"), *(Column(head, "points") for head in heads), Column("verdict", "verdict")]
+    heads = columns("name arm; points accuracy; points against full; points picking; points pays; verdict verdict")
     rows = [_arm(panel, arm, matrix["pays"]) for arm in arms if arm["n"]]
-    return Grid(f"{panel.scope}: {matrix['learner']['text']}", columns, rows, titled=True)
+    return Grid(f"{panel.scope}: {matrix['learner']['text']}", heads, rows, titled=True)
 
 
 def _arm(panel: Panel, arm: Row, pays: Mapping[str, str]) -> list[Any]:
@@ -71,11 +70,7 @@ def _end(value: float) -> str:
 
 
 def _verdict(row: Row | None) -> Cell:
-    """A verdict in a word; in brackets where it was not declared."""
-    if row is None:
-        return Cell("")
-    text = brief(row["verdict"])
-    return Cell(text if row["primary"] else f"({text})", tone=tone(row["verdict"]))
+    return Cell(worded(row), tone=tone(row["verdict"])) if row else Cell("")
 
 
 def _paid(panel: Panel, arm: Row, pays: Mapping[str, str]) -> list[Row]:
@@ -89,30 +84,23 @@ def _costs(summary: Row, panel: Panel) -> list[Block]:
     if panel.full is None or not arms:
         return []
     pays, timed = summary["matrix"]["pays"], summary["timing"]["source"] == TIMED
-    heads = ["FLOPs", "seconds", *(["faster"] if timed else []), "ceiling", "select,\nFLOPs", "select,\nseconds"]
-    columns = [Column("arm", "name"), *(Column(head, "ratio") for head in heads)]
-    columns += [Column("at equal\nseconds", "verdict")] if timed else []
+    faster, verdicts = ("ratio faster; ", "; verdict at equal / seconds") if timed else ("", "")
+    last = "ratio ceiling; share select, / FLOPs; share select, / seconds"
+    heads = columns(f"name arm; ratio FLOPs; ratio seconds; {faster}{last}{verdicts}")
     rows = []
     for arm in arms:
         costs = [panel.relative_cost(arm, field, pays["account"]) for field in ("total_flops", "seconds")]
-        faster = [(panel.speedup(arm) or {}).get("ratio")] if timed else []
-        shares = [share(arm["selection"][name]) for name in ("flops_share", "seconds_share")]
+        spent = [*costs, *([(panel.speedup(arm) or {}).get("ratio")] if timed else []), arm["ceiling"]]
+        shares = [arm["selection"][name] for name in ("flops_share", "seconds_share")]
         paid = next(iter(_paid(panel, arm, {**pays, "cost": "wall_clock"})), None)
-        rows.append(
-            [
-                arm["label"],
-                *map(ratio, (*costs, *faster, arm["ceiling"])),
-                *shares,
-                *([_verdict(paid)] if timed else []),
-            ]
-        )
+        rows.append([arm["label"], *spent, *shares, *([_verdict(paid)] if timed else [])])
     alone = "Faster, ceiling: by a run alone, and the most" if timed else "Ceiling: the most"
     source = source_words(summary, arms)
     said = (
         f"\nCosts, full training = 1, {pays['account']}; seconds ({source}). {alone} that its scheme allows in FLOPs."
     )
     words = " ".join(filter(None, (saving_words(summary, panel), selection_words(summary, panel))))
-    return [Prose(said), Grid("Costs", columns, rows), Prose(words)]
+    return [Prose(said), Grid("Costs", heads, rows), Prose(words)]
 
 
 def _key(summary: Row) -> str:
@@ -129,13 +117,12 @@ def _claims(found: Sequence[Row]) -> list[Block]:
     """How many claims of papers got which verdict, those that were judged, and what smaller runs hint at."""
     if not found:
         return []
-    columns = [Column("verdict"), Column("claim", "words"), Column("measured", "words")]
     rows = [
         (Cell(claim["verdict"], tone=tone(claim["verdict"])), claim["title"], claims.told(claim))
         for claim in claims.judged(found)
     ]
     title = f"Claims of papers: {claims.counted(found)}{claims.hints(found)}."
-    return [Part(title, [Grid("Claims", columns, rows)] if rows else [])]
+    return [Part(title, [Grid("Claims", columns("text verdict; words claim; words measured"), rows)] if rows else [])]
 
 
 def _lacking(summary: Row) -> list[Block]:
