@@ -131,22 +131,21 @@ def _counts(claims: Sequence[Row]) -> list[Cell]:
 
 
 def _judged(claim: Row) -> Line:
-    takes = claim["verdict"] == "inconclusive" and claim["to_decide"]
-    title = f"How it was judged{', and what it would take' if takes else ''}"
+    takes = (f"to decide: {claim['to_decide']}",) if claim["to_decide"] else ()
     measures = [measured(test) for test in leading(claim)] or [NONE]
     cells = [
-        Cell(claim["verdict"], tone=tone(claim["verdict"]), strong=True),
+        Cell(claim["verdict"], tone=tone(claim["verdict"]), strong=True, notes=takes),
         Cell(claim["title"], under=claim["statement"], strong=True),
         source(claim),
         Cell(measures[0], notes=tuple(measures[1:])),
     ]
-    return Line(cells, more=Fold(title, [_said(claim), *_how(claim)]))
+    return Line(cells, more=Fold("How it was judged", [_said(claim), *_how(claim)]))
 
 
 def _said(claim: Row) -> Items:
-    """What the paper says, what was found, and what a verdict would take."""
-    said = {"Said": claim["said"], "Found": claim["reason"], "To decide it": claim["to_decide"]}
-    said["Run by"] = f"selbench run {claim['matrix']}" if claim["matrix"] else ""
+    """What the paper says, what was found, and what runs it."""
+    run = f"selbench run {claim['matrix']}" if claim["matrix"] else ""
+    said = {"Said": claim["said"], "Found": claim["reason"], "Run by": run}
     return Items([(term, text) for term, text in said.items() if text])
 
 
