@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from ...figures.targetplot import target_rows
 from ..blocks import Block, Cell, Grid, Line, Part, Prose, columns
@@ -11,27 +11,14 @@ from ..numbers import ACCOUNT_WORDS, INFINITE, NONE, flops, interval, percent, r
 from ..panels import ACCOUNTS, Panel, Report, Row
 from .parts import Figures, baseline, by_panel, drawn, name, seconds_from
 
-COSTS = (("total_flops", "FLOPs", flops), ("wall_clock", "seconds", seconds))
-
-
-def target_table(summary: Row, panel: Panel, account: str) -> list[Sequence[Row | None]]:
-    """For each arm its target in FLOPs and in seconds, None where there is none."""
-    by_cost = [{row["arm"]: row for row in target_rows(summary, panel, account, cost)} for cost, *_ in COSTS]
-    arms = dict.fromkeys(arm for of in by_cost for arm in of)
-    return [[of.get(arm) for of in by_cost] for arm in arms]
-
-
-def first_known(rows: Sequence[Row | None]) -> Row:
-    """The first of ``rows`` that is there."""
-    return next(row for row in rows if row is not None)
+COSTS = {"total_flops": ("FLOPs", flops), "wall_clock": ("seconds", seconds)}
 
 
 def target_cost(row: Row) -> str:
     """The cost of a target, infinity, or that it is never reached at all."""
     if row["misses"] == row["n"]:
         return "never"
-    shown = next(shown for cost, _, shown in COSTS if cost == row["cost"])
-    return INFINITE if row["median"] is None else shown(row["median"])
+    return INFINITE if row["median"] is None else COSTS[row["cost"]][1](row["median"])
 
 
 def target_ends(row: Row) -> str:
@@ -40,8 +27,7 @@ def target_ends(row: Row) -> str:
         return ""
     if row["ci_low"] is None and row["ci_high"] is None and row["median"] is not None:
         return NONE
-    shown = next(shown for cost, _, shown in COSTS if cost == row["cost"])
-    return _open(row, shown)
+    return _open(row, COSTS[row["cost"]][1])
 
 
 def _open(found: Row, shown: Callable[[float], str]) -> str:
@@ -112,15 +98,16 @@ def section(report: Report, figures: Figures) -> Part:
 
 
 def _table(report: Report, panel: Panel, account: str) -> list[Grid]:
-    rows = target_table(report.summary, panel, account)
-    if not rows:
+    by_cost = [{row["arm"]: row for row in target_rows(report.summary, panel, account, cost)} for cost in COSTS]
+    if not any(by_cost):
         return []
-    spent = "".join(f"; count {word} / interval; ratio speed-up / interval" for _, word, _ in COSTS)
+    spent = "".join(f"; count {word} / interval; ratio speed-up / interval" for word, _ in COSTS.values())
     lines = []
-    for found in rows:
-        first = first_known(found)
-        missed = f"{first['misses']} of {first['n']}"
+    for arm in dict.fromkeys(arm for rows in by_cost for arm in rows):
+        found = [rows.get(arm) for rows in by_cost]
+        first = next(filter(None, found))
         cells = [cell for row in found for cell in _reached(row)]
+        missed = f"{first['misses']} of {first['n']}"
         lines.append(Line([name(report, first), read_from(first), missed, *cells], baseline(first)))
     label = f"Table of what the target costs, {panel.title}, {account}"
     note = f"{account}: {ACCOUNT_WORDS[account]}. Speed-ups are against full training's own ladder."
