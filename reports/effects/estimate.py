@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..document.blocks import Chart, Series, Table
-from ..document.numbers import MINUS, NONE, correlation, percent, points, ratio, share, span
+from ..document.numbers import MINUS, NONE, bracketed, correlation, interval, percent, points, ratio, share, span
 from ..statistics import Interval, mean_interval
 
 if TYPE_CHECKING:
@@ -81,11 +81,9 @@ class Estimate:
             if low is not None or high is not None:
                 ends = " to ".join("no end" if end is None else shown(end) for end in (low, high))
             return ends if how == "ends" else f"{shown(value)} ({ends})"
-        if how == "value" or low is None or high is None:
-            return shown(value)
-        if how != "full" and {shown(low), shown(high)} == {shown(value)}:
-            return shown(value)
-        return f"{shown(value)} [{shown(low)}, {shown(high)}]"
+        if how == "full" and low is not None and high is not None:
+            return f"{shown(value)} {interval(low, high, shown, '[{}, {}]')}"
+        return shown(value) if how == "value" else bracketed(value, low, high, shown)
 
 
 class Estimates(list[Estimate]):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from ..document.numbers import QUESTIONS, questions
 from ..document.panels import ACCOUNTS, Panel, Report, Row
-from ..document.sections.over_data_sets import pooled_drawn
 from .canvas import Drawing, drawing_rules
 from .chart import study_plot
 from .cost import cost_plot
@@ -15,7 +14,7 @@ from .curves import ratio_curves, training_curves
 from .heatmap import class_balance, overlap_map, sensitivity
 from .learning_rates import tuned_rows, tuning_curves, tuning_grid
 from .phases import phase_bars
-from .pooledplot import pooled_forest
+from .pooledplot import pooled_drawn, pooled_forest
 from .ranks import rank_plot
 from .rows import forest
 from .targetplot import target_plot, target_rows

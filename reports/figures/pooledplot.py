@@ -19,6 +19,24 @@ ROW = 0.225
 LABEL_LIMIT = 27
 
 
+_DRAWN = 60
+"""Most rows of a pooled forest."""
+
+_UNDECLARED = 6
+"""Most strategies drawn for a question on which nothing was declared."""
+
+
+def pooled_drawn(report: Report, question: str) -> list[Row]:
+    """The pooled effects that a figure shows: the declared ones, or the best few where none was declared."""
+    known = [row for row in report.pooled(question) if row["mean_difference"] is not None]
+    chosen = [row for row in known if row["primary"]] or known[:_UNDECLARED]
+    kept: list[Row] = []
+    for row in chosen:
+        if sum(len(other["datasets"]) + 1 for other in (*kept, row)) <= _DRAWN:
+            kept.append(row)
+    return kept
+
+
 def pooled_forest(
     name: str, title: str, effects: Sequence[Row], report: Report, datasets: Mapping[str, Row]
 ) -> Drawing:
