@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -214,6 +215,19 @@ class Report:
         against = f"{LADDER_WORDS[ladder]} at equal {COST_WORDS[cost]} ({account})"
         return f"Not declared, so exploratory: where the intervals of {others} lie against {against}: {found}."
 
+    def pooled(self, question: str) -> list[Row]:
+        """The pooled contrasts of one question, at equal cost the declared one: declared first, then the best."""
+        rows = [row for row in self.summary["pooled"] if row["question"] == question]
+        if question == "pays":
+            rows = [row for row in rows if (row["account"], row["cost"], row["ladder"]) == self.pays]
+        return sorted(
+            rows,
+            key=lambda row: (
+                not row["primary"],
+                math.inf if row["mean_difference"] is None else -row["mean_difference"],
+            ),
+        )
+
     def look(self, row: Row) -> Look:
         """A strategy's own look, or the grey of a baseline; for a contrast or an arm."""
         return self.looks.get(row["strategy"] if "question" in row else row["label"], BASELINE)
@@ -223,6 +237,20 @@ def comparable(one: Row, other: Row) -> bool:
     """Whether the seconds of two arms are of one source, machine type, device and thread count."""
     kinds = [arm["clock"] and {**arm["clock"], "runs": 0} for arm in (one, other)]
     return kinds[0] is not None and kinds[0] == kinds[1]
+
+
+def target_rows(summary: Row, panel: Panel, account: str, cost: str) -> list[Row]:
+    """The targets of a panel in one account and cost: the baselines, then what gets there soonest."""
+    rows = [
+        row
+        for row in summary["targets"]
+        if (row["dataset"], row["account"], row["cost"]) == (panel.dataset["name"], account, cost)
+        and row["reference"] in ("", panel.reference)
+    ]
+    order = ("full", "uniform", "strategy")
+    return sorted(
+        rows, key=lambda row: (order.index(row["role"]), math.inf if row["median"] is None else row["median"])
+    )
 
 
 def panels_of(summary: Row) -> Iterator[Panel]:

@@ -7,20 +7,31 @@ from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
 
-from ..document.looks import FULL, PAPER, SOFT, UNIFORM, Look
-from ..document.numbers import budget_share, flops, percent, ratio, seconds
+from ..document.looks import PAPER, Look
+from ..document.numbers import budget_share, percent, ratio
 from ..document.panels import Panel, Report, Row
 from ..document.text import clean
-from .axes import LABEL_GAP, Mark, Tag, accuracy_scale, marks, note, relative_scale, segments, tag_room, tags_beside
-from .canvas import Drawing, canvas, finish, place
+from .axes import (
+    BASELINES,
+    QUANTITIES,
+    Mark,
+    Tag,
+    accuracy_scale,
+    blank,
+    finish_tagged,
+    look_of,
+    marks,
+    relative_label,
+    relative_scale,
+    segments,
+    tagged_frame,
+)
+from .canvas import Drawing, finish
 
-WIDTH = 6.2
 _WILD = 0.6
 """Share of the axis from which an interval is only hinted at: that of an arm with collapsed runs fills it."""
 
 _ROLES = ("strategy", "full", "uniform", "full-all")
-QUANTITIES = {"flops": ("total_flops", "total FLOPs", flops), "seconds": ("seconds", "seconds", seconds)}
-
 
 Shown = tuple[Row, Look]
 Place = Callable[[Row], float]
@@ -32,7 +43,7 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
     The dotted tail left of a strategy ends at the least cost that its scheme allows at equal passes: its ceiling.
     On seconds it is drawn where a timing pass measured them.
     """
-    field, unit, spoken = QUANTITIES[quantity]
+    field, unit, shown = QUANTITIES[quantity]
     known = {
         role: [
             arm
@@ -42,23 +53,15 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
         for role in _ROLES
     }
     ceilings = quantity == "flops" or report.timed
-    strategies, all_labels = known["strategy"], known["full-all"]
-    everything = [arm for role in _ROLES for arm in known[role]]
-    own_ladders = [
-        ([rung for rung in panel.own_ladder(arm) if rung[field][account]], report.looks[arm["label"]])
-        for arm in strategies
-    ]
-    own_ladders = [(rungs, look) for rungs, look in own_ladders if len(rungs) > 1]
-    everything += [rung for rungs, _ in own_ladders for rung in rungs[:-1]]
-    tagged = len(strategies) + 3
-    height = max(3.6, 0.86 + LABEL_GAP * tagged * 1.15)
-    figure, (axes,) = canvas(WIDTH, height)
+    strategies = known["strategy"]
+    own_ladders = [[rung for rung in panel.own_ladder(arm) if rung[field][account]] for arm in strategies]
+    own_ladders = [rungs for rungs in own_ladders if len(rungs) > 1]
+    everything = [arm for role in _ROLES for arm in known[role]] + [rung for of in own_ladders for rung in of[:-1]]
     labels = [arm["label"] for arm in strategies] + ["uniform (ladder)"]
-    place(axes, left=0.52, right=tag_room(labels), top=0.34, bottom=0.52)
+    figure, axes = tagged_frame(labels, len(strategies) + 3, bottom=0.52)
     whole = next((arm for arm in known["full"] if arm["rung"] == 1.0), None)
     if whole is None:
-        note(axes, f"no {unit} of full training to compare with")
-        return finish(figure, name, title, f"No {unit} of full training to compare with.")
+        return blank(figure, axes, name, title, f"no {unit} of full training to compare with")
     base = float(whole[field][account])
 
     def place_of(arm: Row) -> float:
@@ -69,45 +72,34 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
         costs += [1 / arm["ceiling"] for arm in strategies if arm["ceiling"]]
     relative_scale(axes, min(costs), max(costs))
     accuracy_scale(axes, *_range(everything))
-    axes.grid(True, axis="y")
-    axes.spines["left"].set_visible(False)
     tags: list[Tag] = []
     small: list[Shown] = []
-    large: list[Shown] = []
-    for role, colour, dashes, text in (("full", FULL, "-", "full"), ("uniform", UNIFORM, (0, (4, 2)), "uniform")):
-        rungs, own = known[role], Look(colour, "o", "-")
-        axes.plot(
-            [place_of(arm) for arm in rungs],
-            [arm["accuracy"]["mean"] for arm in rungs],
-            color=colour,
-            linestyle=dashes,
-            linewidth=1.4,
-            zorder=2,
-        )
-        small += [(arm, own) for arm in rungs]
+    for role in ("full", "uniform"):
+        rungs, look = known[role], BASELINES[role]
+        _ladder(axes, rungs, place_of, look, 1.4)
+        small += [(arm, look) for arm in rungs]
         if rungs:
-            tags.append(Tag(f"{text} (ladder)", place_of(rungs[-1]), rungs[-1]["accuracy"]["mean"], own))
-    for rungs, look in own_ladders:
-        across = [place_of(arm) for arm in rungs]
-        heights = [arm["accuracy"]["mean"] for arm in rungs]
-        axes.plot(across, heights, color=look.colour, linestyle=look.dashes, linewidth=1.1, zorder=2)
+            tags.append(Tag(f"{role} (ladder)", place_of(rungs[-1]), rungs[-1]["accuracy"]["mean"], look))
+    for rungs in own_ladders:
+        look = report.looks[rungs[-1]["label"]]
+        _ladder(axes, rungs, place_of, look, 1.1)
         small += [(arm, look) for arm in rungs[:-1]]
-    for arm in all_labels:
-        own = Look(FULL, "*", "-")
-        large.append((arm, own))
-        tags.append(Tag(arm["label"], place_of(arm), arm["accuracy"]["mean"], own))
-    for arm in strategies:
-        look = report.looks[arm["label"]]
-        large.append((arm, look))
-        tags.append(Tag(arm["label"], place_of(arm), arm["accuracy"]["mean"], look))
+    large = [(arm, look_of(report, arm)) for arm in (*known["full-all"], *strategies)]
+    tags += [Tag(arm["label"], place_of(arm), arm["accuracy"]["mean"], look) for arm, look in large]
     _points(axes, small, place_of, linewidth=1.0, size=3.5)
     _points(axes, large, place_of, linewidth=1.4, size=6.5)
     if ceilings:
-        _ceilings(axes, [(arm, report.looks[arm["label"]]) for arm in strategies if arm["ceiling"]], place_of)
-    axes.set_xlabel(f"{unit}, {account}, relative to full training (1 = {spoken(base)})".replace("\u202f", " "))
-    axes.set_title("test accuracy, %", loc="left", color=SOFT, pad=3)
-    tags_beside(axes, tags)
-    return finish(figure, name, title, _words(everything, place_of, unit, account))
+        _ceilings(axes, [(arm, look) for arm, look in large if arm["role"] == "strategy" and arm["ceiling"]], place_of)
+    finish_tagged(axes, relative_label(f"{unit}, {account}", base, "full training", shown), "test accuracy, %", tags)
+    lines = [f"{_named(arm)} {percent(arm['accuracy']['mean'])} % at {ratio(place_of(arm))}" for arm in everything]
+    words = f"Test accuracy against {unit} ({account}) relative to full training: "
+    return finish(figure, name, title, words + "; ".join(lines) + ".")
+
+
+def _ladder(axes: Axes, rungs: Sequence[Row], place_of: Place, look: Look, width: float) -> None:
+    heights = [arm["accuracy"]["mean"] for arm in rungs]
+    own = {"color": look.colour, "linestyle": look.dashes, "linewidth": width}
+    axes.plot([place_of(arm) for arm in rungs], heights, zorder=2, **own)
 
 
 def _range(arms: Sequence[Row]) -> tuple[float, float]:
@@ -154,8 +146,3 @@ def _ceilings(axes: Axes, arms: Sequence[Shown], place_of: Place) -> None:
 def _named(arm: Row) -> str:
     rung = budget_share(arm["rung"])
     return clean(arm["label"]) + (f" with {rung}" if rung else "")
-
-
-def _words(arms: Sequence[Row], place_of: Place, unit: str, account: str) -> str:
-    lines = [f"{_named(arm)} {percent(arm['accuracy']['mean'])} % at {ratio(place_of(arm))}" for arm in arms]
-    return f"Test accuracy against {unit} ({account}) relative to full training: " + "; ".join(lines) + "."

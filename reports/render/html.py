@@ -18,7 +18,7 @@ from markupsafe import Markup
 from ..document import numbers as wording
 from ..document.looks import VARIABLES
 from ..document.numbers import fraction
-from ..document.panels import ACCOUNTS, Panel, Report, Row
+from ..document.panels import ACCOUNTS, Panel, Report, Row, target_rows
 from ..document.sections import claims as claimwords
 from ..document.sections import evidence as evidencewords
 from ..document.sections import learning_rates as tunewords
@@ -27,7 +27,6 @@ from ..document.sections import targets as targetwords
 from ..document.sections.costs import saving_words, selecting, selection_words, timed_answer
 from ..document.sections.studies import numeric
 from ..document.text import clean
-from ..figures import targetplot
 from ..figures.all import Placed
 from ..figures.canvas import Drawing
 from ..records.records import TIMED, Picks
@@ -163,7 +162,7 @@ def _evidence(report: Report) -> dict[str, Any]:
         "seeds_of": evidencewords.seeds_of,
         "at_seed": evidencewords.at_seed,
         "correlation": wording.correlation,
-        "pooled_asked": lambda question: acrosswords.pooled_asked(report, question),
+        "pooled_asked": report.pooled,
         "pooled_cells": lambda row: acrosswords.pooled_cells(report, row),
         "ranks_words": acrosswords.ranks_words(report),
     }
@@ -174,7 +173,7 @@ def _targets_and_tuning(report: Report) -> dict[str, Any]:
     account = report.pays[0]
     return {
         "fraction": fraction,
-        "targets_of": lambda panel: targetplot.target_rows(report.summary, panel, account, "total_flops"),
+        "targets_of": lambda panel: target_rows(report.summary, panel, account, "total_flops"),
         "target_table": lambda panel, account: targetwords.target_table(report.summary, panel, account),
         "target_costs": targetwords.COSTS,
         "target_cost": targetwords.target_cost,

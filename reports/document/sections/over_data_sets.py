@@ -1,4 +1,4 @@
-"""What several data sets say together: which pooled effects are drawn, and what the page says of ranks."""
+"""What several data sets say together: the cells of pooled contrasts, and what the page says of ranks."""
 
 from __future__ import annotations
 
@@ -7,37 +7,6 @@ from typing import Any
 
 from ..numbers import COST_WORDS, NONE, interval, level, points, ratio, share
 from ..panels import Report, Row
-
-_DRAWN = 60
-"""Most rows of a pooled forest."""
-
-_UNDECLARED = 6
-"""Most strategies drawn for a question on which nothing was declared."""
-
-
-def pooled_asked(report: Report, question: str) -> list[Row]:
-    """The pooled contrasts of one question, at equal cost the declared one: declared first, then the best."""
-    rows = [row for row in report.summary["pooled"] if row["question"] == question]
-    if question == "pays":
-        rows = [row for row in rows if (row["account"], row["cost"], row["ladder"]) == report.pays]
-    infinite = float("inf")
-
-    def place(row: Row) -> tuple[bool, float]:
-        mean = row["mean_difference"]
-        return (not row["primary"], infinite if mean is None else -mean)
-
-    return sorted(rows, key=place)
-
-
-def pooled_drawn(report: Report, question: str) -> list[Row]:
-    """Those of them that the figure shows: the declared ones, or the best few where none was declared."""
-    known = [row for row in pooled_asked(report, question) if row["mean_difference"] is not None]
-    chosen = [row for row in known if row["primary"]] or known[:_UNDECLARED]
-    kept: list[Row] = []
-    for row in chosen:
-        if sum(len(other["datasets"]) + 1 for other in (*kept, row)) <= _DRAWN:
-            kept.append(row)
-    return kept
 
 
 def pooled_cells(report: Report, row: Row) -> Mapping[str, Any]:

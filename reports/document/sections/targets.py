@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...figures.targetplot import target_rows
 from ..numbers import NONE, flops, ratio, seconds
-from ..panels import Panel, Row
+from ..panels import Panel, Row, target_rows
 
 INFINITE = "\u221e"
 COSTS = (("total_flops", "FLOPs", flops), ("wall_clock", "seconds", seconds))
