@@ -1,4 +1,4 @@
-"""Predictions held against a results folder: the operations of its matrix, measured here, against its cells."""
+"""Compare predictions with a results folder: the operations of its matrix, measured here, against its cells."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..toml import Named
 from .costs import Costs
 from .networks import Network, network
 from .operations import Bench, busy, measure
-from .predict import PHASES, Pace, Work, predict
+from .predict import LEDGER, Pace, Work, predict
 from .rules import Rule
 
 TARGET = 0.15
@@ -42,7 +42,7 @@ def check(results: Path, device: torch.device, say: Callable[[str], None]) -> Ro
         As made by ``selbench run``; its timing pass is preferred, the seconds of ordinary cells are indications.
     device : torch.device
     say : callable
-        Hears one line before each operation.
+        Gets one line before each operation.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def _row(
     predicted = {phase: spent.seconds for phase, spent in prediction.phases.items()}
     sources = timed or cells
     seen: dict[str, float] = {}
-    for phase in PHASES[:-1]:
+    for phase in LEDGER:
         seen[phase] = statistics.median(record["ledger"][phase]["seconds"] for record in sources)
     if timed:
         whole = statistics.median(record["seconds"] for record in timed)
@@ -154,7 +154,7 @@ def _row(
         "predicted": predicted,
         "seconds": {"measured": whole, "predicted": total},
         "flops": {
-            "ledger": sum(cells[0]["ledger"][phase]["flops"] for phase in PHASES[:-1]),
+            "ledger": sum(cells[0]["ledger"][phase]["flops"] for phase in LEDGER),
             "predicted": prediction.own.flops,
         },
         "ratio": total / whole,
@@ -194,8 +194,8 @@ def _rule(results: Path, key: str, record: Row, pace: Pace) -> Rule | None:
     if name == "full":
         return None
     instance = registry("strategies").load(name, **options_of(record["identity"]["arm"]))
-    ratio = pace.trained / pace.candidates
-    return Rule(f"{record['arm_label']} {key}", instance, Fixed(ratio), feature_width(results, record["artefacts"]))
+    width = feature_width(results, record["artefacts"])
+    return Rule(f"{record['arm_label']} {key}", instance, Fixed(pace.ratio), width)
 
 
 def options_of(text: str) -> dict[str, Any]:
