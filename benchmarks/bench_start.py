@@ -54,7 +54,7 @@ def command(arguments: tuple[str, ...], code: int) -> float:
 
 def until_step() -> float:
     """Seconds from the start of ``selbench run quick`` to the end of its first training step."""
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:  # a worker may still be writing
         folder = Path(name)
         arguments = [*PYTHON, "run", "quick", "--device", "cpu", "--out", str(folder / "out")]
         own = {"cwd": folder, "env": first_step.environment(folder), "start_new_session": True}
