@@ -106,7 +106,7 @@ def _dataset(
     net = _learner(resolved, dataset, records[0])
     epochs = max(1, math.ceil(resolved["proxy"]["passes"]))
     paces = {key: _pace(cells[0], dataset["pool"]) for key, cells in arms.items()}
-    rules = {key: _rule(results, key, cells[0], paces[key]) for key, cells in arms.items()}
+    rules = {key: _rule(results, resolved, key, cells[0], paces[key]) for key, cells in arms.items()}
     widths = {rule.width for rule in rules.values() if rule is not None and "features" in rule.traits.needs} or {0}
     sizes = {size for pace in paces.values() for step in pace.steps for size in step}
     candidates = {size for pace in paces.values() for size, _ in pace.steps}
@@ -133,9 +133,7 @@ def _row(
     prediction = predict(rule, pace, Work(bench.images, net.forward, net.train), costs)
     predicted = {phase: spent.seconds for phase, spent in prediction.phases.items()}
     sources = timed or cells
-    seen: dict[str, float] = {}
-    for phase in LEDGER:
-        seen[phase] = statistics.median(record["ledger"][phase]["seconds"] for record in sources)
+    seen = {phase: statistics.median(r["ledger"][phase]["seconds"] for r in sources) for phase in LEDGER}
     if timed:
         whole = statistics.median(record["seconds"] for record in timed)
         seen["other"] = whole - sum(seen.values())
@@ -187,9 +185,8 @@ def _learner(resolved: Row, dataset: Row, record: Row) -> Network:
     )
 
 
-def _rule(results: Path, key: str, record: Row, pace: Pace) -> Rule | None:
+def _rule(results: Path, resolved: Row, key: str, record: Row, pace: Pace) -> Rule | None:
     """The arm's strategy, made again from its text; None where it selects nothing."""
-    resolved = strict.load(results / "matrix.toml")
     name = next((arm["name"] for arm in resolved["arms"] if arm["key"] == key), "full")
     if name == "full":
         return None

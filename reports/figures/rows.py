@@ -64,9 +64,6 @@ def _name_rows(axes: Axes, labels: Sequence[str], across: str) -> None:
     axes.set_xlabel(across)
 
 
-# Differences ----------------------------------------------------------------------------------------------------------
-
-
 def forest(name: str, title: str, rows: Sequence[Row], report: Report, margin: float) -> Drawing:
     """Draw the differences of ``rows`` in the order given; filled markers are declared contrasts, hollow exploratory.
 
@@ -133,9 +130,6 @@ def _forest_limits(rows: Sequence[Row], margin: float) -> tuple[float, float]:
     high = max(0.6 * margin, max(pair[1] for pair in inside))
     room = 0.04 * (high - low)
     return low - room, high + room
-
-
-# Effects over data sets -----------------------------------------------------------------------------------------------
 
 
 def pooled_drawn(report: Report, question: str) -> list[Row]:
@@ -233,9 +227,6 @@ def _pooled_words(effects: Sequence[Row], datasets: Mapping[str, Row]) -> str:
     return "Differences in points over data sets. " + "; ".join(told) + "."
 
 
-# Costs to a target ----------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class _Reached:
     """The cost of a target relative to full training; None is infinite."""
@@ -321,9 +312,6 @@ def _target_words(item: _Reached) -> str:
     ends = [ratio(end) if end is not None else "infinity" for end in (item.low, item.high)]
     missed = f", missed by {row['misses']} of {row['n']} seeds" if row["misses"] else ""
     return f"{clean(row['strategy'])}{bound} {median} ({ends[0]} to {ends[1]}){missed}"
-
-
-# Costs by phase -------------------------------------------------------------------------------------------------------
 
 
 def phase_bars(name: str, title: str, panel: Panel, quantity: str, account: str) -> Drawing:
