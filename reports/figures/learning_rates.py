@@ -43,8 +43,8 @@ def tuning_curves(name: str, title: str, report: Report, panel: Panel) -> Drawin
     axes.xaxis.set_major_locator(FixedLocator(factors))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: fraction(value)))
     axes.xaxis.set_minor_locator(NullLocator())
-    means = [mean for *_, known in drawn for _, mean in known]
-    accuracy_scale(axes, min(means), max(means))
+    heights = [mean for *_, known in drawn for _, mean in known]
+    accuracy_scale(axes, min(heights), max(heights))
     segments(
         axes,
         [known for *_, known in drawn],
@@ -53,12 +53,9 @@ def tuning_curves(name: str, title: str, report: Report, panel: Panel) -> Drawin
         linewidths=1.3,
         zorder=2,
     )
-    chosen, others = [], []
-    for _, row, look, known in drawn:
-        for factor, mean in known:
-            (chosen if factor == row["factor"] else others).append((factor, mean, look))
-    marks(axes, [Mark(*at, hollow=True) for at in others], markersize=3.5)
-    marks(axes, [Mark(*at) for at in chosen], markersize=7.5, zorder=3)
+    means = [Mark(*at, look, hollow=at[0] != row["factor"]) for _, row, look, known in drawn for at in known]
+    marks(axes, [mark for mark in means if mark.hollow], markersize=3.5)
+    marks(axes, [mark for mark in means if not mark.hollow], markersize=7.5, zorder=3)
     tags = [Tag(arm["label"], *known[-1], look) for arm, _, look, known in drawn]
     finish_tagged(axes, "learning rate, as a multiple of the declared one", "validation accuracy, %", tags)
     return finish(figure, name, title, _words([(arm, row) for arm, row, *_ in drawn]))
