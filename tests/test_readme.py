@@ -28,7 +28,11 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "reports" / "published" / "README.md"]
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 README = TEXTS["README.md"]
-TABLES = [Matrix, *(kind for kind in vars(entries).values() if isinstance(kind, type) and issubclass(kind, StrictModel))]
+ENTRIES = [kind for kind in vars(entries).values() if isinstance(kind, type)]
+TABLES = [Matrix, *(kind for kind in ENTRIES if issubclass(kind, StrictModel))]
+    Matrix,
+    *(kind for kind in vars(entries).values() if isinstance(kind, type) and issubclass(kind, StrictModel)),
+]
 """Every table that a matrix may hold."""
 COMMANDS = typer.main.get_command(app)
 

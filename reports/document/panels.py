@@ -194,6 +194,20 @@ def comparable(one: Row, other: Row) -> bool:
     return kinds[0] is not None and kinds[0] == kinds[1]
 
 
+def target_rows(summary: Row, panel: Panel, account: str, cost: str) -> list[Row]:
+    """The targets of a panel in one account and cost: the baselines, then what gets there soonest."""
+    rows = [
+        row
+        for row in summary["targets"]
+        if (row["dataset"], row["account"], row["cost"]) == (panel.dataset["name"], account, cost)
+        and row["reference"] in ("", panel.reference)
+    ]
+    order = ("full", "uniform", "strategy")
+    return sorted(
+        rows, key=lambda row: (order.index(row["role"]), math.inf if row["median"] is None else row["median"])
+    )
+
+
 def panels_of(summary: Row) -> Iterator[Panel]:
     """Every data set with each of its references, in the matrix's order."""
     for dataset in summary["matrix"]["datasets"]:

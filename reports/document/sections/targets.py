@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from ...figures.targetplot import target_rows
 from ..blocks import Block, Cell, Grid, Line, Part, Prose, columns
 from ..numbers import ACCOUNT_WORDS, INFINITE, NONE, flops, interval, percent, ratio, seconds
-from ..panels import ACCOUNTS, Panel, Report, Row
+from ..panels import ACCOUNTS, Panel, Report, Row, target_rows
 from .parts import Figures, baseline, by_panel, drawn, name, seconds_from
 
 COSTS = {"total_flops": ("FLOPs", flops), "wall_clock": ("seconds", seconds)}
