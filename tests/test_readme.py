@@ -30,9 +30,6 @@ TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for
 README = TEXTS["README.md"]
 ENTRIES = [kind for kind in vars(entries).values() if isinstance(kind, type)]
 TABLES = [Matrix, *(kind for kind in ENTRIES if issubclass(kind, StrictModel))]
-    Matrix,
-    *(kind for kind in vars(entries).values() if isinstance(kind, type) and issubclass(kind, StrictModel)),
-]
 """Every table that a matrix may hold."""
 COMMANDS = typer.main.get_command(app)
 

@@ -113,7 +113,7 @@ class Stages:
 
         Tasks locked by another run on the folder are waited for, and run here if that run fails or ends.
         """
-        todo, errors = needed(plan, self.store), dict[str, str]()
+        todo, errors = missing_tasks(plan, self.store), dict[str, str]()
         runs = len(refused) + sum(task.arm is not None for task in plan.tasks.values())
         with Progress([*(task for task, _ in refused), *todo], runs, str(self.store.root), stage) as progress:
 
@@ -180,7 +180,7 @@ class Stages:
         self.done.failed.append(id)
 
 
-def needed(plan: Plan, store: Store) -> list[Task]:
+def missing_tasks(plan: Plan, store: Store) -> list[Task]:
     """The tasks without a sound result, each after those of them that it needs."""
     todo = plan.missing(lambda task: has_result(store, task.kind, task.id))
     ids = {task.id for task in todo}
