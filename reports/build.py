@@ -10,8 +10,8 @@ from typing import Any
 
 from .document.panels import Report
 from .figures.all import draw
-from .records.files import write_whole
 from .records.folder import Results
+from .records.sealing import write_bytes
 from .render import html as page
 from .render import latex, markdown
 from .render.flat_tables import NAMES, write_tables
@@ -50,17 +50,17 @@ def build(results_dir: str | Path) -> Path:
     for placed in figures:
         for ending, content in (("svg", placed.drawing.svg), ("png", placed.drawing.png)):
             file = drawings / f"{placed.drawing.name}.{ending}"
-            write_whole(file, content)
+            write_bytes(file, content)
             written.add(file)
     for stale in set(drawings.glob("*.svg")) | set(drawings.glob("*.png")):
         if stale not in written:
             stale.unlink()
     _tables(results, summary, folder)
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(folder / "summary.json", f"{text}\n".encode("utf-8", "backslashreplace"))
-    write_whole(folder / "report.md", markdown.render(report, figures).encode())
-    write_whole(folder / "report.tex", latex.render(summary).encode("ascii"))
-    write_whole(folder / "index.html", page.render(report, figures).encode())
+    write_bytes(folder / "summary.json", f"{text}\n".encode("utf-8", "backslashreplace"))
+    write_bytes(folder / "report.md", markdown.render(report, figures).encode())
+    write_bytes(folder / "report.tex", latex.render(summary).encode("ascii"))
+    write_bytes(folder / "index.html", page.render(report, figures).encode())
     return folder / "index.html"
 
 

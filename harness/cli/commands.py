@@ -182,14 +182,14 @@ def scale(
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value: change the workload.")] = None,
 ) -> None:
     """Predict seconds and FLOPs of a workload from costs measured here: would selection pay at scale?"""
-    from ...reports.document.sections.scale import publish
+    from ...reports.render.publish import write_scale
     from ..scale.command import Request
     from ..scale.command import scale as predict
 
     request = Request(workload, device, profile, save_profile, strategy or [], check, set_ or [])
     table = predict(request, lambda line: print(f"measuring {line}", file=sys.stderr))
     name = Path(workload).stem if workload else f"check-{table['check']['results']}"
-    publish(table, out or Path("results") / f"scale-{name}", Console())
+    write_scale(table, out or Path("results") / f"scale-{name}", Console())
 
 
 @app.command("check")
@@ -234,7 +234,7 @@ def verify_(
     as_json: Annotated[bool, typer.Option("--json", help="For machines: every finding as JSON.")] = False,
 ) -> None:
     """Check that a results folder is unchanged and consistent; exit code 1 if it is not."""
-    from ...reports.render.console import say
+    from ...reports.render.terminal import say
     from ..verify import verify
 
     verdict = verify(results)
@@ -261,14 +261,14 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="Also write compare.md and compare.json into this folder.")] = None,
 ) -> None:
     """Compare two results folders: versions, machines, somebody's results and yours."""
-    from ...reports.document.sections.comparison import print_comparison, publish
     from ...reports.folders.compare import compare as compared
     from ...reports.records.folder import Results as Read
+    from ...reports.render.publish import print_comparison, write_comparison
 
     with _usage():
         comparison = compared(Read.read(a), Read.read(b))
         if out is not None:
-            publish(comparison, out)
+            write_comparison(comparison, out)
     print_comparison(comparison, Console())
 
 
@@ -280,7 +280,7 @@ def merge(
 ) -> None:
     """Join results folders: parts of a matrix, or matrices over different data sets."""
     from ...reports.folders.merge import merge as join
-    from ...reports.render.console import say
+    from ...reports.render.terminal import say
 
     with _usage():
         merged = join(out, folders, title)
@@ -318,20 +318,20 @@ def _check_studies(matrix: Matrix) -> None:
 
 def _report(results: Path) -> None:
     from ...reports.build import build
-    from ...reports.render import parquet
+    from ...reports.render.flat_tables import LACKING, parquet_available
     from ...reports.render.terminal import print_summary
 
     with _usage():
         page = build(results)
     print_summary(json.loads((page.parent / "summary.json").read_text(encoding="utf-8")), Console(), page)
-    if not parquet.available():
-        print(parquet.LACKING)
+    if not parquet_available():
+        print(LACKING)
 
 
 @contextmanager
 def _usage() -> Iterator[None]:
     """Report errors of a results folder as usage errors."""
-    from ...reports.records.records import ResultsError
+    from ...reports.records.folder import ResultsError
 
     try:
         yield

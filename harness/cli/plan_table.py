@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..execution.prepared import RunRequest, prepare, thread_count
-from ..execution.progress import _human
+from ..execution.progress import duration
 from ..plan import tuning
 from ..plan.forecast import Forecast, Inventory, TimeEstimator, footing, forecast
 from ..plan.matrix import Matrix
@@ -91,4 +91,4 @@ def _executors(expected: Forecast, asked: int | None, workers: int, unit: str, s
 
 
 def _short(seconds: float) -> str:
-    return _human(seconds) if seconds >= 10 else f"{seconds:.2g} s"
+    return duration(seconds) if seconds >= 10 else f"{seconds:.2g} s"

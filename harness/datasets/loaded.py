@@ -12,12 +12,11 @@ from torch import Tensor
 from ...strategies import UsageError
 from .augment import Augment, channel_statistics
 from .base import Augmentation, Images
-from .choice import DatasetChoice
 from .corruption import corrupted
 from .fingerprint import fingerprint
 from .label_file import aligned
 from .samples import Samples
-from .spec import dataset
+from .spec import DatasetSpec, dataset
 from .splits import Splits, split
 
 DEFAULT_HOLDOUT = 0.25
@@ -28,7 +27,7 @@ DEFAULT_HOLDOUT = 0.25
 class LoadedData:
     """One data set, decoded, with the choices of its matrix entry."""
 
-    entry: DatasetChoice
+    entry: DatasetSpec
     images: Images
     fingerprint: str
     resolution: int
@@ -116,7 +115,7 @@ class DataSetLoader:
         self._loaded: dict[str, LoadedData] = {}
         self._decoded: dict[str, Images] = {}
 
-    def load(self, entry: DatasetChoice, *, trains_reference: bool) -> LoadedData:
+    def load(self, entry: DatasetSpec, *, trains_reference: bool) -> LoadedData:
         """The data set of a matrix entry.
 
         Raises
@@ -144,7 +143,7 @@ class DataSetLoader:
         return self._loaded[entry.name]
 
 
-def _given(entry: DatasetChoice, images: Images) -> Tensor | None:
+def _given(entry: DatasetSpec, images: Images) -> Tensor | None:
     """The labels that a file gives the training images loaded; None without one."""
     if entry.spoil is None or entry.spoil.labels is None:
         return None

@@ -6,9 +6,13 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import Field
+
 from ...strategies.errors import UsageError
 from ...strategies.registry import Registry, registry
-from .base import Dataset
+from ..toml import StrictModel
+from .base import Augmentation, Dataset
+from .corruption import Corruption
 
 
 def dataset(spec: str, options: Mapping[str, Any] | None = None) -> Dataset:
@@ -55,3 +59,16 @@ def from_spec(names: Registry, spec: str, options: Mapping[str, Any]) -> Any:
     if places[0].name in options:
         raise UsageError(f"{names.singular} {spec!r}: {places[0].name} is given twice, there and as an option")
     return names.load(name, **{places[0].name: argument, **options})
+
+
+class DatasetSpec(StrictModel):
+    """One data set. ``spec`` is what is loaded (``imagefolder:PATH``), ``name`` and ``title`` what it is called."""
+
+    name: str
+    spec: str = ""
+    title: str = ""
+    options: dict[str, Any] = Field({})
+    holdout: float | int | None = Field(None, ge=0)
+    val: float | int = Field(0.1, gt=0)
+    augmentation: Augmentation | None = None
+    spoil: Corruption | None = None

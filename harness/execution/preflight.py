@@ -87,11 +87,11 @@ def _fault(asked: StrategyEntry) -> Outcome | None:
     return None
 
 
-def _named(said: str, claims: list[Entry]) -> str:
+def _named(said: str, entries: list[Entry]) -> str:
     """``said``, prefixed with the plugin's name unless it holds it."""
-    if any(f"{entry.distribution} " in said for entry in claims):
+    if any(f"{entry.distribution} " in said for entry in entries):
         return said
-    return f"strategy {claims[0].name!r} of {claims[0].distribution} {claims[0].version}: {said}"
+    return f"strategy {entries[0].name!r} of {entries[0].distribution} {entries[0].version}: {said}"
 
 
 def _asks_for(entry: Entry) -> None:

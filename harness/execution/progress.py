@@ -77,7 +77,7 @@ class Progress:
         if self.done < WARM:
             return ""
         seconds = (time.monotonic() - self.begun) * (self.work - self.done_work) / self.done_work
-        return f"about {_human(seconds)} left"
+        return f"about {duration(seconds)} left"
 
     def report(self, task: Task, outcome: Outcome) -> None:
         if outcome.error:
@@ -104,7 +104,7 @@ class Progress:
             self.said = time.monotonic()
             failed = f"{self.failed} failed" if self.failed else ""
             others = f"{self.others} by another run" if self.others else ""
-            spent = f"{_human(self.said - self.begun)} spent"
+            spent = f"{duration(self.said - self.begun)} spent"
             name = "tuning: " if self.stage == "tuning" else ""
             words = [f"{name}{self.done}/{len(self.todo)} done", failed, others, spent, self.left()]
             self.console.print(", ".join(filter(None, words)), highlight=False)
@@ -121,7 +121,7 @@ def _weight(task: Task) -> float:
     return task.arm.rung if task.arm else 0.5
 
 
-def _human(seconds: float) -> str:
+def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = seconds / 60

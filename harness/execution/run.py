@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ...reports.records.fields import read_as
+from ...reports.records.matrix import Matrix as Resolved
 from ...strategies import UsageError
 from ...strategies.registry import registry
 from ..plan.matrix import Matrix
@@ -88,6 +90,7 @@ def _claim(store: Store, table: dict[str, Any]) -> None:
     UsageError
         As :meth:`selbench.harness.store.folder.Store.claim`; where the folder cannot be made.
     """
+    read_as(Resolved, table)  # what is written can be read
     try:
         store.root.mkdir(parents=True, exist_ok=True)
         with locked(store.root):

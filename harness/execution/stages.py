@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from ... import __version__
+from ...reports.records.fields import record_of
+from ...reports.records.models import Failure
 from .. import environment
 from ..identity import digest
 from ..plan import tuning
@@ -112,7 +114,7 @@ class Stages:
 
         Tasks locked by another run on the folder are waited for, and run here if that run fails or ends.
         """
-        todo, errors = needed(plan, self.store), dict[str, str]()
+        todo, errors = missing_tasks(plan, self.store), dict[str, str]()
         runs = len(refused) + sum(task.arm is not None for task in plan.tasks.values())
         with Progress([*(task for task, _ in refused), *todo], runs, str(self.store.root), stage) as progress:
 
@@ -175,11 +177,11 @@ class Stages:
             self.done.failed.append(id)
 
     def _failed(self, task: Task, id: str, outcome: Outcome) -> None:
-        self.store.write_failed({**_failure(task, outcome), "id": id})
+        self.store.write_failed(record_of(Failure, {**_failure(task, outcome), "id": id}))
         self.done.failed.append(id)
 
 
-def needed(plan: Plan, store: Store) -> list[Task]:
+def missing_tasks(plan: Plan, store: Store) -> list[Task]:
     """The tasks without a sound result, each after those of them that it needs."""
     todo = plan.missing(lambda task: has_result(store, task.kind, task.id))
     ids = {task.id for task in todo}

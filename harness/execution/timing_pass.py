@@ -17,6 +17,8 @@ from typing import Any
 
 import torch
 
+from ...reports.records.fields import record_of
+from ...reports.records.models import Timing
 from .. import environment as here
 from ..identity import digest
 from ..plan.tasks import Plan, Task, has_result
@@ -67,14 +69,13 @@ def time_all(context: Context, todo: list[Timed], report: Callable[[Task, str, O
 def _time(worker: Worker, task: Task, id: str, block: int, position: int, warm: WarmUp) -> None:
     started = here.now()
     ledger, seconds = _cell(worker, task, warm) if task.kind == "cell" else _artefact(worker, task)
-    worker.store.write_timing(
-        {
-            **_named(task, id, block, position),
-            "seconds": seconds,
-            "ledger": ledger.to_json(),
-            "environment": worker.environment(started),
-        }
-    )
+    record = {
+        **_named(task, id, block, position),
+        "seconds": seconds,
+        "ledger": ledger.to_json(),
+        "environment": worker.environment(started),
+    }
+    worker.store.write_timing(record_of(Timing, record))
 
 
 def _named(task: Task, id: str, block: int, position: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ..datasets.choice import DatasetChoice
+from ..datasets.spec import DatasetSpec
 from ..toml import Named, StrictModel
 
 BUDGETS = ("passes", "steps", "flops", "seconds")
@@ -71,7 +71,7 @@ class DatasetSettings(StrictModel):
         return table | ({} if self.budget is None else {"budget": self.budget.identity()})
 
 
-class DatasetEntry(DatasetChoice):
+class DatasetEntry(DatasetSpec):
     """A data set of the matrix: its margin in points, and the accuracy below which a run has collapsed.
 
     ``settings`` replace the matrix's own for this entry, so that one data set can be run under several settings.

@@ -26,6 +26,8 @@ class Rule:
         The strategy itself.
     schedule : Schedule
         Its keep ratio; a rule at cadence ``run`` gets the mean, fixed.
+    width : int
+        Features d of the reference.
     counted : callable, optional
         FLOPs of one call on n candidates keeping k, where the strategy does not state them.
     """

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...reports.records.fields import record_of
+from ...reports.records.models import Artefact
 from ...strategies import UsageError
 from ...strategies.interface import Pool
 from ...strategies.registry import registry
@@ -59,8 +61,8 @@ def make(worker: Worker, task: Task, started: str) -> None:
         **more,
     }
     if task.kind == "features":
-        worker.store.adopt_tensors(task.id, _kept(worker))
-    worker.store.write_artefact(task.id, tensors, meta)
+        worker.store.adopt_tensors(task.id, _feature_cache(worker))
+    worker.store.write_artefact(task.id, tensors, record_of(Artefact, meta))
 
 
 def made(worker: Worker, task: Task) -> Made:
@@ -72,13 +74,13 @@ def made(worker: Worker, task: Task) -> Made:
 Made = tuple[dict[str, Tensor], Ledger, dict[str, Any]]
 
 
-def _kept(worker: Worker) -> Store:
+def _feature_cache(worker: Worker) -> Store:
     return Store(worker.context.cache_dir / "features")
 
 
 def _features(worker: Worker, task: Task) -> Made:
     """Features of every training image by a frozen reference: one pass for all cells, and for other matrices."""
-    cache = _kept(worker)
+    cache = _feature_cache(worker)
     if not cache.has_artefact(task.id):
         _extract(worker, task, cache)
     meta = cache.artefact_meta(task.id)  # of the matrix that first extracted them

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ...reports.records.fields import record_of
+from ...reports.records.models import Cell, Tuning
 from ...strategies.errors import StrategyFault
 from .. import environment as here
 from ..plan.tasks import Task
@@ -19,10 +21,10 @@ def do(worker: Worker, task: Task) -> None:
     try:
         if task.kind == "cell":
             record = train_cell(worker, task)
-            worker.store.write_cell({**record, "environment": worker.environment(started)})
+            worker.store.write_cell(record_of(Cell, {**record, "environment": worker.environment(started)}))
         elif task.kind == "tuning":
             record = train_tuning_run(worker, task)
-            worker.store.write_tuning({**record, "environment": worker.environment(started)})
+            worker.store.write_tuning(record_of(Tuning, {**record, "environment": worker.environment(started)}))
         else:
             artefacts.make(worker, task, started)
     except StrategyFault:

@@ -65,9 +65,9 @@ class ResumableRun:
         self.trainer = prepare()
         self._made = checkpoint_conditions(worker, task, self.trainer)
         try:
-            self._take_up(worker.device)
+            self._restore(worker.device)
         except Unusable as unusable:
-            self._say(f"its checkpoint is not used, and it starts anew: {unusable}")
+            self._warn(f"its checkpoint is not used, and it starts anew: {unusable}")
             self.trainer = prepare()  # the first may have loaded a part of it
         self._told = StopSignals()
         self._every = 60.0 * worker.context.checkpoint
@@ -78,7 +78,7 @@ class ResumableRun:
         if not self._every:
             self.trainer.run(self.curve)
             return
-        with self._told.listening():
+        with self._told.deferring():
             self.trainer.run(self.curve, self._look)
 
     def report(self) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class ResumableRun:
             return
         self._write(trainer)
         self._next = time.monotonic() + self._every
-        self._told.obey()
+        self._told.raise_deferred()
 
     def _write(self, trainer: Trainer) -> None:
         began = time.perf_counter()
@@ -108,14 +108,14 @@ class ResumableRun:
             self.bytes = self.checkpoint.write({**state, "kept": kept}, self._made)
             self.written += 1
         except (StateNotGiven, TypeError) as error:
-            self._say(f"it cannot resume from a checkpoint: {error}")
+            self._warn(f"it cannot resume from a checkpoint: {error}")
             self._every = float("inf")
             self.checkpoint.drop()  # an older one may lack later changes of state
         except (OSError, MemoryError) as error:
             logger.warning("%s: no checkpoint was written: %s", self.name, error)
         self.seconds += time.perf_counter() - began
 
-    def _take_up(self, device: torch.device) -> None:
+    def _restore(self, device: torch.device) -> None:
         state = self.checkpoint.read(self._made, device)
         if state is None:
             return
@@ -129,7 +129,7 @@ class ResumableRun:
         self.written, self.seconds, self.unused = kept["written"] + 1, kept["seconds"], kept["unused"]
         self.resumed = [*kept["resumed"], state["progress"]]
 
-    def _say(self, why: str) -> None:
+    def _warn(self, why: str) -> None:
         self.unused = why
         logger.warning("%s: %s", self.name, why)
 

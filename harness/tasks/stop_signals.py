@@ -25,7 +25,7 @@ class StopSignals:
         self._before: dict[signal.Signals, Any] = {}
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
+    def deferring(self) -> Iterator[None]:
         """Defer signals inside; one that came is raised at the end. Works in the main thread only."""
         if threading.current_thread() is threading.main_thread():
             ours = {number: signal.getsignal(number) for number in SIGNALS}
@@ -35,9 +35,9 @@ class StopSignals:
         try:
             yield
         finally:
-            self.obey()
+            self.raise_deferred()
 
-    def obey(self) -> None:
+    def raise_deferred(self) -> None:
         """Restore the handlers and raise the deferred signal, if one came."""
         for number, was in self._before.items():
             signal.signal(number, was)
@@ -49,4 +49,4 @@ class StopSignals:
     def _note(self, number: int, _: Any) -> None:
         again, self.number = self.number is not None, number
         if again:
-            self.obey()
+            self.raise_deferred()

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ...reports.records.models import PHASES
+from ...reports.records.fields import LEDGER_PHASES
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Account:
 class Ledger:
     """One account for each phase."""
 
-    phases: dict[str, Account] = field(default_factory=lambda: {phase: Account() for phase in PHASES})
+    phases: dict[str, Account] = field(default_factory=lambda: {phase: Account() for phase in LEDGER_PHASES})
 
     def add(self, phase: str, *, flops: float = 0.0, seconds: float = 0.0, samples: int = 0) -> None:
         account = self.phases[phase]

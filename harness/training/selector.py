@@ -53,14 +53,14 @@ class Selector:
         return self.active and self.traits.cadence == cadence
 
     @property
-    def cuts_pool(self) -> bool:
+    def selects_from_pool(self) -> bool:
         """Whether selections are made from the whole pool."""
         return self.active and self.traits.cadence != "batch"
 
     @property
-    def deals(self) -> bool:
+    def decides_count(self) -> bool:
         """Whether the rule decides how many images of the pool it keeps, which are dealt out in whole batches."""
-        return self.cuts_pool and not self.traits.exact_count
+        return self.selects_from_pool and not self.traits.exact_count
 
     @property
     def scores_learner(self) -> bool:
@@ -102,7 +102,7 @@ class Selector:
         features = signals.get("features")
         losses = BatchLosses(
             **{name: signals[name] for name in self.traits.needs if name in signals and name != "features"},
-            labels=labels.clone() if self.cuts_pool else labels,  # training reads the pool's own
+            labels=labels.clone() if self.selects_from_pool else labels,  # training reads the pool's own
             index=ids,
             k=keep,
             epoch=step.epoch,

@@ -36,7 +36,7 @@ class StrategyState:
 
     def __init__(self, strategy: Any, pool: Pool | None) -> None:
         self.strategy, self.stream = strategy, None if pool is None else pool.generator
-        self._watched = [rule for rule in _leaves(strategy) if not _speaks_for_itself(rule)]
+        self._watched = [rule for rule in _leaves(strategy) if not _declares_state(rule)]
         self._held: list[Tensor] = []  # so that no other tensor comes to their addresses
         self._begun = [_attributes(rule, self.stream, self._held) for rule in self._watched]
 
@@ -103,7 +103,7 @@ def _saves(rule: Any) -> bool:
     return all(callable(getattr(rule, name, None)) for name in ("state_dict", "load_state_dict"))
 
 
-def _speaks_for_itself(rule: Any) -> bool:
+def _declares_state(rule: Any) -> bool:
     kind = type(rule)
     if kind.__module__.split(".")[0] == "selbench":
         return True

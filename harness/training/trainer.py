@@ -20,7 +20,7 @@ from ..datasets.samples import Samples
 from ..steps.pacer import Pacer, Recorded, Step
 from ..steps.step_iterator import ReplayedSteps, StepIterator, steps_of
 from ..streams import derive, permutation
-from .candidates import Candidates, Chosen
+from .candidates import Candidates, ChosenSamples
 from .evaluate import mean_loss
 from .flops import forward_flops, train_flops
 from .learner import ResNet18, ResNet18Net
@@ -121,7 +121,7 @@ class Trainer:
         self.subset: Tensor | None = None
         self._weights: Tensor | None = None
         self._walk: StepIterator | ReplayedSteps | None = None
-        self._source: Candidates | Chosen | None = None
+        self._source: Candidates | ChosenSamples | None = None
         self._dealt = 0  # of the subset, before the run was resumed
         if pool is not None:
             self.selector.begin(pool)
@@ -170,7 +170,7 @@ class Trainer:
             order = permutation(len(self.samples), self.seed, "order", epoch)
             if self.selector.at("epoch") and not again:
                 self.subset = self.select_pool(step, self.count)
-            if self.subset is not None and self.selector.deals and not again:
+            if self.subset is not None and self.selector.decides_count and not again:
                 step = walk.deal(len(self.subset))
             source = self._source = self._dealt_from(order)
             again = False
@@ -185,11 +185,11 @@ class Trainer:
             if on_epoch is not None:
                 on_epoch(self, last, step is None)
 
-    def _dealt_from(self, order: Tensor) -> Candidates | Chosen:
+    def _dealt_from(self, order: Tensor) -> Candidates | ChosenSamples:
         if self.subset is None:
             return Candidates(order, self.device)
         taken, self._dealt = self._dealt, 0
-        return Chosen(order, self.subset, taken)
+        return ChosenSamples(order, self.subset, taken)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the run stands, between two steps (waits for the device).
@@ -210,7 +210,7 @@ class Trainer:
             "count": self.count,
             "subset": self.subset,
             "weights": self._weights,
-            "dealt": source.taken if isinstance(source, Chosen) else 0,
+            "dealt": source.taken if isinstance(source, ChosenSamples) else 0,
             "selections": self.selections,
             "done": [[*sizes, steps] for sizes, steps in self.done.items()],
             "ledger": self.ledger.to_json(),
@@ -244,7 +244,7 @@ class Trainer:
             if isinstance(signal, ProxyPicks):
                 signal.skip(self.count)
 
-    def step(self, step: Step, source: Candidates | Chosen, count: int) -> None:
+    def step(self, step: Step, source: Candidates | ChosenSamples, count: int) -> None:
         """One training step, selection included; ``count`` steps came before it."""
         ids, host, keep = source.take(step)
         candidates, weights = ids, None
@@ -267,7 +267,7 @@ class Trainer:
 
     def priced_as(self, step: Step) -> tuple[int, int]:
         """The (B, k) that stands for the cost of ``step``: where whole batches are dealt, one that trains on all."""
-        if self.selector.deals and isinstance(self.pacer, Pacer):
+        if self.selector.decides_count and isinstance(self.pacer, Pacer):
             return self.pacer.batch, self.pacer.batch
         return step.size, step.keep
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..document.blocks import Chart, Series, Table
-from ..document.numbers import MINUS, NONE, correlation, percent, points, ratio, share, span
+from ..document.numbers import MINUS, NONE, bracketed, correlation, interval, percent, points, ratio, share, span
 from ..statistics import Interval, mean_interval
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 def number(value: float) -> str:
@@ -18,8 +21,14 @@ def number(value: float) -> str:
     return (MINUS if value < 0 and float(text) != 0 else "") + text
 
 
+def significant(value: float) -> str:
+    """Three significant digits, for numbers of any size."""
+    return f"{value:.3g}".replace("-", MINUS)
+
+
 UNITS: Mapping[str, Callable[[Any], str]] = {
-    "number": number, "points": points, "ratio": ratio, "percent": percent, "share": share, "correlation": correlation,
+    "number": number, "significant": significant, "points": points, "ratio": ratio, "percent": percent,
+    "share": share, "correlation": correlation,
 }  # fmt: skip
 
 
@@ -64,16 +73,17 @@ class Estimate:
             return NONE
         shown = UNITS["number" if how == "size" else self.unit]
         turn = -1 if how == "size" and self.value < 0 else 1
-        value, low, high = (None if x is None else turn * x for x in (self.value, self.low, self.high))
+        value = turn * self.value
+        low, high = (None if end is None else turn * end for end in (self.low, self.high))
         low, high = (high, low) if turn < 0 else (low, high)
         if how in ("ends", "round"):
-            ends = NONE if low is None or high is None else f"{shown(low)} to {shown(high)}"
+            ends = NONE
+            if low is not None or high is not None:
+                ends = " to ".join("no end" if end is None else shown(end) for end in (low, high))
             return ends if how == "ends" else f"{shown(value)} ({ends})"
-        if how == "value" or low is None or high is None:
-            return shown(value)
-        if how != "full" and {shown(low), shown(high)} == {shown(value)}:
-            return shown(value)
-        return f"{shown(value)} [{shown(low)}, {shown(high)}]"
+        if how == "full" and low is not None and high is not None:
+            return f"{shown(value)} {interval(low, high, shown, '[{}, {}]')}"
+        return shown(value) if how == "value" else bracketed(value, low, high, shown)
 
 
 class Estimates(list[Estimate]):
@@ -89,6 +99,25 @@ class Estimates(list[Estimate]):
     def one(self, quantity: str = "", **keys: str) -> Estimate | None:
         """The first of those."""
         return next(iter(self.where(quantity, **keys)), None)
+
+    def frame(self) -> DataFrame:
+        """One row an estimate, in order.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``quantity``; a column of text for each key that any estimate has, in the order in which they come, empty
+            where an estimate has none; ``value``, ``low``, ``high`` (float, NaN where there is none); ``n`` (int);
+            ``confidence`` (float, two-sided); ``unit``, of :data:`UNITS`; ``verdict`` where any was judged.
+        """
+        from pandas import DataFrame  # takes half a second, and few ask for it
+
+        names = tuple(dict.fromkeys(name for e in self for name in e.keys))
+        judged = ("verdict",) if any(hasattr(e, "verdict") for e in self) else ()
+        numbers = {"value": float, "low": float, "high": float, "n": int, "confidence": float}
+        shown = ("quantity", *numbers, "unit", *judged)
+        rows = [{**{k: e.keys.get(k, "") for k in names}, **{k: getattr(e, k, "") for k in shown}} for e in self]
+        return DataFrame(rows, columns=["quantity", *names, *shown[1:]]).astype(numbers)
 
     def renamed(self, **names: str) -> Estimates:
         """The same with keys under other names, for the heads of a table."""
@@ -154,11 +183,16 @@ def spread(found: Sequence[Estimate]) -> str:
     return span([e.value for e in found if e.value is not None], UNITS[found[0].unit])
 
 
+def finite(value: float | None) -> float | None:
+    """None for an end that does not exist."""
+    return value if value is not None and math.isfinite(value) else None
+
+
 def interval_of(
     quantity: str, keys: Mapping[str, str], found: Interval | None, n: int, unit: str = "number"
 ) -> Estimate:
     """An estimate of an interval, whose ends are left out where they are not finite."""
-    value, low, high = (x if x is not None and math.isfinite(x) else None for x in (found or (None,) * 3)[:3])
+    value, low, high = (None, None, None) if found is None else map(finite, found[:3])
     return Estimate(quantity, keys, value, low, high, n, unit=unit)
 
 

@@ -11,7 +11,7 @@ import torch
 from selbench.harness.datasets.loaded import DataSetLoader
 from selbench.harness.execution.executors.inline import Inline
 from selbench.harness.execution.prepared import load_references
-from selbench.harness.execution.stages import needed
+from selbench.harness.execution.stages import missing_tasks
 from selbench.harness.plan.matrix import parse
 from selbench.harness.plan.tasks import Planner
 from selbench.harness.store.folder import Store
@@ -55,7 +55,7 @@ class Folder:
             wanted.update(other.after if other.id in wanted else ())
         part = replace(self.plan, tasks={id: other for id, other in self.plan.tasks.items() if id in wanted})
         errors = []
-        todo = needed(part, Store(self.context.out))
+        todo = missing_tasks(part, Store(self.context.out))
         Inline().run(self.context, todo, lambda _, outcome: errors.append(outcome.error))
         assert not any(errors), errors
         return Store(self.context.out).cell(task.id)

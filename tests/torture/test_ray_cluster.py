@@ -16,7 +16,7 @@ from selbench.harness.datasets.loaded import DataSetLoader
 from selbench.harness.execution.executors.inline import Inline
 from selbench.harness.execution.executors.ray import Ray
 from selbench.harness.execution.prepared import load_references
-from selbench.harness.execution.stages import needed
+from selbench.harness.execution.stages import missing_tasks
 from selbench.harness.plan.matrix import parse
 from selbench.harness.plan.tasks import Planner
 from selbench.harness.store.folder import Store, checksum
@@ -49,7 +49,7 @@ def planned(tmp_path_factory):
     plan = Planner(matrix, loaded, load_references(matrix, None), "float32").plan()
     context = Context(matrix, folder / "inline", None, folder / "cache", "cpu", "float32", 1)
     context.out.mkdir()
-    Inline().run(context, needed(plan, Store(context.out)), _must_work)
+    Inline().run(context, missing_tasks(plan, Store(context.out)), _must_work)
     return plan, context, records(context.out)
 
 
@@ -112,7 +112,7 @@ def test_a_node_killed_in_mid_run_loses_nothing(planned, cluster, tmp_path, unse
         if len(heard) == 4:  # both nodes are at a task
             killer.start()
 
-    Ray(address=made.address).run(context, needed(plan, Store(context.out)), report)
+    Ray(address=made.address).run(context, missing_tasks(plan, Store(context.out)), report)
     killer.join()
     assert set(heard) == set(plan.tasks) and not any(heard.values()), heard
     there = records(tmp_path)

@@ -18,7 +18,7 @@ from ....strategies.errors import UsageError, one_line, one_of
 from ...store.tensor_cache import Content, cached
 from ..base import Images
 from .decode import decode_files
-from .options import Choice, ImageOptions
+from .options import ImageOptions, KeptImages
 
 logger = logging.getLogger("selbench")
 
@@ -114,7 +114,7 @@ class FileSet(ImageOptions):
         )
 
 
-def _kept(choice: Choice, broken: Mapping[int, str]) -> tuple[Tensor, Tensor]:
+def _kept(choice: KeptImages, broken: Mapping[int, str]) -> tuple[Tensor, Tensor]:
     """Training and test labels without those of the files left out.
 
     Raises

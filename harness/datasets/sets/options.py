@@ -17,7 +17,7 @@ LARGEST = 1024
 
 
 @dataclass(frozen=True)
-class Choice:
+class KeptImages:
     """Which images the options leave, with their labels among the classes that are left.
 
     Parameters
@@ -86,7 +86,7 @@ class ImageOptions:
         """Side of the decoded squares: above 64 px there is an eighth more, as room for random crops."""
         return self.resolution if self.resolution <= 64 else round(self.resolution * 8 / 7)
 
-    def choose(self, train: Sequence[int], test: Sequence[int], classes: Sequence[str]) -> Choice:
+    def choose(self, train: Sequence[int], test: Sequence[int], classes: Sequence[str]) -> KeptImages:
         """Apply ``classes``, ``limit`` and ``test_limit`` to the labels of all training and test images.
 
         Raises
@@ -106,7 +106,7 @@ class ImageOptions:
         missing = sorted(set(range(len(kept))) - set(train_labels.tolist()))
         if missing:
             raise UsageError(f"class {names[missing[0]]!r} has no training image: leave it out with the option classes")
-        return Choice(train_index, train_labels, test_index, test_labels, names, tuple(notes))
+        return KeptImages(train_index, train_labels, test_index, test_labels, names, tuple(notes))
 
     def _kept_classes(self, names: Sequence[str]) -> list[int]:
         """Numbers of the classes asked for, in the order asked for."""

@@ -86,7 +86,7 @@ class Local:
                     task, outcome = child.task, child.outcome() or self._over(child)
                     assert task is not None
                     if outcome is None:
-                        child.speak_of_slowness(longest)
+                        child.warn_if_slow(longest)
                         continue
                     longest = max(longest, child.seconds())
                     outcome = child.finish(outcome)
@@ -130,7 +130,7 @@ class WorkerProcess:
         self.task: Task | None = None
         self.log: TaskLog | None = None
         self._began: float | None = None
-        self._spoken = self._ready = False
+        self._warned = self._ready = False
         self._tasks, theirs = start.Pipe()
         self._output, printed = start.Pipe(duplex=False)
         parent, self._alive = start.Pipe(duplex=False)
@@ -141,7 +141,7 @@ class WorkerProcess:
 
     def give(self, task: Task) -> None:
         self.task, self.log = task, TaskLog(self.logs / f"{task.id}.log")
-        self._began, self._spoken = (time.monotonic() if self._ready else None), False
+        self._began, self._warned = (time.monotonic() if self._ready else None), False
         with suppress(OSError):  # it died while idle: seen at the next look
             self._tasks.send(task)
 
@@ -188,11 +188,11 @@ class WorkerProcess:
             return outcome
         return Outcome(f"{outcome.error} (output: logs/{self.log.path.name})", outcome.law, outcome.traceback)
 
-    def speak_of_slowness(self, longest: float) -> None:
+    def warn_if_slow(self, longest: float) -> None:
         """Warn once of a task that takes far longer than any before it."""
-        if self._spoken or not longest or self.seconds() < SLOW * max(60.0, longest):
+        if self._warned or not longest or self.seconds() < SLOW * max(60.0, longest):
             return
-        self._spoken = True
+        self._warned = True
         assert self.task is not None
         logger.warning(
             "%s has run for %.0f min; no earlier task took more than %.1f min. "
@@ -202,7 +202,7 @@ class WorkerProcess:
             longest / 60,
         )
 
-    def ask_to_leave(self) -> None:
+    def terminate(self) -> None:
         """Send SIGTERM: the process may still write a checkpoint."""
         assert self.process.pid is not None
         with suppress(OSError):
@@ -281,7 +281,7 @@ def _end(children: list[WorkerProcess]) -> None:
     try:
         busy = [child for child in children if child.task]
         for child in busy:
-            child.ask_to_leave()
+            child.terminate()
         deadline = time.monotonic() + GRACE
         # Not by join(): the fork server may have been stopped as well, and then no longer knows its children.
         while time.monotonic() < deadline and any(psutil.pid_exists(child.process.pid) for child in busy):

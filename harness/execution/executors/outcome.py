@@ -11,7 +11,7 @@ import torch
 
 from ....strategies.errors import StrategyFault
 
-NO_ROOM = {
+WRITE_ERRORS = {
     errno.ENOSPC: "the disk is full: make room, and run the same command again",
     errno.EDQUOT: "the disk quota is used up: make room, and run the same command again",
     errno.EROFS: "the folder is read-only: make it writable, and run the same command again",
@@ -44,6 +44,6 @@ def error_line(error: BaseException) -> str:
         return f"out of GPU memory: lower --workers, the matrix's batch, or the learner's width ({line})"
     if isinstance(error, MemoryError):
         return f"out of memory: lower --workers or the matrix's batch ({line})"
-    if isinstance(error, OSError) and error.errno in NO_ROOM:
-        return f"nothing was written: {NO_ROOM[error.errno]}"
+    if isinstance(error, OSError) and error.errno in WRITE_ERRORS:
+        return f"nothing was written: {WRITE_ERRORS[error.errno]}"
     return line

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from selbench.harness.cli.plan_table import show
 from selbench.harness.execution.prepared import RunRequest
-from selbench.harness.execution.stages import needed
+from selbench.harness.execution.stages import missing_tasks
 from selbench.harness.identity import digest
 from selbench.harness.plan import arms as arms_module
 from selbench.harness.plan import tasks as plan_module
@@ -59,7 +59,7 @@ def test_what_is_missing_is_what_a_run_would_do(train, tiny, planned, tmp_path, 
     assert Inventory(plan, Store(out)).todo == list(plan.tasks.values())
     train({**tiny, "seeds": 1}, out)
     inventory = Inventory(plan, Store(out))
-    assert [task.id for task in inventory.todo] == [task.id for task in needed(plan, Store(out))]
+    assert [task.id for task in inventory.todo] == [task.id for task in missing_tasks(plan, Store(out))]
     lines = list(inventory.lines())
     assert len(lines) == len(plan.cells)
     assert sum("  there  " in line for line in lines) == len(plan.cells) // 2

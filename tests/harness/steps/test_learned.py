@@ -28,8 +28,7 @@ from selbench.harness.training.pick_counts import PickCounts
 from selbench.harness.training.trainer import Recipe, Trainer
 from selbench.reports.document.looks import PHASE_HUES
 from selbench.reports.document.numbers import PHASE_WORDS
-from selbench.reports.records import records
-from selbench.reports.records.models import PHASES
+from selbench.reports.records.fields import LEDGER_PHASES, PHASES
 from selbench.strategies import Pool, UsageError, load
 
 from ..execution.test_policies import told
@@ -317,4 +316,4 @@ def test_at_cadence_run_it_is_refused(planned, tiny):
 
 
 def test_reports_count_and_name_every_phase_on_the_clock():
-    assert {*PHASES} - {"eval"} == {*records.PHASES} == {*PHASE_WORDS} == {*PHASE_HUES}
+    assert {*LEDGER_PHASES} - {"eval"} == {*PHASES} == {*PHASE_WORDS} == {*PHASE_HUES}

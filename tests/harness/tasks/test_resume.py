@@ -28,7 +28,8 @@ from selbench.harness.tasks.do import do
 from selbench.harness.tasks.worker import Worker
 from selbench.harness.training import ledger
 from selbench.harness.training.trainer import Trainer
-from selbench.reports.records.models import KINDS, misfits
+from selbench.reports.records.fields import misfits
+from selbench.reports.records.models import KINDS
 from selbench.strategies import UsageError
 
 BANDIT = {"name": "bandit", "interval": 0.15, "images": 16}

@@ -171,7 +171,7 @@ def test_a_budget_in_flops_counts_scoring_and_selection():
     for run in runs.values():
         run.run()
         assert 0.95 * budget < run.ledger.total("flops") <= budget
-    assert runs["uniform"].tally.steps > 1.5 * runs["loss"].tally.steps
+    assert runs["uniform"].pick_counts.steps > 1.5 * runs["loss"].pick_counts.steps
     assert runs["loss"].optimizer.param_groups[0]["lr"] < 0.1 * 0.05  # decayed to the end
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from editing import replace
 from synthetic import write_results
 
 from selbench.harness.plan.matrix import read

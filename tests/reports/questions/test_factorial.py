@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
+from editing import replace
 from synthetic import write_results
 
 from selbench.reports.questions.answer import Names

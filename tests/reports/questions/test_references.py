@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from editing import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -35,7 +35,8 @@ def simulated(results, noise=0.0, seed=0, points=7):
         name = arm.label if arm.role == "strategy" else ""
         flops = COSTS[name] * np.arange(1, points + 1) / points
         rates = RATES[name] * np.array([2.0] * 2 + [1.5] * 2 + [1.0] * 3) + noise * draw.normal()
-        return Measures(residuals=Taken("squeezenet1_1", flops / flops[-1], flops, np.exp(-flops[:, None] * rates)))
+        taken = zip((flops / flops[-1]).tolist(), flops.tolist(), np.exp(-flops[:, None] * rates).tolist(), strict=True)
+        return Measures(residuals=Taken(reference="squeezenet1_1", images=100, directions=7, points=list(taken)))
 
     return measured(results, make)
 
@@ -79,8 +80,9 @@ def test_the_interval_covers_the_truth(results):
 
 def test_runs_that_diverged_and_lone_seeds_are_said(results):
     def broken(arm, cell):
-        energies = np.full((2, 7), math.nan if cell.seed else 0.5)
-        return Measures(residuals=Taken("squeezenet1_1", np.array([0.5, 1.0]), np.array([1.0, 2.0]), energies))
+        energies = None if cell.seed else [0.5] * 7
+        points = [(0.5, 1.0, energies), (1.0, 2.0, energies)]
+        return Measures(residuals=Taken(reference="squeezenet1_1", images=100, directions=7, points=points))
 
     answer, _ = read(measured(results, broken))
     assert not answer.enough and "it takes 2 seeds of spectral-oracle" in answer.sentence

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from editing import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -24,12 +24,18 @@ def results(tmp_path_factory):
 
 def tail(ratio: float, level: float = 0.0, lacking: str = "") -> Tail:
     """A selection whose exponent is ``ratio`` times the mean of its random ones."""
-    random = np.array([]) if lacking else np.array([0.9, 1.0, 1.1])
-    return Tail(500, 500.0, ratio, level - 2.0, random, np.full(len(random), -2.0), lacking)
+    if lacking:
+        return Tail(size=500, effective=500.0, lacking=lacking)
+    drawn = {"random_exponents": [0.9, 1.0, 1.1], "random_levels": [-2.0] * 3}
+    return Tail(size=500, effective=500.0, exponent=ratio, level=level - 2.0, **drawn)
 
 
 def taken(hard: Tail, soft: Tail | None = None) -> Measures:
-    return Measures(spectrum=Taken("squeezenet1_1", 5, 50, 1.0, hard, soft))
+    return Measures(
+        spectrum=Taken(
+            reference="squeezenet1_1", features=512, components=256, first=5, last=50, pool=1.0, hard=hard, soft=soft
+        )
+    )
 
 
 def simulated(results, ratios, noise=0.02, seed=0, soft=None, level=0.0):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from asked import plain
+from editing import replace
 from measuredcells import folder, measured, names
 
 from selbench.reports.questions.uniformity import QUANTITY, Uniformity, _area, _reached
@@ -31,7 +31,9 @@ def simulated(results, slope, noise=0.0, seed=0, rules=9):
         if arm.role != "strategy" or arm.label not in LABELS[:rules]:
             return None
         apart = math.exp(0.1 * LABELS.index(arm.label) - 0.4)
-        return Measures(distance=Distance("squeezenet1_1", 8, 32.0, 0.05, 2 * apart, 3.0, 2.0, 3.0))
+        found = {"minimum": 2 * apart, "low": 3.0, "random_minimum": 2.0, "random_low": 3.0}
+        counts = {"samples": 8, "draws": 32, "size": 32.0, "quantile": 0.05}
+        return Measures(distance=Distance(reference="squeezenet1_1", **counts, **found))
 
     read = measured(results, make)
     arms, cells = read.matrix.arms, []

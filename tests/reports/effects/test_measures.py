@@ -13,19 +13,12 @@ import tomli_w
 from synthetic import write_results
 from timed import write_timing
 
-from selbench.reports.effects.costs import Accounts
-from selbench.reports.effects.measures import NEEDS_TIMING, Measurer, _ratio_bounds
-from selbench.reports.effects.seconds import Clock
-from selbench.reports.effects.select_arms import Pair, pair
-from selbench.reports.questions.claims.logic import CONTRADICTED, INCONCLUSIVE, SUPPORTED, Item, Question, judge
-from selbench.reports.questions.claims.schema import Test
+from selbench.reports.effects.estimand import Estimand, Test, estimand
+from selbench.reports.effects.measures import NEEDS_TIMING, _ratio_bounds, measure
+from selbench.reports.effects.pairing import Pairs
+from selbench.reports.effects.verdicts import CONTRADICTED, INCONCLUSIVE, SUPPORTED, Item, Threshold, judge
 from selbench.reports.records.folder import Results
 from selbench.reports.summary import summarise
-
-
-def measurer(results: Results) -> Measurer:
-    accounts = Accounts(results)
-    return Measurer(results, accounts, Clock(results, accounts))
 
 
 def a_test(**changes: object) -> Test:
@@ -59,7 +52,7 @@ def test_verdicts_are_those_of_the_contrasts(tmp_path: Path, interval: str) -> N
     write_results(tmp_path, effects=effects, noise=0.5, primary=[], interval=interval, collapse=[("rule4", 2)])
     write_timing(tmp_path, blocks=5)
     results = Results.read(tmp_path)
-    measure, checked = measurer(results), 0
+    pairs, checked = Pairs(results), 0
     for row in summarise(results)["contrasts"]:
         if not row["strategy"].startswith("rule"):
             continue
@@ -69,16 +62,18 @@ def test_verdicts_are_those_of_the_contrasts(tmp_path: Path, interval: str) -> N
             account=row["account"],
             cost=row["cost"],
         )
-        sides = pair(results, test, [])
-        assert isinstance(sides, Pair)
-        found = measure.measure(test, sides)
+        sides = estimand(results, test, [])
+        assert isinstance(sides, Estimand)
+        found = measure(pairs, sides)
         verdicts = {
-            hypothesis: judge([Item(Question.of(a_test(hypothesis=hypothesis), 1.0), found)], [[0]], 0.05)
+            hypothesis: judge([Item(Threshold.of(a_test(hypothesis=hypothesis), 1.0), found)], [[0]], 0.05)
             for hypothesis in ("non-inferior", "superior", "inferior")
         }
         reading = verdicts["non-inferior"].readings[0]
         assert (reading.low, reading.high) == pytest.approx((row["ci_low"], row["ci_high"]))
         assert found.collapsed == row["collapsed"]
+        named = {name: row[name] or "" for name in ("dataset", "reference", "strategy", "account", "cost")}
+        assert reading.keys == {**named, "rival": row["baseline"]} and reading.quantity == "accuracy"
         good = row["verdict"] in ("superior", "non-inferior", "measurably worse, within the margin")
         assert (verdicts["non-inferior"].verdict == SUPPORTED) == good
         assert (verdicts["superior"].verdict == SUPPORTED) == (row["verdict"] == "superior")
@@ -90,7 +85,7 @@ def test_verdicts_are_those_of_the_contrasts(tmp_path: Path, interval: str) -> N
 
 def test_cost_ratios_are_the_summarys_upside_down(folder: Path) -> None:
     results = Results.read(folder)
-    measure = measurer(results)
+    pairs = Pairs(results)
     rows = [row for row in summarise(results)["contrasts"] if row["question"] == "accuracy" and row["reference"]]
     for row in rows:
         for account, costs in row["costs"].items():
@@ -103,7 +98,7 @@ def test_cost_ratios_are_the_summarys_upside_down(folder: Path) -> None:
                     account=account,
                     cost=cost,
                 )
-                found = measure.measure(test, pair(results, test, []))
+                found = measure(pairs, estimand(results, test, []))
                 assert found.estimate == pytest.approx(1 / ratio["ratio"])
                 low, high = found.bounds(0.025)
                 assert low == pytest.approx(1 / ratio["ci_high"], rel=0.01)
@@ -113,7 +108,7 @@ def test_cost_ratios_are_the_summarys_upside_down(folder: Path) -> None:
 
 def test_costs_to_the_target_are_the_summarys(folder: Path) -> None:
     results = Results.read(folder)
-    measure, checked = measurer(results), 0
+    pairs, checked = Pairs(results), 0
     for row in summarise(results)["targets"]:
         if row["role"] != "strategy" or row["speedup"] is None or row["speedup"]["median"] in (None, 0.0):
             continue
@@ -125,7 +120,7 @@ def test_costs_to_the_target_are_the_summarys(folder: Path) -> None:
             account=row["account"],
             cost=row["cost"],
         )
-        found = measure.measure(test, pair(results, test, []))
+        found = measure(pairs, estimand(results, test, []))
         assert found.estimate == pytest.approx(row["speedup"]["median"])
         assert found.n == row["n"]
         low, high = found.bounds(0.025)
@@ -142,9 +137,9 @@ def test_a_rule_that_never_arrives_is_contradicted_and_not_dropped(tmp_path: Pat
         strategy={"name": "loss"}, metric="cost to target", hypothesis="at least", bound=1.0,
         account="marginal", cost="total_flops",
     )  # fmt: skip
-    found = measurer(results).measure(test, pair(results, test, []))
+    found = measure(Pairs(results), estimand(results, test, []))
     assert found.estimate == 0.0 and found.n == 8
-    assert judge([Item(Question.of(test, 1.0), found)], [[0]], 0.05).verdict == CONTRADICTED
+    assert judge([Item(Threshold.of(test, 1.0), found)], [[0]], 0.05).verdict == CONTRADICTED
 
 
 def test_two_rules_that_never_arrive_decide_nothing(tmp_path: Path) -> None:
@@ -154,9 +149,9 @@ def test_two_rules_that_never_arrive_decide_nothing(tmp_path: Path) -> None:
         strategy={"name": "loss"}, baseline=None, rival={"name": "rho"}, metric="cost to target",
         hypothesis="at least", bound=1.0, account="marginal", cost="total_flops",
     )  # fmt: skip
-    found = measurer(results).measure(test, pair(results, test, []))
+    found = measure(Pairs(results), estimand(results, test, []))
     assert found.n == 8 and found.bounds(0.05) == (0.0, math.inf)
-    assert judge([Item(Question.of(test, 1.0), found)], [[0]], 0.05).verdict == INCONCLUSIVE
+    assert judge([Item(Threshold.of(test, 1.0), found)], [[0]], 0.05).verdict == INCONCLUSIVE
 
 
 def test_seconds_of_ordinary_cells_measure_nothing(tmp_path: Path) -> None:
@@ -167,7 +162,7 @@ def test_seconds_of_ordinary_cells_measure_nothing(tmp_path: Path) -> None:
         {"metric": "cost to target", "hypothesis": "at least", "bound": 1.0},
     ):
         test = a_test(account="marginal", cost="wall_clock", **changes)
-        found = measurer(results).measure(test, pair(results, test, []))
+        found = measure(Pairs(results), estimand(results, test, []))
         assert found.estimate is None and found.missing == NEEDS_TIMING
 
 
@@ -177,25 +172,27 @@ def test_spread_and_ratio_of_accuracies(tmp_path: Path) -> None:
     )
     results = Results.read(tmp_path)
     steadier = a_test(baseline=None, rival={"name": "rho"}, metric="spread ratio", hypothesis="steadier")
-    found = measurer(results).measure(steadier, pair(results, steadier, []))
+    found = measure(Pairs(results), estimand(results, steadier, []))
     assert found.estimate < 0.2
-    assert judge([Item(Question.of(steadier, 1.0), found)], [[0]], 0.05).verdict == SUPPORTED
+    assert judge([Item(Threshold.of(steadier, 1.0), found)], [[0]], 0.05).verdict == SUPPORTED
     share = a_test(metric="ratio of accuracies", hypothesis="at most", bound=0.7)
-    found = measurer(results).measure(share, pair(results, share, []))
+    found = measure(Pairs(results), estimand(results, share, []))
     assert found.estimate == pytest.approx(65 / 95, rel=0.01)
-    assert judge([Item(Question.of(share, 1.0), found)], [[0]], 0.05).verdict == SUPPORTED
+    assert judge([Item(Threshold.of(share, 1.0), found)], [[0]], 0.05).verdict == SUPPORTED
 
 
 def test_the_arm_that_is_meant_is_found(folder: Path) -> None:
     results = Results.read(folder)
-    rung = pair(results, a_test(strategy={"name": "rho", "rung": 0.25}), [])
-    assert rung.arm.role == "rung" and rung.against.role == "full" and rung.against.rung == 1.0
-    assert pair(results, a_test(strategy={"name": "rho"}, baseline="twin"), []).against.label == "uniform"
-    assert pair(results, a_test(rival={"name": "full", "rung": 0.5}, baseline=None), []).against.rung == 0.5
-    assert len(pair(results, a_test(baseline="full ladder", account="marginal", cost="total_flops"), []).baseline) == 3
+    rung = estimand(results, a_test(strategy={"name": "rho", "rung": 0.25}), [])
+    assert rung.arm.role == "rung" and rung.rival.role == "full" and rung.rival.rung == 1.0
+    assert estimand(results, a_test(strategy={"name": "rho"}, baseline="twin"), []).rival.label == "uniform"
+    assert estimand(results, a_test(rival={"name": "full", "rung": 0.5}, baseline=None), []).rival.rung == 0.5
+    assert (
+        len(estimand(results, a_test(baseline="full ladder", account="marginal", cost="total_flops"), []).rivals) == 3
+    )
     for missing in ({"name": "jest"}, {"name": "gstds", "rung": 0.25}, {"name": "gstds", "schedule": "sigmoid"}):
-        assert "no runs of" in pair(results, a_test(strategy=missing), [])
-    assert "no runs of" in pair(results, a_test(strategy={"name": "gstds", "options": {"share": 0.5}}), [])
+        assert "no runs of" in estimand(results, a_test(strategy=missing), [])
+    assert "no runs of" in estimand(results, a_test(strategy={"name": "gstds", "options": {"share": 0.5}}), [])
 
 
 def test_options_are_read_from_the_text_of_a_strategy(tmp_path: Path) -> None:
@@ -218,6 +215,6 @@ def test_options_are_read_from_the_text_of_a_strategy(tmp_path: Path) -> None:
         ({}, "fix", False),
     ):
         rule = {"name": "gstds", "options": options, "schedule": schedule}
-        assert isinstance(pair(results, a_test(strategy=rule), []), Pair) == found
-    assert isinstance(pair(results, a_test(strategy={"name": "loss", "options": {"a": 1}}), []), str)
+        assert isinstance(estimand(results, a_test(strategy=rule), []), Estimand) == found
+    assert isinstance(estimand(results, a_test(strategy={"name": "loss", "options": {"a": 1}}), []), str)
     assert json.dumps(summarise(results))

@@ -8,14 +8,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from selbench.reports.effects.measures import Measure
-from selbench.reports.effects.verdicts import WITHHELD
-from selbench.reports.questions.claims.logic import (
+from selbench.reports.effects.verdicts import (
     CONTRADICTED,
     INCONCLUSIVE,
     NOT_RUN,
     SUPPORTED,
+    WITHHELD,
     Item,
-    Question,
+    Threshold,
     holm_level,
     judge,
 )
@@ -37,7 +37,7 @@ def measure(differences: np.ndarray | None, collapsed: int = 0) -> Measure:
 
 
 def item(differences: np.ndarray | None, *, above: bool = True, threshold: float = 0.0, collapsed: int = 0) -> Item:
-    return Item(Question(threshold, above), measure(differences, collapsed))
+    return Item(Threshold(threshold, above), measure(differences, collapsed))
 
 
 def drawn(seed: int, n: int, mean: float) -> np.ndarray:
@@ -135,12 +135,12 @@ def test_a_verdict_is_that_of_the_interval_shown(specs: list[tuple[int, int, flo
     for one, reading in zip(items, found.readings, strict=True):
         assert reading.low is not None and reading.high is not None
         if reading.verdict == SUPPORTED:
-            assert one.question.supported(reading.low, reading.high)
+            assert one.threshold.supported(reading.low, reading.high)
         elif reading.verdict == CONTRADICTED:
-            assert one.question.contradicted(reading.low, reading.high)
+            assert one.threshold.contradicted(reading.low, reading.high)
         elif one.measure.n >= fewest_pairs(ALPHA / len(items)):
-            assert not one.question.supported(reading.low, reading.high)
-            assert not one.question.contradicted(reading.low, reading.high)
+            assert not one.threshold.supported(reading.low, reading.high)
+            assert not one.threshold.contradicted(reading.low, reading.high)
     standing = [[found.readings[i].verdict for i in case] for case in cases]
     assert (found.verdict == SUPPORTED) == any(set(of) == {SUPPORTED} for of in standing)
     assert (found.verdict == CONTRADICTED) == all(CONTRADICTED in of for of in standing)
@@ -175,12 +175,12 @@ def test_collapsed_runs_withhold_what_speaks_for_the_strategy(above: bool, good:
 
 def test_collapsed_runs_spoil_spreads_altogether() -> None:
     for mean in (5.0, -5.0):
-        one = Item(Question(0.0, above=False), measure(drawn(5, 10, mean), 1), collapse_spoils=True)
+        one = Item(Threshold(0.0, above=False), measure(drawn(5, 10, mean), 1), collapse_spoils=True)
         assert judge([one], [[0]], ALPHA).verdict == INCONCLUSIVE
 
 
 def test_too_few_pairs_carry_no_verdict_unless_nothing_varies() -> None:
     few = item(drawn(6, 4, 100.0))
     assert judge([few], [[0]], ALPHA).readings[0].verdict == "no verdict: 1 more seed needed"
-    fixed = Item(Question(4.0, True, reached=True), Measure(4.0, 2, lambda level: (4.0, 4.0), fixed=True))
+    fixed = Item(Threshold(4.0, True, reached=True), Measure(4.0, 2, lambda level: (4.0, 4.0), fixed=True))
     assert judge([fixed], [[0]], ALPHA).verdict == SUPPORTED
