@@ -33,11 +33,7 @@ SLOPE, OFF = "benefit per 10 points of reference accuracy", "distance from the l
 SPREAD, RANGE = "spread of the benefit over references", "range of the benefit over references"
 
 SERIES = {"line": "references", "none": "without information", "anomaly": "anomalies, no results"}
-VERDICTS = {
-    1: "a better one helps more",
-    -1: "a better one helps less",
-    0: "whether a better one helps more cannot be told",
-}
+VERDICTS = {1: "better ones help more", -1: "better ones help less", 0: "whether better ones help more is open"}
 
 NOTES = (
     "Benefit is accuracy less that of random picks of the same number at the same times. Accuracy of a reference is "
@@ -242,8 +238,8 @@ def _chart(title: str, label: str, pairs: Sequence[_Pair], line: _Line | None) -
     """Benefit over quality, the line with it."""
     series = []
     for kind, words in SERIES.items():
-        known = [(b, q.value) for b, q in pairs if b.value is not None and q.value is not None and b.keys["kind"] == kind]
-        if known:
+        shown = [(b, q.value) for b, q in pairs if b.keys["kind"] == kind and b.value is not None]
+        if known := [(b, x) for b, x in shown if x is not None]:
             series.append(points_of(words, [b for b, _ in known], [x for _, x in known]))
     if line:
         ends, means = [x for one in series for x in one.x], line.y.mean(axis=0)

@@ -117,7 +117,7 @@ def test_what_each_reference_is_worth_and_how_much_that_varies(base: Results) ->
     assert find(answer, "range of the benefit over references").estimate == pytest.approx(max(line) - min(line))
     assert answer.sentence == (
         "Digits: gstds gains +0.40 points over random picks for each 10 points of accuracy of its reference "
-        "(6 references, 6 seeds): a better one helps more; the tables have the others."
+        "(6 references, 6 seeds): better ones help more; the tables have the others."
     )
     row = remarks(answer)
     assert row["shuffled"][2].startswith("+0.20 (") and row["shuffled"][-1].startswith("knows nothing; ")
