@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -14,13 +14,13 @@ from ..document.numbers import NONE, p_value, plural
 from ..effects.estimate import Column, Estimate, Estimates, points_of
 from ..records.folder import Arm, Results
 from ..statistics import equivalence_test
-from .answer import Answer, DatasetName, Several, StrategyName, Study, Summary
+from .answer import Answer, DatasetName, Several, StrategyName, Study, Summary, remarks
+from .pairing import apart
 from .schedules_paired import (
     MEAN,
     SPREAD,
     Runs,
     adjusted,
-    apart,
     at_own_amount,
     compare,
     mean,
@@ -89,140 +89,106 @@ class Steadiness(Study):
 
     def answer(self, results: Results, summary: Summary) -> Answer:
         """The first schedule's mean on the first data set that has the baseline and a schedule."""
-        parts = [
-            Part(self, results, arm)
+        baselines = [
+            arm
             for dataset in results.matrix.datasets
             for arm in results.arms(dataset=dataset, role="strategy")
             if arm.label == self.baseline
         ]
-        parts = [part for part in parts if part.pairs]
+        parts = [part for part in (_Part(self, results, arm) for arm in baselines) if part.pairs]
         if not parts:
             lacking = f"no seed has {self.baseline} beside one of {', '.join(self.schedules)}"
             return Answer(f"No answer yet: {lacking}.", enough=False)
         for part in parts:
             if sum(other.dataset is part.dataset for other in parts) > 1:
                 part.title += f", {part.reference}"
-        by_name = {(part.dataset.name, part.reference): part for part in parts}
-        grown = [
-            (part, part.grown(by_name[even, part.reference]))
-            for growing, even in self.growth
-            for part in parts
-            if part.dataset.name == growing and (even, part.reference) in by_name
-        ]
+        named = {(part.dataset.name, part.reference): part for part in parts}
+        pairs = [(part, named.get((even, part.reference)), growing) for growing, even in self.growth for part in parts]
+        grown = [(part, part.grown(even)) for part, even, growing in pairs if even and part.dataset.name == growing]
         first = {part.dataset.name: part for part in reversed(parts)}.values()
         claimed = [e for part in first for e in part.claimed()]
         claimed += [e for part, changes in grown if part in first for e in changes]
+        told = next((part for part in parts if part.seeds > 1), None)
         return Answer(
-            sentence=next((part for part in parts if part.seeds > 1), parts[0]).sentence(),
-            enough=any(part.seeds > 1 for part in parts),
+            sentence=(told or parts[0]).sentence(),
+            enough=told is not None,
             quantities=Estimates(claimed).quantities(known=False),
             tables=(
                 *(table for part in parts for table in part.tables()),
                 *(part.growth_table(changes) for part, changes in grown if changes),
             ),
             charts=tuple(chart for part in parts for chart in part.charts()),
-            notes=tuple(part.note() for part in parts if part.note()),
+            notes=tuple(note for part in parts for note in remarks(part.title, part.said())),
         )
 
 
-class Part:
+class _Part:
     """The schedules on one data set, with one reference: that of ``baseline``."""
 
     def __init__(self, asked: Steadiness, results: Results, baseline: Arm) -> None:
-        self.asked, self.results, self.reference = asked, results, baseline.reference
+        self.asked, self.reference = asked, baseline.reference
         self.dataset = results.matrix.datasets[baseline.dataset]
-        self.title = self.dataset.title
+        self.title, self.centre = self.dataset.title, asked.swept or asked.baseline
         self.alpha, self.kind = results.matrix.alpha, results.matrix.interval
         arms = results.arms(dataset=baseline.dataset, role="strategy")
-        self.arms = {arm.label: arm for arm in arms if arm.reference == baseline.reference}
+        arms = tuple(arm for arm in arms if arm.reference == baseline.reference)
+        self.runs = {arm.label: Runs.of(results, arm) for arm in arms}
+        self.base = self.runs[asked.baseline]
+        twins = {arm.label: Runs.of(results, arm.twin) for arm in arms}
         self.pairs = self._family("", asked.baseline, asked.schedules, self.runs)
-        self.random = self._family(RANDOM, asked.baseline, asked.schedules, self.twins)
+        self.random = self._family(RANDOM, asked.baseline, asked.schedules, twins)
         self.seeds = max((pair.n for pair in self.pairs), default=0)
+        random = _by_seed(self.random)
+        # How much more the shape does to the rule's picks than to random ones.
+        self.due = Estimates(
+            mean(PICKS, e.keys, apart(e.record["by_seed"], random.get(e.keys["schedule"], {})), self.kind)
+            for e in self.pairs
+        )
+        # The rule under fixed schedules, and full training, which is the rule that keeps everything.
+        full = results.ladder(self.dataset.name, "full")
+        fixed = [self.runs[label] for label in (asked.baseline, *asked.amounts) if label in self.runs]
+        self.knots = [of for of in (*fixed, *(Runs.of(results, arm) for arm in full[-1:])) if of.points]
+        doubled = per_doubling(self.knots) if len(self.knots) > 1 else {}
+        self.amount = mean(DOUBLING, {"dataset": self.dataset.name}, doubled, self.kind)
+        others = [e for e in self.pairs if not e.record["matched"]] if len(self.knots) > 1 else []
+        self.beside = Estimates(self._at_own_amount(e) for e in others)
+        sweeps = {name: self._sweep(name, values) for name, values in asked.sweep.items()}
+        self.sweeps = {name: pairs for name, pairs in sweeps.items() if pairs}
 
-    def _family(self, suffix: str, rival: str, labels: Iterable[str], side: Callable[[str], Runs]) -> Estimates:
+    def _family(self, suffix: str, rival: str, labels: Iterable[str], side: Mapping[str, Runs]) -> Estimates:
         """Each of ``labels`` against ``rival``, adjusted as one family, means and spreads apart."""
-        theirs = side(rival)
         keys = {"dataset": self.dataset.name, "rival": rival}
         compared = (
-            compare(suffix, {**keys, "strategy": label, "schedule": label}, side(label), theirs, self.kind)
+            compare(suffix, {**keys, "strategy": label, "schedule": label}, side[label], side[rival], self.kind)
             for label in labels
-            if label in self.arms
+            if label in side and rival in side
         )
         means = adjusted([pair for pair in compared if pair.n])
         spreads = adjusted([pair.record["spread"] for pair in means])
-        return Estimates(
-            replace(e, record={**e.record, "spread": spread}) for e, spread in zip(means, spreads, strict=True)
-        )
+        return Estimates(e.noted(spread=spread) for e, spread in zip(means, spreads, strict=True))
 
-    def runs(self, label: str) -> Runs:
-        """The runs of a strategy."""
-        return Runs.of(self.results, self.arms.get(label))
+    def _at_own_amount(self, pair: Estimate) -> Estimate:
+        """A schedule beside a fixed one that trains on as many."""
+        ours = pair.record["ours"]
+        found = mean(OWN, pair.keys, at_own_amount(ours, self.knots), self.kind)
+        return found.noted(out=len(with_all([ours, *self.knots])) - found.n)
 
-    def twins(self, label: str) -> Runs:
-        """The runs of a strategy's uniform twin."""
-        arm = self.arms.get(label)
-        return Runs.of(self.results, None if arm is None else self.results.matrix.arms.get(arm.twin))
+    def _sweep(self, parameter: str, values: Mapping[str, float]) -> Estimates:
+        """The arms of a parameter against the one that they move away from, in the order of its values."""
+        moved = [label for label in sorted(values, key=lambda label: values[label]) if label != self.centre]
+        pairs = self._family(f" over {parameter}", self.centre, moved, self.runs)
+        return Estimates(replace(e, keys={**e.keys, "value": f"{values[e.keys['strategy']]:g}"}) for e in pairs)
 
-    @cached_property
-    def due_to_picks(self) -> Estimates:
-        """How much more the shape does to the rule's picks than to random ones."""
-        random = {pair.keys["schedule"]: pair.record["by_seed"] for pair in self.random}
-        return Estimates(
-            mean(PICKS, pair.keys, apart(pair.record["by_seed"], random.get(pair.keys["schedule"], {})), self.kind)
-            for pair in self.pairs
-        )
-
-    @cached_property
-    def knots(self) -> list[Runs]:
-        """The rule under fixed schedules, and full training, which is the rule that keeps everything."""
-        full = self.results.ladder(self.dataset.name, "full")
-        fixed = [self.runs(label) for label in (self.asked.baseline, *self.asked.amounts)]
-        return [of for of in (*fixed, Runs.of(self.results, full[-1] if full else None)) if of.points]
-
-    @cached_property
-    def amount(self) -> Estimate:
-        """Points for each doubling of the images trained on, under fixed schedules."""
-        found = per_doubling(self.knots) if len(self.knots) > 1 else {}
-        return mean(DOUBLING, {"dataset": self.dataset.name}, found, self.kind)
-
-    @cached_property
-    def beside(self) -> Estimates:
-        """Each schedule whose amount is not the baseline's, beside a fixed one that trains on as many."""
-        found = Estimates()
-        for pair in self.pairs:
-            if not pair.record["matched"] and len(self.knots) > 1:
-                e = mean(OWN, pair.keys, at_own_amount(pair.record["ours"], self.knots), self.kind)
-                left = len(with_all([pair.record["ours"], *self.knots])) - e.n
-                found.append(replace(e, record={**e.record, "left out": left}))
-        return found
-
-    @cached_property
-    def sweeps(self) -> dict[str, Estimates]:
-        """For each parameter its arms against the one that they move away from, in the order of its values."""
-        found = {}
-        for parameter, values in self.asked.sweep.items():
-            moved = [label for label in sorted(values, key=lambda label: values[label]) if label != self.centre]
-            if pairs := self._family(f" over {parameter}", self.centre, moved, self.runs):
-                found[parameter] = Estimates(
-                    replace(e, keys={**e.keys, "value": f"{values[e.keys['strategy']]:g}"}) for e in pairs
-                )
-        return found
-
-    @property
-    def centre(self) -> str:
-        return self.asked.swept or self.asked.baseline
-
-    def grown(self, even: Part) -> Estimates:
+    def grown(self, even: _Part) -> Estimates:
         """What growing sub-batches, here, do to each difference beside sub-batches of one size, in ``even``."""
-        ours, theirs = ({e.keys["schedule"]: e.record["by_seed"] for e in part.random} for part in (self, even))
+        ours, theirs = _by_seed(self.random), _by_seed(even.random)
         found = Estimates()
         for pair in self.pairs:
             label = pair.keys["schedule"]
             if other := even.pairs.one(MEAN, schedule=label):
                 change = mean(GROWTH, pair.keys, apart(pair.record["by_seed"], other.record["by_seed"]), self.kind)
                 random = mean("", pair.keys, apart(ours.get(label, {}), theirs.get(label, {})), self.kind)
-                record = {**change.record, "growing": pair, "even": other, "random": random}
-                found.append(replace(change, record=record))
+                found.append(change.noted(growing=pair, even=other, random=random))
         return found
 
     def claimed(self) -> Iterator[Estimate]:
@@ -232,7 +198,7 @@ class Part:
             spread = pair.record["spread"]
             yield pair
             yield spread if pair.n >= self.asked.fewest else replace(spread, value=None, low=None, high=None)
-        yield from (*self.due_to_picks, *self.beside, *(pair for pairs in self.sweeps.values() for pair in pairs))
+        yield from (*self.due, *self.beside, *(pair for pairs in self.sweeps.values() for pair in pairs))
 
     def told(self, pair: Estimate) -> str:
         """What is shown of a schedule's mean, by Holm."""
@@ -246,31 +212,31 @@ class Part:
 
     def _steady(self, row: Estimates) -> str:
         """What is shown of the spread of a row's first schedule, by Holm."""
-        pair = row[0]
-        spread = pair.record["spread"]
-        if pair.n < self.asked.fewest:
+        spread = row[0].record["spread"]
+        if row[0].n < self.asked.fewest:
             return "not powered"
         if spread.value is None:
             return "no spread to compare"
-        if spread.record["adjusted"] < self.alpha:
-            return "steadier" if spread.value < 1 else "less steady"
-        return "not told apart"
+        if spread.record["adjusted"] >= self.alpha:
+            return "not told apart"
+        return "steadier" if spread.value < 1 else "less steady"
 
     def sentence(self) -> str:
         """The mean of the first schedule."""
         pair = self.pairs[0]
-        amount = pair.record["amount"] or 0
-        at = "at equal amount" if pair.record["matched"] else f"training on {amount:.2f} times as many images"
+        label, amount = pair.keys["schedule"], pair.record["amount"] or 0
+        trained = "as many" if pair.record["matched"] else f"{amount:.2f} times as many"
         verdict = self.told(pair) if pair.low is not None else "one seed, no interval"
-        is_ = f"{pair.keys['schedule']} is {pair} points from {self.asked.baseline}"
-        return f"{self.title}: {at}, {is_} over {plural(pair.n, 'seed')} ({verdict}; the tables have all schedules)."
+        return (
+            f"{self.title}: changing {self.asked.baseline} to {label} changes accuracy by {pair} points, "
+            f"trained on {trained} images ({plural(pair.n, 'seed')}): {verdict}; the tables have all schedules."
+        )
 
     def tables(self) -> Iterator[Table]:
         """Means, spreads, amounts and sweeps."""
-        baseline, base = self.asked.baseline, self.runs(self.asked.baseline)
-        kept, accuracy = base.row()
+        baseline = self.asked.baseline
         less = f"less {baseline}"
-        means = Estimates([*self.pairs, *self.due_to_picks, *self.beside])
+        means = Estimates([*self.pairs, *self.due, *self.beside])
         twins = Estimates(pair for pair in self.random if self.pairs.where(schedule=pair.keys["schedule"]))
         worth = f" Under fixed schedules twice the images are worth {self.amount} points." if self.amount.n > 1 else ""
         table = Estimates([*means, *twins]).table(
@@ -282,7 +248,7 @@ class Part:
             "picks: the one less the other. Told: better or worse by Holm over the schedules; else within the margin "
             f"where both one-sided tests say so.{worth}",
         )
-        first = (baseline, str(len(base.points)), kept, "1", accuracy, *(NONE,) * 5)
+        first = (baseline, str(len(self.base.points)), self.base.kept, "1", self.base.accuracy, *(NONE,) * 5)
         yield replace(table, rows=(first, *table.rows))
         yield Estimates([*self.pairs, *twins]).table(
             f"{self.title}: steadiness over seeds",
@@ -309,7 +275,7 @@ class Part:
                     less: MEAN,
                     "less a fixed one of its amount": OWN,
                     "seeds": lambda row: row.where(OWN)[0].n,
-                    "seeds left out": lambda row: row.where(OWN)[0].record["left out"],
+                    "seeds left out": lambda row: row.where(OWN)[0].record["out"],
                 },
                 "A fixed schedule of as many images is read, seed by seed, between those that were run and full "
                 "training, over the logarithm of the images trained on. Left out: seeds that trained on more or fewer "
@@ -329,9 +295,9 @@ class Part:
         """What every table of means begins with; the first estimate of a row is the mean."""
         return {
             "seeds": lambda row: row[0].n,
-            "kept": lambda row: row[0].record["ours"].row()[0],
+            "kept": lambda row: row[0].record["ours"].kept,
             "images trained": _amount,
-            "accuracy, %": lambda row: row[0].record["ours"].row()[1],
+            "accuracy, %": lambda row: row[0].record["ours"].accuracy,
             less: lambda row: row[0],
             "p (Holm)": lambda row: p_value(row[0].record["adjusted"]),
             "told": lambda row: self.told(row[0]),
@@ -356,14 +322,15 @@ class Part:
 
     def charts(self) -> Iterator[Chart]:
         """Differences, ratios of spreads where there are seeds enough, and each parameter swept."""
-        sides: dict[str, Column] = {"picks of the rule": MEAN, "random picks": f"{MEAN}{RANDOM}"}
         both = Estimates([*self.pairs, *self.random])
-        yield both.chart(f"{self.title}: against {self.asked.baseline}", "schedule", sides, y_label=AXIS, level=0.0)
+        sides = ("picks of the rule", ""), ("random picks", RANDOM)
+        means: dict[str, Column] = {words: f"{MEAN}{suffix}" for words, suffix in sides}
+        yield both.chart(f"{self.title}: against {self.asked.baseline}", "schedule", means, y_label=AXIS, level=0.0)
         if self.seeds >= self.asked.fewest:
             spreads = Estimates(e.record["spread"] for e in both)
-            sides = {"picks of the rule": SPREAD, "random picks": f"{SPREAD}{RANDOM}"}
+            ratios: dict[str, Column] = {words: f"{SPREAD}{suffix}" for words, suffix in sides}
             label = f"SD over seeds, that of {self.asked.baseline} = 1"
-            yield spreads.chart(f"{self.title}: steadiness", "schedule", sides, y_label=label, log_y=True, level=1.0)
+            yield spreads.chart(f"{self.title}: steadiness", "schedule", ratios, y_label=label, log_y=True, level=1.0)
         for parameter, pairs in self.sweeps.items():
             values = self.asked.sweep[parameter]
             ends = {values[pair.keys["strategy"]]: pair for pair in pairs}
@@ -373,15 +340,17 @@ class Part:
             line = points_of(f"less {self.centre}", [ends[value] for value in x], x, joined=True)
             yield Chart(f"{self.title}: {parameter}", parameter, AXIS, (line,), level=0.0)
 
-    def note(self) -> str:
+    def said(self) -> Iterator[str]:
         """What is out of the ordinary."""
-        absent = [label for label in self.asked.schedules if not self.pairs.where(schedule=label)]
-        least = 100.0 * self.dataset.collapse
-        labels = (self.asked.baseline, *self.asked.schedules)
-        fallen = sum(accuracy < least for label in labels for accuracy in self.runs(label).points.values())
-        said = [f"no pair of finished runs for {', '.join(absent)}"] if absent else []
-        said += [f"{plural(fallen, 'run')} collapsed; they are in every mean and every spread"] if fallen else []
-        return f"{self.title}: {'; '.join(said)}." if said else ""
+        if absent := [label for label in self.asked.schedules if not self.pairs.where(schedule=label)]:
+            yield f"no pair of finished runs for {', '.join(absent)}"
+        shown = [self.runs[label] for label in (self.asked.baseline, *self.asked.schedules) if label in self.runs]
+        if fallen := sum(value < 100.0 * self.dataset.collapse for of in shown for value in of.points.values()):
+            yield f"{plural(fallen, 'run')} collapsed; they are in every mean and every spread"
+
+
+def _by_seed(found: Estimates) -> dict[str, Mapping[int, float]]:
+    return {e.keys["schedule"]: e.record["by_seed"] for e in found}
 
 
 def _sd(side: int, row: Estimates) -> str:

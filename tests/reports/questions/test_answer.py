@@ -84,4 +84,5 @@ def test_one_answer_of_several_is_the_first_that_there_is() -> None:
     )
     both = joined([lacking, first, second], "Nothing.")
     assert (both.sentence, both.enough, both.notes) == ("B is 1; the tables have the others.", True, ("n", "m"))
-    assert joined([lacking], "Nothing.") == lacking and joined([], "nothing") == Answer("No answer yet: nothing.", enough=False)
+    assert joined([lacking], "nothing") == lacking
+    assert joined([], "nothing") == Answer("No answer yet: nothing.", enough=False)
