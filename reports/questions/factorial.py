@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import Field, ValidationInfo, model_validator
 
-from ..document.blocks import Chart, Table
+from ..document.blocks import Table
 from ..document.numbers import NONE, percent, plural
 from ..effects.estimate import Column, Estimate, Estimates, by_seed, interval_of, listed
 from ..records.folder import Arm, Dataset, Results
@@ -26,6 +26,10 @@ TWIN = "twin of "
 PICKS = " on what the picks bring"
 """After an effect's name: its effect on accuracy less that of each arm's uniform twin."""
 CONTROL = "difference in accuracy"
+COLUMNS: dict[str, Column] = {
+    "Accuracy": lambda row: row.one(of=""),
+    "Accuracy less its twin's": lambda row: row.one(of=PICKS),
+}
 
 Columns = Sequence[Mapping[int, float]]
 Pair = Annotated[Several[str], Field(min_length=2, max_length=2)]
@@ -134,8 +138,11 @@ class _Part:
             "count as noise.",
             *remarks(title, self._said(effects, len(set().union(*crossed)))),
         )
-        found, charts = Estimates([*less, *effects]), [_chart(title, effects)] if effects else []
-        return about(title, sentence, lacking, found, self._tables(effects, less), charts, notes, known=False)
+        series: dict[str, Column] = {name.lower(): column for name, column in COLUMNS.items()}
+        how: dict[str, Any] = {"y_label": "high less low, points", "level": 0.0}
+        charts = [effects.chart(f"{title}: what each part moves", "term", series, **how)] if effects else []
+        found, tables = Estimates([*less, *effects]), self._tables(effects, less)
+        return about(title, sentence, lacking, found, tables, charts, notes, known=False)
 
     def _effects(self, crossed: Columns, twins: Columns, seeds: Sequence[int]) -> Iterator[Estimate]:
         """Each term's effect on accuracy, then on accuracy less the twin's where there are seeds enough."""
@@ -163,7 +170,7 @@ class _Part:
             yield effects.table(
                 f"{title}: effects, high less low, in points",
                 ("Effect",),
-                {"Accuracy": lambda row: row.one(of=""), "Accuracy less its twin's": lambda row: row.one(of=PICKS)},
+                COLUMNS,
                 "An interaction is half of what one factor's effect grows by as the other goes from low to high. "
                 "Beside random picks of the same schedule, what a schedule does to any picks is gone.",
             )
@@ -197,15 +204,6 @@ class _Part:
         shown = {arm.key: self.points[label] for label, arm in self.arms.items() if arm}
         if fallen := sum(value < 100 * self.dataset.collapse for of in shown.values() for value in of.values()):
             yield f"{plural(fallen, 'run')} collapsed, and count as they are"
-
-
-def _chart(title: str, effects: Estimates) -> Chart:
-    series: dict[str, Column] = {
-        "accuracy": lambda row: row.one(of=""),
-        "accuracy less its twin's": lambda row: row.one(of=PICKS),
-    }
-    title = f"{title}: what each part moves"
-    return effects.chart(title, "term", series, y_label="high less low, points", level=0.0)
 
 
 def _grid(columns: Columns, seeds: Sequence[int]) -> Array:

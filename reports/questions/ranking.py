@@ -15,16 +15,8 @@ from ..document.blocks import Chart, Series, Table
 from ..document.numbers import correlation, percent, plural, share
 from ..effects.estimate import Column, Estimate, Estimates, interval_of
 from ..records.folder import Results
+from ..statistics import rankcorrelation as rank
 from ..statistics.crossed import crossed_means, replica_interval
-from ..statistics.rankcorrelation import (
-    halves,
-    kendall,
-    least_difference,
-    pair_agreement,
-    regret,
-    repeatability,
-    spearman,
-)
 from ..statistics.samples import Array, Interval
 from .answer import Answer, DatasetName, Several, Study, Summary, known
 from .ranking_recipes import METRICS, Recipes, Scores, gather
@@ -97,7 +89,7 @@ class Ranking(Study):
             sentence=f"{results.matrix.datasets[self.target].title}: {ranked.sentence()}.",
             enough=len(recipes.target.seeds) > 1,
             quantities=Estimates(e for e in ranked.found if e.quantity in CLAIMED).quantities(known=False),
-            tables=(ranked.table(), ranked.choices(), ranked.recipe_table()),
+            tables=tuple(ranked.tables()),
             charts=tuple(ranked.charts()),
             notes=(SCOPE, *ranked.notes()),
         )
@@ -118,8 +110,10 @@ class _Both:
 
     def beyond(self, other: _Both) -> Interval:
         """Spearman's correlation less that of ``other``, on the same resamples."""
-        estimate = float(spearman(self.target, self.proxy) - spearman(other.target, other.proxy))
-        return replica_interval(estimate, spearman(self.targets, self.proxies) - spearman(other.targets, other.proxies))
+        estimate = float(rank.spearman(self.target, self.proxy) - rank.spearman(other.target, other.proxy))
+        return replica_interval(
+            estimate, rank.spearman(self.targets, self.proxies) - rank.spearman(other.targets, other.proxies)
+        )
 
 
 class _Rankings:
@@ -133,7 +127,7 @@ class _Rankings:
     def __init__(self, recipes: Recipes, dataset: str, metric: str) -> None:
         self.recipes, self.dataset, self.target, self.metric = recipes, dataset, recipes.target, metric
         self.name = "tuned target" if recipes.tuned else "target"
-        self.least, self.repeat = least_difference(self.target.table), repeatability(self.target.table)
+        self.least, self.repeat = rank.least_difference(self.target.table), rank.repeatability(self.target.table)
         self.overlaps = [
             [self.target.overlap(proxy, place) for proxy in recipes.proxies.values()]
             for place in range(len(recipes.names))
@@ -153,15 +147,18 @@ class _Rankings:
         pairs = [_Both(means[0], mean, drawn[0], by) for mean, by in zip(means[1:], drawn[1:], strict=True)]
         for both, (label, proxy) in zip(pairs, recipes.proxies.items(), strict=True):
             keys = {"dataset": self.dataset, "strategy": label, "rival": self.name, "proxy": label}
-            ours, ceiling = both.of(spearman), math.sqrt(self.repeat * repeatability(proxy.table))
-            split = halves(target.table, proxy.table) if recipes.together else (math.nan, math.nan)
+            ours, ceiling = both.of(rank.spearman), math.sqrt(self.repeat * rank.repeatability(proxy.table))
+            split = rank.halves(target.table, proxy.table) if recipes.together else (math.nan, math.nan)
             for name, found, unit in (
                 (SPEARMAN, ours, "correlation"),
-                (KENDALL, both.of(kendall), "correlation"),
-                (PAIRS, both.of(pair_agreement), "share"),
-                (APART, both.of(lambda a, b: pair_agreement(a, b, self.least)), "share"),
-                (REGRET, both.of(regret, corrected=False), "number"),
-                *((_best_of(k), both.of(lambda a, b, k=k: regret(a, b, k), corrected=False), "number") for k in TOP),
+                (KENDALL, both.of(rank.kendall), "correlation"),
+                (PAIRS, both.of(rank.pair_agreement), "share"),
+                (APART, both.of(lambda a, b: rank.pair_agreement(a, b, self.least)), "share"),
+                (REGRET, both.of(rank.regret, corrected=False), "number"),
+                *(
+                    (_best_of(k), both.of(lambda a, b, k=k: rank.regret(a, b, k), corrected=False), "number")
+                    for k in TOP
+                ),
                 (NOISE, _alone(ceiling), "correlation"),
                 (CORRECTED, _alone(ours.estimate / ceiling if ceiling > 0 else math.nan), "correlation"),
                 (COST, _alone(proxy.training / target.training), "share"),
@@ -176,7 +173,7 @@ class _Rankings:
 
     def _over_shared(self, proxy: Scores) -> Interval:
         a, b = (scores.table[self.shared] for scores in (self.target, proxy))
-        return _Both(a.mean(1), b.mean(1), *crossed_means([a, b], together=self.recipes.together)).of(spearman)
+        return _Both(a.mean(1), b.mean(1), *crossed_means([a, b], together=self.recipes.together)).of(rank.spearman)
 
     def sentence(self) -> str:
         """How the first proxy ranks."""
@@ -187,8 +184,8 @@ class _Rankings:
             f"of {first} ({plural(first.n, 'seed')}; noise between seeds allows {ceiling}){more}"
         )
 
-    def table(self) -> Table:
-        """How each proxy ranks."""
+    def tables(self) -> Iterator[Table]:
+        """How each proxy ranks, what a choice by it loses, and every recipe, best first."""
         means, count = self.target.means, len(self.recipes.names)
         told = int(np.count_nonzero(np.abs(np.subtract.outer(means, means)) > self.least)) // 2
         columns: dict[str, Column] = {
@@ -214,31 +211,25 @@ class _Rankings:
                 f" The target's ranking would correlate with its own at other seeds by {correlation(self.repeat)}; it "
                 f"tells two recipes apart from {self.least:.2f} points (95 %, each pair a test of its own)."
             )
-        return self.ranked.table("How the proxies rank the recipes", ("proxy",), columns, note)
-
-    def choices(self) -> Table:
-        """What a choice by each proxy loses."""
+        yield self.ranked.table("How the proxies rank the recipes", ("proxy",), columns, note)
         blind = float(self.target.means.max() - self.target.means.mean())
-        columns: dict[str, Column] = {"its first": REGRET, **{f"best of its first {k}": _best_of(k) for k in TOP}}
+        columns = {"its first": REGRET, **{f"best of its first {k}": _best_of(k) for k in TOP}}
         columns["any one at random"] = lambda row: f"{blind:.2f}"
         note = (
             "Against the recipe that is best for the target in the same runs, which is flattered by having been the "
             "best. Intervals are plain percentiles of the resamples."
         )
         title = "What a choice by the proxy loses, in points of the target's accuracy"
-        return self.ranked.table(title, ("proxy",), columns, note)
-
-    def recipe_table(self) -> Table:
-        """Every recipe, best first."""
+        yield self.ranked.table(title, ("proxy",), columns, note)
         recipes, judged = self.recipes, "" if self.metric == METRICS[0] else ", on val"
         means = [self.target.means, *(proxy.means for proxy in recipes.proxies.values())]
         ranks = [stats.rankdata(-values) for values in means]
         wrong = [self.target.wrong(place) for place in range(len(recipes.names))]
-        columns = ["recipe", "target", *(f"{label}{judged}" for label in recipes.proxies), "images in common, at least"]
-        columns += ["wrong labels trained on"] if any(wrong) else []
+        heads = ["recipe", "target", *(f"{label}{judged}" for label in recipes.proxies), "images in common, at least"]
+        heads += ["wrong labels trained on"] if any(wrong) else []
         rows = []
         for place in np.argsort(-self.target.means, kind="stable"):
-            cells = [f"{percent(of[place])} ({rank[place]:g})" for of, rank in zip(means, ranks, strict=True)]
+            cells = [f"{percent(of[place])} ({by[place]:g})" for of, by in zip(means, ranks, strict=True)]
             shared = min((value for value in self.overlaps[place] if value is not None), default=None)
             last = [share(wrong[place])] if any(wrong) else []
             rows.append((recipes.names[place], *cells, share(shared), *last))
@@ -247,7 +238,7 @@ class _Rankings:
             "proxies. Rules that score by a net of their entry's own kind pick others in each entry: the rule is the "
             "recipe then, not the images."
         )
-        return Table("The recipes: accuracy in percent (rank)", tuple(columns), tuple(rows), note)
+        yield Table("The recipes: accuracy in percent (rank)", tuple(heads), tuple(rows), note)
 
     def charts(self) -> Iterator[Chart]:
         """Every recipe, and the correlations."""

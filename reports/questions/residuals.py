@@ -104,9 +104,8 @@ class Residuals(Study):
             f"at equal total FLOPs, {oracle.keys['Rule']} leaves {oracle:full} times the residual that random picks "
             f"leave in the tail ({plural(oracle.n, 'seed')}): {VERDICTS[oracle.side(1)]}"
         )
-        tables = [self._table(dataset, found, arms, fallen)] if found else []
-        charts = [self._ratios(dataset, found, arms)] if found else []
-        charts += [_decay(dataset, *pairs[oracle.keys["Rule"]])] if oracle else []
+        tables, charts = zip(self._shown(dataset, found, arms, fallen), strict=False) if found else ((), ())
+        charts += (_decay(dataset, *pairs[oracle.keys["Rule"]]),) if oracle else ()
         return about(dataset.title, sentence or "", lacking, found, tables, charts, NOTES)
 
     def _curves(self, arm: Measured[Taken]) -> dict[int, _Curve]:
@@ -119,18 +118,18 @@ class Residuals(Study):
                 found[seed] = _Curve(np.array([0.0, *taken.flops]), np.vstack([np.ones(len(NAMES)), left]))
         return found
 
-    def _ranges(self, arms: Mapping[str, Measured[Taken]]) -> dict[str, str]:
-        """The directions of each group."""
+    def _shown(
+        self, dataset: Dataset, found: Estimates, arms: Mapping[str, Measured[Taken]], fallen: str
+    ) -> tuple[Table, Chart]:
+        """Every rule and group."""
         last = max(taken.energies.shape[1] for arm in arms.values() for taken in arm.values.values())
         ends = pairwise((0, *self.groups, last))
-        return {name: f"{first + 1} to {end}" for name, (first, end) in zip(NAMES, ends, strict=True)}
-
-    def _table(self, dataset: Dataset, found: Estimates, arms: Mapping[str, Measured[Taken]], fallen: str) -> Table:
-        groups = ", ".join(f"{where} ({name})" for name, where in self._ranges(arms).items())
+        ranges = {name: f"{first + 1} to {end}" for name, (first, end) in zip(NAMES, ends, strict=True)}
         note = (
             f"At equal FLOPs: the geometric mean over {GRID} costs up to the last that both have spent. Directions "
-            f"{groups} of the covariance of the features of {references(arms)}. The start, 1, is what predicting "
-            "every class alike leaves; decay is minus the logarithm of what is left at that last cost."
+            f"{', '.join(f'{where} ({name})' for name, where in ranges.items())} of the covariance of the features of "
+            f"{references(arms)}. The start, 1, is what predicting every class alike leaves; decay is minus the "
+            "logarithm of what is left at that last cost."
         )
         columns: dict[str, Column] = {
             **{f"{name.capitalize()}, equal FLOPs [95 %]": shown(QUANTITY.format(name, COST)) for name in NAMES},
@@ -140,14 +139,12 @@ class Residuals(Study):
             "Seeds": lambda row: row[0].n,
         }
         title = f"{dataset.title}: residual left, as a multiple of what random picks of its number leave"
-        return found.table(title, ("Rule", "Picks"), columns, note + (f" Left out: {fallen}." if fallen else ""))
-
-    def _ratios(self, dataset: Dataset, found: Estimates, arms: Mapping[str, Measured[Taken]]) -> Chart:
+        table = found.table(title, ("Rule", "Picks"), columns, note + (f" Left out: {fallen}." if fallen else ""))
         series: dict[str, Column] = {
-            f"{name} (directions {where})": QUANTITY.format(name, COST) for name, where in self._ranges(arms).items()
+            f"{name} (directions {where})": QUANTITY.format(name, COST) for name, where in ranges.items()
         }
-        title = f"{dataset.title}: residual left at equal total FLOPs"
-        return found.chart(title, "Rule", series, y_label="times what random picks leave", log_y=True, level=1.0)
+        title, y = f"{dataset.title}: residual left at equal total FLOPs", "times what random picks leave"
+        return table, found.chart(title, "Rule", series, y_label=y, log_y=True, level=1.0)
 
 
 def _estimates(arm: Measured[Taken], own: Mapping[int, _Curve], twins: Mapping[int, _Curve]) -> Iterator[Estimate]:

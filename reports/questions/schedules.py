@@ -16,18 +16,7 @@ from ..records.folder import Arm, Results
 from ..statistics import equivalence_test
 from .answer import Answer, DatasetName, Several, StrategyName, Study, Summary, remarks
 from .pairing import apart
-from .schedules_paired import (
-    MEAN,
-    SPREAD,
-    Runs,
-    adjusted,
-    at_own_amount,
-    compare,
-    mean,
-    per_doubling,
-    power,
-    with_all,
-)
+from .schedules_paired import MEAN, SPREAD, Runs, adjusted, at_own_amount, compare, mean, per_doubling, power, with_all
 
 FEWEST = 40
 """Seeds below which spreads are not compared: with 40, an SD of two thirds is seen in two cases of three or more."""
@@ -135,15 +124,13 @@ class _Part:
         self.runs = {arm.label: Runs.of(results, arm) for arm in arms}
         self.base = self.runs[asked.baseline]
         twins = {arm.label: Runs.of(results, arm.twin) for arm in arms}
-        self.pairs = self._family("", asked.baseline, asked.schedules, self.runs)
-        self.random = self._family(RANDOM, asked.baseline, asked.schedules, twins)
+        rule = self._family("", asked.baseline, asked.schedules, self.runs)
+        random = self._family(RANDOM, asked.baseline, asked.schedules, twins)
+        self.both = Estimates([*rule, *random])
+        self.pairs, self.random = rule.where(MEAN), random.where(f"{MEAN}{RANDOM}")
         self.seeds = max((pair.n for pair in self.pairs), default=0)
-        random = _by_seed(self.random)
         # How much more the shape does to the rule's picks than to random ones.
-        self.due = Estimates(
-            mean(PICKS, e.keys, apart(e.record["by_seed"], random.get(e.keys["schedule"], {})), self.kind)
-            for e in self.pairs
-        )
+        self.due = Estimates(mean(PICKS, e.keys, _less(e, self.random), self.kind) for e in self.pairs)
         # The rule under fixed schedules, and full training, which is the rule that keeps everything.
         full = results.ladder(self.dataset.name, "full")
         fixed = [self.runs[label] for label in (asked.baseline, *asked.amounts) if label in self.runs]
@@ -156,16 +143,15 @@ class _Part:
         self.sweeps = {name: pairs for name, pairs in sweeps.items() if pairs}
 
     def _family(self, suffix: str, rival: str, labels: Iterable[str], side: Mapping[str, Runs]) -> Estimates:
-        """Each of ``labels`` against ``rival``, adjusted as one family, means and spreads apart."""
+        """Mean and spread of each of ``labels`` against ``rival``, adjusted as one family, means and spreads apart."""
         keys = {"dataset": self.dataset.name, "rival": rival}
-        compared = (
+        compared = [
             compare(suffix, {**keys, "strategy": label, "schedule": label}, side[label], side[rival], self.kind)
             for label in labels
             if label in side and rival in side
-        )
-        means = adjusted([pair for pair in compared if pair.n])
-        spreads = adjusted([pair.record["spread"] for pair in means])
-        return Estimates(e.noted(spread=spread) for e, spread in zip(means, spreads, strict=True))
+        ]
+        means, spreads = (adjusted([pair[place] for pair in compared if pair[0].n]) for place in (0, 1))
+        return Estimates(e for pair in zip(means, spreads, strict=True) for e in pair)
 
     def _at_own_amount(self, pair: Estimate) -> Estimate:
         """A schedule beside a fixed one that trains on as many."""
@@ -181,24 +167,23 @@ class _Part:
 
     def grown(self, even: _Part) -> Estimates:
         """What growing sub-batches, here, do to each difference beside sub-batches of one size, in ``even``."""
-        ours, theirs = _by_seed(self.random), _by_seed(even.random)
         found = Estimates()
         for pair in self.pairs:
-            label = pair.keys["schedule"]
-            if other := even.pairs.one(MEAN, schedule=label):
-                change = mean(GROWTH, pair.keys, apart(pair.record["by_seed"], other.record["by_seed"]), self.kind)
-                random = mean("", pair.keys, apart(ours.get(label, {}), theirs.get(label, {})), self.kind)
-                found.append(change.noted(growing=pair, even=other, random=random))
+            if other := even.pairs.one(schedule=pair.keys["schedule"]):
+                random = self.random.one(schedule=pair.keys["schedule"])
+                change = mean(GROWTH, pair.keys, _less(pair, even.pairs), self.kind)
+                alike = mean("", pair.keys, _less(random, even.random) if random else {}, self.kind)
+                found.append(change.noted(growing=pair, even=other, random=alike))
         return found
 
     def claimed(self) -> Iterator[Estimate]:
         """What claims may read; spreads have no value below the fewest seeds, since they would have no power."""
         yield self.amount
-        for pair in (*self.pairs, *self.random):
-            spread = pair.record["spread"]
-            yield pair
-            yield spread if pair.n >= self.asked.fewest else replace(spread, value=None, low=None, high=None)
-        yield from (*self.due, *self.beside, *(pair for pairs in self.sweeps.values() for pair in pairs))
+        for e in self.both:
+            powered = e.quantity.startswith(MEAN) or e.n >= self.asked.fewest
+            yield e if powered else replace(e, value=None, low=None, high=None)
+        yield from (*self.due, *self.beside)
+        yield from (e for name, found in self.sweeps.items() for e in found.where(f"{MEAN} over {name}"))
 
     def told(self, pair: Estimate) -> str:
         """What is shown of a schedule's mean, by Holm."""
@@ -212,7 +197,7 @@ class _Part:
 
     def _steady(self, row: Estimates) -> str:
         """What is shown of the spread of a row's first schedule, by Holm."""
-        spread = row[0].record["spread"]
+        spread = row[1]
         if row[0].n < self.asked.fewest:
             return "not powered"
         if spread.value is None:
@@ -236,10 +221,10 @@ class _Part:
         """Means, spreads, amounts and sweeps."""
         baseline = self.asked.baseline
         less = f"less {baseline}"
-        means = Estimates([*self.pairs, *self.due, *self.beside])
-        twins = Estimates(pair for pair in self.random if self.pairs.where(schedule=pair.keys["schedule"]))
+        there = {pair.keys["schedule"] for pair in self.pairs}
+        both = Estimates(e for e in self.both if e.keys["schedule"] in there)
         worth = f" Under fixed schedules twice the images are worth {self.amount} points." if self.amount.n > 1 else ""
-        table = Estimates([*means, *twins]).table(
+        table = Estimates([*both, *self.due]).table(
             f"{self.title}: schedules against {baseline}",
             ("schedule",),
             {**self._columns(less), "random picks alike": f"{MEAN}{RANDOM}", "due to the picks": PICKS},
@@ -250,24 +235,25 @@ class _Part:
         )
         first = (baseline, str(len(self.base.points)), self.base.kept, "1", self.base.accuracy, *(NONE,) * 5)
         yield replace(table, rows=(first, *table.rows))
-        yield Estimates([*self.pairs, *twins]).table(
+        yield both.table(
             f"{self.title}: steadiness over seeds",
             ("schedule",),
             {
                 "seeds": lambda row: row[0].n,
                 "SD, points": partial(_sd, 0),
                 f"SD of {baseline}": partial(_sd, 1),
-                "ratio": _spread,
-                "p (Holm)": lambda row: p_value(row[0].record["spread"].record["adjusted"]),
+                "ratio": SPREAD,
+                "p (Holm)": lambda row: p_value(row[1].record["adjusted"]),
                 "told": self._steady,
-                "ratio of random picks": lambda row: _spread(row.where(f"{MEAN}{RANDOM}")),
+                "ratio of random picks": f"{SPREAD}{RANDOM}",
             },
             "Ratio of SDs of test accuracy with its 95 % interval, paired by seed (Pitman and Morgan). Below 1 is "
             f"steadier. The test assumes normal runs, and is not powered below {self.asked.fewest} seeds."
             f"{power(self.pairs, self.alpha / 2)}",
         )
         if self.beside:
-            yield Estimates(e for e in means if self.beside.where(schedule=e.keys["schedule"])).table(
+            unlike = [e for e in self.pairs if self.beside.where(schedule=e.keys["schedule"])]
+            yield Estimates([*unlike, *self.beside]).table(
                 f"{self.title}: shape against amount",
                 ("schedule",),
                 {
@@ -287,12 +273,16 @@ class _Part:
             yield pairs.renamed(value=parameter).table(
                 f"{self.title}: {parameter} of {self.centre}",
                 (parameter,),
-                {**self._columns(f"less {self.centre}"), "ratio of SDs": _spread, "steadiness": self._steady},
+                {
+                    **self._columns(f"less {self.centre}"),
+                    "ratio of SDs": lambda row: row[1],
+                    "steadiness": self._steady,
+                },
                 f"Against {self.centre}{known}, in points, paired by seed, with 95 % intervals.",
             )
 
     def _columns(self, less: str) -> dict[str, Column]:
-        """What every table of means begins with; the first estimate of a row is the mean."""
+        """What every table of means begins with; a row begins with mean and spread."""
         return {
             "seeds": lambda row: row[0].n,
             "kept": lambda row: row[0].record["ours"].kept,
@@ -322,18 +312,18 @@ class _Part:
 
     def charts(self) -> Iterator[Chart]:
         """Differences, ratios of spreads where there are seeds enough, and each parameter swept."""
-        both = Estimates([*self.pairs, *self.random])
         sides = ("picks of the rule", ""), ("random picks", RANDOM)
         means: dict[str, Column] = {words: f"{MEAN}{suffix}" for words, suffix in sides}
-        yield both.chart(f"{self.title}: against {self.asked.baseline}", "schedule", means, y_label=AXIS, level=0.0)
+        yield self.both.chart(
+            f"{self.title}: against {self.asked.baseline}", "schedule", means, y_label=AXIS, level=0.0
+        )
         if self.seeds >= self.asked.fewest:
-            spreads = Estimates(e.record["spread"] for e in both)
             ratios: dict[str, Column] = {words: f"{SPREAD}{suffix}" for words, suffix in sides}
             label = f"SD over seeds, that of {self.asked.baseline} = 1"
-            yield spreads.chart(f"{self.title}: steadiness", "schedule", ratios, y_label=label, log_y=True, level=1.0)
+            yield self.both.chart(f"{self.title}: steadiness", "schedule", ratios, y_label=label, log_y=True, level=1.0)
         for parameter, pairs in self.sweeps.items():
             values = self.asked.sweep[parameter]
-            ends = {values[pair.keys["strategy"]]: pair for pair in pairs}
+            ends = {values[e.keys["strategy"]]: e for e in pairs.where(f"{MEAN} over {parameter}")}
             if self.centre in values:
                 ends[values[self.centre]] = Estimate(MEAN, {}, 0.0, 0.0, 0.0)
             x = sorted(ends)
@@ -349,17 +339,15 @@ class _Part:
             yield f"{plural(fallen, 'run')} collapsed; they are in every mean and every spread"
 
 
-def _by_seed(found: Estimates) -> dict[str, Mapping[int, float]]:
-    return {e.keys["schedule"]: e.record["by_seed"] for e in found}
+def _less(pair: Estimate, others: Estimates) -> dict[int, float]:
+    """A difference less that of the same schedule among others, by seed."""
+    other = others.one(schedule=pair.keys["schedule"])
+    return apart(pair.record["by_seed"], other.record["by_seed"] if other else {})
 
 
 def _sd(side: int, row: Estimates) -> str:
     sds = row[0].record["sds"]
     return f"{sds[side]:.2f}" if sds else NONE
-
-
-def _spread(row: Estimates) -> Estimate | None:
-    return row[0].record["spread"] if row else None
 
 
 def _amount(row: Estimates) -> str:

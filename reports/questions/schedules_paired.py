@@ -12,18 +12,11 @@ import numpy as np
 from ..document.numbers import NONE, percent, plural
 from ..effects.estimate import Estimate, interval_of
 from ..records.folder import Arm, Results
-from ..statistics import (
-    Interval,
-    correlation,
-    holm,
-    mean_interval,
-    sign_flip_interval,
-    sign_flip_test,
-    spread_ratio,
-    spread_shown,
-    t_test,
-)
+from ..statistics import Interval, correlation, holm, mean_interval, t_test
+from ..statistics.flips import sign_flip_interval, sign_flip_test
+from ..statistics.power import spread_shown
 from ..statistics.samples import Array
+from ..statistics.spread import spread_ratio
 from .pairing import accuracies, apart
 
 MATCHED = 0.01
@@ -76,12 +69,12 @@ def mean(quantity: str, keys: Mapping[str, str], differences: Points, kind: str 
     return replace(interval_of(quantity, keys, found, values.size, "points"), record=record)
 
 
-def compare(suffix: str, keys: Mapping[str, str], ours: Runs, theirs: Runs, kind: str) -> Estimate:
-    """The difference in accuracy between two schedules, at the seeds that both have.
+def compare(suffix: str, keys: Mapping[str, str], ours: Runs, theirs: Runs, kind: str) -> tuple[Estimate, Estimate]:
+    """The difference in accuracy between two schedules, at the seeds that both have, and the ratio of the SDs.
 
-    The record has more: ``spread``, the ratio of the SDs over seeds (None below three seeds or where one side has no
-    spread); the ``sds`` and the ``correlation`` of the pairs; the runs (``ours``); ``amount``, images trained on as a
-    multiple of the other's (None where unknown); and whether both train on as many at every seed (``matched``).
+    The ratio has no value below three seeds or where one side has no spread. The difference's record has the ``sds``
+    and the ``correlation`` of the pairs, the runs (``ours``), ``amount``, images trained on as a multiple of the
+    other's (None where unknown), and whether both train on as many at every seed (``matched``).
     """
     found = mean(f"{MEAN}{suffix}", keys, apart(ours.points, theirs.points), kind)
     seeds = [*found.record["by_seed"]]
@@ -92,14 +85,14 @@ def compare(suffix: str, keys: Mapping[str, str], ours: Runs, theirs: Runs, kind
         p = min(1.0, 2 * min(ratio.p_steadier, 1 - ratio.p_steadier))
         spread = replace(spread, value=ratio.ratio, low=ratio.low, high=ratio.high, record={"p": p})
     own, other = (sum(side.trained[seed] for seed in seeds) for side in (ours, theirs))
-    return found.noted(
-        spread=spread,
+    found = found.noted(
         sds=(float(x.std(ddof=1)), float(y.std(ddof=1))) if len(seeds) > 1 else None,
         correlation=correlation(x, y) if seeds else None,
         ours=ours,
         amount=own / other if other else None,
         matched=all(abs(ours.trained[s] - theirs.trained[s]) <= MATCHED * theirs.trained[s] for s in seeds),
     )
+    return found, spread
 
 
 def adjusted(family: Sequence[Estimate]) -> list[Estimate]:

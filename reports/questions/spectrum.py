@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from pydantic import Field
 
-from ..document.blocks import Chart, Table
+from ..document.blocks import Table
 from ..document.numbers import NONE, plural, share
 from ..effects.estimate import Estimate, Estimates, listed
 from ..records.folder import Dataset, Results
@@ -58,8 +58,14 @@ class Spectrum(Study):
         static = [e for e in found if e.keys["judged"] and e.quantity.startswith(QUANTITY)]
         lacking = f"it takes {FEWEST} seeds of a rule that picks once" if static else "no rule picks once"
         told = Estimates(e for e in found if not e.keys["random"])
+        charts = []
+        if known := Estimates(e for e in found if e.value is not None):
+            title = f"{dataset.title}: tail exponent of what was selected"
+            y = "times that of random selections of equal size"
+            series = {"picks counted": QUANTITY, "weights counted": QUANTITY + WEIGHTED}
+            charts.append(known.chart(title, "Rule", series, y_label=y, level=1.0))
         tables = [self._table(dataset, found, arms, out)]
-        return about(dataset.title, self._sentence(static), lacking, told, tables, _charts(dataset, found), NOTES)
+        return about(dataset.title, self._sentence(static), lacking, told, tables, charts, NOTES)
 
     def _sentence(self, static: Sequence[Estimate]) -> str:
         told = [e for e in static if e.value is not None]
@@ -139,10 +145,3 @@ class Spectrum(Study):
             },
             note,
         )
-
-
-def _charts(dataset: Dataset, found: Estimates) -> Iterator[Chart]:
-    if known := Estimates(e for e in found if e.value is not None):
-        title = f"{dataset.title}: tail exponent of what was selected"
-        series = {"picks counted": QUANTITY, "weights counted": QUANTITY + WEIGHTED}
-        yield known.chart(title, "Rule", series, y_label="times that of random selections of equal size", level=1.0)

@@ -67,7 +67,14 @@ class Uniformity(Study):
             f"{VERDICTS[told.side()]}"
         )
         tables = [self._table(dataset, rules, found, references(arms))] if rules else []
-        charts = [_chart(dataset, rules)] if rules else []
+        series = []
+        for label, static in ((STATIC, True), ("picked again", False)):
+            if here := Estimates(e for e in rules if (e.keys["Picks"] == PICKS["run"]) == static):
+                x = [math.exp(_mean(e)) for e in here.where(APART)]
+                series.append(points_of(label, here.where(GAINED), x))
+        title = f"{dataset.title}: distance between picks against speed of training"
+        ends = "minimum distance, times random's", "area under val accuracy less random's, points"
+        charts = [Chart(title, *ends, tuple(series), log_x=True, level=0.0)] if rules else []
         return about(dataset.title, sentence or "", lacking, found, tables, charts, NOTES)
 
     def _estimates(self, results: Results, arm: Measured[Distance]) -> Iterator[Estimate]:
@@ -130,16 +137,6 @@ def _correlation(dataset: Dataset, rules: Estimates, scope: str) -> Estimate:
 
 def _mean(e: Estimate) -> float:
     return float(np.mean([*e.record.values()]))
-
-
-def _chart(dataset: Dataset, rules: Estimates) -> Chart:
-    series = []
-    for label, static in ((STATIC, True), ("picked again", False)):
-        if here := Estimates(e for e in rules if (e.keys["Picks"] == PICKS["run"]) == static):
-            series.append(points_of(label, here.where(GAINED), [math.exp(_mean(e)) for e in here.where(APART)]))
-    x, y = "minimum distance, times random's", "area under val accuracy less random's, points"
-    title = f"{dataset.title}: distance between picks against speed of training"
-    return Chart(title, x, y, tuple(series), log_x=True, level=0.0)
 
 
 def _curve(cell: Cell) -> tuple[Array, Array] | None:

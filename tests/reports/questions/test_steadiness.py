@@ -195,7 +195,9 @@ def test_families_are_adjusted_as_statsmodels_does() -> None:
     base = dict(enumerate(draw.normal(70, 1, 12)))
     shifts = {label: draw.normal(shift, 1, 12) for label, shift in (("a", 0.8), ("b", 0.1), ("c", 1.5))}
     pairs = [
-        compare("", {"strategy": label}, runs({s: base[s] + d for s, d in enumerate(own)}, 9.0), runs(base, 9.0), "t")
+        compare("", {"strategy": label}, runs({s: base[s] + d for s, d in enumerate(own)}, 9.0), runs(base, 9.0), "t")[
+            0
+        ]
         for label, own in shifts.items()
     ]
     found = [pair.record["adjusted"] for pair in adjusted(pairs)]
