@@ -44,20 +44,21 @@ class Answer:
 
 def about(
     title: str,
-    sentence: str,
+    sentence: str | None,
     lacking: str,
     found: Estimates,
-    tables: Iterable[Table],
-    charts: Iterable[Chart],
+    tables: Iterable[Table | None],
+    charts: Iterable[Chart | None],
     notes: Iterable[str],
     known: bool = True,
 ) -> Answer:
     """The answer for one data set; without a ``sentence``, what is lacking for one.
 
-    Claims read what was ``found``: only what has a value where it is ``known``.
+    Claims read what was ``found``: only what has a value where it is ``known``. Tables and charts may be None.
     """
     said = f"{title}: {sentence or f'no answer yet, since {lacking}'}."
-    return Answer(said, bool(sentence), found.quantities(known), tuple(tables), tuple(charts), tuple(notes))
+    blocks = tuple(filter(None, tables)), tuple(filter(None, charts))
+    return Answer(said, bool(sentence), found.quantities(known), *blocks, tuple(notes))
 
 
 def joined(parts: Sequence[Answer], lacking: str) -> Answer:

@@ -140,9 +140,9 @@ class _Part:
         )
         series: dict[str, Column] = {name.lower(): column for name, column in COLUMNS.items()}
         how: dict[str, Any] = {"y_label": "high less low, points", "level": 0.0}
-        charts = [effects.chart(f"{title}: what each part moves", "term", series, **how)] if effects else []
+        chart = effects.chart(f"{title}: what each part moves", "term", series, **how) if effects else None
         found, tables = Estimates([*less, *effects]), self._tables(effects, less)
-        return about(title, sentence, lacking, found, tables, charts, notes, known=False)
+        return about(title, sentence, lacking, found, tables, [chart], notes, known=False)
 
     def _effects(self, crossed: Columns, twins: Columns, seeds: Sequence[int]) -> Iterator[Estimate]:
         """Each term's effect on accuracy, then on accuracy less the twin's where there are seeds enough."""

@@ -179,9 +179,10 @@ class _Rankings:
         """How the first proxy ranks."""
         first, ceiling = self.ranked.where(SPEARMAN)[0], self.ranked.where(NOISE)[0]
         more = "; the tables have the others" if len(self.recipes.proxies) > 1 else ""
+        most = "" if ceiling.value is None else f"; noise between seeds allows {ceiling}"
         return (
             f"{first.keys['proxy']} and {self.name} rank {len(self.recipes.names)} recipes with a Spearman correlation "
-            f"of {first} ({plural(first.n, 'seed')}; noise between seeds allows {ceiling}){more}"
+            f"of {first} ({plural(first.n, 'seed')}{most}){more}"
         )
 
     def tables(self) -> Iterator[Table]:
@@ -222,14 +223,14 @@ class _Rankings:
         title = "What a choice by the proxy loses, in points of the target's accuracy"
         yield self.ranked.table(title, ("proxy",), columns, note)
         recipes, judged = self.recipes, "" if self.metric == METRICS[0] else ", on val"
-        means = [self.target.means, *(proxy.means for proxy in recipes.proxies.values())]
-        ranks = [stats.rankdata(-values) for values in means]
+        each = [self.target.means, *(proxy.means for proxy in recipes.proxies.values())]
+        ranks = [stats.rankdata(-values) for values in each]
         wrong = [self.target.wrong(place) for place in range(len(recipes.names))]
         heads = ["recipe", "target", *(f"{label}{judged}" for label in recipes.proxies), "images in common, at least"]
         heads += ["wrong labels trained on"] if any(wrong) else []
         rows = []
         for place in np.argsort(-self.target.means, kind="stable"):
-            cells = [f"{percent(of[place])} ({by[place]:g})" for of, by in zip(means, ranks, strict=True)]
+            cells = [f"{percent(of[place])} ({by[place]:g})" for of, by in zip(each, ranks, strict=True)]
             shared = min((value for value in self.overlaps[place] if value is not None), default=None)
             last = [share(wrong[place])] if any(wrong) else []
             rows.append((recipes.names[place], *cells, share(shared), *last))

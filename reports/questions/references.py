@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -121,20 +120,12 @@ class _Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class _Line:
-    """A strategy's benefit over the quality of its references, on the seeds that have all of them."""
+    """A strategy's benefit ``y`` ``[seeds, references]`` over the quality ``x`` of its references, in points."""
 
-    pairs: tuple[_Pair, ...]
-    seeds: tuple[int, ...]
-
-    @cached_property
-    def x(self) -> Array:
-        """Quality ``[references]``, in percent."""
-        return np.array([np.mean([of.quality.record[seed] for seed in self.seeds]) for of in self.pairs])
-
-    @cached_property
-    def y(self) -> Array:
-        """Benefit ``[seeds, references]``, in points."""
-        return np.array([[of.benefit.record[seed] for of in self.pairs] for seed in self.seeds])
+    rivals: Sequence[str]
+    seeds: Sequence[int]
+    x: Array
+    y: Array
 
     def estimates(self, keys: Mapping[str, str]) -> Iterator[Estimate]:
         """Slope, spread and range."""
@@ -146,39 +137,44 @@ class _Line:
     def off(self, pair: _Pair, confidence: float = 0.95) -> Estimate | None:
         """How far a further reference lies above the line; None with fewer than two seeds."""
         benefit, quality = pair.benefit.record, pair.quality.record
-        seeds = [seed for seed in self.seeds if seed in benefit and seed in quality]
-        if len(seeds) < 2:
+        places = [place for place, seed in enumerate(self.seeds) if seed in benefit and seed in quality]
+        if len(places) < 2:
             return None
-        at, theirs = float(np.mean([quality[seed] for seed in seeds])), np.array([benefit[seed] for seed in seeds])
-        kept = self.y[[self.seeds.index(seed) for seed in seeds]]
-        where = predicted(self.x, kept.mean(axis=0), at, confidence)
-        by = mean_interval(off_the_line(self.x, kept, at, theirs))
-        record = {"outside": not where.low <= float(theirs.mean()) <= where.high}
-        return replace(interval_of(OFF, pair.benefit.keys, by, len(seeds), "points"), record=record)
+        at, theirs = (np.array([of[self.seeds[place]] for place in places]) for of in (quality, benefit))
+        where = predicted(self.x, self.y[places].mean(axis=0), float(at.mean()), confidence)
+        by = mean_interval(off_the_line(self.x, self.y[places], float(at.mean()), theirs))
+        found = interval_of(OFF, pair.benefit.keys, by, len(places), "points")
+        return found.noted(outside=not where.low <= float(theirs.mean()) <= where.high)
 
     def stray(self, pair: _Pair) -> Estimate | None:
         """How far one of the line's own is off the line of the others, where that is too far for its accuracy.
 
         It lies outside their prediction interval, at 95 % for all references together (Bonferroni).
         """
-        rest = _Line(tuple(other for other in self.pairs if other is not pair), self.seeds)
-        if len(rest.pairs) < FEWEST or float(np.ptp(rest.x)) < APART:
+        if (name := pair.benefit.keys["rival"]) not in self.rivals:
             return None
-        off = rest.off(pair, 1 - 0.05 / len(self.pairs))
+        place = self.rivals.index(name)
+        rest = _Line((), self.seeds, np.delete(self.x, place), np.delete(self.y, place, 1))
+        if len(rest.x) < FEWEST or float(np.ptp(rest.x)) < APART:
+            return None
+        off = rest.off(pair, 1 - 0.05 / len(self.rivals))
         return off if off and off.record["outside"] else None
 
 
 def _line(pairs: Sequence[_Pair]) -> tuple[_Line | None, str]:
     """The line through the references that belong on it, or why there is none."""
-    on = tuple(pair for pair in pairs if pair.benefit.keys["kind"] == "line" and pair.benefit.n and pair.quality.n)
+    on = [pair for pair in pairs if pair.benefit.keys["kind"] == "line" and pair.benefit.n and pair.quality.n]
     if len(on) < FEWEST:
         have = ("none has", "one has", "2 have")[len(on)]
         return None, f"a line needs {FEWEST} references with an accuracy and runs, and {have}"
-    line = _Line(on, tuple(common(one.record for pair in on for one in pair)))
-    if len(line.seeds) < 2:
-        there = ("is none", "is one")[len(line.seeds)]
+    seeds = common(one.record for pair in on for one in pair)
+    if len(seeds) < 2:
+        there = ("is none", "is one")[len(seeds)]
         return None, f"an interval needs 2 seeds that have every reference, and there {there}"
-    return (line, "") if float(np.ptp(line.x)) >= APART else (None, "the references are all of one accuracy")
+    x = np.array([np.mean([of.quality.record[seed] for seed in seeds]) for of in on])
+    y = np.array([[of.benefit.record[seed] for of in on] for seed in seeds])
+    line = _Line([of.benefit.keys["rival"] for of in on], seeds, x, y)
+    return (line, "") if float(np.ptp(x)) >= APART else (None, "the references are all of one accuracy")
 
 
 def _part(title: str, label: str, found: Estimates) -> Answer:
@@ -198,15 +194,15 @@ def _part(title: str, label: str, found: Estimates) -> Answer:
         width = replace(width, low=None if width.low is None else max(0.0, width.low))
         sentence = (
             f"{label} gains {slope} points over random picks for each 10 points of accuracy of its reference "
-            f"({len(line.pairs)} references, {plural(slope.n, 'seed')}): {VERDICTS[slope.side()]}"
+            f"({len(line.rivals)} references, {plural(slope.n, 'seed')}): {VERDICTS[slope.side()]}"
         )
         note = (
             f"{slope:round} points for each 10 points of reference accuracy. Over the references the benefit has a "
             f"standard deviation of {spread:round} points, noise taken off. From the least to the most, "
             f"{width:round} points, by Tukey's honestly significant difference."
         )
-    charts = [_chart(title, label, pairs, line)] if any(e.value is not None for e in found) else []
-    return about(title, sentence, lacking, told, [_table(title, label, found, off, note)], charts, NOTES)
+    chart = _chart(title, label, pairs, line) if any(e.value is not None for e in found) else None
+    return about(title, sentence, lacking, told, [_table(title, label, found, off, note)], [chart], NOTES)
 
 
 def _table(title: str, label: str, found: Estimates, off: Mapping[str, Estimate], note: str) -> Table:

@@ -100,13 +100,17 @@ class Residuals(Study):
         oracle = found.one(TAIL, strategy=self.oracle)
         lacking = f"it takes {FEWEST} seeds of {self.oracle} and of its uniform twin"
         lacking += f"; left out: {fallen}" if fallen else ""
-        sentence = oracle and (
-            f"at equal total FLOPs, {oracle.keys['Rule']} leaves {oracle:full} times the residual that random picks "
-            f"leave in the tail ({plural(oracle.n, 'seed')}): {VERDICTS[oracle.side(1)]}"
+        sentence = (
+            None
+            if oracle is None
+            else (
+                f"at equal total FLOPs, {oracle.keys['Rule']} leaves {oracle:full} times the residual that random picks "
+                f"leave in the tail ({plural(oracle.n, 'seed')}): {VERDICTS[oracle.side(1)]}"
+            )
         )
-        tables, charts = zip(self._shown(dataset, found, arms, fallen), strict=False) if found else ((), ())
-        charts += (_decay(dataset, *pairs[oracle.keys["Rule"]]),) if oracle else ()
-        return about(dataset.title, sentence or "", lacking, found, tables, charts, NOTES)
+        table, chart = self._shown(dataset, found, arms, fallen) if found else (None, None)
+        decay = _decay(dataset, *pairs[oracle.keys["Rule"]]) if oracle else None
+        return about(dataset.title, sentence, lacking, found, [table], [chart, decay], NOTES)
 
     def _curves(self, arm: Measured[Taken]) -> dict[int, _Curve]:
         """By seed; none of runs that diverged, or where a group has no direction."""

@@ -33,13 +33,9 @@ Values = Annotated[dict[StrategyName, float], Field(min_length=2)]
 class Steadiness(Study):
     """One rule under several schedules of its keep ratio, each against a fixed one, paired by seed.
 
-    - Means: difference of accuracy, with the amounts trained on beside it, and the same for the uniform twins: what
-      the shape does to random picks.
-    - Spreads: ratio of the SDs over seeds (Pitman and Morgan 1939), from ``fewest`` seeds on.
-    - Amount: what doubling the images trained on brings under fixed schedules, and schedules that train on more or
-      fewer beside a fixed one of their own amount.
-    - Growth: each difference where the sub-batch grows with the ratio, less that where it has one size.
-
+    Told are the differences of accuracy (the rule's, and those of the uniform twins: what the shape does to random
+    picks), the ratios of the SDs over seeds (Pitman and Morgan 1939), what doubling the images trained on brings under
+    fixed schedules, and each difference where the sub-batch grows with the ratio less that where it has one size.
     p-values are two-sided; those of means, and those of spreads, are adjusted by Holm over the schedules of one data
     set, or over one parameter's values.
 
@@ -78,13 +74,12 @@ class Steadiness(Study):
 
     def answer(self, results: Results, summary: Summary) -> Answer:
         """The first schedule's mean on the first data set that has the baseline and a schedule."""
-        baselines = [
-            arm
+        parts = [
+            part
             for dataset in results.matrix.datasets
             for arm in results.arms(dataset=dataset, role="strategy")
-            if arm.label == self.baseline
+            if arm.label == self.baseline and (part := _Part(self, results, arm)).pairs
         ]
-        parts = [part for part in (_Part(self, results, arm) for arm in baselines) if part.pairs]
         if not parts:
             lacking = f"no seed has {self.baseline} beside one of {', '.join(self.schedules)}"
             return Answer(f"No answer yet: {lacking}.", enough=False)

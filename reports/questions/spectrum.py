@@ -58,14 +58,15 @@ class Spectrum(Study):
         static = [e for e in found if e.keys["judged"] and e.quantity.startswith(QUANTITY)]
         lacking = f"it takes {FEWEST} seeds of a rule that picks once" if static else "no rule picks once"
         told = Estimates(e for e in found if not e.keys["random"])
-        charts = []
-        if known := Estimates(e for e in found if e.value is not None):
-            title = f"{dataset.title}: tail exponent of what was selected"
-            y = "times that of random selections of equal size"
-            series = {"picks counted": QUANTITY, "weights counted": QUANTITY + WEIGHTED}
-            charts.append(known.chart(title, "Rule", series, y_label=y, level=1.0))
+        known = Estimates(e for e in found if e.value is not None)
+        title, y = (
+            f"{dataset.title}: tail exponent of what was selected",
+            "times that of random selections of equal size",
+        )
+        series = {"picks counted": QUANTITY, "weights counted": QUANTITY + WEIGHTED}
+        chart = known.chart(title, "Rule", series, y_label=y, level=1.0) if known else None
         tables = [self._table(dataset, found, arms, out)]
-        return about(dataset.title, self._sentence(static), lacking, told, tables, charts, NOTES)
+        return about(dataset.title, self._sentence(static), lacking, told, tables, [chart], NOTES)
 
     def _sentence(self, static: Sequence[Estimate]) -> str:
         told = [e for e in static if e.value is not None]

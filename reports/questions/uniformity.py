@@ -62,11 +62,15 @@ class Uniformity(Study):
         found = Estimates(_correlation(dataset, rules, scope) for scope in (STATIC, ALL))
         told = next((e for e in found if e.value is not None), None)
         lacking = f"it takes {RULES} rules that cut the pool once, all with the same {FEWEST} seeds or more"
-        sentence = told and (
-            f"over {told.keys['basis']}, minimum distance and speed of training have rank correlation {told:full}: "
-            f"{VERDICTS[told.side()]}"
+        sentence = (
+            None
+            if told is None
+            else (
+                f"over {told.keys['basis']}, minimum distance and speed of training have rank correlation {told:full}: "
+                f"{VERDICTS[told.side()]}"
+            )
         )
-        tables = [self._table(dataset, rules, found, references(arms))] if rules else []
+        table = self._table(dataset, rules, found, references(arms)) if rules else None
         series = []
         for label, static in ((STATIC, True), ("picked again", False)):
             if here := Estimates(e for e in rules if (e.keys["Picks"] == PICKS["run"]) == static):
@@ -74,8 +78,8 @@ class Uniformity(Study):
                 series.append(points_of(label, here.where(GAINED), x))
         title = f"{dataset.title}: distance between picks against speed of training"
         ends = "minimum distance, times random's", "area under val accuracy less random's, points"
-        charts = [Chart(title, *ends, tuple(series), log_x=True, level=0.0)] if rules else []
-        return about(dataset.title, sentence or "", lacking, found, tables, charts, NOTES)
+        chart = Chart(title, *ends, tuple(series), log_x=True, level=0.0) if rules else None
+        return about(dataset.title, sentence, lacking, found, [table], [chart], NOTES)
 
     def _estimates(self, results: Results, arm: Measured[Distance]) -> Iterator[Estimate]:
         """Of a rule, by seed: distance over random's, area over the twin's, and passes to the level over its."""
