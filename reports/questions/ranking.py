@@ -19,7 +19,7 @@ from ..statistics import rankcorrelation as rank
 from ..statistics.crossed import crossed_means, replica_interval
 from ..statistics.samples import Array, Interval
 from .answer import Answer, DatasetName, Several, Study, Summary, known
-from .ranking_recipes import METRICS, Recipes, Scores, gather
+from .ranking_recipes import METRICS, Recipes, gather
 
 SPEARMAN = "Spearman correlation of the proxy's ranking with the target's"
 KENDALL = "Kendall correlation of the proxy's ranking with the target's"
@@ -169,11 +169,9 @@ class _Rankings:
                 rival = next(iter(recipes.proxies))
                 yield interval_of(GAIN, {**keys, "rival": rival}, both.beyond(pairs[0]), n, "correlation")
             if FEWEST <= len(self.shared) < len(target.table):
-                yield interval_of(self.same, keys, self._over_shared(proxy), n, "correlation")
-
-    def _over_shared(self, proxy: Scores) -> Interval:
-        a, b = (scores.table[self.shared] for scores in (self.target, proxy))
-        return _Both(a.mean(1), b.mean(1), *crossed_means([a, b], together=self.recipes.together)).of(rank.spearman)
+                rows = [of.table[self.shared] for of in (target, proxy)]
+                alike = _Both(*(row.mean(1) for row in rows), *crossed_means(rows, together=recipes.together))
+                yield interval_of(self.same, keys, alike.of(rank.spearman), n, "correlation")
 
     def sentence(self) -> str:
         """How the first proxy ranks."""

@@ -100,14 +100,12 @@ class Residuals(Study):
         oracle = found.one(TAIL, strategy=self.oracle)
         lacking = f"it takes {FEWEST} seeds of {self.oracle} and of its uniform twin"
         lacking += f"; left out: {fallen}" if fallen else ""
-        sentence = (
-            None
-            if oracle is None
-            else (
-                f"at equal total FLOPs, {oracle.keys['Rule']} leaves {oracle:full} times the residual that random picks "
-                f"leave in the tail ({plural(oracle.n, 'seed')}): {VERDICTS[oracle.side(1)]}"
+        sentence = None
+        if oracle:
+            sentence = (
+                f"at equal total FLOPs, {oracle.keys['Rule']} leaves {oracle:full} times the residual that random "
+                f"picks leave in the tail ({plural(oracle.n, 'seed')}): {VERDICTS[oracle.side(1)]}"
             )
-        )
         table, chart = self._shown(dataset, found, arms, fallen) if found else (None, None)
         decay = _decay(dataset, *pairs[oracle.keys["Rule"]]) if oracle else None
         return about(dataset.title, sentence, lacking, found, [table], [chart, decay], NOTES)

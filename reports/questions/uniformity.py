@@ -62,14 +62,12 @@ class Uniformity(Study):
         found = Estimates(_correlation(dataset, rules, scope) for scope in (STATIC, ALL))
         told = next((e for e in found if e.value is not None), None)
         lacking = f"it takes {RULES} rules that cut the pool once, all with the same {FEWEST} seeds or more"
-        sentence = (
-            None
-            if told is None
-            else (
+        sentence = None
+        if told:
+            sentence = (
                 f"over {told.keys['basis']}, minimum distance and speed of training have rank correlation {told:full}: "
                 f"{VERDICTS[told.side()]}"
             )
-        )
         table = self._table(dataset, rules, found, references(arms)) if rules else None
         series = []
         for label, static in ((STATIC, True), ("picked again", False)):
