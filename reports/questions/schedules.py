@@ -132,10 +132,18 @@ class _Part:
         self.knots = [of for of in (*fixed, *(Runs.of(results, arm) for arm in full[-1:])) if of.points]
         doubled = per_doubling(self.knots) if len(self.knots) > 1 else {}
         self.amount = mean(DOUBLING, {"dataset": self.dataset.name}, doubled, self.kind)
-        others = [e for e in self.pairs if not e.record["matched"]] if len(self.knots) > 1 else []
-        self.beside = Estimates(self._at_own_amount(e) for e in others)
-        sweeps = {name: self._sweep(name, values) for name, values in asked.sweep.items()}
-        self.sweeps = {name: pairs for name, pairs in sweeps.items() if pairs}
+        self.beside = Estimates()
+        for e in self.pairs if len(self.knots) > 1 else ():
+            if not e.record["matched"]:
+                found = mean(OWN, e.keys, at_own_amount(e.record["ours"], self.knots), self.kind)
+                out = len(with_all([e.record["ours"], *self.knots])) - found.n
+                self.beside.append(found.noted(out=out))
+        self.sweeps: dict[str, Estimates] = {}
+        for name, values in asked.sweep.items():
+            moved = [label for label in sorted(values, key=values.__getitem__) if label != self.centre]
+            if pairs := self._family(f" over {name}", self.centre, moved, self.runs):
+                shown = (replace(e, keys={**e.keys, "value": f"{values[e.keys['strategy']]:g}"}) for e in pairs)
+                self.sweeps[name] = Estimates(shown)
 
     def _family(self, suffix: str, rival: str, labels: Iterable[str], side: Mapping[str, Runs]) -> Estimates:
         """Mean and spread of each of ``labels`` against ``rival``, adjusted as one family, means and spreads apart."""
@@ -147,18 +155,6 @@ class _Part:
         ]
         means, spreads = (adjusted([pair[place] for pair in compared if pair[0].n]) for place in (0, 1))
         return Estimates(e for pair in zip(means, spreads, strict=True) for e in pair)
-
-    def _at_own_amount(self, pair: Estimate) -> Estimate:
-        """A schedule beside a fixed one that trains on as many."""
-        ours = pair.record["ours"]
-        found = mean(OWN, pair.keys, at_own_amount(ours, self.knots), self.kind)
-        return found.noted(out=len(with_all([ours, *self.knots])) - found.n)
-
-    def _sweep(self, parameter: str, values: Mapping[str, float]) -> Estimates:
-        """The arms of a parameter against the one that they move away from, in the order of its values."""
-        moved = [label for label in sorted(values, key=lambda label: values[label]) if label != self.centre]
-        pairs = self._family(f" over {parameter}", self.centre, moved, self.runs)
-        return Estimates(replace(e, keys={**e.keys, "value": f"{values[e.keys['strategy']]:g}"}) for e in pairs)
 
     def grown(self, even: _Part) -> Estimates:
         """What growing sub-batches, here, do to each difference beside sub-batches of one size, in ``even``."""

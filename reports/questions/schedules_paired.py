@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -105,8 +105,7 @@ def adjusted(family: Sequence[Estimate]) -> list[Estimate]:
 def power(pairs: Sequence[Estimate], alpha: float) -> str:
     """The ratio of SDs that the pairs of the most seeds show, tested alone; empty below three seeds."""
     seeds = max((pair.n for pair in pairs), default=0)
-    all_ = [pair.record["correlation"] for pair in pairs if pair.n == seeds]
-    known = [value for value in all_ if value is not None]
+    known = [of for pair in pairs if pair.n == seeds and (of := pair.record["correlation"]) is not None]
     if seeds < 3 or not known:
         return ""
     middle = max(-0.999, min(0.999, math.fsum(known) / len(known)))
@@ -117,12 +116,8 @@ def power(pairs: Sequence[Estimate], alpha: float) -> str:
 
 def per_doubling(knots: Sequence[Runs]) -> dict[int, float]:
     """Points for each doubling of the images trained on: at each seed the slope over ``knots``, by least squares."""
-    slopes = {}
-    for seed in with_all(knots):
-        amounts, accuracies = _knots(knots, seed)
-        if np.ptp(amounts) > MATCHED:
-            slopes[seed] = float(np.polyfit(amounts, accuracies, 1)[0])
-    return slopes
+    read = _read(knots, with_all(knots))
+    return {seed: float(np.polyfit(x, y, 1)[0]) for seed, x, y in read if np.ptp(x) > MATCHED}
 
 
 def at_own_amount(ours: Runs, knots: Sequence[Runs]) -> dict[int, float]:
@@ -131,13 +126,11 @@ def at_own_amount(ours: Runs, knots: Sequence[Runs]) -> dict[int, float]:
     The latter is read between ``knots``, straight over the logarithm of the images trained on; seeds at which ours
     trained on fewer or more than any of them are left out.
     """
-    differences = {}
-    for seed in with_all([ours, *knots]):
-        amounts, accuracies = _knots(knots, seed)
-        own = math.log2(ours.trained[seed])
-        if amounts[0] - MATCHED <= own <= amounts[-1] + MATCHED:
-            differences[seed] = ours.points[seed] - float(np.interp(own, amounts, accuracies))
-    return differences
+    return {
+        seed: ours.points[seed] - float(np.interp(own, x, y))
+        for seed, x, y in _read(knots, with_all([ours, *knots]))
+        if x[0] - MATCHED <= (own := math.log2(ours.trained[seed])) <= x[-1] + MATCHED
+    }
 
 
 def with_all(runs: Sequence[Runs]) -> list[int]:
@@ -145,8 +138,8 @@ def with_all(runs: Sequence[Runs]) -> list[int]:
     return [seed for seed in runs[0].points if all(seed in of.points and of.trained[seed] > 0 for of in runs)]
 
 
-def _knots(runs: Sequence[Runs], seed: int) -> tuple[Array, Array]:
-    """Binary logarithm of the amounts, rising, and accuracy at each."""
-    known = sorted((math.log2(of.trained[seed]), of.points[seed]) for of in runs)
-    amounts, accuracies = (np.array(column) for column in zip(*known, strict=True))
-    return amounts, accuracies
+def _read(runs: Sequence[Runs], seeds: Iterable[int]) -> Iterator[tuple[int, Array, Array]]:
+    """Binary logarithm of the amounts, rising, and accuracy at each, by seed."""
+    for seed in seeds:
+        known = sorted((math.log2(of.trained[seed]), of.points[seed]) for of in runs)
+        yield seed, *np.array(known).T
