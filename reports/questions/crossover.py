@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Self
@@ -86,8 +86,8 @@ class Crossover(Study):
             for rule, prefix in self.rules.items()
         ]
         gaps = Estimates(gap for curve in curves for gap in curve.gaps)
-        best = _best(gaps)
-        found = [e for curve in curves for e in curve.estimates()] + ([best] if best else [])
+        best, of_best = _best(gaps, self.entries)
+        found = [e for curve in curves for e in curve.estimates()] + best
         told = next((curve for curve in curves if curve.crossing is None), curves[0])
         shown = [sources()[id] for id in dict.fromkeys(self.published.values())]
         tables, charts = [], []
@@ -103,11 +103,10 @@ class Crossover(Study):
             quantities=Estimates(found).quantities(known=False),
             tables=(*tables, *(source.table() for source in shown)),
             charts=(*charts, *(source.chart(self.rules) for source in shown)),
-            notes=tuple(filter(None, (DEFINITION, self._of_best(best), " ".join(said)))),
+            notes=tuple(filter(None, (DEFINITION, of_best, " ".join(said)))),
         )
 
     def _table(self, words: str, curves: Sequence[_Curve], gaps: Estimates) -> Table:
-        """A row for each percentage kept, and one with the crossings."""
 
         def random(row: Estimates) -> str:
             known = next(filter(None, (list(gap.record["random"].values()) for gap in row)), None)
@@ -122,18 +121,6 @@ class Crossover(Study):
         title = f"Accuracy minus a random subset's, in points, {words}"
         table = Estimates(rows).table(title, ("kept",), columns, "Means over seeds, with 95 % paired t intervals.")
         return replace(table, rows=(*table.rows, ("random ahead below", "", *(curve.cell() for curve in curves))))
-
-    def _of_best(self, best: Estimate | None) -> str:
-        """How far ahead of random any rule is at little kept."""
-        if best is None or best.value is None or best.high is None:
-            return ""
-        if best.high <= 0:
-            return f"At {LOW:g} % kept and less each rule is behind by {-best.high:.1f} points or more."
-        said = [f"no rule is ahead by more than {best.high:.1f} points"] if best.high < 100 else []
-        where = f"{best.keys['kept']} and {self.entries[best.keys['dataset']]}"
-        first = f"the furthest ahead is {best.keys['rule']}, by {best.value:.1f} at {where}"
-        said.append(first if best.value > 0 else "none is ahead on average")
-        return f"At {LOW:g} % kept and less {'; '.join(said)}."
 
 
 class _Curve:
@@ -176,7 +163,6 @@ class _Curve:
         yield from (gap for gap in self.gaps if gap.value is not None)
 
     def verdict(self) -> str:
-        """What is said of the rule in the sentence."""
         cross = self.crossing
         if cross is None:
             now = plural(self.pairs, "seed")
@@ -235,15 +221,24 @@ def _family(prefix: str, labels: Iterable[str]) -> tuple[str, ...]:
     return tuple(label for label in labels if re.fullmatch(rf"{re.escape(prefix)}-\d+(\.\d+)?", label))
 
 
-def _best(gaps: Estimates) -> Estimate | None:
-    """The rule furthest ahead at little kept; ``high`` bounds all that have two pairs at once (Bonferroni)."""
+def _best(gaps: Estimates, entries: Mapping[str, str]) -> tuple[list[Estimate], str]:
+    """The rule furthest ahead at little kept, with what is said of it.
+
+    Its upper end bounds all rules that have two pairs at once (Bonferroni).
+    """
     able = [gap for gap in gaps if gap.record["kept"] <= LOW and gap.n > 1]
     if not able:
-        return None
+        return [], ""
     confidence = 1 - (1 - CONFIDENCE) / len(able)
     most = max(mean_interval(list(gap.record["gaps"].values()), confidence).high for gap in able)
     first = max(able, key=lambda gap: gap.value or 0.0)
-    return Estimate(BEST, first.keys, first.value, None, most, first.n)
+    said = [f"no rule is ahead by more than {most:.1f} points"] if most < 100 else []
+    ahead = first.value or 0.0
+    where = f"by {ahead:.1f} at {first.keys['kept']} and {entries[first.keys['dataset']]}"
+    said.append(f"the furthest ahead is {first.keys['rule']}, {where}" if ahead > 0 else "none is ahead on average")
+    said = [f"each rule is behind by {-most:.1f} points or more"] if most <= 0 else said
+    best = Estimate(BEST, first.keys, first.value, None, most, first.n)
+    return [best], f"At {LOW:g} % kept and less {'; '.join(said)}."
 
 
 def _percents(found: Iterable[float]) -> str:

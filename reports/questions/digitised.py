@@ -64,7 +64,6 @@ class Source(BaseModel):
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """All but random."""
         return tuple(rule for rule in self.accuracy if rule != RANDOM)
 
     @property
@@ -123,7 +122,6 @@ class Source(BaseModel):
 
 @cache
 def sources() -> dict[str, Source]:
-    """What others published of static pruning, by id."""
     file = resources.files("selbench") / "benchmarks" / "published" / "static-pruning.toml"
     form = TypeAdapter(dict[Literal["sources"], tuple[Source, ...]])
     found = form.validate_python(tomllib.loads(file.read_text(encoding="utf-8")))

@@ -99,8 +99,6 @@ class Factorial(Study):
 
 
 class _Part:
-    """What one data set says."""
-
     def __init__(self, asked: Factorial, results: Results, dataset: Dataset) -> None:
         self.asked, self.results, self.dataset = asked, results, dataset
         # With several references a label is the arm of the first.
@@ -115,7 +113,6 @@ class _Part:
         }
 
     def answer(self) -> Answer:
-        """The main effect that is largest in size."""
         asked, title = self.asked, self.dataset.title
         crossed, twins = ([side[label] for label in asked.levels] for side in (self.points, self.twins))
         absent = [label for label in asked.levels if self.arms[label] is None]
@@ -158,13 +155,11 @@ class _Part:
                 yield interval_of(f"effect of {term.name}{of}", keys, effect, len(blocks), "points")
 
     def _less(self, label: str, theirs: Mapping[int, float], rival: str = "") -> Estimate:
-        """An arm less its rival, paired by seed."""
         found = apart(self.points[label], theirs)
         keys = {"dataset": self.dataset.name, "strategy": label, "rival": rival}
         return replace(by_seed(CONTROL, keys, found if len(found) >= FEWEST else {}, "points"), n=len(found))
 
     def _tables(self, effects: Estimates, less: Estimates) -> Iterator[Table]:
-        """The effects, the arms that are crossed, and the controls."""
         title, centre = self.dataset.title, self.asked.centre
         if effects:
             yield effects.table(

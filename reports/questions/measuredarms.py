@@ -32,7 +32,6 @@ class Measured(Generic[Measure]):
 
     @property
     def random(self) -> bool:
-        """Whether its picks are random ones."""
         return self.arm.role != "strategy"
 
     @property
@@ -91,5 +90,4 @@ def shown(quantity: str) -> Column:
 
 
 def references(arms: Mapping[str, Measured[Any]]) -> str:
-    """The models whose features were measured."""
     return listed(sorted({taken.reference for arm in arms.values() for taken in arm.values.values()}))

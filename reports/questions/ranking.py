@@ -174,7 +174,6 @@ class _Rankings:
                 yield interval_of(self.same, keys, alike.of(rank.spearman), n, "correlation")
 
     def sentence(self) -> str:
-        """How the first proxy ranks."""
         first, ceiling = self.ranked.where(SPEARMAN)[0], self.ranked.where(NOISE)[0]
         more = "; the tables have the others" if len(self.recipes.proxies) > 1 else ""
         most = "" if ceiling.value is None else f"; noise between seeds allows {ceiling}"
@@ -184,7 +183,6 @@ class _Rankings:
         )
 
     def tables(self) -> Iterator[Table]:
-        """How each proxy ranks, what a choice by it loses, and every recipe, best first."""
         means, count = self.target.means, len(self.recipes.names)
         told = int(np.count_nonzero(np.abs(np.subtract.outer(means, means)) > self.least)) // 2
         columns: dict[str, Column] = {
@@ -240,7 +238,6 @@ class _Rankings:
         yield Table("The recipes: accuracy in percent (rank)", tuple(heads), tuple(rows), note)
 
     def charts(self) -> Iterator[Chart]:
-        """Every recipe, and the correlations."""
         target = tuple(self.target.means.tolist())
         points = tuple(
             Series(label, tuple(proxy.means.tolist()), target, joined=False)
@@ -253,7 +250,6 @@ class _Rankings:
         yield self.ranked.chart(f"{words} seeds", "proxy", {"Spearman": SPEARMAN}, y_label="correlation", level=level)
 
     def notes(self) -> tuple[str, ...]:
-        """What a reader of the answer must know."""
         recipes, said = self.recipes, []
         if recipes.lacking:
             said.append(f"Left out, for want of runs in every entry: {', '.join(recipes.lacking)}.")
@@ -273,7 +269,6 @@ class _Rankings:
 
 
 def _alone(value: float) -> Interval:
-    """A number without an interval."""
     return Interval(value, math.nan, math.nan, math.nan)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 from pydantic import model_validator
@@ -111,11 +111,8 @@ def _mark(results: Results, cell: Cell) -> str:
     return next((one.external for one in made if one.kind == "reference"), "")
 
 
-class _Pair(NamedTuple):
-    """A reference: what is gained with it and how good it is, each by seed."""
-
-    benefit: Estimate
-    quality: Estimate
+_Pair = tuple[Estimate, Estimate]
+"""A reference: what is gained with it and how good it is, each by seed."""
 
 
 @dataclass(frozen=True)
@@ -127,23 +124,16 @@ class _Line:
     x: Array
     y: Array
 
-    def estimates(self, keys: Mapping[str, str]) -> Iterator[Estimate]:
-        """Slope, spread and range."""
-        n = len(self.seeds)
-        yield interval_of(SLOPE, keys, blocked_slope(self.x / 10, self.y), n, "points")
-        yield interval_of(SPREAD, keys, spread_of_items(self.y), n)
-        yield interval_of(RANGE, keys, range_of_items(self.y), n)
-
     def off(self, pair: _Pair, confidence: float = 0.95) -> Estimate | None:
         """How far a further reference lies above the line; None with fewer than two seeds."""
-        benefit, quality = pair.benefit.record, pair.quality.record
+        benefit, quality = (of.record for of in pair)
         places = [place for place, seed in enumerate(self.seeds) if seed in benefit and seed in quality]
         if len(places) < 2:
             return None
         at, theirs = (np.array([of[self.seeds[place]] for place in places]) for of in (quality, benefit))
         where = predicted(self.x, self.y[places].mean(axis=0), float(at.mean()), confidence)
         by = mean_interval(off_the_line(self.x, self.y[places], float(at.mean()), theirs))
-        found = interval_of(OFF, pair.benefit.keys, by, len(places), "points")
+        found = interval_of(OFF, pair[0].keys, by, len(places), "points")
         return found.noted(outside=not where.low <= float(theirs.mean()) <= where.high)
 
     def stray(self, pair: _Pair) -> Estimate | None:
@@ -151,7 +141,7 @@ class _Line:
 
         It lies outside their prediction interval, at 95 % for all references together (Bonferroni).
         """
-        if (name := pair.benefit.keys["rival"]) not in self.rivals:
+        if (name := pair[0].keys["rival"]) not in self.rivals:
             return None
         place = self.rivals.index(name)
         rest = _Line((), self.seeds, np.delete(self.x, place), np.delete(self.y, place, 1))
@@ -163,7 +153,9 @@ class _Line:
 
 def _line(pairs: Sequence[_Pair]) -> tuple[_Line | None, str]:
     """The line through the references that belong on it, or why there is none."""
-    on = [pair for pair in pairs if pair.benefit.keys["kind"] == "line" and pair.benefit.n and pair.quality.n]
+    on = [
+        (benefit, quality) for benefit, quality in pairs if benefit.keys["kind"] == "line" and benefit.n and quality.n
+    ]
     if len(on) < FEWEST:
         have = ("none has", "one has", "2 have")[len(on)]
         return None, f"a line needs {FEWEST} references with an accuracy and runs, and {have}"
@@ -171,25 +163,28 @@ def _line(pairs: Sequence[_Pair]) -> tuple[_Line | None, str]:
     if len(seeds) < 2:
         there = ("is none", "is one")[len(seeds)]
         return None, f"an interval needs 2 seeds that have every reference, and there {there}"
-    x = np.array([np.mean([of.quality.record[seed] for seed in seeds]) for of in on])
-    y = np.array([[of.benefit.record[seed] for of in on] for seed in seeds])
-    line = _Line([of.benefit.keys["rival"] for of in on], seeds, x, y)
+    x = np.array([np.mean([quality.record[seed] for seed in seeds]) for _, quality in on])
+    y = np.array([[benefit.record[seed] for benefit, _ in on] for seed in seeds])
+    line = _Line([benefit.keys["rival"] for benefit, _ in on], seeds, x, y)
     return (line, "") if float(np.ptp(x)) >= APART else (None, "the references are all of one accuracy")
 
 
 def _part(title: str, label: str, found: Estimates) -> Answer:
     """What is said of one strategy on one data set: the slope, or what is lacking for one."""
-    pairs = [*map(_Pair, found.where(BENEFIT), found.where(QUALITY))]
+    pairs = [*zip(found.where(BENEFIT), found.where(QUALITY), strict=True)]
     line, lacking = _line(pairs)
     off: dict[str, Estimate] = {}
     told = Estimates(e for e in found if e.quantity != FULL)
     sentence, note = "", f"No slope yet, since {lacking}."
     if line:
         for pair in pairs:
-            keys = pair.benefit.keys
+            keys = pair[0].keys
             if away := line.stray(pair) if keys["kind"] == "line" else line.off(pair):
                 off[keys["rival"]] = away
-        slope, spread, width = line.estimates({name: found[0].keys[name] for name in ("dataset", "strategy")})
+        keys, n = {name: found[0].keys[name] for name in ("dataset", "strategy")}, len(line.seeds)
+        slope = interval_of(SLOPE, keys, blocked_slope(line.x / 10, line.y), n, "points")
+        spread = interval_of(SPREAD, keys, spread_of_items(line.y), n)
+        width = interval_of(RANGE, keys, range_of_items(line.y), n)
         told += [slope, spread, width, *(away for away in off.values() if away.keys["kind"] != "line")]
         width = replace(width, low=None if width.low is None else max(0.0, width.low))
         sentence = (
@@ -231,7 +226,6 @@ def _table(title: str, label: str, found: Estimates, off: Mapping[str, Estimate]
 
 
 def _chart(title: str, label: str, pairs: Sequence[_Pair], line: _Line | None) -> Chart:
-    """Benefit over quality, the line with it."""
     series = []
     for kind, words in SERIES.items():
         shown = [(b, q.value) for b, q in pairs if b.keys["kind"] == kind and b.value is not None]

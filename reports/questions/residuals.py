@@ -123,7 +123,6 @@ class Residuals(Study):
     def _shown(
         self, dataset: Dataset, found: Estimates, arms: Mapping[str, Measured[Taken]], fallen: str
     ) -> tuple[Table, Chart]:
-        """Every rule and group."""
         last = max(taken.energies.shape[1] for arm in arms.values() for taken in arm.values.values())
         ends = pairwise((0, *self.groups, last))
         ranges = {name: f"{first + 1} to {end}" for name, (first, end) in zip(NAMES, ends, strict=True)}

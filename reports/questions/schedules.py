@@ -177,7 +177,6 @@ class _Part:
         yield from (e for name, found in self.sweeps.items() for e in found.where(f"{MEAN} over {name}"))
 
     def told(self, pair: Estimate) -> str:
-        """What is shown of a schedule's mean, by Holm."""
         if pair.record["adjusted"] is None or pair.value is None:
             return NONE
         if pair.record["adjusted"] < self.alpha:
@@ -187,7 +186,6 @@ class _Part:
         return f"within the margin of {margin:g}" if within else "not told apart"
 
     def _steady(self, row: Estimates) -> str:
-        """What is shown of the spread of a row's first schedule, by Holm."""
         spread = row[1]
         if row[0].n < self.asked.fewest:
             return "not powered"
@@ -198,7 +196,6 @@ class _Part:
         return "steadier" if spread.value < 1 else "less steady"
 
     def sentence(self) -> str:
-        """The mean of the first schedule."""
         pair = self.pairs[0]
         label, amount = pair.keys["schedule"], pair.record["amount"] or 0
         trained = "as many" if pair.record["matched"] else f"{amount:.2f} times as many"
@@ -209,7 +206,6 @@ class _Part:
         )
 
     def tables(self) -> Iterator[Table]:
-        """Means, spreads, amounts and sweeps."""
         baseline = self.asked.baseline
         less = f"less {baseline}"
         there = {pair.keys["schedule"] for pair in self.pairs}
@@ -285,7 +281,6 @@ class _Part:
         }
 
     def growth_table(self, grown: Estimates) -> Table:
-        """What growing sub-batches do to each schedule's difference."""
         return grown.table(
             f"{self.title}: shape against growth of the sub-batch",
             ("schedule",),
@@ -302,7 +297,6 @@ class _Part:
         )
 
     def charts(self) -> Iterator[Chart]:
-        """Differences, ratios of spreads where there are seeds enough, and each parameter swept."""
         sides = ("picks of the rule", ""), ("random picks", RANDOM)
         means: dict[str, Column] = {words: f"{MEAN}{suffix}" for words, suffix in sides}
         yield self.both.chart(
@@ -322,7 +316,6 @@ class _Part:
             yield Chart(f"{self.title}: {parameter}", parameter, AXIS, (line,), level=0.0)
 
     def said(self) -> Iterator[str]:
-        """What is out of the ordinary."""
         if absent := [label for label in self.asked.schedules if not self.pairs.where(schedule=label)]:
             yield f"no pair of finished runs for {', '.join(absent)}"
         shown = [self.runs[label] for label in (self.asked.baseline, *self.asked.schedules) if label in self.runs]

@@ -39,7 +39,6 @@ class Runs:
 
     @classmethod
     def of(cls, results: Results, arm: Arm | str) -> Runs:
-        """What the records of an arm say."""
         points, cells = accuracies(results, arm), results.of(arm)
         trained = {seed: float(cells[seed].picks.trained_samples) for seed in points}
         return cls(points, trained, float(np.mean([cells[seed].picks.mean_ratio for seed in points] or [math.nan])))
