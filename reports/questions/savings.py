@@ -124,7 +124,7 @@ class Savings(Study):
                 if share := _realised(full, arm, whole, clock, accounts, account):
                     yield interval_of(SHARE, keys, share, whole["timing"]["blocks"])
                 if name not in self.costs_only:
-                    yield from _accuracies(rows, keys)
+                    yield from _judged(rows, keys)
 
 
 def _spent(row: Mapping[str, Any], keys: Mapping[str, str]) -> Iterator[Estimate]:
@@ -139,7 +139,7 @@ def _spent(row: Mapping[str, Any], keys: Mapping[str, str]) -> Iterator[Estimate
             yield Estimate(name, keys, paid["ratio"], paid["ci_low"], paid["ci_high"], n, record=row)
 
 
-def _accuracies(rows: Mapping[Any, Mapping[str, Any]], keys: Mapping[str, str]) -> Iterator[Estimate]:
+def _judged(rows: Mapping[Any, Mapping[str, Any]], keys: Mapping[str, str]) -> Iterator[Estimate]:
     for kind, (_, name, rival) in RIVALS.items():
         row = rows.get(kind)
         if row and row["n_pairs"] and (kind[1] != "wall_clock" or row["timing"]["source"] == TIMED):
