@@ -153,9 +153,7 @@ class _Line:
 
 def _line(pairs: Sequence[_Pair]) -> tuple[_Line | None, str]:
     """The line through the references that belong on it, or why there is none."""
-    on = [
-        (benefit, quality) for benefit, quality in pairs if benefit.keys["kind"] == "line" and benefit.n and quality.n
-    ]
+    on = [pair for pair in pairs if pair[0].keys["kind"] == "line" and all(of.n for of in pair)]
     if len(on) < FEWEST:
         have = ("none has", "one has", "2 have")[len(on)]
         return None, f"a line needs {FEWEST} references with an accuracy and runs, and {have}"
