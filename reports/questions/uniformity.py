@@ -65,8 +65,8 @@ class Uniformity(Study):
         sentence = None
         if told:
             sentence = (
-                f"over {told.keys['basis']}, minimum distance of picks and speed of training have rank correlation {told:full}: "
-                f"{VERDICTS[told.side()]}"
+                f"over {told.keys['basis']}, minimum distance of picks and speed of training have rank "
+                f"correlation {told:full}: {VERDICTS[told.side()]}"
             )
         table = self._table(dataset, rules, found, references(arms)) if rules else None
         series = []
