@@ -26,9 +26,15 @@ def significant(value: float) -> str:
     return f"{value:.3g}".replace("-", MINUS)
 
 
+def tenths(value: float) -> str:
+    """Points with one decimal, always signed."""
+    text = f"{abs(value):.1f}"
+    return text if float(text) == 0 else ("+" if value > 0 else MINUS) + text
+
+
 UNITS: Mapping[str, Callable[[Any], str]] = {
     "number": number, "significant": significant, "points": points, "ratio": ratio, "percent": percent,
-    "share": share, "correlation": correlation,
+    "share": share, "correlation": correlation, "tenths": tenths,
 }  # fmt: skip
 
 
@@ -62,6 +68,10 @@ class Estimate:
     def side(self, null: float = 0.0) -> int:
         """-1 or 1 where the whole interval lies below or above ``null``; 0 where it cannot be told."""
         return -1 if self.high is not None and self.high < null else int(self.low is not None and self.low > null)
+
+    def noted(self, **more: Any) -> Estimate:
+        """The same with more in its record."""
+        return replace(self, record={**self.record, **more})
 
     def __format__(self, how: str) -> str:
         """``0.79 [0.70, 0.89]``; ``value`` for the number alone; ``size`` without its sign.

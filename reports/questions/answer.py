@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 
 from ..document.blocks import Chart, Table
-from ..effects.estimate import Quantity
+from ..effects.estimate import Estimates, Quantity
 from ..records.folder import Results
 
 Summary = Mapping[str, Any]
@@ -42,19 +42,45 @@ class Answer:
     notes: tuple[str, ...] = ()
 
 
+def about(
+    title: str,
+    sentence: str | None,
+    lacking: str,
+    found: Estimates,
+    tables: Iterable[Table | None],
+    charts: Iterable[Chart | None],
+    notes: Iterable[str],
+    known: bool = True,
+) -> Answer:
+    """The answer for one data set; without a ``sentence``, what is lacking for one.
+
+    Claims read what was ``found``: only what has a value where it is ``known``. Tables and charts may be None.
+    """
+    said = f"{title}: {sentence or f'no answer yet, since {lacking}'}."
+    blocks = tuple(filter(None, tables)), tuple(filter(None, charts))
+    return Answer(said, bool(sentence), found.quantities(known), *blocks, tuple(notes))
+
+
 def joined(parts: Sequence[Answer], lacking: str) -> Answer:
-    """One answer of those of each data set or rule: the first one's sentence; ``lacking`` where there is none."""
+    """One answer of those of each data set or rule, with the first one's sentence; without any, what is lacking."""
     if not parts:
-        return Answer(lacking, enough=False)
+        return Answer(f"No answer yet: {lacking}.", enough=False)
     first = next((part for part in parts if part.enough), parts[0])
+    others = "; the tables have the others" if len(parts) > 1 else ""
     return Answer(
-        sentence=first.sentence if len(parts) == 1 else f"{first.sentence.removesuffix('.')} (others in the tables).",
+        sentence=f"{first.sentence.removesuffix('.')}{others}.",
         enough=first.enough,
         quantities=tuple(quantity for part in parts for quantity in part.quantities),
         tables=tuple(table for part in parts for table in part.tables),
         charts=tuple(chart for part in parts for chart in part.charts),
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )
+
+
+def remarks(title: str, said: Iterable[str]) -> tuple[str, ...]:
+    """One note of all that is out of the ordinary; none where all is well."""
+    text = "; ".join(filter(None, said))
+    return (f"{title}: {text}.",) if text else ()
 
 
 class Analysis(Protocol):

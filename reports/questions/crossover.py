@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Self
@@ -12,14 +12,15 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import Field, ValidationInfo, model_validator
 
-from ..document.blocks import Series, Table
+from ..document.blocks import Table
 from ..document.numbers import NONE, p_value, percent, plural
-from ..effects.estimate import Column, Estimate, Estimates, by_seed, points_of
-from ..records.folder import Results
+from ..effects.estimate import Column, Estimate, Estimates, by_seed, listed, points_of
+from ..records.folder import Dataset, Results
 from ..statistics import mean_interval
 from ..statistics.crossing import Crossing, crossing
-from .answer import Answer, Study, Summary, known
-from .digitised import RANDOM, gaps_chart, level_words, signed, sources
+from .answer import Answer, Study, Summary, known, remarks
+from .digitised import RANDOM, gaps_chart, level_words, sources
+from .pairing import accuracies, apart, common
 
 CONFIDENCE = 0.95
 DOUBT = (1 - CONFIDENCE) / 2
@@ -80,117 +81,107 @@ class Crossover(Study):
     def answer(self, results: Results, summary: Summary) -> Answer:
         """Where random overtakes the first rule in the first entry; what is lacking where a rule cannot be judged."""
         curves = [
-            Curve(results, dataset, words, rule, prefix)
-            for dataset, words in self.entries.items()
+            _Curve(results, results.matrix.datasets[dataset], rule, prefix)
+            for dataset in self.entries
             for rule, prefix in self.rules.items()
         ]
         gaps = Estimates(gap for curve in curves for gap in curve.gaps)
-        best = _best(gaps)
-        found = [e for curve in curves for e in curve.estimates()] + ([best] if best else [])
+        best, of_best = _best(gaps, self.entries)
+        found = [e for curve in curves for e in curve.estimates()] + best
         told = next((curve for curve in curves if curve.crossing is None), curves[0])
-        shown = {source.id: source for source in (sources()[id] for id in self.published.values())}.values()
-        entries = [[curve for curve in curves if curve.dataset == dataset] for dataset in self.entries]
-        title = "Accuracy minus a random subset's, at"
-        charts = [gaps_chart(f"{title} {of[0].words}", (c.series() for c in of if c.pairs)) for of in entries]
-        notes = (DEFINITION, self._of_best(best), " ".join(note for curve in curves if (note := curve.note())))
+        shown = [sources()[id] for id in dict.fromkeys(self.published.values())]
+        tables, charts = [], []
+        for dataset, words in self.entries.items():
+            own, title = [curve for curve in curves if curve.dataset.name == dataset], f"at {words}"
+            tables.append(self._table(title, own, gaps.where(dataset=dataset)))
+            series = (points_of(c.rule, c.gaps, c.kept, joined=True) for c in own if c.pairs)
+            charts.append(gaps_chart(f"Accuracy minus a random subset's, {title}", series))
+        said = (note for curve in curves for note in remarks(f"{curve.rule} on {curve.dataset.title}", curve.said()))
         return Answer(
-            sentence=f"At {told.words}, {told.rule} {told.verdict()} (the table has all rules).",
+            sentence=f"{told.dataset.title}: {told.rule} {told.verdict()}; the tables have the others.",
             enough=told.crossing is not None,
             quantities=Estimates(found).quantities(known=False),
-            tables=(*(self._table(of, gaps) for of in entries), *(source.table() for source in shown)),
+            tables=(*tables, *(source.table() for source in shown)),
             charts=(*charts, *(source.chart(self.rules) for source in shown)),
-            notes=tuple(note for note in notes if note),
+            notes=tuple(filter(None, (DEFINITION, of_best, " ".join(said)))),
         )
 
-    def _table(self, curves: Sequence[Curve], gaps: Estimates) -> Table:
-        """A row for each percentage kept, and one with the crossings."""
-        rows = sorted(gaps.where(dataset=curves[0].dataset), key=lambda e: -e.record["kept"])
-        columns: dict[str, Column] = {"random, %": lambda row: next(filter(None, map(_random, row)), NONE)}
-        for rule in self.rules:
-            columns[rule] = partial(_of_rule, rule)
-        title = f"Accuracy minus a random subset's, in points, at {curves[0].words}"
+    def _table(self, words: str, curves: Sequence[_Curve], gaps: Estimates) -> Table:
+
+        def random(row: Estimates) -> str:
+            known = next(filter(None, (list(gap.record["random"].values()) for gap in row)), None)
+            return percent(sum(known) / len(known)) if known else NONE
+
+        def of_rule(rule: str, row: Estimates) -> str:
+            gap = row.one(rule=rule)
+            return f"{gap:full}" if gap else NONE
+
+        rows = sorted(gaps, key=lambda e: -e.record["kept"])
+        columns: dict[str, Column] = {"random, %": random, **{rule: partial(of_rule, rule) for rule in self.rules}}
+        title = f"Accuracy minus a random subset's, in points, {words}"
         table = Estimates(rows).table(title, ("kept",), columns, "Means over seeds, with 95 % paired t intervals.")
         return replace(table, rows=(*table.rows, ("random ahead below", "", *(curve.cell() for curve in curves))))
 
-    def _of_best(self, best: Estimate | None) -> str:
-        """How far ahead of random any rule is at little kept."""
-        if best is None or best.value is None or best.high is None:
-            return ""
-        if best.high <= 0:
-            return f"At {LOW:g} % kept and less each rule is behind by {-best.high:.1f} points or more."
-        said = [f"no rule is ahead by more than {best.high:.1f} points"] if best.high < 100 else []
-        where = f"{best.keys['kept']} and {self.entries[best.keys['dataset']]}"
-        first = f"the furthest ahead is {best.keys['rule']}, by {best.value:.1f} at {where}"
-        said.append(first if best.value > 0 else "none is ahead on average")
-        return f"At {LOW:g} % kept and less {'; '.join(said)}."
 
-
-class Curve:
+class _Curve:
     """A rule in one entry: its gaps to random, percentages kept ascending, and where they cross zero.
 
-    ``crossing`` is None with fewer than two pairs at two percentages; ``read`` are the percentages kept that it is
-    read from, ``seeds`` those that all of them have.
+    ``crossing`` is None with fewer than two pairs at two percentages; ``means`` are the gaps by the percentages kept
+    that it is read from, ``seeds`` those that all of them have.
     """
 
-    def __init__(self, results: Results, dataset: str, words: str, rule: str, prefix: str) -> None:
-        self.dataset, self.words, self.rule, self.prefix = dataset, words, rule, prefix
+    def __init__(self, results: Results, dataset: Dataset, rule: str, prefix: str) -> None:
+        self.dataset, self.rule, self.prefix = dataset, rule, prefix
         found: dict[float, Estimate] = {}
-        for arm in results.arms(dataset=dataset, role="strategy"):
+        for arm in results.arms(dataset=dataset.name, role="strategy"):
             twin, ratio = results.matrix.arms.get(arm.twin), FIXED.fullmatch(arm.schedule)
             if _family(prefix, [arm.label]) and twin is not None and ratio is not None:
-                kept = round(100 * float(ratio[1]), 9)
-                keys = {
-                    "dataset": dataset,
-                    "strategy": arm.label,
-                    "rival": twin.label,
-                    "rule": rule,
-                    "kept": f"{kept:g} %",
-                }
-                ours, random = _accuracies(results, arm.key), _accuracies(results, twin.key)
-                gap = by_seed(
-                    GAP, keys, {s: ours[s] - random[s] for s in sorted(ours.keys() & random.keys())}, "points"
-                )
+                kept, random = round(100 * float(ratio[1]), 9), accuracies(results, twin)
+                keys = {"dataset": dataset.name, "strategy": arm.label, "rival": twin.label}
+                keys |= {"rule": rule, "kept": f"{kept:g} %"}
+                gap = by_seed(GAP, keys, apart(accuracies(results, arm), random), "tenths")
                 found.setdefault(kept, replace(gap, record={"kept": kept, "gaps": gap.record, "random": random}))
-        self.gaps = [found[kept] for kept in sorted(found)]
+        self.kept = sorted(found)
+        self.gaps = [found[kept] for kept in self.kept]
         self.pairs = max((gap.n for gap in self.gaps), default=0)
         usable = [gap for gap in self.gaps if gap.n > 1]
-        self.read: list[float] = [gap.record["kept"] for gap in usable]
-        self.seeds = sorted(set.intersection(*(set(gap.record["gaps"]) for gap in usable))) if usable else []
+        self.seeds = common(gap.record["gaps"] for gap in usable) if usable else []
         self.crossing: Crossing | None = None
         if len(usable) > 1 and len(self.seeds) > 1:
+            read = [gap.record["kept"] for gap in usable]
             differences = np.array([[gap.record["gaps"][seed] for gap in usable] for seed in self.seeds])
-            self.crossing = crossing(self.read, differences, CONFIDENCE)
-            self.means = dict(zip(self.read, differences.mean(axis=0).tolist(), strict=True))
+            self.crossing = crossing(read, differences, CONFIDENCE)
+            self.means: dict[float, float] = dict(zip(read, differences.mean(axis=0).tolist(), strict=True))
+            self.first, self.last = read[0], read[-1]
 
     def estimates(self) -> Iterator[Estimate]:
         """The crossing, whose value is None where there is none, and each gap that was measured."""
         if (cross := self.crossing) is not None:
-            keys = {"dataset": self.dataset, "strategy": self.prefix, "rival": RANDOM}
+            keys = {"dataset": self.dataset.name, "strategy": self.prefix, "rival": RANDOM}
             high = cross.high if math.isfinite(cross.high) else None
             yield Estimate(OVERTAKES, keys, cross.at, cross.low or None, high, len(self.seeds))
         yield from (gap for gap in self.gaps if gap.value is not None)
 
     def verdict(self) -> str:
-        """What is said of the rule in the sentence."""
         cross = self.crossing
         if cross is None:
             now = plural(self.pairs, "seed")
             return f"cannot be judged yet, for want of two seeds at two percentages kept (now {now})"
-        span, seeds = f"{self.read[0]:g} to {self.read[-1]:g} % kept", plural(len(self.seeds), "seed")
+        span, sure = f"{self.first:g} to {self.last:g} % kept", self._p()
         under = [kept for kept, mean in self.means.items() if mean < 0]
         if cross.at is not None:
             text = f"falls behind random subsets below {cross.at:.0f} % kept {self._ends()}"
-        elif p := self._p():
-            text = f"is {'behind' if cross.side == 'below' else 'ahead of'} random subsets throughout {span} ({p})"
+        elif sure:
+            text = f"is {'behind' if cross.side == 'below' else 'ahead of'} random subsets throughout {span} ({sure})"
         elif cross.side == "below":
-            level = f", level with them no lower than {cross.low:.0f} %" if cross.low else ""
+            level = f" and may draw level only above {cross.low:.0f} %" if cross.low else ""
             text = f"is behind random subsets on average throughout {span}{level}"
         elif under:
-            text = f"is not behind random subsets at {self.read[0]:g} % kept, yet is at {_percents(under)}"
+            text = f"is not behind random subsets at {self.first:g} % kept, yet is at {_percents(under)}"
         else:
-            level = f", if at all then below {cross.high:.0f} %" if math.isfinite(cross.high) else ""
+            level = f" and may fall behind only below {cross.high:.0f} %" if math.isfinite(cross.high) else ""
             text = f"is on average nowhere behind random subsets from {span}{level}"
-        return f"{text} over {seeds}"
+        return f"{text}, over {plural(len(self.seeds), 'seed')}"
 
     def _p(self) -> str:
         """The p-value of a rule that is on one side throughout for certain; empty for any other."""
@@ -199,38 +190,30 @@ class Curve:
         text = p_value(p)
         return "" if p > DOUBT else f"p {text}" if text.startswith("<") else f"p = {text}"
 
+    def _ends(self) -> str:
+        assert self.crossing is not None
+        low, high = self.crossing.low, self.crossing.high
+        first = f"{low:.0f}" if low else f"under {self.first:g}"
+        return f"[{first}, {f'{high:.0f}' if math.isfinite(high) else f'over {self.last:g}'}]"
+
     def cell(self) -> str:
         """The crossing in a table: ``41 % [33, 52]``, ``under 5 %, p = .02``, ``over 90 % [88, over 90]``."""
         cross = self.crossing
         if cross is None:
             return NONE
-        settled = (cross.low, cross.high) in ((self.read[-1], math.inf), (0.0, self.read[0]))
-        p = self._p()
-        return (
-            level_words(cross.side, cross.at, self.read)
-            + ("" if settled else f" {self._ends()}")
-            + (f", {p}" if p else "")
-        )
+        settled = (cross.low, cross.high) in ((self.last, math.inf), (0.0, self.first))
+        words = level_words(cross.side, cross.at, [*self.means]) + ("" if settled else f" {self._ends()}")
+        return ", ".join(filter(None, (words, self._p())))
 
-    def _ends(self) -> str:
-        assert self.crossing is not None
-        low, high = self.crossing.low, self.crossing.high
-        first = f"{low:.0f}" if low else f"under {self.read[0]:g}"
-        return f"[{first}, {f'{high:.0f}' if math.isfinite(high) else f'over {self.read[-1]:g}'}]"
-
-    def note(self) -> str:
+    def said(self) -> Iterator[str]:
         """What a crossing leaves out, and where the rule is behind again above it."""
         if self.crossing is None:
-            return ""
-        said, cross = [], self.crossing.at
-        if len(self.read) < len(self.gaps) or len(self.seeds) < self.pairs:
-            said.append(f"the crossing is read from {plural(len(self.seeds), 'seed')} at {_percents(self.read)} kept")
+            return
+        if len(self.means) < len(self.gaps) or len(self.seeds) < self.pairs:
+            yield f"the crossing is read from {plural(len(self.seeds), 'seed')} at {_percents(self.means)} kept"
+        cross = self.crossing.at
         if cross is not None and (again := [kept for kept, mean in self.means.items() if kept > cross and mean < 0]):
-            said.append(f"above the crossing it is behind random again at {_percents(again)} kept")
-        return f"{self.rule} at {self.words}: {'; '.join(said)}." if said else ""
-
-    def series(self) -> Series:
-        return points_of(self.rule, self.gaps, [gap.record["kept"] for gap in self.gaps], joined=True)
+            yield f"above the crossing it is behind random again at {_percents(again)} kept"
 
 
 def _family(prefix: str, labels: Iterable[str]) -> tuple[str, ...]:
@@ -238,35 +221,25 @@ def _family(prefix: str, labels: Iterable[str]) -> tuple[str, ...]:
     return tuple(label for label in labels if re.fullmatch(rf"{re.escape(prefix)}-\d+(\.\d+)?", label))
 
 
-def _accuracies(results: Results, key: str) -> dict[int, float]:
-    return {seed: 100 * cell.accuracy for seed, cell in results.of(key).items() if math.isfinite(cell.accuracy)}
+def _best(gaps: Estimates, entries: Mapping[str, str]) -> tuple[list[Estimate], str]:
+    """The rule furthest ahead at little kept, with what is said of it.
 
-
-def _best(gaps: Estimates) -> Estimate | None:
-    """The rule furthest ahead at little kept; ``high`` bounds all that have two pairs at once (Bonferroni)."""
+    Its upper end bounds all rules that have two pairs at once (Bonferroni).
+    """
     able = [gap for gap in gaps if gap.record["kept"] <= LOW and gap.n > 1]
     if not able:
-        return None
+        return [], ""
     confidence = 1 - (1 - CONFIDENCE) / len(able)
     most = max(mean_interval(list(gap.record["gaps"].values()), confidence).high for gap in able)
     first = max(able, key=lambda gap: gap.value or 0.0)
-    return Estimate(BEST, first.keys, first.value, None, most, first.n)
-
-
-def _random(gap: Estimate) -> str:
-    random = gap.record["random"].values()
-    return percent(sum(random) / len(random)) if random else ""
-
-
-def _of_rule(rule: str, row: Estimates) -> str:
-    """``−3.2 [−4.0, −2.1]``, without ends that there are not."""
-    gap = row.one(rule=rule)
-    if gap is None or gap.value is None:
-        return NONE
-    ends = "" if gap.low is None or gap.high is None else f" [{signed(gap.low)}, {signed(gap.high)}]"
-    return signed(gap.value) + ends
+    said = [f"no rule is ahead by more than {most:.1f} points"] if most < 100 else []
+    ahead = first.value or 0.0
+    where = f"by {ahead:.1f} at {first.keys['kept']} and {entries[first.keys['dataset']]}"
+    said.append(f"the furthest ahead is {first.keys['rule']}, {where}" if ahead > 0 else "none is ahead on average")
+    said = [f"each rule is behind by {-most:.1f} points or more"] if most <= 0 else said
+    best = Estimate(BEST, first.keys, first.value, None, most, first.n)
+    return [best], f"At {LOW:g} % kept and less {'; '.join(said)}."
 
 
 def _percents(found: Iterable[float]) -> str:
-    *rest, last = (f"{kept:g}" for kept in found)
-    return f"{', '.join(rest)} and {last} %" if rest else f"{last} %"
+    return f"{listed(f'{kept:g}' for kept in found)} %"

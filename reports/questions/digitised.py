@@ -12,8 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from ..document.blocks import Chart, Series, Table
-from ..document.numbers import MINUS
-from ..effects.estimate import Estimate, points_of
+from ..effects.estimate import Estimate, points_of, tenths
 from ..statistics.crossing import first_zero
 
 RANDOM = "random"
@@ -65,7 +64,6 @@ class Source(BaseModel):
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """All but random."""
         return tuple(rule for rule in self.accuracy if rule != RANDOM)
 
     @property
@@ -78,12 +76,10 @@ class Source(BaseModel):
         found = []
         for kept, ours, theirs in zip(self.kept, self.accuracy[rule], self.accuracy[RANDOM], strict=True):
             bound = isinstance(ours, str)
-            error = (0.0 if bound else self._error(rule, kept)) + self._error(RANDOM, kept)
-            found.append(Gap(kept, float(str(ours).removeprefix("<")) - float(theirs), error, bound))
+            read = [of for of in (RANDOM, *(() if bound else (rule,))) if kept not in self.exact.get(of, ())]
+            difference = float(str(ours).removeprefix("<")) - float(theirs)
+            found.append(Gap(kept, difference, len(read) * self.error, bound))
         return tuple(sorted(found))
-
-    def _error(self, rule: str, kept: float) -> float:
-        return 0.0 if kept in self.exact.get(rule, ()) else self.error
 
     def crossing(self, rule: str) -> str:
         """Where random overtakes the rule, with the ends that errors of reading leave."""
@@ -103,11 +99,11 @@ class Source(BaseModel):
 
     def table(self) -> Table:
         random = dict(zip(self.kept, self.accuracy[RANDOM], strict=True))
-        gaps = {(rule, gap.kept): gap for rule in self.rules for gap in self.gaps(rule)}
-        rows = [
-            (f"{kept:g} %", f"{random[kept]:.1f}", *(_published(gaps[rule, kept]) for rule in self.rules))
-            for kept in sorted(self.kept, reverse=True)
-        ]
+        rows = []
+        for kept, *gaps in zip(sorted(random), *map(self.gaps, self.rules), strict=True):
+            words = (f"{'below ' * gap.bound}{tenths(gap.difference)}" for gap in gaps)
+            rows.append((f"{kept:g} %", f"{random[kept]:.1f}", *words))
+        rows.reverse()
         rows.append(("random ahead below", "", *map(self.crossing, self.rules)))
         full = "" if self.full is None else f" Full training: {self.full:g} %."
         note = f"{self.paper}, {self.place}; each accuracy within {self.error:g} points. {self.recipe}.{full}"
@@ -115,25 +111,17 @@ class Source(BaseModel):
 
     def chart(self, first: Mapping[str, str]) -> Chart:
         """The rules of ``first`` come first, in its order; a bound is not drawn."""
-        rules = dict.fromkeys([*(rule for rule in first if rule in self.rules), *self.rules])
-        return gaps_chart(self.title, (self._series(rule) for rule in rules))
-
-    def _series(self, rule: str) -> Series:
-        gaps = self.gaps(rule)
-        drawn = [
-            Estimate(self.title, {}, *(None,) * 3 if bound else (at, at - error, at + error))
-            for _, at, error, bound in gaps
-        ]
-        return points_of(rule, drawn, [gap.kept for gap in gaps], joined=True)
-
-
-def _published(gap: Gap) -> str:
-    return f"below {signed(gap.difference)}" if gap.bound else signed(gap.difference)
+        series = []
+        for rule in dict.fromkeys([*(rule for rule in first if rule in self.rules), *self.rules]):
+            gaps = self.gaps(rule)
+            ends = ((None,) * 3 if bound else (at, at - error, at + error) for _, at, error, bound in gaps)
+            drawn = [Estimate(self.title, {}, *of) for of in ends]
+            series.append(points_of(rule, drawn, [gap.kept for gap in gaps], joined=True))
+        return gaps_chart(self.title, series)
 
 
 @cache
 def sources() -> dict[str, Source]:
-    """What others published of static pruning, by id."""
     file = resources.files("selbench") / "benchmarks" / "published" / "static-pruning.toml"
     form = TypeAdapter(dict[Literal["sources"], tuple[Source, ...]])
     found = form.validate_python(tomllib.loads(file.read_text(encoding="utf-8")))
@@ -148,8 +136,3 @@ def level_words(side: str, at: float | None, levels: Sequence[float]) -> str:
     if at is not None:
         return f"{at:.0f} %"
     return f"over {levels[-1]:g} %" if side == "below" else f"under {levels[0]:g} %"
-
-
-def signed(value: float) -> str:
-    text = f"{abs(value):.1f}"
-    return text if float(text) == 0 else ("+" if value > 0 else MINUS) + text

@@ -10,13 +10,14 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import Field, ValidationInfo, model_validator
 
-from ..document.blocks import Chart, Table
+from ..document.blocks import Table
 from ..document.numbers import NONE, percent, plural
 from ..effects.estimate import Column, Estimate, Estimates, by_seed, interval_of, listed
-from ..records.folder import Arm, Cell, Results
+from ..records.folder import Arm, Dataset, Results
 from ..statistics.factorial import Term, blocked_effects, effects_within, terms
 from ..statistics.samples import Array
-from .answer import Answer, Several, StrategyName, Study, Summary, known, meant
+from .answer import Answer, Several, StrategyName, Study, Summary, about, joined, known, meant, remarks
+from .pairing import accuracies, apart, common
 
 FEWEST = 2
 """Blocks, that is seeds with every arm: with one there is no telling an effect from noise."""
@@ -25,8 +26,12 @@ TWIN = "twin of "
 PICKS = " on what the picks bring"
 """After an effect's name: its effect on accuracy less that of each arm's uniform twin."""
 CONTROL = "difference in accuracy"
+COLUMNS: dict[str, Column] = {
+    "Accuracy": lambda row: row.one(of=""),
+    "Accuracy less its twin's": lambda row: row.one(of=PICKS),
+}
 
-
+Columns = Sequence[Mapping[int, float]]
 Pair = Annotated[Several[str], Field(min_length=2, max_length=2)]
 Row = Annotated[tuple[str, ...], Field(strict=False)]
 
@@ -88,167 +93,114 @@ class Factorial(Study):
 
     def answer(self, results: Results, summary: Summary) -> Answer:
         """The largest main effect on the first data set that has one; the tables hold every effect."""
-        parts = [Part(self, results, dataset) for dataset in results.matrix.datasets]
-        parts = [part for part in parts if any(part.arms[label] for label in self.levels)]
-        if not parts:
-            return Answer("No answer yet: no data set has an arm of this design.", enough=False)
-        told = [part for part in parts if part.effects]
-        first = (told or parts)[0]
-        return Answer(
-            sentence=first.sentence() if told else f"{first.title}: no answer yet, since {first.lacking}.",
-            enough=bool(told),
-            quantities=tuple(
-                q for part in parts for q in Estimates([*part.controls, *part.effects]).quantities(known=False)
-            ),
-            tables=tuple(table for part in parts for table in part.tables()),
-            charts=tuple(part.chart() for part in told),
-            notes=(
-                "Intervals have 95 % each and are not widened for their number. Effects of three or more factors "
-                "together count as noise.",
-                *(note for part in parts for note in part.notes()),
-            ),
-        )
+        parts = [_Part(self, results, dataset) for dataset in results.matrix.datasets.values()]
+        there = [part.answer() for part in parts if any(part.arms[label] for label in self.levels)]
+        return joined(there, "no data set has an arm of this design")
 
 
-class Part:
-    """What one data set says."""
+class _Part:
+    def __init__(self, asked: Factorial, results: Results, dataset: Dataset) -> None:
+        self.asked, self.results, self.dataset = asked, results, dataset
+        # With several references a label is the arm of the first.
+        arms = {arm.label: arm for arm in reversed(results.arms(dataset=dataset.name, role="strategy"))}
+        twins = {TWIN + label: results.matrix.arms.get(arm.twin) for label, arm in arms.items()}
+        labels = (*asked.levels, *asked.controls, asked.centre)
+        self.arms: dict[str, Arm | None] = {label: {**arms, **twins}.get(label) for label in labels}
+        self.points = {label: accuracies(results, arm) for label, arm in self.arms.items()}
+        self.twins = {
+            label: accuracies(results, arm.twin) if arm and arm.twin else self.points[label]
+            for label, arm in self.arms.items()
+        }
 
-    def __init__(self, asked: Factorial, results: Results, dataset: str) -> None:
-        self.asked, self.results, self.dataset = asked, results, results.matrix.datasets[dataset]
-        self.title = self.dataset.title
-        self.arms = {label: self._arm(label) for label in (*asked.levels, *asked.controls, asked.centre)}
-        self.crossed = [self.runs(self.arms[label]) for label in asked.levels]
-        self.twins = [self.beside(self.arms[label]) for label in asked.levels]
-        self.lacking = self._lacking()
-        centre = self.runs(self.arms[asked.centre])
-        self.controls = Estimates(self._less(label, centre, asked.centre) for label in asked.controls)
-        self.effects = Estimates(() if self.lacking else self._effects())
-
-    def _arm(self, label: str) -> Arm | None:
-        """The arm of a label, with several references that of the first."""
-        wanted = label.removeprefix(TWIN)
-        arms = (arm for arm in self.results.arms(dataset=self.dataset.name, role="strategy") if arm.label == wanted)
-        found = next(arms, None)
-        return found if found is None or wanted == label else self.results.matrix.arms.get(found.twin)
-
-    def runs(self, arm: Arm | None) -> Mapping[int, Cell]:
-        return {} if arm is None else self.results.of(arm)
-
-    def beside(self, arm: Arm | None) -> Mapping[int, Cell]:
-        """The runs of an arm's uniform twin; a twin is its own."""
-        return self.results.of(arm.twin) if arm is not None and arm.twin else self.runs(arm)
-
-    def _lacking(self) -> str:
-        """Why there are no effects; empty where there are."""
-        absent = [label for label in self.asked.levels if self.arms[label] is None]
+    def answer(self) -> Answer:
+        asked, title = self.asked, self.dataset.title
+        crossed, twins = ([side[label] for label in asked.levels] for side in (self.points, self.twins))
+        absent = [label for label in asked.levels if self.arms[label] is None]
+        seeds = common(crossed)
+        effects = Estimates() if absent or len(seeds) < FEWEST else Estimates(self._effects(crossed, twins, seeds))
+        less = Estimates(self._less(label, self.points[asked.centre], asked.centre) for label in asked.controls)
+        lacking = f"it takes {FEWEST} seeds with all {len(crossed)} arms of the design, and there "
+        lacking += "is 1" if seeds else "is none"
         if absent:
-            return f"{listed(absent)} {'is' if len(absent) == 1 else 'are'} not among its arms"
-        if (seeds := len(_common(self.crossed))) >= FEWEST:
-            return ""
-        there = "is 1" if seeds else "is none"
-        return f"it takes {FEWEST} seeds with all {len(self.crossed)} arms of the design, and there {there}"
+            lacking = f"{listed(absent)} {'is' if len(absent) == 1 else 'are'} not among its arms"
+        sentence = ""
+        if effects:
+            most = max(effects.where(of="", main="main"), key=lambda e: abs(e.value or 0.0))
+            sentence = (
+                f"of {asked.centre}'s parts, {most.keys['Effect']} moves accuracy most, by {most} points "
+                f"({plural(most.n, 'seed')})"
+            )
+        notes = (
+            "Intervals have 95 % each and are not widened for their number. Effects of three or more factors together "
+            "count as noise.",
+            *remarks(title, self._said(effects, len(set().union(*crossed)))),
+        )
+        series: dict[str, Column] = {name.lower(): column for name, column in COLUMNS.items()}
+        how: dict[str, Any] = {"y_label": "high less low, points", "level": 0.0}
+        chart = effects.chart(f"{title}: what each part moves", "term", series, **how) if effects else None
+        found, tables = Estimates([*less, *effects]), self._tables(effects, less)
+        return about(title, sentence, lacking, found, tables, [chart], notes, known=False)
 
-    def _effects(self) -> Iterator[Estimate]:
+    def _effects(self, crossed: Columns, twins: Columns, seeds: Sequence[int]) -> Iterator[Estimate]:
         """Each term's effect on accuracy, then on accuracy less the twin's where there are seeds enough."""
-        seeds, paired = _common(self.crossed), _common([*self.crossed, *self.twins])
-        found = {"": (blocked_effects(_grid(self.crossed, seeds), self.asked.terms).effects, seeds)}
-        if len(paired) >= FEWEST:
-            apart = _grid(self.crossed, paired) - _grid(self.twins, paired)
-            found[PICKS] = (effects_within(apart, self.asked.terms), paired)
+        terms, factors = self.asked.terms, self.asked.factors
+        found = {"": (blocked_effects(_grid(crossed, seeds), terms).effects, seeds)}
+        if len(paired := common([*crossed, *twins])) >= FEWEST:
+            found[PICKS] = (effects_within(_grid(crossed, paired) - _grid(twins, paired), terms), paired)
         for of, (effects, blocks) in found.items():
-            for term, effect in zip(self.asked.terms, effects, strict=True):
-                keys = {"dataset": self.dataset.name, "term": term.name, "Effect": self._described(term.name), "of": of}
+            for term, effect in zip(terms, effects, strict=True):
+                low, high = factors.get(term.name, ("", ""))
+                keys = {"dataset": self.dataset.name, "term": term.name, "of": of, "main": "main" if high else ""}
+                keys["Effect"] = f"{term.name} ({high} against {low})" if high else term.name
                 yield interval_of(f"effect of {term.name}{of}", keys, effect, len(blocks), "points")
 
-    def _described(self, name: str) -> str:
-        low, high = self.asked.factors.get(name, ("", ""))
-        return f"{name} ({high} against {low})" if high else name
-
-    def _less(self, label: str, theirs: Mapping[int, Cell], rival: str = "") -> Estimate:
-        """An arm less its rival, paired by seed."""
-        ours = self.runs(self.arms[label])
-        found = {seed: 100 * ours[seed].accuracy - 100 * theirs[seed].accuracy for seed in ours if seed in theirs}
+    def _less(self, label: str, theirs: Mapping[int, float], rival: str = "") -> Estimate:
+        found = apart(self.points[label], theirs)
         keys = {"dataset": self.dataset.name, "strategy": label, "rival": rival}
         return replace(by_seed(CONTROL, keys, found if len(found) >= FEWEST else {}, "points"), n=len(found))
 
-    def sentence(self) -> str:
-        """The main effect that is largest in size."""
-        mains = [e for e in self.effects.where(of="") if e.keys["term"] in self.asked.factors]
-        most = max(mains, key=lambda e: abs(e.value or 0.0))
-        moves = f"of {self.asked.centre}'s parts, {most.keys['Effect']} moves accuracy most"
-        return f"{self.title}: {moves}, by {most} points ({plural(most.n, 'seed')}; all others in the tables)."
-
-    def tables(self) -> Iterator[Table]:
-        """The effects, the arms that are crossed, and the controls."""
-        if self.effects:
-            yield self.effects.table(
-                f"{self.title}: effects, high less low, in points",
+    def _tables(self, effects: Estimates, less: Estimates) -> Iterator[Table]:
+        title, centre = self.dataset.title, self.asked.centre
+        if effects:
+            yield effects.table(
+                f"{title}: effects, high less low, in points",
                 ("Effect",),
-                {"Accuracy": lambda row: row.one(of=""), "Accuracy less its twin's": lambda row: row.one(of=PICKS)},
+                COLUMNS,
                 "An interaction is half of what one factor's effect grows by as the other goes from low to high. "
                 "Beside random picks of the same schedule, what a schedule does to any picks is gone.",
             )
-        seeds = {label: str(len(self.runs(arm))) for label, arm in self.arms.items()}
+        seeds = {label: str(len(points)) for label, points in self.points.items()}
         crossed = {label: (*row, seeds[label]) for label, row in self.asked.levels.items()}
-        yield self._arms(f"{self.title}: the arms that are crossed", list(self.asked.factors), crossed)
-        if self.controls:
-            centre = self.asked.centre
-            against = {e.keys["strategy"]: (f"{e}", str(e.n)) for e in self.controls}
-            rows = {centre: (NONE, seeds[centre]), **against}
-            yield self._arms(
-                f"{self.title}: {centre} and its controls", [f"Less {centre}, points"], rows, "Paired by seed."
-            )
+        yield self._arms(f"{title}: the arms that are crossed", self.asked.factors, crossed)
+        if less:
+            rows = {centre: (NONE, seeds[centre]), **{e.keys["strategy"]: (f"{e}", str(e.n)) for e in less}}
+            yield self._arms(f"{title}: {centre} and its controls", [f"Less {centre}, points"], rows, "Paired by seed.")
 
-    def _arms(self, title: str, first: Sequence[str], rows: Mapping[str, Sequence[str]], note: str = "") -> Table:
+    def _arms(self, title: str, first: Iterable[str], rows: Mapping[str, Sequence[str]], note: str = "") -> Table:
         """A row for each label: the first columns, accuracy, gain over its twin, diagnostics and seeds."""
         columns = ("Arm", *first, "Accuracy, %", "Less its uniform twin, points", *self.asked.diagnostics, "Seeds")
-        cells = ((label, *own, *self._row(label), seeds) for label, (*own, seeds) in rows.items())
-        return Table(title, columns, tuple(cells), note)
+        cells = tuple((label, *own, *self._row(label), seeds) for label, (*own, seeds) in rows.items())
+        return Table(title, columns, cells, note)
 
-    def _row(self, label: str) -> tuple[str, ...]:
-        arm = self.arms[label]
-        cells = self.runs(arm).values()
-        gain = f"{self._less(label, self.beside(arm))}" if arm is not None and arm.twin else NONE
-        recorded = (_mean(cell.picks.diagnostics.get(name) for cell in cells) for name in self.asked.diagnostics)
-        accuracy = percent(100 * float(np.mean([cell.accuracy for cell in cells]))) if cells else NONE
-        return (accuracy, gain, *recorded)
+    def _row(self, label: str) -> Iterator[str]:
+        arm, points = self.arms[label], [*self.points[label].values()]
+        yield percent(float(np.mean(points))) if points else NONE
+        yield f"{self._less(label, self.twins[label])}" if arm and arm.twin else NONE
+        for name in self.asked.diagnostics:
+            recorded = [cell.picks.diagnostics.get(name) for cell in self.results.of(arm).values()] if arm else []
+            known = [value for value in recorded if value is not None and np.isfinite(value)]
+            yield f"{np.mean(known):.3g}" if known else NONE
 
-    def chart(self) -> Chart:
-        series: dict[str, Column] = {
-            "accuracy": lambda row: row.one(of=""),
-            "accuracy less its twin's": lambda row: row.one(of=PICKS),
-        }
-        title = f"{self.title}: what each part moves"
-        return self.effects.chart(title, "term", series, y_label="high less low, points", level=0.0)
-
-    def notes(self) -> Iterator[str]:
-        """One for all that is out of the ordinary."""
-        said = []
-        if self.effects:
-            begun = set().union(*self.crossed)
-            if out := len(begun) - self.effects[0].n:
-                said.append(f"{plural(out, 'seed')} without every arm of the design left out")
-            if not self.effects.where(of=PICKS):
-                said.append(f"fewer than {FEWEST} seeds have every arm's uniform twin as well")
-        shown = {arm.key for arm in self.arms.values() if arm is not None}
-        cells = [cell for key in shown for cell in self.results.of(key).values()]
-        if fallen := sum(cell.accuracy < self.dataset.collapse for cell in cells):
-            said.append(f"{plural(fallen, 'run')} collapsed, and count as they are")
-        if said:
-            yield f"{self.title}: {'; '.join(said)}."
+    def _said(self, effects: Estimates, begun: int) -> Iterator[str]:
+        if effects and (out := begun - effects[0].n):
+            yield f"{plural(out, 'seed')} without every arm of the design left out"
+        if effects and not effects.where(of=PICKS):
+            yield f"fewer than {FEWEST} seeds have every arm's uniform twin as well"
+        shown = {arm.key: self.points[label] for label, arm in self.arms.items() if arm}
+        if fallen := sum(value < 100 * self.dataset.collapse for of in shown.values() for value in of.values()):
+            yield f"{plural(fallen, 'run')} collapsed, and count as they are"
 
 
-def _common(columns: Sequence[Mapping[int, Cell]]) -> list[int]:
-    """The seeds that every column has."""
-    return sorted(set.intersection(*(set(cells) for cells in columns)))
-
-
-def _grid(columns: Sequence[Mapping[int, Cell]], seeds: Iterable[int]) -> Array:
+def _grid(columns: Columns, seeds: Sequence[int]) -> Array:
     """Accuracies ``[seeds, columns]`` in per cent."""
-    return np.array([[100 * cells[seed].accuracy for cells in columns] for seed in seeds], dtype=np.float64)
-
-
-def _mean(values: Iterable[float | None]) -> str:
-    """The mean of what was recorded, with three digits."""
-    known = [value for value in values if value is not None and np.isfinite(value)]
-    return f"{float(np.mean(known)):.3g}" if known else NONE
+    return np.array([[points[seed] for points in columns] for seed in seeds], dtype=np.float64)

@@ -32,7 +32,6 @@ class Measured(Generic[Measure]):
 
     @property
     def random(self) -> bool:
-        """Whether its picks are random ones."""
         return self.arm.role != "strategy"
 
     @property
@@ -48,34 +47,26 @@ def answered(
     part: Callable[[Dataset, dict[str, Measured[Measure]]], Answer],
     lacking: str,
 ) -> Answer:
-    """``part`` of each data set that has arms with the measure, as one answer; ``lacking`` where none has."""
-    found = [(dataset, _measured(results, dataset.name, pick)) for dataset in results.matrix.datasets.values()]
-    return joined([part(dataset, arms) for dataset, arms in found if arms], lacking)
-
-
-def _measured(
-    results: Results, dataset: str, pick: Callable[[Measures], Measure | None]
-) -> dict[str, Measured[Measure]]:
-    """The arms of a data set with the measure that ``pick`` takes, by key: strategies, and random picks beside them."""
-    arms = [
-        arm
-        for arm in results.matrix.arms.values()
-        if arm.dataset == dataset and arm.rung == 1 and arm.role in ("strategy", "twin", "uniform")
-    ]
-    names = _names(arms)
-    found = {}
-    for arm in arms:
-        taken = {seed: pick(cell.measures) for seed, cell in results.of(arm).items() if cell.measures is not None}
-        if values := {seed: value for seed, value in taken.items() if value is not None}:
-            found[arm.key] = Measured(arm, names[arm.key], values)
-    return found
+    """``part`` of each data set that has arms with the measure, by key, as one answer; ``lacking`` where none has."""
+    parts = []
+    for dataset in results.matrix.datasets.values():
+        asked = [arm for arm in results.arms(dataset=dataset.name) if arm.rung == 1]
+        asked = [arm for arm in asked if arm.role in ("strategy", "twin", "uniform")]
+        names, found = _names(asked), {}
+        for arm in asked:
+            taken = {seed: pick(cell.measures) for seed, cell in results.of(arm).items() if cell.measures is not None}
+            if values := {seed: value for seed, value in taken.items() if value is not None}:
+                found[arm.key] = Measured(arm, names[arm.key], values)
+        if found:
+            parts.append(part(dataset, found))
+    return joined(parts, lacking)
 
 
 def _names(arms: Sequence[Arm]) -> dict[str, str]:
     """By key: the label, with as much beside it as tells arms of one label apart."""
     names: dict[str, str] = {}
-    for beside in (lambda arm: "", lambda arm: f" ({arm.reference or arm.schedule})", lambda arm: f" ({arm.key})"):
-        tried = {arm.key: arm.label + beside(arm) for arm in arms if arm.key not in names}
+    for beside in ("{0.label}", "{0.label} ({1})", "{0.label} ({0.key})"):
+        tried = {arm.key: beside.format(arm, arm.reference or arm.schedule) for arm in arms if arm.key not in names}
         names |= {key: name for key, name in tried.items() if [*tried.values()].count(name) == 1}
     return names
 
@@ -83,9 +74,8 @@ def _names(arms: Sequence[Arm]) -> dict[str, str]:
 def ratio_of(quantity: str, keys: Mapping[str, str], logs: Mapping[int, float]) -> Estimate:
     """A ratio of its logarithms by seed, which stay beside it; without a value below :data:`FEWEST` seeds."""
     found = by_seed(quantity, keys, logs, "number")
-    if found.n < FEWEST:
-        return replace(found, value=None)
-    value, low, high = (None if x is None else math.exp(x) for x in (found.value, found.low, found.high))
+    ends = (found.value, found.low, found.high) if found.n >= FEWEST else (None,) * 3
+    value, low, high = (None if x is None else math.exp(x) for x in ends)
     return replace(found, value=value, low=low, high=high)
 
 
@@ -99,6 +89,5 @@ def shown(quantity: str) -> Column:
     return column
 
 
-def references(arms: Sequence[Measured[Any]]) -> str:
-    """The models whose features were measured."""
-    return listed(sorted({taken.reference for arm in arms for taken in arm.values.values()}))
+def references(arms: Mapping[str, Measured[Any]]) -> str:
+    return listed(sorted({taken.reference for arm in arms.values() for taken in arm.values.values()}))

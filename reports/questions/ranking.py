@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, ValidationInfo, model_validator
 from scipy import stats
 
@@ -16,19 +15,11 @@ from ..document.blocks import Chart, Series, Table
 from ..document.numbers import correlation, percent, plural, share
 from ..effects.estimate import Column, Estimate, Estimates, interval_of
 from ..records.folder import Results
+from ..statistics import rankcorrelation as rank
 from ..statistics.crossed import crossed_means, replica_interval
-from ..statistics.rankcorrelation import (
-    halves,
-    kendall,
-    least_difference,
-    pair_agreement,
-    regret,
-    repeatability,
-    spearman,
-)
-from ..statistics.samples import Interval
+from ..statistics.samples import Array, Interval
 from .answer import Answer, DatasetName, Several, Study, Summary, known
-from .ranking_recipes import METRICS, Recipes, Scores, gather, overlap
+from .ranking_recipes import METRICS, Recipes, gather
 
 SPEARMAN = "Spearman correlation of the proxy's ranking with the target's"
 KENDALL = "Kendall correlation of the proxy's ranking with the target's"
@@ -51,8 +42,6 @@ TOP = (3, 5)
 """How many of a proxy's first recipes may be tried at the target's size, for its regret."""
 SAME = 0.999
 """Share of images in common from which on two entries have picked the same."""
-
-Means = NDArray[np.float64]
 
 
 class Ranking(Study):
@@ -93,88 +82,83 @@ class Ranking(Study):
         count = 0 if recipes is None else len(recipes.names)
         if recipes is None or count < FEWEST:
             there = f"{plural(count, 'recipe')} with runs for the target and every proxy"
-            return Answer(
-                f"No answer yet: {there}, and a ranking needs {FEWEST} at least.", enough=False, notes=(SCOPE,)
-            )
-        ranked = Rankings(recipes, self.target)
-        on = "accuracy" if self.metric == METRICS[0] else "accuracy on val"
+            lacking = f"{there}, and a ranking needs {FEWEST} at least"
+            return Answer(f"No answer yet: {lacking}.", enough=False, notes=(SCOPE,))
+        ranked = _Rankings(recipes, self.target, self.metric)
         return Answer(
-            sentence=ranked.sentence(),
+            sentence=f"{results.matrix.datasets[self.target].title}: {ranked.sentence()}.",
             enough=len(recipes.target.seeds) > 1,
             quantities=Estimates(e for e in ranked.found if e.quantity in CLAIMED).quantities(known=False),
-            tables=(
-                ranked.table(),
-                ranked.choices(),
-                ranked.recipe_table("" if self.metric == METRICS[0] else ", on val"),
-            ),
-            charts=(ranked.scatter(on), ranked.chart()),
-            notes=(SCOPE, *ranked.notes(self.metric)),
+            tables=tuple(ranked.tables()),
+            charts=tuple(ranked.charts()),
+            notes=(SCOPE, *ranked.notes()),
         )
 
 
 @dataclass(frozen=True)
-class Both:
+class _Both:
     """Means of the recipes ``[recipes]`` by target and proxy, and their resamples ``[resamples, recipes]``."""
 
-    target: Means
-    proxy: Means
-    targets: Means
-    proxies: Means
+    target: Array
+    proxy: Array
+    targets: Array
+    proxies: Array
 
-    def of(self, statistic: Callable[..., Means], *, corrected: bool = True) -> Interval:
+    def of(self, statistic: Callable[..., Array], *, corrected: bool = True) -> Interval:
         estimate = float(statistic(self.target, self.proxy))
         return replica_interval(estimate, statistic(self.targets, self.proxies), corrected=corrected)
 
-    def beyond(self, other: Both) -> Interval:
+    def beyond(self, other: _Both) -> Interval:
         """Spearman's correlation less that of ``other``, on the same resamples."""
-        estimate = float(spearman(self.target, self.proxy) - spearman(other.target, other.proxy))
-        return replica_interval(estimate, spearman(self.targets, self.proxies) - spearman(other.targets, other.proxies))
+        estimate = float(rank.spearman(self.target, self.proxy) - rank.spearman(other.target, other.proxy))
+        return replica_interval(
+            estimate, rank.spearman(self.targets, self.proxies) - rank.spearman(other.targets, other.proxies)
+        )
 
 
-class Rankings:
+class _Rankings:
     """Every proxy against the target.
 
     ``least`` are the points by which two recipes' means must differ for the target to tell them apart, ``repeat`` is
-    what its ranking would correlate with its own at as many other seeds, ``shared`` the places of recipes with the
-    same images in every entry.
+    what its ranking would correlate with its own at as many other seeds, ``same`` names the correlation over the
+    recipes that pick the same images in every entry.
     """
 
-    def __init__(self, recipes: Recipes, dataset: str) -> None:
-        self.recipes, self.dataset, self.target = recipes, dataset, recipes.target
+    def __init__(self, recipes: Recipes, dataset: str, metric: str) -> None:
+        self.recipes, self.dataset, self.target, self.metric = recipes, dataset, recipes.target, metric
         self.name = "tuned target" if recipes.tuned else "target"
-        self.least, self.repeat = least_difference(self.target.table), repeatability(self.target.table)
+        self.least, self.repeat = rank.least_difference(self.target.table), rank.repeatability(self.target.table)
         self.overlaps = [
-            [overlap(self.target, proxy, place) for proxy in recipes.proxies.values()]
+            [self.target.overlap(proxy, place) for proxy in recipes.proxies.values()]
             for place in range(len(recipes.names))
         ]
-        self.shared = [
-            place
-            for place, shares in enumerate(self.overlaps)
-            if all(share is not None and share >= SAME for share in shares)
-        ]
+        alike = [all(share is not None and share >= SAME for share in shares) for shares in self.overlaps]
+        self.shared = np.flatnonzero(alike)
+        self.same = f"Spearman, the {len(self.shared)} recipes of the same images"
         self.found = Estimates(self._estimates())
         self.ranked = Estimates(e for e in self.found if "proxy" in e.keys)
 
     def _estimates(self) -> Iterator[Estimate]:
         recipes, target, n = self.recipes, self.target, len(self.target.seeds)
-        tables = [target.table, *(proxy.table for proxy in recipes.proxies.values())]
-        drawn = crossed_means(tables, together=recipes.together)
-        pairs = [
-            Both(target.means, p.means, drawn[0], by) for p, by in zip(recipes.proxies.values(), drawn[1:], strict=True)
-        ]
         of = {"dataset": self.dataset, "strategy": self.name, "rival": ""}
         yield interval_of(CEILING, of, _alone(self.repeat), n, "correlation")
+        tables = [target.table, *(proxy.table for proxy in recipes.proxies.values())]
+        means, drawn = [table.mean(1) for table in tables], crossed_means(tables, together=recipes.together)
+        pairs = [_Both(means[0], mean, drawn[0], by) for mean, by in zip(means[1:], drawn[1:], strict=True)]
         for both, (label, proxy) in zip(pairs, recipes.proxies.items(), strict=True):
             keys = {"dataset": self.dataset, "strategy": label, "rival": self.name, "proxy": label}
-            ours, ceiling = both.of(spearman), math.sqrt(self.repeat * repeatability(proxy.table))
-            split = halves(target.table, proxy.table) if recipes.together else (math.nan, math.nan)
+            ours, ceiling = both.of(rank.spearman), math.sqrt(self.repeat * rank.repeatability(proxy.table))
+            split = rank.halves(target.table, proxy.table) if recipes.together else (math.nan, math.nan)
             for name, found, unit in (
                 (SPEARMAN, ours, "correlation"),
-                (KENDALL, both.of(kendall), "correlation"),
-                (PAIRS, both.of(pair_agreement), "share"),
-                (APART, both.of(lambda a, b: pair_agreement(a, b, self.least)), "share"),
-                (REGRET, both.of(regret, corrected=False), "number"),
-                *((_best_of(k), both.of(lambda a, b, k=k: regret(a, b, k), corrected=False), "number") for k in TOP),
+                (KENDALL, both.of(rank.kendall), "correlation"),
+                (PAIRS, both.of(rank.pair_agreement), "share"),
+                (APART, both.of(lambda a, b: rank.pair_agreement(a, b, self.least)), "share"),
+                (REGRET, both.of(rank.regret, corrected=False), "number"),
+                *(
+                    (_best_of(k), both.of(lambda a, b, k=k: rank.regret(a, b, k), corrected=False), "number")
+                    for k in TOP
+                ),
                 (NOISE, _alone(ceiling), "correlation"),
                 (CORRECTED, _alone(ours.estimate / ceiling if ceiling > 0 else math.nan), "correlation"),
                 (COST, _alone(proxy.training / target.training), "share"),
@@ -185,25 +169,20 @@ class Rankings:
                 rival = next(iter(recipes.proxies))
                 yield interval_of(GAIN, {**keys, "rival": rival}, both.beyond(pairs[0]), n, "correlation")
             if FEWEST <= len(self.shared) < len(target.table):
-                yield interval_of(self._same, keys, self._over_shared(proxy), n, "correlation")
-
-    @property
-    def _same(self) -> str:
-        return f"Spearman, the {len(self.shared)} recipes of the same images"
-
-    def _over_shared(self, proxy: Scores) -> Interval:
-        a, b = (scores.table[self.shared] for scores in (self.target, proxy))
-        return Both(a.mean(1), b.mean(1), *crossed_means([a, b], together=self.recipes.together)).of(spearman)
+                rows = [of.table[self.shared] for of in (target, proxy)]
+                alike = _Both(*(row.mean(1) for row in rows), *crossed_means(rows, together=recipes.together))
+                yield interval_of(self.same, keys, alike.of(rank.spearman), n, "correlation")
 
     def sentence(self) -> str:
-        """How the first proxy ranks."""
         first, ceiling = self.ranked.where(SPEARMAN)[0], self.ranked.where(NOISE)[0]
-        ranks = f"ranks {len(self.recipes.names)} recipes as the {self.name} does with Spearman {first}"
-        more = "; the table has the other proxies" if len(self.recipes.proxies) > 1 else ""
-        return f"The {first.keys['proxy']} {ranks} ({plural(first.n, 'seed')}, ceiling {ceiling}{more})."
+        more = "; the tables have the others" if len(self.recipes.proxies) > 1 else ""
+        most = "" if ceiling.value is None else f"; noise between seeds allows {ceiling}"
+        return (
+            f"{first.keys['proxy']} and {self.name} rank {len(self.recipes.names)} recipes with a Spearman correlation "
+            f"of {first} ({plural(first.n, 'seed')}{most}){more}"
+        )
 
-    def table(self) -> Table:
-        """How each proxy ranks."""
+    def tables(self) -> Iterator[Table]:
         means, count = self.target.means, len(self.recipes.names)
         told = int(np.count_nonzero(np.abs(np.subtract.outer(means, means)) > self.least)) // 2
         columns: dict[str, Column] = {
@@ -216,7 +195,7 @@ class Rankings:
             f"pairs in order, of the {told} told apart": APART,
             COST: COST,
             **{f"Spearman, {name}": name for name in HALVES if self.recipes.together},
-            **({self._same: self._same} if self.ranked.one(self._same) else {}),
+            **({self.same: self.same} if self.ranked.one(self.same) else {}),
         }
         note = (
             "Intervals: 95 %, of 2,000 resamples of recipes and seeds at once (bias-corrected percentiles). The "
@@ -229,63 +208,48 @@ class Rankings:
                 f" The target's ranking would correlate with its own at other seeds by {correlation(self.repeat)}; it "
                 f"tells two recipes apart from {self.least:.2f} points (95 %, each pair a test of its own)."
             )
-        return self.ranked.table("How the proxies rank the recipes", ("proxy",), columns, note)
-
-    def choices(self) -> Table:
-        """What a choice by each proxy loses."""
+        yield self.ranked.table("How the proxies rank the recipes", ("proxy",), columns, note)
         blind = float(self.target.means.max() - self.target.means.mean())
-        columns: dict[str, Column] = {"its first": REGRET, **{f"best of its first {k}": _best_of(k) for k in TOP}}
+        columns = {"its first": REGRET, **{f"best of its first {k}": _best_of(k) for k in TOP}}
         columns["any one at random"] = lambda row: f"{blind:.2f}"
-        return self.ranked.table(
-            "What a choice by the proxy loses, in points of the target's accuracy",
-            ("proxy",),
-            columns,
+        note = (
             "Against the recipe that is best for the target in the same runs, which is flattered by having been the "
-            "best. Intervals are plain percentiles of the resamples.",
+            "best. Intervals are plain percentiles of the resamples."
         )
-
-    def recipe_table(self, judged: str) -> Table:
-        """Every recipe, best first; ``judged`` says what proxies are ranked on where it is not test."""
-        recipes = self.recipes
-        means = [self.target.means, *(proxy.means for proxy in recipes.proxies.values())]
-        ranks = [stats.rankdata(-values) for values in means]
+        title = "What a choice by the proxy loses, in points of the target's accuracy"
+        yield self.ranked.table(title, ("proxy",), columns, note)
+        recipes, judged = self.recipes, "" if self.metric == METRICS[0] else ", on val"
+        each = [self.target.means, *(proxy.means for proxy in recipes.proxies.values())]
+        ranks = [stats.rankdata(-values) for values in each]
         wrong = [self.target.wrong(place) for place in range(len(recipes.names))]
-        columns = ["recipe", "target", *(f"{label}{judged}" for label in recipes.proxies), "images in common, at least"]
-        columns += ["wrong labels trained on"] if any(wrong) else []
+        heads = ["recipe", "target", *(f"{label}{judged}" for label in recipes.proxies), "images in common, at least"]
+        heads += ["wrong labels trained on"] if any(wrong) else []
         rows = []
         for place in np.argsort(-self.target.means, kind="stable"):
-            cells = [f"{percent(of[place])} ({rank[place]:g})" for of, rank in zip(means, ranks, strict=True)]
-            common = min((value for value in self.overlaps[place] if value is not None), default=None)
+            cells = [f"{percent(of[place])} ({by[place]:g})" for of, by in zip(each, ranks, strict=True)]
+            shared = min((value for value in self.overlaps[place] if value is not None), default=None)
             last = [share(wrong[place])] if any(wrong) else []
-            rows.append((recipes.names[place], *cells, share(common), *last))
-        return Table(
-            "The recipes: accuracy in percent (rank)",
-            tuple(columns),
-            tuple(rows),
+            rows.append((recipes.names[place], *cells, share(shared), *last))
+        note = (
             "Images in common: of those that target or proxy ever picked, the share that both did, the least of the "
             "proxies. Rules that score by a net of their entry's own kind pick others in each entry: the rule is the "
-            "recipe then, not the images.",
+            "recipe then, not the images."
         )
+        yield Table("The recipes: accuracy in percent (rank)", tuple(heads), tuple(rows), note)
 
-    def scatter(self, metric: str) -> Chart:
-        """Every recipe."""
+    def charts(self) -> Iterator[Chart]:
         target = tuple(self.target.means.tolist())
         points = tuple(
             Series(label, tuple(proxy.means.tolist()), target, joined=False)
             for label, proxy in self.recipes.proxies.items()
         )
-        return Chart("Recipes: target and proxies", f"{metric} of the proxy, %", "accuracy of the target, %", points)
-
-    def chart(self) -> Chart:
-        """The correlations."""
-        title = (
-            "Spearman correlation with the target's ranking; the line is that of the target with itself at other seeds"
-        )
+        x = f"{'accuracy' if self.metric == METRICS[0] else 'accuracy on val'} of the proxy, %"
+        yield Chart("Recipes: target and proxies", x, "accuracy of the target, %", points)
         level = self.repeat if math.isfinite(self.repeat) else None
-        return self.ranked.chart(title, "proxy", {"Spearman": SPEARMAN}, y_label="correlation", level=level)
+        words = "Spearman correlation with the target's ranking; the line is that of the target with itself at other"
+        yield self.ranked.chart(f"{words} seeds", "proxy", {"Spearman": SPEARMAN}, y_label="correlation", level=level)
 
-    def notes(self, metric: str) -> Iterator[str]:
-        """What a reader of the answer must know."""
+    def notes(self) -> tuple[str, ...]:
         recipes, said = self.recipes, []
         if recipes.lacking:
             said.append(f"Left out, for want of runs in every entry: {', '.join(recipes.lacking)}.")
@@ -295,19 +259,16 @@ class Rankings:
             said.append("The target's learning rates are not all tuned: the paper's target is.")
         if len(self.target.seeds) < 2:
             said.append("With one seed there is no ceiling, and no pair of recipes that the target tells apart.")
-        if metric != METRICS[0]:
+        if self.metric != METRICS[0]:
             said.append("Proxies are ranked by val, the target by test.")
-        if said:
-            yield " ".join(said)
-        if recipes.together:
-            yield (
-                "Target and proxies have the same seeds, and so the same split, pool and test images: what chance does "
-                "to a recipe in both counts as agreement."
-            )
+        same = (
+            "Target and proxies have the same seeds, and so the same split, pool and test images: what chance does to "
+            "a recipe in both counts as agreement."
+        )
+        return tuple(filter(None, (" ".join(said), same if recipes.together else "")))
 
 
 def _alone(value: float) -> Interval:
-    """A number without an interval."""
     return Interval(value, math.nan, math.nan, math.nan)
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..records.folder import Arm, Cell, Results
+from ..statistics import Array
+from .pairing import common
 
 METRICS = ("accuracy", "val accuracy")
 """What a proxy's recipes are ranked by: accuracy on test, or on val. The target is judged on test."""
@@ -21,12 +22,12 @@ _ROLES = ("strategy", "full", "uniform", "twin")
 class Scores:
     """One entry's accuracies in percent ``[recipes, seeds]``, with the runs that they are of."""
 
-    table: NDArray[np.float64]
+    table: Array
     seeds: tuple[int, ...]
     cells: tuple[tuple[Cell, ...], ...]
 
     @property
-    def means(self) -> NDArray[np.float64]:
+    def means(self) -> Array:
         """Over seeds ``[recipes]``."""
         return np.asarray(self.table.mean(1))
 
@@ -40,12 +41,23 @@ class Scores:
         shares = [cell.picks.spoiled["wrong"][1] for cell in self.cells[place] if "wrong" in cell.picks.spoiled]
         return float(np.mean(shares)) if shares else None
 
+    def overlap(self, other: Scores, place: int) -> float | None:
+        """Share of the images ever picked by either entry which both did, a recipe's mean over seeds; None untold."""
+        shares = []
+        for a, b in zip(self.cells[place], other.cells[place], strict=False):
+            if a.seed == b.seed and a.picks.probe is not None and b.picks.probe is not None:
+                ours, theirs = a.picks.probe > 0, b.picks.probe > 0
+                if ours.shape == theirs.shape and (ours | theirs).any():
+                    shares.append(float((ours & theirs).sum() / (ours | theirs).sum()))
+        return float(np.mean(shares)) if shares else None
+
 
 @dataclass(frozen=True)
 class Recipes:
     """What was measured of the recipes that target and proxies have in common.
 
-    ``lacking`` names those that some entry has no runs of; ``tuned`` says whether the target's rates were chosen.
+    ``lacking`` names those that some entry has no runs of; ``tuned`` says whether the target's rates were chosen;
+    ``together`` whether all entries have the same seeds.
     """
 
     names: tuple[str, ...]
@@ -53,11 +65,7 @@ class Recipes:
     proxies: Mapping[str, Scores]
     lacking: tuple[str, ...]
     tuned: bool
-
-    @property
-    def together(self) -> bool:
-        """Whether all entries have the same seeds."""
-        return all(proxy.seeds == self.target.seeds for proxy in self.proxies.values())
+    together: bool
 
 
 def gather(
@@ -65,68 +73,43 @@ def gather(
 ) -> Recipes | None:
     """The recipes that every entry has runs of, each entry at the seeds that all of them have; None without any.
 
-    Parameters
-    ----------
-    results : Results
-    target : str
-        Name of the target's entry.
-    proxies : mapping of label to name of an entry
-    wanted : sequence of str
-        Labels; all strategies, random twins and the two baselines where empty.
-    metric : str
-        One of :data:`METRICS`.
+    ``proxies`` are names of entries by what they are called; ``wanted`` are labels, all strategies, random twins and
+    the two baselines where it is empty; ``metric`` is one of :data:`METRICS`.
     """
-    judged_by = [METRICS[0], *(metric for _ in proxies)]
-    wanted_of = zip((target, *proxies.values()), judged_by, strict=True)
-    entries = [_runs(results, entry, wanted, judge) for entry, judge in wanted_of]
+    judged = {target: METRICS[0], **dict.fromkeys(proxies.values(), metric)}
+    entries = [_runs(results, entry, wanted, metric) for entry, metric in judged.items()]
     names = tuple(name for name in entries[0] if all(runs.get(name) for runs in entries))
     lacking = tuple(dict.fromkeys(name for runs in entries for name in runs if name not in names))
-    scores = [_scores(runs, names, judge) for runs, judge in zip(entries, judged_by, strict=True)]
-    if not names or not all(one.seeds for one in scores):
+    if not names:
         return None
-    rates = {arm.lr_from for name, arm in _arms(results, target, wanted).items() if name in names}
-    return Recipes(names, scores[0], dict(zip(proxies, scores[1:], strict=True)), lacking, rates == {"val"})
+    scores = []
+    for runs, metric in zip(entries, judged.values(), strict=True):
+        seeds = tuple(common(runs[name] for name in names))
+        cells = tuple(tuple(runs[name][seed] for seed in seeds) for name in names)
+        table = np.array([[_score(cell, metric) for cell in row] for row in cells], dtype=np.float64)
+        scores.append(Scores(100.0 * table, seeds, cells))
+    if not all(one.seeds for one in scores):
+        return None
+    tuned = {results.matrix.arms[row[0].arm].lr_from for row in scores[0].cells} == {"val"}
+    together = len({one.seeds for one in scores}) == 1
+    return Recipes(names, scores[0], dict(zip(proxies, scores[1:], strict=True)), lacking, tuned, together)
 
 
-def overlap(one: Scores, other: Scores, place: int) -> float | None:
-    """Share of the images that either entry ever picked which both did, a recipe's mean over seeds; None untold."""
-    shares = []
-    for a, b in zip(one.cells[place], other.cells[place], strict=False):
-        if a.seed == b.seed and a.picks.probe is not None and b.picks.probe is not None:
-            ours, theirs = a.picks.probe > 0, b.picks.probe > 0
-            if ours.shape == theirs.shape and (ours | theirs).any():
-                shares.append(float((ours & theirs).sum() / (ours | theirs).sum()))
-    return float(np.mean(shares)) if shares else None
-
-
-def _arms(results: Results, entry: str, wanted: Sequence[str]) -> dict[str, Arm]:
-    """The arms of an entry that are recipes, by label, with the reference where a label has several."""
+def _runs(results: Results, entry: str, wanted: Sequence[str], metric: str) -> dict[str, dict[int, Cell]]:
+    """By recipe and seed, those without the number left out; a label with several references has each beside it."""
     found: dict[tuple[str, str], Arm] = {}
     for arm in results.arms(dataset=entry):
         if arm.role in _ROLES and arm.rung == 1.0 and (not wanted or arm.label in wanted):
             found.setdefault((arm.label, arm.reference), arm)
     labels = [label for label, _ in found]
     return {
-        f"{label} ({reference})" if labels.count(label) > 1 else label: arm for (label, reference), arm in found.items()
-    }
-
-
-def _runs(results: Results, entry: str, wanted: Sequence[str], metric: str) -> dict[str, dict[int, Cell]]:
-    """The runs of each recipe by seed, those without the number left out."""
-    return {
-        name: {seed: cell for seed, cell in results.of(arm).items() if _score(cell, metric) is not None}
-        for name, arm in _arms(results, entry, wanted).items()
+        f"{label} ({reference})" if labels.count(label) > 1 else label: {
+            seed: cell for seed, cell in results.of(arm).items() if _score(cell, metric) is not None
+        }
+        for (label, reference), arm in found.items()
     }
 
 
 def _score(cell: Cell, metric: str) -> float | None:
     value = cell.accuracy if metric == METRICS[0] else cell.val_accuracy
     return value if value is not None and np.isfinite(value) else None
-
-
-def _scores(runs: Mapping[str, Mapping[int, Cell]], names: Sequence[str], metric: str) -> Scores:
-    rows = [runs[name] for name in names]
-    seeds = tuple(sorted(set.intersection(*(set(row) for row in rows)))) if rows else ()
-    cells = tuple(tuple(row[seed] for seed in seeds) for row in rows)
-    table = np.array([[_score(cell, metric) for cell in row] for row in cells], dtype=np.float64)
-    return Scores(100.0 * table, seeds, cells)

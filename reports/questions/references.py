@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 from pydantic import model_validator
@@ -15,11 +14,12 @@ from ..document.blocks import Chart, Series, Table
 from ..document.numbers import plural
 from ..effects.costs import closure
 from ..effects.estimate import Estimate, Estimates, by_seed, interval_of, points_of
-from ..records.folder import Cell, Results
+from ..records.folder import Arm, Cell, Results
 from ..statistics import mean_interval
 from ..statistics.samples import Array
 from ..statistics.slopes import blocked_slope, off_the_line, predicted, range_of_items, spread_of_items
-from .answer import Answer, ReferenceName, Several, StrategyName, Study, Summary, joined
+from .answer import Answer, ReferenceName, Several, StrategyName, Study, Summary, about, joined
+from .pairing import accuracies, apart, common
 
 LEAK = "LEAK"
 """How the description of a reference begins that was trained on the test images."""
@@ -32,7 +32,7 @@ SLOPE, OFF = "benefit per 10 points of reference accuracy", "distance from the l
 SPREAD, RANGE = "spread of the benefit over references", "range of the benefit over references"
 
 SERIES = {"line": "references", "none": "without information", "anomaly": "anomalies, no results"}
-VERDICTS = {1: "a better one helps more", -1: "a better one helps less", 0: "whether a better one helps cannot be told"}
+VERDICTS = {1: "better ones help more", -1: "better ones help less", 0: "whether better ones help more is open"}
 
 NOTES = (
     "Benefit is accuracy less that of random picks of the same number at the same times. Accuracy of a reference is "
@@ -75,33 +75,27 @@ class References(Study):
         """A table for each data set and strategy; the sentence is of the first that has a slope."""
         parts = []
         for name, dataset in results.matrix.datasets.items():
-            arms = results.arms(dataset=name, role="strategy")
-            for label in dict.fromkeys(arm.label for arm in arms if arm.reference):
+            arms = [arm for arm in results.arms(dataset=name, role="strategy") if arm.reference]
+            for label in dict.fromkeys(arm.label for arm in arms):
                 if label in (self.strategies or (label,)):
-                    found = Estimates(self._estimates(results, name, label))
-                    parts.append(_Part(dataset.title, label, found, *_line(found)).answer())
-        return joined(parts, "No answer yet: no strategy here was run with a reference.")
+                    own = [arm for arm in arms if arm.label == label]
+                    parts.append(_part(dataset.title, label, Estimates(self._estimates(results, own))))
+        return joined(parts, "no strategy here was run with a reference")
 
-    def _estimates(self, results: Results, dataset: str, label: str) -> Iterator[Estimate]:
+    def _estimates(self, results: Results, arms: Sequence[Arm]) -> Iterator[Estimate]:
         """Benefit, quality, and benefit over full training with each reference, in the matrix's order."""
-        full = next((arm for arm in results.ladder(dataset, "full") if arm.rung == 1.0), None)
-        for arm in results.arms(dataset=dataset, role="strategy"):
-            if arm.label != label or not arm.reference:
-                continue
-            cells = results.of(arm)
+        full = next((arm for arm in results.ladder(arms[0].dataset, "full") if arm.rung == 1.0), None)
+        for arm in arms:
+            cells, ours = results.of(arm), accuracies(results, arm)
             mark = min((mark for cell in cells.values() if (mark := _mark(results, cell)).startswith(LEAK)), default="")
             kind = "none" if arm.reference in self.none else "line"
             kind = "anomaly" if mark or arm.reference in self.anomalies else kind
-            keys = {"dataset": dataset, "strategy": label, "rival": arm.reference, "kind": kind, "mark": mark}
+            keys = {"dataset": arm.dataset, "strategy": arm.label, "rival": arm.reference, "kind": kind, "mark": mark}
             known = {seed: _quality(results, cell) for seed, cell in cells.items()}
             quality = {seed: 100 * share for seed, share in known.items() if share is not None}
-            yield by_seed(BENEFIT, keys, _less(cells, results.of(arm.twin) if arm.twin else {}), "points")
+            yield by_seed(BENEFIT, keys, apart(ours, accuracies(results, arm.twin)), "points")
             yield by_seed(QUALITY, keys, quality, "percent")
-            yield by_seed(FULL, keys, _less(cells, results.of(full) if full else {}), "points")
-
-
-def _less(ours: Mapping[int, Cell], theirs: Mapping[int, Cell]) -> dict[int, float]:
-    return {seed: 100 * (cell.accuracy - theirs[seed].accuracy) for seed, cell in ours.items() if seed in theirs}
+            yield by_seed(FULL, keys, apart(ours, accuracies(results, full)), "points")
 
 
 def _quality(results: Results, cell: Cell) -> float | None:
@@ -117,174 +111,128 @@ def _mark(results: Results, cell: Cell) -> str:
     return next((one.external for one in made if one.kind == "reference"), "")
 
 
-class _Pair(NamedTuple):
-    """A reference: what is gained with it and how good it is, each by seed."""
-
-    benefit: Estimate
-    quality: Estimate
+_Pair = tuple[Estimate, Estimate]
+"""A reference: what is gained with it and how good it is, each by seed."""
 
 
 @dataclass(frozen=True)
 class _Line:
-    """A strategy's benefit over the quality of its references, on the seeds that have all of them."""
+    """A strategy's benefit ``y`` ``[seeds, references]`` over the quality ``x`` of its references, in points."""
 
-    pairs: tuple[_Pair, ...]
-    seeds: tuple[int, ...]
-
-    @cached_property
-    def x(self) -> Array:
-        """Quality ``[references]``, in percent."""
-        return np.array([np.mean([of.quality.record[seed] for seed in self.seeds]) for of in self.pairs])
-
-    @cached_property
-    def y(self) -> Array:
-        """Benefit ``[seeds, references]``, in points."""
-        return np.array([[of.benefit.record[seed] for of in self.pairs] for seed in self.seeds])
+    rivals: Sequence[str]
+    seeds: Sequence[int]
+    x: Array
+    y: Array
 
     def off(self, pair: _Pair, confidence: float = 0.95) -> Estimate | None:
         """How far a further reference lies above the line; None with fewer than two seeds."""
-        benefit, quality = pair.benefit.record, pair.quality.record
-        seeds = [seed for seed in self.seeds if seed in benefit and seed in quality]
-        if len(seeds) < 2:
+        benefit, quality = (of.record for of in pair)
+        places = [place for place, seed in enumerate(self.seeds) if seed in benefit and seed in quality]
+        if len(places) < 2:
             return None
-        at, theirs = float(np.mean([quality[seed] for seed in seeds])), np.array([benefit[seed] for seed in seeds])
-        kept = self.y[[self.seeds.index(seed) for seed in seeds]]
-        where = predicted(self.x, kept.mean(axis=0), at, confidence)
-        by = mean_interval(off_the_line(self.x, kept, at, theirs))
-        record = {"outside": not where.low <= float(theirs.mean()) <= where.high}
-        return replace(interval_of(OFF, pair.benefit.keys, by, len(seeds), "points"), record=record)
+        at, theirs = (np.array([of[self.seeds[place]] for place in places]) for of in (quality, benefit))
+        where = predicted(self.x, self.y[places].mean(axis=0), float(at.mean()), confidence)
+        by = mean_interval(off_the_line(self.x, self.y[places], float(at.mean()), theirs))
+        found = interval_of(OFF, pair[0].keys, by, len(places), "points")
+        return found.noted(outside=not where.low <= float(theirs.mean()) <= where.high)
 
     def stray(self, pair: _Pair) -> Estimate | None:
         """How far one of the line's own is off the line of the others, where that is too far for its accuracy.
 
         It lies outside their prediction interval, at 95 % for all references together (Bonferroni).
         """
-        rest = _Line(tuple(other for other in self.pairs if other is not pair), self.seeds)
-        if len(rest.pairs) < FEWEST or float(np.ptp(rest.x)) < APART:
+        if (name := pair[0].keys["rival"]) not in self.rivals:
             return None
-        off = rest.off(pair, 1 - 0.05 / len(self.pairs))
+        place = self.rivals.index(name)
+        rest = _Line((), self.seeds, np.delete(self.x, place), np.delete(self.y, place, 1))
+        if len(rest.x) < FEWEST or float(np.ptp(rest.x)) < APART:
+            return None
+        off = rest.off(pair, 1 - 0.05 / len(self.rivals))
         return off if off and off.record["outside"] else None
 
 
-def _line(found: Estimates) -> tuple[_Line | None, str]:
+def _line(pairs: Sequence[_Pair]) -> tuple[_Line | None, str]:
     """The line through the references that belong on it, or why there is none."""
-    pairs = map(_Pair, found.where(BENEFIT, kind="line"), found.where(QUALITY, kind="line"))
-    on = tuple(pair for pair in pairs if pair.benefit.n and pair.quality.n)
+    on = [pair for pair in pairs if pair[0].keys["kind"] == "line" and all(of.n for of in pair)]
     if len(on) < FEWEST:
         have = ("none has", "one has", "2 have")[len(on)]
         return None, f"a line needs {FEWEST} references with an accuracy and runs, and {have}"
-    seeds = sorted(set.intersection(*({*pair.benefit.record} & {*pair.quality.record} for pair in on)))
+    seeds = common(one.record for pair in on for one in pair)
     if len(seeds) < 2:
         there = ("is none", "is one")[len(seeds)]
         return None, f"an interval needs 2 seeds that have every reference, and there {there}"
-    line = _Line(on, tuple(seeds))
-    return (line, "") if float(np.ptp(line.x)) >= APART else (None, "the references are all of one accuracy")
+    x = np.array([np.mean([quality.record[seed] for seed in seeds]) for _, quality in on])
+    y = np.array([[benefit.record[seed] for benefit, _ in on] for seed in seeds])
+    line = _Line([benefit.keys["rival"] for benefit, _ in on], seeds, x, y)
+    return (line, "") if float(np.ptp(x)) >= APART else (None, "the references are all of one accuracy")
 
 
-@dataclass(frozen=True)
-class _Part:
-    """What is said of one strategy on one data set."""
-
-    title: str
-    label: str
-    found: Estimates
-    line: _Line | None
-    lacking: str
-
-    @cached_property
-    def off(self) -> dict[str, Estimate]:
-        """How far off the line they lie, of the references that are none of it or out of line."""
-        if self.line is None:
-            return {}
-        places = {pair.benefit.keys["rival"]: self.line.stray(pair) for pair in self.line.pairs}
-        for pair in map(_Pair, self.found.where(BENEFIT), self.found.where(QUALITY)):
-            if pair.benefit.keys["kind"] != "line":
-                places[pair.benefit.keys["rival"]] = self.line.off(pair)
-        return {reference: off for reference, off in places.items() if off}
-
-    @cached_property
-    def all(self) -> Estimates:
-        """Of each reference, and of the line."""
-        found = Estimates(e for e in self.found if e.quantity != FULL)
-        if self.line:
-            keys, n = {name: found[0].keys[name] for name in ("dataset", "strategy")}, len(self.line.seeds)
-            found.append(interval_of(SLOPE, keys, blocked_slope(self.line.x / 10, self.line.y), n, "points"))
-            found.append(interval_of(SPREAD, keys, spread_of_items(self.line.y), n))
-            found.append(interval_of(RANGE, keys, range_of_items(self.line.y), n))
-            found += [off for off in self.off.values() if off.keys["kind"] != "line"]
-        return found
-
-    def answer(self) -> Answer:
-        """The slope, or what is lacking for one."""
-        drawn = any(e.value is not None for e in self.found)
-        return Answer(
-            sentence=self._sentence(),
-            enough=self.line is not None,
-            quantities=self.all.quantities(),
-            tables=(self._table(),),
-            charts=(self._chart(),) if drawn else (),
-            notes=NOTES,
+def _part(title: str, label: str, found: Estimates) -> Answer:
+    """What is said of one strategy on one data set: the slope, or what is lacking for one."""
+    pairs = [*zip(found.where(BENEFIT), found.where(QUALITY), strict=True)]
+    line, lacking = _line(pairs)
+    off: dict[str, Estimate] = {}
+    told = Estimates(e for e in found if e.quantity != FULL)
+    sentence, note = "", f"No slope yet, since {lacking}."
+    if line:
+        for pair in pairs:
+            keys = pair[0].keys
+            if away := line.stray(pair) if keys["kind"] == "line" else line.off(pair):
+                off[keys["rival"]] = away
+        keys, n = {name: found[0].keys[name] for name in ("dataset", "strategy")}, len(line.seeds)
+        slope = interval_of(SLOPE, keys, blocked_slope(line.x / 10, line.y), n, "points")
+        spread = interval_of(SPREAD, keys, spread_of_items(line.y), n)
+        width = interval_of(RANGE, keys, range_of_items(line.y), n)
+        told += [slope, spread, width, *(away for away in off.values() if away.keys["kind"] != "line")]
+        width = replace(width, low=None if width.low is None else max(0.0, width.low))
+        sentence = (
+            f"{label} gains {slope} points over random picks for each 10 points of accuracy of its reference "
+            f"({len(line.rivals)} references, {plural(slope.n, 'seed')}): {VERDICTS[slope.side()]}"
         )
-
-    def _sentence(self) -> str:
-        if self.line is None:
-            return f"{self.title}: no answer yet for {self.label}, since {self.lacking}."
-        (slope,) = self.all.where(SLOPE)
-        return (
-            f"{self.title}: each 10 points of reference accuracy are worth {slope} points to {self.label} "
-            f"({len(self.line.pairs)} references, {plural(slope.n, 'seed')}): {VERDICTS[slope.side()]}."
+        note = (
+            f"{slope:round} points for each 10 points of reference accuracy. Over the references the benefit has a "
+            f"standard deviation of {spread:round} points, noise taken off. From the least to the most, "
+            f"{width:round} points, by Tukey's honestly significant difference."
         )
+    chart = _chart(title, label, pairs, line) if any(e.value is not None for e in found) else None
+    return about(title, sentence, lacking, told, [_table(title, label, found, off, note)], [chart], NOTES)
 
-    def _table(self) -> Table:
-        """A row for each reference, best first."""
-        order = sorted(self.found.where(QUALITY), key=lambda e: -(e.value or 0.0))
-        rows = Estimates(e for q in order for e in self.found.where(rival=q.keys["rival"]))
-        note = f"No slope yet, since {self.lacking}."
-        if self.line:
-            slope, spread, width = (self.all.one(name) for name in (SLOPE, SPREAD, RANGE))
-            assert slope and spread and width
-            width = replace(width, low=None if width.low is None else max(0.0, width.low))
-            note = (
-                f"{slope:round} points for each 10 points of reference accuracy. Over the references the benefit has a "
-                f"standard deviation of {spread:round} points, noise taken off. From the least to the most, "
-                f"{width:round} points, by Tukey's honestly significant difference."
-            )
-        return rows.renamed(rival="reference").table(
-            f"{self.title}: {self.label} with each reference",
-            ("reference",),
-            {
-                "its accuracy, %": lambda row: f"{row.one(QUALITY):value}",
-                "over random picks, points": lambda row: f"{row.one(BENEFIT):round}",
-                "over full training": lambda row: f"{row.one(FULL):round}",
-                "seeds": lambda row: row.where(BENEFIT)[0].n,
-                "": lambda row: self._remark(row[0].keys),
-            },
-            note,
-        )
 
-    def _remark(self, keys: Mapping[str, str]) -> str:
-        off = self.off.get(keys["reference"])
-        line = "out of line with its accuracy" if off else ""
+def _table(title: str, label: str, found: Estimates, off: Mapping[str, Estimate], note: str) -> Table:
+    """A row for each reference, best first; ``off`` is how far off the line they lie."""
+
+    def remark(row: Estimates) -> str:
+        keys, away = row[0].keys, off.get(row[0].keys["reference"])
+        line = "out of line with its accuracy" if away else ""
         kind = {"line": line, "none": "knows nothing", "anomaly": keys["mark"] or "anomaly"}[keys["kind"]]
-        return f"{kind}; {off} off the line, {'out' if off.record['outside'] else 'in'}side" if off else kind
+        return f"{kind}; {away} off the line, {'out' if away.record['outside'] else 'in'}side" if away else kind
 
-    def _chart(self) -> Chart:
-        """Benefit over quality, the line with it."""
-        series = []
-        for kind, label in SERIES.items():
-            pairs = zip(self.found.where(BENEFIT, kind=kind), self.found.where(QUALITY, kind=kind), strict=True)
-            shown = [(b, q.value) for b, q in pairs if b.value is not None and q.value is not None]
-            if shown:
-                series.append(points_of(label, [b for b, _ in shown], [x for _, x in shown]))
-        if self.line:
-            ends = [x for one in series for x in one.x]
-            span, means = (min(ends), max(ends)), self.line.y.mean(axis=0)
-            heights = tuple(predicted(self.line.x, means, x).estimate for x in span)
-            series.append(Series("line through the references", span, heights))
-        return Chart(
-            f"{self.title}: what {self.label} gains with each reference",
-            "accuracy of the reference on the pool (%)",
-            "points over random picks",
-            tuple(series),
-            level=0.0,
-        )
+    order = sorted(found.where(QUALITY), key=lambda e: -(e.value or 0.0))
+    rows = Estimates(e for first in order for e in found.where(rival=first.keys["rival"]))
+    return rows.renamed(rival="reference").table(
+        f"{title}: {label} with each reference",
+        ("reference",),
+        {
+            "its accuracy, %": lambda row: f"{row.one(QUALITY):value}",
+            "over random picks, points": lambda row: f"{row.one(BENEFIT):round}",
+            "over full training": lambda row: f"{row.one(FULL):round}",
+            "seeds": lambda row: row.where(BENEFIT)[0].n,
+            "": remark,
+        },
+        note,
+    )
+
+
+def _chart(title: str, label: str, pairs: Sequence[_Pair], line: _Line | None) -> Chart:
+    series = []
+    for kind, words in SERIES.items():
+        shown = [(b, q.value) for b, q in pairs if b.keys["kind"] == kind and b.value is not None]
+        if known := [(b, x) for b, x in shown if x is not None]:
+            series.append(points_of(words, [b for b, _ in known], [x for _, x in known]))
+    if line:
+        ends, means = [x for one in series for x in one.x], line.y.mean(axis=0)
+        span = (min(ends), max(ends))
+        heights = tuple(predicted(line.x, means, x).estimate for x in span)
+        series.append(Series("line through the references", span, heights))
+    title, x = f"{title}: what {label} gains with each reference", "accuracy of the reference on the pool (%)"
+    return Chart(title, x, "points over random picks", tuple(series), level=0.0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -16,7 +17,7 @@ from ..effects.estimate import Column, Estimate, Estimates
 from ..records.folder import Dataset, Results
 from ..records.measured import Residuals as Taken
 from ..statistics import Array
-from .answer import Answer, Several, StrategyName, Study, Summary
+from .answer import Answer, Several, StrategyName, Study, Summary, about
 from .measuredarms import FEWEST, Measured, answered, ratio_of, references, shown
 
 QUANTITY = "residual left in the {} of the spectrum {} as a multiple of the twin's"
@@ -38,8 +39,7 @@ NOTES = (
 )
 
 
-@dataclass(frozen=True)
-class _Curve:
+class _Curve(NamedTuple):
     """Shares left ``[points, groups]`` over total FLOPs ``[points]``, from the start on."""
 
     flops: Array
@@ -85,63 +85,52 @@ class Residuals(Study):
 
     def answer(self, results: Results, summary: Summary) -> Answer:
         """What the oracle leaves in the tail; every rule and group in the table."""
-        return answered(
-            results,
-            lambda measures: measures.residuals,
-            self._part,
-            "No answer yet: no run says its residual by eigen-direction.",
-        )
+        lacking = "no run says its residual by eigen-direction"
+        return answered(results, lambda measures: measures.residuals, self._part, lacking)
 
     def _part(self, dataset: Dataset, arms: Mapping[str, Measured[Taken]]) -> Answer:
         curves = {key: self._curves(arm) for key, arm in arms.items()}
         rules = [arm for arm in arms.values() if not arm.random and arm.arm.twin in arms]
-        pairs = [(arm, curves[arm.arm.key], curves[arm.arm.twin]) for arm in rules]
         first = {label: place for place, label in enumerate((self.oracle, *self.approximations))}
-        pairs.sort(key=lambda pair: first.get(pair[0].arm.label, len(first)))
-        found = Estimates(e for pair in pairs for e in _estimates(*pair))
+        rules.sort(key=lambda arm: first.get(arm.arm.label, len(first)))
+        pairs = {arm.name: (arm, curves[arm.arm.key], curves[arm.arm.twin]) for arm in rules}
+        found = Estimates(e for pair in pairs.values() for e in _estimates(*pair))
+        broken = [not np.isfinite(taken.energies).all() for arm in arms.values() for taken in arm.values.values()]
+        fallen = f"{plural(sum(broken), 'run')} that diverged" if any(broken) else ""
         oracle = found.one(TAIL, strategy=self.oracle)
-        if oracle is None:
-            lacking = f"it takes {FEWEST} seeds of {self.oracle} and of its uniform twin"
-            lacking += f"; left out: {fallen}" if (fallen := _fallen(arms)) else ""
-            sentence = f"{dataset.title}: no answer yet, since {lacking}."
-        else:
+        lacking = f"it takes {FEWEST} seeds of {self.oracle} and of its uniform twin"
+        lacking += f"; left out: {fallen}" if fallen else ""
+        sentence = None
+        if oracle:
             sentence = (
-                f"{dataset.title}: at equal total FLOPs, {oracle.keys['Rule']} leaves {oracle:full} times the residual "
-                f"that random picks leave in the tail ({plural(oracle.n, 'seed')}): {VERDICTS[oracle.side(1)]}."
+                f"at equal total FLOPs, {oracle.keys['Rule']} leaves {oracle:full} times the residual that random "
+                f"picks leave in the tail ({plural(oracle.n, 'seed')}): {VERDICTS[oracle.side(1)]}"
             )
-        decay = [_decay(dataset, arm, *both) for arm, *both in pairs if oracle and arm.name == oracle.keys["Rule"]]
-        return Answer(
-            sentence=sentence,
-            enough=oracle is not None,
-            quantities=found.quantities(),
-            tables=(self._table(dataset, found, arms),) if found else (),
-            charts=(*([self._ratios(dataset, found, arms)] if found else []), *decay),
-            notes=NOTES,
-        )
+        table, chart = self._shown(dataset, found, arms, fallen) if found else (None, None)
+        decay = _decay(dataset, *pairs[oracle.keys["Rule"]]) if oracle else None
+        return about(dataset.title, sentence, lacking, found, [table], [chart, decay], NOTES)
 
     def _curves(self, arm: Measured[Taken]) -> dict[int, _Curve]:
         """By seed; none of runs that diverged, or where a group has no direction."""
         found = {}
         for seed, taken in arm.values.items():
-            ends = [*self.groups, taken.energies.shape[1]]
-            groups = [taken.energies[:, first:last] for first, last in zip((0, *ends), ends, strict=False)]
-            if np.isfinite(taken.energies).all() and min(group.shape[1] for group in groups):
-                left = np.stack([group.mean(1) for group in groups], 1)
-                found[seed] = _Curve(np.array([0.0, *taken.flops]), np.concatenate([np.ones((1, len(ends))), left]))
+            ends = (0, *self.groups, taken.energies.shape[1])
+            if np.isfinite(taken.energies).all() and ends[-2] < ends[-1]:
+                left = np.stack([taken.energies[:, first:last].mean(1) for first, last in pairwise(ends)], 1)
+                found[seed] = _Curve(np.array([0.0, *taken.flops]), np.vstack([np.ones(len(NAMES)), left]))
         return found
 
-    def _ranges(self, arms: Mapping[str, Measured[Taken]]) -> list[str]:
-        """The directions of each group."""
+    def _shown(
+        self, dataset: Dataset, found: Estimates, arms: Mapping[str, Measured[Taken]], fallen: str
+    ) -> tuple[Table, Chart]:
         last = max(taken.energies.shape[1] for arm in arms.values() for taken in arm.values.values())
-        ends = (0, *self.groups, last)
-        return [f"{first + 1} to {end}" for first, end in pairwise(ends)]
-
-    def _table(self, dataset: Dataset, found: Estimates, arms: Mapping[str, Measured[Taken]]) -> Table:
-        groups = ", ".join(f"{where} ({name})" for where, name in zip(self._ranges(arms), NAMES, strict=True))
+        ends = pairwise((0, *self.groups, last))
+        ranges = {name: f"{first + 1} to {end}" for name, (first, end) in zip(NAMES, ends, strict=True)}
         note = (
             f"At equal FLOPs: the geometric mean over {GRID} costs up to the last that both have spent. Directions "
-            f"{groups} of the covariance of the features of {references([*arms.values()])}. The start, 1, is what "
-            "predicting every class alike leaves; decay is minus the logarithm of what is left at that last cost."
+            f"{', '.join(f'{where} ({name})' for name, where in ranges.items())} of the covariance of the features of "
+            f"{references(arms)}. The start, 1, is what predicting every class alike leaves; decay is minus the "
+            "logarithm of what is left at that last cost."
         )
         columns: dict[str, Column] = {
             **{f"{name.capitalize()}, equal FLOPs [95 %]": shown(QUANTITY.format(name, COST)) for name in NAMES},
@@ -151,48 +140,37 @@ class Residuals(Study):
             "Seeds": lambda row: row[0].n,
         }
         title = f"{dataset.title}: residual left, as a multiple of what random picks of its number leave"
-        note += f" Left out: {fallen}." if (fallen := _fallen(arms)) else ""
-        return found.table(title, ("Rule", "Picks"), columns, note)
-
-    def _ratios(self, dataset: Dataset, found: Estimates, arms: Mapping[str, Measured[Taken]]) -> Chart:
+        table = found.table(title, ("Rule", "Picks"), columns, note + (f" Left out: {fallen}." if fallen else ""))
         series: dict[str, Column] = {
-            f"{name} (directions {where})": QUANTITY.format(name, COST)
-            for name, where in zip(NAMES, self._ranges(arms), strict=True)
+            f"{name} (directions {where})": QUANTITY.format(name, COST) for name, where in ranges.items()
         }
-        title = f"{dataset.title}: residual left at equal total FLOPs"
-        return found.chart(title, "Rule", series, y_label="times what random picks leave", log_y=True, level=1.0)
-
-
-def _fallen(arms: Mapping[str, Measured[Taken]]) -> str:
-    """How many runs diverged; empty where none did."""
-    number = sum(not np.isfinite(taken.energies).all() for arm in arms.values() for taken in arm.values.values())
-    return f"{plural(number, 'run')} that diverged" if number else ""
+        title, y = f"{dataset.title}: residual left at equal total FLOPs", "times what random picks leave"
+        return table, found.chart(title, "Rule", series, y_label=y, log_y=True, level=1.0)
 
 
 def _estimates(arm: Measured[Taken], own: Mapping[int, _Curve], twins: Mapping[int, _Curve]) -> Iterator[Estimate]:
     """Ratios by group, at equal cost and after equal passes; beside them the decay of the tail at the last cost."""
-    seeds = [seed for seed in own if seed in twins]
-    if len(seeds) < FEWEST:
+    pairs = {seed: (own[seed], twins[seed]) for seed in own if seed in twins}
+    if len(pairs) < FEWEST:
         return
-    most = {seed: min(own[seed].flops[-1], twins[seed].flops[-1]) for seed in seeds}
-    costs = {seed: np.linspace(0.0, most[seed], GRID + 1)[1:] for seed in seeds}
-    at = np.array([[[of[seed].at(cost) for of in (own, twins)] for cost in costs[seed]] for seed in seeds])
-    ends = np.array([[of[seed].at(math.inf) for of in (own, twins)] for seed in seeds])
+    costs = [np.linspace(0.0, min(a.flops[-1], b.flops[-1]), GRID + 1)[1:] for a, b in pairs.values()]
+    both = zip(pairs.values(), costs, strict=True)
+    at = np.array([[[curve.at(cost) for curve in pair] for cost in grid] for pair, grid in both])
+    ends = np.array([[curve.at(math.inf) for curve in pair] for pair in pairs.values()])
     decay, other = (f"{-value:.3f}" for value in at[:, -1, :, 2].mean(0))
     for when, logs in ((COST, at.mean(1)), (PASSES, ends)):
         for name, ratios in zip(NAMES, (logs[:, 0] - logs[:, 1]).T, strict=True):
-            found = ratio_of(QUANTITY.format(name, when), arm.keys, dict(zip(seeds, ratios.tolist(), strict=True)))
+            found = ratio_of(QUANTITY.format(name, when), arm.keys, dict(zip(pairs, ratios.tolist(), strict=True)))
             yield replace(found, record={"decay": decay, "twin's": other})
 
 
 def _decay(dataset: Dataset, arm: Measured[Taken], own: Mapping[int, _Curve], twins: Mapping[int, _Curve]) -> Chart:
     """Mean curves of a rule and its twin, as far as all their runs go."""
     series = []
-    seeds = [seed for seed in own if seed in twins]
     for name, curves in ((arm.name, own), ("its twin", twins)):
-        costs = np.linspace(0.0, min(curves[seed].flops[-1] for seed in seeds), GRID)
-        logs = np.mean([[curves[seed].at(cost) for cost in costs] for seed in seeds], axis=0)
-        for group in (0, 2):
-            series.append(Series(f"{name}, {NAMES[group]}", tuple(costs), tuple(np.exp(logs[:, group]))))
+        paired = [curves[seed] for seed in own if seed in twins]
+        costs = np.linspace(0.0, min(curve.flops[-1] for curve in paired), GRID)
+        logs = np.mean([[curve.at(cost) for cost in costs] for curve in paired], axis=0)
+        series += [Series(f"{name}, {NAMES[g]}", tuple(costs), tuple(np.exp(logs[:, g]))) for g in (0, 2)]
     title = f"{dataset.title}: what {arm.name} and random picks leave of the residual"
     return Chart(title, "total FLOPs", "share of the start", tuple(series), log_y=True)

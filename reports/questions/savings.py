@@ -91,7 +91,7 @@ class Savings(Study):
             sentence=_sentence(head, account),
             enough=timed and not missing,
             quantities=found.quantities(),
-            tables=(_flops_table(found), _seconds_table(found, account), self._accuracy_table(found, judged, account)),
+            tables=tuple(_tables(found, judged, account)),
             charts=tuple(_charts(found, judged, head, account)),
             notes=tuple(_notes(found, missing, summary)),
         )
@@ -100,44 +100,31 @@ class Savings(Study):
         """Every number of each finished pair of a strategy and full training, by entry, then in the order of labels."""
         accounts = Accounts(results)
         clock = Clock(results, accounts)
-        titles = {dataset["name"]: dataset["title"] for dataset in summary["matrix"]["datasets"]}
         contrasts: dict[str, dict[tuple[str, str | None, str | None], Mapping[str, Any]]] = {}
         for row in summary["contrasts"]:
             if row["account"] in (None, account):
                 contrasts.setdefault(row["arm"], {})[row["question"], row["cost"], row["ladder"]] = row
-        asked = results.arms(role="strategy")
-        cells = [(name, label) for name in titles for label in labels]
-        for arm in (arm for cell in cells for arm in asked if (arm.dataset, arm.label) == cell):
-            several = len({a.reference for a in asked if (a.dataset, a.label) == (arm.dataset, arm.label)}) > 1
-            rows = contrasts.get(arm.key, {})
-            whole = rows.get(("accuracy", None, None))
-            if whole is None or not whole["n_pairs"]:
-                continue
-            title, beside = titles[arm.dataset], f" ({arm.reference})" if several and arm.reference else ""
-            keys = {"entry": title, "strategy": arm.label + beside, "dataset": arm.dataset, "arm": arm.key}
-            keys |= {"label": arm.label, "setting": title + beside}
-            yield from _spent(whole, keys | {"rival": "full"})
-            if share := _realised(results.matrix.arms[whole["baseline_arm"]], arm, whole, clock, accounts, account):
-                yield interval_of(SHARE, keys | {"rival": "full"}, share, whole["timing"]["blocks"])
-            for kind, (_, name, rival) in RIVALS.items():
-                row = rows.get(kind)
-                if row is None or not row["n_pairs"] or arm.dataset in self.costs_only:
+        asked: dict[tuple[str, str], list[Arm]] = {}
+        for arm in results.arms(role="strategy"):
+            asked.setdefault((arm.dataset, arm.label), []).append(arm)
+        entries = [(of["name"], of["title"], label) for of in summary["matrix"]["datasets"] for label in labels]
+        for name, title, label in entries:
+            arms = asked.get((name, label), [])
+            several = len({arm.reference for arm in arms}) > 1
+            for arm in arms:
+                rows = contrasts.get(arm.key, {})
+                whole = rows.get(("accuracy", None, None))
+                if whole is None or not whole["n_pairs"]:
                     continue
-                if kind[1] != "wall_clock" or row["timing"]["source"] == TIMED:
-                    ends = row["mean_difference"], row["ci_low"], row["ci_high"]
-                    yield Estimate(
-                        name, keys | {"rival": rival}, *ends, row["n_pairs"], row["confidence"], "points", row
-                    )
-
-    def _accuracy_table(self, found: Estimates, judged: Estimates, account: str) -> Table:
-        columns = {head: _found(name, rival) for head, name, rival in RIVALS.values()}
-        columns["seeds"] = lambda row: row[0].n
-        levels = [100 * e.confidence for e in judged if e.unit == "points"]
-        read_at = span(levels, lambda level: f"{level:.3g}{NARROW}%") if levels else "none"
-        note = f"At equal cost: {account} account. Intervals at the level that a row's verdict is read at ({read_at})."
-        if left_out := dict.fromkeys(e.keys["entry"] for e in found if e.keys["dataset"] in self.costs_only):
-            note += f" Too short a training for its accuracy to be read: {', '.join(left_out)}."
-        return judged.table("Accuracy, points apart from", ("entry", "strategy"), columns, note)
+                beside = f" ({arm.reference})" if several and arm.reference else ""
+                keys = {"entry": title, "strategy": label + beside, "dataset": name, "arm": arm.key}
+                keys |= {"label": label, "setting": title + beside, "rival": "full"}
+                yield from _spent(whole, keys)
+                full = results.matrix.arms[whole["baseline_arm"]]
+                if share := _realised(full, arm, whole, clock, accounts, account):
+                    yield interval_of(SHARE, keys, share, whole["timing"]["blocks"])
+                if name not in self.costs_only:
+                    yield from _judged(rows, keys)
 
 
 def _spent(row: Mapping[str, Any], keys: Mapping[str, str]) -> Iterator[Estimate]:
@@ -150,6 +137,14 @@ def _spent(row: Mapping[str, Any], keys: Mapping[str, str]) -> Iterator[Estimate
         paid = row["costs"].get(account, {}).get(cost)
         if paid and paid["ratio"] is not None:
             yield Estimate(name, keys, paid["ratio"], paid["ci_low"], paid["ci_high"], n, record=row)
+
+
+def _judged(rows: Mapping[Any, Mapping[str, Any]], keys: Mapping[str, str]) -> Iterator[Estimate]:
+    for kind, (_, name, rival) in RIVALS.items():
+        row = rows.get(kind)
+        if row and row["n_pairs"] and (kind[1] != "wall_clock" or row["timing"]["source"] == TIMED):
+            ends = row["mean_difference"], row["ci_low"], row["ci_high"]
+            yield Estimate(name, {**keys, "rival": rival}, *ends, row["n_pairs"], row["confidence"], "points", row)
 
 
 def _realised(
@@ -175,27 +170,34 @@ def _found(name: str, rival: str) -> Column:
     return lambda row: row.one(name, rival=rival) or (NONE if row[0].record["timing"]["blocks"] else untimed)
 
 
-def _flops_table(found: Estimates) -> Table:
-    columns: dict[str, Column] = {"learner alone": LEARNER, **{f"all, {a}": TOTAL.format(a) for a in ACCOUNTS}}
-    columns["ceiling"] = lambda row: ratio(row[0].record["ceiling"])
+def _tables(found: Estimates, judged: Estimates, account: str) -> Iterator[Table]:
+    index = ("entry", "strategy")
+    spent: dict[str, Column] = {"learner alone": LEARNER, **{f"all, {a}": TOTAL.format(a) for a in ACCOUNTS}}
+    spent["ceiling"] = lambda row: ratio(row[0].record["ceiling"])
     accounts = "; ".join(f"{a}: {ACCOUNT_WORDS[a]}" for a in ACCOUNTS)
     note = (
         f"Learner alone is what papers mostly count. {accounts}. "
         "The ceiling is the largest speed-up at equal passes that the scoring scheme allows."
     )
-    return found.table("FLOPs, as a share of full training's at equal passes", ("entry", "strategy"), columns, note)
-
-
-def _seconds_table(found: Estimates, account: str) -> Table:
-    columns = {a: _found(SECONDS.format(a), "full") for a in ACCOUNTS}
-    columns[f"realised share of the FLOPs saved ({account})"] = SHARE
-    columns["timed blocks"] = lambda row: row[0].record["timing"]["blocks"]
+    yield found.table("FLOPs, as a share of full training's at equal passes", index, spent, note)
+    timed = {a: _found(SECONDS.format(a), "full") for a in ACCOUNTS}
+    timed[f"realised share of the FLOPs saved ({account})"] = SHARE
+    timed["timed blocks"] = lambda row: row[0].record["timing"]["blocks"]
     note = (
         f"Timing pass only; 95{NARROW}% intervals by Fieller's method over its blocks. Realised share: seconds saved "
         "over those that would have been saved had they followed the total FLOPs; 1 is all of it, below 0 the run "
         "takes longer. Not shown where FLOPs are not surely saved."
     )
-    return found.table("Seconds, as a share of full training's at equal passes", ("entry", "strategy"), columns, note)
+    yield found.table("Seconds, as a share of full training's at equal passes", index, timed, note)
+    apart = {head: _found(name, rival) for head, name, rival in RIVALS.values()}
+    apart["seeds"] = lambda row: row[0].n
+    levels = [100 * e.confidence for e in judged if e.unit == "points"]
+    read_at = span(levels, lambda level: f"{level:.3g}{NARROW}%") if levels else "none"
+    note = f"At equal cost: {account} account. Intervals at the level that a row's verdict is read at ({read_at})."
+    shown = {e.keys["entry"] for e in judged}
+    if left_out := dict.fromkeys(e.keys["entry"] for e in found if e.keys["entry"] not in shown):
+        note += f" Too short a training for its accuracy to be read: {', '.join(left_out)}."
+    yield judged.table("Accuracy, points apart from", index, apart, note)
 
 
 def _charts(found: Estimates, judged: Estimates, head: Estimates, account: str) -> Iterator[Chart]:
@@ -205,9 +207,7 @@ def _charts(found: Estimates, judged: Estimates, head: Estimates, account: str) 
         f"total FLOPs ({account})": TOTAL.format(account),
         f"seconds ({account})": SECONDS.format(account),
     }
-    apart: dict[str, Column] = {
-        f"at {words}": (f"accuracy difference at {words}", "full ladder") for words in COSTS.values()
-    }
+    apart: dict[str, Column] = {f"at {of}": (f"accuracy difference at {of}", "full ladder") for of in COSTS.values()}
     label = head[0].keys["label"]
     scopes = [(label, "setting", "label", label)]
     scopes += [(e.keys["entry"], "strategy", "dataset", e.keys["dataset"]) for e in found]
@@ -227,13 +227,11 @@ def _sentence(head: Estimates, account: str) -> str:
     first = head.where(arm=head[0].keys["arm"])
     total, seconds = first.one(TOTAL.format(account)), first.one(SECONDS.format(account))
     where = f"On {first[0].keys['entry']}, {first[0].keys['strategy']}"
-    others = " (others in the tables)" if len({e.keys["arm"] for e in head}) > 1 else ""
-    saved = total is not None and total.side(1) < 0
+    others = "; the tables have the others" if len({e.keys["arm"] for e in head}) > 1 else ""
     if seconds is not None:
-        return (
-            f"{where} takes {seconds} of full training's seconds at equal passes ({plural(seconds.n, 'timed block')}): "
-            f"{MEANING[saved, seconds.side(1)]}{others}."
-        )
+        meaning = MEANING[total is not None and total.side(1) < 0, seconds.side(1)]
+        blocks = plural(seconds.n, "timed block")
+        return f"{where} takes {seconds} of full training's seconds at equal passes ({blocks}): {meaning}{others}."
     if total is None:
         return f"{where} has no cost that can be compared with full training's{others}."
     return (
@@ -243,6 +241,7 @@ def _sentence(head: Estimates, account: str) -> str:
 
 
 def _notes(found: Estimates, missing: Sequence[Arm], summary: Summary) -> Iterator[str]:
+    named = "{0.keys[strategy]} on {0.keys[entry]}".format
     open_ = [f"{arm.label} on {arm.dataset}" for arm in missing]
     if not summary["timing"]["blocks"]:
         yield "There is no timing pass: no seconds are shown."
@@ -250,12 +249,8 @@ def _notes(found: Estimates, missing: Sequence[Arm], summary: Summary) -> Iterat
         open_.append("the timing pass (ratios rest on the blocks that have both runs)")
     if open_:
         yield f"Not finished: {listed(open_)}."
-    if collapsed := [f"{e.record['collapsed']} of {_name(e)}" for e in found.where(LEARNER) if e.record["collapsed"]]:
+    if collapsed := [f"{e.record['collapsed']} of {named(e)}" for e in found.where(LEARNER) if e.record["collapsed"]]:
         yield f"Seeds with a collapsed run: {listed(collapsed)}."
     equal = found.where(f"accuracy difference at {COSTS['wall_clock']}", rival="full ladder")
-    if above := [_name(e) for e in equal if e.record["above_ladder"]]:
+    if above := [named(e) for e in equal if e.record["above_ladder"]]:
         yield f"At equal seconds, {listed(above)} cost more than the ladder's top rung, which favours the strategy."
-
-
-def _name(e: Estimate) -> str:
-    return f"{e.keys['strategy']} on {e.keys['entry']}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -14,20 +14,9 @@ from ..document.numbers import NONE, p_value, plural
 from ..effects.estimate import Column, Estimate, Estimates, points_of
 from ..records.folder import Arm, Results
 from ..statistics import equivalence_test
-from .answer import Answer, DatasetName, Several, StrategyName, Study, Summary
-from .schedules_paired import (
-    MEAN,
-    SPREAD,
-    Runs,
-    adjusted,
-    apart,
-    at_own_amount,
-    compare,
-    mean,
-    per_doubling,
-    power,
-    with_all,
-)
+from .answer import Answer, DatasetName, Several, StrategyName, Study, Summary, remarks
+from .pairing import apart
+from .schedules_paired import MEAN, SPREAD, Runs, adjusted, at_own_amount, compare, mean, per_doubling, power, with_all
 
 FEWEST = 40
 """Seeds below which spreads are not compared: with 40, an SD of two thirds is seen in two cases of three or more."""
@@ -44,13 +33,9 @@ Values = Annotated[dict[StrategyName, float], Field(min_length=2)]
 class Steadiness(Study):
     """One rule under several schedules of its keep ratio, each against a fixed one, paired by seed.
 
-    - Means: difference of accuracy, with the amounts trained on beside it, and the same for the uniform twins: what
-      the shape does to random picks.
-    - Spreads: ratio of the SDs over seeds (Pitman and Morgan 1939), from ``fewest`` seeds on.
-    - Amount: what doubling the images trained on brings under fixed schedules, and schedules that train on more or
-      fewer beside a fixed one of their own amount.
-    - Growth: each difference where the sub-batch grows with the ratio, less that where it has one size.
-
+    Told are the differences of accuracy (the rule's, and those of the uniform twins: what the shape does to random
+    picks), the ratios of the SDs over seeds (Pitman and Morgan 1939), what doubling the images trained on brings under
+    fixed schedules, and each difference where the sub-batch grows with the ratio less that where it has one size.
     p-values are two-sided; those of means, and those of spreads, are adjusted by Holm over the schedules of one data
     set, or over one parameter's values.
 
@@ -90,152 +75,108 @@ class Steadiness(Study):
     def answer(self, results: Results, summary: Summary) -> Answer:
         """The first schedule's mean on the first data set that has the baseline and a schedule."""
         parts = [
-            Part(self, results, arm)
+            part
             for dataset in results.matrix.datasets
             for arm in results.arms(dataset=dataset, role="strategy")
-            if arm.label == self.baseline
+            if arm.label == self.baseline and (part := _Part(self, results, arm)).pairs
         ]
-        parts = [part for part in parts if part.pairs]
         if not parts:
             lacking = f"no seed has {self.baseline} beside one of {', '.join(self.schedules)}"
             return Answer(f"No answer yet: {lacking}.", enough=False)
         for part in parts:
             if sum(other.dataset is part.dataset for other in parts) > 1:
                 part.title += f", {part.reference}"
-        by_name = {(part.dataset.name, part.reference): part for part in parts}
-        grown = [
-            (part, part.grown(by_name[even, part.reference]))
-            for growing, even in self.growth
-            for part in parts
-            if part.dataset.name == growing and (even, part.reference) in by_name
-        ]
+        named = {(part.dataset.name, part.reference): part for part in parts}
+        pairs = [(part, named.get((even, part.reference)), growing) for growing, even in self.growth for part in parts]
+        grown = [(part, part.grown(even)) for part, even, growing in pairs if even and part.dataset.name == growing]
         first = {part.dataset.name: part for part in reversed(parts)}.values()
         claimed = [e for part in first for e in part.claimed()]
         claimed += [e for part, changes in grown if part in first for e in changes]
+        told = next((part for part in parts if part.seeds > 1), None)
         return Answer(
-            sentence=next((part for part in parts if part.seeds > 1), parts[0]).sentence(),
-            enough=any(part.seeds > 1 for part in parts),
+            sentence=(told or parts[0]).sentence(),
+            enough=told is not None,
             quantities=Estimates(claimed).quantities(known=False),
             tables=(
                 *(table for part in parts for table in part.tables()),
                 *(part.growth_table(changes) for part, changes in grown if changes),
             ),
             charts=tuple(chart for part in parts for chart in part.charts()),
-            notes=tuple(part.note() for part in parts if part.note()),
+            notes=tuple(note for part in parts for note in remarks(part.title, part.said())),
         )
 
 
-class Part:
+class _Part:
     """The schedules on one data set, with one reference: that of ``baseline``."""
 
     def __init__(self, asked: Steadiness, results: Results, baseline: Arm) -> None:
-        self.asked, self.results, self.reference = asked, results, baseline.reference
+        self.asked, self.reference = asked, baseline.reference
         self.dataset = results.matrix.datasets[baseline.dataset]
-        self.title = self.dataset.title
+        self.title, self.centre = self.dataset.title, asked.swept or asked.baseline
         self.alpha, self.kind = results.matrix.alpha, results.matrix.interval
         arms = results.arms(dataset=baseline.dataset, role="strategy")
-        self.arms = {arm.label: arm for arm in arms if arm.reference == baseline.reference}
-        self.pairs = self._family("", asked.baseline, asked.schedules, self.runs)
-        self.random = self._family(RANDOM, asked.baseline, asked.schedules, self.twins)
+        arms = tuple(arm for arm in arms if arm.reference == baseline.reference)
+        self.runs = {arm.label: Runs.of(results, arm) for arm in arms}
+        self.base = self.runs[asked.baseline]
+        twins = {arm.label: Runs.of(results, arm.twin) for arm in arms}
+        rule = self._family("", asked.baseline, asked.schedules, self.runs)
+        random = self._family(RANDOM, asked.baseline, asked.schedules, twins)
+        self.both = Estimates([*rule, *random])
+        self.pairs, self.random = rule.where(MEAN), random.where(f"{MEAN}{RANDOM}")
         self.seeds = max((pair.n for pair in self.pairs), default=0)
+        # How much more the shape does to the rule's picks than to random ones.
+        self.due = Estimates(mean(PICKS, e.keys, _less(e, self.random), self.kind) for e in self.pairs)
+        # The rule under fixed schedules, and full training, which is the rule that keeps everything.
+        full = results.ladder(self.dataset.name, "full")
+        fixed = [self.runs[label] for label in (asked.baseline, *asked.amounts) if label in self.runs]
+        self.knots = [of for of in (*fixed, *(Runs.of(results, arm) for arm in full[-1:])) if of.points]
+        doubled = per_doubling(self.knots) if len(self.knots) > 1 else {}
+        self.amount = mean(DOUBLING, {"dataset": self.dataset.name}, doubled, self.kind)
+        self.beside = Estimates()
+        for e in self.pairs if len(self.knots) > 1 else ():
+            if not e.record["matched"]:
+                found = mean(OWN, e.keys, at_own_amount(e.record["ours"], self.knots), self.kind)
+                out = len(with_all([e.record["ours"], *self.knots])) - found.n
+                self.beside.append(found.noted(out=out))
+        self.sweeps: dict[str, Estimates] = {}
+        for name, values in asked.sweep.items():
+            moved = [label for label in sorted(values, key=values.__getitem__) if label != self.centre]
+            if pairs := self._family(f" over {name}", self.centre, moved, self.runs):
+                shown = (replace(e, keys={**e.keys, "value": f"{values[e.keys['strategy']]:g}"}) for e in pairs)
+                self.sweeps[name] = Estimates(shown)
 
-    def _family(self, suffix: str, rival: str, labels: Iterable[str], side: Callable[[str], Runs]) -> Estimates:
-        """Each of ``labels`` against ``rival``, adjusted as one family, means and spreads apart."""
-        theirs = side(rival)
+    def _family(self, suffix: str, rival: str, labels: Iterable[str], side: Mapping[str, Runs]) -> Estimates:
+        """Mean and spread of each of ``labels`` against ``rival``, adjusted as one family, means and spreads apart."""
         keys = {"dataset": self.dataset.name, "rival": rival}
-        compared = (
-            compare(suffix, {**keys, "strategy": label, "schedule": label}, side(label), theirs, self.kind)
+        compared = [
+            compare(suffix, {**keys, "strategy": label, "schedule": label}, side[label], side[rival], self.kind)
             for label in labels
-            if label in self.arms
-        )
-        means = adjusted([pair for pair in compared if pair.n])
-        spreads = adjusted([pair.record["spread"] for pair in means])
-        return Estimates(
-            replace(e, record={**e.record, "spread": spread}) for e, spread in zip(means, spreads, strict=True)
-        )
+            if label in side and rival in side
+        ]
+        means, spreads = (adjusted([pair[place] for pair in compared if pair[0].n]) for place in (0, 1))
+        return Estimates(e for pair in zip(means, spreads, strict=True) for e in pair)
 
-    def runs(self, label: str) -> Runs:
-        """The runs of a strategy."""
-        return Runs.of(self.results, self.arms.get(label))
-
-    def twins(self, label: str) -> Runs:
-        """The runs of a strategy's uniform twin."""
-        arm = self.arms.get(label)
-        return Runs.of(self.results, None if arm is None else self.results.matrix.arms.get(arm.twin))
-
-    @cached_property
-    def due_to_picks(self) -> Estimates:
-        """How much more the shape does to the rule's picks than to random ones."""
-        random = {pair.keys["schedule"]: pair.record["by_seed"] for pair in self.random}
-        return Estimates(
-            mean(PICKS, pair.keys, apart(pair.record["by_seed"], random.get(pair.keys["schedule"], {})), self.kind)
-            for pair in self.pairs
-        )
-
-    @cached_property
-    def knots(self) -> list[Runs]:
-        """The rule under fixed schedules, and full training, which is the rule that keeps everything."""
-        full = self.results.ladder(self.dataset.name, "full")
-        fixed = [self.runs(label) for label in (self.asked.baseline, *self.asked.amounts)]
-        return [of for of in (*fixed, Runs.of(self.results, full[-1] if full else None)) if of.points]
-
-    @cached_property
-    def amount(self) -> Estimate:
-        """Points for each doubling of the images trained on, under fixed schedules."""
-        found = per_doubling(self.knots) if len(self.knots) > 1 else {}
-        return mean(DOUBLING, {"dataset": self.dataset.name}, found, self.kind)
-
-    @cached_property
-    def beside(self) -> Estimates:
-        """Each schedule whose amount is not the baseline's, beside a fixed one that trains on as many."""
-        found = Estimates()
-        for pair in self.pairs:
-            if not pair.record["matched"] and len(self.knots) > 1:
-                e = mean(OWN, pair.keys, at_own_amount(pair.record["ours"], self.knots), self.kind)
-                left = len(with_all([pair.record["ours"], *self.knots])) - e.n
-                found.append(replace(e, record={**e.record, "left out": left}))
-        return found
-
-    @cached_property
-    def sweeps(self) -> dict[str, Estimates]:
-        """For each parameter its arms against the one that they move away from, in the order of its values."""
-        found = {}
-        for parameter, values in self.asked.sweep.items():
-            moved = [label for label in sorted(values, key=lambda label: values[label]) if label != self.centre]
-            if pairs := self._family(f" over {parameter}", self.centre, moved, self.runs):
-                found[parameter] = Estimates(
-                    replace(e, keys={**e.keys, "value": f"{values[e.keys['strategy']]:g}"}) for e in pairs
-                )
-        return found
-
-    @property
-    def centre(self) -> str:
-        return self.asked.swept or self.asked.baseline
-
-    def grown(self, even: Part) -> Estimates:
+    def grown(self, even: _Part) -> Estimates:
         """What growing sub-batches, here, do to each difference beside sub-batches of one size, in ``even``."""
-        ours, theirs = ({e.keys["schedule"]: e.record["by_seed"] for e in part.random} for part in (self, even))
         found = Estimates()
         for pair in self.pairs:
-            label = pair.keys["schedule"]
-            if other := even.pairs.one(MEAN, schedule=label):
-                change = mean(GROWTH, pair.keys, apart(pair.record["by_seed"], other.record["by_seed"]), self.kind)
-                random = mean("", pair.keys, apart(ours.get(label, {}), theirs.get(label, {})), self.kind)
-                record = {**change.record, "growing": pair, "even": other, "random": random}
-                found.append(replace(change, record=record))
+            if other := even.pairs.one(schedule=pair.keys["schedule"]):
+                random = self.random.one(schedule=pair.keys["schedule"])
+                change = mean(GROWTH, pair.keys, _less(pair, even.pairs), self.kind)
+                alike = mean("", pair.keys, _less(random, even.random) if random else {}, self.kind)
+                found.append(change.noted(growing=pair, even=other, random=alike))
         return found
 
     def claimed(self) -> Iterator[Estimate]:
         """What claims may read; spreads have no value below the fewest seeds, since they would have no power."""
         yield self.amount
-        for pair in (*self.pairs, *self.random):
-            spread = pair.record["spread"]
-            yield pair
-            yield spread if pair.n >= self.asked.fewest else replace(spread, value=None, low=None, high=None)
-        yield from (*self.due_to_picks, *self.beside, *(pair for pairs in self.sweeps.values() for pair in pairs))
+        for e in self.both:
+            powered = e.quantity.startswith(MEAN) or e.n >= self.asked.fewest
+            yield e if powered else replace(e, value=None, low=None, high=None)
+        yield from (*self.due, *self.beside)
+        yield from (e for name, found in self.sweeps.items() for e in found.where(f"{MEAN} over {name}"))
 
     def told(self, pair: Estimate) -> str:
-        """What is shown of a schedule's mean, by Holm."""
         if pair.record["adjusted"] is None or pair.value is None:
             return NONE
         if pair.record["adjusted"] < self.alpha:
@@ -245,35 +186,32 @@ class Part:
         return f"within the margin of {margin:g}" if within else "not told apart"
 
     def _steady(self, row: Estimates) -> str:
-        """What is shown of the spread of a row's first schedule, by Holm."""
-        pair = row[0]
-        spread = pair.record["spread"]
-        if pair.n < self.asked.fewest:
+        spread = row[1]
+        if row[0].n < self.asked.fewest:
             return "not powered"
         if spread.value is None:
             return "no spread to compare"
-        if spread.record["adjusted"] < self.alpha:
-            return "steadier" if spread.value < 1 else "less steady"
-        return "not told apart"
+        if spread.record["adjusted"] >= self.alpha:
+            return "not told apart"
+        return "steadier" if spread.value < 1 else "less steady"
 
     def sentence(self) -> str:
-        """The mean of the first schedule."""
         pair = self.pairs[0]
-        amount = pair.record["amount"] or 0
-        at = "at equal amount" if pair.record["matched"] else f"training on {amount:.2f} times as many images"
+        label, amount = pair.keys["schedule"], pair.record["amount"] or 0
+        trained = "as many" if pair.record["matched"] else f"{amount:.2f} times as many"
         verdict = self.told(pair) if pair.low is not None else "one seed, no interval"
-        is_ = f"{pair.keys['schedule']} is {pair} points from {self.asked.baseline}"
-        return f"{self.title}: {at}, {is_} over {plural(pair.n, 'seed')} ({verdict}; the tables have all schedules)."
+        return (
+            f"{self.title}: changing {self.asked.baseline} to {label} changes accuracy by {pair} points, "
+            f"trained on {trained} images ({plural(pair.n, 'seed')}): {verdict}; the tables have all schedules."
+        )
 
     def tables(self) -> Iterator[Table]:
-        """Means, spreads, amounts and sweeps."""
-        baseline, base = self.asked.baseline, self.runs(self.asked.baseline)
-        kept, accuracy = base.row()
+        baseline = self.asked.baseline
         less = f"less {baseline}"
-        means = Estimates([*self.pairs, *self.due_to_picks, *self.beside])
-        twins = Estimates(pair for pair in self.random if self.pairs.where(schedule=pair.keys["schedule"]))
+        there = {pair.keys["schedule"] for pair in self.pairs}
+        both = Estimates(e for e in self.both if e.keys["schedule"] in there)
         worth = f" Under fixed schedules twice the images are worth {self.amount} points." if self.amount.n > 1 else ""
-        table = Estimates([*means, *twins]).table(
+        table = Estimates([*both, *self.due]).table(
             f"{self.title}: schedules against {baseline}",
             ("schedule",),
             {**self._columns(less), "random picks alike": f"{MEAN}{RANDOM}", "due to the picks": PICKS},
@@ -282,26 +220,27 @@ class Part:
             "picks: the one less the other. Told: better or worse by Holm over the schedules; else within the margin "
             f"where both one-sided tests say so.{worth}",
         )
-        first = (baseline, str(len(base.points)), kept, "1", accuracy, *(NONE,) * 5)
+        first = (baseline, str(len(self.base.points)), self.base.kept, "1", self.base.accuracy, *(NONE,) * 5)
         yield replace(table, rows=(first, *table.rows))
-        yield Estimates([*self.pairs, *twins]).table(
+        yield both.table(
             f"{self.title}: steadiness over seeds",
             ("schedule",),
             {
                 "seeds": lambda row: row[0].n,
                 "SD, points": partial(_sd, 0),
                 f"SD of {baseline}": partial(_sd, 1),
-                "ratio": _spread,
-                "p (Holm)": lambda row: p_value(row[0].record["spread"].record["adjusted"]),
+                "ratio": SPREAD,
+                "p (Holm)": lambda row: p_value(row[1].record["adjusted"]),
                 "told": self._steady,
-                "ratio of random picks": lambda row: _spread(row.where(f"{MEAN}{RANDOM}")),
+                "ratio of random picks": f"{SPREAD}{RANDOM}",
             },
             "Ratio of SDs of test accuracy with its 95 % interval, paired by seed (Pitman and Morgan). Below 1 is "
             f"steadier. The test assumes normal runs, and is not powered below {self.asked.fewest} seeds."
             f"{power(self.pairs, self.alpha / 2)}",
         )
         if self.beside:
-            yield Estimates(e for e in means if self.beside.where(schedule=e.keys["schedule"])).table(
+            unlike = [e for e in self.pairs if self.beside.where(schedule=e.keys["schedule"])]
+            yield Estimates([*unlike, *self.beside]).table(
                 f"{self.title}: shape against amount",
                 ("schedule",),
                 {
@@ -309,7 +248,7 @@ class Part:
                     less: MEAN,
                     "less a fixed one of its amount": OWN,
                     "seeds": lambda row: row.where(OWN)[0].n,
-                    "seeds left out": lambda row: row.where(OWN)[0].record["left out"],
+                    "seeds left out": lambda row: row.where(OWN)[0].record["out"],
                 },
                 "A fixed schedule of as many images is read, seed by seed, between those that were run and full "
                 "training, over the logarithm of the images trained on. Left out: seeds that trained on more or fewer "
@@ -321,24 +260,27 @@ class Part:
             yield pairs.renamed(value=parameter).table(
                 f"{self.title}: {parameter} of {self.centre}",
                 (parameter,),
-                {**self._columns(f"less {self.centre}"), "ratio of SDs": _spread, "steadiness": self._steady},
+                {
+                    **self._columns(f"less {self.centre}"),
+                    "ratio of SDs": lambda row: row[1],
+                    "steadiness": self._steady,
+                },
                 f"Against {self.centre}{known}, in points, paired by seed, with 95 % intervals.",
             )
 
     def _columns(self, less: str) -> dict[str, Column]:
-        """What every table of means begins with; the first estimate of a row is the mean."""
+        """What every table of means begins with; a row begins with mean and spread."""
         return {
             "seeds": lambda row: row[0].n,
-            "kept": lambda row: row[0].record["ours"].row()[0],
+            "kept": lambda row: row[0].record["ours"].kept,
             "images trained": _amount,
-            "accuracy, %": lambda row: row[0].record["ours"].row()[1],
+            "accuracy, %": lambda row: row[0].record["ours"].accuracy,
             less: lambda row: row[0],
             "p (Holm)": lambda row: p_value(row[0].record["adjusted"]),
             "told": lambda row: self.told(row[0]),
         }
 
     def growth_table(self, grown: Estimates) -> Table:
-        """What growing sub-batches do to each schedule's difference."""
         return grown.table(
             f"{self.title}: shape against growth of the sub-batch",
             ("schedule",),
@@ -355,42 +297,41 @@ class Part:
         )
 
     def charts(self) -> Iterator[Chart]:
-        """Differences, ratios of spreads where there are seeds enough, and each parameter swept."""
-        sides: dict[str, Column] = {"picks of the rule": MEAN, "random picks": f"{MEAN}{RANDOM}"}
-        both = Estimates([*self.pairs, *self.random])
-        yield both.chart(f"{self.title}: against {self.asked.baseline}", "schedule", sides, y_label=AXIS, level=0.0)
+        sides = ("picks of the rule", ""), ("random picks", RANDOM)
+        means: dict[str, Column] = {words: f"{MEAN}{suffix}" for words, suffix in sides}
+        yield self.both.chart(
+            f"{self.title}: against {self.asked.baseline}", "schedule", means, y_label=AXIS, level=0.0
+        )
         if self.seeds >= self.asked.fewest:
-            spreads = Estimates(e.record["spread"] for e in both)
-            sides = {"picks of the rule": SPREAD, "random picks": f"{SPREAD}{RANDOM}"}
+            ratios: dict[str, Column] = {words: f"{SPREAD}{suffix}" for words, suffix in sides}
             label = f"SD over seeds, that of {self.asked.baseline} = 1"
-            yield spreads.chart(f"{self.title}: steadiness", "schedule", sides, y_label=label, log_y=True, level=1.0)
+            yield self.both.chart(f"{self.title}: steadiness", "schedule", ratios, y_label=label, log_y=True, level=1.0)
         for parameter, pairs in self.sweeps.items():
             values = self.asked.sweep[parameter]
-            ends = {values[pair.keys["strategy"]]: pair for pair in pairs}
+            ends = {values[e.keys["strategy"]]: e for e in pairs.where(f"{MEAN} over {parameter}")}
             if self.centre in values:
                 ends[values[self.centre]] = Estimate(MEAN, {}, 0.0, 0.0, 0.0)
             x = sorted(ends)
             line = points_of(f"less {self.centre}", [ends[value] for value in x], x, joined=True)
             yield Chart(f"{self.title}: {parameter}", parameter, AXIS, (line,), level=0.0)
 
-    def note(self) -> str:
-        """What is out of the ordinary."""
-        absent = [label for label in self.asked.schedules if not self.pairs.where(schedule=label)]
-        least = 100.0 * self.dataset.collapse
-        labels = (self.asked.baseline, *self.asked.schedules)
-        fallen = sum(accuracy < least for label in labels for accuracy in self.runs(label).points.values())
-        said = [f"no pair of finished runs for {', '.join(absent)}"] if absent else []
-        said += [f"{plural(fallen, 'run')} collapsed; they are in every mean and every spread"] if fallen else []
-        return f"{self.title}: {'; '.join(said)}." if said else ""
+    def said(self) -> Iterator[str]:
+        if absent := [label for label in self.asked.schedules if not self.pairs.where(schedule=label)]:
+            yield f"no pair of finished runs for {', '.join(absent)}"
+        shown = [self.runs[label] for label in (self.asked.baseline, *self.asked.schedules) if label in self.runs]
+        if fallen := sum(value < 100.0 * self.dataset.collapse for of in shown for value in of.points.values()):
+            yield f"{plural(fallen, 'run')} collapsed; they are in every mean and every spread"
+
+
+def _less(pair: Estimate, others: Estimates) -> dict[int, float]:
+    """A difference less that of the same schedule among others, by seed."""
+    other = others.one(schedule=pair.keys["schedule"])
+    return apart(pair.record["by_seed"], other.record["by_seed"] if other else {})
 
 
 def _sd(side: int, row: Estimates) -> str:
     sds = row[0].record["sds"]
     return f"{sds[side]:.2f}" if sds else NONE
-
-
-def _spread(row: Estimates) -> Estimate | None:
-    return row[0].record["spread"] if row else None
 
 
 def _amount(row: Estimates) -> str:

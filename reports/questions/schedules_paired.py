@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,18 +12,12 @@ import numpy as np
 from ..document.numbers import NONE, percent, plural
 from ..effects.estimate import Estimate, interval_of
 from ..records.folder import Arm, Results
-from ..statistics import (
-    Interval,
-    correlation,
-    holm,
-    mean_interval,
-    sign_flip_interval,
-    sign_flip_test,
-    spread_ratio,
-    spread_shown,
-    t_test,
-)
+from ..statistics import Interval, correlation, holm, mean_interval, t_test
+from ..statistics.flips import sign_flip_interval, sign_flip_test
+from ..statistics.power import spread_shown
 from ..statistics.samples import Array
+from ..statistics.spread import spread_ratio
+from .pairing import accuracies, apart
 
 MATCHED = 0.01
 """Amounts apart by no more than this share count as equal."""
@@ -44,23 +38,18 @@ class Runs:
     """Mean over seeds; nan without runs."""
 
     @classmethod
-    def of(cls, results: Results, arm: Arm | None) -> Runs:
-        """What the records of ``arm`` say; nothing where there is no such arm."""
-        cells = {} if arm is None else results.of(arm)
-        sound = {seed: cell for seed, cell in cells.items() if math.isfinite(cell.accuracy)}
-        return cls(
-            {seed: 100.0 * cell.accuracy for seed, cell in sound.items()},
-            {seed: float(cell.picks.trained_samples) for seed, cell in sound.items()},
-            float(np.mean([cell.picks.mean_ratio for cell in sound.values()])) if sound else math.nan,
-        )
+    def of(cls, results: Results, arm: Arm | str) -> Runs:
+        points, cells = accuracies(results, arm), results.of(arm)
+        trained = {seed: float(cells[seed].picks.trained_samples) for seed in points}
+        return cls(points, trained, float(np.mean([cells[seed].picks.mean_ratio for seed in points] or [math.nan])))
 
-    def row(self) -> tuple[str, str]:
-        """Share kept, and mean accuracy."""
-        known = list(self.points.values())
-        return (
-            NONE if math.isnan(self.ratio) else f"{self.ratio:.3f}",
-            percent(sum(known) / len(known)) if known else NONE,
-        )
+    @property
+    def kept(self) -> str:
+        return NONE if math.isnan(self.ratio) else f"{self.ratio:.3f}"
+
+    @property
+    def accuracy(self) -> str:
+        return percent(sum(self.points.values()) / len(self.points)) if self.points else NONE
 
 
 def mean(quantity: str, keys: Mapping[str, str], differences: Points, kind: str = "t") -> Estimate:
@@ -79,48 +68,43 @@ def mean(quantity: str, keys: Mapping[str, str], differences: Points, kind: str 
     return replace(interval_of(quantity, keys, found, values.size, "points"), record=record)
 
 
-def compare(suffix: str, keys: Mapping[str, str], ours: Runs, theirs: Runs, kind: str) -> Estimate:
-    """The difference in accuracy between two schedules, at the seeds that both have.
+def compare(suffix: str, keys: Mapping[str, str], ours: Runs, theirs: Runs, kind: str) -> tuple[Estimate, Estimate]:
+    """The difference in accuracy between two schedules, at the seeds that both have, and the ratio of the SDs.
 
-    The record has more: ``spread``, the ratio of the SDs over seeds (None below three seeds or where one side has no
-    spread); the ``sds`` and the ``correlation`` of the pairs; the runs (``ours``); ``amount``, images trained on as a
-    multiple of the other's (None where unknown); and whether both train on as many at every seed (``matched``).
+    The ratio has no value below three seeds or where one side has no spread. The difference's record has the ``sds``
+    and the ``correlation`` of the pairs, the runs (``ours``), ``amount``, images trained on as a multiple of the
+    other's (None where unknown), and whether both train on as many at every seed (``matched``).
     """
-    seeds = [seed for seed in ours.points if seed in theirs.points]
-    found = mean(f"{MEAN}{suffix}", keys, {seed: ours.points[seed] - theirs.points[seed] for seed in seeds}, kind)
+    found = mean(f"{MEAN}{suffix}", keys, apart(ours.points, theirs.points), kind)
+    seeds = [*found.record["by_seed"]]
     x, y = (np.array([side.points[seed] for seed in seeds], dtype=np.float64) for side in (ours, theirs))
     ratio = spread_ratio(x, y) if len(seeds) > 2 else None
-    if ratio is None or not math.isfinite(ratio.low):
-        spread = Estimate(f"{SPREAD}{suffix}", keys, None, n=len(seeds), record={"p": None})
-    else:
+    spread = Estimate(f"{SPREAD}{suffix}", keys, None, n=len(seeds), record={"p": None})
+    if ratio is not None and math.isfinite(ratio.low):
         p = min(1.0, 2 * min(ratio.p_steadier, 1 - ratio.p_steadier))
-        spread = Estimate(f"{SPREAD}{suffix}", keys, ratio.ratio, ratio.low, ratio.high, len(seeds), record={"p": p})
+        spread = replace(spread, value=ratio.ratio, low=ratio.low, high=ratio.high, record={"p": p})
     own, other = (sum(side.trained[seed] for seed in seeds) for side in (ours, theirs))
-    record = {
-        **found.record,
-        "spread": spread,
-        "sds": (float(x.std(ddof=1)), float(y.std(ddof=1))) if len(seeds) > 1 else None,
-        "correlation": correlation(x, y) if seeds else None,
-        "ours": ours,
-        "amount": own / other if other else None,
-        "matched": all(abs(ours.trained[s] - theirs.trained[s]) <= MATCHED * theirs.trained[s] for s in seeds),
-    }
-    return replace(found, record=record)
+    found = found.noted(
+        sds=(float(x.std(ddof=1)), float(y.std(ddof=1))) if len(seeds) > 1 else None,
+        correlation=correlation(x, y) if seeds else None,
+        ours=ours,
+        amount=own / other if other else None,
+        matched=all(abs(ours.trained[s] - theirs.trained[s]) <= MATCHED * theirs.trained[s] for s in seeds),
+    )
+    return found, spread
 
 
 def adjusted(family: Sequence[Estimate]) -> list[Estimate]:
     """The family with ``adjusted`` p-values by Holm in their records; None where there is no p."""
     p = [e.record["p"] for e in family]
     left = iter(holm([value for value in p if value is not None]).tolist())
-    found = [None if value is None else next(left) for value in p]
-    return [replace(e, record={**e.record, "adjusted": value}) for e, value in zip(family, found, strict=True)]
+    return [e.noted(adjusted=None if value is None else next(left)) for e, value in zip(family, p, strict=True)]
 
 
 def power(pairs: Sequence[Estimate], alpha: float) -> str:
     """The ratio of SDs that the pairs of the most seeds show, tested alone; empty below three seeds."""
     seeds = max((pair.n for pair in pairs), default=0)
-    known = [pair.record["correlation"] for pair in pairs if pair.n == seeds]
-    known = [value for value in known if value is not None]
+    known = [of for pair in pairs if pair.n == seeds and (of := pair.record["correlation"]) is not None]
     if seeds < 3 or not known:
         return ""
     middle = max(-0.999, min(0.999, math.fsum(known) / len(known)))
@@ -129,19 +113,10 @@ def power(pairs: Sequence[Estimate], alpha: float) -> str:
     return f" {shown} where it is tested alone."
 
 
-def apart(ours: Points, theirs: Points) -> dict[int, float]:
-    """Difference of two differences, at the seeds that both have."""
-    return {seed: value - theirs[seed] for seed, value in ours.items() if seed in theirs}
-
-
 def per_doubling(knots: Sequence[Runs]) -> dict[int, float]:
     """Points for each doubling of the images trained on: at each seed the slope over ``knots``, by least squares."""
-    slopes = {}
-    for seed in with_all(knots):
-        amounts, accuracies = _knots(knots, seed)
-        if np.ptp(amounts) > MATCHED:
-            slopes[seed] = float(np.polyfit(amounts, accuracies, 1)[0])
-    return slopes
+    read = _read(knots, with_all(knots))
+    return {seed: float(np.polyfit(x, y, 1)[0]) for seed, x, y in read if np.ptp(x) > MATCHED}
 
 
 def at_own_amount(ours: Runs, knots: Sequence[Runs]) -> dict[int, float]:
@@ -150,13 +125,11 @@ def at_own_amount(ours: Runs, knots: Sequence[Runs]) -> dict[int, float]:
     The latter is read between ``knots``, straight over the logarithm of the images trained on; seeds at which ours
     trained on fewer or more than any of them are left out.
     """
-    differences = {}
-    for seed in with_all([ours, *knots]):
-        amounts, accuracies = _knots(knots, seed)
-        own = math.log2(ours.trained[seed])
-        if amounts[0] - MATCHED <= own <= amounts[-1] + MATCHED:
-            differences[seed] = ours.points[seed] - float(np.interp(own, amounts, accuracies))
-    return differences
+    return {
+        seed: ours.points[seed] - float(np.interp(own, x, y))
+        for seed, x, y in _read(knots, with_all([ours, *knots]))
+        if x[0] - MATCHED <= (own := math.log2(ours.trained[seed])) <= x[-1] + MATCHED
+    }
 
 
 def with_all(runs: Sequence[Runs]) -> list[int]:
@@ -164,8 +137,8 @@ def with_all(runs: Sequence[Runs]) -> list[int]:
     return [seed for seed in runs[0].points if all(seed in of.points and of.trained[seed] > 0 for of in runs)]
 
 
-def _knots(runs: Sequence[Runs], seed: int) -> tuple[Array, Array]:
-    """Binary logarithm of the amounts, rising, and accuracy at each."""
-    known = sorted((math.log2(of.trained[seed]), of.points[seed]) for of in runs)
-    amounts, accuracies = (np.array(column) for column in zip(*known, strict=True))
-    return amounts, accuracies
+def _read(runs: Sequence[Runs], seeds: Iterable[int]) -> Iterator[tuple[int, Array, Array]]:
+    """Binary logarithm of the amounts, rising, and accuracy at each, by seed."""
+    for seed in seeds:
+        known = sorted((math.log2(of.trained[seed]), of.points[seed]) for of in runs)
+        yield seed, *np.array(known).T

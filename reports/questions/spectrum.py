@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from pydantic import Field
 
-from ..document.blocks import Chart, Table
+from ..document.blocks import Table
 from ..document.numbers import NONE, plural, share
 from ..effects.estimate import Estimate, Estimates, listed
 from ..records.folder import Dataset, Results
 from ..records.measured import Spectrum as Taken
-from ..records.measured import Tail
 from ..statistics import t_test
-from .answer import Answer, Fraction, Study, Summary
+from .answer import Answer, Fraction, Study, Summary, about
 from .measuredarms import FEWEST, Measured, answered, ratio_of, references, shown
 
 QUANTITY = "tail exponent of the feature covariance as a multiple of the baseline's"
@@ -50,24 +49,36 @@ class Spectrum(Study):
 
     def answer(self, results: Results, summary: Summary) -> Answer:
         """The largest shift by a rule that cuts the pool once; every rule in the table."""
-        return answered(
-            results,
-            lambda measures: measures.spectrum,
-            lambda dataset, arms: self._part(dataset, [*arms.values()]),
-            "No answer yet: no run says the spectrum of what it selected.",
-        )
+        lacking = "no run says the spectrum of what it selected"
+        return answered(results, lambda measures: measures.spectrum, self._part, lacking)
 
-    def _part(self, dataset: Dataset, arms: Sequence[Measured[Taken]]) -> Answer:
+    def _part(self, dataset: Dataset, arms: Mapping[str, Measured[Taken]]) -> Answer:
         out: list[str] = []
-        found = Estimates(e for arm in arms for e in self._estimates(arm, out))
-        told = [e for e in found if e.keys["judged"] and e.value is not None and e.quantity.startswith(QUANTITY)]
-        return Answer(
-            sentence=f"{dataset.title}: {self._sentence(found, told)}.",
-            enough=bool(told),
-            quantities=Estimates(e for e in found if not e.keys["random"]).quantities(),
-            tables=(self._table(dataset, found, arms, out),),
-            charts=tuple(_charts(dataset, found)),
-            notes=NOTES,
+        found = Estimates(e for arm in arms.values() for e in self._estimates(arm, out))
+        static = [e for e in found if e.keys["judged"] and e.quantity.startswith(QUANTITY)]
+        lacking = f"it takes {FEWEST} seeds of a rule that picks once" if static else "no rule picks once"
+        told = Estimates(e for e in found if not e.keys["random"])
+        known = Estimates(e for e in found if e.value is not None)
+        title, y = (
+            f"{dataset.title}: tail exponent of what was selected",
+            "times that of random selections of equal size",
+        )
+        series = {"picks counted": QUANTITY, "weights counted": QUANTITY + WEIGHTED}
+        chart = known.chart(title, "Rule", series, y_label=y, level=1.0) if known else None
+        tables = [self._table(dataset, found, arms, out)]
+        return about(dataset.title, self._sentence(static), lacking, told, tables, [chart], NOTES)
+
+    def _sentence(self, static: Sequence[Estimate]) -> str:
+        told = [e for e in static if e.value is not None]
+        if not told:
+            return ""
+        rules = [e for e in told if e.keys["Counted"] == "picks"] or told
+        most = max(rules, key=lambda e: abs(math.log(e.value or 1.0)))
+        inside = sum(e.record["verdict"] in INSIDE for e in rules)
+        return (
+            f"of {plural(len(rules), 'rule that picks', 'rules that pick')} one subset, {most.keys['Rule']} changes "
+            f"the tail exponent of the features most, to {most:full} times random subsets' ({plural(most.n, 'seed')}); "
+            f"{inside} stay within {self._margins()}"
         )
 
     def _estimates(self, arm: Measured[Taken], out: list[str]) -> Iterator[Estimate]:
@@ -77,7 +88,12 @@ class Spectrum(Study):
             there = {seed: tail for seed, tail in tails.items() if tail is not None}
             if not there:
                 continue
-            known = {seed: tail for seed, tail in there.items() if _positive(tail)}
+            # Only exponents above 0 have a logarithm.
+            known = {
+                seed: tail
+                for seed, tail in there.items()
+                if not tail.lacking and min(tail.exponent, *tail.random_exponents) > 0
+            }
             out += [
                 f"{arm.name}, seed {seed}: {tail.lacking or 'an exponent is not above 0'}"
                 for seed, tail in there.items()
@@ -92,7 +108,9 @@ class Spectrum(Study):
                 "Images": f"{np.mean([tail.size for tail in there.values()]):,.0f}",
             }
             shift = ratio_of(QUANTITY + more, keys, shifts)
-            chance = NONE if shift.value is None else share(float(np.mean([_spread(tail) for tail in known.values()])))
+            draws = [of.random_exponents for of in known.values()]
+            spreads = [of.std(ddof=1) / of.mean() if len(of) > 1 else 0.0 for of in draws]
+            chance = NONE if shift.value is None else share(float(np.mean(spreads)))
             yield replace(shift, record={"verdict": self._verdict(shift), "chance": chance})
             yield ratio_of(LEVEL_QUANTITY + more, keys, levels)
 
@@ -104,33 +122,17 @@ class Spectrum(Study):
             return INSIDE[0] if shift.low <= 1 <= shift.high else INSIDE[1]
         return "outside the margin" if shift.high < low or shift.low > high else "not settled"
 
-    def _sentence(self, found: Estimates, told: Sequence[Estimate]) -> str:
-        if not told:
-            static = any(e.keys["judged"] for e in found)
-            why = (
-                f"it takes {FEWEST} seeds of a rule that cuts the pool once" if static else "no rule cuts the pool once"
-            )
-            return f"no answer yet, since {why}"
-        rules = [e for e in told if e.keys["Counted"] == "picks"] or told
-        most = max(rules, key=lambda e: abs(math.log(e.value or 1.0)))
-        inside = sum(e.record["verdict"] in INSIDE for e in rules)
-        return (
-            f"of {plural(len(rules), 'static rule')}, {most.keys['Rule']} moves the tail exponent most, to {most:full} "
-            f"times random selection's ({plural(most.n, 'seed')}); {inside} stay within {self._margins()}"
-        )
-
     def _margins(self) -> str:
         return f"{1 - self.margin:.3g} to {1 + self.margin:.3g}"
 
-    def _table(self, dataset: Dataset, found: Estimates, arms: Sequence[Measured[Taken]], out: Sequence[str]) -> Table:
-        windows = sorted({(taken.first, taken.last) for arm in arms for taken in arm.values.values()})
+    def _table(self, dataset: Dataset, found: Estimates, arms: Mapping[str, Measured[Taken]], out: list[str]) -> Table:
+        windows = sorted({(taken.first, taken.last) for arm in arms.values() for taken in arm.values.values()})
         note = (
             f"Covariance of the features of {references(arms)}, ranks {listed(f'{a} to {b}' for a, b in windows)}. "
             f"Equivalent: inside {self._margins()} by two one-sided t tests at 5 % over seeds. The spread is that of a "
             "single random selection about its mean. The level is the eigenvalues' geometric mean in the window."
         )
-        if out:
-            note += f" Left out: {'; '.join(out[:3])}{' ...' if out[3:] else ''}."
+        note += f" Left out: {'; '.join(out[:3])}{' ...' if out[3:] else ''}." if out else ""
         plain = Estimates(replace(e, quantity=e.quantity.removesuffix(WEIGHTED)) for e in found)
         return plain.renamed(Rule="Arm").table(
             f"{dataset.title}: tail exponent of what was selected, over that of random selections",
@@ -144,22 +146,3 @@ class Spectrum(Study):
             },
             note,
         )
-
-
-def _charts(dataset: Dataset, found: Estimates) -> Iterator[Chart]:
-    known = Estimates(e for e in found if e.value is not None)
-    if known:
-        title = f"{dataset.title}: tail exponent of what was selected"
-        series = {"picks counted": QUANTITY, "weights counted": QUANTITY + WEIGHTED}
-        yield known.chart(title, "Rule", series, y_label="times that of random selections of equal size", level=1.0)
-
-
-def _positive(tail: Tail) -> bool:
-    """Whether there are exponents, all of them above 0: only then have they a logarithm."""
-    return not tail.lacking and min(tail.exponent, *tail.random_exponents) > 0
-
-
-def _spread(tail: Tail) -> float:
-    """Standard deviation of the random exponents, over their mean; 0 of a single draw."""
-    draws = tail.random_exponents
-    return float(draws.std(ddof=1) / draws.mean()) if len(draws) > 1 else 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from pydantic import Field
@@ -16,7 +16,7 @@ from ..records.measured import Distance
 from ..statistics import Array
 from ..statistics.crossed import crossed_means, replica_interval
 from ..statistics.rankcorrelation import spearman
-from .answer import Answer, Fraction, Study, Summary
+from .answer import Answer, Fraction, Study, Summary, about
 from .measuredarms import FEWEST, PICKS, Measured, answered, ratio_of, references, shown
 
 RULES = 8
@@ -53,33 +53,31 @@ class Uniformity(Study):
 
     def answer(self, results: Results, summary: Summary) -> Answer:
         """The correlation over rules that cut the pool once, or else over all; both in the table's note."""
-        return answered(
-            results,
-            lambda measures: measures.distance,
-            lambda dataset, arms: self._part(results, dataset, [*arms.values()]),
-            "No answer yet: no run says the distances between its picks.",
-        )
+        lacking = "no run says the distances between its picks"
+        pick = lambda measures: measures.distance  # noqa: E731
+        return answered(results, pick, lambda dataset, arms: self._part(results, dataset, arms), lacking)
 
-    def _part(self, results: Results, dataset: Dataset, arms: Sequence[Measured[Distance]]) -> Answer:
-        rules = Estimates(e for arm in arms if not arm.random for e in self._estimates(results, arm))
+    def _part(self, results: Results, dataset: Dataset, arms: Mapping[str, Measured[Distance]]) -> Answer:
+        rules = Estimates(e for arm in arms.values() if not arm.random for e in self._estimates(results, arm))
         found = Estimates(_correlation(dataset, rules, scope) for scope in (STATIC, ALL))
         told = next((e for e in found if e.value is not None), None)
-        if told is None:
-            lacking = f"it takes {RULES} rules that cut the pool once, all with the same {FEWEST} seeds or more"
-            sentence = f"{dataset.title}: no answer yet, since {lacking}."
-        else:
+        lacking = f"it takes {RULES} rules that cut the pool once, all with the same {FEWEST} seeds or more"
+        sentence = None
+        if told:
             sentence = (
-                f"{dataset.title}: over {told.keys['basis']}, minimum distance and speed of training have rank "
-                f"correlation {told:full}: {VERDICTS[told.side()]}."
+                f"over {told.keys['basis']}, minimum distance of picks and speed of training have rank "
+                f"correlation {told:full}: {VERDICTS[told.side()]}"
             )
-        return Answer(
-            sentence=sentence,
-            enough=told is not None,
-            quantities=found.quantities(),
-            tables=(self._table(dataset, rules, found, arms),) if rules else (),
-            charts=(_chart(dataset, rules),) if rules else (),
-            notes=NOTES,
-        )
+        table = self._table(dataset, rules, found, references(arms)) if rules else None
+        series = []
+        for label, static in ((STATIC, True), ("picked again", False)):
+            if here := Estimates(e for e in rules if (e.keys["Picks"] == PICKS["run"]) == static):
+                x = [math.exp(_mean(e)) for e in here.where(APART)]
+                series.append(points_of(label, here.where(GAINED), x))
+        title = f"{dataset.title}: distance between picks against speed of training"
+        ends = "minimum distance, times random's", "area under val accuracy less random's, points"
+        chart = Chart(title, *ends, tuple(series), log_x=True, level=0.0) if rules else None
+        return about(dataset.title, sentence, lacking, found, [table], [chart], NOTES)
 
     def _estimates(self, results: Results, arm: Measured[Distance]) -> Iterator[Estimate]:
         """Of a rule, by seed: distance over random's, area over the twin's, and passes to the level over its."""
@@ -98,12 +96,12 @@ class Uniformity(Study):
             yield by_seed(GAINED, arm.keys, gained, "points")
             yield ratio_of(PASSES, arm.keys, passes)
 
-    def _table(self, dataset: Dataset, rules: Estimates, found: Estimates, arms: Sequence[Measured[Distance]]) -> Table:
+    def _table(self, dataset: Dataset, rules: Estimates, found: Estimates, features: str) -> Table:
         correlations = [f"{e:full} over {e.keys['basis']}" for e in found if e.value is not None]
         note = (
             "Against random picks of the same number, seed by seed. Picks are those made together: the subset, or one "
             "batch of it where each batch is picked. A level that is not reached counts as reached at the end. "
-            f"Euclidean distances of the features of {references(arms)}, as they are."
+            f"Euclidean distances of the features of {features}, as they are."
         )
         note += f" Rank correlation of distance and area: {', '.join(correlations)}." if correlations else ""
         seeds = {e.n for e in rules}
@@ -143,22 +141,6 @@ def _mean(e: Estimate) -> float:
     return float(np.mean([*e.record.values()]))
 
 
-def _chart(dataset: Dataset, rules: Estimates) -> Chart:
-    series = []
-    for label, static in ((STATIC, True), ("picked again", False)):
-        here = Estimates(e for e in rules if (e.keys["Picks"] == PICKS["run"]) == static)
-        if here:
-            series.append(points_of(label, here.where(GAINED), [math.exp(_mean(e)) for e in here.where(APART)]))
-    return Chart(
-        f"{dataset.title}: distance between picks against speed of training",
-        "minimum distance, times random's",
-        "area under val accuracy less random's, points",
-        tuple(series),
-        log_x=True,
-        level=0.0,
-    )
-
-
 def _curve(cell: Cell) -> tuple[Array, Array] | None:
     """Progress and val accuracy ``[points]``; None where val was not looked at."""
     known = [(point.progress, point.val_accuracy) for point in cell.curve if point.val_accuracy is not None]
@@ -176,10 +158,8 @@ def _area(progress: Array, accuracy: Array) -> float:
 def _reached(progress: Array, accuracy: Array, goal: float) -> float:
     """Progress at which ``goal`` is first reached, between points as a straight line; the end where it never is."""
     above = np.flatnonzero(accuracy >= goal)
-    if not above.size:
-        return float(progress[-1])
-    after = int(above[0])
-    if not after:
-        return float(progress[0])
+    after = int(above[0]) if above.size else len(progress) - 1
+    if not above.size or not after:
+        return float(progress[after])
     at = slice(after - 1, after + 1)
     return float(np.interp(goal, accuracy[at], progress[at]))

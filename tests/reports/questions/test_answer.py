@@ -83,5 +83,6 @@ def test_one_answer_of_several_is_the_first_that_there_is() -> None:
         Answer("C.", True),
     )
     both = joined([lacking, first, second], "Nothing.")
-    assert (both.sentence, both.enough, both.notes) == ("B is 1 (others in the tables).", True, ("n", "m"))
-    assert joined([lacking], "Nothing.") == lacking and joined([], "Nothing.") == Answer("Nothing.", enough=False)
+    assert (both.sentence, both.enough, both.notes) == ("B is 1; the tables have the others.", True, ("n", "m"))
+    assert joined([lacking], "nothing") == lacking
+    assert joined([], "nothing") == Answer("No answer yet: nothing.", enough=False)

@@ -100,8 +100,7 @@ def test_a_known_crossing_is_found_exactly_without_noise(folder: Results) -> Non
         assert row.low == pytest.approx(row.estimate) and row.high == pytest.approx(row.estimate)
         assert row.n == SEEDS and row.rival == "random"
     assert found.enough and found.sentence == (
-        "At equal steps, EL2N falls behind random subsets below 41 % kept [41, 41] over 6 seeds "
-        "(the table has all rules)."
+        "steps: EL2N falls behind random subsets below 41 % kept [41, 41], over 6 seeds; the tables have the others."
     )
     assert found.tables[0].rows[-1][2:] == ("41 % [41, 41]", "12 % [12, 12]")
 
@@ -118,7 +117,7 @@ def test_intervals_cover_the_crossing_as_often_as_they_say(folder: Results) -> N
 
 def test_rules_that_never_cross_are_said_to_with_the_evidence(folder: Results) -> None:
     found = answer(made(folder, {"el2n": behind, "ccs": ahead}))
-    assert found.sentence.startswith("At equal steps, EL2N is behind random subsets throughout 5 to 90 % kept (p")
+    assert found.sentence.startswith("steps: EL2N is behind random subsets throughout 5 to 90 % kept (p")
     swapped = answer(made(folder, {"el2n": ahead, "ccs": behind}))
     assert "EL2N is ahead of random subsets throughout 5 to 90 % kept (p" in swapped.sentence
     below, above = crossings(found)["steps", "el2n"], crossings(found)["steps", "ccs"]
@@ -146,14 +145,16 @@ def test_where_a_rule_may_yet_cross_is_said(folder: Results) -> None:
         for below, above in [(crossings(found)["steps", "el2n"], crossings(found)["steps", "ccs"])]
         if below.estimate is above.estimate is None and below.low < 90 and (above.high or 0.0) > 5
     )
-    assert f"throughout 5 to 90 % kept, level with them no lower than {below.low:.0f} % over" in found.sentence
+    assert f"throughout 5 to 90 % kept and may draw level only above {below.low:.0f} %, over" in found.sentence
     assert found.tables[0].rows[-1][2:] == (
         f"over 90 % [{below.low:.0f}, over 90]",
         f"under 5 % [under 5, {above.high:.0f}]",
     )
     first = {"el2n": towards["ccs"], "ccs": ahead}
     last = (answer(made(folder, first, noise=0.5, draw=draw)).sentence for draw in range(40))
-    assert any("nowhere behind random subsets from 5 to 90 % kept, if at all then below" in said for said in last)
+    assert any(
+        "nowhere behind random subsets from 5 to 90 % kept and may fall behind only below" in said for said in last
+    )
     assert below.low > 70 and above.high < 10
 
 
@@ -166,7 +167,7 @@ def test_a_curve_that_comes_back_is_read_from_the_lowest_ratio(folder: Results) 
     found = answer(made(folder, {"el2n": back, "ccs": lambda kept: -back(kept)}, noise=0.05))
     row = crossings(found)["steps", "el2n"]
     assert row.estimate == pytest.approx(math.sqrt(200), rel=0.01) and row.high < 20
-    assert any("EL2N at equal steps: above the crossing it is behind random again" in note for note in found.notes)
+    assert any("EL2N on steps: above the crossing it is behind random again" in note for note in found.notes)
     assert "at 70 and 90 % kept" in " ".join(found.notes)
     turned = answer(made(folder, {"el2n": lambda kept: -back(kept), "ccs": back}, noise=0.05))
     assert "EL2N is not behind random subsets at 5 % kept, yet is at 20, 30 and 50 %" in turned.sentence
@@ -205,12 +206,12 @@ def test_missing_runs_are_left_out_and_said(folder: Results) -> None:
     truths = {"el2n": crosses_at(41.3), "ccs": ahead}
     gone = answer(made(folder, truths, only=lambda cell: (cell.arm_label, cell.seed) != ("el2n-30", 2)))
     assert crossings(gone)["steps", "el2n"].n == SEEDS - 1 and crossings(gone)["steps", "ccs"].n == SEEDS
-    assert any(note.startswith("EL2N at equal steps: the crossing is read from 5 seeds") for note in gone.notes)
+    assert any(note.startswith("EL2N on steps: the crossing is read from 5 seeds") for note in gone.notes)
     no_ratio = answer(made(folder, truths, only=lambda cell: cell.arm_label != "el2n-90"))
     assert crossings(no_ratio)["steps", "el2n"].n == SEEDS
     assert no_ratio.tables[0].rows[0][2] == "\u2013"
     no_entry = answer(made(folder, truths, only=lambda cell: cell.dataset == "steps"))
-    assert not no_entry.enough and "At equal passes, EL2N cannot be judged yet" in no_entry.sentence
+    assert not no_entry.enough and "passes: EL2N cannot be judged yet" in no_entry.sentence
     assert {row.dataset for row in no_entry.quantities} == {"steps"}
 
 

@@ -100,8 +100,7 @@ def test_effects_without_noise_are_what_was_put_in(folder):
     assert found["effect of score on what the picks bring"] == pytest.approx(1.0)
     assert answer.enough
     assert answer.sentence == (
-        "Digits: of gstds's parts, schedule (sigmoid against fixed) moves accuracy most, by +2.00 points "
-        "(8 seeds; all others in the tables)."
+        "Digits: of gstds's parts, schedule (sigmoid against fixed) moves accuracy most, by +2.00 points (8 seeds)."
     )
 
 

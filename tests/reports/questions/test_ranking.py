@@ -146,8 +146,9 @@ def test_intervals_hold_the_truth_of_a_known_population(folder: Results) -> None
 def test_the_sentence_says_what_was_found_and_what_it_is(folder: Results) -> None:
     found = answer(made(folder, drawn()))
     assert found.enough and "does not claim" in SCOPE
-    assert found.sentence.startswith(f"The {STANDARD} ranks 14 recipes as the tuned target does with Spearman ")
-    assert "(4 seeds, ceiling ." in found.sentence and found.sentence.endswith("; the table has the other proxies).")
+    said = f"CIFAR-10 (JPEG copy): {STANDARD} and tuned target rank 14 recipes with a Spearman correlation of ."
+    assert found.sentence.startswith(said) and found.sentence.endswith("; the tables have the others.")
+    assert "(4 seeds; noise between seeds allows .9" in found.sentence
     assert len(found.sentence.split()) <= 40
     assert SCOPE in found.notes and any("fewer than the 20" in note for note in found.notes)
     assert any("the same seeds" in note for note in found.notes)
@@ -200,7 +201,7 @@ def test_each_entry_is_read_at_the_seeds_that_all_recipes_have(folder: Results) 
 def test_one_seed_has_intervals_over_recipes_and_no_ceiling(folder: Results) -> None:
     found = answer(made(folder, drawn(), lambda c: c if c.seed == 0 else None))
     one = quantity(found, SPEARMAN, TENTH)
-    assert not found.enough and "(1 seed, " in found.sentence and one.low is not None
+    assert not found.enough and "(1 seed)" in found.sentence and one.low is not None
     assert any("With one seed there is no ceiling" in note for note in found.notes)
     ceiling = quantity(found, CEILING, "tuned target")
     assert (ceiling.estimate, ceiling.low, ceiling.high) == (None, None, None)

@@ -116,8 +116,8 @@ def test_what_each_reference_is_worth_and_how_much_that_varies(base: Results) ->
     assert find(answer, "spread of the benefit over references").estimate == pytest.approx(np.std(line))
     assert find(answer, "range of the benefit over references").estimate == pytest.approx(max(line) - min(line))
     assert answer.sentence == (
-        "Digits: each 10 points of reference accuracy are worth +0.40 points to gstds (6 references, 6 seeds): a "
-        "better one helps more (others in the tables)."
+        "Digits: gstds gains +0.40 points over random picks for each 10 points of accuracy of its reference "
+        "(6 references, 6 seeds): better ones help more; the tables have the others."
     )
     row = remarks(answer)
     assert row["shuffled"][2].startswith("+0.20 (") and row["shuffled"][-1].startswith("knows nothing; ")

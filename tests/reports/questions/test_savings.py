@@ -168,7 +168,7 @@ def test_entries_of_too_short_a_training_show_their_costs_alone(tmp_path: Path) 
     assert [row[0] for row in answer.tables[2].rows] == ["CIFAR-10 (JPEG copy)"]
     assert "accuracy to be read: Digits" in answer.tables[2].note
     assert {of.dataset for of in answer.quantities if "accuracy" in of.name} == {"cifar10"}
-    assert answer.sentence.endswith("time is not (others in the tables).")
+    assert answer.sentence.endswith("time is not; the tables have the others.")
     assert [chart.ticks for chart in answer.charts] == [("CIFAR-10 (JPEG copy)", "Digits"), ("CIFAR-10 (JPEG copy)",)]
 
 

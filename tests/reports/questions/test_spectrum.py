@@ -70,8 +70,8 @@ def test_ratios_without_noise_are_what_was_put_in(results):
         ("loss", "picks"): "outside the margin",
     }
     assert answer.sentence == (
-        "Digits: of 2 static rules, k-center moves the tail exponent most, to 1.30 [1.30, 1.30] times random "
-        "selection's (6 seeds); 1 stay within 0.9 to 1.1."
+        "Digits: of 2 rules that pick one subset, k-center changes the tail exponent of the features most, to 1.30 "
+        "[1.30, 1.30] times random subsets' (6 seeds); 1 stay within 0.9 to 1.1."
     )
 
 
@@ -105,7 +105,7 @@ def test_hard_and_soft_are_apart(results):
         ("el2n", "picks"): "outside the margin",
         ("el2n", "weights"): "shifted, within the margin",
     }
-    assert "to 1.20 [1.20, 1.20] times random selection's (6 seeds); 0 stay" in answer.sentence
+    assert "to 1.20 [1.20, 1.20] times random subsets' (6 seeds); 0 stay" in answer.sentence
     assert [series.y[0] for series in answer.charts[0].series] == pytest.approx([1.2, 0.95])
 
 
@@ -115,7 +115,7 @@ def test_what_is_lacking_is_said(results):
     answer, found = read(one)
     assert not answer.enough and "it takes 2 seeds" in answer.sentence and not found
     dynamic, _ = read(simulated(results, {"loss": 1.0}))
-    assert not dynamic.enough and "no rule cuts the pool once" in dynamic.sentence
+    assert not dynamic.enough and "no rule picks once" in dynamic.sentence
     short = measured(results, lambda arm, cell: taken(tail(math.nan, lacking="too few images")))
     answer, _ = read(short)
     assert not answer.enough and ": too few images; " in answer.tables[0].note.partition("Left out: ")[2]

@@ -55,8 +55,8 @@ def test_rules_in_one_order_correlate(results):
     answer, found = read(simulated(results, 0.3))
     assert found[STATIC].estimate == pytest.approx(1.0) and found[STATIC].low > 0.5
     assert answer.sentence.startswith(
-        "Digits: over 9 rules that pick once (6 seeds), minimum distance and speed of training have rank correlation "
-        "1 ["
+        "Digits: over 9 rules that pick once (6 seeds), minimum distance of picks and speed of training have rank "
+        "correlation 1 ["
     )
     assert answer.sentence.endswith("]: picks that lie farther apart go with faster training.")
     first, last = answer.tables[0].rows[0], answer.tables[0].rows[-1]
