@@ -8,14 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from .document.panels import Report
-from .figures.all import draw
 from .records.folder import Results
 from .records.sealing import write_bytes
-from .render import html as page
-from .render import latex, markdown
-from .render.flat_tables import NAMES, write_tables
-from .summary import summarise
 
 
 def build(results_dir: str | Path) -> Path:
@@ -40,6 +34,13 @@ def build(results_dir: str | Path) -> Path:
         If the folder holds no readable ``matrix.toml``.
     """
     results = Results.read(results_dir)
+    # Imported once the folder is known to be one: drawing takes seconds to import.
+    from .document.panels import Report
+    from .figures.all import draw
+    from .render import html as page
+    from .render import latex, markdown
+    from .summary import summarise
+
     summary = summarise(results)
     report = Report.of(summary, results)
     figures = draw(report)
@@ -66,6 +67,8 @@ def build(results_dir: str | Path) -> Path:
 
 def _tables(results: Results, summary: Mapping[str, Any], folder: Path) -> None:
     """Put the tables into place; one of an earlier report that has no line any more goes."""
+    from .render.flat_tables import NAMES, write_tables
+
     with TemporaryDirectory(prefix=".tables-", dir=folder) as drafts:
         written = write_tables(results, summary, Path(drafts))
         for table in written:

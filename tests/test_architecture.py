@@ -45,7 +45,8 @@ MAY_IMPORT = {
         f"{GROUND} harness.datasets harness.references harness.steps harness.store harness.training reports.records"
     ),
     "harness.cli": (
-        f"{GROUND} strategies.testing harness.execution harness.plan harness.scale harness.store harness.training "
+        f"{GROUND} strategies.testing harness.execution harness.execution.executors harness.plan harness.scale "
+        "harness.store harness.training "
         "harness.verify reports reports.folders reports.questions reports.questions.claims "
         "reports.records reports.render"
     ),

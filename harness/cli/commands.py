@@ -133,11 +133,11 @@ def run(
     from ..plan.matrix import narrowed, read, refuse_unknown_names
 
     declared = read(matrix, [*(set_ or []), *([] if timing is None else [f"timing.seeds={timing}"])], dataset)
-    _check_studies(declared)
     asked = narrowed(declared, strategy or [], seeds)
     if (cells or like) and not plan:
         raise UsageError("--cells and --like speak of a plan: add --plan")
     refuse_unknown_names(asked, executor, data_dir)
+    _check_studies(declared)
     if executor == "local" and not plan:
         from ..execution.executors.server import start
 
@@ -303,6 +303,8 @@ def _plan(matrix: Matrix, request: RunRequest, cells: bool, like: Path | None) -
 
 def _check_studies(matrix: Matrix) -> None:
     """Refuse studies with unknown analyses or options before any training."""
+    if not matrix.studies:
+        return
     from ...reports.questions import Names, check
 
     names = Names(

@@ -38,7 +38,7 @@ from torch import Tensor
 
 from ...strategies import UsageError
 from ..streams import generator, permutation
-from .choice import Corruption
+from .spec import Corruption
 from .splits import allocate, rank_in_class
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, ClassVar
 from torch import Tensor
 
 from ...strategies import UsageError
-from ..datasets.choice import Corruption
 from ..datasets.corruption import corrupted
 from ..datasets.label_file import aligned, read_labels
+from ..datasets.spec import Corruption
 from ..store.tensor_cache import digest
 from ..store.weight_file import locate
 from .base import TrainedReference

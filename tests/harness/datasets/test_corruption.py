@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from scipy.stats import chi2_contingency, chisquare
 
-from selbench.harness.datasets.choice import Corruption
 from selbench.harness.datasets.corruption import corrupted
 from selbench.harness.datasets.loaded import DataSetLoader
+from selbench.harness.datasets.spec import Corruption
 from selbench.harness.execution.prepared import RunRequest
 from selbench.harness.execution.run import run
 from selbench.harness.plan.matrix import parse
