@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from ..interface import BatchLosses
 from .sampling import top, top_flops
 
 
@@ -73,6 +74,11 @@ def balanced(scores: Tensor, labels: Tensor, k: int, generator: torch.Generator)
     return shares(top(scores, len(scores), generator), labels, k, generator)
 
 
-def balanced_flops(n: int) -> float:
-    """Cost of one :func:`balanced`."""
-    return top_flops(n) + shares_flops(n)
+def best(scores: Tensor, losses: BatchLosses, k: int, generator: torch.Generator, class_balanced: bool) -> Tensor:
+    """The k candidates of highest score, of all or with the same share of every class."""
+    return balanced(scores, losses.labels, k, generator) if class_balanced else top(scores, k, generator)
+
+
+def best_flops(n: int, class_balanced: bool) -> float:
+    """Cost of one :func:`best`."""
+    return top_flops(n) + (shares_flops(n) if class_balanced else 0.0)

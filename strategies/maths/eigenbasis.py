@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from ..base import Strategy
-from ..errors import UsageError
 from ..interface import BatchLosses, Pool, State
 
 _BLOCK = 8192  # rows at a time: the features of a pool are large enough without copies
@@ -79,29 +78,19 @@ class Eigendirections(Strategy):
     Features of another width than the pool's, or none told by ``begin`` (as in a notebook): the batch in hand
     then serves as the pool for this call and those behind it, and finding its basis waits for the device.
 
-    Parameters
-    ----------
-    rank : int
-        How many directions, those of the largest eigenvalues; all d where d is smaller.
-    centred : bool
-        Whether they are those of the covariance, or of the second moments.
+    Subclasses have the hyper-parameters ``rank`` (how many directions, those of the largest eigenvalues; all d where d
+    is smaller) and ``centred`` (those of the covariance, else of the second moments).
     """
 
+    rank: int
+    centred: bool
     _basis: Eigenbasis | None = None
-    _classes = 0
     _found_late = 0.0
     _width = 0
-
-    def __init__(self, rank: int, centred: bool) -> None:
-        if rank < 1:
-            raise UsageError(f"rank is {rank}: at least 1 direction is needed, 64 is the default")
-        self.rank = rank
-        self.centred = centred
 
     def begin(self, pool: Pool) -> None:
         """Find the eigenbasis of the pool's features."""
         super().begin(pool)
-        self._classes = pool.classes
         self._take(None if pool.features is None else Eigenbasis.of(pool.features, self.rank, self.centred))
 
     def coordinates(self, feats: Tensor, losses: BatchLosses) -> Tensor:

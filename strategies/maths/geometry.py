@@ -6,40 +6,22 @@ for the device. Memory is O(B d) unless a rule says otherwise.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from ..errors import one_of
-from ..interface import Cadence
+from ..base import Strategy
+from ..interface import BatchLosses
 from .sampling import draw, top_flops
-
-METRICS = ("euclidean", "cosine")
-"""Distance between features as they are, or between features scaled to length one (the chord √(2 - 2 cos))."""
 
 _LONGEST = 1e16  # squares and sums of many such squares stay finite in float32
 
 
-def check(metric: str, cadence: Cadence) -> None:
-    """Refuse a metric or cadence that there is not.
-
-    Raises
-    ------
-    UsageError
-        With the nearest known value.
-    """
-    one_of("metric", metric, METRICS)
-    one_of("cadence", cadence, ("batch", "epoch", "run"))
-
-
 def points(feats: Tensor, metric: str) -> Tensor:
-    """Features ``[B, d]`` as float32 points of a metric space.
+    """Features ``[B, d]`` as float32 points; rows with a NaN or infinity, or longer than 1e16, count as zero rows.
 
-    Parameters
-    ----------
-    feats : Tensor ``[B, d]`` float
-        Rows with a NaN or infinity, or longer than 1e16, count as zero rows.
-    metric : {"euclidean", "cosine"}
-        With ``cosine`` each row is scaled to length one; a zero row stays zero.
+    With the metric ``cosine`` each row is scaled to length one, so that distances are chords √(2 - 2 cos).
     """
     rows = feats.detach().to(torch.float32)
     length = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
@@ -61,21 +43,8 @@ def points_flops(n: int, d: int) -> float:
 def grow(rows: Tensor, k: int, first: Tensor, *, farthest: bool) -> tuple[Tensor, Tensor]:
     """Add to ``first`` the row farthest from (or nearest to) what there is, until there are k.
 
-    Parameters
-    ----------
-    rows : Tensor ``[B, d]`` float32
-    k : int
-    first : Tensor ``[r]`` int64
-        Where to begin, 1 <= r; what is beyond k is left out.
-    farthest : bool
-        Add argmax_i min_{j in A} ‖f_i - f_j‖, else argmin; of equals, one of the first in order.
-
-    Returns
-    -------
-    picks : Tensor ``[k]`` int64
-        In the order picked.
-    h_min : Tensor ``[]``
-        Smallest distance between two picks; infinite for one alone.
+    The next one is argmax_i min_{j in A} ‖f_i - f_j‖ (or argmin), of equals one of the first in order. Gives the picks
+    ``[k]`` in order, and the smallest distance between two of them ``[]``, infinite for one alone.
     """
     size = rows.shape[0]
     nearest = rows.new_full((size,), torch.inf)
@@ -101,3 +70,29 @@ def grow(rows: Tensor, k: int, first: Tensor, *, farthest: bool) -> tuple[Tensor
 def grow_flops(n: int, d: int, k: int) -> float:
     """Cost of :func:`grow`: at each pick n distances, a minimum, a sum and a search."""
     return k * (3.0 * n * d + 3.0 * n)
+
+
+class Grown(Strategy):
+    """A rule whose picks are grown one by one from :meth:`first`; ``metric`` is a hyper-parameter of it."""
+
+    needs = frozenset({"features"})
+    metric: str
+    farthest: ClassVar[bool] = True
+    _h_min: Tensor | None = None
+
+    def first(self, rows: Tensor, k: int) -> Tensor:
+        """Positions ``[r]`` to begin with, 1 <= r."""
+        raise NotImplementedError
+
+    def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
+        assert feats is not None
+        rows, order = shuffled(points(feats, self.metric), self.generator(feats.device))
+        picks, self._h_min = grow(rows, k, self.first(rows, k), farthest=self.farthest)
+        return order[picks]
+
+    def diagnostics(self) -> dict[str, Tensor]:
+        """``h_min``: smallest distance between two picks of the last call (infinite for one pick); empty before."""
+        return {} if self._h_min is None else {"h_min": self._h_min}
+
+    def flops(self, n: int, d: int, k: int) -> float:
+        return points_flops(n, d) + grow_flops(n, d, k)

@@ -96,6 +96,41 @@ def weighted_flops(n: int) -> float:
     return 7.0 * n + top_flops(n)
 
 
+def prioritized(sizes: Tensor, k: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Priority sampling (Duffield, Lund & Thorup 2007): k by chances in proportion to their sizes, and their weights.
+
+    Parameters
+    ----------
+    sizes : Tensor ``[n]`` float
+        Positive and finite.
+    k : int
+    generator : torch.Generator
+
+    Returns
+    -------
+    picks : Tensor ``[k]`` int64
+        Largest priority first.
+    weights : Tensor ``[k]``
+        Horvitz-Thompson weights times k/n.
+    """
+    n = sizes.shape[0]
+    # In (0, 1]: a priority is finite, and never below its size.
+    priorities = sizes / (1 - torch.rand(sizes.shape, generator=generator, device=sizes.device))
+    order = top(priorities, min(n, k + 1), generator)
+    picks = order[:k]
+    kept = sizes.index_select(0, picks)
+    # All are certain where nothing is left out.
+    threshold = priorities.index_select(0, order[k:]) if k < n else kept.amin().unsqueeze(0)
+    return picks, (threshold / kept).clamp_min(1) * (k / n)
+
+
+def error(probs: Tensor, labels: Tensor) -> Tensor:
+    """p - onehot(y) in float32, of probabilities ``[n, ..., C]`` and classes ``[n]``."""
+    probs = probs.float()
+    at = labels.reshape(-1, *[1] * (probs.ndim - 1)).expand(*probs.shape[:-1], 1)
+    return probs.scatter_add(-1, at, torch.full_like(probs[..., :1], -1.0))
+
+
 def oriented(scores: Tensor, end: str, high: str) -> Tensor:
     """``scores`` where the end kept is ``high``, else their negative, so that :func:`top` serves both."""
     return scores if end == high else -scores

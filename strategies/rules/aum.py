@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from ..errors import one_of
+from ..base import choice
 from ..interface import BatchLosses
 from .scored import Scored
 
 
+@dataclass(eq=False, repr=False)
 class AUM(Scored):
     """One subset for the whole run, by the margin of the true class over the best other one, along a proxy's run.
 
@@ -36,10 +39,9 @@ class AUM(Scored):
 
     needs = frozenset({"trace"})
 
-    def __init__(self, keep: str = "hard", margin: str = "logits", class_balanced: bool = False) -> None:
-        super().__init__(keep, class_balanced)
-        one_of("margin", margin, ("logits", "probabilities"))
-        self.margin = margin
+    keep: str = choice("hard", "easy")
+    margin: str = choice("logits", "probabilities")
+    class_balanced: bool = False
 
     def difficulty(self, losses: BatchLosses) -> Tensor:
         """Minus the area under the margin ``[n]``."""

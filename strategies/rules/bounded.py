@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..errors import UsageError, one_of
-from ..interface import BatchLosses, Cadence
+from ..base import choice, within
+from ..interface import BatchLosses
 from ..maths.eigenbasis import Eigendirections, along, pointing
 from ..maths.sampling import draw, top, top_flops
 
@@ -19,6 +19,7 @@ FAINT = 1e-6
 """Score of those that have none, in units of the mean: where all others are certain, they share what is left."""
 
 
+@dataclass(eq=False, repr=False)
 class Bounded(Eigendirections):
     """One subset for the whole run, by frozen eigen-directions; nobody's chances are below c or above C times even.
 
@@ -49,29 +50,18 @@ class Bounded(Eigendirections):
         As in :class:`selbench.strategies.maths.eigenbasis.Eigendirections`.
     """
 
-    cadence: Cadence = "run"
+    cadence = "run"
 
-    def __init__(
-        self,
-        score: str = "reference",
-        mode: str = "soft",
-        lower: float = 0.5,
-        upper: float = 2.0,
-        rank: int = 64,
-        centred: bool = True,
-    ) -> None:
-        super().__init__(rank, centred)
-        one_of("score", score, ("reference", "features"))
-        one_of("mode", mode, ("soft", "hard"))
-        if not 0.0 < lower <= 1.0:
-            raise UsageError(f"lower is {lower}: it must lie in (0, 1], for example 0.5")
-        if not 1.0 <= upper < math.inf:
-            raise UsageError(f"upper is {upper}: it must be a number of at least 1, for example 2")
-        self.score = score
-        self.mode = mode
-        self.lower = lower
-        self.upper = upper
-        self.needs = frozenset({"features"} | ({"reference"} if score == "reference" else set()))
+    score: str = choice("reference", "features")
+    mode: str = choice("soft", "hard")
+    lower: float = within("(0, 1]", 0.5)
+    upper: float = within("[1, inf)", 2.0)
+    rank: int = within("[1, inf)", 64)
+    centred: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.needs = frozenset({"features"} | ({"reference"} if self.score == "reference" else set()))
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
         """``k`` positions of the pool, in no order that means anything where they are drawn."""
@@ -100,13 +90,7 @@ class Bounded(Eigendirections):
 def inclusion(scores: Tensor, k: int, lower: float, upper: float) -> Tensor:
     """Probabilities ``[n]`` float64, in proportion to the scores within their bounds, that sum to k.
 
-    Parameters
-    ----------
-    scores : Tensor ``[n]`` float
-        Negative ones count as 0.
-    k : int
-    lower, upper : float
-        Bounds in units of k/n: lower <= 1 <= upper. No probability is above 1 whatever ``upper`` is.
+    The bounds are in units of k/n, lower <= 1 <= upper; none is above 1. Negative scores count as 0.
     """
     size = scores.shape[0]
     least, most = lower * k / size, min(1.0, upper * k / size)
@@ -123,20 +107,7 @@ def inclusion(scores: Tensor, k: int, lower: float, upper: float) -> Tensor:
 
 
 def systematic(chances: Tensor, k: int, stream: torch.Generator) -> Tensor:
-    """Draw k positions, each with its own probability.
-
-    Parameters
-    ----------
-    chances : Tensor ``[n]`` float64
-        At most 1, with sum k.
-    k : int
-    stream : torch.Generator
-
-    Returns
-    -------
-    Tensor ``[k]`` int64
-        Unique positions.
-    """
+    """Draw k unique positions ``[k]``, each with its own chance ``[n]`` float64, at most 1; their sum is k."""
     size = chances.shape[0]
     order = draw(size, size, stream, chances.device)
     start = torch.rand(1, generator=stream, device=chances.device, dtype=torch.float64)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import UsageError, one_of
-from ..interface import BatchLosses, Cadence, Selection
-from ..maths.balance import balanced, balanced_flops
-from ..maths.sampling import draw, extent, oriented, top, top_flops
+from ..base import Strategy, choice, within
+from ..interface import BatchLosses, Selection
+from ..maths.balance import best, best_flops
+from ..maths.sampling import draw, extent, oriented, top_flops
 from .aum import AUM
 from .el2n import EL2N
 from .entropy import Entropy
@@ -29,6 +29,7 @@ SCORES: dict[str, type[Scored]] = {
 """The rules whose score can be calibrated, with their defaults."""
 
 
+@dataclass(eq=False, repr=False)
 class Calibrated(Strategy):
     """One subset for the whole run: a share by a score, the rest at random, so that the loss stays unbiased.
 
@@ -56,27 +57,18 @@ class Calibrated(Strategy):
         Take the same share of every class by score.
     """
 
-    cadence: Cadence = "run"
+    cadence = "run"
 
-    def __init__(
-        self,
-        score: str = "el2n",
-        alpha: float = 0.5,
-        keep: str = "hard",
-        weighted: bool = True,
-        class_balanced: bool = False,
-    ) -> None:
-        one_of("score", score, SCORES)
-        one_of("keep", keep, ("hard", "easy"))
-        if not 0.0 <= alpha <= 1.0:
-            raise UsageError(f"alpha is {alpha}: it must lie in [0, 1], for example 0.5")
-        self.score = score
-        self.alpha = alpha
-        self.keep = keep
-        self.weighted = weighted
-        self.class_balanced = class_balanced
-        self._rule = SCORES[score]()
-        self.needs = self._rule.needs if alpha > 0.0 else frozenset()
+    score: str = choice("el2n", "aum", "entropy", "forgetting", "grand")
+    alpha: float = within("[0, 1]", 0.5)
+    keep: str = choice("hard", "easy")
+    weighted: bool = True
+    class_balanced: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._rule = SCORES[self.score]()
+        self.needs = self._rule.needs if self.alpha > 0.0 else frozenset()
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:
         """Picks by score first, random ones behind; weights where both kinds are there."""
@@ -85,9 +77,7 @@ class Calibrated(Strategy):
         chosen = None
         if self.alpha > 0.0:
             scores = oriented(self._rule.difficulty(losses), self.keep, "hard")
-            chosen = (
-                balanced(scores, losses.labels, count, stream) if self.class_balanced else top(scores, count, stream)
-            )
+            chosen = best(scores, losses, count, stream, self.class_balanced)
         drawn = draw(size, k - count, stream, device, chosen)
         if chosen is None:
             return drawn
@@ -102,7 +92,7 @@ class Calibrated(Strategy):
         """The scoring last seen, an ordering by score and one at random."""
         if self.alpha == 0.0:
             return top_flops(n)
-        return n * self._rule.operations + top_flops(n) + (balanced_flops(n) if self.class_balanced else top_flops(n))
+        return n * self._rule.operations + top_flops(n) + best_flops(n, self.class_balanced)
 
     def _count(self, k: int) -> int:
         """How many of ``k`` are picked by score."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
+from ..base import choice
 from ..errors import UsageError
 from ..interface import BatchLosses
+from ..maths.sampling import error
 from .scored import Scored
 
 
+@dataclass(eq=False, repr=False)
 class EL2N(Scored):
     """One subset for the whole run, by how wrong a proxy was on each sample.
 
@@ -31,23 +36,20 @@ class EL2N(Scored):
 
     needs = frozenset({"trace"})
 
-    def __init__(
-        self, keep: str = "hard", first: int = 0, last: int | None = None, class_balanced: bool = False
-    ) -> None:
-        super().__init__(keep, class_balanced)
-        if first < 0 or (last is not None and last <= first):
-            raise UsageError(f"epochs {first} to {last} are none: first must be at least 0 and last more than first")
-        self.first = first
-        self.last = last
+    keep: str = choice("hard", "easy")
+    first: int = 0
+    last: int | None = None
+    class_balanced: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.first < 0 or (self.last is not None and self.last <= self.first):
+            raise UsageError(
+                f"epochs {self.first} to {self.last} are none: first must be at least 0 and last more than first"
+            )
 
     def difficulty(self, losses: BatchLosses) -> Tensor:
-        """EL2N ``[n]``.
-
-        Raises
-        ------
-        UsageError
-            If the trace has fewer epochs than are averaged.
-        """
+        """EL2N ``[n]``; raises a UsageError if the trace has fewer epochs than are averaged."""
         return self.el2n(losses.trace, losses.labels)
 
     def el2n(self, trace: Tensor, labels: Tensor) -> Tensor:
@@ -57,8 +59,6 @@ class EL2N(Scored):
                 f"the trace has {trace.shape[1]} epochs, too few for first={self.first}, last={self.last}: "
                 "train the proxy longer or average fewer"
             )
-        error = trace[:, self.first : self.last].to(torch.float32)
-        self.operations = 3.0 * error[0].numel()
-        at = labels[:, None, None].expand(-1, error.shape[1], 1)
-        error = error.scatter_add(2, at, torch.full_like(error[:, :, :1], -1.0))
-        return torch.linalg.vector_norm(error, dim=2).mean(1)
+        averaged = trace[:, self.first : self.last]
+        self.operations = 3.0 * averaged[0].numel()
+        return torch.linalg.vector_norm(error(averaged, labels), dim=2).mean(1)

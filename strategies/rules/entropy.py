@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
+from ..base import choice
 from ..interface import BatchLosses
 from .scored import Scored
 
 
+@dataclass(eq=False, repr=False)
 class Entropy(Scored):
     """One subset for the whole run, by how undecided a proxy is at its end.
 
@@ -27,6 +31,9 @@ class Entropy(Scored):
     """
 
     needs = frozenset({"learner_probs"})
+
+    keep: str = choice("hard", "easy")
+    class_balanced: bool = False
 
     def difficulty(self, losses: BatchLosses) -> Tensor:
         """Entropy ``[n]`` in nats."""

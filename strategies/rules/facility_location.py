@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import UsageError, one_of
+from ..base import Strategy, choice
+from ..errors import UsageError
 from ..interface import BatchLosses, Cadence
 from ..maths.geometry import points, points_flops, shuffled
 
@@ -20,6 +22,7 @@ FIRST, ROWS = 8, 128
 """Rows of similarities held at once, where not all are: how many a pick begins with, and the most."""
 
 
+@dataclass(eq=False, repr=False)
 class FacilityLocation(Strategy):
     """The subset that represents all candidates best: each is served by the pick most similar to it.
 
@@ -44,11 +47,9 @@ class FacilityLocation(Strategy):
 
     needs = frozenset({"features"})
 
-    def __init__(self, cadence: Cadence = "run") -> None:
-        one_of("cadence", cadence, ("batch", "epoch", "run"))
-        self.cadence = cadence
-        self._coverage: Tensor | None = None
-        self._gains = 0
+    cadence: Cadence = choice("run", "batch", "epoch")
+    _coverage: Tensor | None = field(default=None, init=False)
+    _gains: int = field(default=0, init=False)
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
         """``k`` positions in the order picked, gains falling.

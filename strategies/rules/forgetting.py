@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from ..errors import one_of
+from ..base import choice
 from ..interface import BatchLosses
 from .scored import Scored
 
 
+@dataclass(eq=False, repr=False)
 class Forgetting(Scored):
     """One subset for the whole run, by how often a proxy forgot each sample again.
 
@@ -34,10 +37,9 @@ class Forgetting(Scored):
 
     needs = frozenset({"trace"})
 
-    def __init__(self, keep: str = "hard", never: str = "infinite", class_balanced: bool = False) -> None:
-        super().__init__(keep, class_balanced)
-        one_of("never", never, ("infinite", "zero"))
-        self.never = never
+    keep: str = choice("hard", "easy")
+    never: str = choice("infinite", "zero")
+    class_balanced: bool = False
 
     def difficulty(self, losses: BatchLosses) -> Tensor:
         """Forgetting events ``[n]``."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import one_of
-from ..interface import BatchLosses, Pool, Selection
-from ..maths.sampling import top, top_flops
+from ..base import Strategy, choice
+from ..interface import BatchLosses, Selection
+from ..maths.sampling import error, prioritized, top_flops
 
 FLOOR, CEILING = 1e-6, 1e15
 """Bounds of a norm: float32 probabilities tell nothing below the one; weights stay finite under the other."""
 
 
+@dataclass(eq=False, repr=False)
 class GradNorm(Strategy):
     """A random sub-batch in which large gradients are likelier and count for less each.
 
@@ -35,37 +37,22 @@ class GradNorm(Strategy):
         The gradient whose norm is taken: with respect to the logits (published), or to the last layer's weights.
     """
 
-    def __init__(self, bound: str = "logits") -> None:
-        one_of("bound", bound, ("logits", "last-layer"))
-        self.bound = bound
-        self.needs = frozenset({"learner_probs"} | ({"learner_features"} if bound == "last-layer" else set()))
-        self._classes = self._hidden = 0
+    bound: str = choice("logits", "last-layer")
+    _hidden: int = field(default=0, init=False)
 
-    def begin(self, pool: Pool) -> None:
-        """As the base class; the number of classes is part of the cost."""
-        super().begin(pool)
-        self._classes = pool.classes
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.needs = frozenset({"learner_probs"} | ({"learner_features"} if self.bound == "last-layer" else set()))
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Selection:
         """``k`` positions, largest priority first, with their Horvitz-Thompson weights."""
         norms = self.norms(losses)
-        size = norms.shape[0]
-        stream = self.generator(norms.device)
-        # In (0, 1]: a priority is finite, and never below its norm.
-        priorities = norms / (1 - torch.rand(norms.shape, generator=stream, device=norms.device))
-        order = top(priorities, min(size, k + 1), stream)
-        picks = order[:k]
-        kept = norms.index_select(0, picks)
-        # All are certain where nothing is left out.
-        threshold = priorities.index_select(0, order[k:]) if k < size else kept.amin().unsqueeze(0)
-        return Selection(picks, (threshold / kept).clamp_min(1) * (k / size))
+        return Selection(*prioritized(norms, k, self.generator(norms.device)))
 
     def norms(self, losses: BatchLosses) -> Tensor:
         """Gradient norms ``[B]``, within their bounds."""
-        probs = losses.learner_probs.float()
-        at = losses.labels[:, None]
-        norms = torch.linalg.vector_norm(probs.scatter_add(1, at, torch.full_like(probs[:, :1], -1.0)), dim=1)
-        self._classes = probs.shape[1]
+        self._classes = losses.learner_probs.shape[1]
+        norms = torch.linalg.vector_norm(error(losses.learner_probs, losses.labels), dim=1)
         if self.bound == "last-layer":
             hidden = losses.learner_features.float()
             self._hidden = hidden.shape[1]

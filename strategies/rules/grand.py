@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
+from ..base import choice
 from ..interface import BatchLosses
+from ..maths.sampling import error
 from .scored import Scored
 
 
+@dataclass(eq=False, repr=False)
 class GraNd(Scored):
     """One subset for the whole run, by the length of each sample's gradient in a proxy's last layer.
 
@@ -30,11 +35,14 @@ class GraNd(Scored):
 
     needs = frozenset({"learner_probs", "learner_features"})
 
+    keep: str = choice("hard", "easy")
+    class_balanced: bool = False
+
     def difficulty(self, losses: BatchLosses) -> Tensor:
         """Gradient norm ``[n]``."""
         probs, hidden = losses.learner_probs.to(torch.float32), losses.learner_features.to(torch.float32)
         self.operations = 2.0 * (probs.shape[1] + hidden.shape[1])
-        at = losses.labels[:, None]
-        error = probs.scatter_add(1, at, torch.full_like(probs[:, :1], -1.0))
         length = torch.linalg.vector_norm(hidden, dim=1)
-        return torch.linalg.vector_norm(error, dim=1) * torch.hypot(length, torch.ones_like(length))
+        return torch.linalg.vector_norm(error(probs, losses.labels), dim=1) * torch.hypot(
+            length, torch.ones_like(length)
+        )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..errors import UsageError, one_of
+from ..base import choice, within
 from ..interface import BatchLosses, Cadence
 from ..maths.sampling import draw, extent, top, top_flops, weighted, weighted_flops
-from .fiedler import Fiedler
+from .fiedler import FiedlerScores
 
 
-class GSTDS(Fiedler):
+@dataclass(eq=False, repr=False)
+class GSTDS(FiedlerScores):
     """Half of the picks by the Fiedler vector, half sampled by the reference model's loss.
 
     Formula: with t = ⌊share·k + 1/2⌋, the t candidates of highest |v| (L v = λ2 v on the graph of
@@ -40,29 +42,20 @@ class GSTDS(Fiedler):
         Nats added to each loss, so that a loss of 0 has a finite weight.
     """
 
-    def __init__(
-        self,
-        share: float = 0.5,
-        score: str = "abs",
-        end: str = "high",
-        normalized: bool = False,
-        negative: str = "shift",
-        weighting: str = "inverse",
-        eps: float = 1e-3,
-        steps: int | None = None,
-        cadence: Cadence = "batch",
-    ) -> None:
-        super().__init__(score, end, normalized, negative, steps, cadence)
-        one_of("weighting", weighting, ("inverse", "direct", "uniform"))
-        if not 0.0 <= share <= 1.0:
-            raise UsageError(f"share is {share}: it must lie in [0, 1], for example 0.5")
-        if not 0.0 < eps < math.inf:
-            raise UsageError(f"eps is {eps}: it must be positive, for example 1e-3")
-        self.share = share
-        self.weighting = weighting
-        self.eps = eps
-        sampled = {"reference"} if weighting != "uniform" and share < 1.0 else set()
-        self.needs = frozenset(sampled | ({"features"} if share > 0.0 else set()))
+    share: float = within("[0, 1]", 0.5)
+    score: str = choice("abs", "signed")
+    end: str = choice("high", "low")
+    normalized: bool = False
+    negative: str = choice("shift", "refuse")
+    weighting: str = choice("inverse", "direct", "uniform")
+    eps: float = within("(0, inf)", 1e-3)
+    steps: int | None = within("[1, inf)", None)
+    cadence: Cadence = choice("batch", "epoch", "run")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sampled = {"reference"} if self.weighting != "uniform" and self.share < 1.0 else set()
+        self.needs = frozenset(sampled | ({"features"} if self.share > 0.0 else set()))
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
         """Spectral picks first, sampled ones behind."""

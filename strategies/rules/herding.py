@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor
 
-from ..base import Strategy
+from ..base import Strategy, choice
 from ..interface import BatchLosses, Cadence
-from ..maths.geometry import check, points, points_flops, shuffled
+from ..maths.geometry import points, points_flops, shuffled
 
 
+@dataclass(eq=False, repr=False)
 class Herding(Strategy):
     """Picks whose mean feature stays as close as can be to the mean of all candidates.
 
@@ -32,11 +35,9 @@ class Herding(Strategy):
 
     needs = frozenset({"features"})
 
-    def __init__(self, metric: str = "cosine", cadence: Cadence = "run") -> None:
-        check(metric, cadence)
-        self.metric = metric
-        self.cadence = cadence
-        self._mean_gap: Tensor | None = None
+    metric: str = choice("cosine", "euclidean")
+    cadence: Cadence = choice("run", "batch", "epoch")
+    _mean_gap: Tensor | None = field(default=None, init=False)
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
         """``k`` positions in the order picked."""

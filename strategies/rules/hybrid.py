@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..base import within
 from ..errors import UsageError
 from ..interface import BatchLosses, Selection, Traits
 from ..maths.sampling import extent
 from .wrapper import Wrapper, others, plain, rows, selecting_rule, sort_flops
 
 
+@dataclass(eq=False, repr=False)
 class Hybrid(Wrapper):
     """A share of the picks by rule X, then the others by rule Y among what X left.
 
@@ -37,30 +40,24 @@ class Hybrid(Wrapper):
         Their hyper-parameters.
     """
 
-    def __init__(
-        self,
-        of: str = "loss",
-        other: str = "uniform",
-        share: float = 0.5,
-        options: Mapping[str, Any] | None = None,
-        other_options: Mapping[str, Any] | None = None,
-    ) -> None:
-        if not 0.0 <= share <= 1.0:
-            raise UsageError(f"share is {share}: it must lie in [0, 1], for example 0.5")
-        self.of = of
-        self.other = other
-        self.share = share
-        self.options = dict(options or {})
-        self.other_options = dict(other_options or {})
-        self._first = selecting_rule(of, self.options)
-        self._second = selecting_rule(other, self.other_options)
+    of: str = "loss"
+    other: str = "uniform"
+    share: float = within("[0, 1]", 0.5)
+    options: Mapping[str, Any] | None = None
+    other_options: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.options, self.other_options = dict(self.options or {}), dict(self.other_options or {})
+        self._first = selecting_rule(self.of, self.options)
+        self._second = selecting_rule(self.other, self.other_options)
         first, second = Traits.of(self._first).cadence, Traits.of(self._second).cadence
         if first != second:
             raise UsageError(
-                f"{of!r} picks at cadence {first!r} and {other!r} at {second!r}: give one of them the other's cadence, "
-                "by its own option or through 'at'"
+                f"{self.of!r} picks at cadence {first!r} and {self.other!r} at {second!r}: give one of them the "
+                "other's cadence, by its own option or through 'at'"
             )
-        self.wrap(*([self._first] if share > 0.0 else []), *([self._second] if share < 1.0 else []))
+        self.wrap(*([self._first] if self.share > 0.0 else []), *([self._second] if self.share < 1.0 else []))
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:
         """X's picks first, Y's behind."""

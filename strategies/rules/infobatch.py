@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import UsageError, one_of
-from ..interface import BatchLosses, Cadence, Selection
+from ..base import Strategy, choice, within
+from ..interface import BatchLosses, Selection
 from ..maths.sampling import draw, top, top_flops
 
 
+@dataclass(eq=False, repr=False)
 class InfoBatch(Strategy):
     """All of the pool but a random part of what the learner already does well, made up for by weights.
 
@@ -34,17 +36,13 @@ class InfoBatch(Strategy):
         Progress in [0, 1] at which pruning ends; 1 never ends it.
     """
 
-    cadence: Cadence = "epoch"
+    cadence = "epoch"
     needs = frozenset({"learner"})
     weights_mode = "raw"
     exact_count = False
 
-    def __init__(self, prune: str = "low", anneal: float = 0.875) -> None:
-        one_of("prune", prune, ("low", "random"))
-        if not 0 <= anneal <= 1:
-            raise UsageError(f"anneal is {anneal}: it is the progress at which pruning ends, in [0, 1]")
-        self.prune = prune
-        self.anneal = anneal
+    prune: str = choice("low", "random")
+    anneal: float = within("[0, 1]", 0.875)
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Selection:
         """The thinned-out samples that are kept, then all others, with their weights; waits for the device once."""

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..base import Strategy
-from ..errors import UsageError, one_of
+from ..base import Strategy, choice, within
 from ..interface import BatchLosses
 from ..maths.sampling import draw, top_flops, weighted, weighted_flops
 
-SCORES = ("learnability", "hard-learner", "easy-reference")
-FORMS = ("per-sample", "joint-sigmoid", "joint-softmax")
 
-
+@dataclass(eq=False, repr=False)
 class JEST(Strategy):
     """Chunks drawn by how learnable they are together with the chunks before them.
 
@@ -60,39 +57,25 @@ class JEST(Strategy):
         drawn uniformly has none.
     """
 
-    def __init__(
-        self,
-        score: str = "learnability",
-        form: str = "per-sample",
-        chunks: int = 16,
-        first: str = "uniform",
-        normalize: bool = False,
-        scale: float = 10.0,
-        bias: float = -10.0,
-        temperature: float = 1.0,
-    ) -> None:
-        one_of("score", score, SCORES)
-        one_of("form", form, FORMS)
-        one_of("first", first, ("uniform", "softmax"))
-        if chunks < 1:
-            raise UsageError(f"chunks is {chunks}: there must be at least 1, 16 is the default")
-        if not 0.0 < temperature < math.inf:
-            raise UsageError(f"temperature is {temperature}: it must be a number above 0, 1 is the default")
-        self.score = score
-        self.form = form
-        self.chunks = chunks
-        self.first = first
-        self.normalize = normalize
-        self.scale = scale
-        self.bias = bias
-        self.temperature = temperature
-        joint = form != "per-sample"
+    score: str = choice("learnability", "hard-learner", "easy-reference")
+    form: str = choice("per-sample", "joint-sigmoid", "joint-softmax")
+    chunks: int = within("[1, inf)", 16)
+    first: str = choice("uniform", "softmax")
+    normalize: bool = False
+    scale: float = 10.0
+    bias: float = -10.0
+    temperature: float = within("(0, inf)", 1.0)
+    _width: int | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        joint = self.form != "per-sample"
         learner = {"learner", "learner_features"} if joint else {"learner"}
         reference = {"reference", "features"} if joint else {"reference"}
         self.needs = frozenset(
-            (learner if score != "easy-reference" else set()) | (reference if score != "hard-learner" else set())
+            (learner if self.score != "easy-reference" else set())
+            | (reference if self.score != "hard-learner" else set())
         )
-        self._width: int | None = None
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
         """The chunks in the order drawn."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import one_of
-from ..interface import BatchLosses, Cadence
-from ..maths.geometry import check, grow, grow_flops, points, points_flops, shuffled
+from ..base import choice
+from ..interface import Cadence
+from ..maths.geometry import Grown, grow_flops, points_flops
 
 
-class KCenter(Strategy):
+@dataclass(eq=False, repr=False)
+class KCenter(Grown):
     """The candidates farthest apart: each pick is the one farthest from all picks before it.
 
     Formula: A ← A + argmax_i min_{j in A} ‖f_i - f_j‖, from one start until there are k.
@@ -36,34 +38,16 @@ class KCenter(Strategy):
         When the subset is made: on each candidate batch, or on the whole pool.
     """
 
-    needs = frozenset({"features"})
+    start: str = choice("random", "central", "outlier")
+    metric: str = choice("euclidean", "cosine")
+    cadence: Cadence = choice("run", "batch", "epoch")
 
-    def __init__(self, start: str = "random", metric: str = "euclidean", cadence: Cadence = "run") -> None:
-        one_of("start", start, ("random", "central", "outlier"))
-        check(metric, cadence)
-        self.start = start
-        self.metric = metric
-        self.cadence = cadence
-        self._h_min: Tensor | None = None
-
-    def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """``k`` positions, the start first, each next one closer to those before it."""
-        assert feats is not None
-        rows, order = shuffled(points(feats, self.metric), self.generator(feats.device))
-        picks, self._h_min = grow(rows, k, self._first(rows), farthest=True)
-        return order[picks]
-
-    def diagnostics(self) -> dict[str, Tensor]:
-        """``h_min``: smallest distance between two picks of the last call (infinite for one pick); empty before."""
-        return {} if self._h_min is None else {"h_min": self._h_min}
-
-    def flops(self, n: int, d: int, k: int) -> float:
-        """The points, the start, and k rounds."""
-        start = 0.0 if self.start == "random" else 4.0 * n * d
-        return points_flops(n, d) + start + grow_flops(n, d, k)
-
-    def _first(self, rows: Tensor) -> Tensor:
+    def first(self, rows: Tensor, k: int) -> Tensor:
         if self.start == "random":
             return torch.zeros(1, dtype=torch.int64, device=rows.device)
         distance = torch.linalg.vector_norm(rows - rows.mean(0), dim=1)
         return (distance if self.start == "outlier" else -distance).argmax(0, keepdim=True)
+
+    def flops(self, n: int, d: int, k: int) -> float:
+        start = 0.0 if self.start == "random" else 4.0 * n * d
+        return points_flops(n, d) + start + grow_flops(n, d, k)

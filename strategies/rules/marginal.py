@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from ..interface import BatchLosses, Selection
 from ..maths.sampling import draw, extent, top_flops
-from .wrapper import Wrapper, inner_rule, plain, sort_flops
+from .wrapper import OfOne, plain, sort_flops
 
 
-class Marginal(Wrapper):
+class Marginal(OfOne):
     """As many random candidates of each class as rule X picks of it.
 
     Formula: picks = {σ(i) : i picked by X}, σ drawn anew at each call, uniform among the permutations of
@@ -28,17 +25,9 @@ class Marginal(Wrapper):
 
     Parameters
     ----------
-    of : str
-        Registered name of X.
-    options : dict, optional
-        X's hyper-parameters.
+    of, options
+        X's registered name, and its hyper-parameters.
     """
-
-    def __init__(self, of: str = "loss", options: Mapping[str, Any] | None = None) -> None:
-        self.of = of
-        self.options = dict(options or {})
-        self._rule = inner_rule(of, self.options)
-        self.wrap(self._rule)
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:
         """X's picks, each exchanged for a random candidate of its class."""

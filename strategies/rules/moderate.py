@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import one_of
+from ..base import Strategy, choice
 from ..interface import BatchLosses, Cadence
 from ..maths.geometry import points
 from ..maths.sampling import top, top_flops
 
 
+@dataclass(eq=False, repr=False)
 class Moderate(Strategy):
     """The candidates whose distance to the centre of their class is nearest to the median distance.
 
@@ -40,16 +41,11 @@ class Moderate(Strategy):
 
     needs = frozenset({"features"})
 
-    def __init__(self, centre: str = "median", window: str = "rank", cadence: Cadence = "run") -> None:
-        one_of("centre", centre, ("median", "mean"))
-        one_of("window", window, ("rank", "value"))
-        one_of("cadence", cadence, ("batch", "epoch", "run"))
-        self.centre = centre
-        self.window = window
-        self.cadence = cadence
+    centre: str = choice("median", "mean")
+    window: str = choice("rank", "value")
+    cadence: Cadence = choice("run", "batch", "epoch")
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """``k`` positions."""
         assert feats is not None
         size = feats.shape[0]
         distance = self.distances(points(feats, "euclidean"), losses.labels)

@@ -32,5 +32,4 @@ class Outlier(Strategy):
         return torch.cat([outlier, draw(feats.shape[0], k - 1, stream, feats.device, taken=outlier)])
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """Degrees and two orderings."""
         return graph_flops(n, d) + 2 * top_flops(n)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -14,6 +15,7 @@ from ..maths.sampling import top, top_flops
 from .wrapper import selecting_rule
 
 
+@dataclass(eq=False, repr=False)
 class ProxyReplay(Strategy):
     """What rule X picked at this very step for a smaller net, which was trained on its picks before.
 
@@ -39,29 +41,32 @@ class ProxyReplay(Strategy):
 
     needs = frozenset({"picks"})
 
-    def __init__(self, of: str = "loss", options: Mapping[str, Any] | None = None, width: int = 16) -> None:
-        if not isinstance(width, int) or width < 1:
-            raise UsageError(f"proxy-replay: width = {width!r} must be a whole number of channels from 1 up")
-        self.of, self.options, self.width = of, dict(options or {}), width
+    of: str = "loss"
+    options: Mapping[str, Any] | None = None
+    width: int = 16
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.width, int) or self.width < 1:
+            raise UsageError(f"proxy-replay: width = {self.width!r} must be a whole number of channels from 1 up")
+        self.options = dict(self.options or {})
         traits = Traits.of(self.rule())
         if traits.cadence != "batch":
             raise UsageError(
-                f"proxy-replay replays picks batch by batch, and {of!r} has the cadence {traits.cadence!r}"
+                f"proxy-replay replays picks batch by batch, and {self.of!r} has the cadence {traits.cadence!r}"
             )
         if beyond := sorted(traits.needs - LEARNER_SIGNALS):
             raise UsageError(
-                f"proxy-replay: {of!r} reads {' and '.join(beyond)}, and a proxy has nothing but its own signals: "
+                f"proxy-replay: {self.of!r} reads {' and '.join(beyond)}, and a proxy has nothing but its own signals: "
                 "name a rule that reads the learner alone, such as loss"
             )
 
     def rule(self) -> Any:
         """A fresh X."""
-        return selecting_rule(self.of, self.options)
+        return selecting_rule(self.of, self.options or {})
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
         """The ``k`` positions that the proxy picked; where it picked more or fewer, random ones make it ``k``."""
         return top(losses.picks.float(), k, self.generator(losses.picks.device))
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """One ordering."""
         return top_flops(n)

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ..interface import BatchLosses
 from ..maths.sampling import extent, top, top_flops
-from .wrapper import Wrapper, selecting_rule
+from .wrapper import OfOne, selecting_rule
 
 
-class Reversed(Wrapper):
+class Reversed(OfOne):
     """The candidates that rule X leaves out when it is asked for the rest.
 
     Formula: picks = {0, ..., B - 1} less X's picks at the ratio (B - k)/B; at k = B all, without asking.
@@ -26,18 +26,16 @@ class Reversed(Wrapper):
 
     Parameters
     ----------
-    of : str
-        Registered name of X.
-    options : dict, optional
-        X's hyper-parameters.
+    of, options
+        X's registered name, and its hyper-parameters.
     """
 
-    def __init__(self, of: str = "loss", options: Mapping[str, Any] | None = None) -> None:
-        self.of = of
-        self.options = dict(options or {})
-        self._rule = selecting_rule(of, self.options)
-        self.wrap(self._rule)
+    def __post_init__(self) -> None:
+        super().__post_init__()
         vars(self)["exact_count"] = True
+
+    def load(self, name: str, options: Mapping[str, Any]) -> Any:
+        return selecting_rule(name, options)
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
         """The positions that X leaves."""

@@ -25,10 +25,8 @@ class RHO(Strategy):
     needs = frozenset({"learner", "reference"})
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """The ``k`` positions of largest reducible loss."""
         scores = losses.learner.float() - losses.reference.float()
         return top(scores, k, self.generator(scores.device))
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """One subtraction and one ordering."""
         return n + top_flops(n)

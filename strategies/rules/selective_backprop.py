@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import UsageError
+from ..base import Strategy, within
 from ..interface import BatchLosses, Pool, State
 from ..maths.sampling import weighted, weighted_flops
 
 
+@dataclass(eq=False, repr=False)
 class SelectiveBackprop(Strategy):
     """Candidates drawn by the percentile of their loss among the losses of the steps before.
 
@@ -36,16 +37,12 @@ class SelectiveBackprop(Strategy):
     """
 
     needs = frozenset({"learner"})
-    _past: Tensor | None = None
 
-    def __init__(self, beta: float = 1.0, history: int = 5000) -> None:
-        if not 0 <= beta < float("inf"):
-            raise UsageError(f"beta is {beta}: it must be a number of at least 0, 1 is the default")
-        if history < 1:
-            raise UsageError(f"history is {history}: at least 1 loss must be remembered, 5000 is the default")
-        self.beta = beta
-        self.history = history
-        self._forget()
+    beta: float = within("[0, inf)", 1.0)
+    history: int = within("[1, inf)", 5000)
+    _past: Tensor | None = field(default=None, init=False)
+    _filled: int = field(default=0, init=False)
+    _next: int = field(default=0, init=False)
 
     def begin(self, pool: Pool) -> None:
         """Start with an empty history."""

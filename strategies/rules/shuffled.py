@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from torch import Tensor
 
 from ..interface import BatchLosses, Selection
 from ..maths.sampling import draw, extent, top_flops
-from .wrapper import Wrapper, inner_rule, plain, rows
+from .wrapper import OfOne, plain, rows
 
 
-class Shuffled(Wrapper):
+class Shuffled(OfOne):
     """Rule X on permuted rows: the same choosing, counts and weights, and nothing known of who is chosen.
 
     Formula: π a permutation of 0, ..., B - 1 drawn anew at each call; X is shown row π(j) of every signal
@@ -27,17 +24,9 @@ class Shuffled(Wrapper):
 
     Parameters
     ----------
-    of : str
-        Registered name of X.
-    options : dict, optional
-        X's hyper-parameters.
+    of, options
+        X's registered name, and its hyper-parameters.
     """
-
-    def __init__(self, of: str = "loss", options: Mapping[str, Any] | None = None) -> None:
-        self.of = of
-        self.options = dict(options or {})
-        self._rule = inner_rule(of, self.options)
-        self.wrap(self._rule)
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:
         """X's positions among the permuted rows, with its weights."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from ..errors import UsageError, one_of
+from ..base import choice, within
 from ..interface import BatchLosses, Selection, State
 from ..maths.eigenbasis import Eigenbasis, Eigendirections, along, pointing
-from ..maths.sampling import top, top_flops
+from ..maths.sampling import prioritized, top, top_flops
 
 NEEDED = {"residual": "learner_probs", "learner": "learner", "reference": "reference"}
 """The signal that each kind of residual is made from."""
@@ -19,6 +19,7 @@ LEAST = 1e-30
 """Stands for 0 where something is divided by it."""
 
 
+@dataclass(eq=False, repr=False)
 class SpectralOracle(Eigendirections):
     """Time-dependent reweighting: candidates that carry what is still unlearned, eigen-direction by eigen-direction.
 
@@ -57,34 +58,19 @@ class SpectralOracle(Eigendirections):
         As in :class:`selbench.strategies.maths.eigenbasis.Eigendirections`.
     """
 
-    _residual: Tensor | None = None
-    _energy: Tensor | None = None
+    score: str = choice("residual", "learner", "reference")
+    draw: str = choice("top", "proportional", "unbiased")
+    power: float = within("[0, inf)", 1.0)
+    momentum: float = within("[0, 1)", 0.9)
+    floor: float = within("(0, inf)", 0.1)
+    rank: int = within("[1, inf)", 64)
+    centred: bool = True
+    _residual: Tensor | None = field(default=None, init=False)
+    _energy: Tensor | None = field(default=None, init=False)
 
-    def __init__(
-        self,
-        score: str = "residual",
-        draw: str = "top",
-        power: float = 1.0,
-        momentum: float = 0.9,
-        floor: float = 0.1,
-        rank: int = 64,
-        centred: bool = True,
-    ) -> None:
-        super().__init__(rank, centred)
-        one_of("score", score, NEEDED)
-        one_of("draw", draw, ("top", "proportional", "unbiased"))
-        if not 0.0 <= power < math.inf:
-            raise UsageError(f"power is {power}: it must be a number of at least 0, 1 is the default")
-        if not 0.0 <= momentum < 1.0:
-            raise UsageError(f"momentum is {momentum}: it must lie in [0, 1), for example 0.9")
-        if not 0.0 < floor < math.inf:
-            raise UsageError(f"floor is {floor}: it must be a number above 0, so that every candidate can be drawn")
-        self.score = score
-        self.draw = draw
-        self.power = power
-        self.momentum = momentum
-        self.floor = floor
-        self.needs = frozenset({"features", NEEDED[score]})
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.needs = frozenset({"features", NEEDED[self.score]})
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:
         """``k`` positions, most preferred first; weights where they undo the reweighting."""
@@ -93,19 +79,10 @@ class SpectralOracle(Eigendirections):
         stream = self.generator(scores.device)
         if self.draw == "top":
             return top(scores, k, stream)
-        size = scores.shape[0]
         chances = scores.clamp_min(0.0)
         chances = chances / chances.mean().clamp_min(LEAST) + self.floor
-        # In (0, 1]: a priority is finite, and never below its chance.
-        priorities = chances / (1 - torch.rand(chances.shape, generator=stream, device=chances.device))
-        order = top(priorities, min(size, k + 1), stream)
-        picks = order[:k]
-        if self.draw == "proportional":
-            return picks
-        kept = chances.index_select(0, picks)
-        # All are certain where nothing is left out.
-        threshold = priorities.index_select(0, order[k:]) if k < size else kept.amin().unsqueeze(0)
-        return Selection(picks, (threshold / kept).clamp_min(1) * (k / size))
+        picks, weights = prioritized(chances, k, stream)
+        return picks if self.draw == "proportional" else Selection(picks, weights)
 
     def scores(self, feats: Tensor, losses: BatchLosses) -> Tensor:
         """s ``[B]``; the running residual takes the batch in first."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from torch import Tensor
 
-from ..errors import one_of
+from ..base import choice
 from ..interface import BatchLosses
 from ..maths.sampling import draw, extent
 from .el2n import EL2N
 
 
+@dataclass(eq=False, repr=False)
 class Static(EL2N):
     """One subset for the whole run, by how wrong a proxy was early in its training.
 
@@ -28,14 +31,16 @@ class Static(EL2N):
         The epochs averaged are first, ..., last - 1; ``last=None`` goes to the end of the trace.
     """
 
-    def __init__(self, keep: str = "hard", first: int = 0, last: int | None = None) -> None:
-        one_of("keep", keep, ("hard", "easy", "random"))
-        super().__init__("hard", first, last)
-        self.keep = keep
-        self.needs = frozenset() if keep == "random" else frozenset({"trace"})
+    keep: str = choice("hard", "easy", "random")
+    first: int = 0
+    last: int | None = None
+    class_balanced: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.needs = frozenset() if self.keep == "random" else frozenset({"trace"})
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """``k`` positions of the pool."""
         if self.keep == "random":
             size, device = extent(feats, losses)
             return draw(size, k, self.generator(device), device)

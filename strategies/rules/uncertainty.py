@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import one_of
-from ..interface import BatchLosses, Pool
+from ..base import Strategy, choice
+from ..interface import BatchLosses
 from ..maths.sampling import top, top_flops
 
-SCORES = ("margin", "least-confidence", "entropy")
 
-
+@dataclass(eq=False, repr=False)
 class Uncertainty(Strategy):
     """The candidates of which the learner is least sure, whatever their labels say.
 
@@ -32,18 +32,9 @@ class Uncertainty(Strategy):
 
     needs = frozenset({"learner_probs"})
 
-    def __init__(self, score: str = "margin") -> None:
-        one_of("score", score, SCORES)
-        self.score = score
-        self._classes = 0
-
-    def begin(self, pool: Pool) -> None:
-        """As the base class; the number of classes is part of the cost."""
-        super().begin(pool)
-        self._classes = pool.classes
+    score: str = choice("margin", "least-confidence", "entropy")
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """The ``k`` least certain positions."""
         scores = self.scores(losses.learner_probs.float())
         self._classes = losses.learner_probs.shape[1]
         return top(scores, k, self.generator(scores.device))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -92,6 +93,23 @@ class Wrapper(Strategy):
         for rule, inner in zip(self._rules, state["rules"], strict=True):
             if inner:
                 rule.load_state_dict(inner)
+
+
+@dataclass(eq=False, repr=False)
+class OfOne(Wrapper):
+    """A wrapper of one rule X: its registered name ``of``, and its hyper-parameters ``options``."""
+
+    of: str = "loss"
+    options: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        self.options = dict(self.options or {})
+        self._rule = self.load(self.of, self.options)
+        self.wrap(self._rule)
+
+    def load(self, name: str, options: Mapping[str, Any]) -> Any:
+        """X; a wrapper that changes the count asks for a :func:`selecting_rule`."""
+        return inner_rule(name, options)
 
 
 def inner_rule(name: str, options: Mapping[str, Any]) -> Any:
