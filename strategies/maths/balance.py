@@ -12,20 +12,9 @@ from .sampling import top, top_flops
 
 
 def within(order: Tensor, groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Each group's members in a given order.
+    """Each group's members in the ``order`` given, a permutation ``[n]``; ``groups`` ``[n]`` are those of the positions.
 
-    Parameters
-    ----------
-    order : Tensor ``[n]`` int64
-        A permutation of the n positions.
-    groups : Tensor ``[n]`` int64
-        Group of each position.
-
-    Returns
-    -------
-    members, rank, count : Tensor ``[n]`` int64
-        The positions, group after group, each group in the order given; how many of its group stand
-        before each; how many its group has.
+    Gives three ``[n]``: the positions, group after group; how many of its group stand before each; how many it has.
     """
     members = order[groups[order].argsort(stable=True)]
     of = groups[members]
@@ -42,23 +31,8 @@ def shares(order: Tensor, labels: Tensor, k: int, generator: torch.Generator) ->
     """The first of each class in a given order, the same share of every class, k in all.
 
     A class of n_c samples gives n_c·k/n, rounded to the nearest integer with the one divisor that makes
-    the sum k (Sainte-Laguë): the k samples of lowest (rank in class + 1/2)/n_c. Ties at random.
-
-    Parameters
-    ----------
-    order : Tensor ``[n]`` int64
-        All positions, the one to be kept first at the front.
-    labels : Tensor ``[n]`` int64
-        Classes, any integers.
-    k : int
-        How many.
-    generator : torch.Generator
-        The strategy's own stream.
-
-    Returns
-    -------
-    Tensor ``[k]`` int64
-        Unique positions.
+    the sum k (Sainte-Laguë): the k samples of lowest (rank in class + 1/2)/n_c. Ties at random. ``order`` holds all n
+    positions, the one to be kept first at the front; labels are any integers.
     """
     members, rank, count = within(order, labels)
     return members[top(-(rank + 0.5) / count, k, generator)]

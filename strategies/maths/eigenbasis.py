@@ -20,12 +20,8 @@ _NEGLIGIBLE = 1e-6  # share of the largest eigenvalue that is rounding of a floa
 class Eigenbasis:
     """Leading eigen-directions of a covariance, scaled so that coordinates have mean square 1.
 
-    Attributes
-    ----------
-    mean : Tensor ``[d]``
-        What is subtracted from features; 0 where they are not centred.
-    axes : Tensor ``[d, r]``
-        v_k / √λ_k, largest eigenvalue first; a column is 0 where λ_k is below a millionth of the largest.
+    ``mean`` ``[d]`` is subtracted from features (0 where they are not centred). ``axes`` ``[d, r]`` are v_k / √λ_k,
+    largest eigenvalue first; a column is 0 where λ_k is below a millionth of the largest.
     """
 
     mean: Tensor

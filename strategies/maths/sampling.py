@@ -27,23 +27,8 @@ def top(scores: Tensor, k: int, generator: torch.Generator, taken: Tensor | None
 
     Ties are drawn at random: the strategy's stream decides among equal scores, so that rules which
     have seen nothing yet (all losses ``+inf``) do not favour low positions. ``+inf`` is preferred
-    to every number; NaN is least preferred, below ``-inf``. Scores are compared in float32.
-
-    Parameters
-    ----------
-    scores : Tensor ``[n]`` float
-        Preference of each candidate.
-    k : int
-        How many, at most n less the number taken.
-    generator : torch.Generator
-        The strategy's own stream, for ties.
-    taken : Tensor ``[t]`` int64, optional
-        Positions that must not be picked again.
-
-    Returns
-    -------
-    Tensor ``[k]`` int64
-        Unique positions, most preferred first.
+    to every number; NaN is least preferred, below ``-inf``. Scores are compared in float32. Gives unique positions
+    ``[k]`` int64, most preferred first, none of those ``taken``.
     """
     # One integer a candidate: the float's bits in order-preserving form above 31 random bits. Adding
     # zero makes -0.0 and 0.0 one value.
@@ -72,19 +57,7 @@ def weighted(log_weights: Tensor, k: int, generator: torch.Generator, taken: Ten
 
     Adding independent Gumbel noise and keeping the k largest has exactly this law (Gumbel-top-k;
     Vieira 2014, Kool et al. 2019). ``+inf`` is certain, ``-inf`` (weight 0) and then NaN come last;
-    within each of these groups the draw is uniform.
-
-    Parameters
-    ----------
-    log_weights : Tensor ``[n]`` float
-        Natural logarithm of the weights; they need not be normalised.
-    k, generator, taken
-        As in :func:`top`.
-
-    Returns
-    -------
-    Tensor ``[k]`` int64
-        Unique positions in the order drawn.
+    within each of these groups the draw is uniform. Weights need not be normalised; the order is that of the draw.
     """
     noise = torch.rand(log_weights.shape, generator=generator, device=log_weights.device)
     exponential = (-torch.log1p(-noise)).clamp_min(_TINY)
@@ -97,21 +70,9 @@ def weighted_flops(n: int) -> float:
 
 
 def prioritized(sizes: Tensor, k: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Priority sampling (Duffield, Lund & Thorup 2007): k by chances in proportion to their sizes, and their weights.
+    """Priority sampling (Duffield, Lund & Thorup 2007): k of n by chances in proportion to positive, finite sizes.
 
-    Parameters
-    ----------
-    sizes : Tensor ``[n]`` float
-        Positive and finite.
-    k : int
-    generator : torch.Generator
-
-    Returns
-    -------
-    picks : Tensor ``[k]`` int64
-        Largest priority first.
-    weights : Tensor ``[k]``
-        Horvitz-Thompson weights times k/n.
+    Gives the picks, largest priority first, and their Horvitz-Thompson weights times k/n.
     """
     n = sizes.shape[0]
     # In (0, 1]: a priority is finite, and never below its size.

@@ -12,7 +12,7 @@ from selbench.strategies import BatchLosses, Pool, UsageError, load
 from selbench.strategies.interface import Traits
 from selbench.strategies.maths.eigenbasis import Eigenbasis, eigenbasis_flops
 from selbench.strategies.testing import parametrize_with_checks
-from selbench.strategies.testing.scenes import scene
+from selbench.strategies.testing.subject import scene
 
 from .._inputs import begun, make
 
