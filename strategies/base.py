@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import field
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform
 
 import torch
 from torch import Tensor
@@ -15,14 +15,27 @@ from .interface import BatchLosses, Cadence, Pool, Selection, State, Traits, kee
 NOTEBOOK_SEED = 20_250_704
 """Seed of the generator that serves ``select`` where ``begin`` was never called."""
 
+S = TypeVar("S")
+
+
+@dataclass_transform()
+def rule(cls: type[S]) -> type[S]:
+    """Make a strategy's fields its hyper-parameters; instances are told apart and printed as those of any class."""
+    return dataclass(eq=False, repr=False)(cls)
+
+
+def hidden(default: Any) -> Any:
+    """A field that is no hyper-parameter."""
+    return field(default=default, init=False)
+
 
 def choice(default: str, *others: str) -> Any:
-    """A field of a strategy written as a dataclass: one of these words."""
+    """A hyper-parameter that is one of these words."""
     return field(default=default, metadata={"choices": (default, *others)})
 
 
 def within(interval: str, default: float | None) -> Any:
-    """A field of a strategy written as a dataclass: a number in an ``interval`` such as ``[0, 1)``."""
+    """A hyper-parameter that is a number in an ``interval`` such as ``[0, 1)``."""
     return field(default=default, metadata={"interval": interval})
 
 
@@ -55,13 +68,7 @@ class Strategy:
     _classes: int = 0
 
     def __post_init__(self) -> None:
-        """Check the fields of a dataclass that :func:`choice` and :func:`within` made.
-
-        Raises
-        ------
-        UsageError
-            With the nearest choice, or the interval.
-        """
+        """Refuse values that :func:`choice` and :func:`within` rule out, by a UsageError that says what there is."""
         for name, declared in getattr(self, "__dataclass_fields__", {}).items():
             value = getattr(self, name)
             if choices := declared.metadata.get("choices"):

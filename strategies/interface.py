@@ -101,19 +101,9 @@ class BatchLosses:
         epoch: int = 0,
         progress: float = 0.0,
     ) -> None:
-        given = {
-            "learner": learner,
-            "reference": reference,
-            "labels": labels,
-            "index": index,
-            "learner_probs": learner_probs,
-            "learner_features": learner_features,
-            "trace": trace,
-            "age": age,
-            "picks": picks,
-        }
+        given = locals()
         # Absent signals are absent attributes, so that reading one is an error with a mend in it.
-        self.__dict__.update({name: value for name, value in given.items() if value is not None})
+        self.__dict__.update({name: given[name] for name in self._SIGNALS if given[name] is not None})
         self.k = k
         self.epoch = epoch
         self.progress = progress

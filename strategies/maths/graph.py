@@ -24,8 +24,8 @@ class Graph:
     similarities to zero instead would need S itself, so it is not offered.
 
     Features are computed with in float32; rows of length zero, or with a NaN or infinity, count as zero rows, similar
-    to nobody. ``normalized`` takes D^-1/2 L D^-1/2 in place of L = D - S, without the similarity of a node to itself (as
-    scipy and scikit-learn do), which matters in this case only.
+    to nobody. ``normalized`` takes D^-1/2 L D^-1/2 in place of L = D - S, without the similarity of a node to itself
+    (as scipy and scikit-learn do), which matters in this case only.
 
     Attributes
     ----------

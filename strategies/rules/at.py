@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
-from ..base import choice
+from ..base import choice, rule
 from ..errors import UsageError
 from ..interface import BatchLosses, Cadence, Selection, Traits
 from ..registry import registry
 from .wrapper import Wrapper, inner_rule, plain
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class At(Wrapper):
     """Rule X, asked at another time: on candidate batches, before each epoch, or once before training.
 
     Formula: X's picks, of other candidates: at cadence ``epoch`` and ``run`` the whole pool.
     Source: ours; cadence says when a rule is asked, not what it does, so any rule may be crossed with any.
-    Cost: X's on as many candidates as it gets. Learner signals are those last seen in training at
-    ``epoch`` (no scoring pass; a loss never seen is ``+inf``) and a proxy's at ``run`` (an artefact).
-    Ours: an X with a ``cadence`` parameter of its own is told, since its defaults may depend on it
-    (``fiedler`` takes more solver steps on a whole pool).
+    Cost: X's on as many candidates as it gets. Learner signals are those last seen in training at ``epoch`` (no scoring
+    pass; a loss never seen is ``+inf``) and a proxy's at ``run`` (an artefact).
+    Ours: an X with a ``cadence`` of its own is told, since its defaults may depend on it (``fiedler`` takes more steps
+    on a pool).
 
     Parameters
     ----------

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from ..base import choice, within
+from ..base import choice, rule, within
 from ..interface import BatchLosses
 from ..maths.eigenbasis import Eigendirections, along, pointing
 from ..maths.sampling import draw, top, top_flops
@@ -19,7 +17,7 @@ FAINT = 1e-6
 """Score of those that have none, in units of the mean: where all others are certain, they share what is left."""
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class Bounded(Eigendirections):
     """One subset for the whole run, by frozen eigen-directions; nobody's chances are below c or above C times even.
 
@@ -28,15 +26,13 @@ class Bounded(Eigendirections):
     s_i = Σ_k ψ_k(x_i)² ("features", the leverage). "soft": sample i is in with probability
     π_i = min(max(τ·max(s_i, 0), c·k/n), C·k/n, 1), τ such that Σ π_i = k. "hard": the k highest s_i.
     Source: spectral dynamics of data curation (Zhang & Du, arXiv 2512.02409): static pruning is a bounded operator,
-    which cannot change the tail exponent of the spectrum. With weights c ≤ dQ/dP ≤ C the covariance T_Q lies between
-    c·T_P and C·T_P, so that every eigenvalue does; with w_i = π_i·n/k that is "soft". "hard" has no lower bound, so
-    that the argument does not cover it.
+    which cannot change the tail exponent of the spectrum. Weights c ≤ dQ/dP ≤ C keep every eigenvalue within c and C
+    times its own; with w_i = π_i·n/k that is "soft". "hard" has no lower bound, and the argument does not cover it.
     Cost: n·r·(2 d + 4 C) operations, 64 passes over the scores and an ordering; once, 2 n d² + 9 d³ for the eigenbasis;
     memory O(d r + n (r + C)).
-    Ours (the abstract is known to us, not the formal statements): the score, which is that of the oracle's frozen
-    approximation; c and C; systematic sampling in random order, which has exactly these probabilities and a fixed
-    count (Madow 1949). One subset is drawn for the run, and the bounds are those of its law: with
-    ``at(of="bounded", cadence="epoch")`` it is drawn anew each epoch, and every sample is met in time.
+    Ours (the abstract is known to us, not the formal statements): the score; c and C; systematic sampling in random
+    order, which has exactly these probabilities and a fixed count (Madow 1949). The bounds are those of the one draw's
+    law; with ``at(of="bounded", cadence="epoch")`` it is drawn anew each epoch.
 
     Parameters
     ----------
@@ -73,7 +69,6 @@ class Bounded(Eigendirections):
         return systematic(inclusion(scores, k, self.lower, self.upper), k, stream)
 
     def scores(self, feats: Tensor, losses: BatchLosses) -> Tensor:
-        """s ``[n]``."""
         coordinates = self.coordinates(feats, losses)
         if self.score == "features":
             return coordinates.square().sum(1)

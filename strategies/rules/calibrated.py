@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..base import Strategy, choice, within
+from ..base import Strategy, choice, rule, within
 from ..interface import BatchLosses, Selection
-from ..maths.balance import best, best_flops
-from ..maths.sampling import draw, extent, oriented, top_flops
+from ..maths.sampling import best, best_flops, draw, extent, oriented, top_flops
 from .aum import AUM
 from .el2n import EL2N
 from .entropy import Entropy
@@ -29,24 +27,21 @@ SCORES: dict[str, type[Scored]] = {
 """The rules whose score can be calibrated, with their defaults."""
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class Calibrated(Strategy):
     """One subset for the whole run: a share by a score, the rest at random, so that the loss stays unbiased.
 
-    Formula: a = ⌊alpha·k + 1/2⌋ picks by the score, weight 1; k - a drawn uniformly from the other n - a,
-    weight (n - a)/(k - a), which is (1 - alpha·r)/((1 - alpha)·r) at keep ratio r = k/n. The weighted sum over
-    the picks then has the whole pool's sum as its expectation.
+    Formula: a = ⌊alpha·k + 1/2⌋ picks by the score, weight 1; k - a drawn uniformly from the other n - a, weight
+    (n - a)/(k - a). The weighted sum over the picks then has the whole pool's sum as its expectation.
     Source: randomised calibration of score-based pruning (Ayed & Hayou, arXiv 2302.06960).
     Cost: that of the score, and two orderings.
-    Ours: the weight, which unbiasedness forces; whether the source weights so is not known to us, hence
-    ``weighted=False``. Weights are relative (scaled to mean 1 over the picks by the harness). alpha and score by
-    default; the score has the defaults of its own rule. ``class_balanced`` is for the part by score: the random
-    part takes each class as often as it is left.
+    Ours: the weight, which unbiasedness forces (whether the source weights so is not known to us: ``weighted=False``),
+    relative (mean 1 over the picks); the defaults of alpha and score. ``class_balanced`` is for the part by score.
 
     Parameters
     ----------
     score : {"aum", "el2n", "entropy", "forgetting", "grand"}
-        The rule that the first part follows; each name is a strategy as well.
+        The rule that the first part follows, with its own defaults.
     alpha : float
         Share of the picks made by it, in [0, 1]: 0 is plain random picks, without a proxy.
     keep : {"hard", "easy"}
@@ -71,7 +66,6 @@ class Calibrated(Strategy):
         self.needs = self._rule.needs if self.alpha > 0.0 else frozenset()
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:
-        """Picks by score first, random ones behind; weights where both kinds are there."""
         size, device = extent(feats, losses)
         stream, count = self.generator(device), self._count(k)
         chosen = None
@@ -89,11 +83,9 @@ class Calibrated(Strategy):
         return Selection(picks, weights)
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """The scoring last seen, an ordering by score and one at random."""
         if self.alpha == 0.0:
             return top_flops(n)
         return n * self._rule.operations + top_flops(n) + best_flops(n, self.class_balanced)
 
     def _count(self, k: int) -> int:
-        """How many of ``k`` are picked by score."""
         return math.floor(self.alpha * k + 0.5)

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from ..base import Strategy, choice, within
+from ..base import Strategy, choice, rule, within
 from ..interface import BatchLosses
-from ..maths import balance
-from ..maths.balance import best, best_flops, shares, shares_flops
-from ..maths.sampling import draw, top_flops
+from ..maths.sampling import best, best_flops, draw, grouped, grouped_flops, shares, shares_flops, top_flops
 from .aum import AUM
 from .el2n import EL2N
 from .scored import Scored
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class CCS(Strategy):
     """One subset for the whole run that covers all degrees of difficulty but the hardest.
 
-    Formula: drop the ⌊beta·n⌋ hardest; cut the range of the others' scores into ``strata`` parts of equal
-    width; from the smallest part up, take min(its size, ⌊budget left/parts left⌋) of each, at random.
-    Source: CCS (Zheng et al., arXiv 2210.15809) and its authors' code: 50 strata, the margin of probabilities,
-    beta 0.3 on CIFAR-10 with 10 % kept. Its beta is chosen for each data set and keep ratio.
+    Formula: drop the ⌊beta·n⌋ hardest; cut the range of the others' scores into ``strata`` parts of equal width; from
+    the smallest part up, take min(its size, ⌊budget left/parts left⌋) of each, at random.
+    Source: CCS (Zheng et al., arXiv 2210.15809) and its authors' code: 50 strata, the margin of probabilities, beta 0.3
+    on CIFAR-10 with 10 % kept, chosen for each data set and keep ratio.
     Cost: the proxy's run (an artefact with its own ledger), the score (3·T·C operations a sample) and four sorts.
-    Ours: the highest score lies in the last stratum; strata of equal size in any order; where fewer than k are
-    left after dropping, the rest is drawn from what was dropped; EL2N is the mean over the whole trace; a NaN
-    score counts as 0. ``class_balanced`` drops and fills within each class, by strata of the whole pool.
+    Ours: the highest score lies in the last stratum; strata of equal size in any order; where fewer than k are left
+    after dropping, the rest is drawn from what was dropped; EL2N is the mean over the whole trace; a NaN score counts
+    as 0. ``class_balanced`` drops and fills within each class, by strata of the whole pool.
 
     Parameters
     ----------
@@ -62,7 +58,7 @@ class CCS(Strategy):
         groups = torch.where(dropped, self.strata, self._stratum(hard, dropped))
         if self.class_balanced:
             groups = groups + losses.labels * (self.strata + 1)
-        members, rank, count = balance.within(draw(size, size, stream, hard.device), groups)
+        members, rank, count = grouped(draw(size, size, stream, hard.device), groups)
         # Filling from the smallest part up gives every part the same until it is empty, and what is left over to
         # the larger ones: in turns, one of each part that still has some, the larger parts first.
         turns = rank * (size + 1) - count + dropped[members] * (size + 1) ** 2
@@ -70,9 +66,8 @@ class CCS(Strategy):
         return shares(order, losses.labels, k, stream) if self.class_balanced else order[:k]
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """The scoring last seen, and the orderings."""
         ends = best_flops(n, self.class_balanced) + (shares_flops(n) if self.class_balanced else 0.0)
-        return n * (self._rule.operations + 15.0) + ends + 2 * top_flops(n) + balance.within_flops(n)
+        return n * (self._rule.operations + 15.0) + ends + 2 * top_flops(n) + grouped_flops(n)
 
     def _stratum(self, hard: Tensor, dropped: Tensor) -> Tensor:
         """Stratum ``[n]`` int64, of those not dropped."""

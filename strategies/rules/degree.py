@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
-from ..base import Strategy, choice
+from ..base import Strategy, choice, rule
 from ..interface import BatchLosses
 from ..maths.graph import Graph, graph_flops
 from ..maths.sampling import oriented, top, top_flops
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class Degree(Strategy):
     """The candidates least (or most) like the rest of their batch: the spectral rules' first control.
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import torch
 from torch import Tensor
 
-from ..base import Strategy, choice, within
+from ..base import Strategy, choice, hidden, rule, within
 from ..interface import BatchLosses
 from ..maths.sampling import error, top, top_flops, weighted, weighted_flops
 
@@ -16,21 +14,20 @@ NEGLIGIBLE = 1e-5
 the span of the picks, and of the largest product with the mean gradient."""
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class DivBS(Strategy):
     """Picks whose gradients together span most of the batch's mean gradient, each counted for what it adds.
 
-    Formula: g_i = (p(x_i) - onehot(y_i)) ⊗ h_i, the last layer's gradient, and r = mean_i g_i. Each pick is
-    drawn with chances |⟨g_i, r⟩| ("proportional") or is the largest of them ("greedy"); then r loses its part along
-    g_pick orthogonalised against the picks before.
-    Source: DivBS (Hong et al., arXiv 2406.04872): the greedy maximiser of orthogonalised representativeness;
-    chances in proportion as in the authors' code. Published at k/B = 32/320.
-    Cost: the learner's scoring pass, 2·B²(C + h) for the products of gradients (never formed themselves), and for
-    each of the first picks 2·B operations a pick before it and an ordering.
-    Ours: at most ``rounds`` picks are made one by one, the rest at once by what the mean gradient still lacks, so
-    that the steps do not grow with k (published k: the same); candidates that add nothing come last, at random,
-    which is the code's way out once r is spent; features that are not finite count as 0, probabilities that are
-    not finite as no gradient at all.
+    Formula: g_i = (p(x_i) - onehot(y_i)) ⊗ h_i, the last layer's gradient, and r = mean_i g_i. Each pick is drawn with
+    chances |⟨g_i, r⟩| ("proportional") or is the largest of them ("greedy"); then r loses its part along g_pick
+    orthogonalised against the picks before.
+    Source: DivBS (Hong et al., arXiv 2406.04872), the greedy maximiser of orthogonalised representativeness; chances in
+    proportion as in the authors' code. Published at k/B = 32/320.
+    Cost: the learner's scoring pass, 2·B²(C + h) for the products of gradients (never formed themselves), and for each
+    of the first picks 2·B operations a pick before it and an ordering.
+    Ours: the rest after ``rounds`` picks is made at once, by what the mean gradient still lacks, so that the steps do
+    not grow with k (published k: the same); candidates that add nothing come last, at random, as the code does once r
+    is spent; features that are not finite count as 0, such probabilities as no gradient at all.
 
     Parameters
     ----------
@@ -44,10 +41,9 @@ class DivBS(Strategy):
 
     draw: str = choice("proportional", "greedy")
     rounds: int = within("[1, inf)", 32)
-    _hidden: int = field(default=0, init=False)
+    _hidden: int = hidden(0)
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """The picks in the order made."""
         products = self.products(losses)
         stream = self.generator(products.device)
         # A pivoted Cholesky decomposition: spanned[i, j] = ⟨g_i, q_j⟩, the q_j orthonormal and spanning the picks.

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from ..base import choice
+from ..base import choice, rule
 from ..errors import UsageError
 from ..interface import BatchLosses
 from ..maths.sampling import error
 from .scored import Scored
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class EL2N(Scored):
     """One subset for the whole run, by how wrong a proxy was on each sample.
 
     Formula: EL2N_i = mean over epochs t of ‖p_t(x_i) - onehot(y_i)‖₂; the k highest (or lowest).
     Source: Data Diet (Paul et al., arXiv 2107.07075), which averages ten runs at one early epoch.
     Cost: the proxy's run (an artefact with its own ledger), 3·T·C operations a sample and n log2 n.
-    Ours: one proxy run and the mean over a span of its epochs (all of them by default), on clean images; ties
-    at random. CCS (arXiv 2210.15809) sums epochs 0 to 9 of one run, the same ranking as ``last=10``.
+    Ours: one proxy run and the mean over a span of its epochs, on clean images; ties at random. CCS (arXiv 2210.15809)
+    sums epochs 0 to 9 of one run, the same ranking as ``last=10``.
 
     Parameters
     ----------

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import torch
 from torch import Tensor
 
-from ..base import Strategy, choice
+from ..base import Strategy, choice, hidden, rule
 from ..errors import UsageError
 from ..interface import BatchLosses, Cadence
 from ..maths.geometry import points, points_flops, shuffled
@@ -22,22 +20,20 @@ FIRST, ROWS = 8, 128
 """Rows of similarities held at once, where not all are: how many a pick begins with, and the most."""
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class FacilityLocation(Strategy):
     """The subset that represents all candidates best: each is served by the pick most similar to it.
 
-    Formula: greedy maximisation of F(A) = Σ_i max_{j in A} cos(f_i, f_j): the next pick is the one of
-    largest gain Σ_i max(0, S_ij - max_{l in A} S_il). As F is monotone and submodular, the greedy value
-    is at least 1 - 1/e of the best (Nemhauser et al. 1978).
-    Source: facility location as in CRAIG (Mirzasoleiman et al., arXiv 1906.01827), whose weights are
-    left out.
-    Cost: 2·B²·d operations for the similarities and 3·B² for each of k steps, one after the other, in memory O(B²),
-    for a batch and up to 4,096 candidates. A larger pool takes memory O(B d), and 2·B·d operations for each gain that
-    is computed: one a candidate at first, then some for each pick.
-    Ours: cosine similarity (a constant added to it changes no pick), the features (the reference's); the same greedy
-    rule for larger pools by lazy evaluation (Minoux 1978), since gains only ever fall; not on batches, where a device
-    would have to be waited for; ties at random; not class-balanced. The sources prune a pool, hence the cadence
-    ``run``.
+    Formula: greedy maximisation of F(A) = Σ_i max_{j in A} cos(f_i, f_j): the next pick has the largest gain Σ_i max(0,
+    S_ij - max_{l in A} S_il). F is monotone and submodular, so that the greedy value is at least 1 - 1/e of the best
+    (Nemhauser et al. 1978).
+    Source: facility location as in CRAIG (Mirzasoleiman et al., arXiv 1906.01827), without its weights.
+    Cost: for a batch and up to 4,096 candidates 2·B²·d operations for the similarities, 3·B² for each of k steps, one
+    after the other, and memory O(B²). A larger pool takes memory O(B d), and 2·B·d operations for each gain that is
+    computed: one a candidate at first, then some for each pick.
+    Ours: cosine similarity (a constant added to it changes no pick) of the reference's features; lazy evaluation on
+    larger pools (Minoux 1978), since gains only ever fall, not on batches, where a device would have to be waited for;
+    ties at random; not class-balanced. The sources prune a pool, hence the cadence ``run``.
 
     Parameters
     ----------
@@ -48,8 +44,8 @@ class FacilityLocation(Strategy):
     needs = frozenset({"features"})
 
     cadence: Cadence = choice("run", "batch", "epoch")
-    _coverage: Tensor | None = field(default=None, init=False)
-    _gains: int = field(default=0, init=False)
+    _coverage: Tensor | None = hidden(None)
+    _gains: int = hidden(0)
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
         """``k`` positions in the order picked, gains falling.

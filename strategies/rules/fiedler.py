@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from ..base import Strategy, choice, within
+from ..base import Strategy, choice, rule, within
 from ..errors import UsageError
 from ..interface import BatchLosses, Cadence, Pool
 from ..maths.sampling import oriented, top, top_flops
@@ -46,7 +44,6 @@ class FiedlerScores(Strategy):
         return {} if self._pair is None else diagnostics(self._pair)
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """The eigenvector and one ordering."""
         return fiedler_flops(n, d, self._steps(n), self._device, self.normalized) + 2.0 * n + top_flops(n)
 
     def _steps(self, size: int) -> int:
@@ -57,17 +54,16 @@ class FiedlerScores(Strategy):
             raise UsageError("the features have negative entries, so L may be indefinite: pass negative='shift'")
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class Fiedler(FiedlerScores):
     """The extreme entries of the Fiedler vector of the batch's similarity graph.
 
     Formula: S_ij = cos(f_i, f_j), L = D - S, L v = λ2 v; the k largest (or smallest) |v_i| (or v_i).
     Source: the spectral half of GSTDS (arXiv 2507.04269), alone, as SALN (arXiv 2412.17069) does.
     Cost: ``steps`` Laplacian products of O(B d); see :mod:`selbench.strategies.maths.spectral`.
-    Ours (the papers do not say): |v| by default, since v and -v are the same eigenvector; with
-    ``signed`` the entry of largest magnitude is made positive; the end kept; the unnormalised
-    Laplacian; what happens to negative similarities; ties at random; the cadence is a parameter, so
-    that the same rule can also prune the whole pool (the papers' is ``batch``).
+    Ours (the papers do not say): |v| by default, since v and -v are the same eigenvector; with ``signed`` the entry of
+    largest magnitude is positive; the end kept; the unnormalised Laplacian; negative similarities; ties at random;
+    cadences other than the papers' ``batch``.
 
     Parameters
     ----------
@@ -78,9 +74,8 @@ class Fiedler(FiedlerScores):
     normalized : bool
         The symmetric-normalised Laplacian.
     negative : {"shift", "refuse"}
-        Where features have negative entries, so that similarities may be negative: shift them to
-        (S + 1)/2, or refuse. Refusing looks at the pool's features once in ``begin`` (without
-        ``begin`` at each call, which waits for the device).
+        Where features have negative entries: shift similarities to (S + 1)/2, or refuse. Refusing looks at the pool's
+        features once in ``begin`` (without ``begin`` at each call, which waits for the device).
     steps : int, optional
         Lanczos steps; by default :func:`selbench.strategies.maths.spectral.usual_steps` for the cadence.
     cadence : {"batch", "epoch", "run"}

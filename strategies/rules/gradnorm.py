@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import torch
 from torch import Tensor
 
-from ..base import Strategy, choice
+from ..base import Strategy, choice, hidden, rule
 from ..interface import BatchLosses, Selection
 from ..maths.sampling import error, prioritized, top_flops
 
@@ -15,21 +13,20 @@ FLOOR, CEILING = 1e-6, 1e15
 """Bounds of a norm: float32 probabilities tell nothing below the one; weights stay finite under the other."""
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class GradNorm(Strategy):
     """A random sub-batch in which large gradients are likelier and count for less each.
 
-    Formula: g_i = ‖p(x_i) - onehot(y_i)‖₂ ("logits"), or that times √(‖h_i‖² + 1), h the penultimate
-    layer ("last-layer": the norm of the last layer's whole gradient, bias included). With u_i uniform in (0, 1),
-    the k largest priorities q_i = g_i / u_i are kept, and τ is the largest priority left out: sample i is in with
-    probability π_i = min(1, g_i / τ), given the others, and its weight is (k/B) / π_i.
-    Source: the score is the upper bound of Katharopoulos & Fleuret (arXiv 1803.00942), who draw with
-    replacement and switch the rule on once its estimated gain is large enough.
+    Formula: g_i = ‖p(x_i) - onehot(y_i)‖₂ ("logits"), or that times √(‖h_i‖² + 1), h the penultimate layer
+    ("last-layer": the norm of the last layer's whole gradient, bias included). With u_i uniform in (0, 1), the k
+    largest priorities q_i = g_i / u_i are kept, and τ is the largest priority left out: sample i is in with probability
+    π_i = min(1, g_i / τ), given the others, and its weight is (k/B) / π_i.
+    Source: the score is the upper bound of Katharopoulos & Fleuret (arXiv 1803.00942), who draw with replacement and
+    switch the rule on once its estimated gain is large enough.
     Cost: the learner's scoring pass, C (+ h) multiply-adds a sample, one random number each and n log2 n.
-    Ours: no replacement, so that no candidate is trained on twice: priority sampling (Duffield, Lund &
-    Thorup 2007), whose Horvitz-Thompson weights leave the sum of gradients unbiased; on from the first step.
-    Weights are relative (mean 1 over what is kept: a ratio estimator). Norms are kept between 1e-6 and 1e15; NaN
-    counts as the least.
+    Ours: no replacement, so that no candidate is trained on twice: priority sampling (Duffield, Lund & Thorup 2007),
+    whose Horvitz-Thompson weights leave the sum of gradients unbiased; on from the first step. Weights are relative
+    (mean 1 over what is kept: a ratio estimator). Norms are kept between 1e-6 and 1e15; NaN counts as the least.
 
     Parameters
     ----------
@@ -38,14 +35,13 @@ class GradNorm(Strategy):
     """
 
     bound: str = choice("logits", "last-layer")
-    _hidden: int = field(default=0, init=False)
+    _hidden: int = hidden(0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.needs = frozenset({"learner_probs"} | ({"learner_features"} if self.bound == "last-layer" else set()))
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Selection:
-        """``k`` positions, largest priority first, with their Horvitz-Thompson weights."""
         norms = self.norms(losses)
         return Selection(*prioritized(norms, k, self.generator(norms.device)))
 

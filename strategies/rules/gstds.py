@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..base import choice, within
+from ..base import choice, rule, within
 from ..interface import BatchLosses, Cadence
 from ..maths.sampling import draw, extent, top, top_flops, weighted, weighted_flops
 from .fiedler import FiedlerScores
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class GSTDS(FiedlerScores):
     """Half of the picks by the Fiedler vector, half sampled by the reference model's loss.
 
-    Formula: with t = ⌊share·k + 1/2⌋, the t candidates of highest |v| (L v = λ2 v on the graph of
-    cosine similarities); the other k - t drawn from the rest without replacement, weights 1/(l + eps),
-    l + eps, or 1, where l is the reference's loss.
-    Source: GSTDS (Sharifi & Harati, arXiv 2507.04269), by a summary of the paper: the half share, the
-    Fiedler score and weights inverse to the reference's loss. Its keep ratio follows a sigmoid over
-    training (see the schedules).
+    Formula: with t = ⌊share·k + 1/2⌋, the t candidates of highest |v| (L v = λ2 v on the graph of cosine similarities);
+    the other k - t drawn from the rest without replacement, weights 1/(l + eps), l + eps, or 1, l the reference's loss.
+    Source: GSTDS (Sharifi & Harati, arXiv 2507.04269), by a summary of the paper: the half share, the Fiedler score and
+    weights inverse to the reference's loss. Its keep ratio follows a sigmoid over training (see the schedules).
     Cost: the eigenvector (``steps`` Laplacian products of O(B d)) and two orderings.
-    Ours (the paper does not say): |v| by default, since v and -v are the same eigenvector; which end;
-    the unnormalised Laplacian; negative similarities; eps. The summary calls the sampled half
-    "exploration of high-error regions", which contradicts inverse weights: ``direct`` is the other
-    reading. A NaN loss is drawn last.
+    Ours (the paper does not say): all that is ours in ``fiedler``; eps. The summary calls the sampled half "exploration
+    of high-error regions", which contradicts inverse weights: ``direct`` is the other reading. A NaN loss is drawn
+    last.
 
     Parameters
     ----------
@@ -58,7 +54,6 @@ class GSTDS(FiedlerScores):
         self.needs = frozenset(sampled | ({"features"} if self.share > 0.0 else set()))
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """Spectral picks first, sampled ones behind."""
         spectral = self._spectral_count(k)
         if spectral == 0:
             self._pair = None
@@ -68,7 +63,6 @@ class GSTDS(FiedlerScores):
         return chosen if spectral == k else torch.cat([chosen, self._sample(feats, losses, k - spectral, chosen)])
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """The eigenvector where it is used, and an ordering for each half."""
         spectral = self._spectral_count(k)
         total = super().flops(n, d, k) if spectral else 0.0
         if spectral == k:

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..base import within
+from ..base import rule, within
 from ..errors import UsageError
 from ..interface import BatchLosses, Selection, Traits
 from ..maths.sampling import extent
 from .wrapper import Wrapper, others, plain, rows, selecting_rule, sort_flops
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class Hybrid(Wrapper):
     """A share of the picks by rule X, then the others by rule Y among what X left.
 
-    Formula: with t = ⌊share·k + 1/2⌋, X picks t of the B candidates; Y picks k - t of the other B - t, and
-    sees those alone.
+    Formula: with t = ⌊share·k + 1/2⌋, X picks t of the B candidates; Y picks k - t of the other B - t, and sees those
+    alone.
     Source: ours; GSTDS (arXiv 2507.04269) is such a pair, whose second rule draws by the reference's loss.
     Cost: X's for t picks, Y's for k - t of B - t, and one ordering.
-    Ours: X goes first; one share over the whole run; weights of a relative rule are scaled to mean 1 over its
-    own picks, so that neither part drowns the other, and picks without weights have 1. Where either rule's
-    weights are raw, so are the hybrid's. At share 0 or 1 the rule without picks is never asked: its signals
-    are not computed.
+    Ours: X goes first; one share over the whole run; weights of a relative rule are scaled to mean 1 over its own
+    picks, so that neither part drowns the other, and picks without weights have 1; raw weights of either rule make the
+    hybrid's raw. At share 0 or 1 the rule without picks is never asked: its signals are not computed.
 
     Parameters
     ----------
@@ -60,7 +58,6 @@ class Hybrid(Wrapper):
         self.wrap(*([self._first] if self.share > 0.0 else []), *([self._second] if self.share < 1.0 else []))
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:
-        """X's picks first, Y's behind."""
         first = self._count(k)
         if first in (0, k):
             return plain(self._part(self._first if first else self._second, feats, losses, k))
@@ -79,7 +76,6 @@ class Hybrid(Wrapper):
         return Selection(picks, torch.cat([_weights(chosen), _weights(added)]))
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """Each rule on its candidates, and the order of what the first left."""
         first = self._count(k)
         if first in (0, k):
             return float((self._first if first else self._second).flops(n, d, k))

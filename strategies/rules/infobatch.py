@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from ..base import Strategy, choice, within
+from ..base import Strategy, choice, rule, within
 from ..interface import BatchLosses, Selection
 from ..maths.sampling import draw, top, top_flops
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class InfoBatch(Strategy):
     """All of the pool but a random part of what the learner already does well, made up for by weights.
 
@@ -20,8 +18,8 @@ class InfoBatch(Strategy):
     1/ratio, and all the others at weight 1; the weighted losses are averaged as they are (raw). From progress
     ``anneal`` on, everything is kept at weight 1.
     Source: InfoBatch (Qin et al., arXiv 2303.04947; their code). The ratio is one less the published pruning
-    probability: a fixed ratio of 0.5 with ``anneal`` 0.875 is the published setting. What is kept of the whole
-    pool is 1 - (1 - ratio)·m/n, the realised mean ratio of the record.
+    probability: a fixed ratio of 0.5 with ``anneal`` 0.875 is the published setting. What is kept of the whole pool is
+    1 - (1 - ratio)·m/n, the realised mean ratio of the record.
     Cost: no scoring pass; n log2 n before each epoch.
     Steps: batches keep their size and a pass has fewer of them, as published: a pass that keeps 60 % has 60 % of the
     steps. What makes no whole batch is left out of the pass, as it is for every rule.

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from ..base import choice
+from ..base import choice, rule
 from ..interface import Cadence
 from ..maths.geometry import Grown, grow_flops, points_flops
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class KCenter(Grown):
     """The candidates farthest apart: each pick is the one farthest from all picks before it.
 
     Formula: A ← A + argmax_i min_{j in A} ‖f_i - f_j‖, from one start until there are k.
-    Source: greedy k-centre (Gonzalez 1985), as Core-Set has it (Sener & Savarese, arXiv 1708.00489);
-    the standard object nearest to the uniformity rule of Wang & Gu (arXiv 2506.24120), who keep half
-    of the data by maximising pairwise distances. The smallest distance h_min between two picks is at
-    least half of the largest possible, and the covering radius at most twice the smallest possible,
-    whatever the start.
+    Source: greedy k-centre (Gonzalez 1985), as Core-Set has it (Sener & Savarese, arXiv 1708.00489); nearest to the
+    uniformity rule of Wang & Gu (arXiv 2506.24120), who keep half of the data by maximising pairwise distances. The
+    smallest distance h_min between two picks is at least half of the largest possible, and the covering radius at most
+    twice the smallest possible, whatever the start.
     Cost: 3·B·d·k operations in k steps, one after the other; memory O(B d). A tenth of 50,000 images at d = 512 takes
     4e11 operations, half of 1.3 million 1e15.
-    Ours (Wang & Gu publish the subsets, not the code): the greedy rule itself, the distance, the
-    features (the reference's) and the start; ties at random; not class-balanced. The sources prune a
-    pool once, hence the cadence ``run``; the same rule thins each batch with ``batch``.
+    Ours (Wang & Gu publish the subsets, not the code): the greedy rule, the distance, the reference's features and the
+    start; ties at random; not class-balanced. The sources prune a pool once, hence the cadence ``run``.
 
     Parameters
     ----------

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..base import choice, within
+from ..base import choice, rule, within
 from ..interface import Cadence
 from ..maths.geometry import Grown
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class LessUniform(Grown):
     """Half of the picks at random, the other half as close to them as can be: small distances on purpose.
 
-    Formula: A = ⌊share·k + 1/2⌋ random candidates (at least one), then A ← A + argmin_i min_{j in A} ‖f_i - f_j‖
-    until there are k.
-    Source: the control of Wang & Gu (arXiv 2506.24120), whose published subset is named random half,
-    minimum distance half; it must do worse than ``k-center`` if uniformity is what helps.
-    Cost: 3·B·d·k operations in k steps, one after the other; memory O(B d).
-    Ours (the subset is published, not the code): that the close half is grown greedily, by the
-    distance to the nearest pick; the distance and the features (the reference's); ties at random. The
-    source prunes a pool once, hence the cadence ``run``.
+    Formula: A = ⌊share·k + 1/2⌋ random candidates (at least one), then A ← A + argmin_i min_{j in A} ‖f_i - f_j‖ until
+    there are k.
+    Source: the control of Wang & Gu (arXiv 2506.24120), whose published subset is named random half, minimum distance
+    half; it must do worse than ``k-center`` if uniformity is what helps.
+    Cost: as ``k-center``.
+    Ours (the subset is published, not the code): that the close half is grown greedily, by the distance to the nearest
+    pick; the distance and the reference's features; ties at random; the cadence, as in ``k-center``.
 
     Parameters
     ----------

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
-from ..base import Strategy, choice
+from ..base import Strategy, choice, rule
 from ..interface import BatchLosses
 from ..maths.sampling import oriented, top, top_flops
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class Loss(Strategy):
     """The candidates on which the learner does worst (or best).
 

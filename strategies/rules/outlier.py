@@ -25,7 +25,6 @@ class Outlier(Strategy):
     needs = frozenset({"features"})
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """The outlier first, then ``k - 1`` others."""
         assert feats is not None
         stream = self.generator(feats.device)
         outlier = top(-Graph(feats).degrees, 1, stream)

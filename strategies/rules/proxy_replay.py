@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
-from ..base import Strategy
+from ..base import Strategy, rule
 from ..errors import UsageError
 from ..interface import LEARNER_SIGNALS, BatchLosses, Traits
 from ..maths.sampling import top, top_flops
 from .wrapper import selecting_rule
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class ProxyReplay(Strategy):
     """What rule X picked at this very step for a smaller net, which was trained on its picks before.
 
-    Formula: S_t = X's picks of candidate batch t, read from the proxy's signals; the learner trains on S_t and
-    scores nothing. Both see the same candidates in the same views at the same keep ratios.
+    Formula: S_t = X's picks of candidate batch t, read from the proxy's signals; the learner trains on S_t and scores
+    nothing. Both see the same candidates in the same views at the same keep ratios.
     Source: airbench96_faster (Jordan, cifar10-airbench): the half of each 1,024 images on which a proxy about a tenth
     of the net's size has the highest loss.
-    Cost: for the learner one ordering a batch. The proxy's whole run (its scoring, picking and training) is an
-    artefact with a ledger of its own, which the accounts standalone and amortised charge.
-    Ours: the proxy is the learner's architecture with ``width`` channels, and it is trained at each step, by
-    passes of their own for scoring and for training (theirs trains at every fourth, and scores by the training
-    pass, with label smoothing; the matrix's ``score_mode = "train"`` is nearest).
+    Cost: for the learner one ordering a batch. The proxy's whole run (its scoring, picking and training) is an artefact
+    with a ledger of its own, which the accounts standalone and amortised charge.
+    Ours: the proxy is the learner's architecture with ``width`` channels, trained at each step, with separate passes
+    for scoring and training (theirs trains at every fourth, and scores by the training pass, with label smoothing; the
+    matrix's ``score_mode = "train"`` is nearest).
 
     Parameters
     ----------
@@ -61,7 +60,6 @@ class ProxyReplay(Strategy):
             )
 
     def rule(self) -> Any:
-        """A fresh X."""
         return selecting_rule(self.of, self.options or {})
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:

@@ -19,10 +19,10 @@ class Reversed(OfOne):
     Formula: picks = {0, ..., B - 1} less X's picks at the ratio (B - k)/B; at k = B all, without asking.
     Source: a control of ours: a rule whose signal is worth something must beat its own reverse.
     Cost: X's for B - k picks, and one ordering.
-    Ours: the complement, since it is defined for any X: of a ranking it is the other end (``loss`` reversed
-    keeps the lowest losses), of a weighted draw the candidates least likely to be drawn. What X puts last
-    comes first, NaN scores too. X gives no weights to what it leaves, so there are none. An X that decides its
-    count itself may leave more or fewer than k: then k of them at random, or all of them and random ones of X's.
+    Ours: the complement, since it is defined for any X: of a ranking it is the other end, of a weighted draw the
+    candidates least likely to be drawn. What X puts last comes first, NaN scores too. There are no weights. An X that
+    decides its count itself may leave more or fewer than k: then k of them at random, or all of them and random ones of
+    X's.
 
     Parameters
     ----------
@@ -38,7 +38,6 @@ class Reversed(OfOne):
         return selecting_rule(name, options)
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """The positions that X leaves."""
         size, device = extent(feats, losses)
         if k == size:
             return torch.arange(size, device=device)
@@ -46,5 +45,4 @@ class Reversed(OfOne):
         return top(torch.ones(size, device=device).index_fill(0, chosen, 0.0), k, self.generator(device))
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """X for the rest, and the order of what is left."""
         return float(self._rule.flops(n, d, n - k)) + top_flops(n) if k < n else 0.0

@@ -6,15 +6,14 @@ from torch import Tensor
 
 from ..base import Strategy
 from ..interface import BatchLosses, Cadence
-from ..maths.balance import best, best_flops
-from ..maths.sampling import oriented
+from ..maths.sampling import best, best_flops, oriented
 
 
 class Scored(Strategy):
     """One subset for the whole run: the hard end of a score or the easy one. Subclasses write :meth:`difficulty`.
 
     Their hyper-parameters are ``keep`` ("hard" or "easy") and ``class_balanced``: the same share of every class
-    (:func:`selbench.strategies.maths.balance.shares`), not the ends of the whole pool.
+    (:func:`selbench.strategies.maths.sampling.shares`), not the ends of the whole pool.
 
     Attributes
     ----------
@@ -36,5 +35,4 @@ class Scored(Strategy):
         return best(scores, losses, k, self.generator(scores.device), self.class_balanced)
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """The scoring last seen, and the orderings."""
         return n * self.operations + best_flops(n, self.class_balanced)

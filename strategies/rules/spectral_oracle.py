@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import torch
 from torch import Tensor
 
-from ..base import choice, within
+from ..base import choice, hidden, rule, within
 from ..interface import BatchLosses, Selection, State
 from ..maths.eigenbasis import Eigenbasis, Eigendirections, along, pointing
 from ..maths.sampling import prioritized, top, top_flops
@@ -19,25 +17,25 @@ LEAST = 1e-30
 """Stands for 0 where something is divided by it."""
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class SpectralOracle(Eigendirections):
     """Time-dependent reweighting: candidates that carry what is still unlearned, eigen-direction by eigen-direction.
 
-    Formula: ψ_k(x) = ⟨v_k, f(x) - f̄⟩ / √λ_k in the ``rank`` leading eigenpairs of the covariance of the
-    reference's features over the pool. With r_i = onehot(y_i) - p(x_i), the residual along direction k is
-    a_k ← momentum·a_k + (1 - momentum)·mean_i ψ_k(x_i) r_i, its energy E_k = ‖a_k‖², and the score of a candidate is
-    s_i = Σ_k (E_k / max E)^((power - 1)/2) · ψ_k(x_i) ⟨r_i, a_k⟩: what its own residual adds to the unlearned one.
+    Formula: ψ_k(x) = ⟨v_k, f(x) - f̄⟩ / √λ_k in the ``rank`` leading eigenpairs of the covariance of the reference's
+    features over the pool. With r_i = onehot(y_i) - p(x_i), the residual along direction k is a_k ← momentum·a_k + (1 -
+    momentum)·mean_i ψ_k(x_i) r_i, its energy E_k = ‖a_k‖², and the score of a candidate is s_i = Σ_k (E_k / max
+    E)^((power - 1)/2) · ψ_k(x_i) ⟨r_i, a_k⟩: what its own residual adds to the unlearned one.
     Source: spectral dynamics of data curation (Zhang & Du, arXiv 2512.02409): an oracle that tracks the spectral
-    residual and keeps renormalising the tail speeds learning up, which no bounded static pruning can
-    (see ``bounded``); a teacher's and the learner's own scores are among its practical approximations.
+    residual and keeps renormalising the tail speeds learning up, which no bounded static pruning can (see ``bounded``);
+    a teacher's and the learner's own scores are among its practical approximations.
     Cost: the learner's scoring pass (none with ``score="reference"``), B·r·(2 d + 4 C) operations and an ordering;
     once, 2 n d² + 9 d³ for the eigenbasis; memory O(d r + B (r + C)).
-    Ours (the abstract is known to us, not the formal statements): the reference's features for the operator; ψ
-    scaled to mean square 1, which takes out the λ_k by which plain training favours the head; a_k estimated from all
-    candidates, this batch's included; s for the density; its sign, so that a candidate that would undo what is lacking
-    comes last. ``draw="unbiased"`` undoes the reweighting in the mean and leaves its variance: the control. With
-    losses for residuals, r_i = l_i onehot(y_i). Coordinates and losses are cut at 1e6; what is not finite counts as 0,
-    a loss of ``+inf`` as 1e6.
+    Ours (the abstract is known to us, not the formal statements): the reference's features for the operator; ψ scaled
+    to mean square 1, which takes out the λ_k by which plain training favours the head; a_k estimated from all
+    candidates; s for the density, with its sign, so that a candidate that would undo what is lacking comes last.
+    ``draw="unbiased"`` undoes the reweighting in the mean and leaves its variance: the control. With losses for
+    residuals, r_i = l_i onehot(y_i). Coordinates and losses are cut at 1e6; what is not finite counts as 0, a loss of
+    ``+inf`` as 1e6.
 
     Parameters
     ----------
@@ -45,11 +43,9 @@ class SpectralOracle(Eigendirections):
         The learner's residual, or in its place the learner's losses (self-scoring) or the reference's (a teacher).
     draw : {"top", "proportional", "unbiased"}
         The k highest scores; or at random with chances in proportion to max(s_i, 0) / mean + floor by priority
-        sampling, unweighted or with the Horvitz-Thompson weights of
-        :class:`selbench.strategies.rules.gradnorm.GradNorm` (relative: mean 1 over what is kept).
+        sampling, unweighted or with the weights of :class:`selbench.strategies.rules.gradnorm.GradNorm`.
     power : float
-        1: directions count as their residual does. 0: all alike, renormalised whatever is left of them. More than 1:
-        the least learned ones all but alone.
+        1: directions count as their residual does. 0: all alike. More than 1: the least learned ones all but alone.
     momentum : float
         Share of the running residual that a batch leaves as it is, in [0, 1).
     floor : float
@@ -65,8 +61,8 @@ class SpectralOracle(Eigendirections):
     floor: float = within("(0, inf)", 0.1)
     rank: int = within("[1, inf)", 64)
     centred: bool = True
-    _residual: Tensor | None = field(default=None, init=False)
-    _energy: Tensor | None = field(default=None, init=False)
+    _residual: Tensor | None = hidden(None)
+    _energy: Tensor | None = hidden(None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -113,12 +109,10 @@ class SpectralOracle(Eigendirections):
         return own if self.draw == "top" else own + 6.0 * n + 3.0 * k
 
     def state_dict(self) -> State:
-        """Stream, basis and running residual."""
         known = super().state_dict()
         return known if self._residual is None else {**known, "residual": self._residual}
 
     def load_state_dict(self, state: State) -> None:
-        """Take back what :meth:`state_dict` gave; call ``begin`` first."""
         super().load_state_dict(state)
         self._residual = state["residual"].to(self._device) if "residual" in state else None
 

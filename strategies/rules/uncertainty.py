@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from ..base import Strategy, choice
+from ..base import Strategy, choice, rule
 from ..interface import BatchLosses
 from ..maths.sampling import top, top_flops
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class Uncertainty(Strategy):
     """The candidates of which the learner is least sure, whatever their labels say.
 
-    Formula: with p_(1) >= p_(2) the two largest class probabilities, the k largest p_(2) - p_(1)
-    ("margin"), 1 - p_(1) ("least-confidence"), or -Σ_c p_c ln p_c ("entropy").
-    Source: uncertainty sampling (Lewis & Gale, arXiv cmp-lg/9407020), with the three scores that
-    selection via proxy takes from active learning (Coleman et al., arXiv 1906.11829).
+    Formula: with p_(1) >= p_(2) the two largest class probabilities, the k largest p_(2) - p_(1) ("margin"), 1 - p_(1)
+    ("least-confidence"), or -Σ_c p_c ln p_c ("entropy").
+    Source: uncertainty sampling (Lewis & Gale, arXiv cmp-lg/9407020), with the scores of selection via proxy (Coleman
+    et al., arXiv 1906.11829).
     Cost: the learner's scoring pass; C, C log2 C or 2·C operations a sample, and n log2 n.
-    Ours: the rule at batch cadence with the learner's own probabilities; ties at random, NaN last. With two
-    classes the scores rank alike.
+    Ours: batch cadence, the learner's own probabilities; ties at random, NaN last. With two classes the scores rank
+    alike.
 
     Parameters
     ----------

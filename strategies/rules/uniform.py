@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
-from ..base import Strategy, choice
+from ..base import Strategy, choice, rule
 from ..interface import BatchLosses, Cadence
 from ..maths.sampling import draw, extent, top_flops
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class Uniform(Strategy):
     """A uniform random subset, drawn anew at each call.
 

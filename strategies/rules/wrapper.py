@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..base import Strategy
+from ..base import Strategy, rule
 from ..errors import UsageError
 from ..interface import BatchLosses, Pool, Selection, State, Traits
 from ..maths.sampling import extent
@@ -42,10 +41,9 @@ class Wrapper(Strategy):
             vars(self)["flops"] = None  # not stated: the harness counts
 
     def begin(self, pool: Pool) -> None:
-        """Take the pool, and hand it on."""
         super().begin(pool)
-        for rule in self._rules:
-            if callable(begin := getattr(rule, "begin", None)):
+        for inner in self._rules:
+            if callable(begin := getattr(inner, "begin", None)):
                 begin(pool)
 
     def ask(self, rule: Any, feats: Tensor | None, losses: BatchLosses, k: int) -> Selection:
@@ -83,19 +81,17 @@ class Wrapper(Strategy):
         return gather if offered else None
 
     def state_dict(self) -> State:
-        """The stream, and the state of each inner rule."""
         inner: list[State] = [getattr(rule, "state_dict", dict)() for rule in self._rules]
         return {**super().state_dict(), "rules": inner}
 
     def load_state_dict(self, state: State) -> None:
-        """Take back what :meth:`state_dict` gave; call ``begin`` first."""
         super().load_state_dict(state)
-        for rule, inner in zip(self._rules, state["rules"], strict=True):
-            if inner:
-                rule.load_state_dict(inner)
+        for inner, known in zip(self._rules, state["rules"], strict=True):
+            if known:
+                inner.load_state_dict(known)
 
 
-@dataclass(eq=False, repr=False)
+@rule
 class OfOne(Wrapper):
     """A wrapper of one rule X: its registered name ``of``, and its hyper-parameters ``options``."""
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selbench.strategies.maths.balance import balanced, within
+from selbench.strategies.maths.sampling import balanced, grouped
 
 from .._inputs import begun, make, replaced
 
@@ -20,7 +20,7 @@ def stream(seed: int = 0) -> torch.Generator:
 
 
 def test_within_by_hand():
-    members, rank, count = within(torch.tensor([4, 0, 3, 1, 2]), torch.tensor([7, -1, 7, 7, -1]))
+    members, rank, count = grouped(torch.tensor([4, 0, 3, 1, 2]), torch.tensor([7, -1, 7, 7, -1]))
     assert members.tolist() == [4, 1, 0, 3, 2]  # the group -1 first, each in the order given
     assert rank.tolist() == [0, 1, 0, 1, 2] and count.tolist() == [2, 2, 3, 3, 3]
 
