@@ -1,8 +1,7 @@
 """The eigen-directions of the reference's features, and how much of a residual lies along each of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -28,7 +27,7 @@ class Eigenbasis:
     axes: Tensor
 
     @classmethod
-    def of(cls, feats: Tensor, rank: int, centred: bool) -> Eigenbasis:
+    def of(cls, feats: Tensor, rank: int, centred: bool) -> Self:
         """From features ``[n, d]``; rows that are not finite are left out. On a GPU the solver waits."""
         width = feats.shape[1]
         blocks = feats.split(_BLOCK)

@@ -4,8 +4,6 @@ Greedy rules pick one candidate after the other, so their operations grow with k
 for the device. Memory is O(B d) unless a rule says otherwise.
 """
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 import torch

@@ -1,7 +1,5 @@
 """The similarity graph of a batch, and its Laplacian as an operator."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

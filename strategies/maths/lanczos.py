@@ -1,7 +1,5 @@
 """The smallest eigenpair of an operator by Lanczos steps, without waiting for the device."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

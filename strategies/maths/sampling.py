@@ -3,8 +3,6 @@
 Nothing here waits for the device: no index by mask, no ``nonzero``, no scalar read back.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -5,8 +5,6 @@ formed (except on a CPU for small B, where forming it is the faster way):
 see :class:`selbench.strategies.maths.graph.Graph` and :func:`selbench.strategies.maths.lanczos.lanczos`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

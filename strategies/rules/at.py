@@ -1,7 +1,5 @@
 """Another rule at another cadence."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from typing import Any

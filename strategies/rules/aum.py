@@ -1,7 +1,5 @@
 """Area under the margin."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -25,16 +23,13 @@ class AUM(Scored):
 
     Parameters
     ----------
-    keep : {"hard", "easy"}
-        The low margins, or the high ones.
+    keep, class_balanced
+        The low margins, or the high ones; of the pool, or the same share of every class.
     margin : {"logits", "probabilities"}
         What the margin is of.
-    class_balanced : bool
-        Take the same share of every class.
     """
 
     needs = frozenset({"trace"})
-
     keep: str = choice("hard", "easy")
     margin: str = choice("logits", "probabilities")
     class_balanced: bool = False

@@ -1,7 +1,5 @@
 """Static reweighting by eigen-directions, bounded or by hard pruning."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -47,7 +45,6 @@ class Bounded(Eigendirections):
     """
 
     cadence = "run"
-
     score: str = choice("reference", "features")
     mode: str = choice("soft", "hard")
     lower: float = within("(0, 1]", 0.5)

@@ -1,7 +1,5 @@
 """Part of the picks by a score, the rest at random, reweighted."""
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -53,7 +51,6 @@ class Calibrated(Strategy):
     """
 
     cadence = "run"
-
     score: str = choice("el2n", "aum", "entropy", "forgetting", "grand")
     alpha: float = within("[0, 1]", 0.5)
     keep: str = choice("hard", "easy")

@@ -1,7 +1,5 @@
 """Coverage-centric selection."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -40,7 +38,6 @@ class CCS(Strategy):
 
     cadence = "run"
     needs = frozenset({"trace"})
-
     score: str = choice("aum", "el2n")
     strata: int = within("[1, inf)", 50)
     beta: float = within("[0, 1)", 0.3)

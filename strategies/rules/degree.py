@@ -1,7 +1,5 @@
 """Mean similarity to the batch."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from ..base import Strategy, choice, rule
@@ -27,7 +25,6 @@ class Degree(Strategy):
     """
 
     needs = frozenset({"features"})
-
     end: str = choice("low", "high")
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:

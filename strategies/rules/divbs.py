@@ -1,7 +1,5 @@
 """Diversified batch selection."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -38,7 +36,6 @@ class DivBS(Strategy):
     """
 
     needs = frozenset({"learner_probs", "learner_features"})
-
     draw: str = choice("proportional", "greedy")
     rounds: int = within("[1, inf)", 32)
     _hidden: int = hidden(0)

@@ -1,7 +1,5 @@
 """The EL2N score."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -24,16 +22,13 @@ class EL2N(Scored):
 
     Parameters
     ----------
-    keep : {"hard", "easy"}
-        The high scores, or the low ones.
+    keep, class_balanced
+        The high scores, or the low ones; of the pool, or the same share of every class.
     first, last : int
         The epochs averaged are first, ..., last - 1; ``last=None`` goes to the end of the trace.
-    class_balanced : bool
-        Take the same share of every class.
     """
 
     needs = frozenset({"trace"})
-
     keep: str = choice("hard", "easy")
     first: int = 0
     last: int | None = None

@@ -1,7 +1,5 @@
 """The entropy of a trained proxy's prediction."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -21,14 +19,11 @@ class Entropy(Scored):
 
     Parameters
     ----------
-    keep : {"hard", "easy"}
-        The high entropies, or the low ones.
-    class_balanced : bool
-        Take the same share of every class.
+    keep, class_balanced
+        The high entropies, or the low ones; of the pool, or the same share of every class.
     """
 
     needs = frozenset({"learner_probs"})
-
     keep: str = choice("hard", "easy")
     class_balanced: bool = False
 

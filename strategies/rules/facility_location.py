@@ -1,7 +1,5 @@
 """Facility location: every candidate has a pick that is like it."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -42,7 +40,6 @@ class FacilityLocation(Strategy):
     """
 
     needs = frozenset({"features"})
-
     cadence: Cadence = choice("run", "batch", "epoch")
     _coverage: Tensor | None = hidden(None)
     _gains: int = hidden(0)

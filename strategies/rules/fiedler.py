@@ -1,7 +1,5 @@
 """Pure Fiedler ranking."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

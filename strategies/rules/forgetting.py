@@ -1,7 +1,5 @@
 """Forgetting events."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -25,16 +23,13 @@ class Forgetting(Scored):
 
     Parameters
     ----------
-    keep : {"hard", "easy"}
-        What is forgotten most, or least.
+    keep, class_balanced
+        What is forgotten most, or least; of the pool, or the same share of every class.
     never : {"infinite", "zero"}
         Events of a sample that was never learned.
-    class_balanced : bool
-        Take the same share of every class.
     """
 
     needs = frozenset({"trace"})
-
     keep: str = choice("hard", "easy")
     never: str = choice("infinite", "zero")
     class_balanced: bool = False

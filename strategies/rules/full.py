@@ -1,7 +1,5 @@
 """No selection."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 import torch

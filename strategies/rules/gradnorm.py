@@ -1,7 +1,5 @@
 """Importance sampling by the norm of the last layer's gradient."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

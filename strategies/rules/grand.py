@@ -1,7 +1,5 @@
 """The norm of each sample's gradient in the last layer."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -25,14 +23,11 @@ class GraNd(Scored):
 
     Parameters
     ----------
-    keep : {"hard", "easy"}
-        The long gradients, or the short ones.
-    class_balanced : bool
-        Take the same share of every class.
+    keep, class_balanced
+        The long gradients, or the short ones; of the pool, or the same share of every class.
     """
 
     needs = frozenset({"learner_probs", "learner_features"})
-
     keep: str = choice("hard", "easy")
     class_balanced: bool = False
 

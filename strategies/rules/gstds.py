@@ -1,7 +1,5 @@
 """GSTDS: spectral picks and loss-weighted ones."""
 
-from __future__ import annotations
-
 import math
 
 import torch

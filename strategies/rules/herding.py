@@ -1,7 +1,5 @@
 """Herding: the mean of the picks follows the mean of the batch."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -31,7 +29,6 @@ class Herding(Strategy):
     """
 
     needs = frozenset({"features"})
-
     metric: str = choice("cosine", "euclidean")
     cadence: Cadence = choice("run", "batch", "epoch")
     _mean_gap: Tensor | None = hidden(None)

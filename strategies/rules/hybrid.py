@@ -1,7 +1,5 @@
 """Part of the picks by one rule, the others by another."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +11,7 @@ from ..base import rule, within
 from ..errors import UsageError
 from ..interface import BatchLosses, Selection, Traits
 from ..maths.sampling import extent
-from .wrapper import Wrapper, others, plain, rows, selecting_rule, sort_flops
+from .wrapper import Wrapper, inner_rule, others, plain, rows, sort_flops
 
 
 @rule
@@ -47,8 +45,8 @@ class Hybrid(Wrapper):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.options, self.other_options = dict(self.options or {}), dict(self.other_options or {})
-        self._first = selecting_rule(self.of, self.options)
-        self._second = selecting_rule(self.other, self.other_options)
+        self._first = inner_rule(self.of, self.options, selecting=True)
+        self._second = inner_rule(self.other, self.other_options, selecting=True)
         first, second = Traits.of(self._first).cadence, Traits.of(self._second).cadence
         if first != second:
             raise UsageError(

@@ -1,7 +1,5 @@
 """InfoBatch: low losses are thinned out before each epoch, and those kept count for those dropped."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -38,7 +36,6 @@ class InfoBatch(Strategy):
     needs = frozenset({"learner"})
     weights_mode = "raw"
     exact_count = False
-
     prune: str = choice("low", "random")
     anneal: float = within("[0, 1]", 0.875)
 

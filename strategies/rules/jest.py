@@ -1,7 +1,5 @@
 """JEST: joint example selection, chunk by chunk."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional

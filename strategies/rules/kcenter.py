@@ -1,7 +1,5 @@
 """Farthest point first."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """The deliberately less uniform control of farthest point first."""
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -33,7 +31,6 @@ class LessUniform(Grown):
     """
 
     farthest = False
-
     share: float = within("[0, 1]", 0.5)
     metric: str = choice("euclidean", "cosine")
     cadence: Cadence = choice("run", "batch", "epoch")

@@ -1,7 +1,5 @@
 """The highest losses first."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from ..base import Strategy, choice, rule
@@ -26,7 +24,6 @@ class Loss(Strategy):
     """
 
     needs = frozenset({"learner"})
-
     end: str = choice("largest", "smallest")
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:

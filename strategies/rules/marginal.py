@@ -1,7 +1,5 @@
 """Random picks with another rule's class counts."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Moderate coreset: neither the most typical of a class nor the least."""
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -38,7 +36,6 @@ class Moderate(Strategy):
     """
 
     needs = frozenset({"features"})
-
     centre: str = choice("median", "mean")
     window: str = choice("rank", "value")
     cadence: Cadence = choice("run", "batch", "epoch")

@@ -1,7 +1,5 @@
 """One outlier and a random rest."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Another, smaller net's picks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +9,7 @@ from ..base import Strategy, rule
 from ..errors import UsageError
 from ..interface import LEARNER_SIGNALS, BatchLosses, Traits
 from ..maths.sampling import top, top_flops
-from .wrapper import selecting_rule
+from .wrapper import inner_rule
 
 
 @rule
@@ -39,7 +37,6 @@ class ProxyReplay(Strategy):
     """
 
     needs = frozenset({"picks"})
-
     of: str = "loss"
     options: Mapping[str, Any] | None = None
     width: int = 16
@@ -60,7 +57,7 @@ class ProxyReplay(Strategy):
             )
 
     def rule(self) -> Any:
-        return selecting_rule(self.of, self.options or {})
+        return inner_rule(self.of, self.options or {}, selecting=True)
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
         """The ``k`` positions that the proxy picked; where it picked more or fewer, random ones make it ``k``."""

@@ -1,16 +1,11 @@
 """What another rule would leave."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from ..interface import BatchLosses
 from ..maths.sampling import extent, top, top_flops
-from .wrapper import OfOne, selecting_rule
+from .wrapper import OfOne
 
 
 class Reversed(OfOne):
@@ -30,12 +25,11 @@ class Reversed(OfOne):
         X's registered name, and its hyper-parameters.
     """
 
+    selecting = True
+
     def __post_init__(self) -> None:
         super().__post_init__()
         vars(self)["exact_count"] = True
-
-    def load(self, name: str, options: Mapping[str, Any]) -> Any:
-        return selecting_rule(name, options)
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
         size, device = extent(feats, losses)

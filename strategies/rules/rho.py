@@ -1,7 +1,5 @@
 """Reducible holdout loss."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from ..base import Strategy

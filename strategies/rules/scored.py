@@ -1,7 +1,5 @@
 """What the rules share that score each sample once, before training."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from ..base import Strategy

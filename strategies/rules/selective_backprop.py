@@ -1,7 +1,5 @@
 """Selective backprop: chances by where a loss stands among past losses."""
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -35,7 +33,6 @@ class SelectiveBackprop(Strategy):
     """
 
     needs = frozenset({"learner"})
-
     beta: float = within("[0, inf)", 1.0)
     history: int = within("[1, inf)", 5000)
     _past: Tensor | None = hidden(None)

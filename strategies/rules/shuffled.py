@@ -1,7 +1,5 @@
 """Another rule, choosing on the signals of the wrong candidates."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from ..interface import BatchLosses, Selection

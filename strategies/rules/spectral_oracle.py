@@ -1,7 +1,5 @@
 """Picks that follow the eigen-directions not learned yet."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Static pruning by the EL2N score, with its random control."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from ..base import choice, hidden, rule

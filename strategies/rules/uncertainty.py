@@ -1,7 +1,5 @@
 """The candidates of which the learner is least sure."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -29,7 +27,6 @@ class Uncertainty(Strategy):
     """
 
     needs = frozenset({"learner_probs"})
-
     score: str = choice("margin", "least-confidence", "entropy")
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:

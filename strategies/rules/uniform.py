@@ -1,7 +1,5 @@
 """A fresh random subset."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from ..base import Strategy, choice, rule

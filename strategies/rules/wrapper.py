@@ -1,10 +1,8 @@
 """What rules made of other rules share: how the inner ones are loaded, asked, told and stored."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -93,44 +91,28 @@ class Wrapper(Strategy):
 
 @rule
 class OfOne(Wrapper):
-    """A wrapper of one rule X: its registered name ``of``, and its hyper-parameters ``options``."""
+    """A wrapper of one rule X: its registered name ``of``, and its hyper-parameters ``options``.
+
+    X must heed how many picks it is asked for where the wrapper is ``selecting``.
+    """
 
     of: str = "loss"
     options: Mapping[str, Any] | None = None
 
+    selecting: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         self.options = dict(self.options or {})
-        self._rule = self.load(self.of, self.options)
+        self._rule = inner_rule(self.of, self.options, self.selecting)
         self.wrap(self._rule)
 
-    def load(self, name: str, options: Mapping[str, Any]) -> Any:
-        """X; a wrapper that changes the count asks for a :func:`selecting_rule`."""
-        return inner_rule(name, options)
 
-
-def inner_rule(name: str, options: Mapping[str, Any]) -> Any:
-    """The registered strategy ``name``.
-
-    Raises
-    ------
-    UsageError
-        For an unknown name or hyper-parameter, with the nearest known one.
-    """
-    return registry("strategies").load(name, **options)
-
-
-def selecting_rule(name: str, options: Mapping[str, Any]) -> Any:
-    """The registered strategy ``name``, which must heed how many picks it is asked for.
-
-    Raises
-    ------
-    UsageError
-        As :func:`inner_rule`; also for a rule that fixes its ratio for itself, as ``full`` does.
-    """
-    rule = inner_rule(name, options)
-    if Traits.of(rule).ratio is not None:
+def inner_rule(name: str, options: Mapping[str, Any], selecting: bool = False) -> Any:
+    """The registered strategy ``name``; if it must be ``selecting``, none that keeps a share of its own."""
+    loaded = registry("strategies").load(name, **options)
+    if selecting and Traits.of(loaded).ratio is not None:
         raise UsageError(f"{name!r} keeps a share of its own, whatever it is asked for: name a rule that selects")
-    return rule
+    return loaded
 
 
 def plain(chosen: Selection) -> Tensor | Selection:
