@@ -68,10 +68,6 @@ class BatchLosses:
         On reading a signal that was not given; the message says how to ask for it.
     """
 
-    _SIGNALS = (
-        "learner", "reference", "labels", "index", "learner_probs", "learner_features", "trace", "age", "picks",
-    )  # fmt: skip
-
     learner: Tensor
     reference: Tensor
     labels: Tensor
@@ -81,6 +77,7 @@ class BatchLosses:
     trace: Tensor
     age: Tensor
     picks: Tensor
+    _SIGNALS = tuple(__annotations__)
     k: int | None
     epoch: int
     progress: float

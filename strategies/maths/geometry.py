@@ -38,40 +38,16 @@ def points_flops(n: int, d: int) -> float:
     return 3.0 * n * d + 4.0 * n + top_flops(n)
 
 
-def grow(rows: Tensor, k: int, first: Tensor, *, farthest: bool) -> tuple[Tensor, Tensor]:
-    """Add to ``first`` the row farthest from (or nearest to) what there is, until there are k.
-
-    The next one is argmax_i min_{j in A} ‖f_i - f_j‖ (or argmin), of equals one of the first in order. Gives the picks
-    ``[k]`` in order, and the smallest distance between two of them ``[]``, infinite for one alone.
-    """
-    size = rows.shape[0]
-    nearest = rows.new_full((size,), torch.inf)
-    barred = rows.new_zeros(size)
-    h_min = rows.new_full((1,), torch.inf)
-    picks: list[Tensor] = []
-    for i in range(k):
-        if i < first.shape[0]:
-            at = first[i : i + 1]
-        elif farthest:
-            at = (nearest - barred).argmax(0, keepdim=True)
-        else:
-            at = (nearest + barred).argmin(0, keepdim=True)
-        picks.append(at)
-        h_min = torch.minimum(h_min, nearest[at])
-        # Not by matrix products: their rounding would set duplicates apart.
-        distance = torch.cdist(rows, rows[at], compute_mode="donot_use_mm_for_euclid_dist")[:, 0]
-        nearest = torch.minimum(nearest, distance)
-        barred.index_fill_(0, at, torch.inf)
-    return torch.cat(picks), h_min[0]
-
-
 def grow_flops(n: int, d: int, k: int) -> float:
-    """Cost of :func:`grow`: at each pick n distances, a minimum, a sum and a search."""
+    """Cost of growing k picks: for each n distances, a minimum, a sum and a search."""
     return k * (3.0 * n * d + 3.0 * n)
 
 
 class Grown(Strategy):
-    """A rule whose picks are grown one by one from :meth:`first`; ``metric`` is a hyper-parameter of it."""
+    """Begin with :meth:`first`, then add the row farthest from (or nearest to) the picks, until there are k.
+
+    The next pick is argmax_i min_{j in A} ‖f_i - f_j‖ (or argmin), of equals one of the first in random order.
+    """
 
     needs = frozenset({"features"})
     metric: str
@@ -85,8 +61,26 @@ class Grown(Strategy):
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
         assert feats is not None
         rows, order = shuffled(points(feats, self.metric), self.generator(feats.device))
-        picks, self._h_min = grow(rows, k, self.first(rows, k), farthest=self.farthest)
-        return order[picks]
+        first = self.first(rows, k)
+        nearest = rows.new_full((rows.shape[0],), torch.inf)
+        barred = torch.zeros_like(nearest)
+        h_min = rows.new_full((1,), torch.inf)
+        picks: list[Tensor] = []
+        for i in range(k):
+            if i < first.shape[0]:
+                at = first[i : i + 1]
+            elif self.farthest:
+                at = (nearest - barred).argmax(0, keepdim=True)
+            else:
+                at = (nearest + barred).argmin(0, keepdim=True)
+            picks.append(at)
+            h_min = torch.minimum(h_min, nearest[at])
+            # Not by matrix products: their rounding would set duplicates apart.
+            distance = torch.cdist(rows, rows[at], compute_mode="donot_use_mm_for_euclid_dist")[:, 0]
+            nearest = torch.minimum(nearest, distance)
+            barred.index_fill_(0, at, torch.inf)
+        self._h_min = h_min[0]
+        return order[torch.cat(picks)]
 
     def diagnostics(self) -> dict[str, Tensor]:
         """``h_min``: smallest distance between two picks of the last call (infinite for one pick); empty before."""

@@ -1,5 +1,3 @@
-"""Another rule at another cadence."""
-
 import inspect
 from collections.abc import Mapping
 from typing import Any

@@ -1,5 +1,3 @@
-"""Area under the margin."""
-
 import torch
 from torch import Tensor
 

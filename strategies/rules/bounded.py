@@ -1,5 +1,3 @@
-"""Static reweighting by eigen-directions, bounded or by hard pruning."""
-
 import torch
 from torch import Tensor
 
@@ -8,11 +6,8 @@ from ..interface import BatchLosses
 from ..maths.eigenbasis import Eigendirections, along, pointing
 from ..maths.sampling import draw, top, top_flops
 
-HALVINGS = 64
-"""Of the interval that holds the factor of the chances: float64 tells no more apart."""
-
-FAINT = 1e-6
-"""Score of those that have none, in units of the mean: where all others are certain, they share what is left."""
+HALVINGS = 64  # of the interval that holds the factor of the chances: float64 tells no more apart
+FAINT = 1e-6  # score of those that have none, in units of the mean: if all others are certain, they share what is left
 
 
 @rule

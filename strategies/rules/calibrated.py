@@ -1,5 +1,3 @@
-"""Part of the picks by a score, the rest at random, reweighted."""
-
 import math
 
 import torch

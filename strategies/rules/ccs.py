@@ -1,5 +1,3 @@
-"""Coverage-centric selection."""
-
 import torch
 from torch import Tensor
 

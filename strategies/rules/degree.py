@@ -1,5 +1,3 @@
-"""Mean similarity to the batch."""
-
 from torch import Tensor
 
 from ..base import Strategy, choice, rule

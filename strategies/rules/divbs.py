@@ -1,5 +1,3 @@
-"""Diversified batch selection."""
-
 import torch
 from torch import Tensor
 

@@ -1,5 +1,3 @@
-"""The EL2N score."""
-
 import torch
 from torch import Tensor
 
@@ -42,11 +40,10 @@ class EL2N(Scored):
             )
 
     def difficulty(self, losses: BatchLosses) -> Tensor:
-        """EL2N ``[n]``; raises a UsageError if the trace has fewer epochs than are averaged."""
         return self.el2n(losses.trace, losses.labels)
 
     def el2n(self, trace: Tensor, labels: Tensor) -> Tensor:
-        """EL2N ``[n]`` from probabilities ``[n, T, C]`` and classes ``[n]``; raises as :meth:`difficulty` does."""
+        """EL2N ``[n]`` from probabilities ``[n, T, C]`` and classes ``[n]``; a UsageError if the epochs are too few."""
         if max(self.first + 1, self.last or 0) > trace.shape[1]:
             raise UsageError(
                 f"the trace has {trace.shape[1]} epochs, too few for first={self.first}, last={self.last}: "

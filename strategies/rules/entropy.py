@@ -1,5 +1,3 @@
-"""The entropy of a trained proxy's prediction."""
-
 import torch
 from torch import Tensor
 
@@ -16,11 +14,6 @@ class Entropy(Scored):
     Source: selection via proxy (Coleman et al., arXiv 1906.11829); a baseline of CCS (arXiv 2210.15809).
     Cost: the proxy's run (an artefact with its own ledger), 3·C operations a sample and n log2 n.
     Ours: clean images; ties at random. Labels are read only to balance classes.
-
-    Parameters
-    ----------
-    keep, class_balanced
-        The high entropies, or the low ones; of the pool, or the same share of every class.
     """
 
     needs = frozenset({"learner_probs"})

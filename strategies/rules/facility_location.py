@@ -1,5 +1,3 @@
-"""Facility location: every candidate has a pick that is like it."""
-
 import torch
 from torch import Tensor
 
@@ -8,14 +6,9 @@ from ..errors import UsageError
 from ..interface import BatchLosses, Cadence
 from ..maths.geometry import points, points_flops, shuffled
 
-DENSE = 4096
-"""Up to so many candidates, all pairs are held at the cadences ``epoch`` and ``run`` too."""
-
-MOST = 32_768
-"""Candidates of a batch, at most: all pairs then take 8.6 GB."""
-
-FIRST, ROWS = 8, 128
-"""Rows of similarities held at once, where not all are: how many a pick begins with, and the most."""
+DENSE = 4096  # up to so many candidates, all pairs are held at the cadences epoch and run too
+MOST = 32_768  # candidates of a batch: all pairs then take 8.6 GB
+FIRST, ROWS = 8, 128  # rows of similarities held at once, where not all are: a pick begins with, and the most
 
 
 @rule
@@ -45,13 +38,7 @@ class FacilityLocation(Strategy):
     _gains: int = hidden(0)
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """``k`` positions in the order picked, gains falling.
-
-        Raises
-        ------
-        UsageError
-            For a batch of more than 32,768 candidates.
-        """
+        """``k`` positions in the order picked, gains falling; refuses batches of more than 32,768 candidates."""
         assert feats is not None
         size = feats.shape[0]
         if self.cadence == "batch" and size > MOST:
@@ -113,10 +100,7 @@ class FacilityLocation(Strategy):
         return {} if self._coverage is None else {"coverage": self._coverage}
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """The points, and all similarities with k rounds over them.
-
-        Where not all are held: the gains computed at the last call (none yet: one a candidate, and eight a pick).
-        """
+        """Where not all pairs are held: by the gains of the last call (none yet: one a candidate, and eight a pick)."""
         if self.cadence == "batch" or n <= DENSE:
             return points_flops(n, d) + 2.0 * n * n * d + k * (3.0 * n * n + 3.0 * n)
         gains = self._gains or n + FIRST * k

@@ -1,5 +1,3 @@
-"""Pure Fiedler ranking."""
-
 import torch
 from torch import Tensor
 

@@ -1,5 +1,3 @@
-"""Forgetting events."""
-
 import torch
 from torch import Tensor
 

@@ -1,5 +1,3 @@
-"""No selection."""
-
 from typing import ClassVar
 
 import torch

@@ -1,5 +1,3 @@
-"""Importance sampling by the norm of the last layer's gradient."""
-
 import torch
 from torch import Tensor
 
@@ -7,8 +5,8 @@ from ..base import Strategy, choice, hidden, rule
 from ..interface import BatchLosses, Selection
 from ..maths.sampling import error, prioritized, top_flops
 
+# Bounds of a norm: float32 probabilities tell nothing below the one; weights stay finite under the other.
 FLOOR, CEILING = 1e-6, 1e15
-"""Bounds of a norm: float32 probabilities tell nothing below the one; weights stay finite under the other."""
 
 
 @rule
@@ -54,8 +52,5 @@ class GradNorm(Strategy):
         return norms.nan_to_num(nan=FLOOR).clamp(FLOOR, CEILING)
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """Norms, priorities, one ordering and k weights.
-
-        The norms are over the classes of the pool or last seen, and the width h last seen (none before the first pick).
-        """
+        """Over the classes of the pool or last seen, and the width h last seen (none before the first pick)."""
         return 2.0 * n * (self._classes + self._hidden) + 8.0 * n + top_flops(n) + 3.0 * k

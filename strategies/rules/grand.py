@@ -1,5 +1,3 @@
-"""The norm of each sample's gradient in the last layer."""
-
 import torch
 from torch import Tensor
 
@@ -20,11 +18,6 @@ class GraNd(Scored):
     Cost: the proxy's run (an artefact with its own ledger), 2·(C + h) operations a sample and n log2 n.
     Ours: one proxy at the end of its run, on clean images; ties at random. Not at initialisation, where the score
     mostly follows the input's norm and does not beat random picks (arXiv 2303.14753).
-
-    Parameters
-    ----------
-    keep, class_balanced
-        The long gradients, or the short ones; of the pool, or the same share of every class.
     """
 
     needs = frozenset({"learner_probs", "learner_features"})

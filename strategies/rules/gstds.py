@@ -1,5 +1,3 @@
-"""GSTDS: spectral picks and loss-weighted ones."""
-
 import math
 
 import torch

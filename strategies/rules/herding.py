@@ -1,5 +1,3 @@
-"""Herding: the mean of the picks follows the mean of the batch."""
-
 import torch
 from torch import Tensor
 

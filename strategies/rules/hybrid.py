@@ -1,5 +1,3 @@
-"""Part of the picks by one rule, the others by another."""
-
 import math
 from collections.abc import Mapping
 from typing import Any

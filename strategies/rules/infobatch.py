@@ -1,5 +1,3 @@
-"""InfoBatch: low losses are thinned out before each epoch, and those kept count for those dropped."""
-
 import torch
 from torch import Tensor
 

@@ -1,5 +1,3 @@
-"""JEST: joint example selection, chunk by chunk."""
-
 import torch
 from torch import Tensor
 from torch.nn import functional

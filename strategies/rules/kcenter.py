@@ -1,5 +1,3 @@
-"""Farthest point first."""
-
 import torch
 from torch import Tensor
 

@@ -1,5 +1,3 @@
-"""The deliberately less uniform control of farthest point first."""
-
 import math
 
 import torch

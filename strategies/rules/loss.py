@@ -1,5 +1,3 @@
-"""The highest losses first."""
-
 from torch import Tensor
 
 from ..base import Strategy, choice, rule

@@ -1,5 +1,3 @@
-"""Random picks with another rule's class counts."""
-
 import torch
 from torch import Tensor
 
@@ -20,11 +18,6 @@ class Marginal(OfOne):
     Ours: classes are balanced within each call (each candidate batch, each epoch, the run), not how often an image is
     picked over a run, which no rule can choose in a random batch. X's weights move along with σ: each class keeps its
     weights.
-
-    Parameters
-    ----------
-    of, options
-        X's registered name, and its hyper-parameters.
     """
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:

@@ -1,5 +1,3 @@
-"""Moderate coreset: neither the most typical of a class nor the least."""
-
 import math
 
 import torch

@@ -1,5 +1,3 @@
-"""One outlier and a random rest."""
-
 import torch
 from torch import Tensor
 

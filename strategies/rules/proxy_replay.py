@@ -1,5 +1,3 @@
-"""Another, smaller net's picks."""
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,5 +1,3 @@
-"""What another rule would leave."""
-
 import torch
 from torch import Tensor
 
@@ -18,11 +16,6 @@ class Reversed(OfOne):
     candidates least likely to be drawn. What X puts last comes first, NaN scores too. There are no weights. An X that
     decides its count itself may leave more or fewer than k: then k of them at random, or all of them and random ones of
     X's.
-
-    Parameters
-    ----------
-    of, options
-        X's registered name, and its hyper-parameters.
     """
 
     selecting = True

@@ -1,5 +1,3 @@
-"""Reducible holdout loss."""
-
 from torch import Tensor
 
 from ..base import Strategy

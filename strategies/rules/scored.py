@@ -10,8 +10,12 @@ from ..maths.sampling import best, best_flops, oriented
 class Scored(Strategy):
     """One subset for the whole run: the hard end of a score or the easy one. Subclasses write :meth:`difficulty`.
 
-    Their hyper-parameters are ``keep`` ("hard" or "easy") and ``class_balanced``: the same share of every class
-    (:func:`selbench.strategies.maths.sampling.shares`), not the ends of the whole pool.
+    Parameters
+    ----------
+    keep : {"hard", "easy"}
+        The high scores, or the low ones.
+    class_balanced : bool
+        Take the same share of every class (:func:`selbench.strategies.maths.sampling.shares`), not of the whole pool.
 
     Attributes
     ----------

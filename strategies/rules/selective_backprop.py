@@ -1,5 +1,3 @@
-"""Selective backprop: chances by where a loss stands among past losses."""
-
 import math
 
 import torch
@@ -48,10 +46,7 @@ class SelectiveBackprop(Strategy):
         return weighted(self.beta * share.log(), k, self.generator(share.device))
 
     def percentiles(self, learner: Tensor) -> Tensor:
-        """Share ``[B]`` of the remembered losses that are at most each of ``learner`` ``[B]``, remembered from now on.
-
-        NaN where the loss is.
-        """
+        """Share ``[B]`` of the losses remembered, these ``[B]`` included, that are at most each; NaN where it is."""
         known = torch.where(torch.isnan(learner), torch.inf, learner)
         ordered = torch.sort(self._remember(known)).values
         # Places not filled yet hold +inf: only an infinite loss reaches them.

@@ -1,5 +1,3 @@
-"""Another rule, choosing on the signals of the wrong candidates."""
-
 from torch import Tensor
 
 from ..interface import BatchLosses, Selection
@@ -18,11 +16,6 @@ class Shuffled(OfOne):
     Ours: all signals move together (labels and ids too), so that X sees true rows. With an X that treats positions
     alike the picks are uniform; X's count and weights stay, each weight on a random candidate. Nothing lasts between
     calls.
-
-    Parameters
-    ----------
-    of, options
-        X's registered name, and its hyper-parameters.
     """
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:

@@ -1,5 +1,3 @@
-"""Picks that follow the eigen-directions not learned yet."""
-
 import torch
 from torch import Tensor
 
@@ -8,11 +6,8 @@ from ..interface import BatchLosses, Selection, State
 from ..maths.eigenbasis import Eigenbasis, Eigendirections, along, pointing
 from ..maths.sampling import prioritized, top, top_flops
 
-NEEDED = {"residual": "learner_probs", "learner": "learner", "reference": "reference"}
-"""The signal that each kind of residual is made from."""
-
-LEAST = 1e-30
-"""Stands for 0 where something is divided by it."""
+NEEDED = {"residual": "learner_probs", "learner": "learner", "reference": "reference"}  # signal of each residual
+LEAST = 1e-30  # stands for 0 where something is divided by it
 
 
 @rule

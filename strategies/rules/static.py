@@ -1,5 +1,3 @@
-"""Static pruning by the EL2N score, with its random control."""
-
 from torch import Tensor
 
 from ..base import choice, hidden, rule

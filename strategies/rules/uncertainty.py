@@ -1,5 +1,3 @@
-"""The candidates of which the learner is least sure."""
-
 import torch
 from torch import Tensor
 

@@ -1,5 +1,3 @@
-"""A fresh random subset."""
-
 from torch import Tensor
 
 from ..base import Strategy, choice, rule

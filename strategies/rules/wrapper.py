@@ -91,9 +91,14 @@ class Wrapper(Strategy):
 
 @rule
 class OfOne(Wrapper):
-    """A wrapper of one rule X: its registered name ``of``, and its hyper-parameters ``options``.
+    """A wrapper of one rule X, which must heed how many picks it is asked for where the wrapper is ``selecting``.
 
-    X must heed how many picks it is asked for where the wrapper is ``selecting``.
+    Parameters
+    ----------
+    of : str
+        Registered name of X.
+    options : dict, optional
+        X's hyper-parameters.
     """
 
     of: str = "loss"

@@ -1,7 +1,5 @@
 """The list of laws, and how one strategy is held against them."""
 
-from __future__ import annotations
-
 import inspect
 import sys
 import unittest

@@ -1,7 +1,5 @@
 """Laws about what a strategy does besides picking: what it reads, writes, draws, waits for, costs and remembers."""
 
-from __future__ import annotations
-
 import inspect
 import random
 import sys
@@ -273,9 +271,7 @@ def state(subject: Subject) -> None:
     calls = [subject.scene(40, seed=seed) for seed in range(5)]
     first = subject.begun(calls[0])
     _step(subject, first, calls[0])
-    kept = first.state_dict()
-    _plain(kept, "state_dict()")
-    kept = _copied(kept)
+    kept = _copied(first.state_dict(), "state_dict()")
     second = subject.begun(calls[0], stream=8)
     for _ in range(2):  # another number of calls than the first has seen
         _step(subject, second, calls[1])
@@ -302,30 +298,23 @@ def _step(subject: Subject, strategy: Any, at: Scene) -> list[int]:
     return picks.listed()
 
 
-def _plain(value: Any, where: str) -> None:
-    if value is None or isinstance(value, Tensor | bool | int | float | str):
-        return
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise Broken(f"{where} has the key {key!r}: keys are strings")
-            _plain(item, f"{where}[{key!r}]")
-    elif isinstance(value, list | tuple):
-        for i, item in enumerate(value):
-            _plain(item, f"{where}[{i}]")
-    else:
-        raise Broken(
-            f"{where} is a {type(value).__name__}: keep to tensors, numbers, strings, and lists and dicts of these"
-        )
-
-
-def _copied(value: Any) -> Any:
+def _copied(value: Any, where: str) -> Any:
     """As if written and read: nothing shared with the instance that goes on."""
-    if isinstance(value, Tensor):
-        return value.clone()
-    if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
-    return [_copied(item) for item in value] if isinstance(value, list | tuple) else value
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case Tensor():
+            return value.clone()
+        case list() | tuple():
+            return [_copied(item, f"{where}[{i}]") for i, item in enumerate(value)]
+        case dict():
+            for key in value:
+                if not isinstance(key, str):
+                    raise Broken(f"{where} has the key {key!r}: keys are strings")
+            return {key: _copied(item, f"{where}[{key!r}]") for key, item in value.items()}
+    raise Broken(
+        f"{where} is a {type(value).__name__}: keep to tensors, numbers, strings, and lists and dicts of these"
+    )
 
 
 def worker(subject: Subject) -> None:

@@ -1,7 +1,5 @@
 """Laws about what ``select`` returns. Each raises :class:`Broken` with what to change."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -4,8 +4,6 @@ The code runs on fake CUDA tensors: shapes without data. Operators that need dat
 there by themselves; this mode adds those that would only wait.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
