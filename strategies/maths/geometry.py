@@ -1,8 +1,4 @@
-"""Points, distances and greedy growth of a subset: what the geometric rules share.
-
-Greedy rules pick one candidate after the other, so their operations grow with k; none of them waits
-for the device. Memory is O(B d) unless a rule says otherwise.
-"""
+"""Points, distances and greedy growth of a subset: what the geometric rules share. Nothing waits for the device."""
 
 from typing import ClassVar
 

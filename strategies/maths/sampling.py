@@ -40,9 +40,19 @@ def top(scores: Tensor, k: int, generator: torch.Generator, taken: Tensor | None
     return torch.topk(keys, k).indices
 
 
+def sort_flops(n: int) -> float:
+    """Cost of ordering n candidates: n log2 n."""
+    return n * math.log2(max(2, n))
+
+
 def top_flops(n: int) -> float:
-    """Cost of one :func:`top` over n candidates: eight operations each and n log2 n."""
-    return 8.0 * n + n * math.log2(max(2, n))
+    """Cost of one :func:`top` over n candidates: eight operations each and their order."""
+    return 8.0 * n + sort_flops(n)
+
+
+def portion(share: float, k: int) -> int:
+    """⌊share·k + 1/2⌋: how many of ``k`` picks a part of a rule makes."""
+    return math.floor(share * k + 0.5)
 
 
 def draw(n: int, k: int, generator: torch.Generator, device: torch.device, taken: Tensor | None = None) -> Tensor:
@@ -108,7 +118,7 @@ def grouped(order: Tensor, groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def grouped_flops(n: int) -> float:
     """Cost of one :func:`grouped`: a sort, two searches counted as two operations each, two differences."""
-    return 6.0 * n + n * math.log2(max(2, n))
+    return 6.0 * n + sort_flops(n)
 
 
 def shares(order: Tensor, labels: Tensor, k: int, generator: torch.Generator) -> Tensor:

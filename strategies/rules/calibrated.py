@@ -1,11 +1,9 @@
-import math
-
 import torch
 from torch import Tensor
 
 from ..base import Strategy, choice, rule, within
 from ..interface import BatchLosses, Selection
-from ..maths.sampling import best, best_flops, draw, extent, oriented, top_flops
+from ..maths.sampling import best, best_flops, draw, extent, oriented, portion, top_flops
 from .aum import AUM
 from .el2n import EL2N
 from .entropy import Entropy
@@ -62,7 +60,7 @@ class Calibrated(Strategy):
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:
         size, device = extent(feats, losses)
-        stream, count = self.generator(device), self._count(k)
+        stream, count = self.generator(device), portion(self.alpha, k)
         chosen = None
         if self.alpha > 0.0:
             scores = oriented(self._rule.difficulty(losses), self.keep, "hard")
@@ -81,6 +79,3 @@ class Calibrated(Strategy):
         if self.alpha == 0.0:
             return top_flops(n)
         return n * self._rule.operations + top_flops(n) + best_flops(n, self.class_balanced)
-
-    def _count(self, k: int) -> int:
-        return math.floor(self.alpha * k + 0.5)

@@ -5,9 +5,9 @@ from ..base import Strategy, choice, hidden, rule, within
 from ..interface import BatchLosses
 from ..maths.sampling import error, top, top_flops, weighted, weighted_flops
 
+# Share of what there was at first that is taken for rounding (float32): of a gradient's squared length outside the span
+# of the picks, and of the largest product with the mean gradient.
 NEGLIGIBLE = 1e-5
-"""Share of what there was at first that is taken for rounding (float32): of a gradient's squared length outside
-the span of the picks, and of the largest product with the mean gradient."""
 
 
 @rule

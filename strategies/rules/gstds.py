@@ -1,11 +1,9 @@
-import math
-
 import torch
 from torch import Tensor
 
 from ..base import choice, rule, within
 from ..interface import BatchLosses, Cadence
-from ..maths.sampling import draw, extent, top, top_flops, weighted, weighted_flops
+from ..maths.sampling import draw, extent, portion, top, top_flops, weighted, weighted_flops
 from .fiedler import FiedlerScores
 
 
@@ -50,7 +48,7 @@ class GSTDS(FiedlerScores):
         self.needs = frozenset(sampled | ({"features"} if self.share > 0.0 else set()))
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        spectral = self._spectral_count(k)
+        spectral = portion(self.share, k)
         if spectral == 0:
             self._pair = None
             return self._sample(feats, losses, k, None)
@@ -59,14 +57,11 @@ class GSTDS(FiedlerScores):
         return chosen if spectral == k else torch.cat([chosen, self._sample(feats, losses, k - spectral, chosen)])
 
     def flops(self, n: int, d: int, k: int) -> float:
-        spectral = self._spectral_count(k)
+        spectral = portion(self.share, k)
         total = super().flops(n, d, k) if spectral else 0.0
         if spectral == k:
             return total
         return total + (top_flops(n) if self.weighting == "uniform" else weighted_flops(n) + 4.0 * n)
-
-    def _spectral_count(self, k: int) -> int:
-        return math.floor(self.share * k + 0.5)
 
     def _sample(self, feats: Tensor | None, losses: BatchLosses, count: int, taken: Tensor | None) -> Tensor:
         if self.weighting == "uniform":

@@ -20,10 +20,8 @@ class Herding(Strategy):
 
     Parameters
     ----------
-    metric : {"cosine", "euclidean"}
-        Features scaled to length one, or as they are.
-    cadence : {"batch", "epoch", "run"}
-        When the subset is made: on each candidate batch, or on the whole pool.
+    metric, cadence
+        As in :class:`selbench.strategies.rules.kcenter.KCenter`.
     """
 
     needs = frozenset({"features"})

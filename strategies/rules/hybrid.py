@@ -1,4 +1,3 @@
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,8 +7,8 @@ from torch import Tensor
 from ..base import rule, within
 from ..errors import UsageError
 from ..interface import BatchLosses, Selection, Traits
-from ..maths.sampling import extent
-from .wrapper import Wrapper, inner_rule, others, plain, rows, sort_flops
+from ..maths.sampling import extent, portion, sort_flops
+from .wrapper import Wrapper, inner_rule, others, plain, rows
 
 
 @rule
@@ -54,7 +53,7 @@ class Hybrid(Wrapper):
         self.wrap(*([self._first] if self.share > 0.0 else []), *([self._second] if self.share < 1.0 else []))
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:
-        first = self._count(k)
+        first = portion(self.share, k)
         if first in (0, k):
             return plain(self._part(self._first if first else self._second, feats, losses, k))
         size, _ = extent(feats, losses)
@@ -72,14 +71,11 @@ class Hybrid(Wrapper):
         return Selection(picks, torch.cat([_weights(chosen), _weights(added)]))
 
     def flops(self, n: int, d: int, k: int) -> float:
-        first = self._count(k)
+        first = portion(self.share, k)
         if first in (0, k):
             return float((self._first if first else self._second).flops(n, d, k))
         own = float(self._first.flops(n, d, first)) + float(self._second.flops(n - first, d, k - first))
         return own + sort_flops(n)
-
-    def _count(self, k: int) -> int:
-        return math.floor(self.share * k + 0.5)
 
     def _part(self, rule: Any, feats: Tensor | None, losses: BatchLosses, k: int) -> Selection:
         """``k`` picks by ``rule``; relative weights scaled to mean 1."""

@@ -1,11 +1,10 @@
-import math
-
 import torch
 from torch import Tensor
 
 from ..base import choice, rule, within
 from ..interface import Cadence
 from ..maths.geometry import Grown
+from ..maths.sampling import portion
 
 
 @rule
@@ -34,4 +33,4 @@ class LessUniform(Grown):
     cadence: Cadence = choice("run", "batch", "epoch")
 
     def first(self, rows: Tensor, k: int) -> Tensor:
-        return torch.arange(max(1, math.floor(self.share * k + 0.5)), device=rows.device)
+        return torch.arange(max(1, portion(self.share, k)), device=rows.device)

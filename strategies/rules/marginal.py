@@ -2,8 +2,8 @@ import torch
 from torch import Tensor
 
 from ..interface import BatchLosses, Selection
-from ..maths.sampling import draw, extent, top_flops
-from .wrapper import OfOne, plain, sort_flops
+from ..maths.sampling import draw, extent, sort_flops, top_flops
+from .wrapper import OfOne, plain
 
 
 class Marginal(OfOne):

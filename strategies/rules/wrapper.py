@@ -1,6 +1,5 @@
 """What rules made of other rules share: how the inner ones are loaded, asked, told and stored."""
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -137,8 +136,3 @@ def others(picks: Tensor, size: int) -> Tensor:
     """The positions ``[size - m]`` int64 in ``[0, size)`` that are not among the ``m`` picks, ascending."""
     taken = torch.zeros(size, dtype=torch.int64, device=picks.device).index_fill(0, picks, 1)
     return torch.sort(taken, stable=True).indices[: size - picks.shape[0]]
-
-
-def sort_flops(n: int) -> float:
-    """Cost of ordering n candidates, as :func:`others` does: n log2 n."""
-    return n * math.log2(max(2, n))

@@ -26,7 +26,6 @@ class Law:
 
     @property
     def summary(self) -> str:
-        """What the law asks for, in a line."""
         return (inspect.getdoc(self.judge) or "").split("\n")[0].replace("``", "")
 
 

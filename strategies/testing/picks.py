@@ -84,20 +84,14 @@ def ratio_one(subject: Subject) -> None:
 
 def losses(subject: Subject) -> None:
     """Equal, tied, huge, NaN and infinite losses still give k unique positions."""
-    _valid(
-        subject,
-        odd_losses(subject.traits.cadence),
-        "give such losses a place in the order (torch.nan_to_num, or NaN last)",
-    )
+    mend = "give such losses a place in the order (torch.nan_to_num, or NaN last)"
+    _valid(subject, odd_losses(subject.traits.cadence), mend)
 
 
 def features(subject: Subject) -> None:
     """Zero, duplicate, half-precision, NaN and infinite features still give k unique positions."""
-    _valid(
-        subject,
-        odd_features(subject.traits.cadence),
-        "compute in float32, guard divisions by a norm of 0, and give NaN scores a place",
-    )
+    mend = "compute in float32, guard divisions by a norm of 0, and give NaN scores a place"
+    _valid(subject, odd_features(subject.traits.cadence), mend)
 
 
 def _valid(subject: Subject, scenes: list[Scene], mend: str) -> None:

@@ -45,7 +45,6 @@ class Scene:
 
     @property
     def size(self) -> int:
-        """Number of candidates B."""
         return int(self.features.shape[0])
 
     def pool(self, stream: int = 0) -> Pool:
@@ -65,11 +64,9 @@ class Scene:
         return kind(**self.signals, k=k, epoch=epoch, progress=epoch / 10)
 
     def with_signals(self, about: str, **signals: Tensor) -> Scene:
-        """The same with some signals exchanged."""
         return replace(self, signals={**self.signals, **signals}, about=f"{about} ({self.about})")
 
     def without(self, *names: str) -> Scene:
-        """The same without some signals."""
         return replace(self, signals={name: s for name, s in self.signals.items() if name not in names})
 
     def with_features(self, about: str, features: Tensor) -> Scene:
@@ -254,19 +251,15 @@ class Subject:
 
     @cached_property
     def traits(self) -> Traits:
-        """What it declares."""
         return Traits.of(self.make())
 
     def scene(self, size: int, *, width: int = 8, seed: int = 0) -> Scene:
-        """A scene at the strategy's cadence."""
         return scene(size, self.traits.cadence, width=width, seed=seed)
 
     def begun(self, at: Scene, stream: int = 0) -> Any:
-        """A fresh instance that has been told its pool."""
         return begun(self.make(), at.pool(stream))
 
     def kept(self, at: Scene, ratio: float) -> int:
-        """How many picks are asked for."""
         return keep_count(self.traits.ratio or ratio, at.size)
 
     def select(self, strategy: Any, at: Scene, ratio: float, losses: BatchLosses | None = None) -> Picks:
@@ -287,7 +280,6 @@ class Subject:
         return unwrapped(returned)
 
     def fresh_picks(self, at: Scene, ratio: float, stream: int = 0) -> Picks:
-        """The picks of a fresh instance."""
         return self.select(self.begun(at, stream), at, ratio)
 
     @cached_property
