@@ -20,13 +20,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def one_of(parameter: str, value: str, known: Iterable[str]) -> None:
-    """Refuse a ``value`` that is not one of ``known``.
-
-    Raises
-    ------
-    UsageError
-        With the nearest known value.
-    """
+    """Refuse a ``value`` that is not one of ``known`` by a :class:`UsageError` with the nearest one."""
     known = sorted(known)
     if value not in known:
         raise UsageError(f"{parameter} cannot be {value!r}{did_you_mean(str(value), known)}")
