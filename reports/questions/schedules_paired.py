@@ -16,7 +16,7 @@ from ..statistics import Interval, correlation, holm, mean_interval, t_test
 from ..statistics.flips import sign_flip_interval, sign_flip_test
 from ..statistics.power import spread_shown
 from ..statistics.samples import Array
-from ..statistics.spread import spread_ratio
+from ..statistics import spread_ratio
 from .pairing import accuracies, apart
 
 MATCHED = 0.01
