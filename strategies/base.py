@@ -70,11 +70,12 @@ class Strategy:
     def __post_init__(self) -> None:
         """Refuse values that :func:`choice` and :func:`within` rule out, by a UsageError that says what there is."""
         for name, declared in getattr(self, "__dataclass_fields__", {}).items():
-            value = getattr(self, name)
             if choices := declared.metadata.get("choices"):
-                one_of(name, value, choices)
-            interval = declared.metadata.get("interval")
-            if interval and not (value is declared.default or _inside(value, interval)):
+                one_of(name, getattr(self, name), choices)
+            if not (interval := declared.metadata.get("interval")):
+                continue
+            value = getattr(self, name)
+            if not (value is declared.default or _inside(value, interval)):
                 example = ", or be left out" if declared.default is None else f", for example {declared.default}"
                 raise UsageError(f"{name} is {value}: it must lie in {interval}{example}")
 
