@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...strategies.errors import UsageError
 from ..datasets.base import Images
-from ..datasets.fingerprint import fingerprint
+from ..datasets.loaded import fingerprint
 from ..datasets.sets.decode import resize
 from ..datasets.spec import dataset
 from .base import TrainedReference
