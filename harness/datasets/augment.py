@@ -23,9 +23,9 @@ _CHUNK = 4096  # images whose statistics are summed at once: bounds the memory o
 class Augment:
     """The views of one data set.
 
-    ``shift``: padded by ``pad`` pixels a side (resolution / 8 unless said), then a random crop. ``crop-flip``: that, and
-    a horizontal flip with probability 1/2. ``resized-crop-flip``: a random rectangle resampled to the square, flipped too.
-    ``mean`` and ``std`` ``[C]`` are of pixel values scaled to [0, 1], on the images' device.
+    ``shift``: padded by ``pad`` pixels a side (resolution / 8 unless said), then a random crop. ``crop-flip``: that and
+    a horizontal flip with probability 1/2. ``resized-crop-flip``: a random rectangle resampled to the square, and the
+    flip. ``mean`` and ``std`` ``[C]`` are of pixel values scaled to [0, 1], on the images' device.
 
     Resampling is bilinear without an antialias filter. That is faithful as long as the rectangle is at most
     about the view's size, which the stored side of 8/7 resolution ensures; from much larger images it aliases.

@@ -58,7 +58,7 @@ def _column(rows: list[list[str]], column: str) -> Tensor:
 
 
 def aligned(given: Tensor, true: Tensor, ids: Tensor | None, total: int, classes: int) -> Tensor:
-    """The ``given`` labels ``[N]`` of the images loaded, ``ids`` among all N (None: all): ``[n]``; ``true`` are theirs."""
+    """Those of the ``given`` labels ``[N]`` of images ``ids`` (None: all), whose true ones are ``true`` ``[n]``."""
     if len(given) != total:
         raise UsageError(
             f"spoil.labels: {len(given):,} labels for {total:,} training images: one for each is needed, in the data "
