@@ -29,26 +29,13 @@ class Holdout(TrainedReference):
     Its features and losses on the pool are taken once, in evaluation mode, on the clean view (as RHO-LOSS,
     arXiv 2206.07137, does); all of it stands on the ledger. The last epoch's net is used: nothing is chosen.
 
-    Ours: it can be made a worse teacher, by fewer passes or by wrong labels. Those are of the holdout split alone;
-    the pool's labels stay as they are.
-
-    Parameters
-    ----------
-    passes : float
-        Passes over the holdout split; ours.
-    width : int, optional
-        Width of its ResNet-18; the learner's own by default.
-    label_noise : float
-        Share of the holdout's labels that become any other one (symmetric noise), in [0, 1); drawn anew for each seed.
-    labels : str, optional
-        A file of labels that take the place of the true ones, such as those that people gave CIFAR-10 (CIFAR-10-N,
-        Wei et al. 2022, arXiv 2110.12088): as ``spoil.labels`` of a data set, one for each training image. A relative
-        path is looked up in the data folder, then in the working folder.
-    column : str, optional
-        Its column, where it has several.
-    files : str, optional
-        Its column of file names, where its lines are in another order than the data set's files: they are then taken
-        in the order of these names, which is that of a folder of image files.
+    Ours: it can be made a worse teacher, by fewer ``passes`` or by wrong labels. Those are of the holdout split alone;
+    the pool's labels stay as they are. ``label_noise`` is the share that become any other one (symmetric noise), drawn
+    anew for each seed. ``labels`` is a file that takes the place of the true ones, such as those that people gave
+    CIFAR-10 (CIFAR-10-N, Wei et al. 2022, arXiv 2110.12088): as ``spoil.labels`` of a data set, one for each training
+    image, ``column`` one of several. A relative path is looked up in the data folder, then in the working folder.
+    ``files`` is its column of file names, where its lines are in another order than the data set's files: they are then
+    taken in the order of these names, which is that of a folder of image files.
     """
 
     name = "holdout"
@@ -77,7 +64,6 @@ class Holdout(TrainedReference):
         self.label_noise, self.labels, self.column, self.files = label_noise, labels, column, files
 
     def check(self, data_dir: Path | None) -> None:
-        """``UsageError`` where the file of labels is missing or damaged."""
         self._given(data_dir)
 
     def fingerprint(self, data_dir: Path | None) -> str:
@@ -88,27 +74,7 @@ class Holdout(TrainedReference):
     def training_images(
         self, loaded: LoadedData, seed: int, stream: int, data_dir: Path | None
     ) -> tuple[Tensor, Tensor]:
-        """What it is trained on.
-
-        Parameters
-        ----------
-        loaded : LoadedData
-        seed : int
-            Of the split.
-        stream : int
-            Names the draw of wrong labels.
-        data_dir : Path or None
-
-        Returns
-        -------
-        images : Tensor ``[h, C, H, W]`` uint8
-        labels : Tensor ``[h]`` int64
-
-        Raises
-        ------
-        UsageError
-            As :meth:`check`; also where the file's labels are not those of the data set.
-        """
+        """Images ``[h, C, H, W]`` uint8 and labels ``[h]``; ``stream`` names the draw of wrong labels."""
         ids, labels = loaded.labelled(seed, "holdout")
         images, classes, given = loaded.images, len(loaded.images.classes), self._given(data_dir)
         if given is not None:

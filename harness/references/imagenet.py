@@ -16,24 +16,15 @@ from ..store.weight_file import find_weights, locate, read_weights
 from .base import Extraction
 from .networks import features, flops_per_image, net, pretrained, untrained
 
-_VERSION = 1
-"""Raise it when the same weights and options give other features."""
+_VERSION = 1  # raise it when the same weights and options give other features
 
 
 @dataclass(frozen=True, kw_only=True)
 class Frozen:
-    """Base of the frozen nets; subclasses name the net and the source of its weights.
+    """Base of the frozen nets; subclasses name the net and the source of its weights."""
 
-    Parameters
-    ----------
-    resolution : int
-        Side to which images are resized for extraction, in pixels (32 to 1,024).
-    half : bool
-        Store features in half precision (float16): half the disk and the reading. float32 by default.
-    """
-
-    resolution: int = 224
-    half: bool = False
+    resolution: int = 224  # side to which images are resized, in pixels
+    half: bool = False  # store features in float16: half the disk and the reading
     needs_holdout: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -51,7 +42,6 @@ class Frozen:
         raise NotImplementedError
 
     def check(self, data_dir: Path | None) -> None:
-        """Read the weights once; ``UsageError`` where they are missing or do not fit."""
         self._model(data_dir)
 
     def fingerprint(self, data_dir: Path | None) -> str:
@@ -61,7 +51,6 @@ class Frozen:
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def extract(self, images: Tensor, labels: Tensor, *, data_dir: Path | None, device: torch.device) -> Extraction:
-        """As :meth:`selbench.harness.references.base.FrozenReference.extract`; labels are not read."""
         if images.shape[1] not in (1, 3):
             raise UsageError(f"images have {images.shape[1]} channels; a reference net takes 1 (grey) or 3 (RGB)")
         found = features(self._model(data_dir), images, self.resolution, device)
@@ -73,11 +62,8 @@ class Frozen:
 class ImageNet(Frozen):
     """A net with ImageNet weights from a file; nothing is ever downloaded.
 
-    Parameters
-    ----------
-    weights : str, optional
-        A ``.pth`` or ``.safetensors`` file; a relative path is looked up in the data folder, then in the working
-        folder. Without it: ``references/<net>*`` in the data folder, then torchvision's cache.
+    ``weights`` is a ``.pth`` or ``.safetensors`` file; a relative path is looked up in the data folder, then in the
+    working folder. Without it: ``references/<net>*`` in the data folder, then torchvision's cache.
     """
 
     weights: str | None = None
@@ -121,15 +107,7 @@ class SqueezeNet(ImageNet):
 
 @dataclass(frozen=True, kw_only=True)
 class Untrained(Frozen):
-    """A reference net at its random initialisation (untrained:NET): the null that any trained one must beat.
-
-    Parameters
-    ----------
-    net : str
-        ``resnet50``, ``resnet18`` or ``squeezenet1_1``.
-    seed : int
-        Of the initial weights.
-    """
+    """A reference net at its random initialisation (untrained:NET): the null that any trained one must beat."""
 
     net: str = field(default="resnet18", kw_only=False)
     seed: int = 0

@@ -20,24 +20,13 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Net:
-    """How one of torchvision's nets becomes a feature extractor.
-
-    Parameters
-    ----------
-    build : callable
-        torchvision's constructor.
-    head : str
-        Name of the module behind the features, and the start of its weights' names.
-    body : str
-        Start of the names of all other weights, where they share one; a file may leave it out.
-    published : tuple of str
-        Names of torchvision's ImageNet weight files. The first training recipe comes first: the second one's
-        features are made for its own head, and serve other images less well.
-    """
+    """How one of torchvision's nets becomes a feature extractor."""
 
     build: Callable[..., nn.Module]
-    head: str
-    body: str
+    head: str  # the module behind the features, and the start of its weights' names
+    body: str  # start of the names of all other weights, where they share one; a file may leave it out
+    # Names of torchvision's ImageNet weight files. The first training recipe comes first: the second one's features
+    # are made for its own head, and serve other images less well.
     published: tuple[str, ...]
 
 
@@ -54,13 +43,6 @@ NETS: Mapping[str, Net] = {
 
 
 def net(name: str) -> Net:
-    """The entry of :data:`NETS`.
-
-    Raises
-    ------
-    UsageError
-        For an unknown name.
-    """
     if name not in NETS:
         raise UsageError(f"no reference net named {name!r}{did_you_mean(name, NETS)}")
     return NETS[name]
@@ -73,15 +55,7 @@ def skeleton(name: str) -> nn.Module:
 
 
 def pretrained(name: str, weights: Mapping[str, Tensor], origin: object) -> nn.Module:
-    """The headless net with ``weights``, in eval mode.
-
-    Weights of the head may be there or not; everything else must match exactly.
-
-    Raises
-    ------
-    UsageError
-        Where a name or a shape does not fit; ``origin`` says whose weights they are.
-    """
+    """The headless net in eval mode; weights of the head may be there or not, everything else must match exactly."""
     spec, model = net(name), skeleton(name)
     found = {key: tensor for key, tensor in weights.items() if not key.startswith(f"{spec.head}.")}
     if spec.body and not any(key.startswith(spec.body) for key in found):
@@ -111,20 +85,7 @@ def untrained(name: str, seed: int) -> nn.Module:
 
 
 def prepare(images: Tensor, resolution: int) -> Tensor:
-    """Images as the nets expect them.
-
-    Parameters
-    ----------
-    images : Tensor ``[B, C, H, W]`` uint8
-        C 1 (repeated to 3) or 3.
-    resolution : int
-        Side r, in pixels; resized bilinearly with an antialias filter.
-
-    Returns
-    -------
-    Tensor ``[B, 3, r, r]`` float32
-        Normalised by ImageNet's mean and deviation.
-    """
+    """Images ``[B, 1 or 3, H, W]`` uint8 as the nets expect them: ``[B, 3, r, r]`` float32, normalised as ImageNet."""
     pixels = images.float() / 255
     if pixels.shape[2:] != (resolution, resolution):
         pixels = F.interpolate(pixels, size=(resolution, resolution), mode="bilinear", antialias=True)

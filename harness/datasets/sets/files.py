@@ -42,9 +42,7 @@ class Listing:
 class FileSet(ImageOptions):
     """A data set of image files; subclasses write :meth:`listing`."""
 
-    on_error: Literal["stop", "skip"] = (
-        "stop"  # at a file that cannot be decoded; the fingerprint counts those left out
-    )
+    on_error: Literal["stop", "skip"] = "stop"  # at a file that cannot be decoded; the fingerprint counts the skipped
 
     def __post_init__(self) -> None:
         super().__post_init__()
