@@ -12,13 +12,14 @@ from torch import Tensor
 
 from ...strategies import UsageError
 
-CHANCE = 0.05  # labels must agree with the true ones by more than by chance, else the file is of another order
+CHANCE = 0.05  # labels must agree with the true ones by so much more than by chance, else they are in another order
 
 
-def read_labels(path: Path, column: str = "") -> Tensor:
+def read_labels(path: Path, column: str = "", files: str = "") -> Tensor:
     """Labels ``[N]`` int64 of a file: ``.npy``, or ``.csv`` or ``.txt`` with a label a line (also as ``.gz``).
 
-    A table of several columns names them in its first line; ``column`` is one of them.
+    A table of several columns names them in its first line; ``column`` is one of them, ``files`` that of file names
+    in whose order labels are wanted.
     """
     kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if path.suffix in (".pt", ".pth", ".pkl", ".pickle"):
@@ -35,26 +36,31 @@ def read_labels(path: Path, column: str = "") -> Tensor:
                 raise ValueError(f"a .npy file holds whole numbers [N] and no columns, not {kind}")
             return torch.from_numpy(found.astype(np.int64))
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            return _column([row for row in csv.reader(file) if row], column)
+            return _column([row for row in csv.reader(file) if row], column, files)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}; correct the path") from None
     except (ValueError, EOFError, csv.Error) as error:
         raise UsageError(f"{path} is no file of labels that can be read: {error}") from None
 
 
-def _column(rows: list[list[str]], column: str) -> Tensor:
+def _column(rows: list[list[str]], column: str, files: str) -> Tensor:
     if not rows:
         raise ValueError("it is empty")
-    place = 0
-    if column or len(rows[0]) > 1:
-        if column not in rows[0]:
-            raise ValueError(f"it has no column {column!r}: set spoil.column to one of {', '.join(rows[0])}")
-        place, rows = rows[0].index(column), rows[1:]
+    head, place = rows[0], 0
+    if column or len(head) > 1:
+        for option, name in (("spoil.column", column), ("files", files or column)):
+            if name not in head:
+                raise ValueError(f"it has no column {name!r}: set {option} to one of {', '.join(head)}")
+        place, rows = head.index(column), rows[1:]
     texts = [row[place].strip() if place < len(row) else "" for row in rows]
     for line, text in enumerate(texts, start=1):
         if not text.isascii() or not text.isdigit():
             raise ValueError(f"label {line} is {text!r}, not a whole number from 0 on")
-    return torch.tensor([int(text) for text in texts], dtype=torch.int64)
+    order = list(range(len(rows)))
+    if files:
+        by = head.index(files)
+        order.sort(key=lambda line: rows[line][by : by + 1])
+    return torch.tensor([int(texts[line]) for line in order], dtype=torch.int64)
 
 
 def aligned(given: Tensor, true: Tensor, ids: Tensor | None, total: int, classes: int) -> Tensor:

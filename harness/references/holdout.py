@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,19 +88,7 @@ class Holdout(TrainedReference):
         if self.labels is None:
             return None
         with _named():
-            path = locate(self.labels, data_dir, "labels")
-            given = read_labels(path, self.column)
-        return given[_by_name(path, self.files)] if self.files else given
-
-
-def _by_name(path: Path, column: str) -> list[int]:
-    """The lines of a table that has been read once, in the order of the file names in a column of it."""
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-        head, *rows = (row for row in csv.reader(file) if row)
-    if column not in head:
-        raise UsageError(f"reference holdout: {path} has no column {column!r}: set files to one of {', '.join(head)}")
-    names = [row[head.index(column)] for row in rows]
-    return sorted(range(len(names)), key=names.__getitem__)
+            return read_labels(locate(self.labels, data_dir, "labels"), self.column, self.files)
 
 
 @contextmanager
