@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...strategies import UsageError
+from .base import Images
 
 CHANCE = 0.05  # labels must agree with the true ones by so much more than by chance, else they are in another order
 
@@ -63,8 +64,10 @@ def _column(rows: list[list[str]], column: str, files: str) -> Tensor:
     return torch.tensor([int(texts[line]) for line in order], dtype=torch.int64)
 
 
-def aligned(given: Tensor, true: Tensor, ids: Tensor | None, total: int, classes: int) -> Tensor:
-    """Those of the ``given`` labels ``[N]`` of images ``ids`` (None: all), whose true ones are ``true`` ``[n]``."""
+def aligned(given: Tensor, images: Images) -> Tensor:
+    """Those of the labels ``given`` to all N training images of a data set that are of the ones loaded ``[n]``."""
+    true, ids, classes = images.train_labels, images.train_ids, len(images.classes)
+    total = images.train_total or len(true)
     if len(given) != total:
         raise UsageError(
             f"spoil.labels: {len(given):,} labels for {total:,} training images: one for each is needed, in the data "

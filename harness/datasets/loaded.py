@@ -140,5 +140,4 @@ def _given(entry: DatasetSpec, images: Images) -> Tensor | None:
         return None
     if entry.options.get("classes") is not None:
         raise UsageError(f"datasets: {entry.name!r}: spoil.labels are of all classes: leave out the option classes")
-    true = images.train_labels
-    return aligned(entry.spoil.given(), true, images.train_ids, images.train_total or len(true), len(images.classes))
+    return aligned(entry.spoil.given(), images)

@@ -74,13 +74,12 @@ class Holdout(TrainedReference):
     ) -> tuple[Tensor, Tensor]:
         """Images ``[h, C, H, W]`` uint8 and labels ``[h]``; ``stream`` names the draw of wrong labels."""
         ids, labels = loaded.labelled(seed, "holdout")
-        images, classes, given = loaded.images, len(loaded.images.classes), self._given(data_dir)
+        images, given = loaded.images, self._given(data_dir)
         if given is not None:
             with _named():
-                total = images.train_total or len(images.train_labels)
-                labels = aligned(given, images.train_labels, images.train_ids, total, classes)[ids]
+                labels = aligned(given, images)[ids]
         elif self.label_noise:
-            labels = corrupted(Corruption(label_noise=self.label_noise), ids, labels, classes, stream)[1]
+            labels = corrupted(Corruption(label_noise=self.label_noise), ids, labels, len(images.classes), stream)[1]
         return images.train[ids], labels
 
     def _given(self, data_dir: Path | None) -> Tensor | None:
