@@ -40,21 +40,9 @@ def _mix(x: Tensor) -> Tensor:
 
 
 def keyed_uniform(key: int, ids: Tensor, draws: int) -> Tensor:
-    """Uniform numbers that depend on (key, id, draw) alone, whatever the batch they come in.
+    """Uniform numbers ``[B, draws]`` float32 in [0, 1) that depend on (key, id, draw) alone, whatever the batch.
 
-    Parameters
-    ----------
-    key : int
-        A stream's seed, for example ``derive(seed, "augment", epoch)``.
-    ids : Tensor ``[B]`` int64
-        Sample ids.
-    draws : int
-        Numbers wanted for each id.
-
-    Returns
-    -------
-    Tensor ``[B, draws]`` float32 in [0, 1)
-        Computed on the device of ``ids``, identical on every device.
+    ``key`` is a stream's seed, such as ``derive(seed, "augment", epoch)``; the result is identical on every device.
     """
     low, high = key & _MASK, (key >> 31) & _MASK
     column = torch.arange(draws, device=ids.device, dtype=torch.int64)

@@ -33,13 +33,7 @@ class Named(BaseModel):
 
 
 def find(kind: str, name_or_path: str, shipped: Mapping[str, Path]) -> Path:
-    """The path of a ``kind`` of TOML file: as given, or of a shipped one.
-
-    Raises
-    ------
-    UsageError
-        For a name that is not shipped.
-    """
+    """The path of a ``kind`` of TOML file: as given, or of a shipped one."""
     if name_or_path.endswith(".toml"):
         return Path(name_or_path)
     if name_or_path not in shipped:
@@ -49,13 +43,7 @@ def find(kind: str, name_or_path: str, shipped: Mapping[str, Path]) -> Path:
 
 
 def load(path: Path, hint: str = "correct the path") -> dict[str, Any]:
-    """A TOML file's content; ``hint`` is what to do where there is none.
-
-    Raises
-    ------
-    UsageError
-        Where there is none, or it is damaged.
-    """
+    """A TOML file's content; ``hint`` is what to do where there is none."""
     try:
         return dict(_plain(tomllib.loads(path.read_text(encoding="utf-8"))))
     except FileNotFoundError:
@@ -67,13 +55,7 @@ def load(path: Path, hint: str = "correct the path") -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """``value``, checked to hold only types of records: TOML also has dates and unbounded integers.
-
-    Raises
-    ------
-    ValueError
-        Where it holds another type.
-    """
+    """``value``, checked to hold only types of records: TOML also has dates and unbounded integers."""
     if isinstance(value, dict | list):
         for inner in value.values() if isinstance(value, dict) else value:
             _plain(inner)
@@ -85,13 +67,7 @@ def _plain(value: Any) -> Any:
 
 
 def override(table: dict[str, Any], text: str) -> str:
-    """Apply one ``key=value`` to a table, by dotted key (list entries by number); gives the key.
-
-    Raises
-    ------
-    UsageError
-        Where the text is no such thing, or the key leads nowhere.
-    """
+    """Apply one ``key=value`` to a table, by dotted key (list entries by number); gives the key."""
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise UsageError(f"--set {text!r}: write key=value, such as --set passes=10")
@@ -119,13 +95,7 @@ def override(table: dict[str, Any], text: str) -> str:
 
 
 def validate(model: type[Model], table: dict[str, Any], where: str) -> Model:
-    """A table as ``model``.
-
-    Raises
-    ------
-    UsageError
-        For the first thing that is wrong, in one line.
-    """
+    """A table as ``model``; ``UsageError`` for the first thing that is wrong, in one line."""
     try:
         return model.model_validate(table)
     except ValidationError as error:
@@ -151,10 +121,8 @@ def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[B
         if isinstance(part, int):
             continue
         field = model.model_fields.get(part)
-        if field is None:
-            return None
-        inner = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)]
-        models = [kind for kind in inner if issubclass(kind, BaseModel)]
+        kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+        models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
         if not models:
             return None
         model = models[0]

@@ -17,42 +17,16 @@ from ...strategies.errors import UsageError, did_you_mean
 from ..streams import keyed_uniform
 from .base import AUGMENTATIONS, Augmentation
 
-Padding = Literal["reflect", "zero"]
-
-_CHUNK = 4096
-"""Images whose statistics are summed at once: bounds the memory of the wide integer copy."""
+_CHUNK = 4096  # images whose statistics are summed at once: bounds the memory of the wide integer copy
 
 
 class Augment:
     """The views of one data set.
 
-    Parameters
-    ----------
-    kind : {"none", "shift", "crop-flip", "resized-crop-flip"}
-        ``shift``: padded, then a random crop. ``crop-flip``: that and a horizontal flip with probability 1/2.
-        ``resized-crop-flip``: a random rectangle resampled to the square, and the flip.
-    resolution : int
-        Side r of the views, in pixels; the images' own side must be at least that.
-    mean, std : Tensor ``[C]`` or sequence of float
-        Of pixel values scaled to [0, 1]. Tensors must lie on the images' device.
-    pad : int, optional
-        Pixels added on each side before cropping; default resolution / 8 (4 at 32 px, 1 at 8 px).
-    padding : {"reflect", "zero"}, optional
-        Default ``zero`` for ``shift`` (mirrored strokes are no digits), else ``reflect``.
-    scale : (float, float)
-        Range of the rectangle's share of the image's area. 0.25 rather than ImageNet's 0.08 is our choice:
-        the sets here are small and trained for few passes.
-    ratio : (float, float)
-        Range of the rectangle's width : height, drawn log-uniformly. A side that would leave the image is
-        cut to it, where torchvision draws again.
+    ``shift``: padded by ``pad`` pixels a side (resolution / 8 unless said), then a random crop. ``crop-flip``: that and
+    a horizontal flip with probability 1/2. ``resized-crop-flip``: a random rectangle resampled to the square, and the
+    flip. ``mean`` and ``std`` ``[C]`` are of pixel values scaled to [0, 1], on the images' device.
 
-    Raises
-    ------
-    UsageError
-        For an unknown kind or a range that makes no sense.
-
-    Notes
-    -----
     Resampling is bilinear without an antialias filter. That is faithful as long as the rectangle is at most
     about the view's size, which the stored side of 8/7 resolution ensures; from much larger images it aliases.
     """
@@ -65,9 +39,9 @@ class Augment:
         std: Tensor | Sequence[float],
         *,
         pad: int | None = None,
-        padding: Padding | None = None,
-        scale: tuple[float, float] = (0.25, 1.0),
-        ratio: tuple[float, float] = (3 / 4, 4 / 3),
+        padding: Literal["reflect", "zero"] | None = None,
+        scale: tuple[float, float] = (0.25, 1.0),  # share of the area; not ImageNet's 0.08: small sets, few passes
+        ratio: tuple[float, float] = (3 / 4, 4 / 3),  # width : height, log-uniform; a side too long is cut
     ) -> None:
         if kind not in AUGMENTATIONS:
             raise UsageError(f"no augmentation named {kind!r}{did_you_mean(kind, AUGMENTATIONS)}")
@@ -78,7 +52,8 @@ class Augment:
         self.kind = kind
         self.resolution = resolution
         self.pad = max(1, round(resolution / 8)) if pad is None else pad
-        self.padding: Padding = padding or ("zero" if kind == "shift" else "reflect")
+        # Mirrored strokes are no digits.
+        self.padding = padding or ("zero" if kind == "shift" else "reflect")
         if not 0 <= self.pad < resolution:
             raise UsageError(f"pad {self.pad} must be at least 0 and below the resolution {resolution}")
         self.scale = scale
@@ -88,26 +63,15 @@ class Augment:
         self._bias = (-mean / std)[:, None, None]
 
     def train_view(self, images: Tensor, ids: Tensor, key: int) -> Tensor:
-        """The augmented view of each image; no host synchronisation.
+        """The augmented views ``[B, C, r, r]`` float32, normalised, without host synchronisation.
 
-        Parameters
-        ----------
-        images : Tensor ``[B, C, H, W]`` uint8
-        ids : Tensor ``[B]`` int64
-            Sample ids, on the images' device.
-        key : int
-            The stream of this seed and epoch: ``derive(seed, "augment", epoch)``.
-
-        Returns
-        -------
-        Tensor ``[B, C, r, r]`` float32, normalised
+        ``key`` is the stream of this seed and epoch: ``derive(seed, "augment", epoch)``.
         """
         if self.kind == "none":
             return self.plain_view(images)
         draws = keyed_uniform(key, ids, 5)
-        if self.kind == "resized-crop-flip":
-            return self._normalise(self._resized_crop(images, draws))
-        return self._normalise(self._padded_crop(images, draws))
+        crop = self._resized_crop if self.kind == "resized-crop-flip" else self._padded_crop
+        return self._normalise(crop(images, draws))
 
     def plain_view(self, images: Tensor) -> Tensor:
         """The centre crop ``[B, C, r, r]`` float32, normalised: for evaluation and for clean scoring."""
@@ -166,17 +130,7 @@ def _inside(position: Tensor, side: int) -> Tensor:
 
 
 def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel, of pixel values scaled to [0, 1].
-
-    Parameters
-    ----------
-    images : Tensor ``[N, C, H, W]`` uint8
-
-    Returns
-    -------
-    mean, std : Tensor ``[C]`` float32, on the images' device
-        Population deviation; at least one grey level, so that a constant channel divides by no zero.
-    """
+    """Mean and deviation ``[C]`` of pixels scaled to [0, 1]; at least one grey level, so nothing divides by zero."""
     total = torch.zeros(images.shape[1], dtype=torch.int64, device=images.device)
     square = torch.zeros_like(total)
     for chunk in images.split(_CHUNK):

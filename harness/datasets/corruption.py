@@ -45,32 +45,10 @@ from .splits import allocate, rank_in_class
 def corrupted(
     spoil: Corruption, pool: Tensor, labels: Tensor, classes: int, seed: int, given: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The pool of a seed as it is trained on.
+    """The pool of a seed as it is trained on: positions ``[m]`` in the training images, and labels ``[m]``.
 
-    Parameters
-    ----------
-    spoil : Corruption
-    pool : Tensor ``[n]`` int64
-        Positions in the training images, ascending.
-    labels : Tensor ``[n]`` int64
-        Their labels.
-    classes : int
-        Number of classes C.
-    seed : int
-    given : Tensor ``[n]`` int64, optional
-        What takes their place, where labels come from a file.
-
-    Returns
-    -------
-    positions : Tensor ``[m]`` int64
-        A position that comes more than once is a copy. ``m`` is ``n`` unless classes are thinned.
-    labels : Tensor ``[m]`` int64
-        As the learner and the strategies see them.
-
-    Raises
-    ------
-    UsageError
-        Where there is no second class for a wrong label.
+    A position that comes more than once is a copy; m is n unless classes are thinned. ``given`` ``[n]``, from a file,
+    takes the place of ``labels`` ``[n]``.
     """
     if spoil.imbalance < 1:
         kept = _thinned(labels, classes, spoil.imbalance, seed)
@@ -101,10 +79,10 @@ def _flipped(labels: Tensor, classes: int, spoil: Corruption, seed: int) -> Tens
     """Labels ``[n]`` of which the share asked for is wrong, in each class."""
     wrong = allocate(torch.bincount(labels, minlength=classes), round(spoil.label_noise * len(labels)))
     chosen = rank_in_class(labels, permutation(len(labels), seed, "spoil", "noise")) < wrong[labels]
-    stream = generator(seed, "spoil", "labels")
-    shift = torch.randint(1, classes, labels.shape, generator=stream)
     if spoil.kind == "pairs":
         shift = torch.ones_like(labels)
+    else:
+        shift = torch.randint(1, classes, labels.shape, generator=generator(seed, "spoil", "labels"))
     return torch.where(chosen, (labels + shift) % classes, labels)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,24 +11,16 @@ import torch
 from torch import Tensor
 
 from ...strategies import UsageError
+from .base import Images
 
-CHANCE = 0.05
-"""Labels must agree with the true ones by this much more than by chance, else the file is of another order."""
+CHANCE = 0.05  # labels must agree with the true ones by so much more than by chance, else they are in another order
 
 
-def read_labels(path: Path, column: str = "") -> Tensor:
+def read_labels(path: Path, column: str = "", files: str = "") -> Tensor:
     """Labels ``[N]`` int64 of a file: ``.npy``, or ``.csv`` or ``.txt`` with a label a line (also as ``.gz``).
 
-    Parameters
-    ----------
-    path : Path
-    column : str
-        Which column of a table that has several; the first line then names them.
-
-    Raises
-    ------
-    UsageError
-        Where the file is missing, of another kind, or holds anything but whole numbers.
+    A table of several columns names them in its first line; ``column`` is one of them, ``files`` that of file names
+    in whose order labels are wanted.
     """
     kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if path.suffix in (".pt", ".pth", ".pkl", ".pickle"):
@@ -40,61 +31,43 @@ def read_labels(path: Path, column: str = "") -> Tensor:
         raise UsageError(f"{path} is no file of labels: it must end in .npy, .csv or .txt")
     try:
         if path.suffix == ".npy":
-            return _array(path, column)
+            found = np.load(path, allow_pickle=False)
+            if column or found.ndim != 1 or found.dtype.kind not in "iu":
+                kind = f"{found.dtype} {list(found.shape)}"
+                raise ValueError(f"a .npy file holds whole numbers [N] and no columns, not {kind}")
+            return torch.from_numpy(found.astype(np.int64))
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            return _column(path, list(csv.reader(file)), column)
+            return _column([row for row in csv.reader(file) if row], column, files)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}; correct the path") from None
     except (ValueError, EOFError, csv.Error) as error:
         raise UsageError(f"{path} is no file of labels that can be read: {error}") from None
 
 
-def _array(path: Path, column: str) -> Tensor:
-    found = np.load(path, allow_pickle=False)
-    if column or found.ndim != 1 or found.dtype.kind not in "iu":
-        raise ValueError(f"a .npy file holds whole numbers [N] and no columns, not {found.dtype} {list(found.shape)}")
-    return torch.from_numpy(found.astype(np.int64))
-
-
-def _column(path: Path, lines: Sequence[Sequence[str]], column: str) -> Tensor:
-    rows = [row for row in lines if row]
+def _column(rows: list[list[str]], column: str, files: str) -> Tensor:
     if not rows:
         raise ValueError("it is empty")
-    place = 0
-    if column or len(rows[0]) > 1:
-        if column not in rows[0]:
-            raise ValueError(f"it has no column {column!r}: set spoil.column to one of {', '.join(rows[0])}")
-        place, rows = rows[0].index(column), rows[1:]
-    return torch.tensor([_whole(row, place, line) for line, row in enumerate(rows, start=1)], dtype=torch.int64)
+    head, place = rows[0], 0
+    if column or len(head) > 1:
+        for option, name in (("spoil.column", column), ("files", files or column)):
+            if name not in head:
+                raise ValueError(f"it has no column {name!r}: set {option} to one of {', '.join(head)}")
+        place, rows = head.index(column), rows[1:]
+    texts = [row[place].strip() if place < len(row) else "" for row in rows]
+    for line, text in enumerate(texts, start=1):
+        if not text.isascii() or not text.isdigit():
+            raise ValueError(f"label {line} is {text!r}, not a whole number from 0 on")
+    order = list(range(len(rows)))
+    if files:
+        by = head.index(files)
+        order.sort(key=lambda line: rows[line][by : by + 1])
+    return torch.tensor([int(texts[line]) for line in order], dtype=torch.int64)
 
 
-def _whole(row: Sequence[str], place: int, line: int) -> int:
-    text = row[place].strip() if place < len(row) else ""
-    if not text.isascii() or not text.isdigit():
-        raise ValueError(f"label {line} is {text!r}, not a whole number from 0 on")
-    return int(text)
-
-
-def aligned(given: Tensor, true: Tensor, ids: Tensor | None, total: int, classes: int) -> Tensor:
-    """The labels ``[n]`` that were given to the images loaded.
-
-    Parameters
-    ----------
-    given : Tensor ``[N]`` int64
-        Of every training image of the data set, in its order.
-    true : Tensor ``[n]`` int64
-        Labels of the images loaded.
-    ids : Tensor ``[n]`` int64 or None
-        Which of all they are; None where they are all, in order.
-    total : int
-        Training images N there are.
-    classes : int
-
-    Raises
-    ------
-    UsageError
-        Where there are too many or too few, one is no class, or they agree with the true ones by chance alone.
-    """
+def aligned(given: Tensor, images: Images) -> Tensor:
+    """Those of the labels ``given`` to all N training images of a data set that are of the ones loaded ``[n]``."""
+    true, ids, classes = images.train_labels, images.train_ids, len(images.classes)
+    total = images.train_total or len(true)
     if len(given) != total:
         raise UsageError(
             f"spoil.labels: {len(given):,} labels for {total:,} training images: one for each is needed, in the data "

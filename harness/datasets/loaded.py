@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,17 +12,24 @@ import torch
 from torch import Tensor
 
 from ...strategies import UsageError
+from ..store.tensor_cache import digest
 from .augment import Augment, channel_statistics
 from .base import Augmentation, Images
 from .corruption import corrupted
-from .fingerprint import fingerprint
 from .label_file import aligned
 from .samples import Samples
 from .spec import DatasetSpec, dataset
 from .splits import Splits, split
 
-DEFAULT_HOLDOUT = 0.25
-"""Share of the training images withheld where a reference is trained here and the matrix says nothing."""
+DEFAULT_HOLDOUT = 0.25  # share withheld where a reference is trained here and the matrix says nothing
+
+
+def fingerprint(images: Images) -> str:
+    """Content hash of arrays, labels, class names and the number of images skipped; title and note do not enter."""
+    arrays = digest({name: getattr(images, name) for name in ("train", "train_labels", "test", "test_labels")})
+    names = json.dumps(images.classes)  # folder names may hold bytes that are no UTF-8
+    skipped = f" {images.skipped} skipped" if images.skipped else ""
+    return hashlib.blake2b(f"{arrays} {names}{skipped}".encode(), digest_size=16).hexdigest()
 
 
 @dataclass
@@ -33,8 +42,7 @@ class LoadedData:
     resolution: int
     augmentation: Augmentation
     holdout: float | int
-    given: Tensor | None = None
-    """Labels ``[N]`` that a file gives the training images, where the pool is trained on them."""
+    given: Tensor | None = None  # labels [N] of a file, where the pool is trained on them
 
     @property
     def title(self) -> str:
@@ -61,7 +69,7 @@ class LoadedData:
         return len(self.ids(seed, pool))
 
     def ids(self, seed: int, part: str) -> Tensor:
-        """Positions in the training images: ``pool``, ``holdout``, ``val``, or ``all`` with the pool first."""
+        """Positions of a part: ``pool``, ``holdout``, ``val``, or ``all`` with the pool first."""
         return self.labelled(seed, part)[0]
 
     def labelled(self, seed: int, part: str) -> tuple[Tensor, Tensor]:
@@ -98,17 +106,7 @@ class LoadedData:
 
 
 class DataSetLoader:
-    """Loads each data set once.
-
-    Parameters
-    ----------
-    data_dir : Path or None
-        Where downloaded sets lie.
-    cache_dir : Path
-        Where decoded ones are kept.
-    download : bool
-        Whether a missing set may be fetched.
-    """
+    """Loads each data set once; decoded ones are kept in ``cache_dir``."""
 
     def __init__(self, data_dir: Path | None, cache_dir: Path, download: bool = False) -> None:
         self.data_dir, self.cache_dir, self.download = data_dir, cache_dir, download
@@ -116,22 +114,15 @@ class DataSetLoader:
         self._decoded: dict[str, Images] = {}
 
     def load(self, entry: DatasetSpec, *, trains_reference: bool) -> LoadedData:
-        """The data set of a matrix entry.
-
-        Raises
-        ------
-        UsageError
-            Where it is unknown, missing, damaged, or split in a way that cannot work.
-        """
+        """The data set of a matrix entry."""
         if entry.name not in self._loaded:
             instance: Any = dataset(entry.spec or entry.name, entry.options)
             same = repr((entry.spec or entry.name, entry.options))  # under several settings: once in memory
             if same not in self._decoded:
                 self._decoded[same] = instance.load(self.data_dir, self.cache_dir, download=self.download)
             images = self._decoded[same]
-            holdout = entry.holdout
-            if holdout is None:
-                holdout = DEFAULT_HOLDOUT if trains_reference else 0.0
+            default = DEFAULT_HOLDOUT if trains_reference else 0.0
+            holdout = default if entry.holdout is None else entry.holdout
             if trains_reference and not holdout:
                 raise UsageError(f"datasets: {entry.name!r}: holdout = 0 leaves nothing to train the reference on")
             loaded = LoadedData(
@@ -149,5 +140,4 @@ def _given(entry: DatasetSpec, images: Images) -> Tensor | None:
         return None
     if entry.options.get("classes") is not None:
         raise UsageError(f"datasets: {entry.name!r}: spoil.labels are of all classes: leave out the option classes")
-    true = images.train_labels
-    return aligned(entry.spoil.given(), true, images.train_ids, images.train_total or len(true), len(images.classes))
+    return aligned(entry.spoil.given(), images)

@@ -22,39 +22,17 @@ if TYPE_CHECKING:
 
 
 def dataset(spec: str, options: Mapping[str, Any] | None = None) -> Dataset:
-    """The data set that ``spec`` names: ``digits``, ``imagefolder:PATH``, or a plugin's.
-
-    Parameters
-    ----------
-    spec : str
-        A registered name, or a name and its argument behind a colon.
-    options : mapping, optional
-        The constructor's keyword arguments, for example ``{"resolution": 64}``.
-
-    Raises
-    ------
-    UsageError
-        For an unknown name or option, or an argument that is missing or not taken.
-    """
+    """The data set that ``spec`` names: ``digits``, ``imagefolder:PATH``, or a plugin's."""
     return from_spec(registry("datasets"), spec, options or {})
 
 
 def from_spec(names: Registry, spec: str, options: Mapping[str, Any]) -> Any:
-    """An instance of what ``spec`` names in a registry.
-
-    The text behind the colon goes to the constructor's one parameter that is not keyword-only.
-
-    Raises
-    ------
-    UsageError
-        As :func:`dataset`.
+    """An instance of what ``spec`` names: the text behind the colon is the constructor's one parameter that is not
+    keyword-only, ``options`` the others.
     """
     name, colon, argument = spec.partition(":")
-    places = [
-        parameter
-        for parameter in inspect.signature(names.target(name)).parameters.values()
-        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
-    ]
+    parameters = inspect.signature(names.target(name)).parameters.values()
+    places = [parameter for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
     if not colon:
         if places and places[0].default is inspect.Parameter.empty and places[0].name not in options:
             raise UsageError(f"{names.singular} {name!r} needs {places[0].name}: write {name}:{places[0].name.upper()}")
@@ -68,39 +46,17 @@ def from_spec(names: Registry, spec: str, options: Mapping[str, Any]) -> Any:
 
 
 class Corruption(StrictModel):
-    """Corruptions of a pool.
+    """Corruptions of a pool, as ``corruption.py`` explains."""
 
-    Parameters
-    ----------
-    label_noise : float
-        Share of wrong labels, in [0, 1).
-    kind : {"uniform", "pairs"}, optional
-        Which wrong label: any other, or the next class. ``uniform`` unless said.
-    labels : str, optional
-        A file of labels that take the place of the true ones, in place of ``label_noise``.
-    column : str, optional
-        Its column, where it has several.
-    imbalance : float
-        Size of the last class over that of the first, in (0, 1]: 1 leaves the classes as they are.
-    duplicates : float
-        Share of the pool that are copies, in [0, 1); each class keeps one image of its own at least.
-    """
-
-    label_noise: float = Field(0.0, ge=0, lt=1)
-    kind: Literal["uniform", "pairs"] | None = None
-    labels: str | None = None
+    label_noise: float = Field(0.0, ge=0, lt=1)  # share of wrong labels
+    kind: Literal["uniform", "pairs"] | None = None  # which wrong label: any other, or the next class
+    labels: str | None = None  # a file of labels, in place of label_noise
     column: str = ""
-    imbalance: float = Field(1.0, gt=0, le=1)
-    duplicates: float = Field(0.0, ge=0, lt=1)
+    imbalance: float = Field(1.0, gt=0, le=1)  # size of the last class over that of the first
+    duplicates: float = Field(0.0, ge=0, lt=1)  # share of the pool that are copies
 
     def check(self, where: str) -> None:
-        """Refuse options that have no effect.
-
-        Raises
-        ------
-        UsageError
-            Where no option is set, ``kind`` or ``column`` have nothing to go with, or the file of labels is damaged.
-        """
+        """Refuse options that have no effect."""
         if self.labels is not None and self.label_noise:
             raise UsageError(f"{where}: spoil: labels come from a file or are made wrong by label_noise: set one")
         if self.column and self.labels is None:
@@ -125,13 +81,7 @@ class Corruption(StrictModel):
         return noise | rare | ({"duplicates": self.duplicates} if self.duplicates else {})
 
     def given(self) -> Tensor:
-        """The file's labels ``[N]`` int64.
-
-        Raises
-        ------
-        UsageError
-            As :func:`selbench.harness.datasets.label_file.read_labels`.
-        """
+        """The file's labels ``[N]`` int64."""
         from .label_file import read_labels
 
         assert self.labels is not None

@@ -13,38 +13,15 @@ from ..streams import permutation
 
 @dataclass(frozen=True)
 class Splits:
-    """Disjoint and exhaustive positions in the training images, each ascending.
+    """Disjoint and exhaustive positions ``[n]`` int64 in the training images, each ascending."""
 
-    Parameters
-    ----------
-    pool : Tensor ``[n]`` int64
-        The images to select from; every class is in it.
-    holdout : Tensor ``[h]`` int64
-        For references that are trained here.
-    val : Tensor ``[v]`` int64
-        For tuning and for schedules that react.
-    """
-
-    pool: Tensor
-    holdout: Tensor
-    val: Tensor
+    pool: Tensor  # the images to select from; every class is in it
+    holdout: Tensor  # for references that are trained here
+    val: Tensor  # for tuning and for schedules that react
 
 
 def split(labels: Tensor, seed: int, holdout: float | int, val: float | int) -> Splits:
-    """Split by class, from the stream (seed, ``split``).
-
-    Parameters
-    ----------
-    labels : Tensor ``[N]`` int64
-    seed : int
-    holdout, val : float or int
-        A share in [0, 1) where it is a float, a number of images where it is an int.
-
-    Raises
-    ------
-    UsageError
-        Where an amount makes no sense, or a class would have no image left in the pool.
-    """
+    """Split by class, from the stream (seed, ``split``); an amount is a share in [0, 1) or a number of images."""
     labels = labels.cpu()
     counts = torch.bincount(labels)
     for_holdout = allocate(counts, _amount("holdout", holdout, len(labels)))
@@ -69,62 +46,26 @@ def split(labels: Tensor, seed: int, holdout: float | int, val: float | int) -> 
 
 
 def subset(labels: Tensor, total: int, *axis: object, least: int = 0) -> Tensor:
-    """The fixed stratified subset of ``total`` images named by ``axis`` (stream of seed 0): ascending positions.
-
-    Parameters
-    ----------
-    labels : Tensor ``[N]`` int64
-    total : int
-        At most N.
-    axis : object
-        Names the draw, for example ``"digits", "test"``.
-    least : int
-        Images that each class keeps at least, where it has them.
-
-    Returns
-    -------
-    Tensor ``[total]`` int64
-    """
+    """The stratified subset ``[total]`` named by ``axis``, the same for every seed: ascending positions."""
     wanted = allocate(torch.bincount(labels), total, least)
     rank = rank_in_class(labels, permutation(len(labels), 0, *axis))
     return torch.nonzero(rank < wanted[labels]).flatten()
 
 
 def spread(labels: Tensor, parts: int, seed: int, *axis: object) -> Tensor:
-    """Part ``[n]`` int64 in ``[0, parts)`` of each image, from the stream (seed, ``axis``), on the CPU.
+    """Part ``[n]`` in ``[0, parts)`` of each image, from the stream (seed, ``axis``), on the CPU.
 
     Every class is spread evenly, and so are all images within it: sizes differ by at most one.
-
-    Parameters
-    ----------
-    labels : Tensor ``[n]`` int64
-    parts : int
-        At least 1.
-    seed : int
-    axis : object
-        Names the draw, for example ``"probe"``.
     """
     labels = labels.cpu()
-    counts = torch.bincount(labels)
-    start = torch.cumsum(counts, 0) - counts
-    return (rank_in_class(labels, permutation(len(labels), seed, *axis)) + start[labels]) % parts
+    rank = rank_in_class(labels, permutation(len(labels), seed, *axis))
+    return (rank + _starts(labels)[labels]) % parts
 
 
 def allocate(counts: Tensor, total: int, least: int = 0) -> Tensor:
-    """``total`` shared out in proportion to ``counts`` by largest remainders; ties go to the lower class.
+    """``total`` shared out in proportion to ``counts`` ``[C]`` by largest remainders; ties go to the lower class.
 
-    Parameters
-    ----------
-    counts : Tensor ``[C]`` int64
-    total : int
-        At most the sum of counts, at least what ``least`` asks for.
-    least : int
-        Given to each class first, or all that it has.
-
-    Returns
-    -------
-    Tensor ``[C]`` int64
-        Sums to ``total``; never above ``counts``.
+    Each class first gets ``least``, or all that it has; ``total`` is at least that and at most the sum of counts.
     """
     floor = counts.clamp(max=least)
     counts, total = counts - floor, total - int(floor.sum())
@@ -139,11 +80,15 @@ def allocate(counts: Tensor, total: int, least: int = 0) -> Tensor:
 def rank_in_class(labels: Tensor, order: Tensor) -> Tensor:
     """Place ``[N]`` of each image among those of its class, in the order of the permutation ``order`` ``[N]``."""
     by_class = order[torch.argsort(labels[order], stable=True)]
-    counts = torch.bincount(labels)
-    start = torch.cumsum(counts, 0) - counts
     rank = torch.empty_like(order)
-    rank[by_class] = torch.arange(len(order)) - start[labels[by_class]]
+    rank[by_class] = torch.arange(len(order)) - _starts(labels)[labels[by_class]]
     return rank
+
+
+def _starts(labels: Tensor) -> Tensor:
+    """Where each class begins ``[C]`` when images are sorted by class."""
+    counts = torch.bincount(labels)
+    return torch.cumsum(counts, 0) - counts
 
 
 def _amount(name: str, amount: float | int, size: int) -> int:

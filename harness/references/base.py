@@ -95,21 +95,9 @@ class TrainedReference:
 
 
 def checked(extraction: Extraction, count: int, what: str) -> Iterator[Tensor]:
-    """The features as they come, each row looked at once.
+    """The features of ``count`` images as they come, each row looked at once; the losses first.
 
-    Parameters
-    ----------
-    extraction : Extraction
-        Its losses are looked at first.
-    count : int
-        Number of images N.
-    what : str
-        The reference, for messages.
-
-    Raises
-    ------
-    UsageError
-        Where shapes or types are not as :class:`Extraction` has them, or a value is not finite.
+    ``UsageError`` where shapes or types are not as :class:`Extraction` has them, or a value is not finite.
     """
     if extraction.losses is not None:
         if extraction.losses.shape != (count,):

@@ -15,13 +15,7 @@ class CrossHoldout(TrainedReference):
 
     Ours: the last epoch's nets are used (theirs are chosen by their loss on ``val``). Labels are the pool's as they
     are, wrong ones included; a copy of an image, where the pool was spoiled with such, may lie in the other half.
-
-    Parameters
-    ----------
-    passes : float
-        Passes of each net over its half; ours.
-    width : int, optional
-        Width of both ResNet-18; the learner's own by default.
+    ``passes`` are of each net over its half.
     """
 
     name = training = "cross-holdout"

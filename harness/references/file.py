@@ -25,12 +25,8 @@ class File:
 
     The file holds ``features`` ``[N, d]`` and optionally ``losses`` ``[N]``, of type F16, BF16, F32 or F64, one row
     for each training image in the data set's order (before the split into pool, holdout and val). Features keep
-    their precision (F64 becomes F32) and are streamed: the file may be larger than memory.
-
-    Parameters
-    ----------
-    path : str
-        A relative path is looked up in the data folder, then in the working folder.
+    their precision (F64 becomes F32) and are streamed: the file may be larger than memory. A relative path is looked
+    up in the data folder, then in the working folder.
     """
 
     path: str
@@ -41,7 +37,6 @@ class File:
         return f"whatever made {Path(self.path).name}"
 
     def check(self, data_dir: Path | None) -> None:
-        """``UsageError`` where the file is missing, is no safetensors file, or its tensors are of a wrong shape."""
         with self._open(data_dir) as (path, file):
             shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (no mapping)
             if len(shapes.get("features", ())) != 2 or shapes["features"][1] < 1:
@@ -58,13 +53,6 @@ class File:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
     def extract(self, images: Tensor, labels: Tensor, *, data_dir: Path | None, device: torch.device) -> Extraction:
-        """As :meth:`selbench.harness.references.base.FrozenReference.extract`; only the number of images is used.
-
-        Raises
-        ------
-        UsageError
-            As :meth:`check`; also where the number of rows is not that of the images.
-        """
         self.check(data_dir)
         with self._open(data_dir) as (path, file):
             losses = file.get_tensor("losses").float() if "losses" in file.keys() else None  # noqa: SIM118

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ...strategies.errors import UsageError
 from ..datasets.base import Images
-from ..datasets.fingerprint import fingerprint
+from ..datasets.loaded import fingerprint
 from ..datasets.sets.decode import resize
-from ..datasets.spec import dataset
+from ..datasets.spec import dataset as instance_of
 from .base import TrainedReference
 
 
@@ -28,16 +28,7 @@ class Foreign(TrainedReference):
     The images are resized to those of the matrix's data set (grey ones become RGB where those are), views are
     augmented and the net is optimised as the learner is, pixels are normalised by its own set's statistics.
 
-    Parameters
-    ----------
-    dataset : str
-        What it is trained on, such as ``flowers`` or ``imagefolder:PATH``; not the data set that it is a reference for.
-    options : dict, optional
-        The data set's own options. ``resolution`` is that at which files are decoded.
-    passes : float
-        Passes over its images.
-    width : int, optional
-        Width of its ResNet-18; the learner's own by default.
+    ``dataset`` and ``options`` are as a matrix writes them; ``resolution`` is that at which files are decoded.
     """
 
     name = training = "foreign"
@@ -54,25 +45,21 @@ class Foreign(TrainedReference):
             raise UsageError('reference foreign needs the data set that it is trained on: set dataset = "flowers"')
         super().__init__(passes, width)
         self.dataset, self.options = dataset, dict(options or {})
-        self._instance = _loader(dataset, self.options)
+        try:
+            self._instance = instance_of(dataset, self.options)
+        except UsageError as error:
+            raise UsageError(f"reference foreign: {error}") from None
 
     def fingerprint(self, data_dir: Path | None) -> str:
-        """Content hash of its data set, which is decoded for it; ``UsageError`` where files are missing or damaged."""
+        """Content hash of its data set, which is decoded for it."""
         with tempfile.TemporaryDirectory() as folder:
             return fingerprint(self.load(data_dir, Path(folder)))
 
     def load(self, data_dir: Path | None, cache_dir: Path) -> Images:
-        images: Images = self._instance.load(data_dir, cache_dir)
-        return images
+        return self._instance.load(data_dir, cache_dir)
 
     def training_images(self, own: Images, like: Tensor) -> Tensor:
-        """The training images of ``own`` in the form of the images ``like`` ``[n, C, H, W]``: ``[m, C, H, W]`` uint8.
-
-        Raises
-        ------
-        UsageError
-            Where they are in colour and the others grey.
-        """
+        """The training images of ``own`` ``[m, C, H, W]`` uint8, in the form of the images ``like``."""
         channels = like.shape[1]
         if own.train.shape[1] not in (1, channels):
             raise UsageError(
@@ -80,10 +67,3 @@ class Foreign(TrainedReference):
                 "grey: name a data set of grey images"
             )
         return resize(own.train, like.shape[2]).expand(-1, channels, -1, -1).contiguous()
-
-
-def _loader(spec: str, options: Mapping[str, Any]) -> Any:
-    try:
-        return dataset(spec, options)
-    except UsageError as error:
-        raise UsageError(f"reference foreign: {error}") from None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,26 +27,13 @@ class Holdout(TrainedReference):
     Its features and losses on the pool are taken once, in evaluation mode, on the clean view (as RHO-LOSS,
     arXiv 2206.07137, does); all of it stands on the ledger. The last epoch's net is used: nothing is chosen.
 
-    Ours: it can be made a worse teacher, by fewer passes or by wrong labels. Those are of the holdout split alone;
-    the pool's labels stay as they are.
-
-    Parameters
-    ----------
-    passes : float
-        Passes over the holdout split; ours.
-    width : int, optional
-        Width of its ResNet-18; the learner's own by default.
-    label_noise : float
-        Share of the holdout's labels that become any other one (symmetric noise), in [0, 1); drawn anew for each seed.
-    labels : str, optional
-        A file of labels that take the place of the true ones, such as those that people gave CIFAR-10 (CIFAR-10-N,
-        Wei et al. 2022, arXiv 2110.12088): as ``spoil.labels`` of a data set, one for each training image. A relative
-        path is looked up in the data folder, then in the working folder.
-    column : str, optional
-        Its column, where it has several.
-    files : str, optional
-        Its column of file names, where its lines are in another order than the data set's files: they are then taken
-        in the order of these names, which is that of a folder of image files.
+    Ours: it can be made a worse teacher, by fewer ``passes`` or by wrong labels. Those are of the holdout split alone;
+    the pool's labels stay as they are. ``label_noise`` is the share that become any other one (symmetric noise), drawn
+    anew for each seed. ``labels`` is a file that takes the place of the true ones, such as those that people gave
+    CIFAR-10 (CIFAR-10-N, Wei et al. 2022, arXiv 2110.12088): as ``spoil.labels`` of a data set, one for each training
+    image, ``column`` one of several. A relative path is looked up in the data folder, then in the working folder.
+    ``files`` is its column of file names, where its lines are in another order than the data set's files: they are then
+    taken in the order of these names, which is that of a folder of image files.
     """
 
     name = "holdout"
@@ -77,7 +62,6 @@ class Holdout(TrainedReference):
         self.label_noise, self.labels, self.column, self.files = label_noise, labels, column, files
 
     def check(self, data_dir: Path | None) -> None:
-        """``UsageError`` where the file of labels is missing or damaged."""
         self._given(data_dir)
 
     def fingerprint(self, data_dir: Path | None) -> str:
@@ -88,35 +72,14 @@ class Holdout(TrainedReference):
     def training_images(
         self, loaded: LoadedData, seed: int, stream: int, data_dir: Path | None
     ) -> tuple[Tensor, Tensor]:
-        """What it is trained on.
-
-        Parameters
-        ----------
-        loaded : LoadedData
-        seed : int
-            Of the split.
-        stream : int
-            Names the draw of wrong labels.
-        data_dir : Path or None
-
-        Returns
-        -------
-        images : Tensor ``[h, C, H, W]`` uint8
-        labels : Tensor ``[h]`` int64
-
-        Raises
-        ------
-        UsageError
-            As :meth:`check`; also where the file's labels are not those of the data set.
-        """
+        """Images ``[h, C, H, W]`` uint8 and labels ``[h]``; ``stream`` names the draw of wrong labels."""
         ids, labels = loaded.labelled(seed, "holdout")
-        images, classes, given = loaded.images, len(loaded.images.classes), self._given(data_dir)
+        images, given = loaded.images, self._given(data_dir)
         if given is not None:
             with _named():
-                total = images.train_total or len(images.train_labels)
-                labels = aligned(given, images.train_labels, images.train_ids, total, classes)[ids]
+                labels = aligned(given, images)[ids]
         elif self.label_noise:
-            labels = corrupted(Corruption(label_noise=self.label_noise), ids, labels, classes, stream)[1]
+            labels = corrupted(Corruption(label_noise=self.label_noise), ids, labels, len(images.classes), stream)[1]
         return images.train[ids], labels
 
     def _given(self, data_dir: Path | None) -> Tensor | None:
@@ -124,19 +87,7 @@ class Holdout(TrainedReference):
         if self.labels is None:
             return None
         with _named():
-            path = locate(self.labels, data_dir, "labels")
-            given = read_labels(path, self.column)
-        return given[_by_name(path, self.files)] if self.files else given
-
-
-def _by_name(path: Path, column: str) -> list[int]:
-    """The lines of a table that has been read once, in the order of the file names in a column of it."""
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-        head, *rows = (row for row in csv.reader(file) if row)
-    if column not in head:
-        raise UsageError(f"reference holdout: {path} has no column {column!r}: set files to one of {', '.join(head)}")
-    names = [row[head.index(column)] for row in rows]
-    return sorted(range(len(names)), key=names.__getitem__)
+            return read_labels(locate(self.labels, data_dir, "labels"), self.column, self.files)
 
 
 @contextmanager

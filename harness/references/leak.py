@@ -24,16 +24,7 @@ class Leak(TrainedReference):
 
     Source: none; the control is ours. It cannot be used by accident: it takes ``accept_leak = true``, its name in the
     matrix must say that it is a leak (so every arm that uses it says so, in every table and record), and its artefact
-    is marked.
-
-    Parameters
-    ----------
-    passes : float
-        Passes over the holdout split and the test split together.
-    width : int, optional
-        Width of its ResNet-18; the learner's own by default.
-    accept_leak : bool
-        Must be said to be true.
+    is marked. ``passes`` are over the holdout split and the test split together.
     """
 
     name = "leak"

@@ -14,8 +14,7 @@ from ..datasets.splits import spread
 from ..store.feature_file import Rows
 from ..store.feature_memory import fits
 
-ITERATIONS = 100
-"""Cap of L-BFGS steps for each fold."""
+ITERATIONS = 100  # cap of L-BFGS steps for each fold
 
 HISTORY = 512 << 20
 """Bytes that L-BFGS may remember of its earlier steps: all of them up to 600,000 weights, 32 for 1,000 x 2,048."""
@@ -23,21 +22,11 @@ HISTORY = 512 << 20
 
 @dataclass(frozen=True)
 class Probe:
-    """Cross-fitted losses.
-
-    Parameters
-    ----------
-    losses : Tensor ``[n]`` float32, on the CPU
-        Cross-entropy of each sample under the probe of its fold, in nats.
-    accuracy : float
-        Share of samples that the probe of their fold classifies rightly.
-    flops : float
-        Floating-point operations of all fits and scores (matrix products; a multiply and an add are two).
-    """
+    """Cross-fitted losses ``[n]`` float32 in nats, on the CPU, with what all fits and scores took."""
 
     losses: Tensor
-    accuracy: float
-    flops: float
+    accuracy: float  # share of samples that the probe of their fold classifies rightly
+    flops: float  # matrix products; a multiply and an add are two
 
 
 def crossfit(
@@ -52,29 +41,9 @@ def crossfit(
 ) -> Probe:
     """Multinomial logistic regression, fitted on all folds but one and scored on that one.
 
-    Parameters
-    ----------
-    features : Tensor or Rows ``[n, d]``
-        Rows that do not fit (:func:`selbench.harness.store.feature_memory.fits`) are read again for every evaluation
-        of the
-        objective: the same fit, to float32 rounding.
-    labels : Tensor ``[n]`` int64
-    classes : int
-        Number of classes C.
-    seed : int
-        Folds come from the stream (seed, ``probe``), stratified by class.
-    folds : int
-        At least 2.
-    l2 : float
-        Weight decay: the objective is the mean cross-entropy plus l2/2 times the squared norm of the weights;
-        the bias is free. scikit-learn's C is 1 / (n l2).
-    device : torch.device or str
-        Where the fits run.
-
-    Raises
-    ------
-    UsageError
-        Where a class has a single sample, which no other could stand for.
+    The objective is the mean cross-entropy plus ``l2``/2 times the squared norm of the weights; the bias is free.
+    scikit-learn's C is 1 / (n l2). Rows ``[n, d]`` that do not fit in memory are read again for every evaluation of the
+    objective: the same fit, to float32 rounding.
     """
     if folds < 2:
         raise UsageError(f"folds = {folds}: cross-fitting needs at least 2")
@@ -104,23 +73,8 @@ def held_out(
 ) -> Iterator[tuple[Tensor, Tensor, float]]:
     """Every sample scored by the probe that was fitted without its fold; standardisation, too, uses the others alone.
 
-    Parameters
-    ----------
-    features : Tensor or Rows ``[n, d]``
-        A tensor is fitted on as a whole; rows are read in chunks, again and again.
-    labels, fold : Tensor ``[n]`` int64, on the CPU
-    classes : int
-    l2 : float
-    device : torch.device
-
-    Yields
-    ------
-    ids : Tensor ``[m]`` int64
-        Each of ``[0, n)`` comes once.
-    scores : Tensor ``[m, C]`` float32
-        Their logits; all on the CPU.
-    flops : float
-        Operations spent since the last ones.
+    Yields ids ``[m]``, of which each of ``[0, n)`` comes once, their logits ``[m, C]``, and the operations spent since
+    the last ones, all on the CPU. A tensor is fitted on as a whole; rows are read in chunks, again and again.
     """
     for number in fold.unique().tolist():
         held = torch.nonzero(fold == number).flatten()
@@ -134,10 +88,7 @@ def held_out(
 
 
 class _Standard:
-    """The training rows of a fold, and their standardisation.
-
-    Iterating gives blocks of standardised rows ``[m, d]`` with their labels ``[m]``, on the device.
-    """
+    """The training rows of a fold, and their standardisation; iterating gives blocks ``[m, d]`` with labels ``[m]``."""
 
     def __init__(self, features: Tensor | Rows, labels: Tensor, ids: Tensor, device: torch.device) -> None:
         self.features, self.labels, self.ids, self.device = features, labels, ids, device

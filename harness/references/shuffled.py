@@ -21,18 +21,9 @@ class Shuffled:
 
     Image i gets the features of image π(i), π a permutation of all training images that is the same for every seed;
     the losses are those of a probe that is fitted to the permuted features (where REF brings its own, they are left
-    out). A gain with it is not due to the reference's knowledge of an image.
+    out). A gain with it is not due to the reference's knowledge of an image. ``options`` are REF's.
 
     Source: a control of ours, the permutation test's idea. The features are computed anew, and held in memory once.
-
-    Parameters
-    ----------
-    of : str
-        REF: a frozen reference, such as ``squeezenet1_1`` or ``file:PATH``.
-    options : dict, optional
-        REF's options.
-    seed : int
-        Of the permutation.
     """
 
     needs_holdout: ClassVar[bool] = False
@@ -53,7 +44,6 @@ class Shuffled:
         self.inner.check(data_dir)
 
     def fingerprint(self, data_dir: Path | None) -> str:
-        """Of REF's content and the permutation."""
         text = f"shuffled {self.seed} {self.inner.fingerprint(data_dir)}"
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

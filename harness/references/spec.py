@@ -11,20 +11,7 @@ from .cross_holdout import CrossHoldout
 
 
 def reference(spec: str, options: Mapping[str, Any] | None = None) -> Any:
-    """The reference that ``spec`` names, frozen or trained here.
-
-    Parameters
-    ----------
-    spec : str
-        A registered name, or a name and its argument behind a colon.
-    options : mapping, optional
-        The constructor's keyword arguments, for example ``{"resolution": 128}``.
-
-    Raises
-    ------
-    UsageError
-        For an unknown name or option, or an argument that is missing or not taken.
-    """
+    """The reference that ``spec`` names, frozen or trained here; ``options`` go to its constructor."""
     return from_spec(registry("references"), spec, options or {})
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from ...strategies.interface import BatchLosses, keep_count
 from ..datasets.augment import Augment
 from ..datasets.samples import Samples
-from ..references.networks import features
+from ..references.imagenet import features
 from ..steps.pacer import Pacer
 from ..steps.schedules import Fixed
 from ..streams import generator

@@ -12,7 +12,7 @@ from torch import Tensor
 from ...strategies import UsageError
 from ...strategies.interface import REFERENCE_SIGNALS, Pool
 from ..datasets.loaded import LoadedData
-from ..datasets.proxy_picks import ProxyPicks
+from ..datasets.samples import ProxyPicks
 from ..plan.arms import Arm, pacer_of
 from ..plan.tasks import Task
 from ..steps.step_iterator import steps_of

@@ -11,7 +11,7 @@ from torch import Tensor
 from ...strategies import UsageError
 from ...strategies.interface import BatchLosses, State
 from ...strategies.rules.wrapper import Wrapper
-from ..datasets.proxy_picks import row
+from ..datasets.samples import row
 from ..steps.step import Step
 from ..streams import permutation
 

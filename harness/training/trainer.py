@@ -15,8 +15,7 @@ from torch import Tensor
 from ...strategies import UsageError
 from ...strategies.interface import Pool, keep_count
 from ..datasets.augment import Augment
-from ..datasets.proxy_picks import ProxyPicks
-from ..datasets.samples import Samples
+from ..datasets.samples import ProxyPicks, Samples
 from ..steps.pacer import Pacer, Recorded, Step
 from ..steps.step_iterator import ReplayedSteps, StepIterator, steps_of
 from ..streams import derive, permutation

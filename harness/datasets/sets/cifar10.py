@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import tarfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 import torchvision
-from torch import Tensor
 
 from ....strategies.errors import UsageError
 from ...store.tensor_cache import Content, cached
 from ..base import Images
 from .decode import resize
-from .files import DECODER, FileSet, Listing, contained, data_root, unusable
+from .files import DECODER, FileSet, Listing, contained, data_root
 from .imagefolder import jpeg_note, list_folder
 
 ARRAYS = "cifar-10-batches-py"
@@ -52,37 +50,19 @@ class CIFAR10(FileSet):
         return replace(listing, title=title, notes=[*partial, *listing.notes, *lossy])
 
     def _published(self, root: Path, cache_dir: Path, download: bool) -> Images:
-        try:
-            # torchvision unpickles these files only after its own check of their MD5 sums.
-            with contained():
-                published = torchvision.datasets.CIFAR10
-                parts = [published(str(root), train=train, download=download) for train in (True, False)]
-        except (OSError, RuntimeError, tarfile.TarError) as error:
-            raise unusable("cifar10", root / ARRAYS, "the batches as published", error, download=download) from error
+        # torchvision unpickles these files only after its own check of their MD5 sums.
+        with contained("cifar10", root / ARRAYS, "the batches as published", download=download):
+            published = torchvision.datasets.CIFAR10
+            parts = [published(str(root), train=train, download=download) for train in (True, False)]
         choice = self.choose(parts[0].targets, parts[1].targets, parts[0].classes)
         side = self.stored_side
 
         def build() -> Content:
             wanted = zip(("train", "test"), parts, (choice.train, choice.test), strict=True)
-            return {name: _pixels(part, index, side) for name, part, index in wanted}, {}
+            chosen = {name: torch.from_numpy(part.data)[index] for name, part, index in wanted}  # [n, 32, 32, 3]
+            return {name: resize(rows.permute(0, 3, 1, 2).contiguous(), side) for name, rows in chosen.items()}, {}
 
         # The sums checked above say what the files hold, so only the choice among them varies.
         key = {"decoder": DECODER, "side": side, "train": choice.train.tolist(), "test": choice.test.tolist()}
         arrays, _ = cached(cache_dir, "cifar10-published", key, build)
-        return Images(
-            train=arrays["train"],
-            train_labels=choice.train_labels,
-            test=arrays["test"],
-            test_labels=choice.test_labels,
-            classes=choice.classes,
-            note="; ".join(choice.notes),
-            title="CIFAR-10",
-            train_ids=choice.train,
-            train_total=len(parts[0].targets),
-        )
-
-
-def _pixels(part: torchvision.datasets.CIFAR10, index: Tensor, side: int) -> Tensor:
-    """Images ``[n, 3, side, side]`` uint8 of one part, which holds them as ``[N, 32, 32, 3]``."""
-    chosen = torch.from_numpy(part.data)[index].permute(0, 3, 1, 2).contiguous()
-    return resize(chosen, side)
+        return choice.images(arrays["train"], arrays["test"], len(parts[0].targets), "CIFAR-10")

@@ -20,38 +20,15 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"})
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif"})
 
-MAX_PIXELS = 64_000_000
-"""A larger image is refused before it is decoded: it is a decompression bomb or no training image."""
-
-_CHUNK = 64
-"""Files a task: enough that handing out tasks costs nothing."""
+MAX_PIXELS = 64_000_000  # more is refused before it is decoded: a decompression bomb or no training image
+_CHUNK = 64  # files a task: enough that handing out tasks costs nothing
 
 
 def decode_files(paths: Sequence[Path], side: int, *, skip: bool = False) -> tuple[Tensor, int, dict[int, str]]:
-    """Decode files to squares: shorter side resized (bicubic, antialiased) and centre-cropped.
+    """Squares ``[n, 3, side, side]`` uint8: shorter side resized (bicubic, antialiased) and centre-cropped.
 
-    Parameters
-    ----------
-    paths : sequence of Path
-    side : int
-        Side of the squares, in pixels.
-    skip : bool
-        Leave out files that cannot be decoded, in place of stopping at the first.
-
-    Returns
-    -------
-    Tensor ``[n, 3, side, side]`` uint8
-        In the order of ``paths``; n is their number less that of the files left out.
-    int
-        How many had a shorter side below ``side`` and were enlarged.
-    dict of int to str
-        The files left out, by place in ``paths``: why.
-
-    Raises
-    ------
-    UsageError
-        For the first file that is no image, is truncated or is too large, unless ``skip``; the message names it.
-        For more images than fit into memory.
+    Also how many were enlarged, and with ``skip`` why the files left out, by place in ``paths``, cannot be decoded;
+    without it the first such file is a ``UsageError`` that names it.
     """
     try:
         out = np.empty((len(paths), 3, side, side), dtype=np.uint8)
@@ -87,15 +64,7 @@ def decode_files(paths: Sequence[Path], side: int, *, skip: bool = False) -> tup
 
 
 def open_rgb(path: Path) -> Image.Image:
-    """The image in ``path`` as 8-bit RGB, upright as its EXIF orientation says.
-
-    Transparent pixels show white, 16-bit grey is scaled to 8 bits.
-
-    Raises
-    ------
-    UsageError
-        As :func:`decode_files`.
-    """
+    """The image as 8-bit RGB, upright as its EXIF orientation says; transparent pixels show white."""
     try:
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:

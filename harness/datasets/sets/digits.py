@@ -35,22 +35,12 @@ class Digits(ImageOptions):
         pixels, target = _table()
         images = torch.from_numpy(np.rint(pixels * (255 / 16)).astype(np.uint8)).view(-1, 1, 8, 8)
         labels = torch.from_numpy(target).long()
-        is_test = torch.zeros(len(labels), dtype=torch.bool)
-        is_test[subset(labels, TEST_SIZE, "digits", "test")] = True
-        train, test = torch.nonzero(~is_test).flatten(), torch.nonzero(is_test).flatten()
+        test = subset(labels, TEST_SIZE, "digits", "test")
+        train = torch.nonzero(~torch.isin(torch.arange(len(labels)), test)).flatten()
         choice = self.choose(labels[train].tolist(), labels[test].tolist(), [str(digit) for digit in range(10)])
         side = self.stored_side
-        return Images(
-            train=resize(images[train[choice.train]], side),
-            train_labels=choice.train_labels,
-            test=resize(images[test[choice.test]], side),
-            test_labels=choice.test_labels,
-            classes=choice.classes,
-            note="; ".join(choice.notes),
-            title="Digits",
-            train_ids=choice.train,
-            train_total=len(train),
-        )
+        pixels, held = (resize(images[ids], side) for ids in (train[choice.train], test[choice.test]))
+        return choice.images(pixels, held, len(train), "Digits")
 
 
 def _table() -> tuple[np.ndarray, np.ndarray]:

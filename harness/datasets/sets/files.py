@@ -6,13 +6,12 @@ import logging
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from stat import S_ISREG
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from ....strategies.errors import UsageError, one_line, one_of
 from ...store.tensor_cache import Content, cached
@@ -22,26 +21,13 @@ from .options import ImageOptions, KeptImages
 
 logger = logging.getLogger("selbench")
 
-DECODER = 1
-"""Raise it when the same file and options decode to other pixels."""
-
-NAMED = 5
-"""Files left out that are named one by one; the others are counted."""
+DECODER = 1  # raise it when the same file and options decode to other pixels
+NAMED = 5  # files left out that are named one by one; the others are counted
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of a data set before any of them is opened.
-
-    Parameters
-    ----------
-    train, test : sequence of Path
-    train_labels, test_labels : sequence of int
-        Into ``classes``.
-    classes : sequence of str
-    title : str
-    notes : sequence of str
-    """
+    """The files of a data set before any of them is opened; labels are into ``classes``."""
 
     train: Sequence[Path]
     train_labels: Sequence[int]
@@ -54,29 +40,16 @@ class Listing:
 
 @dataclass(frozen=True, kw_only=True)
 class FileSet(ImageOptions):
-    """A data set of image files; subclasses write :meth:`listing`.
+    """A data set of image files; subclasses write :meth:`listing`."""
 
-    Parameters
-    ----------
-    on_error : {"stop", "skip"}
-        At a file that cannot be decoded: stop and name it, or leave it out. How many were left out is part of the
-        note, and so of every report, and of the data set's fingerprint.
-    """
-
-    on_error: Literal["stop", "skip"] = "stop"
+    on_error: Literal["stop", "skip"] = "stop"  # at a file that cannot be decoded; the fingerprint counts the skipped
 
     def __post_init__(self) -> None:
         super().__post_init__()
         one_of("on_error", self.on_error, ("stop", "skip"))
 
     def listing(self, data_dir: Path | None, *, download: bool) -> Listing:
-        """Every file with its label.
-
-        Raises
-        ------
-        UsageError
-            Where files are missing or incomplete.
-        """
+        """Every file with its label; ``UsageError`` where files are missing or incomplete."""
         raise NotImplementedError(f"{type(self).__name__} has no listing(data_dir, download)")
 
     def load(self, data_dir: Path | None, cache_dir: Path, *, download: bool = False) -> Images:
@@ -96,32 +69,20 @@ class FileSet(ImageOptions):
         key = {"decoder": DECODER, "side": side, "train": _stamp(train), "test": _stamp(test)}
         arrays, facts = cached(cache_dir, type(self).__name__.lower(), {**key, "skip": True} if skip else key, build)
         broken = dict(facts.get("broken", ()))
-        train_labels, test_labels = _kept(choice, broken)
-        notes = [*listing.notes, *choice.notes, *_skipped(broken, len(train), len(test))]
+        notes = [*listing.notes, *choice.notes]
+        if broken:
+            lost = sum(place < len(train) for place in broken)
+            counts = [f"{lost:,} of {len(train):,} training"] * (lost > 0)
+            counts += [f"{len(broken) - lost:,} of {len(test):,} test"] * (len(broken) > lost)
+            notes.append(f"skipped, since they cannot be decoded: {' and '.join(counts)} images")
         if facts["enlarged"]:
             notes.append(f"{facts['enlarged']:,} images are smaller than {side} px and were enlarged")
-        return Images(
-            train=arrays["train"],
-            train_labels=train_labels,
-            test=arrays["test"],
-            test_labels=test_labels,
-            classes=choice.classes,
-            note="; ".join(notes),
-            title=listing.title,
-            skipped=len(broken),
-            train_ids=choice.train[[place for place in range(len(train)) if place not in broken]],
-            train_total=len(listing.train),
-        )
+        kept, total = _kept(choice, broken), len(listing.train)
+        return kept.images(arrays["train"], arrays["test"], total, listing.title, notes, skipped=len(broken))
 
 
-def _kept(choice: KeptImages, broken: Mapping[int, str]) -> tuple[Tensor, Tensor]:
-    """Training and test labels without those of the files left out.
-
-    Raises
-    ------
-    UsageError
-        Where a class loses all of its training images, or the test all of its own.
-    """
+def _kept(choice: KeptImages, broken: Mapping[int, str]) -> KeptImages:
+    """Those that are left without the files that could not be decoded."""
     whole = torch.ones(len(choice.train) + len(choice.test), dtype=torch.bool)
     whole[list(broken)] = False
     train, test = whole.split([len(choice.train), len(choice.test)])
@@ -134,25 +95,17 @@ def _kept(choice: KeptImages, broken: Mapping[int, str]) -> tuple[Tensor, Tensor
         )
     if not test.any():
         raise UsageError(f"no test image can be decoded, the last for this reason: {broken[max(broken)]}")
-    return labels, choice.test_labels[test]
-
-
-def _skipped(broken: Mapping[int, str], train: int, test: int) -> list[str]:
-    """What to note of files left out; nothing where none was."""
-    lost = sum(place < train for place in broken)
-    counts = [f"{lost:,} of {train:,} training"] * (lost > 0)
-    counts += [f"{len(broken) - lost:,} of {test:,} test"] * (len(broken) > lost)
-    return [f"skipped, since they cannot be decoded: {' and '.join(counts)} images"] if broken else []
+    return replace(
+        choice,
+        train=choice.train[train],
+        train_labels=labels,
+        test=choice.test[test],
+        test_labels=choice.test_labels[test],
+    )
 
 
 def data_root(name: str, data_dir: Path | None, wants: str, *, download: bool) -> Path:
-    """The folder that holds (or, with ``download``, will hold) the files of the set ``name``.
-
-    Raises
-    ------
-    UsageError
-        Without a folder, or where it does not exist.
-    """
+    """The folder that holds (or, with ``download``, will hold) the files of the set ``name``."""
     if data_dir is None:
         raise UsageError(f"{name} needs files: give the folder that holds {wants} with --data-dir DIR")
     if not download and not data_dir.is_dir():
@@ -161,13 +114,23 @@ def data_root(name: str, data_dir: Path | None, wants: str, *, download: bool) -
 
 
 @contextmanager
-def contained() -> Iterator[None]:
-    """While archives are unpacked by torchvision: members outside the target, devices and links that lead out of it
-    are refused (``tarfile.FilterError``)."""
+def contained(name: str, folder: Path, wants: str, *, download: bool) -> Iterator[None]:
+    """torchvision at work on ``folder``, which it may refuse or fail to fill.
+
+    Archive members outside the target, devices and links that lead out of it are refused (``tarfile.FilterError``).
+    """
     before = vars(tarfile.TarFile).get("extraction_filter")
     tarfile.TarFile.extraction_filter = staticmethod(tarfile.data_filter)
     try:
         yield
+    except (OSError, RuntimeError, ValueError, tarfile.TarError) as error:
+        if download:
+            what = f"the download into {folder} failed ({error}); try again, or put {wants} there"
+            raise UsageError(f"{name}: {what}") from error
+        raise UsageError(
+            f"{name}: {folder} is missing, half downloaded or damaged (it must hold {wants}); correct --data-dir, or "
+            "remove the folder and add --download"
+        ) from error
     finally:
         if before is None:
             del tarfile.TarFile.extraction_filter
@@ -183,16 +146,6 @@ def require(name: str, paths: Sequence[Path], where: Path) -> None:
             f"{name} is incomplete: {len(missing):,} of {len(paths):,} images are missing under {where} (the first is "
             f"{missing[0].name}); unpack it again, or remove the folder and add --download"
         )
-
-
-def unusable(name: str, folder: Path, wants: str, error: Exception, *, download: bool) -> UsageError:
-    """The error for a folder that torchvision refuses or cannot fill."""
-    if download:
-        return UsageError(f"{name}: the download into {folder} failed ({error}); try again, or put {wants} there")
-    return UsageError(
-        f"{name}: {folder} is missing, half downloaded or damaged (it must hold {wants}); correct --data-dir, or "
-        "remove the folder and add --download"
-    )
 
 
 def _stamp(paths: Sequence[Path]) -> list[tuple[str, int, int]]:

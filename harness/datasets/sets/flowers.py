@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,19 +10,14 @@ import torchvision
 
 from ....strategies.errors import UsageError
 from ..base import Augmentation
-from .files import FileSet, Listing, contained, data_root, require, unusable
+from .files import FileSet, Listing, contained, data_root, require
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flowers(FileSet):
     """Oxford Flowers-102: 102 classes, 1,020 or 2,040 + 6,149 images (Nilsback & Zisserman 2008).
 
-    Parameters
-    ----------
-    resolution : int
-        Default 128.
-    train : {"train", "train+val"}
-        The official training split alone (10 images a class), or with the official validation split (20 a class).
+    ``train`` is the official training split alone (10 images a class), or with the official validation split (20).
     """
 
     resolution: int = 128
@@ -41,13 +35,9 @@ class Flowers(FileSet):
         files: dict[str, list[Path]] = {"train": [], "test": []}
         labels: dict[str, list[int]] = {"train": [], "test": []}
         for part in (*self.train.split("+"), "test"):
-            try:
-                # Its check of the label files' sums stands before scipy reads them.
-                with contained():
-                    read = torchvision.datasets.Flowers102(str(root), split=part, download=download)
-            except (OSError, RuntimeError, tarfile.TarError) as error:
-                wants = "jpg/, imagelabels.mat and setid.mat"
-                raise unusable("flowers", folder, wants, error, download=download) from error
+            # Its check of the label files' sums stands before scipy reads them.
+            with contained("flowers", folder, "jpg/, imagelabels.mat and setid.mat", download=download):
+                read = torchvision.datasets.Flowers102(str(root), split=part, download=download)
             goal = "test" if part == "test" else "train"
             files[goal] += map(Path, read._image_files)
             labels[goal] += read._labels

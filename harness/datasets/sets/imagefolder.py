@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ....strategies.errors import UsageError
@@ -18,17 +18,9 @@ class ImageFolder(FileSet):
     """Your own images: a folder with train/CLASS/ and test/CLASS/ (imagefolder:PATH).
 
     Classes are the sub-folders of ``train`` in alphabetical order; images may lie deeper inside them. Files
-    without an image's ending are counted in the note, hidden ones ignored.
-
-    Parameters
-    ----------
-    path : str
-        From the working folder, else from the data folder.
-    resolution : int
-        Default 64.
-    title, note : str
-        The set's name in reports (default: the folder's own), and what a reader should know of it. That files
-        are JPEG, and so not exactly the pixels that were photographed or published, is added by itself.
+    without an image's ending are counted in the note, hidden ones ignored. ``path`` is looked up in the working folder,
+    then in the data folder. ``title`` and ``note`` are for reports; that files are JPEG, and so not exactly the pixels
+    that were photographed or published, is added by itself.
     """
 
     path: str = field(kw_only=False)
@@ -40,16 +32,8 @@ class ImageFolder(FileSet):
     def listing(self, data_dir: Path | None, *, download: bool) -> Listing:
         root = self._root(data_dir)
         listing = list_folder(root)
-        notes = [self.note, *listing.notes] if self.note else listing.notes
-        return Listing(
-            listing.train,
-            listing.train_labels,
-            listing.test,
-            listing.test_labels,
-            listing.classes,
-            title=self.title or _readable(root.resolve().name),
-            notes=[*notes, *jpeg_note(listing)],
-        )
+        notes = [*([self.note] * bool(self.note)), *listing.notes, *jpeg_note(listing)]
+        return replace(listing, title=self.title or _readable(root.resolve().name), notes=notes)
 
     def _root(self, data_dir: Path | None) -> Path:
         given = Path(self.path).expanduser()
@@ -62,13 +46,7 @@ class ImageFolder(FileSet):
 
 
 def list_folder(root: Path) -> Listing:
-    """The images under ``root``/train/CLASS and ``root``/test/CLASS.
-
-    Raises
-    ------
-    UsageError
-        Where a folder is missing or empty, or ``test`` has a class that ``train`` has not.
-    """
+    """The images under ``root``/train/CLASS and ``root``/test/CLASS."""
     classes = _class_names(root / "train")
     unknown = sorted(set(_class_names(root / "test")) - set(classes))
     if unknown:

@@ -9,26 +9,15 @@ import torch
 from torch import Tensor
 
 from ....strategies.errors import UsageError, did_you_mean
-from ..base import AUGMENTATIONS, Augmentation
+from ..base import AUGMENTATIONS, Augmentation, Images
 from ..splits import subset
 
-LARGEST = 1024
-"""Side in pixels above which no image set fits into memory decoded."""
+LARGEST = 1024  # side in pixels above which no image set fits into memory decoded
 
 
 @dataclass(frozen=True)
 class KeptImages:
-    """Which images the options leave, with their labels among the classes that are left.
-
-    Parameters
-    ----------
-    train, test : Tensor ``[n]``, ``[m]`` int64
-        Positions in the complete lists.
-    train_labels, test_labels : Tensor ``[n]``, ``[m]`` int64
-    classes : tuple of str
-    notes : tuple of str
-        Notes on what was left out.
-    """
+    """Which images the options leave: positions in the complete lists, and labels among the classes left."""
 
     train: Tensor
     train_labels: Tensor
@@ -37,32 +26,23 @@ class KeptImages:
     classes: tuple[str, ...]
     notes: tuple[str, ...]
 
+    def images(
+        self, train: Tensor, test: Tensor, total: int, title: str, notes: Sequence[str] = (), skipped: int = 0
+    ) -> Images:
+        """The decoded pixels of those kept, of ``total`` training images."""
+        return Images(
+            train, self.train_labels, test, self.test_labels, self.classes,
+            note="; ".join(notes or self.notes), title=title, skipped=skipped, train_ids=self.train, train_total=total,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageOptions:
-    """Options common to the built-in data sets.
+    """Options common to the built-in data sets."""
 
-    Parameters
-    ----------
-    resolution : int
-        Side of the square that the learner sees, in pixels, 1,024 at most.
-    classes : int or sequence of int or str, optional
-        The first so many classes, or these (by number or name, which also sets their order).
-    limit, test_limit : int, optional
-        At most so many training and test images: a stratified draw that is the same for every seed.
-        In training each class keeps at least one.
-    augmentation : {"none", "shift", "crop-flip", "resized-crop-flip"}
-        Of the training view.
-
-    Raises
-    ------
-    UsageError
-        For a value that makes no sense.
-    """
-
-    resolution: int = 32
-    classes: int | Sequence[int | str] | None = None
-    limit: int | None = None
+    resolution: int = 32  # side of the square that the learner sees, in pixels
+    classes: int | Sequence[int | str] | None = None  # the first so many, or these by number or name, in this order
+    limit: int | None = None  # at most so many: a stratified draw that is the same for every seed
     test_limit: int | None = None
     augmentation: Augmentation = "crop-flip"
 
@@ -87,13 +67,7 @@ class ImageOptions:
         return self.resolution if self.resolution <= 64 else round(self.resolution * 8 / 7)
 
     def choose(self, train: Sequence[int], test: Sequence[int], classes: Sequence[str]) -> KeptImages:
-        """Apply ``classes``, ``limit`` and ``test_limit`` to the labels of all training and test images.
-
-        Raises
-        ------
-        UsageError
-            Where an option names a class that does not exist, or nothing is left.
-        """
+        """Apply ``classes``, ``limit`` and ``test_limit`` to the labels of all training and test images."""
         kept = self._kept_classes(classes)
         new_label = torch.full((len(classes),), -1)
         new_label[kept] = torch.arange(len(kept))
@@ -116,20 +90,16 @@ class ImageOptions:
             if not 1 <= self.classes <= len(names):
                 raise UsageError(f"classes = {self.classes} must be from 2 to {len(names)}, the number there is")
             return list(range(self.classes))
-        kept = [self._class_number(item, names) for item in self.classes]
+        kept = []
+        for item in self.classes:
+            if isinstance(item, str) and item not in names:
+                raise UsageError(f"no class named {item!r}{did_you_mean(item, names)}")
+            kept.append(list(names).index(item) if isinstance(item, str) else item)
+            if not 0 <= kept[-1] < len(names):
+                raise UsageError(f"class {item} is outside 0 to {len(names) - 1}")
         if len(set(kept)) != len(kept):
             raise UsageError(f"classes = {list(self.classes)} names a class twice")
         return kept
-
-    @staticmethod
-    def _class_number(item: int | str, names: Sequence[str]) -> int:
-        if isinstance(item, str):
-            if item not in names:
-                raise UsageError(f"no class named {item!r}{did_you_mean(item, names)}")
-            return list(names).index(item)
-        if not 0 <= item < len(names):
-            raise UsageError(f"class {item} is outside 0 to {len(names) - 1}")
-        return item
 
 
 def _limited(

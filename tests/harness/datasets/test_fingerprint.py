@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from selbench.harness.datasets.base import Images
-from selbench.harness.datasets.fingerprint import fingerprint
+from selbench.harness.datasets.loaded import fingerprint
 
 IMAGES = Images(
     train=torch.arange(48, dtype=torch.uint8).view(4, 3, 2, 2),

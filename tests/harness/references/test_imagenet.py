@@ -13,8 +13,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from selbench.harness.references.imagenet import ResNet18, ResNet50, SqueezeNet, Untrained
-from selbench.harness.references.networks import NETS, flops_per_image, prepare
+from selbench.harness.references.imagenet import (
+    NETS,
+    ResNet18,
+    ResNet50,
+    SqueezeNet,
+    Untrained,
+    flops_per_image,
+    prepare,
+)
 from selbench.harness.streams import generator
 from selbench.strategies import UsageError
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from selbench.harness.datasets.proxy_picks import ProxyPicks, row
+from selbench.harness.datasets.samples import ProxyPicks, row
 from selbench.harness.plan.arms import pacer_of
 from selbench.harness.plan.matrix import parse
 from selbench.harness.plan.tasks import Planner

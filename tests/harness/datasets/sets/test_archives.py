@@ -60,7 +60,7 @@ def test_members_outside_the_target_are_refused(tmp_path: Path, kind: str, monke
 
 def test_an_absolute_name_is_unpacked_below_the_target(tmp_path: Path) -> None:
     made = archive(tmp_path / "x.tgz", [member(f"{tmp_path}/planted")])
-    with contained(), tarfile.open(made) as opened:
+    with contained("set", tmp_path, "files", download=True), tarfile.open(made) as opened:
         opened.extractall(tmp_path / "target")
     assert not (tmp_path / "planted").exists()
     assert (tmp_path / "target").joinpath(*tmp_path.parts[1:], "planted").read_bytes() == b"planted"
@@ -68,6 +68,6 @@ def test_an_absolute_name_is_unpacked_below_the_target(tmp_path: Path) -> None:
 
 def test_what_was_set_before_is_set_again() -> None:
     before = vars(tarfile.TarFile).get("extraction_filter")
-    with contained():
+    with contained("set", Path(), "files", download=True):
         assert tarfile.TarFile.extraction_filter is tarfile.data_filter
     assert vars(tarfile.TarFile).get("extraction_filter") is before

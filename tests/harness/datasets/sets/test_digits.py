@@ -9,7 +9,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from selbench.harness.datasets.augment import Augment, channel_statistics
-from selbench.harness.datasets.fingerprint import fingerprint
+from selbench.harness.datasets.loaded import fingerprint
 from selbench.harness.datasets.sets.digits import Digits
 from selbench.harness.streams import permutation
 

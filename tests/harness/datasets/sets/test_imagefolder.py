@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from selbench.harness.datasets.fingerprint import fingerprint
+from selbench.harness.datasets.loaded import fingerprint
 from selbench.harness.datasets.sets.imagefolder import ImageFolder
 from selbench.strategies import UsageError
 
@@ -114,7 +114,7 @@ def test_broken_layouts(tmp_path: Path, image_tree: Tree) -> None:
 def test_folders_that_cannot_be_listed_and_names_that_are_no_text(tmp_path: Path, image_tree: Tree) -> None:
     root = image_tree(tmp_path / "a")
     (root / "train/loop").symlink_to("loop")
-    with pytest.raises(UsageError, match=r"train/loop cannot be read \(Too many levels of symbolic links\): mend or"):
+    with pytest.raises(UsageError, match=r"train/loop cannot be read \(Too many levels of symbolic links\): repair or"):
         ImageFolder(str(root)).load(None, tmp_path / "cache")
     root = image_tree(tmp_path / "b")
     (root / "train/ant/up").symlink_to(root)  # a sub-folder by way of a link is not followed, and so does not loop
