@@ -36,29 +36,15 @@ Row = dict[str, Any]
 def check(results: Path, device: torch.device, say: Callable[[str], None]) -> Row:
     """Predict every arm of a results folder that has run, from operations measured here and now.
 
-    Parameters
-    ----------
-    results : Path
-        As made by ``selbench run``; its timing pass is preferred, the seconds of ordinary cells are indications.
-    device : torch.device
-    say : callable
-        Gets one line before each operation.
-
-    Returns
-    -------
-    dict
-        ``rows``: for each arm seconds by phase, predicted and measured, and their ratio; ``timed``; ``notes``.
-
-    Raises
-    ------
-    UsageError
-        Where the folder holds no readable results.
+    ``rows`` have for each arm its seconds by phase, predicted and measured, and their ratio. The timing pass is
+    preferred; seconds of ordinary cells are indications.
     """
     resolved = strict.load(results / "matrix.toml")
-    records = [record for record in map(sound, sorted((results / "cells").glob("*.json"))) if record]
+    records, timings = (
+        list(filter(None, map(sound, sorted((results / of).glob("*.json"))))) for of in ("cells", "timing")
+    )
     if not records:
         raise UsageError(f"{results}: no readable cells; run its matrix first: selbench run MATRIX --out {results}")
-    timings = [record for record in map(sound, sorted((results / "timing").glob("*.json"))) if record]
     timings = [record for record in timings if record["kind"] == "cell"]
     roles = {arm["key"]: arm["role"] for arm in resolved["arms"]}
     against = timings or records
@@ -68,8 +54,7 @@ def check(results: Path, device: torch.device, say: Callable[[str], None]) -> Ro
     rows: list[Row] = []
     try:
         for dataset in resolved["datasets"]:
-            own = [record for record in records if record["dataset"] == dataset["name"]]
-            if own:
+            if own := [record for record in records if record["dataset"] == dataset["name"]]:
                 rows += _dataset(results, resolved, dataset, own, timings, device, say)
     finally:
         torch.set_num_threads(threads)
@@ -114,16 +99,16 @@ def _dataset(
     rows: list[Row] = []
     for width in sorted(widths):
         bench = Bench(net, None, dataset["pool"], width, dataset["augmentation"], device, bf16, epochs)
-        mine = {key: rule for key, rule in rules.items() if _width_of(rule, widths) == width}
+        mine = {
+            key: rule
+            for key, rule in rules.items()
+            if width == (rule.width if rule is not None and rule.width in widths else min(widths))
+        }
         costs = measure(bench, [rule for rule in mine.values() if rule is not None], sizes, candidates, say)
         for key, rule in mine.items():
             timed = [record for record in timings if record["of"] == key]
             rows.append(_row(key, arms[key], timed, rule, paces[key], bench, costs))
     return rows
-
-
-def _width_of(rule: Rule | None, widths: set[int]) -> int:
-    return rule.width if rule is not None and rule.width in widths else min(widths)
 
 
 def _row(
@@ -216,7 +201,6 @@ def feature_width(results: Path, ids: list[str]) -> int:
                     return int(file.get_slice("features").get_shape()[1])
         if (folder / "meta.json").exists():
             needs = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["needs"]
-            found = feature_width(results, needs)
-            if found:
+            if found := feature_width(results, needs):
                 return found
     return 0

@@ -23,18 +23,7 @@ from .check import check
 from .costs import Costs
 from .networks import Network, network
 from .operations import Bench, busy, measure
-from .predict import (
-    Prediction,
-    Spent,
-    Work,
-    break_even,
-    ceiling_flops,
-    ceiling_seconds,
-    crossings,
-    pace_of,
-    predict,
-    speed_up,
-)
+from .predict import Prediction, Work, break_even, ceiling_flops, ceiling_seconds, crossings, pace_of, predict, speed_up
 from .rules import Rule, rules_of
 from .workload import Workload
 
@@ -54,7 +43,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Request:
+class ScaleRequest:
     """What the command line asked for."""
 
     workload: str | None
@@ -66,14 +55,8 @@ class Request:
     overrides: list[str] = field(default_factory=list)
 
 
-def scale(request: Request, say: Callable[[str], None]) -> Row:
-    """Predict what was asked for; ``say`` gets a line before each measurement.
-
-    Raises
-    ------
-    UsageError
-        Where the request cannot work.
-    """
+def scale(request: ScaleRequest, say: Callable[[str], None]) -> Row:
+    """Predict what was asked for; ``say`` gets a line before each measurement."""
     if request.workload is None and request.check is None:
         raise UsageError("scale: name a workload, such as cifar10 or a .toml file, or --check RESULTS")
     if request.profile is not None and (request.save_profile is not None or request.check is not None):
@@ -90,7 +73,7 @@ def scale(request: Request, say: Callable[[str], None]) -> Row:
     return table
 
 
-def _predicted(workload: Workload, request: Request, device: torch.device, say: Callable[[str], None]) -> Row:
+def _predicted(workload: Workload, request: ScaleRequest, device: torch.device, say: Callable[[str], None]) -> Row:
     net = network(workload.learner, workload.channels, workload.resolution, workload.classes)
     reference = _reference(workload, net)
     width = workload.features or (reference.width if reference else 0)
@@ -114,7 +97,17 @@ def _predicted(workload: Workload, request: Request, device: torch.device, say: 
         described |= environment.describe(device, precision)
         if request.save_profile is not None:
             _save(request.save_profile, costs, bench, described, precision, workload.name)
-    work = _work(workload, net, reference)
+    work = Work(
+        images=workload.images,
+        forward=net.forward,
+        train=net.train,
+        reference=reference.forward if reference else 0.0,
+        cached=workload.reference.cached,
+        reference_is_learner=workload.reference.network == "learner",
+        reference_passes=workload.reference.passes,
+        reference_images=workload.reference.images,
+        proxy_passes=workload.proxy_passes,
+    )
     return {
         "workload": {
             **workload.model_dump(mode="json"),
@@ -151,21 +144,6 @@ def _reference_text(workload: Workload, reference: Network | None) -> str:
     return f"{reference.title} at {reference.resolution} px, {how}{trained}"
 
 
-def _work(workload: Workload, net: Network, reference: Network | None) -> Work:
-    spec = workload.reference
-    return Work(
-        images=workload.images,
-        forward=net.forward,
-        train=net.train,
-        reference=reference.forward if reference else 0.0,
-        cached=spec.cached,
-        reference_is_learner=spec.network == "learner",
-        reference_passes=spec.passes,
-        reference_images=spec.images,
-        proxy_passes=workload.proxy_passes,
-    )
-
-
 def _save(path: Path, costs: Costs, bench: Bench, described: Row, precision: str, name: str) -> None:
     device = described["device"] if bench.device.type == "cuda" else described["cpu"]
     source = (
@@ -183,13 +161,17 @@ def _operations(costs: Costs) -> list[Row]:
     named |= {f"select {label}": cost for label, cost in costs.select.items()}
     rows = []
     for name, cost in named.items():
-        if cost is None:
-            continue
-        points = getattr(cost, "points", None)
-        row: Row = {"name": name, "seconds_per_sample": cost.slope}
-        row["points"] = [[n, s] for n, s in points.items()] if points else []
-        row["basis"] = cost.at(next(iter(points)) if points else 1).basis
-        rows.append(row)
+        if cost is not None:
+            points = getattr(cost, "points", {})
+            basis = cost.at(next(iter(points), 1)).basis
+            rows.append(
+                {
+                    "name": name,
+                    "seconds_per_sample": cost.slope,
+                    "points": list(map(list, points.items())),
+                    "basis": basis,
+                }
+            )
     return rows
 
 
@@ -217,10 +199,6 @@ def _batch(workload: Workload, batch: int, rules: list[Rule], work: Work, costs:
     return {"batch": batch, "arms": [_arm(full, arm, share, work) for arm in [full, *arms]]}
 
 
-def _spent(spent: Spent) -> Row:
-    return {"seconds": spent.seconds, "flops": spent.flops, "basis": spent.basis}
-
-
 def _arm(full: Prediction, arm: Prediction, share: float, work: Work) -> Row:
     shares = {"marginal": 0.0, "amortised": share, "standalone": 1.0}
     times = break_even(full, arm, share) if arm is not full else None
@@ -231,8 +209,8 @@ def _arm(full: Prediction, arm: Prediction, share: float, work: Work) -> Row:
         "scores_learner": bool(arm.rule and arm.rule.scores),
         "mean_ratio": arm.pace.ratio,
         "steps": arm.pace.number,
-        "phases": {phase: _spent(spent) for phase, spent in arm.phases.items()},
-        "artefacts": _spent(arm.artefacts),
+        "phases": {phase: spent.row() for phase, spent in arm.phases.items()},
+        "artefacts": arm.artefacts.row(),
         "seconds": {name: arm.seconds(s) for name, s in shares.items()},
         "flops": {name: arm.flops(s) for name, s in shares.items()},
         "speed_up": {
@@ -266,12 +244,11 @@ def _sweep(workload: Workload, rules: list[Rule], work: Work, costs: Costs) -> R
             continue
         for arm in arms:
             shares[arm.label].append([size, arm.select_share, arm.phases["select"].basis, arm.basis])
-    passed = {
-        label: {f"{level:g}": _passed([(x, y) for x, y, *_ in points], level) for level in LEVELS}
-        for label, points in shares.items()
-    }
-    return {"shares": shares, "passes": passed, "skipped": skipped}
-
-
-def _passed(points: list[tuple[float, float]], level: float) -> Row:
-    return {"first": points[0][1] >= level, "crossings": [list(pair) for pair in crossings(points, level)]}
+    passes: Row = {}
+    for label, rows in shares.items():
+        points = [(x, y) for x, y, *_ in rows]
+        passes[label] = {
+            f"{level:g}": {"first": points[0][1] >= level, "crossings": list(map(list, crossings(points, level)))}
+            for level in LEVELS
+        }
+    return {"shares": shares, "passes": passes, "skipped": skipped}

@@ -49,24 +49,15 @@ class Affine:
         return self.slope * n
 
     def at(self, n: float) -> Estimate:
-        """Seconds of a call on ``n`` samples."""
         return Estimate(self.fixed + self.slope * n, self.basis)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Straight lines between the measured sizes; the affine fit through all of them beyond.
+    """Straight lines between the measured sizes; the affine fit through all of them beyond."""
 
-    Parameters
-    ----------
-    points : dict
-        Median seconds of a call, by size; a reading of zero counts as a nanosecond.
-    name : str
-        What is called, for the label of an extrapolated figure.
-    """
-
-    points: dict[int, float]
-    name: str = ""
+    points: dict[int, float]  # median seconds of a call, by size; a reading of zero counts as a nanosecond
+    name: str = ""  # what is called, for the label of an extrapolated figure
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points", {n: max(s, 1e-9) for n, s in self.points.items()})
@@ -98,7 +89,7 @@ class Measured:
         return self.at(n).seconds * slope * n / (fixed + slope * n)
 
     def at(self, n: float) -> Estimate:
-        """As :meth:`Affine.at`; beyond the measured sizes the nearest of them gives the level, the fit the shape."""
+        """Beyond the measured sizes the nearest of them gives the level, the fit the shape."""
         near = _neighbours(self.points, n)
         if near is None:
             edge, (fixed, slope) = _edge(self.points, n), self.fit
@@ -110,23 +101,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class Scaled:
-    """Selection: straight in log-log between measured sizes, in proportion to FLOPs beyond them.
+    """Selection: straight in log-log between measured sizes, in proportion to FLOPs beyond them."""
 
-    Parameters
-    ----------
-    points : dict
-        Median seconds of a call, by number of candidates.
-    flops : callable
-        FLOPs of a call on n candidates.
-    basis : str
-        Of the points themselves; a profile's own where they were read from one.
-    name : str
-        As in :class:`Measured`.
-    """
-
-    points: dict[int, float]
-    flops: Callable[[int], float]
-    basis: str = MEASURED
+    points: dict[int, float]  # median seconds of a call, by number of candidates
+    flops: Callable[[int], float]  # of a call on n candidates
+    basis: str = MEASURED  # of the points themselves; a profile's own where they were read from one
     name: str = ""
 
     @property
@@ -136,7 +115,6 @@ class Scaled:
         return max(0.0, (self.points[high] - self.points[low]) / (high - low)) if high > low else self.points[low] / low
 
     def at(self, n: float) -> Estimate:
-        """As :meth:`Affine.at`."""
         near = _neighbours(self.points, n)
         if near is not None:
             low, high = near
@@ -157,31 +135,15 @@ Cost = Line | Scaled
 
 @dataclass(frozen=True)
 class Costs:
-    """The price list of one device for one workload. A size is a number of samples.
-
-    Parameters
-    ----------
-    views, score, train : Cost, Line, Line
-        An augmented view, the learner's scoring forward pass, its training step.
-    gather, gather_losses : Cost
-        Reading cached features with their losses, or the losses alone.
-    reference : Line or None
-        A forward pass of the reference network, where there is one.
-    remember : Cost
-        Noting a step's losses for a rule at cadence ``epoch``.
-    other, other_plain : Cost
-        What the loop spends outside the phases in a step that selects, and in one that does not.
-    select : dict of Cost
-        A call of each strategy, by label.
-    """
+    """The price list of one device for one workload. A size is a number of samples."""
 
     views: Cost
-    score: Line
+    score: Line  # the learner's forward pass
     train: Line
-    gather: Cost
-    gather_losses: Cost
-    reference: Line | None
-    remember: Cost
-    other: Cost
-    other_plain: Cost
-    select: dict[str, Cost] = field(default_factory=dict)
+    gather: Cost  # cached features with their losses
+    gather_losses: Cost  # the losses alone
+    reference: Line | None  # a forward pass of its network, where there is one
+    remember: Cost  # noting a step's losses for a rule at cadence ``epoch``
+    other: Cost  # outside the phases, in a step that selects
+    other_plain: Cost  # and in one that does not
+    select: dict[str, Cost] = field(default_factory=dict)  # by the strategy's label

@@ -57,7 +57,6 @@ class Bench:
 
     @property
     def shape(self) -> Shape:
-        """Widths of what strategies read."""
         return Shape(self.width, self.learner.width, self.learner.classes, self.trace_epochs)
 
 
@@ -68,11 +67,9 @@ class Scoring:
     needs = frozenset({"learner"})
 
     def select(self, batch_feats: Tensor | None, losses: BatchLosses, ratio: float) -> Tensor:
-        """Positions of all of them, ``[B]``."""
         return torch.arange(losses.learner.shape[0], device=losses.learner.device)
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """Nothing is computed."""
         return 0.0
 
 
@@ -87,15 +84,8 @@ def measure(
 ) -> Costs:
     """Measure the price list of this device; ``say`` gets one line before each operation.
 
-    Parameters
-    ----------
-    bench : Bench
-    rules : list of Rule
-    sizes : iterable of int
-        Batches that will be trained or scored; the largest that :data:`PATIENCE` allows are measured.
-    select_sizes : iterable of int
-        Numbers of candidates for the rules at cadence ``batch``; others are measured on the pool's size.
-    say : callable
+    Batches of ``sizes`` are trained and scored, as far as :data:`PATIENCE` allows; ``select_sizes`` are numbers of
+    candidates for the rules at cadence ``batch``; others are measured on the pool's size.
     """
     say("the training loop")
     loop = Loop(bench)
@@ -196,15 +186,13 @@ class Uncounted:
     """Stands in for the learner where the trainer counts operations: a network's are counted already."""
 
     def build(self, channels: int, resolution: int, classes: int, generator: None) -> torch.nn.Module:
-        """A net that is quick to count."""
         return torch.nn.Conv2d(channels, 1, 1, device="meta")
 
 
 def _reference(bench: Bench) -> Measured:
     net = bench.reference
     assert net is not None
-    model = net.build(False).eval()
-    body = _Features(model, net.channels)
+    body = _Features(net.build(False).eval(), net.channels)
     images = torch.zeros((64, net.channels, net.resolution, net.resolution), dtype=torch.uint8)
 
     def once(size: int) -> Callable[[], Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ...strategies import UsageError
@@ -17,26 +17,13 @@ from .workload import StrategyRow, Workload
 
 @dataclass
 class Rule:
-    """One strategy as it would be run.
-
-    Parameters
-    ----------
-    label : str
-    instance : object
-        The strategy itself.
-    schedule : Schedule
-        Its keep ratio; a rule at cadence ``run`` gets the mean, fixed.
-    width : int
-        Features d of the reference.
-    counted : callable, optional
-        FLOPs of one call on n candidates keeping k, where the strategy does not state them.
-    """
+    """One strategy as it would be run."""
 
     label: str
     instance: Any
-    schedule: Schedule
-    width: int
-    counted: Callable[[int, int], float] | None = field(default=None)
+    schedule: Schedule  # a rule at cadence ``run`` gets the mean, fixed
+    width: int  # features d of the reference
+    counted: Callable[[int, int], float] | None = None  # FLOPs of a call on n keeping k, where it does not state them
 
     def __post_init__(self) -> None:
         self.traits = Traits.of(self.instance)
@@ -45,7 +32,6 @@ class Rule:
 
     @property
     def keeps_all(self) -> bool:
-        """Whether it is training without selection."""
         return self.traits.ratio == 1.0
 
     @property
@@ -55,12 +41,10 @@ class Rule:
 
     @property
     def reads_reference(self) -> bool:
-        """Whether the reference model is read."""
         return bool(self.traits.needs & REFERENCE_SIGNALS)
 
     @property
     def reads_proxy(self) -> bool:
-        """Whether a proxy is trained for it."""
         needs = self.traits.needs
         return "trace" in needs or (self.traits.cadence == "run" and bool(needs & LEARNER_SIGNALS))
 
@@ -80,13 +64,7 @@ class Rule:
 
 
 def rules_of(workload: Workload, asked: list[str], width: int) -> list[Rule]:
-    """The workload's strategies, or those asked for: by label or name, else registered ones with their defaults.
-
-    Raises
-    ------
-    UsageError
-        For an unknown strategy, option or schedule, or one that needs a reference where the workload has none.
-    """
+    """The workload's strategies, or those asked for: by label or name, else registered ones with their defaults."""
     rows = list(workload.strategies)
     for name in asked:
         if not any(name in (row.shown, row.name) for row in rows):

@@ -18,22 +18,14 @@ from ..toml import Named, StrictModel
 class Reference(StrictModel):
     """The reference model, as far as it costs anything.
 
-    Parameters
-    ----------
-    network : str
-        A net of torchvision by name, ``learner`` (the learner's own net), or empty: features from a file, for free.
-    resolution : int or None
-        Side of the images that it sees; the learner's by default.
-    cached : bool
-        Features are taken once from each image and read again; else the network runs on every candidate batch.
-    passes, images : float, int
-        Passes of training over images withheld for it, where it is trained here.
+    ``network`` is a net of torchvision by name, ``learner`` (the learner's own net), or empty: features from a file,
+    for free.
     """
 
     network: str = ""
-    resolution: int | None = Field(None, ge=8, le=4096)
-    cached: bool = True
-    passes: float = Field(0.0, ge=0)
+    resolution: int | None = Field(None, ge=8, le=4096)  # of the images that it sees; the learner's by default
+    cached: bool = True  # features are taken once from each image; else the network runs on every candidate batch
+    passes: float = Field(0.0, ge=0)  # of training over ``images`` withheld for it, where it is trained here
     images: int = Field(0, ge=0)
 
 
@@ -47,52 +39,30 @@ class StrategyRow(StrictModel):
 
     @property
     def shown(self) -> str:
-        """The label, by default the name."""
         return self.label or self.name
 
 
 class Workload(StrictModel):
     """What would be trained.
 
-    Parameters
-    ----------
-    images, resolution, channels, classes : int
-        The pool: how many, side of the learner's views in pixels, colours, classes.
-    passes : float
-        Over the pool.
-    batch : int or list of int
-        Candidate batch B, or several to compare; the first is the headline.
-    learner : table
-        ``name`` of a registered learner (with its parameters, such as ``width``) or of a net of torchvision.
-    features : int or None
-        Width d of the reference's features; that of its network by default.
-    schedule : table
-        The keep ratio over training.
-    buckets : int
-        A moving ratio is rounded to multiples of 1/buckets.
-    augmentation : str
-        Of the training views.
-    proxy_passes : float
-        Passes of the proxy that rules at cadence ``run`` learn from.
-    amortise_over : int
-        Runs that share a reference or a proxy.
+    ``learner`` names a registered learner (with its parameters, such as ``width``) or a net of torchvision.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     title: str = ""
-    images: int = Field(ge=2)
-    resolution: int = Field(ge=4, le=4096)
+    images: int = Field(ge=2)  # in the pool
+    resolution: int = Field(ge=4, le=4096)  # side of the learner's views, in pixels
     channels: int = Field(3, ge=1, le=64)
     classes: int = Field(ge=2)
-    passes: float = Field(gt=0)
-    batch: int | list[int]
+    passes: float = Field(gt=0)  # over the pool
+    batch: int | list[int]  # candidates B, or several sizes to compare; the first is the headline
     learner: Named = Named(name="resnet18")
-    features: int | None = Field(None, ge=1)
-    schedule: Named = Named(name="sigmoid")
-    buckets: int = Field(8, ge=1)
+    features: int | None = Field(None, ge=1)  # width d of the reference's; that of its network by default
+    schedule: Named = Named(name="sigmoid")  # of the keep ratio
+    buckets: int = Field(8, ge=1)  # a moving ratio is rounded to multiples of 1/buckets
     augmentation: Augmentation = "crop-flip"
-    proxy_passes: float = Field(5.0, gt=0)
-    amortise_over: int = Field(20, ge=1)
+    proxy_passes: float = Field(5.0, gt=0)  # of the proxy that rules at cadence ``run`` learn from
+    amortise_over: int = Field(20, ge=1)  # runs that share a reference or a proxy
     reference: Reference = Reference()
     strategies: list[StrategyRow]
 
@@ -109,13 +79,7 @@ def shipped() -> dict[str, Path]:
 
 
 def read(name_or_path: str, overrides: list[str] | None = None) -> Workload:
-    """Read a workload by path or shipped name, with ``key=value`` changes applied.
-
-    Raises
-    ------
-    UsageError
-        In one line: what is wrong, where, and the nearest valid word.
-    """
+    """Read a workload by path or shipped name, with ``key=value`` changes applied."""
     path = strict.find("workload", name_or_path, shipped())
     table = strict.load(path)
     for text in overrides or []:
@@ -124,13 +88,6 @@ def read(name_or_path: str, overrides: list[str] | None = None) -> Workload:
 
 
 def parse(table: dict[str, Any], where: str = "workload") -> Workload:
-    """Check a table and make a :class:`Workload` of it.
-
-    Raises
-    ------
-    UsageError
-        For an unknown key, a value out of bounds, or sizes that cannot work.
-    """
     workload = strict.validate(Workload, table, where)
     if not workload.batches:
         raise UsageError(f"{where}: batch: name at least one candidate batch, such as 512")

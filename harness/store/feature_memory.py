@@ -22,13 +22,7 @@ def fits(size: int, device: torch.device) -> bool:
 
 
 def allowance(device: torch.device) -> int:
-    """Bytes that the features of a pool may take on ``device``.
-
-    Raises
-    ------
-    UsageError
-        Where :data:`VARIABLE` is set to anything but a number.
-    """
+    """Bytes that the features of a pool may take on ``device``."""
     asked = os.environ.get(VARIABLE, "")
     if not asked:
         return int(SHARE * free(device))

@@ -36,10 +36,7 @@ __all__ = ["VERSION", "Store", "checksum", "sound", "write_bytes"]
 def sound(path: Path, *, sealed: bool = True) -> dict[str, Any] | None:
     """The record at ``path``; None where it is missing or damaged (where ``sealed``: or has no checksum).
 
-    Raises
-    ------
-    UsageError
-        Where it is of another version of the format: it must be neither misread nor made again.
+    One of another version of the format is a UsageError: it must be neither misread nor made again.
     """
     try:
         return open_record(path.read_bytes(), sealed=sealed)
@@ -50,36 +47,25 @@ def sound(path: Path, *, sealed: bool = True) -> dict[str, Any] | None:
 
 
 class Store:
-    """One results folder.
-
-    Parameters
-    ----------
-    root : Path
-        The folder; made on first writing.
-    """
+    """One results folder, made on first writing."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._digests: dict[str, str] = {}  # of tensors written, until their description is
 
     def cell_path(self, id: str) -> Path:
-        """Where the record of cell ``id`` lies."""
         return self.root / "cells" / f"{id}.json"
 
     def tuning_path(self, id: str) -> Path:
-        """Where the record of tuning run ``id`` lies."""
         return self.root / "tuning" / f"{id}.json"
 
     def timing_path(self, id: str) -> Path:
-        """Where the timed run ``id`` lies."""
         return self.root / "timing" / f"{id}.json"
 
     def failed_path(self, id: str) -> Path:
-        """Where the failure of task ``id`` lies."""
         return self.root / "failed" / f"{id}.json"
 
     def artefact_path(self, id: str) -> Path:
-        """The folder of artefact ``id``."""
         return self.root / "artefacts" / id
 
     def cell(self, id: str) -> dict[str, Any] | None:
@@ -87,15 +73,12 @@ class Store:
         return sound(self.cell_path(id))
 
     def tuning(self, id: str) -> dict[str, Any] | None:
-        """As :meth:`cell`, of a tuning run."""
         return sound(self.tuning_path(id))
 
     def has_cell(self, id: str) -> bool:
-        """Whether the cell is done: its record is there and sound."""
         return self.cell(id) is not None
 
     def has_timing(self, id: str) -> bool:
-        """Whether the timed run is there and sound."""
         return sound(self.timing_path(id)) is not None
 
     def has_artefact(self, id: str) -> bool:
@@ -103,23 +86,20 @@ class Store:
         return self._described(id) is not None and self._tensors(id).exists()
 
     def write_cell(self, record: dict[str, Any]) -> None:
-        """Write a finished cell; an earlier failure of it goes."""
         self._write(self.cell_path(record["id"]), record)
 
     def write_tuning(self, record: dict[str, Any]) -> None:
-        """Write a finished tuning run; an earlier failure of it goes."""
         self._write(self.tuning_path(record["id"]), record)
 
     def write_timing(self, record: dict[str, Any]) -> None:
-        """Write a timed run; an earlier failure of it goes."""
         self._write(self.timing_path(record["id"]), record)
 
     def _write(self, path: Path, record: dict[str, Any]) -> None:
+        """Write the record of a finished task; an earlier failure of it goes."""
         write_record(path, record)
         self.failed_path(record["id"]).unlink(missing_ok=True)
 
     def write_failed(self, failure: dict[str, Any]) -> None:
-        """Write why a task failed."""
         write_record(self.failed_path(failure["id"]), failure)
 
     def write_artefact(self, id: str, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
@@ -152,13 +132,7 @@ class Store:
         self._digests[id] = described.get("tensors") or digest_file(target)
 
     def artefact_meta(self, id: str) -> dict[str, Any]:
-        """An artefact's description.
-
-        Raises
-        ------
-        UsageError
-            Where it is missing or damaged, or of another version of the format.
-        """
+        """An artefact's description."""
         meta = self._described(id)
         if meta is None:
             raise UsageError(f"{self._description(id)}: missing or damaged; remove its folder and run again")
@@ -194,11 +168,6 @@ class Store:
 
         What was asked for (strategies, seeds, arms) is joined with what the folder already holds, so that
         a matrix can be run in parts.
-
-        Raises
-        ------
-        UsageError
-            Where the folder holds another matrix's results, or files that are no results at all.
         """
         path = self.root / "matrix.toml"
         if path.exists():

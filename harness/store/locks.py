@@ -62,14 +62,7 @@ class Claims:
 
     A claim names the machine, the process and its start time; a thread renews the file's time every few seconds.
     The claim of a dead process of this machine is taken over at once, that of another machine after ``stale``
-    seconds without renewal, by this machine's clock.
-
-    Parameters
-    ----------
-    root : Path
-        The results folder.
-    stale, beat : float
-        Seconds.
+    seconds without renewal, by this machine's clock. ``root`` is the results folder.
     """
 
     def __init__(self, root: Path, stale: float = STALE, beat: float = BEAT) -> None:
@@ -160,7 +153,6 @@ class Claims:
         return said if isinstance(said, dict) else None
 
     def _lives(self, id: str) -> bool:
-        """Whether a live run has a claim on ``id``."""
         try:
             renewed = self._path(id).stat().st_mtime_ns
         except FileNotFoundError:

@@ -20,15 +20,7 @@ _ARMS_OWN = ("arm", "schedule", "rung", "pool")
 
 
 class Declared:
-    """A matrix as run.
-
-    Parameters
-    ----------
-    table : dict
-        ``matrix.toml``.
-    matrix : Matrix
-        The same, read.
-    """
+    """A matrix as run: ``matrix.toml`` as a table, and the same read."""
 
     def __init__(self, table: Table, matrix: Matrix) -> None:
         self.table = table
@@ -45,7 +37,8 @@ class Declared:
             rate = self.of(arm.dataset, "optimizer").get("lr")
             if rate is not None and arm.lr is not None and abs(arm.lr - rate * arm.lr_factor) > 1e-12:
                 yield f"the learning rate of arm {arm.label!r} is not its factor of {rate:g}"
-        if self.parts and self.table["identity"] != _merged([part["identity"] for part in self.parts]):
+        merged = json.dumps(sorted(part["identity"] for part in self.parts))  # as merging makes it
+        if self.parts and self.table["identity"] != hashlib.blake2b(merged.encode(), digest_size=8).hexdigest():
             yield "its identity is not that of the matrices it was merged of"
 
     def of(self, dataset: str, setting: str) -> Any:
@@ -62,15 +55,12 @@ class Declared:
         return one == other or (prints[0] is not None and prints[0] == prints[1])
 
     def seeds(self, dataset: str) -> list[int]:
-        """The seeds asked for on a data set."""
         found = {s for part in self.parts if dataset in part["datasets"] for s in part["requested"]["seeds"]}
         return sorted(found) if self.parts else list(self.table["seeds"])
 
     def planned(self) -> Iterator[tuple[Arm, int]]:
         """Every arm with every seed asked for."""
-        for arm in self.arms.values():
-            for seed in self.seeds(arm.dataset):
-                yield arm, seed
+        return ((arm, seed) for arm in self.arms.values() for seed in self.seeds(arm.dataset))
 
     def unlike(self, record: Cell) -> Iterator[str]:
         """Settings of a cell's identity that are not the matrix's."""
@@ -94,10 +84,7 @@ class Declared:
             "batch": (identity["batch"], [budget[key] for key in _BATCH]),
             "precision": (identity["precision"], record.environment["precision"]),
         }
-        if "measures" in identity:
-            held["measures"] = identity["measures"], self.of(name, "measures")
-        if "proxy" in identity:
-            held["proxy"] = identity["proxy"], self.of(name, "proxy")
+        held |= {key: (identity[key], self.of(name, key)) for key in ("measures", "proxy") if key in identity}
         for what, (found, said) in held.items():
             if found != said:
                 yield f"its {what} is {found!r}, in matrix.toml it is {said!r}"
@@ -128,8 +115,3 @@ def artefact_ids(record: Cell) -> set[str]:
 
 def _without(table: Mapping[str, Any], name: str) -> Table:
     return {key: value for key, value in table.items() if key != name}
-
-
-def _merged(identities: list[str]) -> str:
-    """As merging makes it."""
-    return hashlib.blake2b(json.dumps(sorted(identities)).encode(), digest_size=8).hexdigest()

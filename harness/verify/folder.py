@@ -12,9 +12,8 @@ from ..identity import digest
 from .contents import cell_faults, timing_faults, tuning_faults
 from .declared import Declared, artefact_ids
 from .findings import AGAIN, Finding, Verdict, note
-from .listing import Listing
-from .reading import read_matrix
-from .seeding import same_results, shared_streams, twice
+from .reading import Listing, read_matrix
+from .seeding import same_results, shared_streams
 
 _RESTORE = "put a sound copy back"
 _COPY = "copy it from where this folder came from, or remove what uses it and run again"
@@ -24,18 +23,7 @@ R = TypeVar("R")
 
 
 def verify(root: Path) -> Verdict:
-    """Check a results folder.
-
-    Parameters
-    ----------
-    root : Path
-        The folder that holds ``matrix.toml``.
-
-    Raises
-    ------
-    UsageError
-        Where there is none.
-    """
+    """Check a results folder; a UsageError where it holds no ``matrix.toml``."""
     file = root / "matrix.toml"
     try:
         content = file.read_bytes()
@@ -52,15 +40,7 @@ def verify(root: Path) -> Verdict:
 
 
 class Relations:
-    """Cross-checks of records with the matrix and with each other.
-
-    Parameters
-    ----------
-    listing : Listing
-        The records.
-    declared : Declared
-        The matrix.
-    """
+    """Cross-checks of records with the matrix and with each other."""
 
     def __init__(self, listing: Listing, declared: Declared) -> None:
         self.listing, self.declared = listing, declared
@@ -69,18 +49,16 @@ class Relations:
         self.by_run = {(cell.arm, cell.seed): (file, cell) for file, cell in self.cells.items()}
 
     def findings(self) -> Iterator[Finding]:
-        """All of them."""
         yield from (Finding("matrix.toml", fault, _RESTORE) for fault in self.declared.faults())
         yield from _guarded(self.cells, self._cell)
         yield from _guarded(self.tuning, self._tuning)
         yield from _guarded(self.timing, self._timing)
-        yield from _guarded(self.artefacts, self._artefact)
-        runs = [(file, (cell.arm, cell.seed)) for file, cell in self.cells.items()]
-        yield from twice(runs, "arm {}, seed {}")
-        tuned = [(file, (run.base, run.seed, run.factor)) for file, run in self.tuning.items()]
-        yield from twice(tuned, "arm {} tuned with seed {} at factor {}")
-        timed = [(file, (run.of, run.block)) for file, run in self.timing.items()]
-        yield from twice(timed, "{} in block {} of the timing pass")
+        for file, meta in self.artefacts.items():
+            yield from self._needed(file, meta.needs)
+        yield from _twice(self.cells, lambda cell: (cell.arm, cell.seed), "arm {}, seed {}")
+        run = "arm {} tuned with seed {} at factor {}"
+        yield from _twice(self.tuning, lambda tuned: (tuned.base, tuned.seed, tuned.factor), run)
+        yield from _twice(self.timing, lambda timed: (timed.of, timed.block), "{} in block {} of the timing pass")
         yield from shared_streams(self.cells, self.tuning, self.artefacts)
         yield from same_results(self.cells)
         yield from self._twins()
@@ -137,9 +115,6 @@ class Relations:
             yield Finding(file, f"seed {run.seed} does not belong in block {run.block}")
         yield from (Finding(file, fault) for fault in timing_faults(run))
 
-    def _artefact(self, file: str, meta: Artefact) -> Iterator[Finding]:
-        yield from self._needed(file, meta.needs)
-
     def _needed(self, file: str, ids: Iterable[str]) -> Iterator[Finding]:
         for id in ids:
             if f"artefacts/{id}/meta.json" not in self.artefacts:
@@ -163,13 +138,9 @@ class Relations:
                     yield Finding(file, f"reference {cell.reference!r} is not the one of {first}")
 
     def _machines(self) -> Iterator[Finding]:
-        environments = {
-            "cells": [cell.environment for cell in self.cells.values()],
-            "timing": [run.environment for run in self.timing.values()],
-        }
-        for kind, found_on in environments.items():
+        for kind, records in (("cells", self.cells), ("timing", self.timing)):
             for name in ("machine", "device", "threads", "torch", "python", "selbench"):
-                found = {str(environment.get(name)) for environment in found_on}
+                found = {str(record.environment.get(name)) for record in records.values()}
                 if len(found) > 1:
                     what = f"{name} is not the same everywhere: {', '.join(sorted(found))}"
                     yield note(kind, what, "seconds of unlike machines are not compared")
@@ -187,8 +158,7 @@ class Relations:
         missing = sum(id not in done and id not in failed for id in planned)
         if missing:
             yield note("cells", f"{missing:,} of {len(planned):,} cells are not there yet", "run again to go on")
-        used = {id for run in self.cells.values() for id in run.artefacts}
-        used |= {id for run in self.tuning.values() for id in run.artefacts}
+        used = {id for run in (*self.cells.values(), *self.tuning.values()) for id in run.artefacts}
         used |= {id for meta in self.artefacts.values() for id in meta.needs}
         for file, meta in self.artefacts.items():
             if meta.id not in used:
@@ -202,6 +172,16 @@ def _guarded(records: Mapping[str, R], check: Callable[[str, R], Iterator[Findin
             yield from check(file, record)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             yield Finding(file, f"lacks a part that it is checked by ({type(error).__name__}: {error})", AGAIN)
+
+
+def _twice(records: Mapping[str, R], of: Callable[[R], tuple[object, ...]], words: str) -> Iterator[Finding]:
+    """Two records of one thing."""
+    seen: dict[tuple[object, ...], str] = {}
+    for file, record in records.items():
+        first = seen.setdefault(of(record), file)
+        if first != file:
+            what = f"a second record of {words.format(*of(record))}, beside {first}"
+            yield Finding(file, what, "remove one of the two")
 
 
 def _steps(cell: Cell) -> list[list[float]]:

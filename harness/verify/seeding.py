@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from ...reports.records.models import Artefact, Cell, Tuning
 from ..streams import derive
@@ -39,16 +38,11 @@ def shared_streams(
     epochs = 2 + max((math.ceil(record.curve[-1].passes) for record in cells.values()), default=0)
     seen: dict[int, tuple[int, str]] = {}
     for root, file in roots.items():
-        for axis in streams(epochs):
+        each_epoch = [(name, epoch) for name in _EACH_EPOCH for epoch in range(epochs)]
+        for axis in [*((name,) for name in _ONCE), *each_epoch]:
             other, first = seen.setdefault(derive(root, *axis), (root, file))
             if other != root:
                 yield Finding(file, f"its stream {axis[0]!r} is that of {first}", MEND)
-
-
-def streams(epochs: int) -> Iterator[tuple[Any, ...]]:
-    """The axes of a run of so many epochs."""
-    yield from ((name,) for name in _ONCE)
-    yield from ((name, epoch) for name in _EACH_EPOCH for epoch in range(epochs))
 
 
 def same_results(cells: Mapping[str, Cell]) -> Iterator[Finding]:
@@ -62,12 +56,3 @@ def same_results(cells: Mapping[str, Cell]) -> Iterator[Finding]:
         seed, first = seen.setdefault(json.dumps(course), (record.seed, file))
         if seed != record.seed:
             yield Finding(file, f"seed {record.seed} came out as seed {seed} in {first}, to the last bit", MEND)
-
-
-def twice(files: Iterable[tuple[str, tuple[Any, ...]]], words: str) -> Iterator[Finding]:
-    """Two records of one thing, by what they are of."""
-    seen: dict[tuple[Any, ...], str] = {}
-    for file, of in files:
-        first = seen.setdefault(of, file)
-        if first != file:
-            yield Finding(file, f"a second record of {words.format(*of)}, beside {first}", "remove one of the two")

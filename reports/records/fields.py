@@ -89,13 +89,7 @@ else:
 
 
 def unpacked(text: str, what: str) -> bytes:
-    """Bytes in base64.
-
-    Raises
-    ------
-    ValueError
-        Where ``text`` is not base64.
-    """
+    """The bytes in base64 ``text``; ValueError where it is not base64."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -106,13 +100,7 @@ P = TypeVar("P", bound=Part)
 
 
 def read_as(kind: type[P], table: Mapping[str, Any]) -> P:
-    """``table`` as a ``kind``; fields that this version does not know are kept and not checked.
-
-    Raises
-    ------
-    ResultsError
-        In one line: the first field that does not fit.
-    """
+    """``table`` as a ``kind``; fields that this version does not know are kept, the first misfit is a ResultsError."""
     with suppress(ValidationError):  # most records have no field more, and this is faster
         return kind.model_validate(table)
     try:
@@ -122,13 +110,7 @@ def read_as(kind: type[P], table: Mapping[str, Any]) -> P:
 
 
 def record_of(kind: type[Part], table: Mapping[str, Any]) -> dict[str, Any]:
-    """``table`` as a record of ``kind`` is written, but for its checksum.
-
-    Raises
-    ------
-    ResultsError
-        Where a field is missing, unknown or of another type.
-    """
+    """``table`` as a record of ``kind`` is written, but for its checksum; any misfit is a ResultsError."""
     sealed = {**table, "checksum": checksum(dict(table))}
     for what, _ in misfits(kind, sealed):
         raise ResultsError(f"no record of this form can be written: {what}")

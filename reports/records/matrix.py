@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -142,8 +143,6 @@ class Grid(Open):
 
 
 class Declared(Open):
-    """What a matrix declares."""
-
     strategies: Names
     seeds: Counts
 
@@ -173,8 +172,6 @@ class One(Open):
 
 
 class Merged(One):
-    """One of the matrices that a merged folder was made of."""
-
     datasets: Names
 
 
@@ -192,21 +189,32 @@ def _with_options(studies: tuple[Study, ...]) -> tuple[Study, ...]:
 
 @dataclass(frozen=True)
 class Request:
-    """One matrix as it was asked for.
-
-    ``source`` is what was named to ``selbench run``, and ``overrides`` the settings changed by ``--set``. What the
-    matrix declares is what was asked for where an older version did not write it down.
-    """
+    """One matrix as it was asked for; it declares that too where an older version did not write down what it did."""
 
     name: str
-    source: str
-    overrides: tuple[str, ...]
+    source: str  # what was named to ``selbench run``
+    overrides: tuple[str, ...]  # by ``--set``
     datasets: tuple[str, ...]
     declared_strategies: tuple[str, ...]
     declared_seeds: tuple[int, ...]
     strategies: tuple[str, ...]
     seeds: tuple[int, ...]
     timing_seeds: int
+
+    @classmethod
+    def of(cls, one: One, datasets: tuple[str, ...]) -> Request:
+        asked, declared = one.requested, one.declared or one.requested
+        return cls(
+            name=one.name,
+            source=one.name if asked.matrix is None else asked.matrix,
+            overrides=asked.set,
+            datasets=datasets,
+            declared_strategies=declared.strategies,
+            declared_seeds=declared.seeds,
+            strategies=asked.strategies,
+            seeds=asked.seeds,
+            timing_seeds=one.timing.seeds,
+        )
 
 
 class Matrix(One):
@@ -232,7 +240,6 @@ class Matrix(One):
 
     @cached_property
     def datasets(self) -> Mapping[str, Dataset]:
-        """By name."""
         return {row.name: row for row in self.dataset_rows}
 
     @cached_property
@@ -248,55 +255,33 @@ class Matrix(One):
 
     @cached_property
     def grid(self) -> Grid | None:
-        """None untuned."""
         return self.tuned_over if self.tuning == "grid" else None
 
     @cached_property
     def requests(self) -> tuple[Request, ...]:
-        """What was asked for, matrix by matrix."""
         if self.parts:
-            return tuple(_request(part, part.datasets) for part in self.parts)
-        return (_request(self, tuple(self.datasets)),)
+            return tuple(Request.of(part, part.datasets) for part in self.parts)
+        return (Request.of(self, tuple(self.datasets)),)
 
     @property
     def alpha(self) -> float:
-        """Level of the tests."""
         return self.analysis.alpha
 
     @property
     def amortise_over(self) -> float:
-        """Runs that share the cost of an artefact."""
         return self.analysis.amortise_over
 
     @cached_property
     def interval(self) -> str:
-        """Which intervals are shown: ``t`` or ``sign-flip``."""
         return self.analysis.interval
 
     @property
     def primary(self) -> tuple[str, ...]:
-        """Primary contrasts, each ``label:question``."""
         return self.analysis.primary
 
     @property
     def pays(self) -> Pays:
-        """The primary contrast at equal cost."""
         return self.analysis.pays
-
-    @property
-    def requested_strategies(self) -> tuple[str, ...]:
-        """Labels, of all requests."""
-        return self.requested.strategies
-
-    @property
-    def requested_seeds(self) -> tuple[int, ...]:
-        """Of all requests."""
-        return self.requested.seeds
-
-    @property
-    def timing_seeds(self) -> int:
-        """How many seeds a timing pass was asked for."""
-        return self.timing.seeds
 
     @model_validator(mode="after")
     def _holds_together(self) -> Matrix:
@@ -316,29 +301,8 @@ class Matrix(One):
         return self
 
 
-def _request(of: One, datasets: tuple[str, ...]) -> Request:
-    asked, declared = of.requested, of.declared or of.requested
-    return Request(
-        name=of.name,
-        source=of.name if asked.matrix is None else asked.matrix,
-        overrides=asked.set,
-        datasets=datasets,
-        declared_strategies=declared.strategies,
-        declared_seeds=declared.seeds,
-        strategies=asked.strategies,
-        seeds=asked.seeds,
-        timing_seeds=of.timing.seeds,
-    )
-
-
 def read_table(file: Path) -> dict[str, Any]:
-    """The table in a ``matrix.toml``; one without a checksum, of an older version, is taken as it is.
-
-    Raises
-    ------
-    ResultsError
-        Where the file is missing, of another version, or not what was written.
-    """
+    """The table in a ``matrix.toml``; one without a checksum, of an older version, is taken as it is."""
     try:
         return open_toml(file.read_bytes())[0]
     except FileNotFoundError as error:
@@ -350,14 +314,28 @@ def read_table(file: Path) -> dict[str, Any]:
 
 
 def read_matrix(file: Path) -> Matrix:
-    """The matrix in a ``matrix.toml``.
-
-    Raises
-    ------
-    ResultsError
-        As :func:`read_table`; and where a field does not fit, or what is declared does not hold together.
-    """
+    """The matrix in a ``matrix.toml``."""
     try:
         return read_as(Matrix, read_table(file))
     except ResultsError as error:
         raise ResultsError(str(error) if str(file.parent) in str(error) else f"{file}: {error}") from None
+
+
+def flat(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted names and values, as text; tables in a list go by their name."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from flat(item, f"{at}.{key}" if at else str(key))
+    elif isinstance(value, list) and value and all(isinstance(item, Mapping) and "name" in item for item in value):
+        for item in value:
+            yield from flat({key: part for key, part in item.items() if key != "name"}, f"{at}.{item['name']}")
+    else:
+        yield at, value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def unlike(a: Any, b: Any) -> Iterator[tuple[str, str | None, str | None]]:
+    """Each key whose values differ, with both; None where a side lacks it."""
+    ours, theirs = dict(flat(a)), dict(flat(b))
+    for key in dict.fromkeys([*ours, *theirs]):
+        if ours.get(key) != theirs.get(key):
+            yield key, ours.get(key), theirs.get(key)

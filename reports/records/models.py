@@ -166,7 +166,6 @@ class Picks(Part):
 
     @cached_property
     def probe_stride(self) -> int:
-        """Every how many ids :attr:`probe` has one; 0 without."""
         return 0 if self.probed is None else self.probed.stride
 
     @cached_property
@@ -223,33 +222,18 @@ class Cell(Sealed):
 
     @cached_property
     def correct(self) -> NDArray[np.bool_]:
-        """Whether each test image was classified correctly, ``[test_n]``."""
         return self.result.correct
 
     @cached_property
     def train_loss(self) -> float | None:
-        """At the end; None where training diverged."""
         return self.result.train_loss
 
     @cached_property
     def val_accuracy(self) -> float | None:
-        """At the end; None where ``val`` was trained on."""
         return self.result.val_accuracy
-
-    @property
-    def forward_flops(self) -> float:
-        """Of one sample."""
-        return self.unit.forward
-
-    @property
-    def train_flops(self) -> float:
-        """Of one sample, forward and backward."""
-        return self.unit.train
 
 
 class Steps(Part):
-    """The steps of a tuning run."""
-
     pace: Pace
 
 

@@ -79,24 +79,16 @@ def digest_file(path: Path) -> str:
 
 
 class Digesting:
-    """A binary file for writing that digests what it is given.
-
-    Parameters
-    ----------
-    file : binary file
-        What is written to.
-    """
+    """A binary file for writing that digests what it is given."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._digest = file, hashlib.blake2b(digest_size=16)
 
     def write(self, content: Any) -> int:
-        """Write a piece."""
         self._digest.update(content)
         return self._file.write(content)
 
     def hexdigest(self) -> str:
-        """The digest of everything written."""
         return self._digest.hexdigest()
 
 
@@ -112,20 +104,9 @@ def written(record: dict[str, Any]) -> bytes:
 
 
 def open_record(content: bytes, *, sealed: bool) -> dict[str, Any]:
-    """The record in the bytes of a file, its version and checksum verified.
+    """The record in the bytes of a file; ResultsError where it is not what was written.
 
-    Parameters
-    ----------
-    content : bytes
-    sealed : bool
-        Whether it must have a checksum; where not, one that is there must match.
-
-    Raises
-    ------
-    OtherVersionError
-        Where another version of the format wrote it.
-    ResultsError
-        Where it is not what was written.
+    ``sealed``: it must have a checksum; where not, one that is there must match.
     """
     try:
         record = json.loads(content)
@@ -143,13 +124,7 @@ def open_record(content: bytes, *, sealed: bool) -> dict[str, Any]:
 
 
 def refuse_other_version(record: dict[str, Any]) -> None:
-    """Raise where a record has another version, unless its checksum shows that only the version was damaged.
-
-    Raises
-    ------
-    OtherVersionError
-        In one line: the version found, and what to do.
-    """
+    """OtherVersionError where a record has one, unless its checksum shows that only the version was damaged."""
     version = record.get("version", VERSION)
     if not isinstance(version, int) or version == VERSION:
         return
@@ -164,15 +139,7 @@ def seal_toml(table: dict[str, Any]) -> bytes:
 
 
 def open_toml(content: bytes) -> tuple[dict[str, Any], bool]:
-    """The table that :func:`seal_toml` wrote, and whether it has a checksum (an older version wrote none).
-
-    Raises
-    ------
-    OtherVersionError
-        Where another version of the format wrote it.
-    ResultsError
-        Where the content is not what was written.
-    """
+    """The table that :func:`seal_toml` wrote, and whether it has a checksum (an older version wrote none)."""
     seal = _SEAL.match(content)
     body = content[seal.end() :] if seal else content
     if seal is not None and seal[1].decode() != digest_of(body):
