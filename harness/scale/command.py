@@ -24,8 +24,7 @@ from .costs import Costs
 from .networks import Network, network
 from .operations import Bench, busy, measure
 from .predict import Prediction, Work, break_even, ceiling_flops, ceiling_seconds, crossings, pace_of, predict, speed_up
-from .rules import Rule, rules_of
-from .workload import Workload
+from .workload import Rule, Workload, rules_of
 
 LEVELS = (0.01, 0.03, 0.10)
 """Shares of the time lost to ``select`` whose candidate batches are looked for."""
@@ -44,8 +43,6 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class ScaleRequest:
-    """What the command line asked for."""
-
     workload: str | None
     device: str | None = None
     profile: Path | None = None

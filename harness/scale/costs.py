@@ -12,8 +12,6 @@ MEASURED = "measured"
 
 
 class Estimate(NamedTuple):
-    """Seconds of one call, and where the figure comes from: ``measured``, or ``extrapolated (from ...)``."""
-
     seconds: float
     basis: str
 
@@ -80,7 +78,6 @@ class Measured:
 
     @property
     def slope(self) -> float:
-        """Seconds that one more sample adds."""
         return self.fit[1]
 
     def growing(self, n: float) -> float:
@@ -110,7 +107,6 @@ class Scaled:
 
     @property
     def slope(self) -> float:
-        """Seconds that one more sample adds, between the two ends of the measured range."""
         low, high = min(self.points), max(self.points)
         return max(0.0, (self.points[high] - self.points[low]) / (high - low)) if high > low else self.points[low] / low
 

@@ -25,7 +25,7 @@ from ..training.trainer import Recipe, Trainer
 from .costs import Cost, Costs, Measured, Scaled
 from .madeup import Shape, begin, candidates
 from .networks import Network
-from .rules import Rule
+from .workload import Rule
 
 PATIENCE = 8.0
 """No larger size is tried where a step or a call is expected to take longer (seconds): it is extrapolated."""
@@ -74,8 +74,6 @@ class Scoring:
 
 
 class Watching(Scoring):
-    """The same at cadence ``epoch``: a plain step that notes its losses."""
-
     cadence = "epoch"
 
 

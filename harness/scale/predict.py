@@ -18,7 +18,7 @@ from ...strategies import keep_count
 from ..steps.pacer import Pacer
 from ..steps.step_iterator import steps_of
 from .costs import MEASURED, Cost, Costs
-from .rules import Rule
+from .workload import Rule
 
 LEDGER = tuple(phase for phase in RECORDED if phase != "probe")
 """The phases of a ledger that are predicted, beside ``other``: what the loop spends outside the ledger's phases."""
@@ -127,8 +127,6 @@ def pace_of(pacer: Pacer) -> Pace:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One arm's run."""
-
     label: str
     pace: Pace
     phases: dict[str, Spent]  # artefacts apart
@@ -141,7 +139,6 @@ class Prediction:
 
     @property
     def own(self) -> Spent:
-        """The run alone: the marginal account."""
         return sum(self.phases.values(), Spent())
 
     def seconds(self, share: float) -> float:

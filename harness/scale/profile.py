@@ -18,7 +18,7 @@ from .costs import Affine, Cost, Costs, Measured, Scaled
 from .madeup import begin, candidates
 from .networks import Network
 from .operations import Bench
-from .rules import Rule
+from .workload import Rule
 
 FLOAT = 4
 """Bytes of a feature."""
@@ -27,8 +27,6 @@ Seconds = Annotated[float, Field(ge=0)]
 
 
 class Calls(StrictModel):
-    """Seconds of ``select`` for one strategy at some numbers of candidates."""
-
     candidates: list[int] = Field(min_length=1)
     seconds: list[float] = Field(min_length=1)
     width: int = Field(0, ge=0)  # features d, where it reads them
@@ -57,13 +55,6 @@ class Profile(StrictModel):
 
 
 def read(path: Path) -> Profile:
-    """Read a profile.
-
-    Raises
-    ------
-    UsageError
-        For an unknown key, a missing source, or a figure that cannot be.
-    """
     profile = strict.validate(Profile, strict.load(path), str(path))
     for label, calls in profile.select.items():
         if len(calls.candidates) != len(calls.seconds) or min(calls.candidates) < 1 or min(calls.seconds) <= 0:
@@ -76,7 +67,6 @@ def write(profile: Profile, path: Path) -> None:
 
 
 def profile_of(costs: Costs, bench: Bench, name: str, source: str, precision: str) -> Profile:
-    """What was measured, in figures that other learners and batches can be priced by."""
     net = bench.learner
     fixed = {part: _fixed(getattr(costs, part)) for part in ("train", "score", "views", "gather", "other")}
     values, remember = net.channels * net.resolution**2, costs.remember

@@ -85,7 +85,6 @@ class Rows:
                 yield self._matrix.gather(self._places[start:stop]).to(dtype)
 
     def load(self, device: torch.device | str = "cpu") -> Tensor:
-        """Everything as one float32 tensor ``[n, d]`` on ``device``."""
         out, start = torch.empty(self.shape, device=device), 0
         for chunk in self.chunks(self.dtype):
             out[start : start + len(chunk)] = chunk.to(device)
@@ -93,7 +92,6 @@ class Rows:
         return out
 
     def _checked(self, ids: Tensor) -> Tensor:
-        """Places of ``ids`` in the file."""
         if ids.dtype != torch.int64 or ids.device.type != "cpu" or ids.ndim != 1:
             raise TypeError(f"ids must be int64 [m] on the CPU, not {ids.dtype} {list(ids.shape)} on {ids.device}")
         wrong = ids[(ids < 0) | (ids >= len(self))]

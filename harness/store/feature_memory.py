@@ -17,12 +17,10 @@ VARIABLE = "SELBENCH_FEATURES_GB"
 
 
 def fits(size: int, device: torch.device) -> bool:
-    """Whether ``size`` bytes may be held on ``device``."""
     return size <= allowance(device)
 
 
 def allowance(device: torch.device) -> int:
-    """Bytes that the features of a pool may take on ``device``."""
     asked = os.environ.get(VARIABLE, "")
     if not asked:
         return int(SHARE * free(device))

@@ -47,8 +47,6 @@ def sound(path: Path, *, sealed: bool = True) -> dict[str, Any] | None:
 
 
 class Store:
-    """One results folder, made on first writing."""
-
     def __init__(self, root: Path) -> None:
         self.root = root
         self._digests: dict[str, str] = {}  # of tensors written, until their description is
@@ -69,7 +67,6 @@ class Store:
         return self.root / "artefacts" / id
 
     def cell(self, id: str) -> dict[str, Any] | None:
-        """The record of a cell, or None where it is missing or damaged (it is then made again)."""
         return sound(self.cell_path(id))
 
     def tuning(self, id: str) -> dict[str, Any] | None:
@@ -132,7 +129,6 @@ class Store:
         self._digests[id] = described.get("tensors") or digest_file(target)
 
     def artefact_meta(self, id: str) -> dict[str, Any]:
-        """An artefact's description."""
         meta = self._described(id)
         if meta is None:
             raise UsageError(f"{self._description(id)}: missing or damaged; remove its folder and run again")
@@ -147,7 +143,6 @@ class Store:
             return {name: file.get_tensor(name) for name in file.keys() if name in names or not names}  # noqa: SIM118
 
     def artefact_rows(self, id: str) -> Rows:
-        """An artefact's ``features``, left in their file."""
         return Rows(self._tensors(id))
 
     def _tensors(self, id: str) -> Path:

@@ -14,8 +14,6 @@ AGAIN = "remove it and run again: it alone is made anew"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, or (``note``) that a reader should know and is no fault."""
-
     file: str  # relative to the folder
     what: str
     mend: str = AGAIN  # what to do; empty where nothing need be done
@@ -27,14 +25,11 @@ class Finding:
 
 
 def note(file: str, what: str, mend: str = "") -> Finding:
-    """A finding that is no fault."""
     return Finding(file, what, mend, note=True)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A folder's findings."""
-
     findings: tuple[Finding, ...]  # errors first, then notes; each by file
     counts: Mapping[str, int]  # records read, by kind
 

@@ -9,8 +9,7 @@ from typing import TypeVar
 from ...reports.records.models import Artefact, Cell, Failure, Timing, Tuning
 from ...strategies import UsageError
 from ..identity import digest
-from .contents import cell_faults, timing_faults, tuning_faults
-from .declared import Declared, artefact_ids
+from .contents import Declared, artefact_ids, cell_faults, timing_faults, tuning_faults
 from .findings import AGAIN, Finding, Verdict, note
 from .reading import Listing, read_matrix
 from .seeding import same_results, shared_streams
@@ -40,8 +39,6 @@ def verify(root: Path) -> Verdict:
 
 
 class Relations:
-    """Cross-checks of records with the matrix and with each other."""
-
     def __init__(self, listing: Listing, declared: Declared) -> None:
         self.listing, self.declared = listing, declared
         self.cells, self.tuning, self.timing = listing.of(Cell), listing.of(Tuning), listing.of(Timing)
@@ -121,14 +118,12 @@ class Relations:
                 yield Finding(file, f"artefact {id}, which it rests on, is missing or damaged", _COPY)
 
     def _twins(self) -> Iterator[Finding]:
-        """A twin has the identical sequence of steps."""
         for (key, seed), (file, cell) in self.by_run.items():
             twin = self.declared.arms[key].twin if key in self.declared.arms else ""
             if twin and (other := self.by_run.get((twin, seed))) and _steps(other[1]) != _steps(cell):
                 yield Finding(other[0], f"its steps are not those of {file}, whose twin it is")
 
     def _references(self) -> Iterator[Finding]:
-        """A reference has one content."""
         seen: dict[str, tuple[str, object]] = {}
         for file, cell in self.cells.items():
             if cell.reference:
@@ -175,7 +170,6 @@ def _guarded(records: Mapping[str, R], check: Callable[[str, R], Iterator[Findin
 
 
 def _twice(records: Mapping[str, R], of: Callable[[R], tuple[object, ...]], words: str) -> Iterator[Finding]:
-    """Two records of one thing."""
     seen: dict[tuple[object, ...], str] = {}
     for file, record in records.items():
         first = seen.setdefault(of(record), file)

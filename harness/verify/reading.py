@@ -17,7 +17,7 @@ from ...reports.records.sealing import (
     open_toml,
     written,
 )
-from .declared import Declared
+from .contents import Declared
 from .findings import AGAIN, Finding, note
 
 BESIDE = {"report", "claims", "checkpoints", "logs"}
@@ -45,7 +45,6 @@ class Listing:
         self.findings += self._beside()
 
     def of(self, kind: type[R]) -> dict[str, R]:
-        """The records of a kind by file."""
         each = (item for records in self.records.values() for item in records.items())
         return {file: record for file, record in each if isinstance(record, kind)}
 
@@ -133,7 +132,6 @@ def read_record(kind: str, file: str, id: str, content: bytes) -> tuple[Unsealed
 
 
 def read_matrix(file: str, content: bytes) -> tuple[Declared | None, list[Finding]]:
-    """The content of ``matrix.toml``; None where it cannot be used."""
     try:
         table, sealed = open_toml(content)
     except ResultsError as error:

@@ -34,8 +34,6 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Results:
-    """A results folder in memory."""
-
     path: Path
     matrix: Matrix
     cells: tuple[Cell, ...]  # at most one for each (arm, seed), sorted by these
@@ -83,7 +81,6 @@ class Results:
         return self._by_arm.get(arm if isinstance(arm, str) else arm.key, {})
 
     def arms(self, *, dataset: str | None = None, role: Role | None = None) -> tuple[Arm, ...]:
-        """Arms of a data set and role, in the matrix's order."""
         return tuple(
             arm for arm in self.matrix.arms.values() if dataset in (None, arm.dataset) and role in (None, arm.role)
         )

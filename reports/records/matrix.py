@@ -24,8 +24,6 @@ COSTS: tuple[str, ...] = get_args(Cost)
 
 
 class Open(Part):
-    """A table whose other keys are kept."""
-
     model_config = OPEN | {"frozen": True}
 
 
@@ -112,8 +110,6 @@ class Arm(Open):
 
 
 class Pays(Part):
-    """Which of the many contrasts at equal cost is the primary one."""
-
     account: Account = "amortised"
     cost: Cost = "total_flops"
     ladder: LadderName = "full"
@@ -148,15 +144,11 @@ class Declared(Open):
 
 
 class Requested(Declared):
-    """What was asked of a matrix: by what name (``matrix``), and with which settings changed (``set``)."""
-
     matrix: str | None = None
     set: Names = ()
 
 
 class TimingPass(Open):
-    """How many seeds a timing pass was asked for, 0 without one."""
-
     seeds: Count = 0
 
 
@@ -314,7 +306,6 @@ def read_table(file: Path) -> dict[str, Any]:
 
 
 def read_matrix(file: Path) -> Matrix:
-    """The matrix in a ``matrix.toml``."""
     try:
         return read_as(Matrix, read_table(file))
     except ResultsError as error:

@@ -130,8 +130,6 @@ class Probe(Part):
 
 
 class Shares(Part):
-    """Shares of something in the pool and among the samples trained on."""
-
     pool: Share
     trained: Share
 

@@ -28,8 +28,6 @@ class ResultsError(ValueError):
 
 
 class OtherVersionError(ResultsError):
-    """A file has another version of the format."""
-
     def __init__(self, version: int) -> None:
         super().__init__(
             f"format version {version}; this selbench reads version {VERSION}: use the selbench that wrote it"
@@ -54,13 +52,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content``, atomically."""
     with replacing(path) as draft:
         draft.write_bytes(content)
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:
-    """Write a record with its checksum, atomically."""
     write_bytes(path, written({**record, "checksum": checksum(record)}))
 
 
@@ -79,8 +75,6 @@ def digest_file(path: Path) -> str:
 
 
 class Digesting:
-    """A binary file for writing that digests what it is given."""
-
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._digest = file, hashlib.blake2b(digest_size=16)
 

@@ -111,7 +111,8 @@ def test_select_without_a_table_is_priced_by_its_flops(measured, written):
     table = tomllib.loads(path.read_text()) | {"select": {}, "select_flops_per_second": 1e9, "select_overhead": 0.5}
     path.write_text(tomli_w.dumps(table))
     arms = {
-        arm["label"]: arm for arm in scale(ScaleRequest(str(written), profile=path), lambda line: None)["batches"][0]["arms"]
+        arm["label"]: arm
+        for arm in scale(ScaleRequest(str(written), profile=path), lambda line: None)["batches"][0]["arms"]
     }
     loss = arms["loss"]
     assert loss["phases"]["select"]["seconds"] == pytest.approx(
@@ -130,7 +131,10 @@ def test_operations_over_classes_and_the_learners_features_are_predicted(tiny, w
     tiny["schedule"] = {"name": "fixed", "ratio": 0.5}
     written.write_text(tomli_w.dumps(tiny))
     saved = tmp_path / "here.toml"
-    for request in (ScaleRequest(str(written), device="cpu", save_profile=saved), ScaleRequest(str(written), profile=saved)):
+    for request in (
+        ScaleRequest(str(written), device="cpu", save_profile=saved),
+        ScaleRequest(str(written), profile=saved),
+    ):
         _, *arms = scale(request, lambda line: None)["batches"][0]["arms"]
         each = {arm["label"]: arm["phases"]["select"]["flops"] / arm["steps"] for arm in arms}
         n, classes, hidden = 16, 4, 16
