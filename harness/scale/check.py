@@ -27,9 +27,7 @@ from .operations import Bench, busy, measure
 from .predict import LEDGER, Pace, Work, predict
 from .workload import Rule
 
-TARGET = 0.15
-"""A prediction within this share of the measured seconds is a hit."""
-
+TARGET = 0.15  # a prediction within this share of the measured seconds is a hit
 Row = dict[str, Any]
 
 

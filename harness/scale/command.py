@@ -26,15 +26,9 @@ from .operations import Bench, busy, measure
 from .predict import Prediction, Work, break_even, ceiling_flops, ceiling_seconds, crossings, pace_of, predict, speed_up
 from .workload import Rule, Workload, rules_of
 
-LEVELS = (0.01, 0.03, 0.10)
-"""Shares of the time lost to ``select`` whose candidate batches are looked for."""
-
-SWEEP = [2**power for power in range(4, 17)]
-"""Candidate batches at which that share is computed."""
-
-SCALES = [10 ** (power / 8) for power in range(-24, 25)]
-"""Learners from a thousandth to a thousand times the workload's."""
-
+LEVELS = (0.01, 0.03, 0.10)  # shares of the time lost to ``select`` whose candidate batches are looked for
+SWEEP = [2**power for power in range(4, 17)]  # candidate batches at which that share is computed
+SCALES = [10 ** (power / 8) for power in range(-24, 25)]  # costs of learners, in multiples of the workload's
 TRIED = [2**power for power in range(1, 14)]
 SELECT_TRIED = [16, 64, 256, 1024, 4096, 16384]
 
@@ -76,10 +70,8 @@ def _predicted(workload: Workload, request: ScaleRequest, device: torch.device, 
     width = workload.features or (reference.width if reference else 0)
     rules = rules_of(workload, request.strategies, width)
     precision = "bf16" if device.type == "cuda" else "float32"
-    bench = Bench(
-        net, reference, workload.images, width, workload.augmentation, device, precision == "bf16",
-        max(1, math.ceil(workload.proxy_passes)),
-    )  # fmt: skip
+    epochs, bf16 = max(1, math.ceil(workload.proxy_passes)), precision == "bf16"
+    bench = Bench(net, reference, workload.images, width, workload.augmentation, device, bf16, epochs)
     described: Row
     if request.profile is not None:
         stated = profiles.read(request.profile)
@@ -105,6 +97,10 @@ def _predicted(workload: Workload, request: ScaleRequest, device: torch.device, 
         reference_images=workload.reference.images,
         proxy_passes=workload.proxy_passes,
     )
+    share, batches = 1 / workload.amortise_over, []
+    for batch in workload.batches:
+        full, arms = _runs(workload, batch, rules, work, costs)
+        batches.append({"batch": batch, "arms": [_arm(full, arm, share, work) for arm in [full, *arms]]})
     return {
         "workload": {
             **workload.model_dump(mode="json"),
@@ -116,7 +112,7 @@ def _predicted(workload: Workload, request: ScaleRequest, device: torch.device, 
         },
         "device": described,
         "operations": _operations(costs),
-        "batches": [_batch(workload, batch, rules, work, costs) for batch in workload.batches],
+        "batches": batches,
         "sweep": _sweep(workload, rules, work, costs),
     }
 
@@ -128,9 +124,8 @@ def _reference(workload: Workload, learner: Network) -> Network | None:
     resolution = spec.resolution or workload.resolution
     if spec.network != "learner":
         return network(Named(name=spec.network), 3, resolution, workload.classes)
-    if resolution == workload.resolution:
-        return learner
-    return network(workload.learner, workload.channels, resolution, workload.classes)
+    alike = resolution == workload.resolution
+    return learner if alike else network(workload.learner, workload.channels, resolution, workload.classes)
 
 
 def _reference_text(workload: Workload, reference: Network | None) -> str:
@@ -160,15 +155,8 @@ def _operations(costs: Costs) -> list[Row]:
     for name, cost in named.items():
         if cost is not None:
             points = getattr(cost, "points", {})
-            basis = cost.at(next(iter(points), 1)).basis
-            rows.append(
-                {
-                    "name": name,
-                    "seconds_per_sample": cost.slope,
-                    "points": list(map(list, points.items())),
-                    "basis": basis,
-                }
-            )
+            row: Row = {"name": name, "seconds_per_sample": cost.slope, "points": list(map(list, points.items()))}
+            rows.append(row | {"basis": cost.at(next(iter(points), 1)).basis})
     return rows
 
 
@@ -190,16 +178,12 @@ def _runs(
     return full, [predict(rule, pace_of(pacer(rule)), work, costs) for rule in rules]
 
 
-def _batch(workload: Workload, batch: int, rules: list[Rule], work: Work, costs: Costs) -> Row:
-    full, arms = _runs(workload, batch, rules, work, costs)
-    share = 1 / workload.amortise_over
-    return {"batch": batch, "arms": [_arm(full, arm, share, work) for arm in [full, *arms]]}
-
-
 def _arm(full: Prediction, arm: Prediction, share: float, work: Work) -> Row:
     shares = {"marginal": 0.0, "amortised": share, "standalone": 1.0}
-    times = break_even(full, arm, share) if arm is not full else None
     slope = full.learner / full.pace.trained
+    times = break_even(full, arm, share) if arm is not full else None
+    even = None if times is None else {"times": times, "seconds": times * slope, "flops": times * work.train}
+    scales = SCALES if arm is not full else []
     return {
         "label": arm.label,
         "cadence": arm.rule.traits.cadence if arm.rule else "",
@@ -216,14 +200,9 @@ def _arm(full: Prediction, arm: Prediction, share: float, work: Work) -> Row:
         },
         "ceiling": {"seconds": ceiling_seconds(full, arm), "flops": ceiling_flops(full, arm)},
         "select_share": arm.select_share,
-        "break_even": None
-        if times is None
-        else {"times": times, "seconds": times * slope, "flops": times * work.train},
+        "break_even": even,
         "learner_seconds_per_image": slope,
-        "curve": [
-            [x * slope, speed_up(full, arm, share, x), ceiling_seconds(full, arm, x)]
-            for x in (SCALES if arm is not full else [])
-        ],
+        "curve": [[x * slope, speed_up(full, arm, share, x), ceiling_seconds(full, arm, x)] for x in scales],
         "basis": arm.basis,
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -21,17 +20,10 @@ def beyond(edge: float, name: str = "") -> str:
     return f"extrapolated (from batch {edge:,.0f}{f' of {name}' if name else ''})"
 
 
-def _neighbours(points: dict[int, float], n: float) -> tuple[int, int] | None:
-    """The measured sizes on either side of ``n``, the same twice where it is one; None outside their range."""
-    sizes = sorted(points)
-    if n in points:
-        return int(n), int(n)
-    right = bisect_left(sizes, n)
-    return (sizes[right - 1], sizes[right]) if 0 < right < len(sizes) else None
-
-
-def _edge(points: dict[int, float], n: float) -> int:
-    return min(points) if n < min(points) else max(points)
+def _around(points: dict[int, float], n: float) -> tuple[int, int]:
+    """The measured sizes on either side of ``n``; the nearest twice where it is one or lies outside their range."""
+    low, high = max((size for size in points if size <= n), default=0), min((s for s in points if s >= n), default=0)
+    return low or high, high or low
 
 
 @dataclass(frozen=True)
@@ -87,11 +79,10 @@ class Measured:
 
     def at(self, n: float) -> Estimate:
         """Beyond the measured sizes the nearest of them gives the level, the fit the shape."""
-        near = _neighbours(self.points, n)
-        if near is None:
-            edge, (fixed, slope) = _edge(self.points, n), self.fit
-            return Estimate(self.points[edge] * (fixed + slope * n) / (fixed + slope * edge), beyond(edge, self.name))
-        low, high = near
+        low, high = _around(self.points, n)
+        if not low <= n <= high:
+            fixed, slope = self.fit
+            return Estimate(self.points[low] * (fixed + slope * n) / (fixed + slope * low), beyond(low, self.name))
         share = (n - low) / (high - low) if high > low else 0.0
         return Estimate((1 - share) * self.points[low] + share * self.points[high], MEASURED)
 
@@ -111,21 +102,17 @@ class Scaled:
         return max(0.0, (self.points[high] - self.points[low]) / (high - low)) if high > low else self.points[low] / low
 
     def at(self, n: float) -> Estimate:
-        near = _neighbours(self.points, n)
-        if near is not None:
-            low, high = near
+        low, high = _around(self.points, n)
+        if low <= n <= high:
             share = math.log(n / low) / math.log(high / low) if high > low else 0.0
             return Estimate(self.points[low] ** (1 - share) * self.points[high] ** share, self.basis)
-        edge = _edge(self.points, n)
-        base = self.flops(edge)
+        base = self.flops(low)
         # A call on fewer candidates, or one without operations, costs its launch, which does not shrink.
-        growth = self.flops(max(1, round(n))) / base if base > 0 and n > edge else 1.0
-        return Estimate(self.points[edge] * growth, beyond(edge, self.name) if self.basis == MEASURED else self.basis)
+        growth = self.flops(max(1, round(n))) / base if base > 0 and n > low else 1.0
+        return Estimate(self.points[low] * growth, beyond(low, self.name) if self.basis == MEASURED else self.basis)
 
 
-Line = Affine | Measured
-"""A cost with a part that is the same at every size."""
-
+Line = Affine | Measured  # a cost with a part that is the same at every size
 Cost = Line | Scaled
 
 

@@ -17,8 +17,7 @@ from ..streams import derive
 from ..toml import Named
 from ..training.flops import forward_flops, train_flops
 
-Build = Callable[[bool], Any]
-"""A net with ``forward_features`` and ``head``: on the meta device for True, with weights on the CPU for False."""
+Build = Callable[[bool], Any]  # a net with ``forward_features`` and ``head``: True on the meta device, False on the CPU
 
 
 class Split(nn.Module):
@@ -42,17 +41,14 @@ class Split(nn.Module):
 
 @dataclass(frozen=True)
 class Network:
-    """A net with its price: FLOPs of one image ``forward``, and forward and backward (``train``).
-
-    ``title`` is its name in reports, ``build`` see :data:`Build`, ``width`` the features of its penultimate layer.
-    """
+    """A net with its price: FLOPs of one image ``forward``, and forward and backward (``train``)."""
 
     title: str
     build: Build
     resolution: int
     channels: int
     classes: int
-    width: int
+    width: int  # features of its penultimate layer
     forward: float
     train: float
 

@@ -27,18 +27,10 @@ from .madeup import Shape, begin, candidates
 from .networks import Network
 from .workload import Rule
 
-PATIENCE = 8.0
-"""No larger size is tried where a step or a call is expected to take longer (seconds): it is extrapolated."""
-
-EFFORT = 6.0
-"""About this many seconds of repeats go into each operation."""
-
-BYTES = 1 << 30
-"""Most bytes of synthetic inputs."""
-
-_STEPS = 12
-"""Steps of the loop between two readings of its clock, where they are short."""
-
+PATIENCE = 8.0  # seconds; no larger size is tried where a step or a call is expected to take longer
+EFFORT = 6.0  # about this many seconds of repeats go into each operation
+BYTES = 1 << 30  # most bytes of synthetic inputs
+_STEPS = 12  # steps of the loop between two readings of its clock, where they are short
 _SHORT = 0.5
 
 
@@ -86,8 +78,7 @@ def measure(
     candidates for the rules at cadence ``batch``; others are measured on the pool's size.
     """
     say("the training loop")
-    loop = Loop(bench)
-    costs = loop.measure(sizes)
+    costs = Loop(bench).measure(sizes)
     reference = None
     if bench.reference is not None and any(rule.reads_reference for rule in rules):
         say(f"the reference, {bench.reference.title}")
@@ -142,23 +133,21 @@ class Loop:
                 self._round(trainer, size, 1)  # warm-up
             tried[size] = sum(sum(self._round(trainer, size, 1).values()) for trainer in self.trainers)
         steps = {size: _STEPS if seconds < _SHORT else 1 for size, seconds in tried.items()}
-        once = sum(steps[size] * seconds for size, seconds in tried.items())
-        rounds = int(min(9, max(3, EFFORT / once)))
+        rounds = int(min(9, max(3, EFFORT / sum(steps[size] * seconds for size, seconds in tried.items()))))
         readings: dict[str, dict[int, list[float]]] = {}
         for _ in range(rounds):
             for size in tried:
                 scoring, watching = (self._round(trainer, size, steps[size]) for trainer in self.trainers)
-                for name, seconds in (
-                    ("views", scoring["data"]),
-                    ("views", watching["data"]),
-                    ("score", scoring["score"]),
-                    ("train", scoring["train"]),
-                    ("train", watching["train"]),
-                    ("remember", watching["select"]),
-                    ("other", scoring["other"]),
-                    ("other_plain", watching["other"]),
-                ):
-                    readings.setdefault(name, {}).setdefault(size, []).append(seconds)
+                found = {
+                    "views": [scoring["data"], watching["data"]],
+                    "score": [scoring["score"]],
+                    "train": [scoring["train"], watching["train"]],
+                    "remember": [watching["select"]],
+                    "other": [scoring["other"]],
+                    "other_plain": [watching["other"]],
+                }
+                for name, seconds in found.items():
+                    readings.setdefault(name, {}).setdefault(size, []).extend(seconds)
         # What stands between the phases is a remainder: an interruption can only add to it.
         middle = {name: min if name.startswith("other") else statistics.median for name in readings}
         return {name: Measured({n: middle[name](s) for n, s in at.items()}, name) for name, at in readings.items()}
@@ -259,8 +248,7 @@ def _measured(once: Callable[[int], Callable[[], Any]], sizes: list[int], device
         call = once(size)
         with torch.no_grad():
             call()  # warm-up
-            first = _timed(call, 1, device)[0]
-            repeats = int(min(30, max(3, EFFORT / 8 / max(first, 1e-6))))
+            repeats = int(min(30, max(3, EFFORT / 8 / max(_timed(call, 1, device)[0], 1e-6))))
             medians[size] = statistics.median(_timed(call, repeats, device))
     return medians
 
@@ -272,8 +260,7 @@ def _timed(call: Callable[[], Any], repeats: int, device: torch.device) -> list[
     for _ in range(repeats):
         if litter is not None:
             litter.zero_()
-        ledger = Ledger()
-        clock = Clock(ledger, device)
+        clock = Clock(ledger := Ledger(), device)
         with clock.phase("select"):
             call()
         clock.settle()
@@ -284,9 +271,8 @@ def _timed(call: Callable[[], Any], repeats: int, device: torch.device) -> list[
 def busy() -> str:
     """A warning where others load this machine more than it has cores; empty elsewhere."""
     load, cores = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, os.cpu_count() or 1
-    return (
-        f"this machine is busy (load {load:.1f} on {cores} cores): its seconds are unreliable" if load > cores else ""
-    )
+    busy = f"this machine is busy (load {load:.1f} on {cores} cores): its seconds are unreliable"
+    return busy if load > cores else ""
 
 
 def _settle(device: torch.device) -> None:

@@ -20,11 +20,9 @@ from ..steps.step_iterator import steps_of
 from .costs import MEASURED, Cost, Costs
 from .workload import Rule
 
+# The phases of a ledger that are predicted, beside ``other``: what the loop spends outside the ledger's phases.
 LEDGER = tuple(phase for phase in RECORDED if phase != "probe")
-"""The phases of a ledger that are predicted, beside ``other``: what the loop spends outside the ledger's phases."""
-
-SAMPLED_ABOVE = 5000
-"""Runs of more steps are summed over this many points of their schedule."""
+SAMPLED_ABOVE = 5000  # runs of more steps are summed over this many points of their schedule
 
 
 @dataclass(frozen=True)

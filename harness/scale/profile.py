@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,9 +21,7 @@ from .networks import Network
 from .operations import Bench
 from .workload import Rule
 
-FLOAT = 4
-"""Bytes of a feature."""
-
+FLOAT = 4  # bytes of a feature
 Seconds = Annotated[float, Field(ge=0)]
 
 
@@ -68,7 +67,8 @@ def write(profile: Profile, path: Path) -> None:
 
 def profile_of(costs: Costs, bench: Bench, name: str, source: str, precision: str) -> Profile:
     net = bench.learner
-    fixed = {part: _fixed(getattr(costs, part)) for part in ("train", "score", "views", "gather", "other")}
+    parts = {part: getattr(costs, part) for part in ("train", "score", "views", "gather", "other")}
+    fixed = {part: cost.fit[0] if isinstance(cost, Measured) else 0.0 for part, cost in parts.items()}
     values, remember = net.channels * net.resolution**2, costs.remember
     tables = {
         label: Calls(candidates=list(cost.points), seconds=list(cost.points.values()), width=bench.width)
@@ -94,17 +94,10 @@ def profile_of(costs: Costs, bench: Bench, name: str, source: str, precision: st
     )
 
 
-def _fixed(cost: Cost) -> float:
-    return cost.fit[0] if isinstance(cost, Measured) else 0.0
-
-
 def costs_of(profile: Profile, bench: Bench, rules: list[Rule]) -> Costs:
     """The price list of a stated device: every figure is extrapolated from the profile."""
     basis = f"extrapolated (from profile {profile.name})"
-    net = bench.learner
-
-    def affine(fixed: float, slope: float) -> Affine:
-        return Affine(fixed, slope, basis)
+    affine, net = partial(Affine, basis=basis), bench.learner
 
     def forward(network: Network) -> Affine:
         return affine(profile.forward_overhead, network.forward / profile.forward_flops_per_second)

@@ -21,13 +21,9 @@ from ..toml import Named, StrictModel
 
 
 class Reference(StrictModel):
-    """The reference model, as far as it costs anything.
+    """The reference model, as far as it costs anything."""
 
-    ``network`` is a net of torchvision by name, ``learner`` (the learner's own net), or empty: features from a file,
-    for free.
-    """
-
-    network: str = ""
+    network: str = ""  # a net of torchvision, ``learner`` (its own net), or empty: features from a file, for free
     resolution: int | None = Field(None, ge=8, le=4096)  # of the images that it sees; the learner's by default
     cached: bool = True  # features are taken once from each image; else the network runs on every candidate batch
     passes: float = Field(0.0, ge=0)  # of training over ``images`` withheld for it, where it is trained here
@@ -46,10 +42,7 @@ class StrategyRow(StrictModel):
 
 
 class Workload(StrictModel):
-    """What would be trained.
-
-    ``learner`` names a registered learner (with its parameters, such as ``width``) or a net of torchvision.
-    """
+    """What would be trained."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     title: str = ""
@@ -59,7 +52,7 @@ class Workload(StrictModel):
     classes: int = Field(ge=2)
     passes: float = Field(gt=0)  # over the pool
     batch: int | list[int]  # candidates B, or several sizes to compare; the first is the headline
-    learner: Named = Named(name="resnet18")
+    learner: Named = Named(name="resnet18")  # a registered learner with its parameters, or a net of torchvision
     features: int | None = Field(None, ge=1)  # width d of the reference's; that of its network by default
     schedule: Named = Named(name="sigmoid")  # of the keep ratio
     buckets: int = Field(8, ge=1)  # a moving ratio is rounded to multiples of 1/buckets

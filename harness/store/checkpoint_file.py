@@ -51,10 +51,7 @@ class Checkpoint:
         return len(content) + self._description.stat().st_size
 
     def read(self, made: Mapping[str, str], device: torch.device) -> dict[str, Any] | None:
-        """The state last written, each tensor on the device that it came from; None where there is none.
-
-        Unusable where it is damaged, or something in ``made`` was different.
-        """
+        """The state last written, each tensor on the device that it came from; None where there is none."""
         if not self._description.exists():
             return None
         try:

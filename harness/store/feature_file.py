@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import itertools
 import json
 import os
@@ -17,19 +18,11 @@ from torch import Tensor
 
 from ...strategies.errors import UsageError
 
-TYPES: Mapping[str, torch.dtype] = {
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "F32": torch.float32,
-    "F64": torch.float64,
-}
-"""Types of rows that can be read, by their names in safetensors files."""
+# Types of rows that can be read, by their names in safetensors files.
+TYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64}
 
-CHUNK = 32 << 20
-"""Bytes of float32 rows in one chunk."""
-
-GAP = 8 << 10
-"""Unwanted bytes that are read rather than skipped."""
+CHUNK = 32 << 20  # bytes of float32 rows in one chunk
+GAP = 8 << 10  # unwanted bytes that are read rather than skipped
 
 
 class Rows:
@@ -160,8 +153,8 @@ class _Matrix:
             into, position = into[got:], position + got
 
 
-def write(file: BinaryIO, name: str, chunks: Iterable[Tensor], count: int, beside: Mapping[str, Tensor]) -> None:
-    """Write a safetensors file, never holding more than a chunk.
+def write(file: BinaryIO, name: str, chunks: Iterable[Tensor], count: int, beside: Mapping[str, Tensor]) -> str:
+    """Write a safetensors file, never holding more than a chunk; returns its BLAKE2b-128.
 
     It holds the small tensors ``beside``, then the matrix ``name``: ``chunks`` ``[m, d]`` of ``count`` rows in all.
     """
@@ -176,11 +169,12 @@ def write(file: BinaryIO, name: str, chunks: Iterable[Tensor], count: int, besid
         offset = end
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    file.write(len(text).to_bytes(8, "little") + text)
-    for tensor in beside.values():
-        file.write(_bytes(tensor.detach().cpu().contiguous()))
-    for chunk in itertools.chain([first], rows):
-        file.write(_bytes(chunk.detach().cpu().contiguous()))
+    pieces = (_bytes(tensor.detach().cpu().contiguous()) for tensor in itertools.chain(beside.values(), [first], rows))
+    digest = hashlib.blake2b(digest_size=16)
+    for piece in itertools.chain([len(text).to_bytes(8, "little") + text], pieces):
+        digest.update(piece)
+        file.write(piece)
+    return digest.hexdigest()
 
 
 def _bytes(tensor: Tensor) -> memoryview:

@@ -9,11 +9,8 @@ import torch
 
 from ...strategies.errors import UsageError
 
-SHARE = 0.25
-"""Share of the device's free memory that the features of a pool may take."""
-
-VARIABLE = "SELBENCH_FEATURES_GB"
-"""Environment variable: gigabytes (1e9 bytes) that they may take instead; 0 reads them from their file always."""
+SHARE = 0.25  # share of the device's free memory that the features of a pool may take
+VARIABLE = "SELBENCH_FEATURES_GB"  # gigabytes (1e9) that they may take instead; 0 reads them from their file always
 
 
 def fits(size: int, device: torch.device) -> bool:

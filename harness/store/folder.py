@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from safetensors import safe_open
 from safetensors.torch import save
@@ -14,7 +14,6 @@ from torch import Tensor
 
 from ...reports.records.sealing import (
     VERSION,
-    Digesting,
     OtherVersionError,
     ResultsError,
     checksum,
@@ -111,9 +110,7 @@ class Store:
     def write_features(self, id: str, chunks: Iterable[Tensor], count: int, beside: Mapping[str, Tensor]) -> None:
         """Write an artefact's ``features`` ``[count, d]`` a chunk at a time, with the tensors ``beside`` them."""
         with replacing(self._tensors(id)) as draft, draft.open("xb") as file:
-            digesting = Digesting(file)
-            write(cast(BinaryIO, digesting), "features", chunks, count, beside)
-        self._digests[id] = digesting.hexdigest()
+            self._digests[id] = write(file, "features", chunks, count, beside)
 
     def adopt_tensors(self, id: str, other: Store) -> None:
         """Take over another store's tensors: one file under two names where a link can be made, else a copy."""

@@ -23,14 +23,9 @@ from .. import environment
 
 logger = logging.getLogger("selbench")
 
-BEAT = 5.0
-"""Seconds between two heartbeats of a run."""
-
-STALE = 60.0
-"""Seconds without a heartbeat after which a run on another machine counts as dead."""
-
-LOOK = 0.5
-"""Seconds between two polls of a claim that another run holds."""
+BEAT = 5.0  # seconds between two heartbeats of a run
+STALE = 60.0  # seconds without a heartbeat after which a run on another machine counts as dead
+LOOK = 0.5  # seconds between two polls of a claim that another run holds
 
 
 @cache

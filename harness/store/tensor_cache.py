@@ -19,8 +19,7 @@ from ...strategies.errors import UsageError
 
 logger = logging.getLogger("selbench")
 
-Content = tuple[dict[str, Tensor], dict[str, Any]]
-"""Named tensors, and the plain facts (JSON) that belong to them."""
+Content = tuple[dict[str, Tensor], dict[str, Any]]  # named tensors, and the plain facts (JSON) that belong to them
 
 
 def cached(folder: Path, name: str, key: Mapping[str, Any], build: Callable[[], Content]) -> Content:

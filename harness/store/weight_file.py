@@ -24,10 +24,7 @@ def locate(path: str, data_dir: Path | None, what: str) -> Path:
 
 
 def find_weights(net: str, published: Sequence[str], data_dir: Path | None) -> Path:
-    """The weights of ``net`` where none were named: in the data folder's ``references``, else in torchvision's cache.
-
-    ``published`` has the names of torchvision's own weight files, the preferred one first.
-    """
+    """The weights of ``net`` where none were named: in the data folder, else of torchvision's ``published``."""
     cache = Path(torch.hub.get_dir()) / "checkpoints"
     places = [str(cache / name) for name in published]
     if data_dir is not None:

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from ...reports.records.fields import Phase
 from ...reports.records.matrix import Arm, Matrix
-from ...reports.records.models import Cell, Picks, Timing, Tuning
+from ...reports.records.models import Cell, Picks, Timing, Tuning, close
 from ..identity import NOT_IN_ARTEFACT_IDS, digest
 
 _RISING = ("passes", "progress", "seconds", "total_flops")
-
-
-def _close(a: float, b: float) -> bool:
-    """Equal up to the rounding of sums."""
-    return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)
 
 
 def _pool_size(cell: Cell) -> float:
@@ -47,7 +41,7 @@ def tuning_faults(run: Tuning) -> Iterator[str]:
     diverged = run.train_loss is None  # it may have ended in the middle of a step
     if run.ledger["train"].samples != trained and not diverged:
         yield f"its ledger has trained on {run.ledger['train'].samples} samples, its steps on {trained:g}"
-    if not _close(run.mean_ratio, trained / max(1, candidates)):
+    if not close(run.mean_ratio, trained / max(1, candidates)):
         yield f"its mean ratio {run.mean_ratio:g} is not that of its steps"
     yield from _dates(run)
 
@@ -71,14 +65,14 @@ def _curve(cell: Cell) -> Iterator[str]:
     if last.progress != 1.0:
         yield f"its curve ends at progress {last.progress:g}, not at 1"
     for end, what in ((last.seconds, "seconds"), (last.total_flops, "flops")):
-        if not _close(end, _total(cell.ledger, what)):
+        if not close(end, _total(cell.ledger, what)):
             yield f"its curve ends at {end:g} {what}, its ledger holds {_total(cell.ledger, what):g}"
     for name in ("train_loss", "val_accuracy"):
         if getattr(last, name) != getattr(cell.result, name):
             end, result = getattr(last, name), getattr(cell.result, name)
             yield f"{name!r} at the end of its curve is {end}, and {result} in its result"
     size = _pool_size(cell)
-    if not _close(size, round(size)) or not size:
+    if not close(size, round(size)) or not size:
         yield f"{last.passes:g} passes and {picks.candidate_samples} candidates are of no whole pool"
     passes = [0.0, *(point.passes for point in curve)]
     trained = sum(point.ratio * (b - a) * size for point, (a, b) in zip(curve, pairwise(passes), strict=True))
@@ -106,7 +100,7 @@ def _picks(picks: Picks, size: float) -> Iterator[str]:
     for what, (found, said) in counted.items():
         if found != said:
             yield f"the {what} are {found:g} in all, where it says {said}"
-    if not _close(picks.mean_ratio, trained / max(1, candidates)):
+    if not close(picks.mean_ratio, trained / max(1, candidates)):
         yield f"its mean ratio is {picks.mean_ratio:g}, and it trained on {trained} of {candidates} candidates"
     if not picks.unique > 0 or not 1 <= picks.max_repeats <= trained:
         yield "the share of images ever picked, or their most repeats, cannot be"
@@ -125,13 +119,12 @@ def _costs(cell: Cell) -> Iterator[str]:
         if ledger[phase].samples != samples:
             yield f"phase {phase!r} of its ledger counts {ledger[phase].samples} samples, its picks tell {samples}"
     for phase, price in (("train", unit.train), ("score", unit.forward), ("probe", unit.forward)):
-        if phase in ledger and not _close(ledger[phase].flops, ledger[phase].samples * price):
+        if phase in ledger and not close(ledger[phase].flops, ledger[phase].samples * price):
             yield f"phase {phase!r} of its ledger holds {ledger[phase].flops:g} FLOPs, not samples x {price:g}"
 
 
 _BATCH = ("batch", "batching", "buckets")
-_ARMS_OWN = ("arm", "schedule", "rung", "pool")
-"""What a cell's identity holds beside what it shares with others of its matrix."""
+_ARMS_OWN = ("arm", "schedule", "rung", "pool")  # in a cell's identity, and not shared with others of its matrix
 
 
 class Declared:

@@ -8,8 +8,7 @@ from typing import Any
 
 _CALLED = {"tuning": "tuning runs", "timing": "timed runs", "failed": "failures"}
 
-AGAIN = "remove it and run again: it alone is made anew"
-"""How most damaged records are mended."""
+AGAIN = "remove it and run again: it alone is made anew"  # how most damaged records are mended
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -9,14 +11,15 @@ from typing import TypeVar
 from ...reports.records.models import Artefact, Cell, Failure, Timing, Tuning
 from ...strategies import UsageError
 from ..identity import digest
+from ..streams import derive
 from .contents import Declared, artefact_ids, cell_faults, timing_faults, tuning_faults
 from .findings import AGAIN, Finding, Verdict, note
 from .reading import Listing, read_matrix
-from .seeding import same_results, shared_streams
 
 _RESTORE = "put a sound copy back"
 _COPY = "copy it from where this folder came from, or remove what uses it and run again"
 _ANOTHER = "remove it: it belongs to another matrix"
+_RESEED = "one of the two must be run again with another seed: change the seeds of the matrix"
 
 R = TypeVar("R")
 
@@ -158,6 +161,48 @@ class Relations:
         for file, meta in self.artefacts.items():
             if meta.id not in used:
                 yield note(file, "nothing here uses it")
+
+
+def shared_streams(
+    cells: Mapping[str, Cell], tuning: Mapping[str, Tuning], artefacts: Mapping[str, Artefact]
+) -> Iterator[Finding]:
+    """Two seeds of runs, or a run's and an artefact's, that come to one stream.
+
+    Cells of one seed share their streams, so that arms are paired; everything else is derived here anew, and no
+    number may come twice. Parameters are records by file.
+    """
+    roots: dict[int, str] = {}
+    for runs in (cells, tuning):
+        for file, run in runs.items():
+            roots.setdefault(run.seed, file)
+    for file, meta in artefacts.items():
+        if meta.seed is not None and meta.kind in ("reference", "proxy", "picks"):
+            name = meta.name if meta.kind == "reference" else ""
+            root = derive(meta.seed, meta.kind, name)
+            if root in roots and not roots[root].startswith("artefacts/"):
+                yield Finding(file, f"its stream is that of {roots[root]}", _RESEED)
+            roots.setdefault(root, file)
+    epochs = 2 + max((math.ceil(record.curve[-1].passes) for record in cells.values()), default=0)
+    seen: dict[int, tuple[int, str]] = {}
+    for root, file in roots.items():
+        each_epoch = [(name, epoch) for name in ("order", "augment") for epoch in range(epochs)]
+        for axis in [*((name,) for name in ("init", "select", "split", "probe")), *each_epoch]:
+            other, first = seen.setdefault(derive(root, *axis), (root, file))
+            if other != root:
+                yield Finding(file, f"its stream {axis[0]!r} is that of {first}", _RESEED)
+
+
+def same_results(cells: Mapping[str, Cell]) -> Iterator[Finding]:
+    """Cells of two seeds with one course to the last bit: they cannot have drawn different numbers."""
+    seen: dict[str, tuple[int, str]] = {}
+    for file, record in cells.items():
+        losses = [point.train_loss for point in record.curve]
+        if None in losses:
+            continue  # diverged
+        course = [record.dataset, losses, record.result.packed, record.picks.class_counts]
+        seed, first = seen.setdefault(json.dumps(course), (record.seed, file))
+        if seed != record.seed:
+            yield Finding(file, f"seed {record.seed} came out as seed {seed} in {first}, to the last bit", _RESEED)
 
 
 def _guarded(records: Mapping[str, R], check: Callable[[str, R], Iterator[Finding]]) -> Iterator[Finding]:

@@ -9,27 +9,17 @@ from typing import Any, TypeVar
 from ...reports.records.fields import P, misfits, read_as
 from ...reports.records.matrix import Matrix
 from ...reports.records.models import KINDS, Artefact, Unsealed
-from ...reports.records.sealing import (
-    OtherVersionError,
-    ResultsError,
-    digest_file,
-    open_record,
-    open_toml,
-    written,
-)
+from ...reports.records.sealing import OtherVersionError, ResultsError, digest_file, open_record, open_toml, written
 from .contents import Declared
 from .findings import AGAIN, Finding, note
 
-BESIDE = {"report", "claims", "checkpoints", "logs"}
-"""Folders beside the records: what is made of them, and what runs that are not done need."""
-
+BESIDE = {"report", "claims", "checkpoints", "logs"}  # made of the records, or needed by runs that are not done
 R = TypeVar("R", bound=Unsealed)
 
 _LEFT = "a run that was killed left it", "it may be removed"
 _AGAIN = "remove its folder and run again"
 _RESTORE = "put a sound copy back"
-_UNSEALED = b"version = "
-"""How ``matrix.toml`` begins where an older version wrote it."""
+_UNSEALED = b"version = "  # how ``matrix.toml`` begins where an older version wrote it
 
 
 class Listing:
@@ -99,9 +89,8 @@ class Listing:
             yield Finding(name, f"cannot be read: {error.strerror}", _AGAIN)
             return
         if record.tensors not in (None, found):
-            yield Finding(
-                name, "is not what its description says: it was changed or damaged after it was written", _AGAIN
-            )
+            what = "is not what its description says: it was changed or damaged after it was written"
+            yield Finding(name, what, _AGAIN)
 
     def _beside(self) -> Iterator[Finding]:
         for path in sorted(self.root.iterdir()):

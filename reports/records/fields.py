@@ -13,8 +13,8 @@ from typing_extensions import TypedDict
 
 from .sealing import ResultsError, checksum
 
+# Of tables whose other keys are kept: later versions may say more.
 OPEN = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
-"""Of tables whose other keys are kept: later versions may say more."""
 
 
 class Part(BaseModel):
@@ -32,25 +32,19 @@ Id = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")]
 
-AsTuple = Field(strict=False)
-"""A JSON or TOML list, kept as a tuple."""
-
+AsTuple = Field(strict=False)  # a JSON or TOML list, kept as a tuple
 Names = Annotated[tuple[str, ...], AsTuple]
 Ids = Annotated[tuple[Id, ...], AsTuple]
 Counts = Annotated[tuple[Count, ...], AsTuple]
 
 Role = Literal["strategy", "rung", "full", "uniform", "twin", "full-all"]
 
+# The phases whose costs count. ``probe`` is what a schedule that learns looks at; older versions lack it.
 PHASES = ("data", "score", "reference", "select", "train", "probe")
-"""The phases whose costs count. ``probe`` is what a schedule that learns looks at; older versions lack it."""
-
-LEDGER_PHASES = (*PHASES, "eval")
-"""``eval`` is on the ledger, off the clock and in no total."""
+LEDGER_PHASES = (*PHASES, "eval")  # ``eval`` is on the ledger, off the clock and in no total
 
 
 class Phase(Part):
-    """One line of a ledger: floating-point operations, seconds, and samples worked on."""
-
     flops: Cost
     seconds: Cost
     samples: Count
@@ -70,8 +64,6 @@ if TYPE_CHECKING:
 else:
 
     class Environment(TypedDict):
-        """Where a run was measured."""
-
         __pydantic_config__ = OPEN
         selbench: str
         python: str

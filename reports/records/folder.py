@@ -45,13 +45,7 @@ class Results:
 
     @classmethod
     def read(cls, path: str | Path, *, strict: bool = False) -> Results:
-        """Read and check the folder that holds ``matrix.toml``.
-
-        Raises
-        ------
-        ResultsError
-            If there is no readable ``matrix.toml``, or (``strict``) on the first bad record.
-        """
+        """Read and check the folder that holds ``matrix.toml``; where ``strict``, a bad record is a ResultsError."""
         root = Path(path)
         matrix = read_matrix(root / "matrix.toml")
         bad: list[Unreadable] = []

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired, get_args
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import TypedDict
@@ -36,8 +35,6 @@ class Learner(TypedDict):
 
 
 class Budget(TypedDict, total=False):
-    """Shown, not interpreted."""
-
     __pydantic_config__ = OPEN  # type: ignore[misc]
     passes: Number
     steps: Number
@@ -179,8 +176,7 @@ def _with_options(studies: tuple[Study, ...]) -> tuple[Study, ...]:
     return tuple({"options": {}, **study} for study in studies)
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """One matrix as it was asked for; it declares that too where an older version did not write down what it did."""
 
     name: str
@@ -251,9 +247,8 @@ class Matrix(One):
 
     @cached_property
     def requests(self) -> tuple[Request, ...]:
-        if self.parts:
-            return tuple(Request.of(part, part.datasets) for part in self.parts)
-        return (Request.of(self, tuple(self.datasets)),)
+        parts = tuple(Request.of(part, part.datasets) for part in self.parts)
+        return parts or (Request.of(self, tuple(self.datasets)),)
 
     @property
     def alpha(self) -> float:

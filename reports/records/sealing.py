@@ -11,16 +11,12 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import tomli_w
 
-VERSION = 1
-"""Version of the on-disk format."""
-
+VERSION = 1  # version of the on-disk format
 _SEAL = re.compile(rb'checksum = "([0-9a-f]{32})"\n')
-
-_BLOCK = 1 << 20
 
 
 class ResultsError(ValueError):
@@ -28,10 +24,7 @@ class ResultsError(ValueError):
 
 
 class OtherVersionError(ResultsError):
-    def __init__(self, version: int) -> None:
-        super().__init__(
-            f"format version {version}; this selbench reads version {VERSION}: use the selbench that wrote it"
-        )
+    """A file has another version of the format."""
 
 
 CHANGED = "the checksum does not match: the file was changed or damaged after it was written"
@@ -67,23 +60,8 @@ def digest_of(content: bytes) -> str:
 
 def digest_file(path: Path) -> str:
     """As :func:`digest_of`, of a file that may be larger than memory."""
-    found = hashlib.blake2b(digest_size=16)
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            found.update(block)
-    return found.hexdigest()
-
-
-class Digesting:
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self._digest = file, hashlib.blake2b(digest_size=16)
-
-    def write(self, content: Any) -> int:
-        self._digest.update(content)
-        return self._file.write(content)
-
-    def hexdigest(self) -> str:
-        return self._digest.hexdigest()
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def checksum(record: dict[str, Any]) -> str:
@@ -123,7 +101,9 @@ def refuse_other_version(record: dict[str, Any]) -> None:
     if not isinstance(version, int) or version == VERSION:
         return
     if "checksum" not in record or record["checksum"] != checksum({**record, "version": VERSION}):
-        raise OtherVersionError(version)
+        raise OtherVersionError(
+            f"format version {version}; this selbench reads version {VERSION}: use the selbench that wrote it"
+        )
 
 
 def seal_toml(table: dict[str, Any]) -> bytes:
