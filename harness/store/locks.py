@@ -110,7 +110,6 @@ class Claims:
                 self._path(id).unlink()
 
     def held(self, id: str) -> bool:
-        """Whether another live run holds ``id``."""
         return id not in self._mine and self._lives(id)
 
     @contextmanager

@@ -148,7 +148,6 @@ def _records(
 
 
 def _foreign(record: Unsealed, matrix: Matrix) -> Iterator[str]:
-    """Why a record is none of the matrix's."""
     match record:
         case Cell():
             if record.arm not in matrix.arms:
