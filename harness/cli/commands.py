@@ -183,10 +183,10 @@ def scale(
 ) -> None:
     """Predict seconds and FLOPs of a workload from costs measured here: would selection pay at scale?"""
     from ...reports.render.publish import write_scale
-    from ..scale.command import Request
+    from ..scale.command import ScaleRequest
     from ..scale.command import scale as predict
 
-    request = Request(workload, device, profile, save_profile, strategy or [], check, set_ or [])
+    request = ScaleRequest(workload, device, profile, save_profile, strategy or [], check, set_ or [])
     table = predict(request, lambda line: print(f"measuring {line}", file=sys.stderr))
     name = Path(workload).stem if workload else f"check-{table['check']['results']}"
     write_scale(table, out or Path("results") / f"scale-{name}", Console())

@@ -25,40 +25,23 @@ from .costs import Costs
 from .networks import Network, network
 from .operations import Bench, busy, measure
 from .predict import LEDGER, Pace, Work, predict
-from .rules import Rule
+from .workload import Rule
 
-TARGET = 0.15
-"""A prediction within this share of the measured seconds is a hit."""
-
+TARGET = 0.15  # a prediction within this share of the measured seconds is a hit
 Row = dict[str, Any]
 
 
 def check(results: Path, device: torch.device, say: Callable[[str], None]) -> Row:
     """Predict every arm of a results folder that has run, from operations measured here and now.
 
-    Parameters
-    ----------
-    results : Path
-        As made by ``selbench run``; its timing pass is preferred, the seconds of ordinary cells are indications.
-    device : torch.device
-    say : callable
-        Gets one line before each operation.
-
-    Returns
-    -------
-    dict
-        ``rows``: for each arm seconds by phase, predicted and measured, and their ratio; ``timed``; ``notes``.
-
-    Raises
-    ------
-    UsageError
-        Where the folder holds no readable results.
+    ``rows`` have for each arm its seconds by phase, predicted and measured, and their ratio. The timing pass is
+    preferred; seconds of ordinary cells are indications.
     """
     resolved = strict.load(results / "matrix.toml")
-    records = [record for record in map(sound, sorted((results / "cells").glob("*.json"))) if record]
+    records = list(filter(None, map(sound, sorted((results / "cells").glob("*.json")))))
     if not records:
         raise UsageError(f"{results}: no readable cells; run its matrix first: selbench run MATRIX --out {results}")
-    timings = [record for record in map(sound, sorted((results / "timing").glob("*.json"))) if record]
+    timings = list(filter(None, map(sound, sorted((results / "timing").glob("*.json")))))
     timings = [record for record in timings if record["kind"] == "cell"]
     roles = {arm["key"]: arm["role"] for arm in resolved["arms"]}
     against = timings or records
@@ -68,8 +51,7 @@ def check(results: Path, device: torch.device, say: Callable[[str], None]) -> Ro
     rows: list[Row] = []
     try:
         for dataset in resolved["datasets"]:
-            own = [record for record in records if record["dataset"] == dataset["name"]]
-            if own:
+            if own := [record for record in records if record["dataset"] == dataset["name"]]:
                 rows += _dataset(results, resolved, dataset, own, timings, device, say)
     finally:
         torch.set_num_threads(threads)
@@ -111,28 +93,24 @@ def _dataset(
     sizes = {size for pace in paces.values() for step in pace.steps for size in step}
     candidates = {size for pace in paces.values() for size, _ in pace.steps}
     bf16 = records[0]["environment"]["precision"] == "bf16"
+    by_width: dict[int, list[str]] = {width: [] for width in sorted(widths)}
+    for key, rule in rules.items():
+        by_width[rule.width if rule is not None and rule.width in widths else min(widths)].append(key)
     rows: list[Row] = []
-    for width in sorted(widths):
+    for width, keys in by_width.items():
         bench = Bench(net, None, dataset["pool"], width, dataset["augmentation"], device, bf16, epochs)
-        mine = {key: rule for key, rule in rules.items() if _width_of(rule, widths) == width}
-        costs = measure(bench, [rule for rule in mine.values() if rule is not None], sizes, candidates, say)
-        for key, rule in mine.items():
+        mine = [rule for key in keys if (rule := rules[key]) is not None]
+        costs = measure(bench, mine, sizes, candidates, say)
+        for key in keys:
             timed = [record for record in timings if record["of"] == key]
-            rows.append(_row(key, arms[key], timed, rule, paces[key], bench, costs))
+            rows.append(_row(arms[key], timed, rules[key], paces[key], bench, costs))
     return rows
 
 
-def _width_of(rule: Rule | None, widths: set[int]) -> int:
-    return rule.width if rule is not None and rule.width in widths else min(widths)
-
-
-def _row(
-    key: str, cells: list[Row], timed: list[Row], rule: Rule | None, pace: Pace, bench: Bench, costs: Costs
-) -> Row:
-    net = bench.learner
+def _row(cells: list[Row], timed: list[Row], rule: Rule | None, pace: Pace, bench: Bench, costs: Costs) -> Row:
+    cell, net, sources = cells[0], bench.learner, timed or cells
     prediction = predict(rule, pace, Work(bench.images, net.forward, net.train), costs)
     predicted = {phase: spent.seconds for phase, spent in prediction.phases.items()}
-    sources = timed or cells
     seen = {phase: statistics.median(r["ledger"][phase]["seconds"] for r in sources) for phase in LEDGER}
     if timed:
         whole = statistics.median(record["seconds"] for record in timed)
@@ -141,27 +119,24 @@ def _row(
         whole = sum(seen.values())
         del predicted["other"]
     total = sum(predicted.values())
+    ledger = sum(cell["ledger"][phase]["flops"] for phase in LEDGER)
     return {
-        "arm": key,
-        "label": cells[0]["arm_label"],
-        "dataset": cells[0]["dataset"],
-        "reference": cells[0]["reference"],
-        "rung": cells[0]["identity"]["rung"],
+        "arm": cell["arm"],
+        "label": cell["arm_label"],
+        "dataset": cell["dataset"],
+        "reference": cell["reference"],
+        "rung": cell["identity"]["rung"],
         "n": len(sources),
         "measured": seen,
         "predicted": predicted,
         "seconds": {"measured": whole, "predicted": total},
-        "flops": {
-            "ledger": sum(cells[0]["ledger"][phase]["flops"] for phase in LEDGER),
-            "predicted": prediction.own.flops,
-        },
+        "flops": {"ledger": ledger, "predicted": prediction.own.flops},
         "ratio": total / whole,
         "basis": prediction.basis,
     }
 
 
 def _pace(record: Row, pool: int) -> Pace:
-    """The steps that the cell really took."""
     rows = record["selection"].get("pace")
     if rows is None:
         raise UsageError(f"cell {record['id']} does not say its steps: it was made by an older version; run it again")
@@ -191,17 +166,17 @@ def _rule(results: Path, resolved: Row, key: str, record: Row, pace: Pace) -> Ru
     if name == "full":
         return None
     instance = registry("strategies").load(name, **options_of(record["identity"]["arm"]))
-    width = feature_width(results, record["artefacts"])
-    return Rule(f"{record['arm_label']} {key}", instance, Fixed(pace.ratio), width)
+    return Rule(
+        f"{record['arm_label']} {key}", instance, Fixed(pace.ratio), feature_width(results, record["artefacts"])
+    )
 
 
 def options_of(text: str) -> dict[str, Any]:
     """The keyword arguments of a strategy's ``repr``; none where it is no call of literals."""
     try:
         node = ast.parse(text, mode="eval").body
-        if not isinstance(node, ast.Call):
-            return {}
-        return {str(word.arg): ast.literal_eval(word.value) for word in node.keywords}
+        words = node.keywords if isinstance(node, ast.Call) else []
+        return {str(word.arg): ast.literal_eval(word.value) for word in words}
     except (SyntaxError, ValueError):
         return {}
 
@@ -216,7 +191,6 @@ def feature_width(results: Path, ids: list[str]) -> int:
                     return int(file.get_slice("features").get_shape()[1])
         if (folder / "meta.json").exists():
             needs = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["needs"]
-            found = feature_width(results, needs)
-            if found:
+            if found := feature_width(results, needs):
                 return found
     return 0

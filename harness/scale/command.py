@@ -23,30 +23,12 @@ from .check import check
 from .costs import Costs
 from .networks import Network, network
 from .operations import Bench, busy, measure
-from .predict import (
-    Prediction,
-    Spent,
-    Work,
-    break_even,
-    ceiling_flops,
-    ceiling_seconds,
-    crossings,
-    pace_of,
-    predict,
-    speed_up,
-)
-from .rules import Rule, rules_of
-from .workload import Workload
+from .predict import Prediction, Work, break_even, ceiling_flops, ceiling_seconds, crossings, pace_of, predict, speed_up
+from .workload import Rule, Workload, rules_of
 
-LEVELS = (0.01, 0.03, 0.10)
-"""Shares of the time lost to ``select`` whose candidate batches are looked for."""
-
-SWEEP = [2**power for power in range(4, 17)]
-"""Candidate batches at which that share is computed."""
-
-SCALES = [10 ** (power / 8) for power in range(-24, 25)]
-"""Learners from a thousandth to a thousand times the workload's."""
-
+LEVELS = (0.01, 0.03, 0.10)  # shares of the time lost to ``select`` whose candidate batches are looked for
+SWEEP = [2**power for power in range(4, 17)]  # candidate batches at which that share is computed
+SCALES = [10 ** (power / 8) for power in range(-24, 25)]  # costs of learners, in multiples of the workload's
 TRIED = [2**power for power in range(1, 14)]
 SELECT_TRIED = [16, 64, 256, 1024, 4096, 16384]
 
@@ -54,9 +36,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Request:
-    """What the command line asked for."""
-
+class ScaleRequest:
     workload: str | None
     device: str | None = None
     profile: Path | None = None
@@ -66,14 +46,8 @@ class Request:
     overrides: list[str] = field(default_factory=list)
 
 
-def scale(request: Request, say: Callable[[str], None]) -> Row:
-    """Predict what was asked for; ``say`` gets a line before each measurement.
-
-    Raises
-    ------
-    UsageError
-        Where the request cannot work.
-    """
+def scale(request: ScaleRequest, say: Callable[[str], None]) -> Row:
+    """Predict what was asked for; ``say`` gets a line before each measurement."""
     if request.workload is None and request.check is None:
         raise UsageError("scale: name a workload, such as cifar10 or a .toml file, or --check RESULTS")
     if request.profile is not None and (request.save_profile is not None or request.check is not None):
@@ -90,16 +64,14 @@ def scale(request: Request, say: Callable[[str], None]) -> Row:
     return table
 
 
-def _predicted(workload: Workload, request: Request, device: torch.device, say: Callable[[str], None]) -> Row:
+def _predicted(workload: Workload, request: ScaleRequest, device: torch.device, say: Callable[[str], None]) -> Row:
     net = network(workload.learner, workload.channels, workload.resolution, workload.classes)
     reference = _reference(workload, net)
     width = workload.features or (reference.width if reference else 0)
     rules = rules_of(workload, request.strategies, width)
     precision = "bf16" if device.type == "cuda" else "float32"
-    bench = Bench(
-        net, reference, workload.images, width, workload.augmentation, device, precision == "bf16",
-        max(1, math.ceil(workload.proxy_passes)),
-    )  # fmt: skip
+    epochs, bf16 = max(1, math.ceil(workload.proxy_passes)), precision == "bf16"
+    bench = Bench(net, reference, workload.images, width, workload.augmentation, device, bf16, epochs)
     described: Row
     if request.profile is not None:
         stated = profiles.read(request.profile)
@@ -114,7 +86,21 @@ def _predicted(workload: Workload, request: Request, device: torch.device, say: 
         described |= environment.describe(device, precision)
         if request.save_profile is not None:
             _save(request.save_profile, costs, bench, described, precision, workload.name)
-    work = _work(workload, net, reference)
+    work = Work(
+        images=workload.images,
+        forward=net.forward,
+        train=net.train,
+        reference=reference.forward if reference else 0.0,
+        cached=workload.reference.cached,
+        reference_is_learner=workload.reference.network == "learner",
+        reference_passes=workload.reference.passes,
+        reference_images=workload.reference.images,
+        proxy_passes=workload.proxy_passes,
+    )
+    share, batches = 1 / workload.amortise_over, []
+    for batch in workload.batches:
+        full, arms = _runs(workload, batch, rules, work, costs)
+        batches.append({"batch": batch, "arms": [_arm(full, arm, share, work) for arm in [full, *arms]]})
     return {
         "workload": {
             **workload.model_dump(mode="json"),
@@ -126,7 +112,7 @@ def _predicted(workload: Workload, request: Request, device: torch.device, say: 
         },
         "device": described,
         "operations": _operations(costs),
-        "batches": [_batch(workload, batch, rules, work, costs) for batch in workload.batches],
+        "batches": batches,
         "sweep": _sweep(workload, rules, work, costs),
     }
 
@@ -138,9 +124,8 @@ def _reference(workload: Workload, learner: Network) -> Network | None:
     resolution = spec.resolution or workload.resolution
     if spec.network != "learner":
         return network(Named(name=spec.network), 3, resolution, workload.classes)
-    if resolution == workload.resolution:
-        return learner
-    return network(workload.learner, workload.channels, resolution, workload.classes)
+    alike = resolution == workload.resolution
+    return learner if alike else network(workload.learner, workload.channels, resolution, workload.classes)
 
 
 def _reference_text(workload: Workload, reference: Network | None) -> str:
@@ -149,21 +134,6 @@ def _reference_text(workload: Workload, reference: Network | None) -> str:
     how = "once for each image" if workload.reference.cached else "with every candidate batch"
     trained = f", trained here on {workload.reference.images:,} images" if workload.reference.images else ""
     return f"{reference.title} at {reference.resolution} px, {how}{trained}"
-
-
-def _work(workload: Workload, net: Network, reference: Network | None) -> Work:
-    spec = workload.reference
-    return Work(
-        images=workload.images,
-        forward=net.forward,
-        train=net.train,
-        reference=reference.forward if reference else 0.0,
-        cached=spec.cached,
-        reference_is_learner=spec.network == "learner",
-        reference_passes=spec.passes,
-        reference_images=spec.images,
-        proxy_passes=workload.proxy_passes,
-    )
 
 
 def _save(path: Path, costs: Costs, bench: Bench, described: Row, precision: str, name: str) -> None:
@@ -183,13 +153,10 @@ def _operations(costs: Costs) -> list[Row]:
     named |= {f"select {label}": cost for label, cost in costs.select.items()}
     rows = []
     for name, cost in named.items():
-        if cost is None:
-            continue
-        points = getattr(cost, "points", None)
-        row: Row = {"name": name, "seconds_per_sample": cost.slope}
-        row["points"] = [[n, s] for n, s in points.items()] if points else []
-        row["basis"] = cost.at(next(iter(points)) if points else 1).basis
-        rows.append(row)
+        if cost is not None:
+            points = getattr(cost, "points", {})
+            row: Row = {"name": name, "seconds_per_sample": cost.slope, "points": list(map(list, points.items()))}
+            rows.append(row | {"basis": cost.at(next(iter(points), 1)).basis})
     return rows
 
 
@@ -211,28 +178,20 @@ def _runs(
     return full, [predict(rule, pace_of(pacer(rule)), work, costs) for rule in rules]
 
 
-def _batch(workload: Workload, batch: int, rules: list[Rule], work: Work, costs: Costs) -> Row:
-    full, arms = _runs(workload, batch, rules, work, costs)
-    share = 1 / workload.amortise_over
-    return {"batch": batch, "arms": [_arm(full, arm, share, work) for arm in [full, *arms]]}
-
-
-def _spent(spent: Spent) -> Row:
-    return {"seconds": spent.seconds, "flops": spent.flops, "basis": spent.basis}
-
-
 def _arm(full: Prediction, arm: Prediction, share: float, work: Work) -> Row:
     shares = {"marginal": 0.0, "amortised": share, "standalone": 1.0}
-    times = break_even(full, arm, share) if arm is not full else None
     slope = full.learner / full.pace.trained
+    times = break_even(full, arm, share) if arm is not full else None
+    even = None if times is None else {"times": times, "seconds": times * slope, "flops": times * work.train}
+    scales = SCALES if arm is not full else []
     return {
         "label": arm.label,
         "cadence": arm.rule.traits.cadence if arm.rule else "",
         "scores_learner": bool(arm.rule and arm.rule.scores),
         "mean_ratio": arm.pace.ratio,
         "steps": arm.pace.number,
-        "phases": {phase: _spent(spent) for phase, spent in arm.phases.items()},
-        "artefacts": _spent(arm.artefacts),
+        "phases": {phase: spent.row() for phase, spent in arm.phases.items()},
+        "artefacts": arm.artefacts.row(),
         "seconds": {name: arm.seconds(s) for name, s in shares.items()},
         "flops": {name: arm.flops(s) for name, s in shares.items()},
         "speed_up": {
@@ -241,14 +200,9 @@ def _arm(full: Prediction, arm: Prediction, share: float, work: Work) -> Row:
         },
         "ceiling": {"seconds": ceiling_seconds(full, arm), "flops": ceiling_flops(full, arm)},
         "select_share": arm.select_share,
-        "break_even": None
-        if times is None
-        else {"times": times, "seconds": times * slope, "flops": times * work.train},
+        "break_even": even,
         "learner_seconds_per_image": slope,
-        "curve": [
-            [x * slope, speed_up(full, arm, share, x), ceiling_seconds(full, arm, x)]
-            for x in (SCALES if arm is not full else [])
-        ],
+        "curve": [[x * slope, speed_up(full, arm, share, x), ceiling_seconds(full, arm, x)] for x in scales],
         "basis": arm.basis,
     }
 
@@ -266,12 +220,11 @@ def _sweep(workload: Workload, rules: list[Rule], work: Work, costs: Costs) -> R
             continue
         for arm in arms:
             shares[arm.label].append([size, arm.select_share, arm.phases["select"].basis, arm.basis])
-    passed = {
-        label: {f"{level:g}": _passed([(x, y) for x, y, *_ in points], level) for level in LEVELS}
-        for label, points in shares.items()
-    }
-    return {"shares": shares, "passes": passed, "skipped": skipped}
-
-
-def _passed(points: list[tuple[float, float]], level: float) -> Row:
-    return {"first": points[0][1] >= level, "crossings": [list(pair) for pair in crossings(points, level)]}
+    passes: Row = {}
+    for label, rows in shares.items():
+        points = [(x, y) for x, y, *_ in rows]
+        passes[label] = {
+            f"{level:g}": {"first": points[0][1] >= level, "crossings": list(map(list, crossings(points, level)))}
+            for level in LEVELS
+        }
+    return {"shares": shares, "passes": passes, "skipped": skipped}

@@ -17,8 +17,7 @@ from ..streams import derive
 from ..toml import Named
 from ..training.flops import forward_flops, train_flops
 
-Build = Callable[[bool], Any]
-"""A net with ``forward_features`` and ``head``: on the meta device for True, with weights on the CPU for False."""
+Build = Callable[[bool], Any]  # a net with ``forward_features`` and ``head``: True on the meta device, False on the CPU
 
 
 class Split(nn.Module):
@@ -34,39 +33,28 @@ class Split(nn.Module):
         self.body = net
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Penultimate layer ``[B, d]``."""
         return cast(Tensor, self.body(x))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits ``[B, C]``."""
         return cast(Tensor, self.head(self.forward_features(x)))
 
 
 @dataclass(frozen=True)
 class Network:
-    """A net with its price: FLOPs of one image ``forward``, and forward and backward (``train``).
-
-    ``title`` is its name in reports, ``build`` see :data:`Build`, ``width`` the features of its penultimate layer.
-    """
+    """A net with its price: FLOPs of one image ``forward``, and forward and backward (``train``)."""
 
     title: str
     build: Build
     resolution: int
     channels: int
     classes: int
-    width: int
+    width: int  # features of its penultimate layer
     forward: float
     train: float
 
 
 def network(spec: Named, channels: int, resolution: int, classes: int) -> Network:
-    """The net that ``spec`` names, with its FLOPs counted on the meta device.
-
-    Raises
-    ------
-    UsageError
-        For an unknown name or parameter, or a net that takes no such images.
-    """
+    """The net that ``spec`` names, with its FLOPs counted on the meta device."""
     title, build = _builder(spec, channels, resolution, classes)
     meta, shape = build(True), (channels, resolution, resolution)
     try:
@@ -87,8 +75,10 @@ def _builder(spec: Named, channels: int, resolution: int, classes: int) -> tuple
         return getattr(learner, "title", spec.name), ours
     known = torchvision.models.list_models(module=torchvision.models)
     if spec.name not in known:
-        names = [*registry("learners").found(), *known]
-        raise UsageError(f"no net named {spec.name!r}, neither registered nor in torchvision{_near(spec.name, names)}")
+        hint = did_you_mean(spec.name, [*registry("learners").found(), *known])
+        if "did you mean" not in hint:  # torchvision has some hundred nets: the list would be no help
+            hint = "; torchvision.models.list_models() names them"
+        raise UsageError(f"no net named {spec.name!r}, neither registered nor in torchvision{hint}")
     if spec.parameters():
         raise UsageError(f"net {spec.name!r} of torchvision takes no parameters here: leave {list(spec.parameters())}")
     if channels != 3:
@@ -101,9 +91,3 @@ def _builder(spec: Named, channels: int, resolution: int, classes: int) -> tuple
             return Split(torchvision.models.get_model(spec.name, weights=None, num_classes=classes))
 
     return f"{spec.name} (torchvision)", theirs
-
-
-def _near(name: str, names: list[str]) -> str:
-    # torchvision has some hundred nets: without a near one the list would be no help.
-    hint = did_you_mean(name, names)
-    return hint if "did you mean" in hint else "; torchvision.models.list_models() names them"

@@ -25,20 +25,12 @@ from ..training.trainer import Recipe, Trainer
 from .costs import Cost, Costs, Measured, Scaled
 from .madeup import Shape, begin, candidates
 from .networks import Network
-from .rules import Rule
+from .workload import Rule
 
-PATIENCE = 8.0
-"""No larger size is tried where a step or a call is expected to take longer (seconds): it is extrapolated."""
-
-EFFORT = 6.0
-"""About this many seconds of repeats go into each operation."""
-
-BYTES = 1 << 30
-"""Most bytes of synthetic inputs."""
-
-_STEPS = 12
-"""Steps of the loop between two readings of its clock, where they are short."""
-
+PATIENCE = 8.0  # seconds; no larger size is tried where a step or a call is expected to take longer
+EFFORT = 6.0  # about this many seconds of repeats go into each operation
+BYTES = 1 << 30  # most bytes of synthetic inputs
+_STEPS = 12  # steps of the loop between two readings of its clock, where they are short
 _SHORT = 0.5
 
 
@@ -57,7 +49,6 @@ class Bench:
 
     @property
     def shape(self) -> Shape:
-        """Widths of what strategies read."""
         return Shape(self.width, self.learner.width, self.learner.classes, self.trace_epochs)
 
 
@@ -68,17 +59,13 @@ class Scoring:
     needs = frozenset({"learner"})
 
     def select(self, batch_feats: Tensor | None, losses: BatchLosses, ratio: float) -> Tensor:
-        """Positions of all of them, ``[B]``."""
         return torch.arange(losses.learner.shape[0], device=losses.learner.device)
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """Nothing is computed."""
         return 0.0
 
 
 class Watching(Scoring):
-    """The same at cadence ``epoch``: a plain step that notes its losses."""
-
     cadence = "epoch"
 
 
@@ -87,19 +74,11 @@ def measure(
 ) -> Costs:
     """Measure the price list of this device; ``say`` gets one line before each operation.
 
-    Parameters
-    ----------
-    bench : Bench
-    rules : list of Rule
-    sizes : iterable of int
-        Batches that will be trained or scored; the largest that :data:`PATIENCE` allows are measured.
-    select_sizes : iterable of int
-        Numbers of candidates for the rules at cadence ``batch``; others are measured on the pool's size.
-    say : callable
+    Batches of ``sizes`` are trained and scored, as far as :data:`PATIENCE` allows; ``select_sizes`` are numbers of
+    candidates for the rules at cadence ``batch``; others are measured on the pool's size.
     """
     say("the training loop")
-    loop = Loop(bench)
-    costs = loop.measure(sizes)
+    costs = Loop(bench).measure(sizes)
     reference = None
     if bench.reference is not None and any(rule.reads_reference for rule in rules):
         say(f"the reference, {bench.reference.title}")
@@ -154,23 +133,21 @@ class Loop:
                 self._round(trainer, size, 1)  # warm-up
             tried[size] = sum(sum(self._round(trainer, size, 1).values()) for trainer in self.trainers)
         steps = {size: _STEPS if seconds < _SHORT else 1 for size, seconds in tried.items()}
-        once = sum(steps[size] * seconds for size, seconds in tried.items())
-        rounds = int(min(9, max(3, EFFORT / once)))
+        rounds = int(min(9, max(3, EFFORT / sum(steps[size] * seconds for size, seconds in tried.items()))))
         readings: dict[str, dict[int, list[float]]] = {}
         for _ in range(rounds):
             for size in tried:
                 scoring, watching = (self._round(trainer, size, steps[size]) for trainer in self.trainers)
-                for name, seconds in (
-                    ("views", scoring["data"]),
-                    ("views", watching["data"]),
-                    ("score", scoring["score"]),
-                    ("train", scoring["train"]),
-                    ("train", watching["train"]),
-                    ("remember", watching["select"]),
-                    ("other", scoring["other"]),
-                    ("other_plain", watching["other"]),
-                ):
-                    readings.setdefault(name, {}).setdefault(size, []).append(seconds)
+                found = {
+                    "views": [scoring["data"], watching["data"]],
+                    "score": [scoring["score"]],
+                    "train": [scoring["train"], watching["train"]],
+                    "remember": [watching["select"]],
+                    "other": [scoring["other"]],
+                    "other_plain": [watching["other"]],
+                }
+                for name, seconds in found.items():
+                    readings.setdefault(name, {}).setdefault(size, []).extend(seconds)
         # What stands between the phases is a remainder: an interruption can only add to it.
         middle = {name: min if name.startswith("other") else statistics.median for name in readings}
         return {name: Measured({n: middle[name](s) for n, s in at.items()}, name) for name, at in readings.items()}
@@ -196,15 +173,13 @@ class Uncounted:
     """Stands in for the learner where the trainer counts operations: a network's are counted already."""
 
     def build(self, channels: int, resolution: int, classes: int, generator: None) -> torch.nn.Module:
-        """A net that is quick to count."""
         return torch.nn.Conv2d(channels, 1, 1, device="meta")
 
 
 def _reference(bench: Bench) -> Measured:
     net = bench.reference
     assert net is not None
-    model = net.build(False).eval()
-    body = _Features(model, net.channels)
+    body = _Features(net.build(False).eval(), net.channels)
     images = torch.zeros((64, net.channels, net.resolution, net.resolution), dtype=torch.uint8)
 
     def once(size: int) -> Callable[[], Any]:
@@ -273,8 +248,7 @@ def _measured(once: Callable[[int], Callable[[], Any]], sizes: list[int], device
         call = once(size)
         with torch.no_grad():
             call()  # warm-up
-            first = _timed(call, 1, device)[0]
-            repeats = int(min(30, max(3, EFFORT / 8 / max(first, 1e-6))))
+            repeats = int(min(30, max(3, EFFORT / 8 / max(_timed(call, 1, device)[0], 1e-6))))
             medians[size] = statistics.median(_timed(call, repeats, device))
     return medians
 
@@ -286,8 +260,7 @@ def _timed(call: Callable[[], Any], repeats: int, device: torch.device) -> list[
     for _ in range(repeats):
         if litter is not None:
             litter.zero_()
-        ledger = Ledger()
-        clock = Clock(ledger, device)
+        clock = Clock(ledger := Ledger(), device)
         with clock.phase("select"):
             call()
         clock.settle()
@@ -298,9 +271,8 @@ def _timed(call: Callable[[], Any], repeats: int, device: torch.device) -> list[
 def busy() -> str:
     """A warning where others load this machine more than it has cores; empty elsewhere."""
     load, cores = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, os.cpu_count() or 1
-    return (
-        f"this machine is busy (load {load:.1f} on {cores} cores): its seconds are unreliable" if load > cores else ""
-    )
+    busy = f"this machine is busy (load {load:.1f} on {cores} cores): its seconds are unreliable"
+    return busy if load > cores else ""
 
 
 def _settle(device: torch.device) -> None:

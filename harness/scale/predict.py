@@ -13,21 +13,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ...reports.records.fields import LEDGER_PHASES as RECORDED
+from ...reports.records.fields import PHASES as RECORDED
 from ...strategies import keep_count
 from ..steps.pacer import Pacer
 from ..steps.step_iterator import steps_of
 from .costs import MEASURED, Cost, Costs
-from .rules import Rule
+from .workload import Rule
 
-LEDGER = tuple(phase for phase in RECORDED if phase not in ("probe", "eval"))
-"""The phases of a ledger that are predicted."""
-
-PHASES = (*LEDGER, "other")
-"""``other`` is what the loop spends outside the ledger's phases."""
-
-SAMPLED_ABOVE = 5000
-"""Runs of more steps are summed over this many points of their schedule."""
+# The phases of a ledger that are predicted, beside ``other``: what the loop spends outside the ledger's phases.
+LEDGER = tuple(phase for phase in RECORDED if phase != "probe")
+SAMPLED_ABOVE = 5000  # runs of more steps are summed over this many points of their schedule
 
 
 @dataclass(frozen=True)
@@ -45,6 +40,9 @@ class Spent:
     def basis(self) -> str:
         """``measured``, or all that it is extrapolated from."""
         return joined(self.bases)
+
+    def row(self) -> dict[str, float | str]:
+        return {"seconds": self.seconds, "flops": self.flops, "basis": self.basis}
 
 
 def joined(bases: Iterable[str]) -> str:
@@ -68,26 +66,14 @@ def call(cost: Cost, n: int, times: float, flops: float = 0.0) -> Spent:
 
 @dataclass(frozen=True)
 class Work:
-    """Images and FLOPs of a training.
-
-    Parameters
-    ----------
-    images : int
-        The pool.
-    forward, train, reference : float
-        FLOPs of one image: the learner's, and the reference's, 0 where its features cost nothing.
-    cached, reference_is_learner : bool
-        Whether the reference's features are taken once, and whether it grows with the learner.
-    reference_passes, reference_images, proxy_passes : float, int, float
-        Training of the reference and of the proxy, where it is done here.
-    """
+    """Images of the pool and FLOPs of one; training of the reference and of the proxy, where it is done here."""
 
     images: int
     forward: float
     train: float
-    reference: float = 0.0
-    cached: bool = True
-    reference_is_learner: bool = False
+    reference: float = 0.0  # FLOPs of one image; 0 where its features cost nothing
+    cached: bool = True  # its features are taken once
+    reference_is_learner: bool = False  # and so grows with it
     reference_passes: float = 0.0
     reference_images: int = 0
     proxy_passes: float = 0.0
@@ -102,22 +88,18 @@ class Pace:
 
     @property
     def candidates(self) -> float:
-        """Samples that are offered."""
         return sum(size * times for (size, _), times in self.steps.items())
 
     @property
     def trained(self) -> float:
-        """Samples that are trained on."""
         return sum(keep * times for (_, keep), times in self.steps.items())
 
     @property
     def number(self) -> float:
-        """Optimizer steps."""
         return sum(self.steps.values())
 
     @property
     def ratio(self) -> float:
-        """Mean keep ratio."""
         return self.trained / self.candidates
 
 
@@ -126,9 +108,13 @@ def pace_of(pacer: Pacer) -> Pace:
     assert pacer.passes is not None
     each = pacer.pool // pacer.batch
     total = max(1, round(pacer.passes * each))
-    if total <= SAMPLED_ABOVE:
-        return counted((step.size, step.keep, step.epoch) for step in steps_of(pacer))
     counts: Counter[tuple[int, int]] = Counter()
+    if total <= SAMPLED_ABOVE:
+        epochs = 0
+        for step in steps_of(pacer):
+            counts[step.size, step.keep] += 1
+            epochs = step.epoch + 1
+        return Pace(dict(counts), epochs)
     for i in range(SAMPLED_ABOVE):
         progress = (i + 0.5) / SAMPLED_ABOVE
         if pacer.hold:
@@ -137,51 +123,20 @@ def pace_of(pacer: Pacer) -> Pace:
     return Pace({sizes: n * total / SAMPLED_ABOVE for sizes, n in counts.items()}, math.ceil(total / each))
 
 
-def counted(steps: Iterable[tuple[int, int, int]]) -> Pace:
-    """The pace of a list of steps (B, k, pass)."""
-    counts: Counter[tuple[int, int]] = Counter()
-    epochs = 0
-    for size, keep, epoch in steps:
-        counts[size, keep] += 1
-        epochs = epoch + 1
-    return Pace(dict(counts), epochs)
-
-
 @dataclass(frozen=True)
 class Prediction:
-    """One arm's run.
-
-    Parameters
-    ----------
-    label : str
-    pace : Pace
-    phases : dict of Spent
-        By phase, artefacts apart.
-    artefacts : Spent
-        A reference or proxy made for it, whole.
-    learner : float
-        Seconds of the run that grow with the learner (L).
-    artefact_learner : float
-        The same of its artefacts.
-    demanded : float
-        Seconds that the scheme demands besides, whatever the learner: a reference that runs on every batch.
-    least_flops : float
-        FLOPs of a training image's share of all that the scheme demands.
-    """
-
     label: str
     pace: Pace
-    phases: dict[str, Spent]
-    artefacts: Spent
-    learner: float
-    artefact_learner: float
-    demanded: float
-    least_flops: float
+    phases: dict[str, Spent]  # artefacts apart
+    artefacts: Spent  # a reference or proxy made for it, whole
+    learner: float  # seconds of the run that grow with the learner (L)
+    artefact_learner: float  # the same of its artefacts
+    demanded: float  # seconds that the scheme demands whatever the learner: a reference that runs on every batch
+    least_flops: float  # of all training that the scheme demands
     rule: Rule | None = field(repr=False)
 
     @property
     def own(self) -> Spent:
-        """The run alone: the marginal account."""
         return sum(self.phases.values(), Spent())
 
     def seconds(self, share: float) -> float:
@@ -189,7 +144,6 @@ class Prediction:
         return self.own.seconds + share * self.artefacts.seconds
 
     def flops(self, share: float) -> float:
-        """FLOPs with ``share`` of the artefacts."""
         return self.own.flops + share * self.artefacts.flops
 
     def growing(self, share: float) -> float:
@@ -202,12 +156,10 @@ class Prediction:
 
     @property
     def select_share(self) -> float:
-        """Share of the run's seconds that ``select`` takes."""
         return self.phases["select"].seconds / self.own.seconds
 
     @property
     def basis(self) -> str:
-        """Where its seconds come from."""
         return joined(self.own.bases | self.artefacts.bases)
 
 
@@ -216,7 +168,7 @@ def predict(rule: Rule | None, pace: Pace, work: Work, costs: Costs) -> Predicti
     batch = rule is not None and rule.traits.cadence == "batch"
     scores = rule is not None and rule.scores
     runs = rule is not None and batch and rule.reads_reference and not work.cached
-    phases = _online(rule, pace, work, costs) if rule is not None and batch else _ahead(rule, pace, work, costs)
+    phases = _phases(rule, pace, work, costs)
     artefacts = Spent() if rule is None else _artefacts(rule, work, costs)
     learner = demanded = artefact_learner = 0.0
     for (size, keep), times in pace.steps.items():
@@ -232,40 +184,32 @@ def predict(rule: Rule | None, pace: Pace, work: Work, costs: Costs) -> Predicti
     return Prediction(label, pace, phases, artefacts, learner, artefact_learner, demanded, least, rule)
 
 
-def _online(rule: Rule, pace: Pace, work: Work, costs: Costs) -> dict[str, Spent]:
-    """Phases of a rule that is called on every candidate batch."""
-    phases = dict.fromkeys(PHASES, Spent())
+def _phases(rule: Rule | None, pace: Pace, work: Work, costs: Costs) -> dict[str, Spent]:
+    """Phases of a rule called on every candidate batch, or on the whole pool (each pass, or once); or of no rule."""
+    phases = dict.fromkeys((*LEDGER, "other"), Spent())
+    scores = rule is not None and rule.scores
+    online = rule is not None and rule.traits.cadence == "batch"
     for (size, keep), times in pace.steps.items():
-        if rule.scores:
-            phases["score"] += call(costs.score, size, times, size * work.forward)
-        phases["data"] += call(costs.views, size if rule.scores else keep, times)
-        if rule.reads_reference and work.cached:
-            gather = costs.gather if "features" in rule.traits.needs else costs.gather_losses
-            phases["reference"] += call(gather, size, times)
-        elif rule.reads_reference and costs.reference is not None:
-            phases["reference"] += call(costs.reference, size, times, size * work.reference)
-        phases["select"] += call(costs.select[rule.label], size, times, rule.flops(size, keep))
-        if rule.watches:
-            phases["select"] += call(costs.remember, keep, times)
+        phases["data"] += call(costs.views, size if scores else keep, times)
         phases["train"] += call(costs.train, keep, times, keep * work.train)
-        phases["other"] += call(costs.other, size, times)
-    return phases
-
-
-def _ahead(rule: Rule | None, pace: Pace, work: Work, costs: Costs) -> dict[str, Spent]:
-    """Phases of a rule that is called on the whole pool, before each pass or once; or of no rule at all."""
-    phases = dict.fromkeys(PHASES, Spent())
-    for (size, keep), times in pace.steps.items():
-        phases["data"] += call(costs.views, keep, times)
-        phases["train"] += call(costs.train, keep, times, keep * work.train)
-        phases["other"] += call(costs.other_plain, keep, times)
+        phases["other"] += call(costs.other, size, times) if online else call(costs.other_plain, keep, times)
         if rule is None:
             continue
-        kept = keep_count(keep / size, work.images)
-        part = (pace.epochs if rule.traits.cadence == "epoch" else 1) * times / pace.number
-        phases["select"] += call(costs.select[rule.label], work.images, part, rule.flops(work.images, kept))
+        if online:
+            phases["select"] += call(costs.select[rule.label], size, times, rule.flops(size, keep))
+        else:
+            kept = keep_count(keep / size, work.images)
+            part = (pace.epochs if rule.traits.cadence == "epoch" else 1) * times / pace.number
+            phases["select"] += call(costs.select[rule.label], work.images, part, rule.flops(work.images, kept))
         if rule.watches:
             phases["select"] += call(costs.remember, keep, times)
+        if scores:
+            phases["score"] += call(costs.score, size, times, size * work.forward)
+        if online and rule.reads_reference and work.cached:
+            gather = costs.gather if "features" in rule.traits.needs else costs.gather_losses
+            phases["reference"] += call(gather, size, times)
+        elif online and rule.reads_reference and costs.reference is not None:
+            phases["reference"] += call(costs.reference, size, times, size * work.reference)
     return phases
 
 
@@ -284,12 +228,9 @@ def _artefacts(rule: Rule, work: Work, costs: Costs) -> Spent:
     return made
 
 
-MANY = 16
-"""A batch of this size stands for the basis of a cost by the image."""
-
-
 def _per_image(cost: Cost, images: float, flops: float) -> Spent:
-    return Spent(images * cost.slope, images * flops, frozenset({cost.at(MANY).basis}))
+    many = 16  # a batch of this size stands for the basis of a cost by the image
+    return Spent(images * cost.slope, images * flops, frozenset({cost.at(many).basis}))
 
 
 def speed_up(full: Prediction, arm: Prediction, share: float, x: float = 1.0) -> float:
@@ -316,9 +257,7 @@ def break_even(full: Prediction, arm: Prediction, share: float) -> float | None:
     """
     saved = full.growing(share) - arm.growing(share)
     added = (arm.seconds(share) - arm.growing(share)) - (full.seconds(share) - full.growing(share))
-    if saved <= 0:
-        return None
-    return max(0.0, added / saved)
+    return max(0.0, added / saved) if saved > 0 else None
 
 
 def crossings(points: list[tuple[float, float]], level: float) -> list[tuple[float, str]]:

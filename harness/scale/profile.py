@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tomli_w
 import torch
@@ -18,74 +19,41 @@ from .costs import Affine, Cost, Costs, Measured, Scaled
 from .madeup import begin, candidates
 from .networks import Network
 from .operations import Bench
-from .rules import Rule
+from .workload import Rule
 
-FLOAT = 4
-"""Bytes of a feature."""
+FLOAT = 4  # bytes of a feature
+Seconds = Annotated[float, Field(ge=0)]
 
 
 class Calls(StrictModel):
-    """Seconds of ``select`` for one strategy at some numbers of candidates."""
-
     candidates: list[int] = Field(min_length=1)
     seconds: list[float] = Field(min_length=1)
-    width: int = Field(0, ge=0)
-    """Features d, where it reads them."""
+    width: int = Field(0, ge=0)  # features d, where it reads them
 
 
 class Profile(StrictModel):
-    """A device.
-
-    Parameters
-    ----------
-    name : str
-    source : str
-        Who measured it, with what and when: no figure without one.
-    device : {"cpu", "cuda"}
-        Some rules work otherwise on a GPU.
-    train_flops_per_second, forward_flops_per_second : float
-        Achieved in training, and in a forward pass without gradients.
-    train_overhead, forward_overhead : float
-        Seconds of a training step, and of a forward pass, that do not grow with the batch.
-    view_seconds_per_pixel, view_overhead : float
-        Of the augmented views, by value (channels times pixels).
-    gather_seconds_per_byte, gather_overhead : float
-        Of reading cached features.
-    remember_seconds, step_overhead : float
-        Of noting a step's losses, and of a step outside the phases.
-    select_flops_per_second, select_overhead : float or None
-        Of ``select`` for strategies that have no table of their own.
-    select : dict of Calls
-        By strategy, as its label stands in the workload.
-    """
+    """A device. Overheads are seconds of a call that do not grow with the batch."""
 
     name: str = Field(min_length=1)
-    source: str = Field(min_length=10)
-    device: Literal["cpu", "cuda"] = "cpu"
+    source: str = Field(min_length=10)  # who measured it, with what and when: no figure without one
+    device: Literal["cpu", "cuda"] = "cpu"  # some rules work otherwise on a GPU
     precision: str = "float32"
     train_flops_per_second: float = Field(gt=0)
-    forward_flops_per_second: float = Field(gt=0)
-    train_overhead: float = Field(0.0, ge=0)
-    forward_overhead: float = Field(0.0, ge=0)
-    view_seconds_per_pixel: float = Field(0.0, ge=0)
-    view_overhead: float = Field(0.0, ge=0)
-    gather_seconds_per_byte: float = Field(0.0, ge=0)
-    gather_overhead: float = Field(0.0, ge=0)
-    remember_seconds: float = Field(0.0, ge=0)
-    step_overhead: float = Field(0.0, ge=0)
-    select_flops_per_second: float | None = Field(None, gt=0)
-    select_overhead: float = Field(0.0, ge=0)
-    select: dict[str, Calls] = Field(default_factory=dict)
+    forward_flops_per_second: float = Field(gt=0)  # without gradients
+    train_overhead: Seconds = 0.0
+    forward_overhead: Seconds = 0.0
+    view_seconds_per_pixel: Seconds = 0.0  # by value: channels times pixels
+    view_overhead: Seconds = 0.0
+    gather_seconds_per_byte: Seconds = 0.0
+    gather_overhead: Seconds = 0.0
+    remember_seconds: Seconds = 0.0  # noting a step's losses
+    step_overhead: Seconds = 0.0  # of a step, outside the phases
+    select_flops_per_second: float | None = Field(None, gt=0)  # for strategies without a table of their own
+    select_overhead: Seconds = 0.0
+    select: dict[str, Calls] = Field(default_factory=dict)  # by the strategy's label in the workload
 
 
 def read(path: Path) -> Profile:
-    """Read a profile.
-
-    Raises
-    ------
-    UsageError
-        For an unknown key, a missing source, or a figure that cannot be.
-    """
     profile = strict.validate(Profile, strict.load(path), str(path))
     for label, calls in profile.select.items():
         if len(calls.candidates) != len(calls.seconds) or min(calls.candidates) < 1 or min(calls.seconds) <= 0:
@@ -94,15 +62,13 @@ def read(path: Path) -> Profile:
 
 
 def write(profile: Profile, path: Path) -> None:
-    """Write a profile as TOML."""
-    table = profile.model_dump(exclude_none=True)
-    write_bytes(path, tomli_w.dumps(table).encode())
+    write_bytes(path, tomli_w.dumps(profile.model_dump(exclude_none=True)).encode())
 
 
 def profile_of(costs: Costs, bench: Bench, name: str, source: str, precision: str) -> Profile:
-    """What was measured, in figures that other learners and batches can be priced by."""
     net = bench.learner
-    fixed = {part: _fixed(getattr(costs, part)) for part in ("train", "score", "views", "gather", "other")}
+    parts = {part: getattr(costs, part) for part in ("train", "score", "views", "gather", "other")}
+    fixed = {part: cost.fit[0] if isinstance(cost, Measured) else 0.0 for part, cost in parts.items()}
     values, remember = net.channels * net.resolution**2, costs.remember
     tables = {
         label: Calls(candidates=list(cost.points), seconds=list(cost.points.values()), width=bench.width)
@@ -128,23 +94,10 @@ def profile_of(costs: Costs, bench: Bench, name: str, source: str, precision: st
     )
 
 
-def _fixed(cost: Cost) -> float:
-    return cost.fit[0] if isinstance(cost, Measured) else 0.0
-
-
 def costs_of(profile: Profile, bench: Bench, rules: list[Rule]) -> Costs:
-    """The price list of a stated device: every figure is extrapolated from the profile.
-
-    Raises
-    ------
-    UsageError
-        Where the profile says nothing of a strategy's ``select``.
-    """
+    """The price list of a stated device: every figure is extrapolated from the profile."""
     basis = f"extrapolated (from profile {profile.name})"
-    net = bench.learner
-
-    def affine(fixed: float, slope: float) -> Affine:
-        return Affine(fixed, slope, basis)
+    affine, net = partial(Affine, basis=basis), bench.learner
 
     def forward(network: Network) -> Affine:
         return affine(profile.forward_overhead, network.forward / profile.forward_flops_per_second)
@@ -164,7 +117,12 @@ def costs_of(profile: Profile, bench: Bench, rules: list[Rule]) -> Costs:
 
 
 def _select(profile: Profile, bench: Bench, rule: Rule, basis: str) -> Cost:
-    _acquaint(profile, bench, rule)
+    # Some rules know their cost only from a batch and the profile's device.
+    feats, losses = candidates(bench.shape, rule.traits.needs, 32, 16, bench.device)
+    begin(rule.instance, bench.shape, feats, losses)
+    with torch.no_grad():
+        rule.instance.select(feats, losses, 0.5)
+    begin(rule.instance, bench.shape, feats, losses, torch.device(profile.device))
     ratio = rule.schedule.mean()
 
     def flops(n: int) -> float:
@@ -185,13 +143,3 @@ def _select(profile: Profile, bench: Bench, rule: Rule, basis: str) -> Cost:
     rate = profile.select_flops_per_second
     sizes = [2**power for power in range(1, 24)]
     return Scaled({n: profile.select_overhead + max(flops(n), 1.0) / rate for n in sizes}, flops, basis)
-
-
-def _acquaint(profile: Profile, bench: Bench, rule: Rule) -> None:
-    """Show a rule one batch and the profile's device: some know their cost only from these."""
-    size = 32
-    feats, losses = candidates(bench.shape, rule.traits.needs, size, size // 2, bench.device)
-    begin(rule.instance, bench.shape, feats, losses)
-    with torch.no_grad():
-        rule.instance.select(feats, losses, 0.5)
-    begin(rule.instance, bench.shape, feats, losses, torch.device(profile.device))

@@ -26,14 +26,7 @@ class Checkpoint:
     """The last checkpoint of one run, in a folder of its own.
 
     Tensors lie in a file named by their digest, everything else in ``checkpoint.json``, which names that file and is
-    replaced last: at any moment one of the two checkpoints is complete.
-
-    Parameters
-    ----------
-    root : Path
-        The results folder.
-    id : str
-        Of the run.
+    replaced last: at any moment one of the two checkpoints is complete. ``root`` is the results folder.
     """
 
     def __init__(self, root: Path, id: str) -> None:
@@ -43,17 +36,8 @@ class Checkpoint:
     def write(self, state: Mapping[str, Any], made: Mapping[str, str]) -> int:
         """Replace the checkpoint; returns its size in bytes.
 
-        Parameters
-        ----------
-        state : mapping
-            Tensors, numbers, strings, None, and lists and dicts of these, dicts by strings. Tuples become lists.
-        made : mapping of str
-            What must be the same when it is resumed.
-
-        Raises
-        ------
-        TypeError
-            For a value of another type.
+        ``state`` holds tensors, numbers, strings, None, and lists and dicts of these, dicts by strings (tuples become
+        lists; anything else is a TypeError); ``made`` is what must be the same when it is resumed.
         """
         tensors: dict[str, Tensor] = {}
         tree = _encoded(state, tensors)
@@ -67,13 +51,7 @@ class Checkpoint:
         return len(content) + self._description.stat().st_size
 
     def read(self, made: Mapping[str, str], device: torch.device) -> dict[str, Any] | None:
-        """The state last written, each tensor on the device that it came from; None where there is none.
-
-        Raises
-        ------
-        Unusable
-            Where it is damaged, or something in ``made`` was different.
-        """
+        """The state last written, each tensor on the device that it came from; None where there is none."""
         if not self._description.exists():
             return None
         try:
@@ -96,7 +74,6 @@ class Checkpoint:
         return state
 
     def drop(self) -> None:
-        """Remove it."""
         if self.folder.exists():
             shutil.rmtree(self.folder, ignore_errors=True)
             with contextlib.suppress(OSError):  # others are left

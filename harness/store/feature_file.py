@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import itertools
 import json
 import os
@@ -17,38 +18,19 @@ from torch import Tensor
 
 from ...strategies.errors import UsageError
 
-TYPES: Mapping[str, torch.dtype] = {
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "F32": torch.float32,
-    "F64": torch.float64,
-}
-"""Types of rows that can be read, by their names in safetensors files."""
+# Types of rows that can be read, by their names in safetensors files.
+TYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64}
 
-CHUNK = 32 << 20
-"""Bytes of float32 rows in one chunk."""
-
-GAP = 8 << 10
-"""Unwanted bytes that are read rather than skipped."""
+CHUNK = 32 << 20  # bytes of float32 rows in one chunk
+GAP = 8 << 10  # unwanted bytes that are read rather than skipped
 
 
 class Rows:
     """A matrix ``[n, d]`` in a safetensors file.
 
     Rows are read into a buffer, never mapped, so no page of the file counts as this process's memory. Reads
-    carry their own position: forked processes and threads may share an instance.
-
-    Parameters
-    ----------
-    path : Path
-        A safetensors file.
-    name : str
-        Its tensor of two dimensions, of a type in :data:`TYPES`.
-
-    Raises
-    ------
-    UsageError
-        Where the file is missing or damaged, or holds no such matrix.
+    carry their own position: forked processes and threads may share an instance. The tensor ``name`` has a type in
+    :data:`TYPES`; a file that is damaged or holds no such matrix is a UsageError.
     """
 
     def __init__(self, path: Path, name: str = "features") -> None:
@@ -60,12 +42,10 @@ class Rows:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """``(n, d)``."""
         return len(self), self._matrix.width
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the file holds."""
         return self._matrix.dtype
 
     @property
@@ -74,39 +54,15 @@ class Rows:
         return len(self) * self._matrix.width * 4
 
     def subset(self, ids: Tensor) -> Rows:
-        """Rows ``ids`` ``[m]`` as a matrix of its own: nothing is read or copied but the ids.
-
-        Raises
-        ------
-        IndexError, TypeError
-            As :meth:`take`.
-        """
+        """Rows ``ids`` ``[m]`` as a matrix of its own: nothing is read or copied but the ids."""
         view = copy.copy(self)
         view._places = self._checked(ids)
         return view
 
     def take(self, ids: Tensor, *, pin: bool = False) -> Tensor:
-        """Rows ``ids``, in their order.
+        """Rows ``ids`` (int64 ``[m]`` on the CPU, in any order, also repeated) as float32 ``[m, d]`` on the CPU.
 
-        Parameters
-        ----------
-        ids : Tensor ``[m]`` int64, on the CPU
-            Any order; a row may come twice.
-        pin : bool
-            Give page-locked memory, from which a copy to a GPU need not wait.
-
-        Returns
-        -------
-        Tensor ``[m, d]`` float32, on the CPU
-
-        Raises
-        ------
-        IndexError
-            For an id outside ``[0, n)``.
-        TypeError
-            For ids of another type or on another device.
-        UsageError
-            Where the file ends early.
+        ``pin`` gives page-locked memory, from which a copy to a GPU need not wait.
         """
         found = self._matrix.gather(self._checked(ids))
         return torch.empty(found.shape, pin_memory=pin).copy_(found) if pin else found.to(torch.float32)
@@ -122,7 +78,6 @@ class Rows:
                 yield self._matrix.gather(self._places[start:stop]).to(dtype)
 
     def load(self, device: torch.device | str = "cpu") -> Tensor:
-        """Everything as one float32 tensor ``[n, d]`` on ``device``."""
         out, start = torch.empty(self.shape, device=device), 0
         for chunk in self.chunks(self.dtype):
             out[start : start + len(chunk)] = chunk.to(device)
@@ -130,7 +85,6 @@ class Rows:
         return out
 
     def _checked(self, ids: Tensor) -> Tensor:
-        """Places in the file of ``ids``."""
         if ids.dtype != torch.int64 or ids.device.type != "cpu" or ids.ndim != 1:
             raise TypeError(f"ids must be int64 [m] on the CPU, not {ids.dtype} {list(ids.shape)} on {ids.device}")
         wrong = ids[(ids < 0) | (ids >= len(self))]
@@ -160,7 +114,6 @@ class _Matrix:
         self._row = self.width * self.dtype.itemsize
 
     def span(self, start: int, stop: int) -> Tensor:
-        """Consecutive rows."""
         out = torch.empty(stop - start, self.width, dtype=self.dtype)
         self._read(start, _bytes(out))
         return out
@@ -171,7 +124,10 @@ class _Matrix:
         out = torch.empty(len(wanted), self.width, dtype=self.dtype)
         into = _bytes(out)
         runs = list(self._runs(wanted))
-        self._announce(runs)
+        if len(runs) > 1 and hasattr(os, "posix_fadvise"):  # prefetched in parallel: five times as fast as one by one
+            for first, last, _, _ in runs:
+                start, length = self._start + first * self._row, (last - first) * self._row
+                os.posix_fadvise(self._handle, start, length, os.POSIX_FADV_WILLNEED)
         for first, last, at, end in runs:
             if last - first == end - at:
                 self._read(first, into[at * self._row : end * self._row])
@@ -188,14 +144,6 @@ class _Matrix:
         firsts, lasts = wanted[torch.tensor(ats)].tolist(), (wanted[torch.tensor(ends) - 1] + 1).tolist()
         yield from zip(firsts, lasts, ats, ends, strict=True)
 
-    def _announce(self, runs: list[tuple[int, int, int, int]]) -> None:
-        """Prefetch scattered rows in parallel: five times as fast as one after another."""
-        if len(runs) > 1 and hasattr(os, "posix_fadvise"):
-            for first, last, _, _ in runs:
-                os.posix_fadvise(
-                    self._handle, self._start + first * self._row, (last - first) * self._row, os.POSIX_FADV_WILLNEED
-                )
-
     def _read(self, first: int, into: memoryview) -> None:
         position = self._start + first * self._row
         while into:
@@ -205,19 +153,10 @@ class _Matrix:
             into, position = into[got:], position + got
 
 
-def write(file: BinaryIO, name: str, chunks: Iterable[Tensor], count: int, beside: Mapping[str, Tensor]) -> None:
-    """Write a safetensors file, never holding more than a chunk.
+def write(file: BinaryIO, name: str, chunks: Iterable[Tensor], count: int, beside: Mapping[str, Tensor]) -> str:
+    """Write a safetensors file, never holding more than a chunk; returns its BLAKE2b-128.
 
-    Parameters
-    ----------
-    file : binary file
-        Open for writing, at its start.
-    name : str
-        What the matrix is called in the file.
-    chunks : iterable of Tensor ``[m, d]``
-        Its rows in order, ``count`` in all, of one type and width.
-    beside : mapping of Tensor
-        Small tensors for the same file.
+    It holds the small tensors ``beside``, then the matrix ``name``: ``chunks`` ``[m, d]`` of ``count`` rows in all.
     """
     names = {dtype: key for key, dtype in TYPES.items()}
     rows = iter(chunks)
@@ -230,11 +169,12 @@ def write(file: BinaryIO, name: str, chunks: Iterable[Tensor], count: int, besid
         offset = end
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    file.write(len(text).to_bytes(8, "little") + text)
-    for tensor in beside.values():
-        file.write(_bytes(tensor.detach().cpu().contiguous()))
-    for chunk in itertools.chain([first], rows):
-        file.write(_bytes(chunk.detach().cpu().contiguous()))
+    pieces = (_bytes(tensor.detach().cpu().contiguous()) for tensor in itertools.chain(beside.values(), [first], rows))
+    digest = hashlib.blake2b(digest_size=16)
+    for piece in itertools.chain([len(text).to_bytes(8, "little") + text], pieces):
+        digest.update(piece)
+        file.write(piece)
+    return digest.hexdigest()
 
 
 def _bytes(tensor: Tensor) -> memoryview:

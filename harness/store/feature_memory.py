@@ -9,26 +9,15 @@ import torch
 
 from ...strategies.errors import UsageError
 
-SHARE = 0.25
-"""Share of the device's free memory that the features of a pool may take."""
-
-VARIABLE = "SELBENCH_FEATURES_GB"
-"""Environment variable: gigabytes (1e9 bytes) that they may take instead; 0 reads them from their file always."""
+SHARE = 0.25  # share of the device's free memory that the features of a pool may take
+VARIABLE = "SELBENCH_FEATURES_GB"  # gigabytes (1e9) that they may take instead; 0 reads them from their file always
 
 
 def fits(size: int, device: torch.device) -> bool:
-    """Whether ``size`` bytes may be held on ``device``."""
     return size <= allowance(device)
 
 
 def allowance(device: torch.device) -> int:
-    """Bytes that the features of a pool may take on ``device``.
-
-    Raises
-    ------
-    UsageError
-        Where :data:`VARIABLE` is set to anything but a number.
-    """
     asked = os.environ.get(VARIABLE, "")
     if not asked:
         return int(SHARE * free(device))

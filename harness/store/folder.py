@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from safetensors import safe_open
 from safetensors.torch import save
@@ -14,7 +14,6 @@ from torch import Tensor
 
 from ...reports.records.sealing import (
     VERSION,
-    Digesting,
     OtherVersionError,
     ResultsError,
     checksum,
@@ -36,10 +35,7 @@ __all__ = ["VERSION", "Store", "checksum", "sound", "write_bytes"]
 def sound(path: Path, *, sealed: bool = True) -> dict[str, Any] | None:
     """The record at ``path``; None where it is missing or damaged (where ``sealed``: or has no checksum).
 
-    Raises
-    ------
-    UsageError
-        Where it is of another version of the format: it must be neither misread nor made again.
+    One of another version of the format is a UsageError: it must be neither misread nor made again.
     """
     try:
         return open_record(path.read_bytes(), sealed=sealed)
@@ -50,52 +46,35 @@ def sound(path: Path, *, sealed: bool = True) -> dict[str, Any] | None:
 
 
 class Store:
-    """One results folder.
-
-    Parameters
-    ----------
-    root : Path
-        The folder; made on first writing.
-    """
-
     def __init__(self, root: Path) -> None:
         self.root = root
         self._digests: dict[str, str] = {}  # of tensors written, until their description is
 
     def cell_path(self, id: str) -> Path:
-        """Where the record of cell ``id`` lies."""
         return self.root / "cells" / f"{id}.json"
 
     def tuning_path(self, id: str) -> Path:
-        """Where the record of tuning run ``id`` lies."""
         return self.root / "tuning" / f"{id}.json"
 
     def timing_path(self, id: str) -> Path:
-        """Where the timed run ``id`` lies."""
         return self.root / "timing" / f"{id}.json"
 
     def failed_path(self, id: str) -> Path:
-        """Where the failure of task ``id`` lies."""
         return self.root / "failed" / f"{id}.json"
 
     def artefact_path(self, id: str) -> Path:
-        """The folder of artefact ``id``."""
         return self.root / "artefacts" / id
 
     def cell(self, id: str) -> dict[str, Any] | None:
-        """The record of a cell, or None where it is missing or damaged (it is then made again)."""
         return sound(self.cell_path(id))
 
     def tuning(self, id: str) -> dict[str, Any] | None:
-        """As :meth:`cell`, of a tuning run."""
         return sound(self.tuning_path(id))
 
     def has_cell(self, id: str) -> bool:
-        """Whether the cell is done: its record is there and sound."""
         return self.cell(id) is not None
 
     def has_timing(self, id: str) -> bool:
-        """Whether the timed run is there and sound."""
         return sound(self.timing_path(id)) is not None
 
     def has_artefact(self, id: str) -> bool:
@@ -103,23 +82,20 @@ class Store:
         return self._described(id) is not None and self._tensors(id).exists()
 
     def write_cell(self, record: dict[str, Any]) -> None:
-        """Write a finished cell; an earlier failure of it goes."""
         self._write(self.cell_path(record["id"]), record)
 
     def write_tuning(self, record: dict[str, Any]) -> None:
-        """Write a finished tuning run; an earlier failure of it goes."""
         self._write(self.tuning_path(record["id"]), record)
 
     def write_timing(self, record: dict[str, Any]) -> None:
-        """Write a timed run; an earlier failure of it goes."""
         self._write(self.timing_path(record["id"]), record)
 
     def _write(self, path: Path, record: dict[str, Any]) -> None:
+        """Write the record of a finished task; an earlier failure of it goes."""
         write_record(path, record)
         self.failed_path(record["id"]).unlink(missing_ok=True)
 
     def write_failed(self, failure: dict[str, Any]) -> None:
-        """Write why a task failed."""
         write_record(self.failed_path(failure["id"]), failure)
 
     def write_artefact(self, id: str, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
@@ -134,9 +110,7 @@ class Store:
     def write_features(self, id: str, chunks: Iterable[Tensor], count: int, beside: Mapping[str, Tensor]) -> None:
         """Write an artefact's ``features`` ``[count, d]`` a chunk at a time, with the tensors ``beside`` them."""
         with replacing(self._tensors(id)) as draft, draft.open("xb") as file:
-            digesting = Digesting(file)
-            write(cast(BinaryIO, digesting), "features", chunks, count, beside)
-        self._digests[id] = digesting.hexdigest()
+            self._digests[id] = write(file, "features", chunks, count, beside)
 
     def adopt_tensors(self, id: str, other: Store) -> None:
         """Take over another store's tensors: one file under two names where a link can be made, else a copy."""
@@ -152,13 +126,6 @@ class Store:
         self._digests[id] = described.get("tensors") or digest_file(target)
 
     def artefact_meta(self, id: str) -> dict[str, Any]:
-        """An artefact's description.
-
-        Raises
-        ------
-        UsageError
-            Where it is missing or damaged, or of another version of the format.
-        """
         meta = self._described(id)
         if meta is None:
             raise UsageError(f"{self._description(id)}: missing or damaged; remove its folder and run again")
@@ -173,7 +140,6 @@ class Store:
             return {name: file.get_tensor(name) for name in file.keys() if name in names or not names}  # noqa: SIM118
 
     def artefact_rows(self, id: str) -> Rows:
-        """An artefact's ``features``, left in their file."""
         return Rows(self._tensors(id))
 
     def _tensors(self, id: str) -> Path:
@@ -194,11 +160,6 @@ class Store:
 
         What was asked for (strategies, seeds, arms) is joined with what the folder already holds, so that
         a matrix can be run in parts.
-
-        Raises
-        ------
-        UsageError
-            Where the folder holds another matrix's results, or files that are no results at all.
         """
         path = self.root / "matrix.toml"
         if path.exists():

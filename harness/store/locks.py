@@ -23,14 +23,9 @@ from .. import environment
 
 logger = logging.getLogger("selbench")
 
-BEAT = 5.0
-"""Seconds between two heartbeats of a run."""
-
-STALE = 60.0
-"""Seconds without a heartbeat after which a run on another machine counts as dead."""
-
-LOOK = 0.5
-"""Seconds between two polls of a claim that another run holds."""
+BEAT = 5.0  # seconds between two heartbeats of a run
+STALE = 60.0  # seconds without a heartbeat after which a run on another machine counts as dead
+LOOK = 0.5  # seconds between two polls of a claim that another run holds
 
 
 @cache
@@ -62,14 +57,7 @@ class Claims:
 
     A claim names the machine, the process and its start time; a thread renews the file's time every few seconds.
     The claim of a dead process of this machine is taken over at once, that of another machine after ``stale``
-    seconds without renewal, by this machine's clock.
-
-    Parameters
-    ----------
-    root : Path
-        The results folder.
-    stale, beat : float
-        Seconds.
+    seconds without renewal, by this machine's clock. ``root`` is the results folder.
     """
 
     def __init__(self, root: Path, stale: float = STALE, beat: float = BEAT) -> None:
@@ -122,7 +110,6 @@ class Claims:
                 self._path(id).unlink()
 
     def held(self, id: str) -> bool:
-        """Whether another live run holds ``id``."""
         return id not in self._mine and self._lives(id)
 
     @contextmanager
@@ -160,7 +147,6 @@ class Claims:
         return said if isinstance(said, dict) else None
 
     def _lives(self, id: str) -> bool:
-        """Whether a live run has a claim on ``id``."""
         try:
             renewed = self._path(id).stat().st_mtime_ns
         except FileNotFoundError:

@@ -19,35 +19,23 @@ from ...strategies.errors import UsageError
 
 logger = logging.getLogger("selbench")
 
-Content = tuple[dict[str, Tensor], dict[str, Any]]
-"""Named tensors, and the plain facts (JSON) that belong to them."""
+Content = tuple[dict[str, Tensor], dict[str, Any]]  # named tensors, and the plain facts (JSON) that belong to them
 
 
 def cached(folder: Path, name: str, key: Mapping[str, Any], build: Callable[[], Content]) -> Content:
     """What ``build`` returns, read from ``folder`` where it was made before for the same ``key``.
 
-    Parameters
-    ----------
-    folder : Path
-        Made where it is missing.
-    name : str
-        Readable start of the file's name.
-    key : mapping
-        Everything that determines the content, as JSON.
-    build : callable
-        Makes the content.
-
-    Raises
-    ------
-    UsageError
-        Where the folder cannot be written.
+    ``key`` is everything that determines the content, as JSON; files' names begin with ``name``.
     """
     text = json.dumps(key, sort_keys=True)
     stem = f"{name}-{hashlib.blake2b(text.encode(), digest_size=10).hexdigest()}"
     arrays, facts = folder / f"{stem}.safetensors", folder / f"{stem}.json"
     if facts.exists():
         try:
-            return _read(arrays, facts)
+            stored, tensors = json.loads(facts.read_text()), load_file(arrays)
+            if digest(tensors) != stored["checksum"]:
+                raise ValueError("its checksum is wrong")
+            return tensors, dict(stored["facts"])
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             logger.warning("cache file %s is damaged (%s): it is made again", arrays, error)
     tensors, extra = build()
@@ -69,12 +57,3 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
         sums.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
         sums.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return sums.hexdigest()
-
-
-def _read(arrays: Path, facts: Path) -> Content:
-    """Both files, or ``ValueError`` where they do not belong together."""
-    stored = json.loads(facts.read_text())
-    tensors = load_file(arrays)
-    if digest(tensors) != stored["checksum"]:
-        raise ValueError("its checksum is wrong")
-    return tensors, dict(stored["facts"])

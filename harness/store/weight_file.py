@@ -14,13 +14,7 @@ from ...strategies.errors import UsageError
 
 
 def locate(path: str, data_dir: Path | None, what: str) -> Path:
-    """The file that a user named: a relative path from the data folder, else from the working folder.
-
-    Raises
-    ------
-    UsageError
-        Naming each place looked at.
-    """
+    """The file that a user named: a relative path from the data folder, else from the working folder."""
     given = Path(path).expanduser()
     places = [given] if data_dir is None or given.is_absolute() else [data_dir / given, given]
     for place in places:
@@ -30,22 +24,7 @@ def locate(path: str, data_dir: Path | None, what: str) -> Path:
 
 
 def find_weights(net: str, published: Sequence[str], data_dir: Path | None) -> Path:
-    """The weights of ``net`` where none were named: in the data folder, else in torchvision's cache.
-
-    Parameters
-    ----------
-    net : str
-        For example ``resnet50``.
-    published : sequence of str
-        Names of torchvision's own weight files, the preferred one first.
-    data_dir : Path or None
-        Its ``references/<net>*.safetensors`` and ``references/<net>*.pth`` are looked at.
-
-    Raises
-    ------
-    UsageError
-        Where there is none (naming each place and how to mend it), or the data folder holds several.
-    """
+    """The weights of ``net`` where none were named: in the data folder, else of torchvision's ``published``."""
     cache = Path(torch.hub.get_dir()) / "checkpoints"
     places = [str(cache / name) for name in published]
     if data_dir is not None:
@@ -66,13 +45,7 @@ def find_weights(net: str, published: Sequence[str], data_dir: Path | None) -> P
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Named tensors from a ``.safetensors`` file, or from a ``.pth`` file by torch's loader of weights alone.
-
-    Raises
-    ------
-    UsageError
-        Where the file is not of these kinds, is damaged, or holds anything but tensors.
-    """
+    """Named tensors from a ``.safetensors`` file, or from a ``.pth`` file by torch's loader of weights alone."""
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

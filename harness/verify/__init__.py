@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .findings import Finding, Verdict
 from .folder import verify
 
-__all__ = ["Finding", "Verdict", "verify"]
+__all__ = ["verify"]

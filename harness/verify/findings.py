@@ -8,29 +8,14 @@ from typing import Any
 
 _CALLED = {"tuning": "tuning runs", "timing": "timed runs", "failed": "failures"}
 
-AGAIN = "remove it and run again: it alone is made anew"
-"""How most damaged records are mended."""
+AGAIN = "remove it and run again: it alone is made anew"  # how most damaged records are mended
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, or (``note``) that a reader should know and is no fault.
-
-    Parameters
-    ----------
-    file : str
-        Relative to the folder.
-    what : str
-        What is wrong with it.
-    mend : str
-        What to do; empty where nothing need be done.
-    note : bool
-        Whether the folder is sound in spite of it.
-    """
-
-    file: str
+    file: str  # relative to the folder
     what: str
-    mend: str = AGAIN
+    mend: str = AGAIN  # what to do; empty where nothing need be done
     note: bool = False
 
     def __str__(self) -> str:
@@ -39,33 +24,20 @@ class Finding:
 
 
 def note(file: str, what: str, mend: str = "") -> Finding:
-    """A finding that is no fault."""
     return Finding(file, what, mend, note=True)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A folder's findings.
-
-    Parameters
-    ----------
-    findings : tuple of Finding
-        Errors first, then notes; each by file.
-    counts : mapping of str to int
-        Records read, by kind.
-    """
-
-    findings: tuple[Finding, ...]
-    counts: Mapping[str, int]
+    findings: tuple[Finding, ...]  # errors first, then notes; each by file
+    counts: Mapping[str, int]  # records read, by kind
 
     @property
     def errors(self) -> tuple[Finding, ...]:
-        """What is wrong."""
         return tuple(finding for finding in self.findings if not finding.note)
 
     @property
     def sound(self) -> bool:
-        """Whether nothing is wrong."""
         return not self.errors
 
     def lines(self) -> Iterator[str]:
@@ -83,9 +55,4 @@ class Verdict:
         yield f"{held}: " + ("all sound" if self.sound else f"{wrong} {'finding' if wrong == 1 else 'findings'}")
 
     def to_json(self) -> dict[str, Any]:
-        """For machines."""
-        return {
-            "sound": self.sound,
-            "counts": dict(self.counts),
-            "findings": [asdict(finding) for finding in self.findings],
-        }
+        return {"sound": self.sound, "counts": dict(self.counts), "findings": [asdict(item) for item in self.findings]}

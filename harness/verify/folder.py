@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -9,33 +11,21 @@ from typing import TypeVar
 from ...reports.records.models import Artefact, Cell, Failure, Timing, Tuning
 from ...strategies import UsageError
 from ..identity import digest
-from .contents import cell_faults, timing_faults, tuning_faults
-from .declared import Declared, artefact_ids
+from ..streams import derive
+from .contents import Declared, artefact_ids, cell_faults, timing_faults, tuning_faults
 from .findings import AGAIN, Finding, Verdict, note
-from .listing import Listing
-from .reading import read_matrix
-from .seeding import same_results, shared_streams, twice
+from .reading import Listing, read_matrix
 
 _RESTORE = "put a sound copy back"
 _COPY = "copy it from where this folder came from, or remove what uses it and run again"
 _ANOTHER = "remove it: it belongs to another matrix"
+_RESEED = "one of the two must be run again with another seed: change the seeds of the matrix"
 
 R = TypeVar("R")
 
 
 def verify(root: Path) -> Verdict:
-    """Check a results folder.
-
-    Parameters
-    ----------
-    root : Path
-        The folder that holds ``matrix.toml``.
-
-    Raises
-    ------
-    UsageError
-        Where there is none.
-    """
+    """Check a results folder; a UsageError where it holds no ``matrix.toml``."""
     file = root / "matrix.toml"
     try:
         content = file.read_bytes()
@@ -52,16 +42,6 @@ def verify(root: Path) -> Verdict:
 
 
 class Relations:
-    """Cross-checks of records with the matrix and with each other.
-
-    Parameters
-    ----------
-    listing : Listing
-        The records.
-    declared : Declared
-        The matrix.
-    """
-
     def __init__(self, listing: Listing, declared: Declared) -> None:
         self.listing, self.declared = listing, declared
         self.cells, self.tuning, self.timing = listing.of(Cell), listing.of(Tuning), listing.of(Timing)
@@ -69,18 +49,16 @@ class Relations:
         self.by_run = {(cell.arm, cell.seed): (file, cell) for file, cell in self.cells.items()}
 
     def findings(self) -> Iterator[Finding]:
-        """All of them."""
         yield from (Finding("matrix.toml", fault, _RESTORE) for fault in self.declared.faults())
         yield from _guarded(self.cells, self._cell)
         yield from _guarded(self.tuning, self._tuning)
         yield from _guarded(self.timing, self._timing)
-        yield from _guarded(self.artefacts, self._artefact)
-        runs = [(file, (cell.arm, cell.seed)) for file, cell in self.cells.items()]
-        yield from twice(runs, "arm {}, seed {}")
-        tuned = [(file, (run.base, run.seed, run.factor)) for file, run in self.tuning.items()]
-        yield from twice(tuned, "arm {} tuned with seed {} at factor {}")
-        timed = [(file, (run.of, run.block)) for file, run in self.timing.items()]
-        yield from twice(timed, "{} in block {} of the timing pass")
+        for file, meta in self.artefacts.items():
+            yield from self._needed(file, meta.needs)
+        yield from _twice(self.cells, lambda cell: (cell.arm, cell.seed), "arm {}, seed {}")
+        run = "arm {} tuned with seed {} at factor {}"
+        yield from _twice(self.tuning, lambda tuned: (tuned.base, tuned.seed, tuned.factor), run)
+        yield from _twice(self.timing, lambda timed: (timed.of, timed.block), "{} in block {} of the timing pass")
         yield from shared_streams(self.cells, self.tuning, self.artefacts)
         yield from same_results(self.cells)
         yield from self._twins()
@@ -137,23 +115,18 @@ class Relations:
             yield Finding(file, f"seed {run.seed} does not belong in block {run.block}")
         yield from (Finding(file, fault) for fault in timing_faults(run))
 
-    def _artefact(self, file: str, meta: Artefact) -> Iterator[Finding]:
-        yield from self._needed(file, meta.needs)
-
     def _needed(self, file: str, ids: Iterable[str]) -> Iterator[Finding]:
         for id in ids:
             if f"artefacts/{id}/meta.json" not in self.artefacts:
                 yield Finding(file, f"artefact {id}, which it rests on, is missing or damaged", _COPY)
 
     def _twins(self) -> Iterator[Finding]:
-        """A twin has the identical sequence of steps."""
         for (key, seed), (file, cell) in self.by_run.items():
             twin = self.declared.arms[key].twin if key in self.declared.arms else ""
             if twin and (other := self.by_run.get((twin, seed))) and _steps(other[1]) != _steps(cell):
                 yield Finding(other[0], f"its steps are not those of {file}, whose twin it is")
 
     def _references(self) -> Iterator[Finding]:
-        """A reference has one content."""
         seen: dict[str, tuple[str, object]] = {}
         for file, cell in self.cells.items():
             if cell.reference:
@@ -163,13 +136,9 @@ class Relations:
                     yield Finding(file, f"reference {cell.reference!r} is not the one of {first}")
 
     def _machines(self) -> Iterator[Finding]:
-        environments = {
-            "cells": [cell.environment for cell in self.cells.values()],
-            "timing": [run.environment for run in self.timing.values()],
-        }
-        for kind, found_on in environments.items():
+        for kind, records in (("cells", self.cells), ("timing", self.timing)):
             for name in ("machine", "device", "threads", "torch", "python", "selbench"):
-                found = {str(environment.get(name)) for environment in found_on}
+                found = {str(record.environment.get(name)) for record in records.values()}
                 if len(found) > 1:
                     what = f"{name} is not the same everywhere: {', '.join(sorted(found))}"
                     yield note(kind, what, "seconds of unlike machines are not compared")
@@ -187,12 +156,53 @@ class Relations:
         missing = sum(id not in done and id not in failed for id in planned)
         if missing:
             yield note("cells", f"{missing:,} of {len(planned):,} cells are not there yet", "run again to go on")
-        used = {id for run in self.cells.values() for id in run.artefacts}
-        used |= {id for run in self.tuning.values() for id in run.artefacts}
+        used = {id for run in (*self.cells.values(), *self.tuning.values()) for id in run.artefacts}
         used |= {id for meta in self.artefacts.values() for id in meta.needs}
         for file, meta in self.artefacts.items():
             if meta.id not in used:
                 yield note(file, "nothing here uses it")
+
+
+def shared_streams(
+    cells: Mapping[str, Cell], tuning: Mapping[str, Tuning], artefacts: Mapping[str, Artefact]
+) -> Iterator[Finding]:
+    """Two seeds of runs, or a run's and an artefact's, that come to one stream.
+
+    Cells of one seed share their streams, so that arms are paired; everything else is derived here anew, and no
+    number may come twice. Parameters are records by file.
+    """
+    roots: dict[int, str] = {}
+    for runs in (cells, tuning):
+        for file, run in runs.items():
+            roots.setdefault(run.seed, file)
+    for file, meta in artefacts.items():
+        if meta.seed is not None and meta.kind in ("reference", "proxy", "picks"):
+            name = meta.name if meta.kind == "reference" else ""
+            root = derive(meta.seed, meta.kind, name)
+            if root in roots and not roots[root].startswith("artefacts/"):
+                yield Finding(file, f"its stream is that of {roots[root]}", _RESEED)
+            roots.setdefault(root, file)
+    epochs = 2 + max((math.ceil(record.curve[-1].passes) for record in cells.values()), default=0)
+    seen: dict[int, tuple[int, str]] = {}
+    for root, file in roots.items():
+        each_epoch = [(name, epoch) for name in ("order", "augment") for epoch in range(epochs)]
+        for axis in [*((name,) for name in ("init", "select", "split", "probe")), *each_epoch]:
+            other, first = seen.setdefault(derive(root, *axis), (root, file))
+            if other != root:
+                yield Finding(file, f"its stream {axis[0]!r} is that of {first}", _RESEED)
+
+
+def same_results(cells: Mapping[str, Cell]) -> Iterator[Finding]:
+    """Cells of two seeds with one course to the last bit: they cannot have drawn different numbers."""
+    seen: dict[str, tuple[int, str]] = {}
+    for file, record in cells.items():
+        losses = [point.train_loss for point in record.curve]
+        if None in losses:
+            continue  # diverged
+        course = [record.dataset, losses, record.result.packed, record.picks.class_counts]
+        seed, first = seen.setdefault(json.dumps(course), (record.seed, file))
+        if seed != record.seed:
+            yield Finding(file, f"seed {record.seed} came out as seed {seed} in {first}, to the last bit", _RESEED)
 
 
 def _guarded(records: Mapping[str, R], check: Callable[[str, R], Iterator[Finding]]) -> Iterator[Finding]:
@@ -202,6 +212,15 @@ def _guarded(records: Mapping[str, R], check: Callable[[str, R], Iterator[Findin
             yield from check(file, record)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             yield Finding(file, f"lacks a part that it is checked by ({type(error).__name__}: {error})", AGAIN)
+
+
+def _twice(records: Mapping[str, R], of: Callable[[R], tuple[object, ...]], words: str) -> Iterator[Finding]:
+    seen: dict[tuple[object, ...], str] = {}
+    for file, record in records.items():
+        first = seen.setdefault(of(record), file)
+        if first != file:
+            what = f"a second record of {words.format(*of(record))}, beside {first}"
+            yield Finding(file, what, "remove one of the two")
 
 
 def _steps(cell: Cell) -> list[list[float]]:

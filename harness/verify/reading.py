@@ -1,43 +1,117 @@
-"""Reads one file, with every check that needs no other file."""
+"""Reads what lies in a results folder, with every check that needs no other record."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
 
 from ...reports.records.fields import P, misfits, read_as
 from ...reports.records.matrix import Matrix
-from ...reports.records.models import KINDS, Unsealed
-from ...reports.records.sealing import OtherVersionError, ResultsError, open_record, open_toml, written
-from .declared import Declared
+from ...reports.records.models import KINDS, Artefact, Unsealed
+from ...reports.records.sealing import OtherVersionError, ResultsError, digest_file, open_record, open_toml, written
+from .contents import Declared
 from .findings import AGAIN, Finding, note
 
-OLDER = "no checksum: made by an older version"
+BESIDE = {"report", "claims", "checkpoints", "logs"}  # made of the records, or needed by runs that are not done
+R = TypeVar("R", bound=Unsealed)
+
+_LEFT = "a run that was killed left it", "it may be removed"
+_AGAIN = "remove its folder and run again"
 _RESTORE = "put a sound copy back"
-_UNSEALED = b"version = "
-"""How ``matrix.toml`` begins where an older version wrote it."""
+_UNSEALED = b"version = "  # how ``matrix.toml`` begins where an older version wrote it
+
+
+class Listing:
+    """The records of a folder that can be used, by kind and file, and the findings about any of them alone."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.records: dict[str, dict[str, Unsealed]] = {kind: {} for kind in KINDS}
+        self.findings: list[Finding] = []
+        for kind in KINDS:
+            for path in sorted((root / kind).glob("*")):
+                self.findings += self._artefact(path) if kind == "artefacts" else self._record(kind, path, path.stem)
+        self.findings += self._beside()
+
+    def of(self, kind: type[R]) -> dict[str, R]:
+        each = (item for records in self.records.values() for item in records.items())
+        return {file: record for file, record in each if isinstance(record, kind)}
+
+    def ids(self, kind: str) -> set[str]:
+        return {record.id for record in self.records[kind].values()}
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+    def _record(self, kind: str, path: Path, id: str) -> list[Finding]:
+        name = self._name(path)
+        if path.name.startswith("."):
+            return [note(name, *_LEFT)]
+        if path.suffix != ".json" or not path.is_file():
+            return [Finding(name, f"is no record, and lies among {kind}", "remove it")]
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            return [Finding(name, f"cannot be read: {error.strerror}")]
+        record, findings = read_record(kind, name, id, content)
+        if record is not None:
+            self.records[kind][name] = record
+        return findings
+
+    def _artefact(self, folder: Path) -> Iterator[Finding]:
+        name, known = self._name(folder), ("meta.json", "tensors.safetensors")
+        if not folder.is_dir():
+            yield Finding(name, "is no artefact, and lies among them", "remove it")
+            return
+        for path in sorted(folder.iterdir()):
+            if path.name.startswith("."):
+                yield note(self._name(path), *_LEFT)
+            elif path.name not in known:
+                yield Finding(self._name(path), "is no part of an artefact", "remove it")
+        meta, tensors = (folder / part for part in known)
+        if not meta.exists():
+            yield note(name, "was begun and not finished", "the next run that needs it makes it anew")
+            return
+        yield from self._record("artefacts", meta, folder.name)
+        record = self.records["artefacts"].get(self._name(meta))
+        if isinstance(record, Artefact):
+            yield from self._tensors(tensors, record)
+
+    def _tensors(self, path: Path, record: Artefact) -> Iterator[Finding]:
+        name = self._name(path)
+        if not path.exists():
+            yield note(name, "is not here: published folders leave tensors out", "a run that needs it makes it anew")
+            return
+        try:
+            found = digest_file(path)
+        except OSError as error:
+            yield Finding(name, f"cannot be read: {error.strerror}", _AGAIN)
+            return
+        if record.tensors not in (None, found):
+            what = "is not what its description says: it was changed or damaged after it was written"
+            yield Finding(name, what, _AGAIN)
+
+    def _beside(self) -> Iterator[Finding]:
+        for path in sorted(self.root.iterdir()):
+            if path.name not in {"matrix.toml", *KINDS, *BESIDE}:
+                left = path.name.startswith(".matrix.toml")
+                yield note(path.name, *_LEFT) if left else note(path.name, "is no part of the results")
 
 
 def read_record(kind: str, file: str, id: str, content: bytes) -> tuple[Unsealed | None, list[Finding]]:
-    """The record in ``content``; None where it cannot be used.
-
-    Parameters
-    ----------
-    kind : str
-        Of :data:`selbench.reports.records.models.KINDS`.
-    file : str
-        Its name in findings.
-    id : str
-        What it must be the record of.
-    content : bytes
-    """
+    """The record ``id`` of a kind in ``content``, None where it cannot be used; ``file`` is its name in findings."""
     shape = KINDS[kind]
-    mend = "remove its folder and run again" if kind == "artefacts" else AGAIN
+    mend = _AGAIN if kind == "artefacts" else AGAIN
     try:
         record = open_record(content, sealed=shape.model_fields["checksum"].is_required())
     except ResultsError as error:
         return None, [Finding(file, str(error), "" if isinstance(error, OtherVersionError) else mend)]
-    if not _as_written(record, content):
+    try:
+        as_written = written(record) == content
+    except (ValueError, RecursionError):  # NaN or infinity; or nested too deep
+        as_written = False
+    if not as_written:
         what = "holds what was written, and not byte for byte: white space or the writing of a number was changed"
         return None, [Finding(file, what, mend)]
     item, findings = _shape(shape, file, record, "checksum" in record, mend)
@@ -47,7 +121,6 @@ def read_record(kind: str, file: str, id: str, content: bytes) -> tuple[Unsealed
 
 
 def read_matrix(file: str, content: bytes) -> tuple[Declared | None, list[Finding]]:
-    """The content of ``matrix.toml``; None where it cannot be used."""
     try:
         table, sealed = open_toml(content)
     except ResultsError as error:
@@ -56,13 +129,6 @@ def read_matrix(file: str, content: bytes) -> tuple[Declared | None, list[Findin
         return None, [Finding(file, "begins with neither a checksum nor a version: it was changed", _RESTORE)]
     matrix, findings = _shape(Matrix, file, table, sealed, _RESTORE)
     return (None if matrix is None else Declared(table, matrix)), findings
-
-
-def _as_written(record: dict[str, Any], content: bytes) -> bool:
-    try:
-        return written(record) == content
-    except (ValueError, RecursionError):  # NaN or infinity; or nested too deep
-        return False
 
 
 def _shape(
@@ -81,5 +147,5 @@ def _shape(
         except ResultsError as error:  # with the later fields apart
             wrong.append(Finding(file, str(error), mend))
     if not sealed:
-        notes.append(note(file, OLDER))
+        notes.append(note(file, "no checksum: made by an older version"))
     return item, wrong + notes

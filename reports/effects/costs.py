@@ -99,9 +99,9 @@ def ceiling(cell: Cell) -> float | None:
     ``train / (r train + forward)`` with the realised mean keep ratio r and the measured FLOPs of one image; the
     forward pass counts only where the learner itself scores. With forward 1 and backward 2 this is 3 / (1 + 3r).
     """
-    scoring = cell.forward_flops if cell.scores_learner else 0.0
-    least = cell.picks.mean_ratio * cell.train_flops + scoring
-    return cell.train_flops / least if least > 0 else None
+    scoring = cell.unit.forward if cell.scores_learner else 0.0
+    least = cell.picks.mean_ratio * cell.unit.train + scoring
+    return cell.unit.train / least if least > 0 else None
 
 
 def break_even(artefact: float, strategy: float, baseline: float) -> int | None:

@@ -112,7 +112,7 @@ class Clock:
     def summary(self) -> dict[str, Any]:
         """What the pass holds: blocks, arms, whether it is all that was asked for, and which seconds are shown."""
         planned: dict[str, set[int]] = {}
-        asked = self._results.matrix.requested_seeds[: self._results.matrix.timing_seeds]
+        asked = self._results.matrix.requested.seeds[: self._results.matrix.timing.seeds]
         for arm, seed in self._results.planned():
             if seed in asked:
                 planned.setdefault(arm.key, set()).add(seed)

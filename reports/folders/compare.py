@@ -20,9 +20,8 @@ from ... import __version__
 from ..effects.estimate import Estimate
 from ..effects.pairing import Pairs, common
 from ..effects.seconds import Clock, Prices
-from ..records.differences import unlike
 from ..records.folder import ACCOUNTS, Arm, Cell, Results
-from ..records.matrix import read_table
+from ..records.matrix import read_table, unlike
 from ..statistics import mean_interval, welch_interval
 from ..summary import summarise
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..records.differences import unlike
 from ..records.folder import ResultsError
+from ..records.matrix import unlike
 
 Table = dict[str, Any]
 

@@ -18,9 +18,8 @@ from typing import Any
 
 from ..document.numbers import plural
 from ..effects.pairing import Pairs
-from ..records.differences import unlike
 from ..records.folder import Results, ResultsError
-from ..records.matrix import read_table
+from ..records.matrix import read_table, unlike
 from ..records.sealing import seal_toml
 from ..summary import count
 from .joined_matrix import Named, united

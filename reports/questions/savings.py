@@ -76,7 +76,7 @@ class Savings(Study):
         """The sentence is of the first strategy on the first entry, the tables of all strategies."""
         account = self.account or results.matrix.pays.account
         declared = dict.fromkeys(text.rpartition(":")[0] for text in results.matrix.primary)
-        labels = self.strategies or tuple(declared) or results.matrix.requested_strategies
+        labels = self.strategies or tuple(declared) or results.matrix.requested.strategies
         found = Estimates(self._estimates(results, summary, labels, account))
         head = found.where(label=labels[0]) if labels else found
         if not head:

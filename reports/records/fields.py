@@ -13,8 +13,8 @@ from typing_extensions import TypedDict
 
 from .sealing import ResultsError, checksum
 
+# Of tables whose other keys are kept: later versions may say more.
 OPEN = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
-"""Of tables whose other keys are kept: later versions may say more."""
 
 
 class Part(BaseModel):
@@ -32,25 +32,19 @@ Id = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")]
 
-AsTuple = Field(strict=False)
-"""A JSON or TOML list, kept as a tuple."""
-
+AsTuple = Field(strict=False)  # a JSON or TOML list, kept as a tuple
 Names = Annotated[tuple[str, ...], AsTuple]
 Ids = Annotated[tuple[Id, ...], AsTuple]
 Counts = Annotated[tuple[Count, ...], AsTuple]
 
 Role = Literal["strategy", "rung", "full", "uniform", "twin", "full-all"]
 
+# The phases whose costs count. ``probe`` is what a schedule that learns looks at; older versions lack it.
 PHASES = ("data", "score", "reference", "select", "train", "probe")
-"""The phases whose costs count. ``probe`` is what a schedule that learns looks at; older versions lack it."""
-
-LEDGER_PHASES = (*PHASES, "eval")
-"""``eval`` is on the ledger, off the clock and in no total."""
+LEDGER_PHASES = (*PHASES, "eval")  # ``eval`` is on the ledger, off the clock and in no total
 
 
 class Phase(Part):
-    """One line of a ledger: floating-point operations, seconds, and samples worked on."""
-
     flops: Cost
     seconds: Cost
     samples: Count
@@ -70,8 +64,6 @@ if TYPE_CHECKING:
 else:
 
     class Environment(TypedDict):
-        """Where a run was measured."""
-
         __pydantic_config__ = OPEN
         selbench: str
         python: str
@@ -89,13 +81,7 @@ else:
 
 
 def unpacked(text: str, what: str) -> bytes:
-    """Bytes in base64.
-
-    Raises
-    ------
-    ValueError
-        Where ``text`` is not base64.
-    """
+    """The bytes in base64 ``text``; ValueError where it is not base64."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -106,13 +92,7 @@ P = TypeVar("P", bound=Part)
 
 
 def read_as(kind: type[P], table: Mapping[str, Any]) -> P:
-    """``table`` as a ``kind``; fields that this version does not know are kept and not checked.
-
-    Raises
-    ------
-    ResultsError
-        In one line: the first field that does not fit.
-    """
+    """``table`` as a ``kind``; fields that this version does not know are kept, the first misfit is a ResultsError."""
     with suppress(ValidationError):  # most records have no field more, and this is faster
         return kind.model_validate(table)
     try:
@@ -122,13 +102,7 @@ def read_as(kind: type[P], table: Mapping[str, Any]) -> P:
 
 
 def record_of(kind: type[Part], table: Mapping[str, Any]) -> dict[str, Any]:
-    """``table`` as a record of ``kind`` is written, but for its checksum.
-
-    Raises
-    ------
-    ResultsError
-        Where a field is missing, unknown or of another type.
-    """
+    """``table`` as a record of ``kind`` is written, but for its checksum; any misfit is a ResultsError."""
     sealed = {**table, "checksum": checksum(dict(table))}
     for what, _ in misfits(kind, sealed):
         raise ResultsError(f"no record of this form can be written: {what}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired, get_args
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import TypedDict
@@ -23,8 +23,6 @@ COSTS: tuple[str, ...] = get_args(Cost)
 
 
 class Open(Part):
-    """A table whose other keys are kept."""
-
     model_config = OPEN | {"frozen": True}
 
 
@@ -37,8 +35,6 @@ class Learner(TypedDict):
 
 
 class Budget(TypedDict, total=False):
-    """Shown, not interpreted."""
-
     __pydantic_config__ = OPEN  # type: ignore[misc]
     passes: Number
     steps: Number
@@ -111,8 +107,6 @@ class Arm(Open):
 
 
 class Pays(Part):
-    """Which of the many contrasts at equal cost is the primary one."""
-
     account: Account = "amortised"
     cost: Cost = "total_flops"
     ladder: LadderName = "full"
@@ -142,22 +136,16 @@ class Grid(Open):
 
 
 class Declared(Open):
-    """What a matrix declares."""
-
     strategies: Names
     seeds: Counts
 
 
 class Requested(Declared):
-    """What was asked of a matrix: by what name (``matrix``), and with which settings changed (``set``)."""
-
     matrix: str | None = None
     set: Names = ()
 
 
 class TimingPass(Open):
-    """How many seeds a timing pass was asked for, 0 without one."""
-
     seeds: Count = 0
 
 
@@ -173,8 +161,6 @@ class One(Open):
 
 
 class Merged(One):
-    """One of the matrices that a merged folder was made of."""
-
     datasets: Names
 
 
@@ -190,23 +176,33 @@ def _with_options(studies: tuple[Study, ...]) -> tuple[Study, ...]:
     return tuple({"options": {}, **study} for study in studies)
 
 
-@dataclass(frozen=True)
-class Request:
-    """One matrix as it was asked for.
-
-    ``source`` is what was named to ``selbench run``, and ``overrides`` the settings changed by ``--set``. What the
-    matrix declares is what was asked for where an older version did not write it down.
-    """
+class Request(NamedTuple):
+    """One matrix as it was asked for; it declares that too where an older version did not write down what it did."""
 
     name: str
-    source: str
-    overrides: tuple[str, ...]
+    source: str  # what was named to ``selbench run``
+    overrides: tuple[str, ...]  # by ``--set``
     datasets: tuple[str, ...]
     declared_strategies: tuple[str, ...]
     declared_seeds: tuple[int, ...]
     strategies: tuple[str, ...]
     seeds: tuple[int, ...]
     timing_seeds: int
+
+    @classmethod
+    def of(cls, one: One, datasets: tuple[str, ...]) -> Request:
+        asked, declared = one.requested, one.declared or one.requested
+        return cls(
+            name=one.name,
+            source=one.name if asked.matrix is None else asked.matrix,
+            overrides=asked.set,
+            datasets=datasets,
+            declared_strategies=declared.strategies,
+            declared_seeds=declared.seeds,
+            strategies=asked.strategies,
+            seeds=asked.seeds,
+            timing_seeds=one.timing.seeds,
+        )
 
 
 class Matrix(One):
@@ -232,7 +228,6 @@ class Matrix(One):
 
     @cached_property
     def datasets(self) -> Mapping[str, Dataset]:
-        """By name."""
         return {row.name: row for row in self.dataset_rows}
 
     @cached_property
@@ -248,55 +243,32 @@ class Matrix(One):
 
     @cached_property
     def grid(self) -> Grid | None:
-        """None untuned."""
         return self.tuned_over if self.tuning == "grid" else None
 
     @cached_property
     def requests(self) -> tuple[Request, ...]:
-        """What was asked for, matrix by matrix."""
-        if self.parts:
-            return tuple(_request(part, part.datasets) for part in self.parts)
-        return (_request(self, tuple(self.datasets)),)
+        parts = tuple(Request.of(part, part.datasets) for part in self.parts)
+        return parts or (Request.of(self, tuple(self.datasets)),)
 
     @property
     def alpha(self) -> float:
-        """Level of the tests."""
         return self.analysis.alpha
 
     @property
     def amortise_over(self) -> float:
-        """Runs that share the cost of an artefact."""
         return self.analysis.amortise_over
 
     @cached_property
     def interval(self) -> str:
-        """Which intervals are shown: ``t`` or ``sign-flip``."""
         return self.analysis.interval
 
     @property
     def primary(self) -> tuple[str, ...]:
-        """Primary contrasts, each ``label:question``."""
         return self.analysis.primary
 
     @property
     def pays(self) -> Pays:
-        """The primary contrast at equal cost."""
         return self.analysis.pays
-
-    @property
-    def requested_strategies(self) -> tuple[str, ...]:
-        """Labels, of all requests."""
-        return self.requested.strategies
-
-    @property
-    def requested_seeds(self) -> tuple[int, ...]:
-        """Of all requests."""
-        return self.requested.seeds
-
-    @property
-    def timing_seeds(self) -> int:
-        """How many seeds a timing pass was asked for."""
-        return self.timing.seeds
 
     @model_validator(mode="after")
     def _holds_together(self) -> Matrix:
@@ -316,29 +288,8 @@ class Matrix(One):
         return self
 
 
-def _request(of: One, datasets: tuple[str, ...]) -> Request:
-    asked, declared = of.requested, of.declared or of.requested
-    return Request(
-        name=of.name,
-        source=of.name if asked.matrix is None else asked.matrix,
-        overrides=asked.set,
-        datasets=datasets,
-        declared_strategies=declared.strategies,
-        declared_seeds=declared.seeds,
-        strategies=asked.strategies,
-        seeds=asked.seeds,
-        timing_seeds=of.timing.seeds,
-    )
-
-
 def read_table(file: Path) -> dict[str, Any]:
-    """The table in a ``matrix.toml``; one without a checksum, of an older version, is taken as it is.
-
-    Raises
-    ------
-    ResultsError
-        Where the file is missing, of another version, or not what was written.
-    """
+    """The table in a ``matrix.toml``; one without a checksum, of an older version, is taken as it is."""
     try:
         return open_toml(file.read_bytes())[0]
     except FileNotFoundError as error:
@@ -350,14 +301,27 @@ def read_table(file: Path) -> dict[str, Any]:
 
 
 def read_matrix(file: Path) -> Matrix:
-    """The matrix in a ``matrix.toml``.
-
-    Raises
-    ------
-    ResultsError
-        As :func:`read_table`; and where a field does not fit, or what is declared does not hold together.
-    """
     try:
         return read_as(Matrix, read_table(file))
     except ResultsError as error:
         raise ResultsError(str(error) if str(file.parent) in str(error) else f"{file}: {error}") from None
+
+
+def flat(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted names and values, as text; tables in a list go by their name."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from flat(item, f"{at}.{key}" if at else str(key))
+    elif isinstance(value, list) and value and all(isinstance(item, Mapping) and "name" in item for item in value):
+        for item in value:
+            yield from flat({key: part for key, part in item.items() if key != "name"}, f"{at}.{item['name']}")
+    else:
+        yield at, value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def unlike(a: Any, b: Any) -> Iterator[tuple[str, str | None, str | None]]:
+    """Each key whose values differ, with both; None where a side lacks it."""
+    ours, theirs = dict(flat(a)), dict(flat(b))
+    for key in dict.fromkeys([*ours, *theirs]):
+        if ours.get(key) != theirs.get(key):
+            yield key, ours.get(key), theirs.get(key)

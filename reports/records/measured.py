@@ -72,12 +72,10 @@ class Residuals(Part):
 
     @cached_property
     def progress(self) -> Array:
-        """``[points]``."""
         return np.array([progress for progress, _, _ in self.points])
 
     @cached_property
     def flops(self) -> Array:
-        """``[points]``."""
         return np.array([flops for _, flops, _ in self.points])
 
     @cached_property

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -34,15 +34,11 @@ from .fields import (
 )
 from .measured import Measures
 
-PROBED = 1024
-"""Samples of the pool, at most, whose number of picks is recorded one by one."""
-
+PROBED = 1024  # samples of the pool, at most, whose number of picks is recorded one by one
 Pace = Annotated[tuple[Annotated[tuple[Count, Count, Count, Share, float, Count], AsTuple], ...], AsTuple]
 """Runs of equal steps, each: candidates, picks, steps, first progress, progress a step, first epoch."""
 
-
-def _close(a: float, b: float) -> bool:
-    return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)
+close = partial(math.isclose, rel_tol=1e-9, abs_tol=1e-9)  # up to the rounding of sums
 
 
 class Point(Part):
@@ -59,10 +55,8 @@ class Point(Part):
 
 
 class Unit(Part):
-    """FLOPs of one sample: forward, and forward with backward."""
-
-    forward: Cost
-    train: Cost
+    forward: Cost  # FLOPs of one sample
+    train: Cost  # forward and backward
 
 
 class Result(Part):
@@ -84,7 +78,7 @@ class Result(Part):
             raise ValueError(f"its correctness bits do not hold {n} test images")
         bits = np.unpackbits(packed).astype(np.bool_)
         right = int(np.count_nonzero(bits))
-        if bits[n:].any() or not _close(self.test_accuracy * n, right):
+        if bits[n:].any() or not close(self.test_accuracy * n, right):
             raise ValueError(f"its test accuracy {self.test_accuracy:g} is not that of its {right} correctness bits")
         bits = bits[:n]
         bits.flags.writeable = False
@@ -94,18 +88,16 @@ class Result(Part):
     def _holds_together(self) -> Result:
         _ = self.correct
         again = self.test_accuracy_recalibrated * self.test_n
-        if not _close(again, round(again)):
+        if not close(again, round(again)):
             raise ValueError(f"its recalibrated accuracy is no share of {self.test_n} test images")
         return self
 
 
 class Checkpoints(Part):
-    """What checkpoints cost a run, and the shares of it at which it was resumed."""
-
     written: Count
     seconds: Cost
     bytes: Count
-    resumed: Annotated[tuple[Share, ...], AsTuple]
+    resumed: Annotated[tuple[Share, ...], AsTuple]  # at these shares of the run
     unused: str = ""
 
 
@@ -130,8 +122,6 @@ class Probe(Part):
 
 
 class Shares(Part):
-    """Shares of something in the pool and among the samples trained on."""
-
     pool: Share
     trained: Share
 
@@ -166,7 +156,6 @@ class Picks(Part):
 
     @cached_property
     def probe_stride(self) -> int:
-        """Every how many ids :attr:`probe` has one; 0 without."""
         return 0 if self.probed is None else self.probed.stride
 
     @cached_property
@@ -223,33 +212,18 @@ class Cell(Sealed):
 
     @cached_property
     def correct(self) -> NDArray[np.bool_]:
-        """Whether each test image was classified correctly, ``[test_n]``."""
         return self.result.correct
 
     @cached_property
     def train_loss(self) -> float | None:
-        """At the end; None where training diverged."""
         return self.result.train_loss
 
     @cached_property
     def val_accuracy(self) -> float | None:
-        """At the end; None where ``val`` was trained on."""
         return self.result.val_accuracy
-
-    @property
-    def forward_flops(self) -> float:
-        """Of one sample."""
-        return self.unit.forward
-
-    @property
-    def train_flops(self) -> float:
-        """Of one sample, forward and backward."""
-        return self.unit.train
 
 
 class Steps(Part):
-    """The steps of a tuning run."""
-
     pace: Pace
 
 

@@ -11,16 +11,12 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import tomli_w
 
-VERSION = 1
-"""Version of the on-disk format."""
-
+VERSION = 1  # version of the on-disk format
 _SEAL = re.compile(rb'checksum = "([0-9a-f]{32})"\n')
-
-_BLOCK = 1 << 20
 
 
 class ResultsError(ValueError):
@@ -29,11 +25,6 @@ class ResultsError(ValueError):
 
 class OtherVersionError(ResultsError):
     """A file has another version of the format."""
-
-    def __init__(self, version: int) -> None:
-        super().__init__(
-            f"format version {version}; this selbench reads version {VERSION}: use the selbench that wrote it"
-        )
 
 
 CHANGED = "the checksum does not match: the file was changed or damaged after it was written"
@@ -54,13 +45,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content``, atomically."""
     with replacing(path) as draft:
         draft.write_bytes(content)
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:
-    """Write a record with its checksum, atomically."""
     write_bytes(path, written({**record, "checksum": checksum(record)}))
 
 
@@ -71,33 +60,8 @@ def digest_of(content: bytes) -> str:
 
 def digest_file(path: Path) -> str:
     """As :func:`digest_of`, of a file that may be larger than memory."""
-    found = hashlib.blake2b(digest_size=16)
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            found.update(block)
-    return found.hexdigest()
-
-
-class Digesting:
-    """A binary file for writing that digests what it is given.
-
-    Parameters
-    ----------
-    file : binary file
-        What is written to.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self._digest = file, hashlib.blake2b(digest_size=16)
-
-    def write(self, content: Any) -> int:
-        """Write a piece."""
-        self._digest.update(content)
-        return self._file.write(content)
-
-    def hexdigest(self) -> str:
-        """The digest of everything written."""
-        return self._digest.hexdigest()
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def checksum(record: dict[str, Any]) -> str:
@@ -112,20 +76,9 @@ def written(record: dict[str, Any]) -> bytes:
 
 
 def open_record(content: bytes, *, sealed: bool) -> dict[str, Any]:
-    """The record in the bytes of a file, its version and checksum verified.
+    """The record in the bytes of a file; ResultsError where it is not what was written.
 
-    Parameters
-    ----------
-    content : bytes
-    sealed : bool
-        Whether it must have a checksum; where not, one that is there must match.
-
-    Raises
-    ------
-    OtherVersionError
-        Where another version of the format wrote it.
-    ResultsError
-        Where it is not what was written.
+    ``sealed``: it must have a checksum; where not, one that is there must match.
     """
     try:
         record = json.loads(content)
@@ -143,18 +96,14 @@ def open_record(content: bytes, *, sealed: bool) -> dict[str, Any]:
 
 
 def refuse_other_version(record: dict[str, Any]) -> None:
-    """Raise where a record has another version, unless its checksum shows that only the version was damaged.
-
-    Raises
-    ------
-    OtherVersionError
-        In one line: the version found, and what to do.
-    """
+    """OtherVersionError where a record has one, unless its checksum shows that only the version was damaged."""
     version = record.get("version", VERSION)
     if not isinstance(version, int) or version == VERSION:
         return
     if "checksum" not in record or record["checksum"] != checksum({**record, "version": VERSION}):
-        raise OtherVersionError(version)
+        raise OtherVersionError(
+            f"format version {version}; this selbench reads version {VERSION}: use the selbench that wrote it"
+        )
 
 
 def seal_toml(table: dict[str, Any]) -> bytes:
@@ -164,15 +113,7 @@ def seal_toml(table: dict[str, Any]) -> bytes:
 
 
 def open_toml(content: bytes) -> tuple[dict[str, Any], bool]:
-    """The table that :func:`seal_toml` wrote, and whether it has a checksum (an older version wrote none).
-
-    Raises
-    ------
-    OtherVersionError
-        Where another version of the format wrote it.
-    ResultsError
-        Where the content is not what was written.
-    """
+    """The table that :func:`seal_toml` wrote, and whether it has a checksum (an older version wrote none)."""
     seal = _SEAL.match(content)
     body = content[seal.end() :] if seal else content
     if seal is not None and seal[1].decode() != digest_of(body):

@@ -14,7 +14,7 @@ import tomli_w
 from selbench.harness.cli import commands as cli
 from selbench.harness.scale import operations
 from selbench.harness.scale.check import feature_width, options_of
-from selbench.harness.scale.command import Request, scale
+from selbench.harness.scale.command import ScaleRequest, scale
 from selbench.strategies import UsageError
 
 
@@ -30,7 +30,7 @@ def once(tmp_path_factory, tiny_table, hasty_module):
     """What was predicted from measuring, and the profile saved of it."""
     folder = tmp_path_factory.mktemp("measured")
     (folder / "tiny.toml").write_text(tomli_w.dumps(tiny_table))
-    request = Request(str(folder / "tiny.toml"), device="cpu", save_profile=folder / "here.toml")
+    request = ScaleRequest(str(folder / "tiny.toml"), device="cpu", save_profile=folder / "here.toml")
     return scale(request, lambda line: None), folder / "here.toml"
 
 
@@ -68,7 +68,7 @@ def test_only_learner_rules_score_and_each_artefact_has_its_owner(measured):
 def test_what_was_measured_is_called_so_and_a_batch_beyond_is_not(measured, written, hasty, monkeypatch):
     assert {arm["basis"] for entry in measured[0]["batches"] for arm in entry["arms"]} == {"measured"}
     monkeypatch.setattr(operations, "PATIENCE", 1e-9)  # nothing but the smallest size
-    arms = scale(Request(str(written), device="cpu"), lambda line: None)["batches"][0]["arms"]
+    arms = scale(ScaleRequest(str(written), device="cpu"), lambda line: None)["batches"][0]["arms"]
     assert {arm["basis"] for arm in arms} == {"extrapolated (from batch 2)"} or all(
         arm["basis"].startswith("extrapolated (from batch 2") for arm in arms
     )
@@ -78,7 +78,7 @@ def test_a_saved_profile_says_where_it_is_from_and_predicts_about_the_same(measu
     table, path = measured
     profile = tomllib.loads(path.read_text())
     assert "torch" in profile["source"] and "ResNet-18" in profile["source"]
-    stated = scale(Request(str(written), profile=path), lambda line: pytest.fail("nothing is measured"))
+    stated = scale(ScaleRequest(str(written), profile=path), lambda line: pytest.fail("nothing is measured"))
     assert stated["device"]["kind"] == "profile"
     for before, after in zip(table["batches"][0]["arms"], stated["batches"][0]["arms"], strict=True):
         assert after["basis"] == f"extrapolated (from profile {profile['name']})"
@@ -102,7 +102,7 @@ def test_a_profile_without_its_figures_is_refused(measured, written, change, say
     table = {key: value for key, value in (tomllib.loads(path.read_text()) | change).items() if value is not None}
     path.write_text(tomli_w.dumps(table))
     with pytest.raises(UsageError) as error:
-        scale(Request(str(written), profile=path), lambda line: None)
+        scale(ScaleRequest(str(written), profile=path), lambda line: None)
     assert says in str(error.value)
 
 
@@ -111,7 +111,8 @@ def test_select_without_a_table_is_priced_by_its_flops(measured, written):
     table = tomllib.loads(path.read_text()) | {"select": {}, "select_flops_per_second": 1e9, "select_overhead": 0.5}
     path.write_text(tomli_w.dumps(table))
     arms = {
-        arm["label"]: arm for arm in scale(Request(str(written), profile=path), lambda line: None)["batches"][0]["arms"]
+        arm["label"]: arm
+        for arm in scale(ScaleRequest(str(written), profile=path), lambda line: None)["batches"][0]["arms"]
     }
     loss = arms["loss"]
     assert loss["phases"]["select"]["seconds"] == pytest.approx(
@@ -130,7 +131,10 @@ def test_operations_over_classes_and_the_learners_features_are_predicted(tiny, w
     tiny["schedule"] = {"name": "fixed", "ratio": 0.5}
     written.write_text(tomli_w.dumps(tiny))
     saved = tmp_path / "here.toml"
-    for request in (Request(str(written), device="cpu", save_profile=saved), Request(str(written), profile=saved)):
+    for request in (
+        ScaleRequest(str(written), device="cpu", save_profile=saved),
+        ScaleRequest(str(written), profile=saved),
+    ):
         _, *arms = scale(request, lambda line: None)["batches"][0]["arms"]
         each = {arm["label"]: arm["phases"]["select"]["flops"] / arm["steps"] for arm in arms}
         n, classes, hidden = 16, 4, 16
@@ -142,17 +146,17 @@ def test_operations_over_classes_and_the_learners_features_are_predicted(tiny, w
 def test_a_plugin_without_flops_is_counted(tiny, written, hasty, installed_plugin):
     tiny["strategies"] = [{"name": "every-other"}]
     written.write_text(tomli_w.dumps(tiny))
-    (_, arm) = scale(Request(str(written), device="cpu"), lambda line: None)["batches"][0]["arms"]
+    (_, arm) = scale(ScaleRequest(str(written), device="cpu"), lambda line: None)["batches"][0]["arms"]
     assert arm["phases"]["select"]["seconds"] > 0
 
 
 @pytest.mark.parametrize(
     ("request_", "says"),
     [
-        (Request(None), "name a workload"),
-        (Request("quick", profile="a.toml", check="b"), "nothing is measured"),
-        (Request(None, check="nowhere", save_profile="a.toml"), "name the workload"),
-        (Request("quick", device="cuda:"), "is no device"),
+        (ScaleRequest(None), "name a workload"),
+        (ScaleRequest("quick", profile="a.toml", check="b"), "nothing is measured"),
+        (ScaleRequest(None, check="nowhere", save_profile="a.toml"), "name the workload"),
+        (ScaleRequest("quick", device="cuda:"), "is no device"),
     ],
 )
 def test_a_request_that_cannot_work_is_one_line(request_, says):
@@ -162,7 +166,7 @@ def test_a_request_that_cannot_work_is_one_line(request_, says):
 
 def test_predictions_are_held_against_a_results_folder(matrix_table, train, tmp_path, hasty, monkeypatch):
     train(matrix_table, tmp_path / "out")
-    table = scale(Request(None, device="cpu", check=tmp_path / "out"), lambda line: None)["check"]
+    table = scale(ScaleRequest(None, device="cpu", check=tmp_path / "out"), lambda line: None)["check"]
     rows = {(row["label"], row["rung"]): row for row in table["rows"]}
     assert {label for label, _ in rows} >= {"full", "uniform", "full-all", "gstds", "static"}
     for row in rows.values():
@@ -196,10 +200,10 @@ def matrix_table():
 
 def test_a_folder_without_results_is_one_line(tmp_path):
     with pytest.raises(UsageError, match="no such file"):
-        scale(Request(None, check=tmp_path, device="cpu"), lambda line: None)
+        scale(ScaleRequest(None, check=tmp_path, device="cpu"), lambda line: None)
     (tmp_path / "matrix.toml").write_text("name = 'x'")
     with pytest.raises(UsageError, match="no readable cells"):
-        scale(Request(None, check=tmp_path, device="cpu"), lambda line: None)
+        scale(ScaleRequest(None, check=tmp_path, device="cpu"), lambda line: None)
 
 
 @pytest.mark.parametrize(

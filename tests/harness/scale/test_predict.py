@@ -24,7 +24,7 @@ from selbench.harness.scale.predict import (
     predict,
     speed_up,
 )
-from selbench.harness.scale.rules import Rule
+from selbench.harness.scale.workload import Rule
 from selbench.harness.steps.pacer import Pacer
 from selbench.harness.steps.schedules import Fixed, Linear, Sigmoid
 from selbench.harness.steps.step_iterator import steps_of

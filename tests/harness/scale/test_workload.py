@@ -5,8 +5,7 @@ import tomli_w
 
 from selbench.harness.scale import workload as workloads
 from selbench.harness.scale.networks import network
-from selbench.harness.scale.rules import rules_of
-from selbench.harness.scale.workload import parse, read, shipped
+from selbench.harness.scale.workload import parse, read, rules_of, shipped
 from selbench.strategies import UsageError
 
 

@@ -17,7 +17,7 @@ from selbench.harness.datasets.samples import Samples
 from selbench.harness.plan.arms import schedule_of
 from selbench.harness.plan.matrix import parse
 from selbench.harness.scale import workload
-from selbench.harness.scale.rules import rules_of
+from selbench.harness.scale.workload import rules_of
 from selbench.harness.steps.learned import Adaptive, Bandit
 from selbench.harness.steps.pacer import Pacer, Recorded
 from selbench.harness.steps.schedules import BudgetMatched, Fixed, Replay, Sigmoid, known_ahead, load_schedule

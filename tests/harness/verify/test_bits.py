@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from selbench.harness.store.folder import Store
-from selbench.harness.verify.listing import Listing
-from selbench.harness.verify.reading import read_matrix, read_record
+from selbench.harness.verify.reading import Listing, read_matrix, read_record
 
 
 def flips(content: bytes) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ import pytest
 from selbench.harness.cli.commands import main
 from selbench.harness.identity import digest
 from selbench.harness.verify import verify
-from selbench.harness.verify.seeding import shared_streams
+from selbench.harness.verify.folder import shared_streams
 from selbench.strategies import UsageError
 
 Record = dict[str, Any]
@@ -177,9 +177,9 @@ def test_streams_that_coincide_by_accident_are_found():
 
 
 def test_two_different_seeds_with_one_number_are_found(monkeypatch):
-    from selbench.harness.verify import seeding
+    from selbench.harness.verify import folder
 
-    monkeypatch.setattr(seeding, "derive", lambda seed, *axis: hash((seed % 2, *axis)))
+    monkeypatch.setattr(folder, "derive", lambda seed, *axis: hash((seed % 2, *axis)))
     cells = {"a": seeded(0), "b": seeded(2)}
     assert any("its stream 'init' is that of a" in finding.what for finding in shared_streams(cells, {}, {}))
 

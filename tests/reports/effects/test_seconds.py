@@ -60,7 +60,7 @@ def test_everything_timed_is_read_in_the_order_it_was_run(results: Results) -> N
     assert [(timed.block, timed.position) for timed in results.timings] == sorted(
         (timed.block, timed.position) for timed in results.timings
     )
-    assert results.matrix.timing_seeds == 3
+    assert results.matrix.timing.seeds == 3
 
 
 def test_seconds_of_a_covered_arm_are_those_of_the_pass(results: Results) -> None:
