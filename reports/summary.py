@@ -31,17 +31,7 @@ from .records.folder import Cell, Dataset, Results
 
 
 def summarise(results: Results) -> dict[str, Any]:
-    """Judge a results folder.
-
-    Parameters
-    ----------
-    results : Results
-
-    Returns
-    -------
-    dict
-        The contents of ``summary.json``; the same results give the same dict.
-    """
+    """Judge a results folder."""
     matrix, pairs = results.matrix, Pairs(results)
     found = contrasts(pairs)
     rows = contrast_rows(results, found)

@@ -9,10 +9,9 @@ import numpy as np
 
 from .. import statistics
 from ..records.folder import ACCOUNTS, Arm, Cell, Phase
-from .costs import break_even, ceiling, closure
+from .costs import break_even, ceiling, closure, overhead
 from .learning_rates import effort, runs_by_base
 from .pairing import Pairs
-from .seconds import overhead
 
 CONFIDENCE = 0.95
 """Of the intervals that describe."""

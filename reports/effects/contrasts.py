@@ -30,20 +30,7 @@ SECONDARY_FROM = 20
 
 
 class Paid(NamedTuple):
-    """What two arms cost, in each account and kind of cost: prices, and ratios of their means.
-
-    Parameters
-    ----------
-    prices : mapping of account to mapping of cost to array ``[2, runs]`` or None
-        The strategy's costs and the baseline's, paired; for a ladder, its top rung's. None where a cost is unknown or
-        the seconds are of unlike machines.
-    ratios : mapping of account to mapping of cost to Interval or None
-        Strategy / baseline.
-    source : str or None
-        Where the seconds among them are from.
-    blocks : int
-        Blocks of the timing pass behind them.
-    """
+    """What two arms cost, in each account and kind of cost: prices, and ratios of their means."""
 
     prices: dict[str, dict[str, Array | None]]
     ratios: dict[str, dict[str, Interval | None]]
@@ -53,17 +40,7 @@ class Paid(NamedTuple):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Contrast(Sample):
-    """One strategy (or, as context, ``uniform`` or ``full-all``) against one baseline, seed by seed.
-
-    Parameters
-    ----------
-    question : str
-        ``accuracy``, ``picking`` or ``pays``.
-    asked : Estimand
-    primary : bool
-        Declared as primary before the run.
-    paid : Paid
-    """
+    """One strategy (or, as context, ``uniform`` or ``full-all``) against one baseline, seed by seed."""
 
     question: str
     asked: Estimand

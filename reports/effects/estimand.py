@@ -41,20 +41,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Estimand:
-    """A number to be estimated from paired runs.
-
-    Parameters
-    ----------
-    metric : str
-        One of :data:`Metric` but ``study``.
-    arm : Arm
-    rivals : tuple of Arm
-        What it is compared with: one arm, or the rungs of a ladder by rising budget.
-    account, cost : str or None
-        Of what costs are compared, or made equal.
-    ladder : str or None
-        ``full`` or ``uniform`` where the rungs are read at the cost of ``arm``; None where ``rivals`` is one arm.
-    """
+    """A number to be estimated from paired runs."""
 
     metric: str
     arm: Arm
@@ -101,19 +88,7 @@ class Part(BaseModel):
 
 
 class Rule(Part):
-    """A run of the matrix, whatever it is called there.
-
-    Parameters
-    ----------
-    name, label : str
-        Registry name, or the matrix's own label; at least one of them.
-    options : mapping
-        Hyper-parameters that it must have; the others may be anything.
-    schedule : str
-        As reports show it, or its first words: ``sigmoid``, ``fixed 0.3``.
-    rung : float
-        Share of the budget, in (0, 1].
-    """
+    """A run of the matrix, whatever it is called there."""
 
     name: str = ""
     label: str = ""
@@ -209,15 +184,7 @@ class Test(Part):
 def estimand(
     results: Results, test: Test, references: Sequence[str], studies: Sequence[Mapping[str, Any]] = ()
 ) -> Estimand | Studied | str:
-    """What a test of a claim asks of a results folder, or why that is not there.
-
-    Parameters
-    ----------
-    references : sequence of str
-        Those that the claim was made with, which are looked for first.
-    studies : sequence of mappings
-        The answers to the matrix's studies, as in the summary.
-    """
+    """What a test of a claim asks of a results folder, or why that is not there."""
     arm = test.strategy.find(results, test.dataset, references)
     rival = test.rival.find(results, test.dataset, references) if test.rival else None
     if test.metric == "study":

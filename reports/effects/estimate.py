@@ -40,20 +40,7 @@ UNITS: Mapping[str, Callable[[Any], str]] = {
 
 @dataclass(frozen=True)
 class Estimate:
-    """One number with its interval.
-
-    Parameters
-    ----------
-    quantity : str
-        What it is, as claims name it.
-    keys : mapping
-        What it is of: ``dataset``, ``strategy``, ``rival``, and whatever else a study tells apart.
-    value, low, high : float or None
-    n : int
-        Seeds, blocks or pairs behind it.
-    unit : str
-        One of :data:`UNITS`.
-    """
+    """One number with its interval."""
 
     quantity: str
     keys: Mapping[str, str]

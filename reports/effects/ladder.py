@@ -13,23 +13,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..records.folder import ORDINARY, TIMED, Arm, Cell, Results
-from .costs import Accounts
-from .seconds import Clock, Prices
+from ..records.folder import ORDINARY, TIMED, Arm, Results
+from .costs import Accounts, Clock, Prices, common
 
 
 @dataclass(frozen=True)
 class LadderPoint:
-    """A ladder read at one cost.
-
-    ``side`` is -1 below its lowest rung, 1 above its top, 0 within; ``rungs`` are those it was read from, as
-    positions in the order given; ``excess`` is cost / top rung's cost - 1.
-    """
+    """A ladder read at one cost."""
 
     accuracy: float
-    side: int
-    rungs: tuple[int, ...]
-    excess: float
+    side: int  # -1 below its lowest rung, 1 above its top, 0 within
+    rungs: tuple[int, ...]  # that it was read from, as positions in the order given
+    excess: float  # cost / top rung's cost - 1
 
 
 class LadderCurve:
@@ -37,13 +32,7 @@ class LadderCurve:
 
     Linear in log cost between rungs, after making accuracy non-decreasing in cost (isotonic regression); beyond
     either end, the rung at that end as it is. No crossing inside a run is ever used: every rung is a run of
-    its own with a fully decayed schedule. :meth:`read` asks for the accuracy at a cost, :meth:`reach` for the cost
-    of an accuracy.
-
-    Parameters
-    ----------
-    costs, accuracies : sequence ``[m]``
-        One entry for each rung, in any order, costs positive.
+    its own with a fully decayed schedule. Rungs come in any order; costs are positive.
     """
 
     def __init__(self, costs: Sequence[float], accuracies: Sequence[float]) -> None:
@@ -88,22 +77,11 @@ class LadderCurve:
 
 @dataclass(frozen=True)
 class Reading:
-    """A ladder at the cost of a strategy.
+    """A ladder at the cost of a strategy."""
 
-    Parameters
-    ----------
-    points : mapping of seed to LadderPoint
-        Seeds ascending: those that have the strategy and the whole ladder, at known costs.
-    source : str or None
-        Where seconds are from; None for FLOPs.
-    blocks : int
-        Blocks of the timing pass that the costs rest on.
-    notes : tuple of str
-    """
-
-    points: dict[int, LadderPoint]
-    source: str | None = None
-    blocks: int = 0
+    points: dict[int, LadderPoint]  # of the seeds, ascending, that have the strategy and the whole ladder
+    source: str | None = None  # of seconds; None for FLOPs
+    blocks: int = 0  # of the timing pass that the costs rest on
     notes: tuple[str, ...] = ()
 
 
@@ -111,24 +89,22 @@ class Ladders:
     """The ladders of one results folder, and what several readings of them share."""
 
     def __init__(self, results: Results, accounts: Accounts, clock: Clock) -> None:
-        self._results = results
-        self._accounts = accounts
-        self._clock = clock
+        self._results, self._accounts, self._clock = results, accounts, clock
         self._curves: dict[tuple[object, ...], dict[int, LadderCurve]] = {}
 
     def read(self, arm: Arm, rungs: Sequence[Arm], account: str, cost: str) -> Reading:
         """The ladder of ``rungs`` at what ``arm`` costs."""
-        if cost != "wall_clock":
-            return Reading(self._run_by_run(arm, rungs, account, cost))
-        if self._clock.covers([arm, *rungs]):
+        if cost == "wall_clock":
             found = self._clock.seconds([arm, *rungs], account)
-            assert found is not None
-            return self._timed(arm, rungs, found)
+            if found and found.timed:
+                return self._timed(arm, rungs, found)
+        points = _read(self.own_costs(rungs, account, cost), self._accounts.of(arm, account, cost))
+        if cost != "wall_clock":
+            return Reading(points)
         notes: tuple[str, ...] = ("indication: seconds of ordinary cells",)
         if self._results.timings:
-            missing = [of.label for of in (arm, *rungs) if not self._clock.covers([of])]
+            missing = [of.label for of in (arm, *rungs) if not self._clock.timings(of)]
             notes += (f"the timing pass lacks {', '.join(missing) or 'blocks that have every rung'}",)
-        points = self._run_by_run(arm, rungs, account, cost)
         if self._clock.unlike([arm, *rungs]):
             return Reading({}, ORDINARY, notes=(*notes, "seconds of unlike machines are not compared"))
         return Reading(points, ORDINARY, notes=notes)
@@ -137,20 +113,15 @@ class Ladders:
         """Each seed's curve at what its own runs cost, where all of ``rungs`` are there at known costs."""
         key = (rungs[0].key, account, cost)
         if key not in self._curves:
-            each = [self._accounts.of(rung, account, cost) for rung in rungs]
-            self._curves[key] = self._made(rungs, {seed: [of[seed] for of in each] for seed in self._whole(rungs)})
+            self._curves[key] = self._made(rungs, common(*(self._accounts.of(rung, account, cost) for rung in rungs)))
         return self._curves[key]
 
     def priced(self, rungs: Sequence[Arm], prices: Sequence[float]) -> Mapping[int, LadderCurve]:
         """Each seed's curve at one price for each rung; empty where a price is not known."""
         key = (rungs[0].key, *prices)
         if key not in self._curves:
-            self._curves[key] = self._made(rungs, dict.fromkeys(self._whole(rungs), prices))
+            self._curves[key] = self._made(rungs, dict.fromkeys(self._results.of(rungs[0]), prices))
         return self._curves[key]
-
-    def _run_by_run(self, arm: Arm, rungs: Sequence[Arm], account: str, cost: str) -> dict[int, LadderPoint]:
-        """Each seed's ladder at the cost of the strategy's own run."""
-        return _read(self.own_costs(rungs, account, cost), self._accounts.of(arm, account, cost))
 
     def _timed(self, arm: Arm, rungs: Sequence[Arm], found: Prices) -> Reading:
         """Each seed's ladder at mean seconds over the blocks that have the strategy and every rung."""
@@ -162,19 +133,10 @@ class Ladders:
         read = _read(self.priced(rungs, theirs), dict.fromkeys(self._results.of(arm), ours))
         return Reading(read, TIMED, n, notes)
 
-    def _whole(self, rungs: Sequence[Arm]) -> dict[int, list[Cell]]:
-        """The cells of every rung at the seeds that have them all."""
-        first, *others = (self._results.of(rung) for rung in rungs)
-        return {
-            seed: [cell, *(of[seed] for of in others)]
-            for seed, cell in first.items()
-            if all(seed in of for of in others)
-        }
-
     def _made(self, rungs: Sequence[Arm], prices: Mapping[int, Sequence[float]]) -> dict[int, LadderCurve]:
         return {
             seed: LadderCurve(prices[seed], [cell.accuracy for cell in cells])
-            for seed, cells in self._whole(rungs).items()
+            for seed, cells in common(*map(self._results.of, rungs)).items()
             if all(0 < price < math.inf for price in prices[seed])
         }
 

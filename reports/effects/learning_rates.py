@@ -29,15 +29,7 @@ Scores = Mapping[tuple[float, int], float]
 
 
 def tuning(pairs: Pairs, contrasts: Sequence[Row]) -> dict[str, Any] | None:
-    """The ``tuning`` of the summary; None where the matrix declares none.
-
-    Parameters
-    ----------
-    pairs : Pairs
-    contrasts : sequence of mapping
-        The ``contrasts`` of the summary. Those on accuracy and picking and, at equal cost, those in the declared
-        account, cost and ladder are drawn again at other learning rates.
-    """
+    """The ``tuning`` of the summary; None where the matrix declares none."""
     results, accounts = pairs.results, pairs.accounts
     grid = results.matrix.grid
     if grid is None:

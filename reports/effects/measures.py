@@ -41,28 +41,7 @@ INTERVALS = {"t": mean_interval, "sign-flip": sign_flip_interval}
 
 @dataclass(frozen=True)
 class Measure:
-    """A number with its two-sided interval of confidence 1 - 2 x level, for any one-sided level.
-
-    Parameters
-    ----------
-    estimate : float or None
-        None where there is nothing to measure, and ``missing`` then says why.
-    n : int
-        Pairs: seeds, or blocks of the timing pass.
-    bounds : callable
-        Of the one-sided level; called only where there are two pairs or more.
-    sd : float or None
-        Of the differences, in points; None where the measure is none.
-    fixed : bool
-        Nothing varies: the interval is a point and no pairs are too few.
-    collapsed : int
-        Collapsed runs on either side, where accuracies are read.
-    missing : str
-    confidence : float or None
-        Of the only interval there is, where it is the same at every level.
-    quantity, keys : str, mapping
-        Of the estimate that it gives.
-    """
+    """A number with its two-sided interval of confidence 1 - 2 x level, for any one-sided level."""
 
     estimate: float | None = None
     n: int = 0

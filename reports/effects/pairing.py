@@ -1,57 +1,39 @@
-"""The only place that pairs runs: by seed where accuracies are compared, by block of the timing pass for seconds.
+"""Runs in pairs: by seed where accuracies are compared, by block of the timing pass for seconds.
 
-A pair exists for a seed only where both sides are there; seeds without a partner are dropped and counted.
+No folder but this one pairs runs. A pair exists for a seed only where both sides are there; seeds without a partner
+are dropped and counted.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
 
 from ..records.folder import ORDINARY, Arm, Cell, Results
 from ..statistics import Array
-from .costs import Accounts
+from .costs import Accounts, Clock, Prices, common
 from .estimand import Estimand
 from .ladder import LadderCurve, LadderPoint, Ladders
-from .seconds import Clock, Prices
 
-T = TypeVar("T")
+__all__ = ["Pairs", "Sample", "accuracies", "apart", "common", "rounded"]
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Accuracies of two sides, seed by seed.
+    """Accuracies of two sides, seed by seed."""
 
-    Parameters
-    ----------
-    seeds : tuple of int
-        The pairs, ascending.
-    ours, theirs : array ``[n]``
-        Test accuracy in percent.
-    collapsed : int
-        Seeds at which either side's run lies below the data set's threshold, paired or not.
-    above, below : int
-        Seeds at which the strategy cost more than the ladder's top rung, or less than its lowest.
-    source : str or None
-        Where the seconds are from at which a ladder was read.
-    blocks : int
-        Blocks of the timing pass behind these seconds; 0 where they are of ordinary cells.
-    notes : tuple of str
-        What a reader must know.
-    """
-
-    seeds: tuple[int, ...] = ()
-    ours: Array = field(default_factory=lambda: np.empty(0))
+    seeds: tuple[int, ...] = ()  # the pairs, ascending
+    ours: Array = field(default_factory=lambda: np.empty(0))  # [n] test accuracy in percent
     theirs: Array = field(default_factory=lambda: np.empty(0))
-    collapsed: int = 0
-    above: int = 0
-    below: int = 0
-    source: str | None = None
-    blocks: int = 0
+    collapsed: int = 0  # seeds at which either side's run lies below the data set's threshold, paired or not
+    above: int = 0  # seeds at which the strategy cost more than the ladder's top rung
+    below: int = 0  # or less than its lowest
+    source: str | None = None  # of the seconds at which a ladder was read
+    blocks: int = 0  # of the timing pass behind these seconds; 0 where they are of ordinary cells
     notes: tuple[str, ...] = ()
 
     @property
@@ -60,9 +42,15 @@ class Sample:
         return self.ours - self.theirs
 
 
-def common(*sides: Mapping[int, T]) -> dict[int, tuple[T, ...]]:
-    """What stands at the seeds that every side has, in the order of the first."""
-    return {seed: tuple(of[seed] for of in sides) for seed in sides[0] if all(seed in of for of in sides)}
+def accuracies(results: Results, arm: Arm | str | None) -> dict[int, float]:
+    """Test accuracy in percent by seed, of the runs whose accuracy is a number; empty without an arm."""
+    cells = results.of(arm) if arm else {}
+    return {seed: 100 * cell.accuracy for seed, cell in cells.items() if math.isfinite(cell.accuracy)}
+
+
+def apart(ours: Mapping[int, float], theirs: Mapping[int, float]) -> dict[int, float]:
+    """Ours less theirs, at the seeds that both have."""
+    return {seed: a - b for seed, (a, b) in common(ours, theirs).items()}
 
 
 class Pairs:

@@ -23,15 +23,6 @@ def pool(results: Results, found: Sequence[Contrast], rows: Sequence[Row]) -> li
     """Each contrast that at least two data sets have, pooled over them.
 
     One data set under several settings is no sample of several: nothing is pooled over it.
-
-    Parameters
-    ----------
-    results : Results
-    found : sequence of Contrast
-        All contrasts of the folder. Those with fewer than two pairs, and those at equal seconds of ordinary cells,
-        are left out.
-    rows : sequence of mappings
-        Their rows of the summary, in the same order.
     """
     groups: dict[tuple[str | None, ...], list[_Pair]] = {}
     for pair in zip(found, rows, strict=True):

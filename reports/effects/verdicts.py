@@ -67,19 +67,7 @@ P_VALUES = ("p_noninferior", "p_superior", "p_equivalent", "p_sign_flip", "p_wil
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a verdict is made from.
-
-    Parameters
-    ----------
-    differences : array ``[n]``
-        Strategy minus baseline, in points, one for each seed; may be empty.
-    margin : float
-        Points, not negative.
-    collapsed : int
-        Seeds with a collapsed run on either side.
-    keys : mapping
-        Of the estimate that it gives.
-    """
+    """What a verdict is made from."""
 
     differences: Array
     margin: float
@@ -126,19 +114,7 @@ def needs_timing(matrix: str) -> str:
 
 
 def verdict(low: float, high: float, margin: float, *, superiority: bool = True, collapsed: int = 0) -> str:
-    """Read a verdict off an interval of the difference, in points.
-
-    Parameters
-    ----------
-    low, high : float
-        Ends of the interval.
-    margin : float
-        Not negative.
-    superiority : bool
-        Whether superiority may be claimed where ``low > 0`` (False where the family's adjustment forbids it).
-    collapsed : int
-        Number of collapsed runs.
-    """
+    """Read a verdict off an interval of the difference, in points."""
     if high < -margin:
         return INFERIOR
     if collapsed:
@@ -171,20 +147,7 @@ _METHODS = {"t": _Method(t_test, mean_interval), "sign-flip": _Method(sign_flip_
 
 
 def decide(family: Sequence[Evidence], alpha: float, *, primary: bool = True, interval: str = "t") -> list[Verdict]:
-    """Verdicts of one family of contrasts, in the order given.
-
-    Parameters
-    ----------
-    family : sequence of Evidence
-        The declared primary contrasts of a data set, those without data included: they count in Holm with
-        p = 1, so that a family cannot be shrunk by leaving out runs.
-    alpha : float
-        One-sided, for the family.
-    primary : bool
-        False for an exploratory contrast (a family of one): it carries no adjusted p.
-    interval : str
-        ``t`` or ``sign-flip``.
-    """
+    """Verdicts of one family of contrasts, in the order given."""
     if not family:
         return []  # a matrix may declare nothing: all of it is then exploratory
     method = _METHODS[interval]
@@ -289,17 +252,7 @@ class Judgement:
 
 
 def judge(items: Sequence[Item], cases: Sequence[Sequence[int]], alpha: float) -> Judgement:
-    """The verdict of a claim.
-
-    Parameters
-    ----------
-    items : sequence of Item
-    cases : sequence of sequences of int
-        Positions of the items of each case; every item is in one. Items without data count in Holm all the
-        same: leaving out runs does not make a claim easier.
-    alpha : float
-        One-sided.
-    """
+    """The verdict of a claim."""
     support = holm_level(len(cases), alpha, lambda case, level: all(items[i].supported(level) for i in cases[case]))
     readings: dict[int, Verdict] = {}
     standing = []
@@ -319,13 +272,7 @@ def judge(items: Sequence[Item], cases: Sequence[Sequence[int]], alpha: float) -
 
 
 def holm_level(m: int, alpha: float, rejects: Callable[[int, float], bool]) -> float:
-    """The level at which Holm's (1979) step-down over ``m`` hypotheses ends: alpha / (m - rejected), at most alpha.
-
-    Parameters
-    ----------
-    rejects : callable
-        Whether hypothesis i is rejected at a one-sided level; what is rejected at one is at every larger one.
-    """
+    """The level at which Holm's (1979) step-down over ``m`` hypotheses ends: alpha / (m - rejected), at most alpha."""
     rejected = 0
     while True:
         level = alpha / max(1, m - rejected)

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
+from ..effects.costs import Clock, Prices
 from ..effects.estimate import Estimate
 from ..effects.pairing import Pairs, common
-from ..effects.seconds import Clock, Prices
 from ..records.differences import unlike
 from ..records.folder import ACCOUNTS, Arm, Cell, Results
 from ..records.matrix import read_table
@@ -71,17 +71,7 @@ class Side:
 
 
 def compare(a: Results, b: Results) -> dict[str, Any]:
-    """Compare two results folders; every difference is B minus A, every ratio B / A.
-
-    Parameters
-    ----------
-    a, b : Results
-
-    Returns
-    -------
-    dict
-        What ``compare.json`` holds: plain values alone, None where a number does not exist.
-    """
+    """Compare two results folders; every difference is B minus A, every ratio B / A."""
     sides = Side(a), Side(b)
     datasets = _datasets(sides)
     reasons = {row["name"]: row["unlike"] for row in datasets}

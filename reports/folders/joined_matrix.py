@@ -36,20 +36,7 @@ class Named:
 
 
 def united(matrices: Sequence[Named], title: str = "") -> Table:
-    """One ``matrix.toml`` for all.
-
-    Parameters
-    ----------
-    matrices : sequence of Named
-        At least one. What they may say differently (titles of one matrix) is said as the first says it.
-    title : str
-        In place of their own.
-
-    Raises
-    ------
-    ResultsError
-        In one line: what differs that must not.
-    """
+    """One ``matrix.toml`` for all."""
     first = matrices[0]
     for other in matrices[1:]:
         _refuse_unlike("", first, _common(first), other, _common(other))

@@ -39,17 +39,7 @@ _FIRST_COUNTS = ("timing", "failed")
 
 @dataclass(frozen=True)
 class Merged:
-    """A merged folder.
-
-    Parameters
-    ----------
-    results : Results
-        What lies in it.
-    folders : int
-        How many it was made of.
-    twice : int
-        Runs that more than one of them held.
-    """
+    """A merged folder."""
 
     results: Results
     folders: int
@@ -85,26 +75,7 @@ def unclocked(results: Results) -> Iterator[str]:
 
 
 def merge(out: str | Path, folders: Sequence[str | Path], title: str = "") -> Merged:
-    """Write the union of results folders.
-
-    Parameters
-    ----------
-    out : str or Path
-        A new folder, or an empty one; it appears whole or not at all.
-    folders : sequence of str or Path
-        Two at least, without unreadable records.
-    title : str
-        In place of their own.
-
-    Returns
-    -------
-    Merged
-
-    Raises
-    ------
-    ResultsError
-        In one line: what cannot be merged, and why. Nothing is written then.
-    """
+    """Write the union of results folders."""
     target, sources = Path(out), [Path(folder) for folder in folders]
     if len(sources) < 2:
         raise ResultsError("two results folders are needed to merge; one was named")

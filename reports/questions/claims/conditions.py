@@ -27,15 +27,7 @@ class Condition:
 def conditions(
     claim: Claim, results: Results, references: Iterable[tuple[str, str]], accuracies: Mapping[str, float | None]
 ) -> list[Condition]:
-    """Every condition of a claim, held against a results folder.
-
-    Parameters
-    ----------
-    references : iterable of (data set, reference)
-        What the claim's arms at hand read; those that read none are not among them.
-    accuracies : mapping of data set to percent
-        What full training reached, None where it was not run.
-    """
+    """Every condition of a claim, held against a results folder."""
     names, matrix = list(dict.fromkeys(test.dataset for test in claim.tests)), results.matrix
     there = [matrix.datasets[name] for name in names if name in matrix.datasets]
     found: list[Condition] = []

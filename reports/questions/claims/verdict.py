@@ -27,19 +27,7 @@ SHOWN = 3
 
 
 def judge_claims(pairs: Pairs, studies: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
-    """The ``claims`` of the summary: those of the package by id, then those in the results folder's ``claims/``.
-
-    Parameters
-    ----------
-    pairs : Pairs
-    studies : sequence of mappings
-        The answers to the matrix's studies, as in the summary.
-
-    Returns
-    -------
-    list of dict
-        One for each claim, whatever the results hold.
-    """
+    """The ``claims`` of the summary: those of the package by id, then those in the results folder's ``claims/``."""
     judge_one = _Judge(pairs, studies)
     return [judge_one.row(claim) for claim in read_claims(pairs.results.path)[0]]
 
