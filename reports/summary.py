@@ -16,14 +16,12 @@ import numpy as np
 from .. import __version__
 from .document.sections.answer import answer, headline
 from .document.sections.reproduce import reproduce
-from .effects.arm_facts import describe
+from .effects.arm_facts import describe, overlap
 from .effects.contrasts import contrast_rows, contrasts
 from .effects.costs import spent
 from .effects.learning_rates import tuning
-from .effects.overlap import overlap
 from .effects.pairing import Pairs
-from .effects.pooled import pool
-from .effects.ranks import ranks
+from .effects.pooled import pool, ranks
 from .effects.targets import targets
 from .questions import answers as study_answers
 from .questions.claims import judge_claims, unreadable_claims

@@ -1,4 +1,4 @@
-"""One contrast over several data sets: the mean of its effects, its costs, and how often the strategy wins.
+"""Over several data sets: each contrast's mean effect, costs, and how often the strategy wins; and the ranks of arms.
 
 Data sets count alike and are fixed: what is found speaks of these data sets, not of others. It is exploratory
 unless the contrast was declared as primary, and carries no verdict either way: verdicts are given data set by data
@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from .. import statistics
 from ..records.folder import ACCOUNTS, COSTS, TIMED, Results
 from .arm_facts import CONFIDENCE
 from .contrasts import Contrast, Paid, ends
+from .pairing import Pairs
 
 Row = Mapping[str, Any]
 _Pair = tuple[Contrast, Row]
@@ -123,3 +126,58 @@ def _mean_ratio(paid: Sequence[Paid], account: str, cost: str) -> dict[str, floa
     if len(pairs) < len(paid):
         return None
     return ends(statistics.geometric_ratio_interval([(ours, theirs) for ours, theirs in pairs], CONFIDENCE), "ratio")
+
+
+FEWEST_ARMS = 3
+"""Two arms are a contrast, and have a verdict of their own."""
+
+
+def ranks(pairs: Pairs) -> dict[str, Any] | None:
+    """Mean ranks of the main arms over the data sets, best first; None with fewer than two data sets or three arms.
+
+    None as well where one data set stands under several settings, which is no sample of data sets.
+
+    Every strategy and reference that all data sets have takes part, with ``full`` and ``uniform`` at the whole
+    budget. The score on a data set is the mean accuracy over the seeds that all of them have there. Friedman's
+    test and Nemenyi's critical distance are given from :data:`statistics.FEWEST_DATASETS` data sets on.
+    """
+    results = pairs.results
+    datasets = list(results.matrix.datasets)
+    if not unlike(results, datasets):
+        return None
+    roles = ("strategy", "full", "uniform")
+    names = [
+        {
+            (arm.label, arm.reference): arm
+            for arm in results.arms(dataset=dataset)
+            if arm.rung == 1.0 and arm.role in roles and results.of(arm)
+        }
+        for dataset in datasets
+    ]
+    common = [name for name in names[0] if all(name in of for of in names)]
+    if len(common) < FEWEST_ARMS:
+        return None
+    runs = [pairs.cells(*(of[name] for name in common)).values() for of in names]
+    scores = [
+        [float(np.mean([run.accuracy for run in of])) for of in zip(*cells, strict=True)] for cells in runs if cells
+    ]
+    if len(scores) < 2:
+        return None
+    alpha = results.matrix.alpha
+    found = statistics.friedman(scores, alpha)
+    order = np.argsort(found.mean_ranks, kind="stable").tolist()
+    enough = len(scores) >= statistics.FEWEST_DATASETS
+    best_first = found.mean_ranks[order]
+    return {
+        "datasets": len(scores),
+        "needed": statistics.FEWEST_DATASETS,
+        "statistic": found.statistic if enough else None,
+        "p": found.p if enough else None,
+        "critical_distance": found.critical_distance if enough else None,
+        "alpha": alpha,
+        "arms": [
+            {"label": common[at][0], "reference": common[at][1], "mean_rank": rank}
+            for at, rank in zip(order, best_first.tolist(), strict=True)
+        ],
+        "cliques": statistics.cliques(best_first, found.critical_distance) if enough else [],
+    }

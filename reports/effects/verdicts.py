@@ -33,21 +33,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ..statistics import (
-    Array,
-    Interval,
-    fewest_pairs,
-    holm,
-    mean_interval,
-    sign_flip_interval,
-    sign_flip_test,
-    t_test,
-    wilcoxon_test,
-)
+from .. import statistics
+from ..statistics import Array, Interval, fewest_pairs, holm
 from .estimand import Test
 from .estimate import Estimate, finite
 from .measures import Measure
@@ -69,9 +60,9 @@ P_VALUES = ("p_noninferior", "p_superior", "p_equivalent", "p_sign_flip", "p_wil
 class Evidence:
     """What a verdict is made from."""
 
-    differences: Array
-    margin: float
-    collapsed: int = 0
+    differences: Array  # [n] strategy minus baseline, in points, one for each seed; may be empty
+    margin: float  # points, not negative
+    collapsed: int = 0  # seeds with a collapsed run on either side
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -126,33 +117,31 @@ def verdict(low: float, high: float, margin: float, *, superiority: bool = True,
     return INCONCLUSIVE
 
 
-class _Method(NamedTuple):
-    """A one-sided test and the two-sided interval that inverts it."""
-
-    test: Callable[[Array, float], float]
-    interval: Callable[[Array, float], Interval]
-
-    def p(self, item: Evidence, null: float) -> float:
-        """1 where there is too little to test: nothing is shown by it."""
-        return 1.0 if item.differences.size < 2 else self.test(item.differences, null)
-
-
 def _flipped(differences: Array, confidence: float) -> Interval:
     # Its p-values are steps, so that one can equal the level; Holm rejects there, and so must the interval. No
     # other step is as near as this.
-    return sign_flip_interval(differences, confidence - 1e-9)
+    return statistics.sign_flip_interval(differences, confidence - 1e-9)
 
 
-_METHODS = {"t": _Method(t_test, mean_interval), "sign-flip": _Method(sign_flip_test, _flipped)}
+_METHODS: Mapping[str, tuple[Callable[[Array, float], float], Callable[[Array, float], Interval]]] = {
+    "t": (statistics.t_test, statistics.mean_interval),
+    "sign-flip": (statistics.sign_flip_test, _flipped),
+}
+"""One-sided tests, each with the two-sided interval that inverts it."""
 
 
 def decide(family: Sequence[Evidence], alpha: float, *, primary: bool = True, interval: str = "t") -> list[Verdict]:
-    """Verdicts of one family of contrasts, in the order given."""
+    """Verdicts of one family of contrasts, in the order given, at a one-sided ``alpha`` for the family.
+
+    The declared primary contrasts of a data set come with those without data: they count in Holm with p = 1, so that a
+    family cannot be shrunk by leaving out runs. An exploratory contrast is a family of one, and has no adjusted p.
+    """
     if not family:
         return []  # a matrix may declare nothing: all of it is then exploratory
-    method = _METHODS[interval]
-    p_noninferior = [method.p(item, -item.margin) for item in family]
-    p_superior = [method.p(item, 0.0) for item in family]
+    test, ends = _METHODS[interval]
+    nulls = [(item.differences, -item.margin) for item in family]
+    p_noninferior = [test(d, null) if d.size > 1 else 1.0 for d, null in nulls]
+    p_superior = [test(d, 0.0) if d.size > 1 else 1.0 for d, _ in nulls]
     adjusted, superior = holm(p_noninferior), holm(p_superior) <= alpha
     level = alpha / max(1, len(family) - int(np.count_nonzero(adjusted <= alpha)))
     confidence, least = 1 - 2 * level, fewest_pairs(alpha, len(family))
@@ -165,7 +154,7 @@ def decide(family: Sequence[Evidence], alpha: float, *, primary: bool = True, in
             value = float(d[0]) if d.size else None
             decisions.append(Verdict("accuracy", item.keys, value, **shown, verdict=no_verdict(short)))
             continue
-        mean, low, high, sd = method.interval(d, confidence)
+        mean, low, high, sd = ends(d, confidence)
         text = verdict(low, high, margin, superiority=bool(superior[i]), collapsed=item.collapsed)
         decisions.append(
             Verdict(
@@ -175,9 +164,9 @@ def decide(family: Sequence[Evidence], alpha: float, *, primary: bool = True, in
                 sd=sd,
                 p_noninferior=p_noninferior[i],
                 p_superior=p_superior[i],
-                p_equivalent=max(p_noninferior[i], method.test(-d, -margin)),
-                p_sign_flip=p_noninferior[i] if interval == "sign-flip" else sign_flip_test(d, -margin),
-                p_wilcoxon=wilcoxon_test(d, -margin),
+                p_equivalent=max(p_noninferior[i], test(-d, -margin)),
+                p_sign_flip=p_noninferior[i] if interval == "sign-flip" else statistics.sign_flip_test(d, -margin),
+                p_wilcoxon=statistics.wilcoxon_test(d, -margin),
                 p_adjusted=float(adjusted[i]) if primary else None,
             )
         )
@@ -225,22 +214,19 @@ class Item:
     collapse_spoils: bool = False
 
     def supported(self, level: float) -> bool:
-        """At a one-sided level."""
-        may = self._may(speak_for=self.threshold.above)
-        return self.tells(level) and may and self.threshold.supported(*self.measure.bounds(level))
+        return self._lies(level, self.threshold.supported, self.threshold.above)
 
     def contradicted(self, level: float) -> bool:
-        """At a one-sided level."""
-        may = self._may(speak_for=not self.threshold.above)
-        return self.tells(level) and may and self.threshold.contradicted(*self.measure.bounds(level))
+        return self._lies(level, self.threshold.contradicted, not self.threshold.above)
 
     def tells(self, level: float) -> bool:
         """Whether there are pairs enough for a verdict at this level."""
         return self.measure.estimate is not None and (self.measure.fixed or self.measure.n >= fewest_pairs(level))
 
-    def _may(self, *, speak_for: bool) -> bool:
-        """Whether collapsed runs leave room for a verdict that speaks for the strategy, or against it."""
-        return not self.measure.collapsed or not (speak_for or self.collapse_spoils)
+    def _lies(self, level: float, there: Callable[[float, float], bool], speaks_for: bool) -> bool:
+        """Whether the interval lies there; collapsed runs withhold a verdict that speaks for the strategy."""
+        withheld = self.measure.collapsed and (speaks_for or self.collapse_spoils)
+        return self.tells(level) and not withheld and there(*self.measure.bounds(level))
 
 
 @dataclass(frozen=True)
@@ -252,7 +238,10 @@ class Judgement:
 
 
 def judge(items: Sequence[Item], cases: Sequence[Sequence[int]], alpha: float) -> Judgement:
-    """The verdict of a claim."""
+    """The verdict of a claim, whose ``cases`` are positions of items; every item is in one.
+
+    Items without data count in Holm all the same: leaving out runs does not make a claim easier.
+    """
     support = holm_level(len(cases), alpha, lambda case, level: all(items[i].supported(level) for i in cases[case]))
     readings: dict[int, Verdict] = {}
     standing = []
@@ -272,7 +261,10 @@ def judge(items: Sequence[Item], cases: Sequence[Sequence[int]], alpha: float) -
 
 
 def holm_level(m: int, alpha: float, rejects: Callable[[int, float], bool]) -> float:
-    """The level at which Holm's (1979) step-down over ``m`` hypotheses ends: alpha / (m - rejected), at most alpha."""
+    """The level at which Holm's (1979) step-down over ``m`` hypotheses ends: alpha / (m - rejected), at most alpha.
+
+    ``rejects(i, level)``: what is rejected at one one-sided level is at every larger one.
+    """
     rejected = 0
     while True:
         level = alpha / max(1, m - rejected)

@@ -48,13 +48,6 @@ def crossing(levels: ArrayLike, differences: ArrayLike, confidence: float = 0.95
         Positive, ascending.
     differences : array ``[n, r]``, n >= 2
         One row for each pair (seed), at every level.
-    confidence : float
-        Two-sided.
-
-    Raises
-    ------
-    ValueError
-        If the levels are fewer than 2, not positive or not ascending, the pairs fewer than 2, or a number not finite.
     """
     x, d = np.asarray(levels, dtype=np.float64), np.asarray(differences, dtype=np.float64)
     if x.ndim != 1 or x.size < 2 or not (np.isfinite(x).all() and x[0] > 0 and (np.diff(x) > 0).all()):

@@ -16,17 +16,9 @@ from .samples import Array, Interval, spread, vector
 
 
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
-    """Mean with Student's t interval; for paired data give the differences.
-
-    Parameters
-    ----------
-    values : array ``[n]``, n >= 2
-    confidence : float
-        Two-sided.
-    """
+    """Mean of two values ``[n]`` or more with Student's t interval; for paired data give the differences."""
     x = vector(values, 2)
-    sd = spread(x)
-    mean = float(x.mean())
+    sd, mean = spread(x), float(x.mean())
     half = float(special.stdtrit(x.size - 1, 0.5 + confidence / 2)) * sd / math.sqrt(x.size)
     return Interval(mean, mean - half, mean + half, sd)
 
@@ -127,9 +119,4 @@ def median_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     tails = special.bdtr(np.arange(x.size), x.size, 0.5)
     k = int(np.count_nonzero(tails <= (1 - confidence) / 2 + 1e-12))
     ends = (float(x[k - 1]), float(x[-k])) if k else (-math.inf, math.inf)
-    return Interval(_middle(x), *ends, math.nan)
-
-
-def _middle(x: np.ndarray) -> float:
-    low, high = float(x[(x.size - 1) // 2]), float(x[x.size // 2])
-    return low if low == high else (low + high) / 2  # equal infinities have no mean
+    return Interval(float(np.median(x)), *ends, math.nan)

@@ -25,19 +25,12 @@ def fieller_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> In
     ----------
     a, b : array ``[n]``, n >= 2
         Paired.
-    confidence : float
-        Two-sided.
 
     Returns
     -------
     Interval or None
         ``sd`` is the ratio's standard error. A point where a - q b does not vary. None where the same test does not
         tell the mean of b from 0: the ratio is then not bounded.
-
-    Raises
-    ------
-    ValueError
-        For fewer than two pairs, unequal lengths, or numbers that are not finite.
     """
     x, y = vector(a, 2), vector(b, 2)
     if x.size != y.size:
