@@ -24,7 +24,7 @@ from .effects.pairing import Pairs
 from .effects.pooled import pool, ranks
 from .effects.targets import targets
 from .questions import answers as study_answers
-from .questions.claims import judge_claims, unreadable_claims
+from .questions.claims.verdict import judge_claims, unreadable_claims
 from .records.folder import Cell, Dataset, Results
 
 

@@ -180,29 +180,20 @@ def overlap(results: Results) -> list[dict[str, Any]]:
     for dataset in results.matrix.datasets:
         every = results.arms(dataset=dataset)
         for reference in dict.fromkeys(arm.reference for arm in every if arm.reference) or [""]:
-            arms = [arm for arm in every if arm.reference in ("", reference) and _takes_part(results, arm)]
+            arms = [
+                arm
+                for arm in every
+                if arm.reference in ("", reference)
+                and (arm.role == "strategy" or (arm.role, arm.rung) == ("uniform", 1.0))
+                and any(cell.picks.probe is not None for cell in results.of(arm).values())
+            ]
             values, seeds = _means(results, arms)
             if seeds:
-                tables.append(
-                    {
-                        "dataset": dataset,
-                        "reference": reference,
-                        "arms": [arm.key for arm in arms],
-                        "labels": [arm.label for arm in arms],
-                        "matrix": [
-                            [None if np.isnan(value) else round(float(value), DIGITS) for value in line]
-                            for line in values
-                        ],
-                        "seeds": seeds,
-                    }
-                )
+                keys, labels = [arm.key for arm in arms], [arm.label for arm in arms]
+                lines = [[None if np.isnan(r) else round(float(r), DIGITS) for r in line] for line in values]
+                named = {"dataset": dataset, "reference": reference, "arms": keys, "labels": labels}
+                tables.append({**named, "matrix": lines, "seeds": seeds})
     return tables
-
-
-def _takes_part(results: Results, arm: Arm) -> bool:
-    if arm.role != "strategy" and (arm.role, arm.rung) != ("uniform", 1.0):
-        return False
-    return any(cell.picks.probe is not None for cell in results.of(arm).values())
 
 
 def _means(results: Results, arms: Sequence[Arm]) -> tuple[Array, int]:

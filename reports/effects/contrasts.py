@@ -52,6 +52,11 @@ class Contrast(Sample):
         return self.asked.arm
 
     @property
+    def indication(self) -> bool:
+        """Whether it is at equal seconds of ordinary cells, which carry no verdict."""
+        return self.asked.cost == "wall_clock" and self.source != TIMED
+
+    @property
     def baseline(self) -> str:
         return self.asked.against
 
@@ -70,11 +75,11 @@ def contrasts(pairs: Pairs) -> list[Contrast]:
                 sample, key = pairs.sample(asked, timed=primary), (arm.key, asked.rival.key)
                 if key not in paid:
                     paid[key] = _pay(pairs, asked)
-                known = vars(sample)
+                known = dict(vars(sample))
                 if sample.source is None:
-                    known = {**known, "source": paid[key].source, "blocks": paid[key].blocks}
+                    known |= {"source": paid[key].source, "blocks": paid[key].blocks}
                 if question == "picking":
-                    known = {**known, "notes": sample.notes + _unequal_samples(pairs.cells(arm, asked.rival).values())}
+                    known["notes"] += _unequal_samples(pairs.cells(arm, asked.rival).values())
                 rows.append(Contrast(**known, question=question, asked=asked, primary=primary, paid=paid[key]))
     return [row for row in rows if row.seeds or row.primary]
 
@@ -149,7 +154,7 @@ def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
         decisions.update(zip(family, judged, strict=True))
     named = {dataset: request.source for request in results.matrix.requests for dataset in request.datasets}
     for i, row in enumerate(found):
-        if row.asked.cost == "wall_clock" and row.source != TIMED:
+        if row.indication:
             decisions[i] = decisions[i].withheld(needs_timing(shlex.quote(named[row.arm.dataset])))
     return [decisions[i] for i in range(len(found))]
 

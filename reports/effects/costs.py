@@ -79,8 +79,7 @@ class Accounts:
 
     def of(self, arm: Arm, account: str, cost: str) -> Mapping[int, float]:
         """:meth:`cost` of each cell of an arm, by seed."""
-        key = (arm.key, account, cost)
-        if key not in self._arms:
+        if (key := (arm.key, account, cost)) not in self._arms:
             cells = self._results.of(arm)
             self._arms[key] = {seed: self.cost(cell, account, cost) for seed, cell in cells.items()}
         return self._arms[key]
@@ -217,9 +216,9 @@ class Clock:
         for arm, seed in self._results.planned():
             if seed in asked:
                 planned.setdefault(arm.key, set()).add(seed)
-        done = {key: {run.block for run in runs} for key, runs in self._arms.items()}
         whole = all(
-            blocks <= done.get(key, set()) and self._artefacts_timed(key, blocks) for key, blocks in planned.items()
+            blocks <= {run.block for run in self._arms.get(key, ())} and self._artefacts_timed(key, blocks)
+            for key, blocks in planned.items()
         )
         return {
             "blocks": len({run.block for runs in self._arms.values() for run in runs}),

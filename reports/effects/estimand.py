@@ -188,9 +188,13 @@ def estimand(
     arm = test.strategy.find(results, test.dataset, references)
     rival = test.rival.find(results, test.dataset, references) if test.rival else None
     if test.metric == "study":
-        quantity = _measured(studies, test)
-        missing = f"no study here measures {test.quantity} of {test.strategy}"
-        return Studied(quantity, tuple(filter(None, (arm, rival)))) if quantity else missing
+        ours, theirs = (str(of and (of.label or of.name)) for of in (test.strategy, test.rival))
+        wanted = (test.quantity, test.dataset, ours, theirs if test.rival else str(test.baseline))
+        named = ("name", "dataset", "strategy", "rival")
+        found = (q for study in studies for q in study["quantities"] if tuple(q[key] for key in named) == wanted)
+        if quantity := next(found, None):
+            return Studied(quantity, tuple(filter(None, (arm, rival))))
+        return f"no study here measures {test.quantity} of {test.strategy}"
     if arm is None:
         return f"no runs of {test.strategy}"
     ladder: LadderName = "uniform" if str(test.baseline).startswith("uniform") else "full"
@@ -210,22 +214,12 @@ def estimand(
     return Estimand(test.metric, arm, rivals, test.account, test.cost, ladder if priced else None)
 
 
-def _measured(studies: Sequence[Mapping[str, Any]], test: Test) -> Mapping[str, Any] | None:
-    """The first number under the name that a test asks for, of its data set and its two sides."""
-    ours, theirs = (str(of and (of.label or of.name)) for of in (test.strategy, test.rival))
-    wanted = (test.quantity, test.dataset, ours, theirs if test.rival else str(test.baseline))
-    named = ("name", "dataset", "strategy", "rival")
-    found = (q for study in studies for q in study["quantities"] if tuple(q[key] for key in named) == wanted)
-    return next(found, None)
-
-
 def _has(arm: Arm, wanted: dict[str, Any]) -> bool:
     options = {"cadence": arm.cadence, **_options(arm.strategy)}
-    return all(name in options and _same(options[name], value) for name, value in wanted.items())
-
-
-def _same(a: Any, b: Any) -> bool:
-    return a == b and isinstance(a, bool) == isinstance(b, bool)
+    return all(
+        name in options and options[name] == value and isinstance(options[name], bool) == isinstance(value, bool)
+        for name, value in wanted.items()
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import statistics
-from ..records.folder import ACCOUNTS, COSTS, TIMED, Results
+from ..records.folder import ACCOUNTS, COSTS, Results
 from .arm_facts import CONFIDENCE
 from .contrasts import Contrast, Paid, ends
 from .pairing import Pairs
@@ -33,11 +33,11 @@ def pool(results: Results, found: Sequence[Contrast], rows: Sequence[Row]) -> li
         arm = row.arm
         key = (arm.reference, arm.label, arm.role, row.question, asked.account, asked.cost, asked.ladder)
         groups.setdefault(key, []).append(pair)
-    costs = _Costs()
+    costs: dict[tuple[int, ...], dict[str, Any]] = {}
     return [
         _pooled(results, group, used, costs)
         for group in groups.values()
-        if len(used := [pair for pair in group if _counts(pair[0])]) > 1
+        if len(used := [(of, row) for of, row in group if len(of.seeds) > 1 and not of.indication]) > 1
         and unlike(results, [contrast.arm.dataset for contrast, _ in used])
     ]
 
@@ -48,19 +48,21 @@ def unlike(results: Results, names: Sequence[str]) -> bool:
     return len(set(prints)) == len(prints)
 
 
-def _counts(row: Contrast) -> bool:
-    return len(row.seeds) > 1 and (row.asked.cost != "wall_clock" or row.source == TIMED)
-
-
-def _pooled(results: Results, group: Sequence[_Pair], used: Sequence[_Pair], costs: _Costs) -> dict[str, Any]:
+def _pooled(
+    results: Results, group: Sequence[_Pair], used: Sequence[_Pair], costs: dict[tuple[int, ...], dict[str, Any]]
+) -> dict[str, Any]:
     contrasts = [contrast for contrast, _ in used]
+    shown = ("dataset", "n_pairs", "mean_difference", "ci_low", "ci_high", "verdict")
+    paid = [contrast.paid for contrast in contrasts]
+    if (key := tuple(map(id, paid))) not in costs:  # contrasts of the same arms share theirs
+        costs[key] = _costs(paid)
     first, primary = contrasts[0], all(contrast.primary for contrast, _ in group)
     differences = [contrast.differences for contrast in contrasts]
     confidence = 1 - 2 * results.matrix.alpha
     effect = statistics.fixed_effect(differences, confidence)
     better = statistics.probability_of_improvement(differences, CONFIDENCE)
     named = {contrast.arm.dataset for contrast in contrasts}
-    sources = {contrast.paid.source for contrast in contrasts}
+    sources = {of.source for of in paid}
     return {
         "reference": first.arm.reference,
         "strategy": first.arm.label,
@@ -71,7 +73,7 @@ def _pooled(results: Results, group: Sequence[_Pair], used: Sequence[_Pair], cos
         "ladder": first.asked.ladder,
         "primary": primary,
         "n_datasets": len(used),
-        "datasets": [_effect(row) for _, row in used],
+        "datasets": [{name: row[name] for name in shown} for _, row in used],
         "left_out": [name for name in results.matrix.datasets if name not in named],
         "collapsed": sum(contrast.collapsed for contrast in contrasts),
         "mean_difference": effect.estimate,
@@ -83,13 +85,9 @@ def _pooled(results: Results, group: Sequence[_Pair], used: Sequence[_Pair], cos
         "probability_of_improvement": ends(better, "estimate"),
         # Against a ladder there is one contrast for each of its many prices: only the declared one is worth the time.
         "iqm": _iqm(contrasts) if primary or first.question != "pays" else None,
-        "costs": costs.of(contrasts),
+        "costs": costs[key],
         "timing": {"source": sources.pop() if len(sources) == 1 else None, "blocks": min(c.blocks for c in contrasts)},
     }
-
-
-def _effect(row: Row) -> dict[str, Any]:
-    return {name: row[name] for name in ("dataset", "n_pairs", "mean_difference", "ci_low", "ci_high", "verdict")}
 
 
 def _iqm(contrasts: Sequence[Contrast]) -> dict[str, Any]:
@@ -99,33 +97,20 @@ def _iqm(contrasts: Sequence[Contrast]) -> dict[str, Any]:
     return {"strategy": strategy, "baseline": baseline, **(ends(difference, "difference") or {})}
 
 
-class _Costs:
-    """Geometric means over data sets of the ratios of cost; contrasts of the same arms share theirs."""
+def _costs(paid: Sequence[Paid]) -> dict[str, dict[str, dict[str, float] | None]]:
+    """Geometric means over data sets of the ratios of cost.
 
-    def __init__(self) -> None:
-        self._found: dict[tuple[int, ...], dict[str, Any]] = {}
+    None where the ratio of one data set is unknown: a mean over the others would be of something else.
+    """
+    timed_alike = len({of.source for of in paid}) == 1
 
-    def of(self, contrasts: Sequence[Contrast]) -> dict[str, Any]:
-        paid = [contrast.paid for contrast in contrasts]
-        key = tuple(map(id, paid))
-        if key not in self._found:
-            timed_alike = len({of.source for of in paid}) == 1
-            self._found[key] = {
-                account: {
-                    cost: _mean_ratio(paid, account, cost) if cost != "wall_clock" or timed_alike else None
-                    for cost in COSTS
-                }
-                for account in ACCOUNTS
-            }
-        return self._found[key]
+    def ratio(account: str, cost: str) -> dict[str, float] | None:
+        pairs = [(prices[0], prices[1]) for of in paid if (prices := of.prices[account][cost]) is not None]
+        if len(pairs) < len(paid) or (cost == "wall_clock" and not timed_alike):
+            return None
+        return ends(statistics.geometric_ratio_interval(pairs, CONFIDENCE), "ratio")
 
-
-def _mean_ratio(paid: Sequence[Paid], account: str, cost: str) -> dict[str, float] | None:
-    """None where the ratio of one data set is unknown: a mean over the others would be of something else."""
-    pairs = [prices for of in paid if (prices := of.prices[account][cost]) is not None]
-    if len(pairs) < len(paid):
-        return None
-    return ends(statistics.geometric_ratio_interval([(ours, theirs) for ours, theirs in pairs], CONFIDENCE), "ratio")
+    return {account: {cost: ratio(account, cost) for cost in COSTS} for account in ACCOUNTS}
 
 
 FEWEST_ARMS = 3

@@ -81,6 +81,7 @@ def _row(
     if not spent:
         return None
     arm = rungs[-1]
+    paired = common(spent, spent_on(theirs, goals)).values() if arm.role != "full" else ()
     return {
         "dataset": arm.dataset,
         "reference": arm.reference,
@@ -97,7 +98,7 @@ def _row(
         "at_lowest": sum(ours[seed].lowest >= goals[seed] for seed in spent),
         **_median(list(spent.values())),
         "confidence": CONFIDENCE,
-        "speedup": None if arm.role == "full" else _speedup(spent, spent_on(theirs, goals)),
+        "speedup": _median([speedup(*both) for both in paired]) if paired else None,
         "timing": {"source": TIMED if blocks else None, "blocks": blocks},
     }
 
@@ -107,11 +108,6 @@ def spent_on(curves: Curves, goals: Mapping[int, float]) -> dict[int, float]:
     return {seed: curve.reach(goals[seed]) for seed, curve in curves.items() if seed in goals}
 
 
-def _speedup(ours: Mapping[int, float], full: Mapping[int, float]) -> dict[str, float | None] | None:
-    pairs = common(ours, full).values()
-    return _median([speedup(*pair) for pair in pairs]) if pairs else None
-
-
 def speedup(own: float, other: float) -> float:
     """How many times as much the other side spends: 0 where one's own never arrives."""
     return 0.0 if math.isinf(own) else other / own
@@ -119,10 +115,6 @@ def speedup(own: float, other: float) -> float:
 
 def _median(values: Sequence[float]) -> dict[str, float | None]:
     """The median with its interval; no ends where the values are too few for one of this confidence."""
-    found = statistics.median_interval(values, CONFIDENCE)
-    known = found.low > -math.inf
-    return {
-        "median": found.estimate,
-        "ci_low": found.low if known else None,
-        "ci_high": found.high if known else None,
-    }
+    median, low, high, _ = statistics.median_interval(values, CONFIDENCE)
+    known = low > -math.inf
+    return {"median": median, "ci_low": low if known else None, "ci_high": high if known else None}

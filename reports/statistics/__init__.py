@@ -8,22 +8,33 @@ level alpha has confidence 1 - 2 alpha: its lower end lies above ``null`` exactl
 
 from __future__ import annotations
 
-from .agreement import McNemar, mcnemar, sampling_error
 from .bootstrap import Strata, bca_interval, geometric_ratio_interval, mean_of, stratified_interval
 from .flips import EXACT_PAIRS, fewest_pairs, sign_flip_interval, sign_flip_test
 from .paired import (
+    McNemar,
     correlation,
     equivalence_test,
     holm,
+    mcnemar,
     mean_interval,
     median_interval,
+    sampling_error,
     t_test,
     welch_interval,
     wilcoxon_test,
 )
-from .pooled import Pooled, fixed_effect, interquartile_mean, iqm_interval, probability_of_improvement
+from .pooled import (
+    FEWEST_DATASETS,
+    Friedman,
+    Pooled,
+    cliques,
+    fixed_effect,
+    friedman,
+    interquartile_mean,
+    iqm_interval,
+    probability_of_improvement,
+)
 from .power import pairs_needed, power_noninferior, power_steadier, smallest_margin, spread_shown
-from .ranks import FEWEST_DATASETS, Friedman, cliques, friedman
 from .ratios import SpreadRatio, fieller_interval, ratio_interval, spread_ratio
 from .samples import Array, Interval
 

@@ -31,7 +31,7 @@ def bca_interval(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
-    """Bias-corrected and accelerated bootstrap interval (Efron 1987) over pairs.
+    """Bias-corrected and accelerated bootstrap interval (Efron 1987) over pairs; the same data give the same interval.
 
     Parameters
     ----------
@@ -39,8 +39,6 @@ def bca_interval(
         Resampled together, so that pairs stay pairs.
     statistic : callable
         A function of the samples' means, given as numbers or as arrays of one shape.
-    seed : int
-        Of the function's own generator: the same data give the same interval.
 
     Returns
     -------
@@ -138,16 +136,8 @@ def _percentile(estimate: float, replicas: Array, confidence: float) -> Interval
 def geometric_ratio_interval(pairs: Sequence[tuple[ArrayLike, ArrayLike]], confidence: float = 0.95) -> Interval | None:
     """Geometric mean over data sets of the ratio of mean costs a / b, with a stratified bootstrap interval.
 
-    Parameters
-    ----------
-    pairs : sequence over data sets of (a, b), arrays ``[n_i]``
-        Costs in one unit within a data set, paired by seed.
-
-    Returns
-    -------
-    Interval or None
-        A point where no cost varies. The ends are nan where a data set has one pair only. None where some cost is
-        not positive.
+    Costs ``[n_i]`` are in one unit within a data set, paired by seed. A point where no cost varies; the ends are nan
+    where a data set has one pair only; None where some cost is not positive.
     """
     data = [(vector(a, 1), vector(b, 1)) for a, b in pairs]
     if any((cost <= 0).any() for pair in data for cost in pair):
@@ -175,8 +165,6 @@ def crossed_means(
         The same items in all: they are resampled together. An item that is drawn twice is two equal items.
     together : bool
         Whether the runs are the same in all tables, and are resampled together too; else each table's on their own.
-    seed : int
-        Of the function's own generator: the same data give the same resamples.
 
     Returns
     -------
@@ -201,19 +189,11 @@ def crossed_means(
 def replica_interval(
     estimate: float, replicas: ArrayLike, confidence: float = 0.95, *, corrected: bool = True
 ) -> Interval:
-    """The interval that bootstrap replicas ``[resamples]`` of an estimate give.
+    """The interval that bootstrap replicas ``[resamples]`` of an estimate give; ``sd`` is their standard error.
 
-    Parameters
-    ----------
-    corrected : bool
-        Efron's (1981) bias-corrected percentiles: what resampled noise takes off a correlation is put back. The plain
-        percentiles are for what is bounded below by what it often is, such as a regret.
-
-    Returns
-    -------
-    Interval
-        Replicas that are nan (a resample that ranks nothing) are left out; the ends are nan where fewer than half are
-        left, or where the estimate is nan. ``sd`` is the bootstrap's standard error.
+    ``corrected`` takes Efron's (1981) bias-corrected percentiles: what resampled noise takes off a correlation is put
+    back. The plain ones are for what is bounded below by what it often is, such as a regret. Replicas that are nan (a
+    resample that ranks nothing) are left out; the ends are nan where fewer than half are left, or the estimate is.
     """
     drawn = np.asarray(replicas, dtype=np.float64)
     finite = np.sort(drawn[np.isfinite(drawn)])

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .paired import mean_interval
-from .ranks import studentized_range
+from .pooled import studentized_range
 from .samples import Array, Interval, vector
 
 LARGEST = 1e6
