@@ -77,7 +77,6 @@ def _scope(dataset: Dataset) -> str:
 
 
 def count(results: Results) -> dict[str, int]:
-    """Planned, done, failed and missing runs (they add up), and records that could not be read."""
     planned = {(arm.key, seed) for arm, seed in results.planned()}
     done = planned & {(cell.arm, cell.seed) for cell in results.cells}
     failed = (planned - done) & {(item.arm, item.seed) for item in results.failures}
@@ -154,7 +153,6 @@ def _artefacts(results: Results) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers, texts, lists and dicts that JSON knows; what is not finite becomes None."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, str | int):

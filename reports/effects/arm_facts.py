@@ -24,7 +24,6 @@ SHOWN = (
 
 
 def describe(pairs: Pairs) -> list[dict[str, Any]]:
-    """Every arm of the matrix: its accuracy over seeds, what it cost, what it picked."""
     whole = {arm.dataset: arm for arm in pairs.results.arms(role="full") if arm.rung == 1.0}
     maker = _Arms(pairs)
     return [maker.describe(arm, whole.get(arm.dataset)) for arm in pairs.results.matrix.arms.values()]

@@ -85,7 +85,6 @@ def contrasts(pairs: Pairs) -> list[Contrast]:
 
 
 def _asked(results: Results, arm: Arm) -> Iterator[tuple[str, Estimand]]:
-    """The questions that an arm answers."""
     whole = [rung for rung in results.ladder(arm.dataset, "full") if rung.rung == 1.0]
     if whole and (arm.role in ("strategy", "full-all") or (arm.role == "uniform" and arm.rung == 1.0)):
         yield "accuracy", Estimand("accuracy", arm, (whole[0],))
@@ -101,7 +100,6 @@ def _asked(results: Results, arm: Arm) -> Iterator[tuple[str, Estimand]]:
 
 
 def _primary(results: Results, question: str, asked: Estimand) -> bool:
-    """Whether the matrix declared it, at equal cost in the declared account, cost and ladder."""
     pays = results.matrix.pays
     if question == "pays" and (asked.account, asked.cost, asked.ladder) != (pays.account, pays.cost, pays.ladder):
         return False
@@ -160,7 +158,6 @@ def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
 
 
 def contrast_rows(results: Results, found: Sequence[Contrast]) -> list[dict[str, Any]]:
-    """A row of the summary for each contrast found in ``results``, in the order given."""
     ceilings = {key: mean([ceiling(cell) for cell in results.of(key).values()]) for key in results.matrix.arms}
     judged = zip(found, verdicts(results, found), strict=True)
     return [_row(results, row, verdict, ceilings[row.arm.key]) for row, verdict in judged]

@@ -46,7 +46,6 @@ def common(*sides: Mapping[K, T]) -> dict[K, tuple[T, ...]]:
 
 
 def spent(ledger: Mapping[str, Phase]) -> tuple[float, float]:
-    """FLOPs and seconds of a ledger over the phases that count."""
     lines = [ledger[name] for name in PHASES if name in ledger]
     return sum(line.flops for line in lines), sum(line.seconds for line in lines)
 
@@ -67,8 +66,6 @@ def closure(ids: Iterable[str], artefacts: Mapping[str, Artefact]) -> frozenset[
 
 
 class Accounts:
-    """Costs of the cells of one results folder."""
-
     def __init__(self, results: Results) -> None:
         self._results, self._artefacts = results, results.artefacts
         self._shares = {"marginal": 0.0, "amortised": 1.0 / results.matrix.amortise_over, "standalone": 1.0}
@@ -78,14 +75,12 @@ class Accounts:
         self._arms: dict[tuple[str, str, str], dict[int, float]] = {}
 
     def of(self, arm: Arm, account: str, cost: str) -> Mapping[int, float]:
-        """:meth:`cost` of each cell of an arm, by seed."""
         if (key := (arm.key, account, cost)) not in self._arms:
             cells = self._results.of(arm)
             self._arms[key] = {seed: self.cost(cell, account, cost) for seed, cell in cells.items()}
         return self._arms[key]
 
     def share(self, account: str) -> float:
-        """The share of an artefact that an account charges to one run."""
         return self._shares[account]
 
     def closure(self, ids: tuple[str, ...]) -> frozenset[str] | None:
@@ -153,8 +148,6 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Prices:
-    """What some arms cost, side by side."""
-
     source: str | None  # of seconds: ``timing pass`` or ``ordinary cells``
     machine: Machine  # of seconds: machine type, device, threads
     blocks: tuple[int, ...]  # of the timing pass that have every arm, or the seeds at which every arm has a cell
@@ -166,13 +159,10 @@ class Prices:
 
     @property
     def known(self) -> bool:
-        """Whether there is something, and all of it is known."""
         return bool(self.values.size) and bool(np.isfinite(self.values).all())
 
 
 class Clock:
-    """Seconds of the arms of one results folder."""
-
     def __init__(self, results: Results, accounts: Accounts) -> None:
         self._results, self._accounts = results, accounts
         self._arms: dict[str, dict[Run, Timing]] = {}

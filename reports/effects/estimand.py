@@ -41,8 +41,6 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Estimand:
-    """A number to be estimated from paired runs."""
-
     metric: str
     arm: Arm
     rivals: tuple[Arm, ...]
@@ -57,17 +55,14 @@ class Estimand:
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        """Every arm that is read."""
         return (self.arm, *self.rivals)
 
     @property
     def against(self) -> str:
-        """What it is compared with, as tables name it."""
         return f"{self.ladder} ladder" if self.ladder else self.rival.label
 
     @property
     def keys(self) -> dict[str, str]:
-        """Of its estimate in long form."""
         arm, priced = self.arm, {"account": self.account or "", "cost": self.cost or ""}
         sides = {"strategy": arm.label, "rival": self.against}
         return {"dataset": arm.dataset, "reference": arm.reference, **sides, **priced}
@@ -109,7 +104,6 @@ class Rule(Part):
         return text if self.rung == 1.0 else f"{text} at {self.rung:g} of the budget"
 
     def means(self, arm: Arm) -> bool:
-        """Whether ``arm`` is what this names."""
         if arm.role == "full-all" and self.label != "full-all":
             return False  # it trains on other data than everything else
         return (
@@ -132,8 +126,6 @@ class Rule(Part):
 
 
 class Test(Part):
-    """One comparison that a claim stands or falls with."""
-
     __test__ = False
     """Not a test of the suite, whatever pytest makes of its name."""
 
@@ -177,14 +169,12 @@ class Test(Part):
 
     @property
     def against(self) -> str:
-        """What the strategy is compared with, in words."""
         return str(self.rival or self.baseline)
 
 
 def estimand(
     results: Results, test: Test, references: Sequence[str], studies: Sequence[Mapping[str, Any]] = ()
 ) -> Estimand | Studied | str:
-    """What a test of a claim asks of a results folder, or why that is not there."""
     arm = test.strategy.find(results, test.dataset, references)
     rival = test.rival.find(results, test.dataset, references) if test.rival else None
     if test.metric == "study":

@@ -19,8 +19,6 @@ from .costs import Accounts, Clock, Prices, common
 
 @dataclass(frozen=True)
 class LadderPoint:
-    """A ladder read at one cost."""
-
     accuracy: float
     side: int  # -1 below its lowest rung, 1 above its top, 0 within
     rungs: tuple[int, ...]  # that it was read from, as positions in the order given
@@ -71,14 +69,11 @@ class LadderCurve:
 
     @property
     def lowest(self) -> float:
-        """Accuracy of the cheapest rung."""
         return self._y[0]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A ladder at the cost of a strategy."""
-
     points: dict[int, LadderPoint]  # of the seeds, ascending, that have the strategy and the whole ladder
     source: str | None = None  # of seconds; None for FLOPs
     blocks: int = 0  # of the timing pass that the costs rest on
@@ -86,8 +81,6 @@ class Reading:
 
 
 class Ladders:
-    """The ladders of one results folder, and what several readings of them share."""
-
     def __init__(self, results: Results, accounts: Accounts, clock: Clock) -> None:
         self._results, self._accounts, self._clock = results, accounts, clock
         self._curves: dict[tuple[object, ...], dict[int, LadderCurve]] = {}

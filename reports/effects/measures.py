@@ -47,7 +47,6 @@ class Measure:
 
 
 def measure(pairs: Pairs, asked: Estimand | Studied | str) -> Measure:
-    """What the runs give of an estimand; a text says why there is nothing to measure."""
     if isinstance(asked, str):
         return Measure(missing=asked)
     if isinstance(asked, Studied):
@@ -100,7 +99,6 @@ def _ratio_bounds(ours: Array, theirs: Array) -> Bounds:
 
 
 def _cost_ratio(pairs: Pairs, asked: Estimand) -> Measure:
-    """The rival's cost over the arm's."""
     paid = pairs.prices([asked.arm, asked.rival], str(asked.account), str(asked.cost))
     if asked.cost == "wall_clock" and (paid is None or paid.source != TIMED):
         return Measure(missing=NEEDS_TIMING)

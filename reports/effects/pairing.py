@@ -24,8 +24,6 @@ __all__ = ["Pairs", "Sample", "accuracies", "apart", "common", "rounded"]
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Accuracies of two sides, seed by seed."""
-
     seeds: tuple[int, ...] = ()  # the pairs, ascending
     ours: Array = field(default_factory=lambda: np.empty(0))  # [n] test accuracy in percent
     theirs: Array = field(default_factory=lambda: np.empty(0))
@@ -49,13 +47,10 @@ def accuracies(results: Results, arm: Arm | str | None) -> dict[int, float]:
 
 
 def apart(ours: Mapping[int, float], theirs: Mapping[int, float]) -> dict[int, float]:
-    """Ours less theirs, at the seeds that both have."""
     return {seed: a - b for seed, (a, b) in common(ours, theirs).items()}
 
 
 class Pairs:
-    """The runs of one results folder in pairs, with what they cost."""
-
     def __init__(self, results: Results) -> None:
         self.results = results
         self._fallen: dict[str, frozenset[int]] = {}
@@ -73,7 +68,6 @@ class Pairs:
         return Ladders(self.results, self.accounts, self.clock)
 
     def cells(self, *arms: Arm) -> dict[int, tuple[Cell, ...]]:
-        """The cells of all ``arms`` at the seeds that have them."""
         return common(*map(self.results.of, arms))
 
     def accuracy(self, *arms: Arm) -> Array:

@@ -1,24 +1,17 @@
 """Cost to a target: what it takes to come within the margin of full training, in every account.
 
 **The target** of a seed is the mean accuracy of full training, at its whole budget, over the *other* seeds, minus
-the data set's margin: a seed's own run never sets its own bar. An arm's cost is read from the final points of a
-budget ladder, never from a crossing inside one run, whose learning rate has not decayed where it crosses.
-
-- ``full``, ``uniform`` and every strategy with a ladder of its own: accuracy made non-decreasing in cost within the
-  seed, linear in log cost between rungs. Where the lowest rung is good enough already, that rung's cost counts:
-  an upper bound, since nothing cheaper was run (``at_lowest`` counts these seeds).
-- A strategy without one: the cost of its one run where that reaches the target. It might have got there for less, so
-  this is an upper bound too.
+the data set's margin: a seed's own run never sets its own bar. An arm's cost is read from the final points of its
+budget ladder (:class:`LadderCurve`), never from a crossing inside one run, whose learning rate has not decayed there.
+Where the lowest rung is good enough, or a strategy has one run only, that cost is an upper bound (``at_lowest``).
 
 **A miss**, a seed at which an arm never reaches the target, costs infinity and is kept: medians, and intervals of
 medians from order statistics, bear it where means would not. A **speed-up** is full's ladder cost over the arm's at
 one seed: 0 where the arm misses, infinite where it arrives and full's own ladder does not.
 
-Seconds come from the timing pass alone, as means over the blocks that have every rung of the arm and of full on one
-machine; without such blocks there is no row. Every seed then pays the same prices: such an interval holds the spread
-of accuracies and not that of the timings.
-
-The median as summary, the margin as tolerance and the interpolation in log cost are choices of ours.
+Seconds come from the timing pass alone, as means over the blocks that have every rung of both; every seed then pays
+the same prices, and such an interval holds the spread of accuracies alone. The median as summary, the margin as
+tolerance and the interpolation in log cost are choices of ours.
 """
 
 from __future__ import annotations

@@ -2,31 +2,25 @@
 
 **Which interval.** Alpha (5 %) is one-sided, so the interval that belongs to it is two-sided with confidence
 1 - 2 alpha (90 %): its lower end lies above -margin exactly where the one-sided non-inferiority test rejects.
-Every verdict is read off the interval that is shown beside it, and off nothing else, so the two cannot disagree.
-The matrix declares whether that is Student's t interval or the inverted sign-flip test's; the p-values are always
-of the same test as the interval.
+Every verdict is read off the interval that is shown beside it, Student's t or the inverted sign-flip test's as the
+matrix declares; the p-values are of the same test.
 
 **Which level.** The declared primary contrasts of a data set form one family of m. Holm's step-down runs over their
 non-inferiority p-values; it ends at the level alpha / (m - rejected), or alpha where all are rejected, and the whole
-family's intervals are drawn at that level. They agree with Holm for each contrast: what was rejected earlier
-has a smaller p, what was not has a larger one. Superiority is looked at only after non-inferiority (fixed
-sequence) and must survive Holm over the family's superiority p-values too; until it does, the verdict stays
-at "non-inferior". Each of the two families of claims is so held at alpha.
+family's intervals are drawn at that level: what was rejected earlier has a smaller p, what was not has a larger one.
+Superiority is looked at only after non-inferiority (fixed sequence) and must survive Holm over the family's
+superiority p-values too. Every other contrast is exploratory: a family of its own, unadjusted.
 
-Every other contrast is exploratory: a family of its own, unadjusted, to be read as an interval.
+**No verdict** below the exact sign-flip test's floor: n pairs cannot give a p below 2^-n, so 2^-n <= alpha / m must
+hold. **Collapsed runs** withhold non-inferiority and all that rests on it; "inferior" stands, and "inconclusive" is
+said as withheld, since a collapsed run is why the interval is that wide. **Seconds of ordinary cells** carry none.
 
-**No verdict** below the exact sign-flip test's floor: n pairs cannot give a p below 2^-n, whatever the data, so
-2^-n <= alpha / m must hold. **Collapsed runs** withhold non-inferiority and all that rests on it; "inferior"
-stands, and "inconclusive" is said as withheld, since a collapsed run is why the interval is that wide.
-**Seconds of ordinary cells** carry no verdict and no p-value whatever they are: that takes a timing pass.
-
-**Claims** (:func:`judge`) are made of tests, each of which asks on which side of a threshold a number lies. It is
-supported where its whole interval lies on the claimed side, contradicted where the whole interval lies on the other.
-A claim is supported where one of its cases is, and a case where every test of it is: an intersection-union test, so
-each is read at the whole alpha (Berger 1982). Across several cases ("up to") the level is Holm's. Contradicting is the
-mirror image: every case must be contradicted, each at the whole alpha, and a case falls with one of its tests, at the
-level of Holm's procedure within the case. So an interval's two ends may have unlike levels. Both directions keep the
-exact test's floor; collapsed runs withhold whatever speaks for the strategy, and about spreads leave nothing to say.
+**Claims** (:func:`judge`) are made of tests, each of which asks on which side of a threshold a number lies: supported
+where its whole interval lies on the claimed side, contradicted where it lies on the other. A claim is supported where
+one of its cases is, and a case where every test of it is: an intersection-union test, each read at the whole alpha
+(Berger 1982). Across several cases ("up to") the level is Holm's. Contradicting is the mirror image: every case must
+be, at the whole alpha, and a case falls with one of its tests, at the level of Holm's procedure within the case. So an
+interval's two ends may have unlike levels.
 """
 
 from __future__ import annotations
@@ -58,8 +52,6 @@ P_VALUES = ("p_noninferior", "p_superior", "p_equivalent", "p_sign_flip", "p_wil
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a verdict is made from."""
-
     differences: Array  # [n] strategy minus baseline, in points, one for each seed; may be empty
     margin: float  # points, not negative
     collapsed: int = 0  # seeds with a collapsed run on either side
@@ -89,13 +81,11 @@ class Verdict(Estimate):
     p_adjusted: float | None = None
 
     def withheld(self, verdict: str) -> Verdict:
-        """The same interval with ``verdict`` and without any test."""
         untested: dict[str, Any] = dict.fromkeys(P_VALUES)
         return replace(self, verdict=verdict, **untested)
 
 
 def no_verdict(short: int) -> str:
-    """The verdict of a run that lacks ``short`` seeds."""
     return f"no verdict: {short} more seed{'' if short == 1 else 's'} needed"
 
 
@@ -105,7 +95,6 @@ def needs_timing(matrix: str) -> str:
 
 
 def verdict(low: float, high: float, margin: float, *, superiority: bool = True, collapsed: int = 0) -> str:
-    """Read a verdict off an interval of the difference, in points."""
     if high < -margin:
         return INFERIOR
     if collapsed:
@@ -196,12 +185,10 @@ class Threshold:
         }[test.hypothesis]
 
     def supported(self, low: float, high: float) -> bool:
-        """Whether all of an interval lies on the claimed side."""
         end, other = (low, self.value) if self.above else (self.value, high)
         return end > other or (self.reached and end == other)
 
     def contradicted(self, low: float, high: float) -> bool:
-        """Whether all of an interval lies on the other side."""
         return high < self.value if self.above else low > self.value
 
 
@@ -220,7 +207,6 @@ class Item:
         return self._lies(level, self.threshold.contradicted, not self.threshold.above)
 
     def tells(self, level: float) -> bool:
-        """Whether there are pairs enough for a verdict at this level."""
         return self.measure.estimate is not None and (self.measure.fixed or self.measure.n >= fewest_pairs(level))
 
     def _lies(self, level: float, there: Callable[[float, float], bool], speaks_for: bool) -> bool:
@@ -231,8 +217,6 @@ class Item:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict of a claim and, in their order, of its tests."""
-
     verdict: str
     readings: tuple[Verdict, ...]
 

@@ -39,14 +39,11 @@ _FIRST_COUNTS = ("timing", "failed")
 
 @dataclass(frozen=True)
 class Merged:
-    """A merged folder."""
-
     results: Results
     folders: int
     twice: int
 
     def lines(self) -> Iterator[str]:
-        """What there is to say about it, sentence by sentence."""
         counted = count(self.results)
         yield f"{counted['done']} of {counted['planned']} runs, from {plural(self.folders, 'folder')}."
         if self.twice:
@@ -91,7 +88,11 @@ def merge(out: str | Path, folders: Sequence[str | Path], title: str = "") -> Me
         target.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as drafts:
             draft = Path(drafts) / "results"
-            _copy(files, table, draft)
+            draft.mkdir()
+            for name, file in files.items():
+                (draft / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, draft / name)
+            (draft / "matrix.toml").write_bytes(seal_toml(table))
             Results.read(draft, strict=True)
             if target.exists():
                 target.rmdir()
@@ -150,14 +151,6 @@ def _essence(value: Any) -> Any:
     return [_essence(item) for item in value] if isinstance(value, list) else value
 
 
-def _copy(files: dict[str, Path], table: dict[str, Any], draft: Path) -> None:
-    for name, file in files.items():
-        (draft / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, draft / name)
-    draft.mkdir(exist_ok=True)
-    (draft / "matrix.toml").write_bytes(seal_toml(table))
-
-
 Table = dict[str, Any]
 
 _COMMON = ("learner", "tuning", "grid", "analysis")
@@ -166,13 +159,12 @@ _COMMON = ("learner", "tuning", "grid", "analysis")
 _OWN = ("budget", "ladder", "optimizer", "proxy", "references", "rates", "measures")
 """What each matrix may have of its own, as long as it is about other data sets."""
 
+_PART = ("name", "title", "identity", "requested", "declared", "timing", *_OWN)
 _ARM = ("dataset", "reference", "label", "role", "rung")
 
 
 @dataclass(frozen=True)
 class Named:
-    """A ``matrix.toml`` and the folder it lies in."""
-
     folder: str
     table: Table
 
@@ -187,7 +179,7 @@ def united(matrices: Sequence[Named], title: str = "") -> Table:
     """
     first = matrices[0]
     for other in matrices[1:]:
-        _refuse_unlike("", first, _common(first), other, _common(other))
+        _refuse_unlike("", first, _common(first.table), other, _common(other.table))
     asked = {"datasets": _datasets(matrices), "arms": _arms(matrices), **_asked([named.table for named in matrices])}
     parts = _parts(matrices)
     if len(parts) == 1:
@@ -217,9 +209,9 @@ def united(matrices: Sequence[Named], title: str = "") -> Table:
     }
 
 
-def _common(named: Named) -> Table:
-    common = {key: named.table[key] for key in _COMMON if key in named.table}
-    return {**common, "analysis": {"interval": "t", **named.table["analysis"]}}
+def _common(table: Table) -> Table:
+    common = {key: table[key] for key in _COMMON if key in table}
+    return common | {"analysis": {"interval": "t", **table["analysis"]}}
 
 
 def _refuse_unlike(what: str, a: Named, ours: Any, b: Named, theirs: Any) -> None:
@@ -234,15 +226,12 @@ def _parts(matrices: Sequence[Named]) -> list[Table]:
     """The matrices that the folders are made of, each with all that was asked for of it."""
     found: dict[str, list[Table]] = {}
     for named in matrices:
-        for part in named.table.get("parts") or [_part(named.table)]:
+        table = named.table
+        whole = {key: table[key] for key in _PART if key in table}
+        whole["datasets"] = [dataset["name"] for dataset in table["datasets"]]
+        for part in table.get("parts") or [whole]:
             found.setdefault(part["identity"], []).append(part)
     return [{**same[0], **{k: v for k, v in _asked(same).items() if k != "seeds"}} for same in found.values()]
-
-
-def _part(table: Table) -> Table:
-    kept = ("name", "title", "identity", "requested", "declared", "timing", *_OWN)
-    datasets = [dataset["name"] for dataset in table["datasets"]]
-    return {**{key: table[key] for key in kept if key in table}, "datasets": datasets}
 
 
 def _datasets(matrices: Sequence[Named]) -> list[Table]:
@@ -299,7 +288,6 @@ def _agreed(tables: Iterable[Table], key: str, value: Any) -> bool:
 
 
 def _distinct(items: Iterable[Table], name: Callable[[Table], str]) -> list[Table]:
-    """The first of each name."""
     found: dict[str, Table] = {}
     for item in items:
         found.setdefault(name(item), item)

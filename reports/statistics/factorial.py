@@ -85,12 +85,8 @@ def blocked_effects(values: ArrayLike, design: Sequence[Term], confidence: float
     Interactions of three factors and more, and those of factors with blocks, are taken for noise. The noise must be
     one for all arms and independent from run to run; :func:`effects_within` needs neither.
 
-    Parameters
-    ----------
-    values : array ``[blocks, arms]``
-        Arms in the order of the terms' signs.
-    design : sequence of Term
-        As :func:`terms` gives them: balanced and orthogonal, so that each effect is a difference of means.
+    Values ``[blocks, arms]`` have the arms in the order of the terms' signs; terms are balanced and orthogonal
+    (:func:`terms`), so that each effect is a difference of means. ValueError where no residual is left.
     """
     y, signs = _checked(values, design)
     blocks, arms = y.shape

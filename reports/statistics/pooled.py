@@ -34,18 +34,10 @@ def fixed_effect(differences: Sequence[ArrayLike], confidence: float = 0.95) -> 
 
     Each data set counts alike, whatever its seeds or noise: weighting by precision, as statsmodels' meta-analysis
     does, would let the quietest data set speak for all. Degrees of freedom after Satterthwaite (1946); with two data
-    sets this is Welch's test.
+    sets this is Welch's test. Differences are ours minus theirs ``[n_i]``, n_i >= 2, paired by seed.
 
-    Parameters
-    ----------
-    differences : sequence over data sets of arrays ``[n_i]``, n_i >= 2
-        Ours minus theirs, paired by seed.
-
-    Returns
-    -------
-    Pooled
-        Where no data set has any spread the interval is a point, df counts the pairs less one a data set, and p is
-        that of the exact sign-flip test: 2^-pairs above 0, 1 elsewhere.
+    Where no data set has any spread the interval is a point, df counts the pairs less one a data set, and p is that of
+    the exact sign-flip test: 2^-pairs above 0, 1 elsewhere.
     """
     data = [vector(d, 2) for d in differences]
     estimate = float(np.mean([d.mean() for d in data]))
@@ -64,31 +56,23 @@ def fixed_effect(differences: Sequence[ArrayLike], confidence: float = 0.95) -> 
 def probability_of_improvement(differences: Sequence[ArrayLike], confidence: float = 0.95) -> Interval:
     """Chance that ours beats theirs at one seed, mean over data sets (Agarwal et al. 2021, here with paired seeds).
 
-    By hand: their library compares unpaired runs.
+    By hand: their library compares unpaired runs. Differences are ours minus theirs ``[n_i]``; a tie counts one half.
 
-    Parameters
-    ----------
-    differences : sequence over data sets of arrays ``[n_i]``
-        Ours minus theirs; a tie counts one half.
-
-    Returns
-    -------
-    Interval
-        Stratified percentile bootstrap. Where no data set has seeds that disagree, the bootstrap knows nothing of
-        what it has not seen; the half width is then the exact binomial one, ``1 - a^(1/N)`` with
-        ``a = (1 - confidence) / 2`` and N the data sets times their fewest seeds (our choice).
+    The interval is the stratified percentile bootstrap's. Where no data set has seeds that disagree, that knows nothing
+    of what it has not seen; the half width is then the exact binomial one, ``1 - a^(1/N)`` with
+    ``a = (1 - confidence) / 2`` and N the data sets times their fewest seeds (our choice).
     """
     wins = [(np.sign(vector(d, 1)) + 1) / 2 for d in differences]
-    found = stratified_interval([[won] for won in wins], _mean_of_means, confidence)
+
+    def mean_of_means(strata: Strata) -> Array:
+        return np.asarray(np.mean([won.mean(axis=-1) for (won,) in strata], axis=0))
+
+    found = stratified_interval([[won] for won in wins], mean_of_means, confidence)
     if found.sd > 0:
         return found
     unseen = 1 - ((1 - confidence) / 2) ** (1 / (len(wins) * min(won.size for won in wins)))
     low, high = max(0.0, found.estimate - unseen), min(1.0, found.estimate + unseen)
     return Interval(found.estimate, low, high, found.sd)
-
-
-def _mean_of_means(strata: Strata) -> Array:
-    return np.asarray(np.mean([won.mean(axis=-1) for (won,) in strata], axis=0))
 
 
 def interquartile_mean(scores: ArrayLike) -> Array:
@@ -106,14 +90,14 @@ def iqm_interval(
     The difference has a stratified percentile bootstrap interval (Agarwal et al. 2021): scores ``[n_i]`` are paired by
     seed, and a resample draws pairs within each data set.
     """
+
+    def difference(strata: Strata) -> Array:
+        mine, other = (interquartile_mean(np.concatenate(side, axis=-1)) for side in zip(*strata, strict=True))
+        return np.asarray(mine - other)
+
     pairs = [(vector(a, 1), vector(b, 1)) for a, b in zip(ours, theirs, strict=True)]
     mine, other = (float(interquartile_mean(np.concatenate(side))) for side in zip(*pairs, strict=True))
-    return mine, other, stratified_interval(pairs, _iqm_difference, confidence)
-
-
-def _iqm_difference(strata: Strata) -> Array:
-    mine, other = (interquartile_mean(np.concatenate(side, axis=-1)) for side in zip(*strata, strict=True))
-    return np.asarray(mine - other)
+    return mine, other, stratified_interval(pairs, difference, confidence)
 
 
 FEWEST_DATASETS = 10
@@ -132,19 +116,10 @@ class Friedman(NamedTuple):
 def friedman(scores: ArrayLike, alpha: float = 0.05) -> Friedman:
     """Friedman's (1937) rank test with its correction for ties, and Nemenyi's (1963) distance between mean ranks.
 
-    Parameters
-    ----------
-    scores : array ``[datasets, arms]``, at least 2 by 2
-        Higher is better; equal scores share their mean rank.
-    alpha : float
-        Of the critical distance ``q sqrt(arms (arms + 1) / (6 datasets))``, q being the quantile of the studentized
-        range with infinite degrees of freedom over sqrt 2.
-
-    Returns
-    -------
-    Friedman
-        Statistic 0 and p 1 where every data set has all arms equal. Computed for any number of data sets: whether
-        :data:`FEWEST_DATASETS` is reached is for the caller to look at.
+    Scores ``[datasets, arms]``, at least 2 by 2, are higher the better; equal ones share their mean rank. The distance
+    at ``alpha`` is ``q sqrt(arms (arms + 1) / (6 datasets))``, q being the quantile of the studentized range with
+    infinite degrees of freedom over sqrt 2. Statistic 0 and p 1 where every data set has all arms equal. Whether
+    :data:`FEWEST_DATASETS` is reached is for the caller to look at.
     """
     x = np.asarray(scores, dtype=np.float64)
     if x.ndim != 2 or min(x.shape) < 2 or not np.isfinite(x).all():

@@ -43,7 +43,6 @@ class _Judge:
         self.accuracies = {name: _full_accuracy(pairs, name) for name in self.results.matrix.datasets}
 
     def row(self, claim: Claim) -> dict[str, Any]:
-        """One entry of the summary."""
         if claim.scope == "out":
             return _row(claim, OUT, claim.reason)
         asked = [self.asked(claim, test) for test in claim.tests]
@@ -61,10 +60,10 @@ class _Judge:
         if found.verdict == NOT_RUN:
             reason, lacking = _why_not(claim, asked, held), wording.run(claim, alpha)
             hint = self.indication(claim)
-            return _row(claim, NOT_RUN, reason, conditions=held, tests=tests, indication=hint, to_decide=lacking)
+            return _row(claim, NOT_RUN, reason, held, tests=tests, indication=hint, to_decide=lacking)
         reason = wording.reason(claim, found.verdict, items, found.readings)
         lacking = wording.to_decide(claim, items, found.readings, alpha) if found.verdict == INCONCLUSIVE else ""
-        return _row(claim, found.verdict, reason, conditions=held, tests=tests, to_decide=lacking)
+        return _row(claim, found.verdict, reason, held, tests=tests, to_decide=lacking)
 
     def asked(self, claim: Claim, test: Test) -> Estimand | Studied | str:
         if test.dataset not in self.results.matrix.datasets:
@@ -73,7 +72,6 @@ class _Judge:
         return estimand(self.results, test, references, self.studies)
 
     def item(self, test: Test, asked: Estimand | Studied | str) -> Item:
-        """A test with its measure; ``asked`` may be the reason why there is none."""
         dataset = self.results.matrix.datasets.get(test.dataset)
         threshold = Threshold.of(test, dataset.margin if dataset else math.nan)
         return Item(threshold, measure(self.pairs, asked), collapse_spoils=test.metric == "spread ratio")
@@ -106,7 +104,6 @@ class _Judge:
 
 
 def _full_accuracy(pairs: Pairs, dataset: str) -> float | None:
-    """Mean test accuracy that full training reached, in percent."""
     ladder = pairs.results.ladder(dataset, "full")
     points = pairs.accuracy(ladder[-1]) if ladder else None
     return None if points is None or not points.size else float(points[0].mean())
@@ -143,27 +140,12 @@ def _test(test: Test, item: Item, reading: Verdict) -> dict[str, Any]:
     }
 
 
-def _row(
-    claim: Claim,
-    verdict: str,
-    reason: str,
-    *,
-    conditions: Sequence[Condition] = (),
-    tests: Sequence[dict[str, Any]] = (),
-    indication: dict[str, str] | None = None,
-    to_decide: str = "",
-) -> dict[str, Any]:
+def _row(claim: Claim, verdict: str, reason: str, held: Sequence[Condition] = (), **more: Any) -> dict[str, Any]:
     named = {"id", "title", "statement", "said", "kind", "matrix", "needs", "source", "unknown"}
     shown = ("name", "wanted", "found", "met")
-    return {
-        **claim.model_dump(include=named),
-        "verdict": verdict,
-        "reason": reason,
-        "conditions": [{name: getattr(item, name) for name in shown} for item in conditions],
-        "tests": list(tests),
-        "indication": indication,
-        "to_decide": to_decide,
-    }
+    conditions = [{name: getattr(item, name) for name in shown} for item in held]
+    found = {"verdict": verdict, "reason": reason, "conditions": conditions}
+    return {**claim.model_dump(include=named), **found, "tests": [], "indication": None, "to_decide": "", **more}
 
 
 STANDARD_WIDTH = 64
@@ -172,19 +154,16 @@ STANDARD_WIDTH = 64
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition; ``dataset`` is empty where it binds every test of the claim."""
-
     name: str
     wanted: str
     found: str
     met: bool
-    dataset: str = ""
+    dataset: str = ""  # empty where it binds every test of the claim
 
 
 def conditions(
     claim: Claim, results: Results, references: Iterable[tuple[str, str]], accuracies: Mapping[str, float | None]
 ) -> list[Condition]:
-    """Every condition of a claim, held against a results folder."""
     names, matrix = list(dict.fromkeys(test.dataset for test in claim.tests)), results.matrix
     there = [matrix.datasets[name] for name in names if name in matrix.datasets]
     found: list[Condition] = []
@@ -192,9 +171,8 @@ def conditions(
         found += _learner(claim.conditions.learner, learner)
     for budget in _unlike([of.budget or matrix.budget for of in there] or [matrix.budget], "batching"):
         if claim.conditions.batching:
-            at_hand = str(budget.get("batching", "not said"))
-            met = at_hand == claim.conditions.batching
-            found.append(Condition("batching", claim.conditions.batching, at_hand, met))
+            wanted, at_hand = claim.conditions.batching, str(budget.get("batching", "not said"))
+            found.append(Condition("batching", wanted, at_hand, at_hand == wanted))
     read = set(references)
     for name in names:
         dataset = results.matrix.datasets.get(name)
@@ -203,11 +181,10 @@ def conditions(
             continue
         found += _data(claim.conditions.datasets.get(name, DatasetCondition()), dataset, accuracies.get(name))
         found += _scale(claim.conditions.budget, dataset.budget or results.matrix.budget, dataset)
-        wanted = claim.conditions.references
-        guides = sorted(reference for of, reference in read if of == name)
-        if wanted and guides:
+        allowed, guides = claim.conditions.references, sorted(reference for of, reference in read if of == name)
+        if allowed and guides:
             text = f"reference on {dataset.title}"
-            found.append(Condition(text, " or ".join(wanted), ", ".join(guides), set(guides) <= set(wanted), name))
+            found.append(Condition(text, " or ".join(allowed), ", ".join(guides), set(guides) <= set(allowed), name))
     return found
 
 
@@ -217,18 +194,14 @@ def _unlike(tables: Iterable[Mapping[str, Any]], key: str = "") -> list[Mapping[
 
 
 def _learner(wanted: Learner, found: Mapping[str, Any]) -> Iterator[Condition]:
-    if wanted.name:
-        name = str(found.get("name", "not said"))
-        yield Condition("learner", wanted.name, name, name == wanted.name)
-    if wanted.width is not None:
-        width = found.get("width", STANDARD_WIDTH)
-        yield Condition("learner width", str(wanted.width), str(width), width == wanted.width)
-    if wanted.pretrained is not None:
-        pretrained = bool(found.get("weights"))
-        words = {True: "pre-trained", False: "random weights"}
-        yield Condition(
-            "learner starts from", words[wanted.pretrained], words[pretrained], pretrained is wanted.pretrained
-        )
+    start = {True: "pre-trained", False: "random weights", None: None}
+    for name, want, have in (
+        ("learner", wanted.name or None, found.get("name", "not said")),
+        ("learner width", wanted.width, found.get("width", STANDARD_WIDTH)),
+        ("learner starts from", start[wanted.pretrained], start[bool(found.get("weights"))]),
+    ):
+        if want is not None:
+            yield Condition(name, str(want), str(have), want == have)
 
 
 def _data(wanted: DatasetCondition, found: Dataset, reached: float | None) -> Iterator[Condition]:
