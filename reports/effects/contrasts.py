@@ -21,7 +21,6 @@ from ..statistics import Array, Interval, ratio_interval
 from .arm_facts import mean
 from .costs import ceiling
 from .estimand import Estimand
-from .estimate import Estimates
 from .pairing import Pairs, Sample, rounded
 from .verdicts import P_VALUES, Evidence, Verdict, decide, needs_timing
 
@@ -32,10 +31,10 @@ SECONDARY_FROM = 20
 class Paid(NamedTuple):
     """What two arms cost, in each account and kind of cost: prices, and ratios of their means."""
 
-    prices: dict[str, dict[str, Array | None]]
-    ratios: dict[str, dict[str, Interval | None]]
-    source: str | None
-    blocks: int
+    prices: dict[str, dict[str, Array | None]]  # [2, runs]; of a ladder, its top rung's
+    ratios: dict[str, dict[str, Interval | None]]  # strategy / baseline; None where a cost is unknown
+    source: str | None  # of the seconds among them
+    blocks: int  # of the timing pass behind these
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -107,17 +106,10 @@ def _primary(results: Results, question: str, asked: Estimand) -> bool:
 
 
 def _pay(pairs: Pairs, asked: Estimand) -> Paid:
-    found = {
-        account: {cost: pairs.prices([asked.arm, asked.rival], account, cost) for cost in COSTS} for account in ACCOUNTS
-    }
-    prices = {
-        account: {cost: paid.values if paid and paid.known else None for cost, paid in of.items()}
-        for account, of in found.items()
-    }
-    ratios = {
-        account: {cost: None if paid is None else ratio_interval(*paid) for cost, paid in of.items()}
-        for account, of in prices.items()
-    }
+    arms = [asked.arm, asked.rival]
+    found = {of: {cost: pairs.prices(arms, of, cost) for cost in COSTS} for of in ACCOUNTS}
+    prices = {of: {c: p.values if p and p.known else None for c, p in row.items()} for of, row in found.items()}
+    ratios = {of: {c: None if p is None else ratio_interval(*p) for c, p in row.items()} for of, row in prices.items()}
     timed = found["marginal"]["wall_clock"]
     blocks = len(timed.blocks) if timed and timed.timed else 0
     return Paid(prices, ratios, timed.source if timed else None, blocks)
@@ -161,11 +153,6 @@ def contrast_rows(results: Results, found: Sequence[Contrast]) -> list[dict[str,
     ceilings = {key: mean([ceiling(cell) for cell in results.of(key).values()]) for key in results.matrix.arms}
     judged = zip(found, verdicts(results, found), strict=True)
     return [_row(results, row, verdict, ceilings[row.arm.key]) for row, verdict in judged]
-
-
-def estimates(results: Results, found: Sequence[Contrast]) -> Estimates:
-    """The contrasts in long form: a difference in accuracy each, at the level that its verdict was read at."""
-    return Estimates(verdicts(results, found))
 
 
 def _row(results: Results, row: Contrast, decision: Verdict, ceiling: float | None) -> dict[str, Any]:

@@ -43,10 +43,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 class Estimand:
     metric: str
     arm: Arm
-    rivals: tuple[Arm, ...]
-    account: str | None = None
+    rivals: tuple[Arm, ...]  # one arm, or the rungs of a ladder by rising budget
+    account: str | None = None  # of what costs are compared, or made equal
     cost: str | None = None
-    ladder: LadderName | None = None
+    ladder: LadderName | None = None  # where the rungs are read at the cost of ``arm``
 
     @property
     def rival(self) -> Arm:
@@ -85,11 +85,11 @@ class Part(BaseModel):
 class Rule(Part):
     """A run of the matrix, whatever it is called there."""
 
-    name: str = ""
-    label: str = ""
-    options: dict[str, Any] = Field({})
-    schedule: str = ""
-    rung: float = Field(1.0, gt=0, le=1)
+    name: str = ""  # as registered
+    label: str = ""  # the matrix's own
+    options: dict[str, Any] = Field({})  # hyper-parameters that it must have; the others may be anything
+    schedule: str = ""  # as reports show it, or its first words: ``sigmoid``, ``fixed 0.3``
+    rung: float = Field(1.0, gt=0, le=1)  # share of the budget
 
     @model_validator(mode="after")
     def _is_named(self) -> Rule:

@@ -42,9 +42,9 @@ class Estimate:
     value: float | None
     low: float | None = None
     high: float | None = None
-    n: int = 0
+    n: int = 0  # seeds, blocks or pairs behind it
     confidence: float = 0.95
-    unit: str = "number"
+    unit: str = "number"  # of :data:`UNITS`
     record: Mapping[Any, Any] = field(default_factory=dict)
 
     def side(self, null: float = 0.0) -> int:

@@ -18,8 +18,7 @@ from typing import Any
 
 from ..records.folder import Arm, Cell, Grid, Results, Tuning
 from .costs import Accounts, spent
-from .ladder import LadderCurve
-from .pairing import Pairs
+from .pairing import LadderCurve, Pairs
 
 Row = Mapping[str, Any]
 Scores = Mapping[tuple[float, int], float]

@@ -22,8 +22,7 @@ from typing import Any
 
 from .. import statistics
 from ..records.folder import ACCOUNTS, COSTS, TIMED, Arm, Results
-from .ladder import LadderCurve
-from .pairing import Pairs, common
+from .pairing import LadderCurve, Pairs, common
 
 CONFIDENCE = 0.95
 
