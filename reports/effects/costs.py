@@ -36,7 +36,8 @@ from ..records.folder import (
 )
 from ..statistics import Array
 
-K, T = TypeVar("K"), TypeVar("T")
+K = TypeVar("K")
+T = TypeVar("T")
 Machine = tuple[str, ...]
 
 
