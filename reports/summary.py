@@ -16,32 +16,20 @@ import numpy as np
 from .. import __version__
 from .document.sections.answer import answer, headline
 from .document.sections.reproduce import reproduce
-from .effects.arm_facts import describe
+from .effects.arm_facts import describe, overlap
 from .effects.contrasts import contrast_rows, contrasts
 from .effects.costs import spent
 from .effects.learning_rates import tuning
-from .effects.overlap import overlap
 from .effects.pairing import Pairs
-from .effects.pooled import pool
-from .effects.ranks import ranks
+from .effects.pooled import pool, ranks
 from .effects.targets import targets
 from .questions import answers as study_answers
-from .questions.claims import judge_claims, unreadable_claims
+from .questions.claims.verdict import judge_claims, unreadable_claims
 from .records.folder import Cell, Dataset, Results
 
 
 def summarise(results: Results) -> dict[str, Any]:
-    """Judge a results folder.
-
-    Parameters
-    ----------
-    results : Results
-
-    Returns
-    -------
-    dict
-        The contents of ``summary.json``; the same results give the same dict.
-    """
+    """Judge a results folder."""
     matrix, pairs = results.matrix, Pairs(results)
     found = contrasts(pairs)
     rows = contrast_rows(results, found)
@@ -89,7 +77,6 @@ def _scope(dataset: Dataset) -> str:
 
 
 def count(results: Results) -> dict[str, int]:
-    """Planned, done, failed and missing runs (they add up), and records that could not be read."""
     planned = {(arm.key, seed) for arm, seed in results.planned()}
     done = planned & {(cell.arm, cell.seed) for cell in results.cells}
     failed = (planned - done) & {(item.arm, item.seed) for item in results.failures}
@@ -166,7 +153,6 @@ def _artefacts(results: Results) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers, texts, lists and dicts that JSON knows; what is not finite becomes None."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, str | int):

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from .. import statistics
-from ..records.folder import ACCOUNTS, Arm, Cell, Phase
-from .costs import break_even, ceiling, closure
+from ..records.folder import ACCOUNTS, Arm, Cell, Phase, Results
+from ..statistics import Array
+from .costs import break_even, ceiling, closure, overhead
 from .learning_rates import effort, runs_by_base
 from .pairing import Pairs
-from .seconds import overhead
 
 CONFIDENCE = 0.95
 """Of the intervals that describe."""
@@ -24,7 +24,6 @@ SHOWN = (
 
 
 def describe(pairs: Pairs) -> list[dict[str, Any]]:
-    """Every arm of the matrix: its accuracy over seeds, what it cost, what it picked."""
     whole = {arm.dataset: arm for arm in pairs.results.arms(role="full") if arm.rung == 1.0}
     maker = _Arms(pairs)
     return [maker.describe(arm, whole.get(arm.dataset)) for arm in pairs.results.matrix.arms.values()]
@@ -160,3 +159,69 @@ def _accuracy(by_seed: Mapping[int, float]) -> dict[str, Any] | None:
 def mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
+
+
+DIGITS = 4
+"""Decimals kept: beyond, the sample of at most 1,024 images says nothing, and many arms make a large table."""
+
+
+def overlap(results: Results) -> list[dict[str, Any]]:
+    """Which strategies pick the same images: a table for each data set and reference with two comparable arms or more.
+
+    A record says how often a fixed sample of the pool's images was picked. The overlap of two arms is Pearson's
+    correlation of these counts between their runs of one seed, as a mean over seeds: 1 where they favour the same
+    images, 0 where one says nothing of the other (as between any rule and ``uniform``), below where one takes what the
+    other leaves. Where an arm picks every image equally often there is nothing to correlate.
+
+    Arms are ``uniform`` at the whole budget and the strategies, those that need no reference in every table.
+    """
+    tables = []
+    for dataset in results.matrix.datasets:
+        every = results.arms(dataset=dataset)
+        for reference in dict.fromkeys(arm.reference for arm in every if arm.reference) or [""]:
+            arms = [
+                arm
+                for arm in every
+                if arm.reference in ("", reference)
+                and (arm.role == "strategy" or (arm.role, arm.rung) == ("uniform", 1.0))
+                and any(cell.picks.probe is not None for cell in results.of(arm).values())
+            ]
+            values, seeds = _means(results, arms)
+            if seeds:
+                keys, labels = [arm.key for arm in arms], [arm.label for arm in arms]
+                lines = [[None if np.isnan(r) else round(float(r), DIGITS) for r in line] for line in values]
+                named = {"dataset": dataset, "reference": reference, "arms": keys, "labels": labels}
+                tables.append({**named, "matrix": lines, "seeds": seeds})
+    return tables
+
+
+def _means(results: Results, arms: Sequence[Arm]) -> tuple[Array, int]:
+    """Mean over seeds of :func:`_correlations`, ``[n, n]``, and the number of seeds that have any two arms."""
+    total, count = np.zeros((len(arms), len(arms))), np.zeros((len(arms), len(arms)))
+    seeds = 0
+    for seed in results.matrix.seeds:
+        one = _correlations(results, arms, seed)
+        known = np.isfinite(one)
+        total[known] += one[known]
+        count += known
+        seeds += bool(known[~np.eye(len(arms), dtype=bool)].any())
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0), seeds
+
+
+def _correlations(results: Results, arms: Sequence[Arm], seed: int) -> Array:
+    """Correlations of the arms' counts at one seed, ``[n, n]``; nan where a run is missing or flat."""
+    table = np.full((len(arms), len(arms)), np.nan)
+    samples: dict[tuple[int, int], list[tuple[int, Array]]] = {}
+    for at, arm in enumerate(arms):
+        cell = results.of(arm).get(seed)
+        if cell is not None and cell.picks.probe is not None:
+            counts = cell.picks.probe.astype(np.float64)
+            apart = counts - counts.mean()
+            length = float(np.linalg.norm(apart))
+            if counts.min() < counts.max():
+                samples.setdefault((cell.picks.probe_stride, counts.size), []).append((at, apart / length))
+    for of in samples.values():
+        rows = [at for at, _ in of]
+        units = np.array([unit for _, unit in of])
+        table[np.ix_(rows, rows)] = np.clip(units @ units.T, -1.0, 1.0)
+    return table

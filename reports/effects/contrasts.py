@@ -21,7 +21,6 @@ from ..statistics import Array, Interval, ratio_interval
 from .arm_facts import mean
 from .costs import ceiling
 from .estimand import Estimand
-from .estimate import Estimates
 from .pairing import Pairs, Sample, rounded
 from .verdicts import P_VALUES, Evidence, Verdict, decide, needs_timing
 
@@ -30,40 +29,17 @@ SECONDARY_FROM = 20
 
 
 class Paid(NamedTuple):
-    """What two arms cost, in each account and kind of cost: prices, and ratios of their means.
+    """What two arms cost, in each account and kind of cost: prices, and ratios of their means."""
 
-    Parameters
-    ----------
-    prices : mapping of account to mapping of cost to array ``[2, runs]`` or None
-        The strategy's costs and the baseline's, paired; for a ladder, its top rung's. None where a cost is unknown or
-        the seconds are of unlike machines.
-    ratios : mapping of account to mapping of cost to Interval or None
-        Strategy / baseline.
-    source : str or None
-        Where the seconds among them are from.
-    blocks : int
-        Blocks of the timing pass behind them.
-    """
-
-    prices: dict[str, dict[str, Array | None]]
-    ratios: dict[str, dict[str, Interval | None]]
-    source: str | None
-    blocks: int
+    prices: dict[str, dict[str, Array | None]]  # [2, runs]; of a ladder, its top rung's
+    ratios: dict[str, dict[str, Interval | None]]  # strategy / baseline; None where a cost is unknown
+    source: str | None  # of the seconds among them
+    blocks: int  # of the timing pass behind these
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Contrast(Sample):
-    """One strategy (or, as context, ``uniform`` or ``full-all``) against one baseline, seed by seed.
-
-    Parameters
-    ----------
-    question : str
-        ``accuracy``, ``picking`` or ``pays``.
-    asked : Estimand
-    primary : bool
-        Declared as primary before the run.
-    paid : Paid
-    """
+    """One strategy (or, as context, ``uniform`` or ``full-all``) against one baseline, seed by seed."""
 
     question: str
     asked: Estimand
@@ -73,6 +49,11 @@ class Contrast(Sample):
     @property
     def arm(self) -> Arm:
         return self.asked.arm
+
+    @property
+    def indication(self) -> bool:
+        """Whether it is at equal seconds of ordinary cells, which carry no verdict."""
+        return self.asked.cost == "wall_clock" and self.source != TIMED
 
     @property
     def baseline(self) -> str:
@@ -93,17 +74,16 @@ def contrasts(pairs: Pairs) -> list[Contrast]:
                 sample, key = pairs.sample(asked, timed=primary), (arm.key, asked.rival.key)
                 if key not in paid:
                     paid[key] = _pay(pairs, asked)
-                known = vars(sample)
+                known = dict(vars(sample))
                 if sample.source is None:
-                    known = {**known, "source": paid[key].source, "blocks": paid[key].blocks}
+                    known |= {"source": paid[key].source, "blocks": paid[key].blocks}
                 if question == "picking":
-                    known = {**known, "notes": sample.notes + _unequal_samples(pairs.cells(arm, asked.rival).values())}
+                    known["notes"] += _unequal_samples(pairs.cells(arm, asked.rival).values())
                 rows.append(Contrast(**known, question=question, asked=asked, primary=primary, paid=paid[key]))
     return [row for row in rows if row.seeds or row.primary]
 
 
 def _asked(results: Results, arm: Arm) -> Iterator[tuple[str, Estimand]]:
-    """The questions that an arm answers."""
     whole = [rung for rung in results.ladder(arm.dataset, "full") if rung.rung == 1.0]
     if whole and (arm.role in ("strategy", "full-all") or (arm.role == "uniform" and arm.rung == 1.0)):
         yield "accuracy", Estimand("accuracy", arm, (whole[0],))
@@ -119,7 +99,6 @@ def _asked(results: Results, arm: Arm) -> Iterator[tuple[str, Estimand]]:
 
 
 def _primary(results: Results, question: str, asked: Estimand) -> bool:
-    """Whether the matrix declared it, at equal cost in the declared account, cost and ladder."""
     pays = results.matrix.pays
     if question == "pays" and (asked.account, asked.cost, asked.ladder) != (pays.account, pays.cost, pays.ladder):
         return False
@@ -127,17 +106,10 @@ def _primary(results: Results, question: str, asked: Estimand) -> bool:
 
 
 def _pay(pairs: Pairs, asked: Estimand) -> Paid:
-    found = {
-        account: {cost: pairs.prices([asked.arm, asked.rival], account, cost) for cost in COSTS} for account in ACCOUNTS
-    }
-    prices = {
-        account: {cost: paid.values if paid and paid.known else None for cost, paid in of.items()}
-        for account, of in found.items()
-    }
-    ratios = {
-        account: {cost: None if paid is None else ratio_interval(*paid) for cost, paid in of.items()}
-        for account, of in prices.items()
-    }
+    arms = [asked.arm, asked.rival]
+    found = {of: {cost: pairs.prices(arms, of, cost) for cost in COSTS} for of in ACCOUNTS}
+    prices = {of: {c: p.values if p and p.known else None for c, p in row.items()} for of, row in found.items()}
+    ratios = {of: {c: None if p is None else ratio_interval(*p) for c, p in row.items()} for of, row in prices.items()}
     timed = found["marginal"]["wall_clock"]
     blocks = len(timed.blocks) if timed and timed.timed else 0
     return Paid(prices, ratios, timed.source if timed else None, blocks)
@@ -172,21 +144,15 @@ def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
         decisions.update(zip(family, judged, strict=True))
     named = {dataset: request.source for request in results.matrix.requests for dataset in request.datasets}
     for i, row in enumerate(found):
-        if row.asked.cost == "wall_clock" and row.source != TIMED:
+        if row.indication:
             decisions[i] = decisions[i].withheld(needs_timing(shlex.quote(named[row.arm.dataset])))
     return [decisions[i] for i in range(len(found))]
 
 
 def contrast_rows(results: Results, found: Sequence[Contrast]) -> list[dict[str, Any]]:
-    """A row of the summary for each contrast found in ``results``, in the order given."""
     ceilings = {key: mean([ceiling(cell) for cell in results.of(key).values()]) for key in results.matrix.arms}
     judged = zip(found, verdicts(results, found), strict=True)
     return [_row(results, row, verdict, ceilings[row.arm.key]) for row, verdict in judged]
-
-
-def estimates(results: Results, found: Sequence[Contrast]) -> Estimates:
-    """The contrasts in long form: a difference in accuracy each, at the level that its verdict was read at."""
-    return Estimates(verdicts(results, found))
 
 
 def _row(results: Results, row: Contrast, decision: Verdict, ceiling: float | None) -> dict[str, Any]:

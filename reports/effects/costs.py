@@ -3,18 +3,50 @@
 ``marginal`` counts the run alone; ``amortised`` adds each artefact it used, divided by the number of runs that
 share it (``amortise_over``); ``standalone`` adds each artefact whole. An artefact that another one was made from
 counts as well, each once. Evaluation is in no account, and external pre-training is never charged.
+
+In the timing pass every run is made alone in one process, arms in random order within each seed's block. Its
+seconds are those of the whole run, the loop's own overhead included, and it is the only source of verdicts on
+wall-clock. Ordinary cells run side by side on whatever is free: the sum of their phases is an indication.
+The two are never mixed, and neither are runs on unlike machines, devices or numbers of threads.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
+from typing import Any, NamedTuple, TypeVar
 
-from ..records.folder import COSTS, PHASES, Arm, Artefact, Cell, Phase, Results, Timing, Tuning
+import numpy as np
+
+from ..records.folder import (
+    COSTS,
+    ORDINARY,
+    PHASES,
+    TIMED,
+    Arm,
+    Artefact,
+    Cell,
+    Phase,
+    Results,
+    Timing,
+    Tuning,
+)
+from ..statistics import Array
+
+K = TypeVar("K")
+T = TypeVar("T")
+Machine = tuple[str, ...]
+
+
+def common(*sides: Mapping[K, T]) -> dict[K, tuple[T, ...]]:
+    """What stands at the keys (seeds, timed runs) that every side has, in the order of the first."""
+    return {key: tuple(of[key] for of in sides) for key in sides[0] if all(key in of for of in sides)}
 
 
 def spent(ledger: Mapping[str, Phase]) -> tuple[float, float]:
-    """FLOPs and seconds of a ledger over the phases that count."""
     lines = [ledger[name] for name in PHASES if name in ledger]
     return sum(line.flops for line in lines), sum(line.seconds for line in lines)
 
@@ -35,11 +67,8 @@ def closure(ids: Iterable[str], artefacts: Mapping[str, Artefact]) -> frozenset[
 
 
 class Accounts:
-    """Costs of the cells of one results folder."""
-
     def __init__(self, results: Results) -> None:
-        self._results = results
-        self._artefacts = results.artefacts
+        self._results, self._artefacts = results, results.artefacts
         self._shares = {"marginal": 0.0, "amortised": 1.0 / results.matrix.amortise_over, "standalone": 1.0}
         self._closures: dict[tuple[str, ...], frozenset[str] | None] = {}
         self._sums: dict[tuple[str, ...], tuple[float, float]] = {}
@@ -47,19 +76,15 @@ class Accounts:
         self._arms: dict[tuple[str, str, str], dict[int, float]] = {}
 
     def of(self, arm: Arm, account: str, cost: str) -> Mapping[int, float]:
-        """:meth:`cost` of each cell of an arm, by seed."""
-        key = (arm.key, account, cost)
-        if key not in self._arms:
+        if (key := (arm.key, account, cost)) not in self._arms:
             cells = self._results.of(arm)
             self._arms[key] = {seed: self.cost(cell, account, cost) for seed, cell in cells.items()}
         return self._arms[key]
 
     def share(self, account: str) -> float:
-        """The share of an artefact that an account charges to one run."""
         return self._shares[account]
 
     def closure(self, ids: tuple[str, ...]) -> frozenset[str] | None:
-        """As :func:`closure`, over the folder's artefacts."""
         if ids not in self._closures:
             self._closures[ids] = closure(ids, self._artefacts)
         return self._closures[ids]
@@ -107,11 +132,141 @@ def ceiling(cell: Cell) -> float | None:
 def break_even(artefact: float, strategy: float, baseline: float) -> int | None:
     """Runs after which an artefact has paid for itself by what each run saves; None where a run saves nothing."""
     saving = baseline - strategy
-    if not saving > 0 or not math.isfinite(artefact):
-        return None
-    return math.ceil(artefact / saving)
+    return math.ceil(artefact / saving) if saving > 0 and math.isfinite(artefact) else None
 
 
-def machine_of(run: Cell | Timing) -> tuple[str, ...]:
+def machine_of(run: Cell | Timing) -> Machine:
     """What must be the same for seconds to be comparable: machine type, device and thread count."""
     return tuple(str(run.environment.get(key)) for key in ("machine", "device", "threads"))
+
+
+class Run(NamedTuple):
+    """Where a timed run was made: runs of one block on one machine are a pair."""
+
+    machine: Machine
+    block: int
+
+
+@dataclass(frozen=True, eq=False)
+class Prices:
+    source: str | None  # of seconds: ``timing pass`` or ``ordinary cells``
+    machine: Machine  # of seconds: machine type, device, threads
+    blocks: tuple[int, ...]  # of the timing pass that have every arm, or the seeds at which every arm has a cell
+    values: Array  # [arms, blocks]; nan where an artefact's seconds are not known
+
+    @property
+    def timed(self) -> bool:
+        return self.source == TIMED
+
+    @property
+    def known(self) -> bool:
+        return bool(self.values.size) and bool(np.isfinite(self.values).all())
+
+
+class Clock:
+    def __init__(self, results: Results, accounts: Accounts) -> None:
+        self._results, self._accounts = results, accounts
+        self._arms: dict[str, dict[Run, Timing]] = {}
+        self._artefacts: dict[str, dict[Run, float]] = {}
+        for timed in results.timings:
+            run = Run(machine_of(timed), timed.block)
+            if timed.kind == "cell":
+                self._arms.setdefault(timed.of, {})[run] = timed
+            else:
+                self._artefacts.setdefault(timed.of, {})[run] = timed.seconds
+
+    def seconds(self, arms: Sequence[Arm], account: str) -> Prices | None:
+        """Seconds of ``arms`` in an account, paired; None where they have no runs that may be compared.
+
+        Where the timing pass was made on several machines, the one with the most blocks that have all of ``arms``
+        is used, and no other.
+        """
+        runs = self._paired(arms)
+        if runs:
+            values = [[self._timed(arm, run, account) for run in runs] for arm in arms]
+            return Prices(TIMED, runs[0].machine, tuple(run.block for run in runs), np.array(values))
+        machines = self._ordinary(arms)
+        if len(machines) != 1:
+            return None
+        paid = common(*(self._accounts.of(arm, account, "wall_clock") for arm in arms))
+        return Prices(ORDINARY, machines.pop(), tuple(paid), np.array(list(zip(*paid.values(), strict=True))))
+
+    def timings(self, arm: Arm) -> list[Timing]:
+        """The timed runs that :meth:`seconds` of this one arm rest on; none where they are of ordinary cells."""
+        return [self._arms[arm.key][run] for run in self._paired([arm])]
+
+    def unlike(self, arms: Sequence[Arm]) -> bool:
+        """Whether ordinary cells of ``arms``, at the seeds that have them all, were run on unlike machines."""
+        return len(self._ordinary(arms)) > 1
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """What the pass holds: blocks, arms, whether it is all that was asked for, and which seconds are shown."""
+        planned: dict[str, set[int]] = {}
+        asked = self._results.matrix.requested.seeds[: self._results.matrix.timing.seeds]
+        for arm, seed in self._results.planned():
+            if seed in asked:
+                planned.setdefault(arm.key, set()).add(seed)
+        whole = all(
+            blocks <= {run.block for run in self._arms.get(key, ())} and self._artefacts_timed(key, blocks)
+            for key, blocks in planned.items()
+        )
+        return {
+            "blocks": len({run.block for runs in self._arms.values() for run in runs}),
+            "arms": len(self._arms),
+            "asked": len(asked),
+            "complete": bool(planned) and whole,
+            "source": TIMED if self._arms else ORDINARY,
+            "machines": len({run.machine for runs in self._arms.values() for run in runs}),
+        }
+
+    def _artefacts_timed(self, arm: str, blocks: set[int]) -> bool:
+        cells = self._results.of(arm)
+        return all(
+            math.isfinite(self._artefact_seconds(cells[block], run))
+            for run in self._arms[arm]
+            if (block := run.block) in blocks and block in cells
+        )
+
+    @cached_property
+    def _machines(self) -> dict[str, dict[int, Machine]]:
+        cells = {key: self._results.of(key) for key in self._results.matrix.arms}
+        return {key: {seed: machine_of(cell) for seed, cell in of.items()} for key, of in cells.items()}
+
+    def _ordinary(self, arms: Sequence[Arm]) -> set[Machine]:
+        """The machines of the cells at the seeds at which every one of ``arms`` has one."""
+        return set().union(*common(*(self._machines[arm.key] for arm in arms)).values())
+
+    def _paired(self, arms: Sequence[Arm]) -> list[Run]:
+        runs = sorted(common(*(self._arms.get(arm.key, {}) for arm in arms)))
+        machines = [run.machine for run in runs]
+        chosen = max(dict.fromkeys(machines), key=machines.count, default=None)
+        return [run for run in runs if run.machine == chosen]
+
+    def _timed(self, arm: Arm, run: Run, account: str) -> float:
+        own = self._arms[arm.key][run].seconds
+        if account == "marginal":
+            return own
+        cell = self._results.of(arm).get(run.block)
+        if cell is None:
+            return math.nan
+        return own + self._artefact_seconds(cell, run) * self._accounts.share(account)
+
+    def _artefact_seconds(self, cell: Cell, run: Run) -> float:
+        """Timed seconds of all the artefacts of ``cell``; nan where one was not timed on that machine."""
+        ids = self._accounts.closure(cell.artefacts)
+        return math.nan if ids is None else sum(self._artefact(id, run) for id in sorted(ids))
+
+    def _artefact(self, id: str, run: Run) -> float:
+        found = self._artefacts.get(id, {})
+        if run in found:
+            return found[run]
+        elsewhere = [seconds for other, seconds in found.items() if other.machine == run.machine]
+        if elsewhere:  # one artefact for all seeds, timed in the block of its own
+            return fmean(elsewhere)
+        return 0.0 if spent(self._results.artefacts[id].ledger)[1] == 0 else math.nan
+
+
+def overhead(timed: Timing) -> float:
+    """Seconds of a timed run that belong to no phase: the loop's own."""
+    return max(0.0, timed.seconds - sum(timed.ledger[name].seconds for name in PHASES if name in timed.ledger))

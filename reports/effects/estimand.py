@@ -41,27 +41,12 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Estimand:
-    """A number to be estimated from paired runs.
-
-    Parameters
-    ----------
-    metric : str
-        One of :data:`Metric` but ``study``.
-    arm : Arm
-    rivals : tuple of Arm
-        What it is compared with: one arm, or the rungs of a ladder by rising budget.
-    account, cost : str or None
-        Of what costs are compared, or made equal.
-    ladder : str or None
-        ``full`` or ``uniform`` where the rungs are read at the cost of ``arm``; None where ``rivals`` is one arm.
-    """
-
     metric: str
     arm: Arm
-    rivals: tuple[Arm, ...]
-    account: str | None = None
+    rivals: tuple[Arm, ...]  # one arm, or the rungs of a ladder by rising budget
+    account: str | None = None  # of what costs are compared, or made equal
     cost: str | None = None
-    ladder: LadderName | None = None
+    ladder: LadderName | None = None  # where the rungs are read at the cost of ``arm``
 
     @property
     def rival(self) -> Arm:
@@ -70,17 +55,14 @@ class Estimand:
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        """Every arm that is read."""
         return (self.arm, *self.rivals)
 
     @property
     def against(self) -> str:
-        """What it is compared with, as tables name it."""
         return f"{self.ladder} ladder" if self.ladder else self.rival.label
 
     @property
     def keys(self) -> dict[str, str]:
-        """Of its estimate in long form."""
         arm, priced = self.arm, {"account": self.account or "", "cost": self.cost or ""}
         sides = {"strategy": arm.label, "rival": self.against}
         return {"dataset": arm.dataset, "reference": arm.reference, **sides, **priced}
@@ -101,25 +83,13 @@ class Part(BaseModel):
 
 
 class Rule(Part):
-    """A run of the matrix, whatever it is called there.
+    """A run of the matrix, whatever it is called there."""
 
-    Parameters
-    ----------
-    name, label : str
-        Registry name, or the matrix's own label; at least one of them.
-    options : mapping
-        Hyper-parameters that it must have; the others may be anything.
-    schedule : str
-        As reports show it, or its first words: ``sigmoid``, ``fixed 0.3``.
-    rung : float
-        Share of the budget, in (0, 1].
-    """
-
-    name: str = ""
-    label: str = ""
-    options: dict[str, Any] = Field({})
-    schedule: str = ""
-    rung: float = Field(1.0, gt=0, le=1)
+    name: str = ""  # as registered
+    label: str = ""  # the matrix's own
+    options: dict[str, Any] = Field({})  # hyper-parameters that it must have; the others may be anything
+    schedule: str = ""  # as reports show it, or its first words: ``sigmoid``, ``fixed 0.3``
+    rung: float = Field(1.0, gt=0, le=1)  # share of the budget
 
     @model_validator(mode="after")
     def _is_named(self) -> Rule:
@@ -134,7 +104,6 @@ class Rule(Part):
         return text if self.rung == 1.0 else f"{text} at {self.rung:g} of the budget"
 
     def means(self, arm: Arm) -> bool:
-        """Whether ``arm`` is what this names."""
         if arm.role == "full-all" and self.label != "full-all":
             return False  # it trains on other data than everything else
         return (
@@ -157,8 +126,6 @@ class Rule(Part):
 
 
 class Test(Part):
-    """One comparison that a claim stands or falls with."""
-
     __test__ = False
     """Not a test of the suite, whatever pytest makes of its name."""
 
@@ -202,28 +169,22 @@ class Test(Part):
 
     @property
     def against(self) -> str:
-        """What the strategy is compared with, in words."""
         return str(self.rival or self.baseline)
 
 
 def estimand(
     results: Results, test: Test, references: Sequence[str], studies: Sequence[Mapping[str, Any]] = ()
 ) -> Estimand | Studied | str:
-    """What a test of a claim asks of a results folder, or why that is not there.
-
-    Parameters
-    ----------
-    references : sequence of str
-        Those that the claim was made with, which are looked for first.
-    studies : sequence of mappings
-        The answers to the matrix's studies, as in the summary.
-    """
     arm = test.strategy.find(results, test.dataset, references)
     rival = test.rival.find(results, test.dataset, references) if test.rival else None
     if test.metric == "study":
-        quantity = _measured(studies, test)
-        missing = f"no study here measures {test.quantity} of {test.strategy}"
-        return Studied(quantity, tuple(filter(None, (arm, rival)))) if quantity else missing
+        ours, theirs = (str(of and (of.label or of.name)) for of in (test.strategy, test.rival))
+        wanted = (test.quantity, test.dataset, ours, theirs if test.rival else str(test.baseline))
+        named = ("name", "dataset", "strategy", "rival")
+        found = (q for study in studies for q in study["quantities"] if tuple(q[key] for key in named) == wanted)
+        if quantity := next(found, None):
+            return Studied(quantity, tuple(filter(None, (arm, rival))))
+        return f"no study here measures {test.quantity} of {test.strategy}"
     if arm is None:
         return f"no runs of {test.strategy}"
     ladder: LadderName = "uniform" if str(test.baseline).startswith("uniform") else "full"
@@ -243,22 +204,12 @@ def estimand(
     return Estimand(test.metric, arm, rivals, test.account, test.cost, ladder if priced else None)
 
 
-def _measured(studies: Sequence[Mapping[str, Any]], test: Test) -> Mapping[str, Any] | None:
-    """The first number under the name that a test asks for, of its data set and its two sides."""
-    ours, theirs = (str(of and (of.label or of.name)) for of in (test.strategy, test.rival))
-    wanted = (test.quantity, test.dataset, ours, theirs if test.rival else str(test.baseline))
-    named = ("name", "dataset", "strategy", "rival")
-    found = (q for study in studies for q in study["quantities"] if tuple(q[key] for key in named) == wanted)
-    return next(found, None)
-
-
 def _has(arm: Arm, wanted: dict[str, Any]) -> bool:
     options = {"cadence": arm.cadence, **_options(arm.strategy)}
-    return all(name in options and _same(options[name], value) for name, value in wanted.items())
-
-
-def _same(a: Any, b: Any) -> bool:
-    return a == b and isinstance(a, bool) == isinstance(b, bool)
+    return all(
+        name in options and options[name] == value and isinstance(options[name], bool) == isinstance(value, bool)
+        for name, value in wanted.items()
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -16,18 +16,15 @@ if TYPE_CHECKING:
 
 
 def number(value: float) -> str:
-    """Two decimals and a true minus sign."""
     text = f"{abs(value):.2f}"
     return (MINUS if value < 0 and float(text) != 0 else "") + text
 
 
 def significant(value: float) -> str:
-    """Three significant digits, for numbers of any size."""
     return f"{value:.3g}".replace("-", MINUS)
 
 
 def tenths(value: float) -> str:
-    """Points with one decimal, always signed."""
     text = f"{abs(value):.1f}"
     return text if float(text) == 0 else ("+" if value > 0 else MINUS) + text
 
@@ -40,29 +37,14 @@ UNITS: Mapping[str, Callable[[Any], str]] = {
 
 @dataclass(frozen=True)
 class Estimate:
-    """One number with its interval.
-
-    Parameters
-    ----------
-    quantity : str
-        What it is, as claims name it.
-    keys : mapping
-        What it is of: ``dataset``, ``strategy``, ``rival``, and whatever else a study tells apart.
-    value, low, high : float or None
-    n : int
-        Seeds, blocks or pairs behind it.
-    unit : str
-        One of :data:`UNITS`.
-    """
-
     quantity: str
     keys: Mapping[str, str]
     value: float | None
     low: float | None = None
     high: float | None = None
-    n: int = 0
+    n: int = 0  # seeds, blocks or pairs behind it
     confidence: float = 0.95
-    unit: str = "number"
+    unit: str = "number"  # of :data:`UNITS`
     record: Mapping[Any, Any] = field(default_factory=dict)
 
     def side(self, null: float = 0.0) -> int:
@@ -70,7 +52,6 @@ class Estimate:
         return -1 if self.high is not None and self.high < null else int(self.low is not None and self.low > null)
 
     def noted(self, **more: Any) -> Estimate:
-        """The same with more in its record."""
         return replace(self, record={**self.record, **more})
 
     def __format__(self, how: str) -> str:
@@ -97,17 +78,13 @@ class Estimate:
 
 
 class Estimates(list[Estimate]):
-    """Estimates in long form."""
-
     def where(self, quantity: str = "", **keys: str) -> Estimates:
-        """Those of a quantity and keys."""
         return Estimates(
             e for e in self
             if quantity in ("", e.quantity) and all(e.keys.get(name) == value for name, value in keys.items())
         )  # fmt: skip
 
     def one(self, quantity: str = "", **keys: str) -> Estimate | None:
-        """The first of those."""
         return next(iter(self.where(quantity, **keys)), None)
 
     def frame(self) -> DataFrame:
@@ -160,7 +137,6 @@ Column = str | tuple[str, str] | Callable[[Estimates], Any]
 
 
 def read(row: Estimates, column: Column) -> Any:
-    """What a column says of a row."""
     if callable(column):
         return column(row)
     return row.one(column) if isinstance(column, str) else row.one(column[0], rival=column[1])
@@ -177,7 +153,6 @@ def cell(found: Any) -> str:
 
 
 def listed(words: Iterable[str], last: str = " and ") -> str:
-    """``a, b and c``."""
     *rest, end = words
     return f"{', '.join(rest)}{last}{end}" if rest else end
 
@@ -189,12 +164,10 @@ def tally(found: Iterable[Estimate], null: float, below: str, above: str, neithe
 
 
 def spread(found: Sequence[Estimate]) -> str:
-    """Least to largest value."""
     return span([e.value for e in found if e.value is not None], UNITS[found[0].unit])
 
 
 def finite(value: float | None) -> float | None:
-    """None for an end that does not exist."""
     return value if value is not None and math.isfinite(value) else None
 
 

@@ -1,15 +1,13 @@
 """The tuning part of the report: what each arm was tuned to, what that cost, and what hangs on it.
 
 Every arm was run at each factor of the grid times its base learning rate, with seeds that are not reported, and judged
-on ``val``. A factor at which a run diverged has no mean and is in no difference: whoever chooses ranks it below every
-factor without such a run, so it must not win by the seeds at which all went well.
+on ``val``. A factor at which a run diverged has no mean: it must not win by the seeds at which all went well.
 
-**Sensitivity** redraws a contrast on ``val`` at every pair of learning rates, the strategy's and the baseline's, as
-means over the tuning seeds: a verdict that holds at the chosen pair alone rests on the tuning. Against a ladder, every
-rung is taken at the same factor, though each was tuned for itself, and the chosen column is that of its top.
+**Sensitivity** redraws a contrast on ``val`` at every pair of learning rates: a verdict that holds at the chosen pair
+alone rests on the tuning. Against a ladder, every rung is taken at the same factor, though each was tuned for itself.
 
-**Cost.** Each arm's is that of its own runs. The total adds the artefacts made for tuning alone, each once (references
-are trained for each seed); ``share`` holds it against all reported runs with their artefacts.
+**Cost.** Each arm's is that of its own runs. The total adds the artefacts made for tuning alone, each once; ``share``
+holds it against all reported runs with their artefacts.
 """
 
 from __future__ import annotations
@@ -20,8 +18,7 @@ from typing import Any
 
 from ..records.folder import Arm, Cell, Grid, Results, Tuning
 from .costs import Accounts, spent
-from .ladder import LadderCurve
-from .pairing import Pairs
+from .pairing import LadderCurve, Pairs
 
 Row = Mapping[str, Any]
 Scores = Mapping[tuple[float, int], float]
@@ -29,15 +26,7 @@ Scores = Mapping[tuple[float, int], float]
 
 
 def tuning(pairs: Pairs, contrasts: Sequence[Row]) -> dict[str, Any] | None:
-    """The ``tuning`` of the summary; None where the matrix declares none.
-
-    Parameters
-    ----------
-    pairs : Pairs
-    contrasts : sequence of mapping
-        The ``contrasts`` of the summary. Those on accuracy and picking and, at equal cost, those in the declared
-        account, cost and ladder are drawn again at other learning rates.
-    """
+    """The ``tuning`` of the summary; None where the matrix declares none."""
     results, accounts = pairs.results, pairs.accounts
     grid = results.matrix.grid
     if grid is None:
@@ -62,7 +51,6 @@ def tuning(pairs: Pairs, contrasts: Sequence[Row]) -> dict[str, Any] | None:
 
 
 def runs_by_base(results: Results) -> dict[str, list[Tuning]]:
-    """The tuning runs of each base arm, by seed and factor."""
     runs: dict[str, list[Tuning]] = {}
     for run in results.tunings:
         runs.setdefault(run.base, []).append(run)
@@ -81,13 +69,11 @@ def _artefacts(accounts: Accounts, runs: Iterable[Cell | Tuning]) -> set[str]:
 
 
 def _total(accounts: Accounts, runs: Iterable[Cell | Tuning], artefacts: Iterable[str]) -> tuple[float, float]:
-    """FLOPs and seconds of runs and of ``artefacts``, each once."""
     own, more = effort(runs), [accounts.alone(id) for id in sorted(artefacts)]
     return own[0] + sum(flops for flops, _ in more), own[1] + sum(seconds for _, seconds in more)
 
 
 def _scores(runs: Sequence[Tuning]) -> Scores:
-    """The scores of factors without a diverged run."""
     lost = {run.factor for run in runs if run.val_accuracy is None}
     return {
         (run.factor, run.seed): 100 * run.val_accuracy
@@ -165,7 +151,6 @@ class _Sensitivity:
         return [[_mean(of[key] for key in of if key[0] == factor) for of in columns] for factor in self.factors]
 
     def differences(self, arm: Arm, baseline: Arm, factor: float) -> Scores:
-        """Strategy at each factor minus baseline at ``factor``."""
         theirs = {seed: score for (at, seed), score in self.scores.get(baseline.base, {}).items() if at == factor}
         ours = self.scores.get(arm.base, {})
         return {key: score - theirs[key[1]] for key, score in ours.items() if key[1] in theirs}

@@ -18,66 +18,35 @@ from typing import Any
 
 import numpy as np
 
+from .. import statistics
 from ..records.folder import TIMED, Arm, Results
-from ..statistics import (
-    Array,
-    Interval,
-    SpreadRatio,
-    fieller_interval,
-    mean_interval,
-    median_interval,
-    ratio_interval,
-    sign_flip_interval,
-    spread_ratio,
-)
-from .estimand import Estimand, Studied
+from ..statistics import Array, Interval, SpreadRatio, mean_interval, median_interval, spread_ratio
+from .estimand import PRICED, Estimand, Studied
 from .pairing import Pairs, common
 from .targets import goals_of, speedup, spent_on
 
 Bounds = Callable[[float], tuple[float, float]]
 NEEDS_TIMING = "needs a timing pass"
-INTERVALS = {"t": mean_interval, "sign-flip": sign_flip_interval}
+INTERVALS = {"t": mean_interval, "sign-flip": statistics.sign_flip_interval}
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A number with its two-sided interval of confidence 1 - 2 x level, for any one-sided level.
+    """A number with its two-sided interval of confidence 1 - 2 x level, for any one-sided level."""
 
-    Parameters
-    ----------
-    estimate : float or None
-        None where there is nothing to measure, and ``missing`` then says why.
-    n : int
-        Pairs: seeds, or blocks of the timing pass.
-    bounds : callable
-        Of the one-sided level; called only where there are two pairs or more.
-    sd : float or None
-        Of the differences, in points; None where the measure is none.
-    fixed : bool
-        Nothing varies: the interval is a point and no pairs are too few.
-    collapsed : int
-        Collapsed runs on either side, where accuracies are read.
-    missing : str
-    confidence : float or None
-        Of the only interval there is, where it is the same at every level.
-    quantity, keys : str, mapping
-        Of the estimate that it gives.
-    """
-
-    estimate: float | None = None
-    n: int = 0
-    bounds: Bounds = lambda level: (-math.inf, math.inf)
-    sd: float | None = None
-    fixed: bool = False
-    collapsed: int = 0
-    missing: str = ""
-    confidence: float | None = None
+    estimate: float | None = None  # None where there is nothing to measure
+    n: int = 0  # pairs: seeds, or blocks of the timing pass
+    bounds: Bounds = lambda level: (-math.inf, math.inf)  # called only where there are two pairs or more
+    sd: float | None = None  # of differences in points
+    fixed: bool = False  # nothing varies: the interval is a point and no pairs are too few
+    collapsed: int = 0  # runs on either side, where accuracies are read
+    missing: str = ""  # why there is nothing
+    confidence: float | None = None  # of the only interval there is, where it is the same at every level
     quantity: str = ""
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
 def measure(pairs: Pairs, asked: Estimand | Studied | str) -> Measure:
-    """What the runs give of an estimand; a text says why there is nothing to measure."""
     if isinstance(asked, str):
         return Measure(missing=asked)
     if isinstance(asked, Studied):
@@ -86,10 +55,8 @@ def measure(pairs: Pairs, asked: Estimand | Studied | str) -> Measure:
 
 
 def _measured(pairs: Pairs, asked: Estimand) -> Measure:
-    if asked.metric == "cost ratio":
-        return _cost_ratio(pairs, asked)
-    if asked.metric == "cost to target":
-        return _cost_to_target(pairs, asked)
+    if asked.metric in PRICED:
+        return (_cost_ratio if asked.metric == "cost ratio" else _cost_to_target)(pairs, asked)
     sample = pairs.sample(asked)
     if asked.cost == "wall_clock" and sample.source != TIMED:
         return Measure(missing=NEEDS_TIMING)
@@ -103,7 +70,13 @@ def _measured(pairs: Pairs, asked: Estimand) -> Measure:
         ratio = float(ours.mean() / theirs.mean())
         return Measure(ratio, ours.size, _ratio_bounds(ours, theirs), collapsed=collapsed)
     if asked.metric == "spread ratio":
-        return _spread(ours, theirs, collapsed)
+        if ours.size < 3:
+            return Measure(missing="fewer than three pairs have no spread to compare", collapsed=collapsed)
+        spreads = spread_ratio(ours, theirs)
+        if math.isnan(spreads.low):
+            return Measure(missing="one side has no spread at all", collapsed=collapsed)
+        bounds = _bounds(lambda confidence: spread_ratio(ours, theirs, confidence))
+        return Measure(spreads.ratio, ours.size, bounds, collapsed=collapsed)
     differences, interval = sample.differences, INTERVALS[pairs.results.matrix.interval]
     sd = mean_interval(differences).sd if differences.size > 1 else None
     bounds = _bounds(lambda confidence: interval(differences, confidence))
@@ -122,11 +95,10 @@ def _bounds(interval: Callable[[float], Interval | SpreadRatio | None]) -> Bound
 
 def _ratio_bounds(ours: Array, theirs: Array) -> Bounds:
     """Of a ratio of paired means; no ends where theirs may be nothing at all."""
-    return _bounds(lambda confidence: fieller_interval(ours, theirs, confidence) if ours.size > 1 else None)
+    return _bounds(lambda confidence: statistics.fieller_interval(ours, theirs, confidence) if ours.size > 1 else None)
 
 
 def _cost_ratio(pairs: Pairs, asked: Estimand) -> Measure:
-    """The rival's cost over the arm's."""
     paid = pairs.prices([asked.arm, asked.rival], str(asked.account), str(asked.cost))
     if asked.cost == "wall_clock" and (paid is None or paid.source != TIMED):
         return Measure(missing=NEEDS_TIMING)
@@ -134,7 +106,7 @@ def _cost_ratio(pairs: Pairs, asked: Estimand) -> Measure:
     ours, theirs = paid.values
     if not ours.size:
         return Measure(missing="no pair of finished runs")
-    found = ratio_interval(theirs, ours) if paid.known else None
+    found = statistics.ratio_interval(theirs, ours) if paid.known else None
     if found is None:
         return Measure(missing="a cost is not known")
     return Measure(found.estimate, ours.size, _ratio_bounds(theirs, ours), fixed=found.low == found.high)
@@ -167,16 +139,6 @@ def _baseline_ladder(results: Results, arm: Arm) -> tuple[Arm, ...]:
     """The ladder that a baseline is the top of; the arm alone where it has none."""
     ladder = results.ladder(arm.dataset, "full" if arm.role == "full" else "uniform")
     return ladder if arm in ladder[-1:] else (arm,)
-
-
-def _spread(ours: Array, theirs: Array, collapsed: int) -> Measure:
-    if ours.size < 3:
-        return Measure(missing="fewer than three pairs have no spread to compare", collapsed=collapsed)
-    ratio = spread_ratio(ours, theirs)
-    if math.isnan(ratio.low):
-        return Measure(missing="one side has no spread at all", collapsed=collapsed)
-    bounds = _bounds(lambda confidence: spread_ratio(ours, theirs, confidence))
-    return Measure(ratio.ratio, ours.size, bounds, collapsed=collapsed)
 
 
 def _studied(quantity: Mapping[str, Any]) -> Measure:

@@ -1,57 +1,164 @@
-"""The only place that pairs runs: by seed where accuracies are compared, by block of the timing pass for seconds.
+"""Runs in pairs: by seed where accuracies are compared, by block of the timing pass for seconds.
 
-A pair exists for a seed only where both sides are there; seeds without a partner are dropped and counted.
+No folder but this one pairs runs. A pair exists for a seed only where both sides are there; seeds without a partner
+are dropped and counted.
+
+**Budget ladders** (:class:`LadderCurve`) are what simply training for less reaches, read at the cost of a strategy,
+seed by seed. Costs are those of each run. Seconds are an exception where the timing pass covers the strategy and every
+rung: what an arm costs is then its mean over the pass's blocks, the same for every seed, since the timed runs are not
+the ones that were evaluated. The interval of such a contrast holds the spread of accuracies and not that of the
+timings, which stands beside it as the interval of the ratio of seconds.
 """
 
 from __future__ import annotations
 
+import bisect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
 
-from ..records.folder import ORDINARY, Arm, Cell, Results
+from ..records.folder import ORDINARY, TIMED, Arm, Cell, Results
 from ..statistics import Array
-from .costs import Accounts
+from .costs import Accounts, Clock, Prices, common
 from .estimand import Estimand
-from .ladder import LadderCurve, LadderPoint, Ladders
-from .seconds import Clock, Prices
 
-T = TypeVar("T")
+__all__ = ["LadderCurve", "Pairs", "Sample", "accuracies", "apart", "common", "rounded"]
+
+
+@dataclass(frozen=True)
+class LadderPoint:
+    accuracy: float
+    side: int  # -1 below its lowest rung, 1 above its top, 0 within
+    rungs: tuple[int, ...]  # that it was read from, as positions in the order given
+    excess: float  # cost / top rung's cost - 1
+
+
+class LadderCurve:
+    """The ladder of one seed as a curve of accuracy against cost.
+
+    Linear in log cost between rungs, after making accuracy non-decreasing in cost (isotonic regression); beyond
+    either end, the rung at that end as it is. No crossing inside a run is ever used: every rung is a run of
+    its own with a fully decayed schedule. Rungs come in any order; costs are positive.
+    """
+
+    def __init__(self, costs: Sequence[float], accuracies: Sequence[float]) -> None:
+        from scipy.optimize import isotonic_regression
+
+        self._order = sorted(range(len(costs)), key=lambda rung: (costs[rung], rung))
+        self._costs = [costs[rung] for rung in self._order]
+        self._x = [math.log(cost) for cost in self._costs]
+        self._y = isotonic_regression([accuracies[rung] for rung in self._order]).x.tolist()
+
+    def read(self, cost: float) -> LadderPoint:
+        """The accuracy that this ladder reaches at a positive ``cost``."""
+        x, y, at = self._x, self._y, math.log(cost)
+        # A strategy of exactly a rung's cost, up to rounding, is on that rung and not beyond it.
+        side = int(at > x[-1] + 1e-9) - int(at < x[0] - 1e-9)
+        right = min(bisect.bisect_left(x, at), len(x) - 1)
+        left = right if at >= x[right] or right == 0 else right - 1
+        accuracy = y[right]
+        if left < right:
+            accuracy = y[left] + (y[right] - y[left]) * (at - x[left]) / (x[right] - x[left])
+        rungs = tuple(sorted({self._order[left], self._order[right]}))
+        return LadderPoint(accuracy, side, rungs, math.exp(at - x[-1]) - 1)
+
+    def reach(self, accuracy: float) -> float:
+        """The least cost at which this ladder reaches ``accuracy``; infinite where it never does.
+
+        Where the lowest rung reaches it already, that rung's cost: an upper bound, since nothing cheaper was run.
+        """
+        x, y = self._x, self._y
+        at = bisect.bisect_left(y, accuracy)
+        if at == len(y):
+            return math.inf
+        if at == 0 or y[at] == accuracy:
+            return self._costs[at]
+        return math.exp(x[at - 1] + (x[at] - x[at - 1]) * (accuracy - y[at - 1]) / (y[at] - y[at - 1]))
+
+    @property
+    def lowest(self) -> float:
+        return self._y[0]
+
+
+@dataclass(frozen=True)
+class Reading:
+    points: dict[int, LadderPoint]  # of the seeds, ascending, that have the strategy and the whole ladder
+    source: str | None = None  # of seconds; None for FLOPs
+    blocks: int = 0  # of the timing pass that the costs rest on
+    notes: tuple[str, ...] = ()
+
+
+class Ladders:
+    def __init__(self, results: Results, accounts: Accounts, clock: Clock) -> None:
+        self._results, self._accounts, self._clock = results, accounts, clock
+        self._curves: dict[tuple[object, ...], dict[int, LadderCurve]] = {}
+
+    def read(self, arm: Arm, rungs: Sequence[Arm], account: str, cost: str) -> Reading:
+        """The ladder of ``rungs`` at what ``arm`` costs."""
+        if cost == "wall_clock":
+            found = self._clock.seconds([arm, *rungs], account)
+            if found and found.timed:
+                return self._timed(arm, rungs, found)
+        points = _read(self.own_costs(rungs, account, cost), self._accounts.of(arm, account, cost))
+        if cost != "wall_clock":
+            return Reading(points)
+        notes: tuple[str, ...] = ("indication: seconds of ordinary cells",)
+        if self._results.timings:
+            missing = [of.label for of in (arm, *rungs) if not self._clock.timings(of)]
+            notes += (f"the timing pass lacks {', '.join(missing) or 'blocks that have every rung'}",)
+        if self._clock.unlike([arm, *rungs]):
+            return Reading({}, ORDINARY, notes=(*notes, "seconds of unlike machines are not compared"))
+        return Reading(points, ORDINARY, notes=notes)
+
+    def own_costs(self, rungs: Sequence[Arm], account: str, cost: str) -> Mapping[int, LadderCurve]:
+        """Each seed's curve at what its own runs cost, where all of ``rungs`` are there at known costs."""
+        key = (rungs[0].key, account, cost)
+        if key not in self._curves:
+            self._curves[key] = self._made(rungs, common(*(self._accounts.of(rung, account, cost) for rung in rungs)))
+        return self._curves[key]
+
+    def priced(self, rungs: Sequence[Arm], prices: Sequence[float]) -> Mapping[int, LadderCurve]:
+        """Each seed's curve at one price for each rung; empty where a price is not known."""
+        key = (rungs[0].key, *prices)
+        if key not in self._curves:
+            self._curves[key] = self._made(rungs, dict.fromkeys(self._results.of(rungs[0]), prices))
+        return self._curves[key]
+
+    def _timed(self, arm: Arm, rungs: Sequence[Arm], found: Prices) -> Reading:
+        """Each seed's ladder at mean seconds over the blocks that have the strategy and every rung."""
+        n = len(found.blocks)
+        ours, *theirs = (float(price) for price in found.values.mean(axis=1))
+        notes: tuple[str, ...] = (f"cost: mean seconds of {n} block{'' if n == 1 else 's'} of the timing pass",)
+        if not all(0 < price < math.inf for price in (ours, *theirs)):
+            return Reading({}, TIMED, n, (*notes, "the timing pass lacks an artefact that was used"))
+        read = _read(self.priced(rungs, theirs), dict.fromkeys(self._results.of(arm), ours))
+        return Reading(read, TIMED, n, notes)
+
+    def _made(self, rungs: Sequence[Arm], prices: Mapping[int, Sequence[float]]) -> dict[int, LadderCurve]:
+        return {
+            seed: LadderCurve(prices[seed], [cell.accuracy for cell in cells])
+            for seed, cells in common(*map(self._results.of, rungs)).items()
+            if all(0 < price < math.inf for price in prices[seed])
+        }
+
+
+def _read(curves: Mapping[int, LadderCurve], prices: Mapping[int, float]) -> dict[int, LadderPoint]:
+    return {seed: curves[seed].read(price) for seed, price in prices.items() if seed in curves and 0 < price < math.inf}
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Accuracies of two sides, seed by seed.
-
-    Parameters
-    ----------
-    seeds : tuple of int
-        The pairs, ascending.
-    ours, theirs : array ``[n]``
-        Test accuracy in percent.
-    collapsed : int
-        Seeds at which either side's run lies below the data set's threshold, paired or not.
-    above, below : int
-        Seeds at which the strategy cost more than the ladder's top rung, or less than its lowest.
-    source : str or None
-        Where the seconds are from at which a ladder was read.
-    blocks : int
-        Blocks of the timing pass behind these seconds; 0 where they are of ordinary cells.
-    notes : tuple of str
-        What a reader must know.
-    """
-
-    seeds: tuple[int, ...] = ()
-    ours: Array = field(default_factory=lambda: np.empty(0))
+    seeds: tuple[int, ...] = ()  # the pairs, ascending
+    ours: Array = field(default_factory=lambda: np.empty(0))  # [n] test accuracy in percent
     theirs: Array = field(default_factory=lambda: np.empty(0))
-    collapsed: int = 0
-    above: int = 0
-    below: int = 0
-    source: str | None = None
-    blocks: int = 0
+    collapsed: int = 0  # seeds at which either side's run lies below the data set's threshold, paired or not
+    above: int = 0  # seeds at which the strategy cost more than the ladder's top rung
+    below: int = 0  # or less than its lowest
+    source: str | None = None  # of the seconds at which a ladder was read
+    blocks: int = 0  # of the timing pass behind these seconds; 0 where they are of ordinary cells
     notes: tuple[str, ...] = ()
 
     @property
@@ -60,14 +167,17 @@ class Sample:
         return self.ours - self.theirs
 
 
-def common(*sides: Mapping[int, T]) -> dict[int, tuple[T, ...]]:
-    """What stands at the seeds that every side has, in the order of the first."""
-    return {seed: tuple(of[seed] for of in sides) for seed in sides[0] if all(seed in of for of in sides)}
+def accuracies(results: Results, arm: Arm | str | None) -> dict[int, float]:
+    """Test accuracy in percent by seed, of the runs whose accuracy is a number; empty without an arm."""
+    cells = results.of(arm) if arm else {}
+    return {seed: 100 * cell.accuracy for seed, cell in cells.items() if math.isfinite(cell.accuracy)}
+
+
+def apart(ours: Mapping[int, float], theirs: Mapping[int, float]) -> dict[int, float]:
+    return {seed: a - b for seed, (a, b) in common(ours, theirs).items()}
 
 
 class Pairs:
-    """The runs of one results folder in pairs, with what they cost."""
-
     def __init__(self, results: Results) -> None:
         self.results = results
         self._fallen: dict[str, frozenset[int]] = {}
@@ -85,7 +195,6 @@ class Pairs:
         return Ladders(self.results, self.accounts, self.clock)
 
     def cells(self, *arms: Arm) -> dict[int, tuple[Cell, ...]]:
-        """The cells of all ``arms`` at the seeds that have them."""
         return common(*map(self.results.of, arms))
 
     def accuracy(self, *arms: Arm) -> Array:

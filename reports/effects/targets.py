@@ -1,24 +1,17 @@
 """Cost to a target: what it takes to come within the margin of full training, in every account.
 
 **The target** of a seed is the mean accuracy of full training, at its whole budget, over the *other* seeds, minus
-the data set's margin: a seed's own run never sets its own bar. An arm's cost is read from the final points of a
-budget ladder, never from a crossing inside one run, whose learning rate has not decayed where it crosses.
-
-- ``full``, ``uniform`` and every strategy with a ladder of its own: accuracy made non-decreasing in cost within the
-  seed, linear in log cost between rungs. Where the lowest rung is good enough already, that rung's cost counts:
-  an upper bound, since nothing cheaper was run (``at_lowest`` counts these seeds).
-- A strategy without one: the cost of its one run where that reaches the target. It might have got there for less, so
-  this is an upper bound too.
+the data set's margin: a seed's own run never sets its own bar. An arm's cost is read from the final points of its
+budget ladder (:class:`LadderCurve`), never from a crossing inside one run, whose learning rate has not decayed there.
+Where the lowest rung is good enough, or a strategy has one run only, that cost is an upper bound (``at_lowest``).
 
 **A miss**, a seed at which an arm never reaches the target, costs infinity and is kept: medians, and intervals of
 medians from order statistics, bear it where means would not. A **speed-up** is full's ladder cost over the arm's at
 one seed: 0 where the arm misses, infinite where it arrives and full's own ladder does not.
 
-Seconds come from the timing pass alone, as means over the blocks that have every rung of the arm and of full on one
-machine; without such blocks there is no row. Every seed then pays the same prices: such an interval holds the spread
-of accuracies and not that of the timings.
-
-The median as summary, the margin as tolerance and the interpolation in log cost are choices of ours.
+Seconds come from the timing pass alone, as means over the blocks that have every rung of both; every seed then pays
+the same prices, and such an interval holds the spread of accuracies alone. The median as summary, the margin as
+tolerance and the interpolation in log cost are choices of ours.
 """
 
 from __future__ import annotations
@@ -29,8 +22,7 @@ from typing import Any
 
 from .. import statistics
 from ..records.folder import ACCOUNTS, COSTS, TIMED, Arm, Results
-from .ladder import LadderCurve
-from .pairing import Pairs, common
+from .pairing import LadderCurve, Pairs, common
 
 CONFIDENCE = 0.95
 
@@ -81,6 +73,7 @@ def _row(
     if not spent:
         return None
     arm = rungs[-1]
+    paired = common(spent, spent_on(theirs, goals)).values() if arm.role != "full" else ()
     return {
         "dataset": arm.dataset,
         "reference": arm.reference,
@@ -97,7 +90,7 @@ def _row(
         "at_lowest": sum(ours[seed].lowest >= goals[seed] for seed in spent),
         **_median(list(spent.values())),
         "confidence": CONFIDENCE,
-        "speedup": None if arm.role == "full" else _speedup(spent, spent_on(theirs, goals)),
+        "speedup": _median([speedup(*both) for both in paired]) if paired else None,
         "timing": {"source": TIMED if blocks else None, "blocks": blocks},
     }
 
@@ -107,11 +100,6 @@ def spent_on(curves: Curves, goals: Mapping[int, float]) -> dict[int, float]:
     return {seed: curve.reach(goals[seed]) for seed, curve in curves.items() if seed in goals}
 
 
-def _speedup(ours: Mapping[int, float], full: Mapping[int, float]) -> dict[str, float | None] | None:
-    pairs = common(ours, full).values()
-    return _median([speedup(*pair) for pair in pairs]) if pairs else None
-
-
 def speedup(own: float, other: float) -> float:
     """How many times as much the other side spends: 0 where one's own never arrives."""
     return 0.0 if math.isinf(own) else other / own
@@ -119,10 +107,6 @@ def speedup(own: float, other: float) -> float:
 
 def _median(values: Sequence[float]) -> dict[str, float | None]:
     """The median with its interval; no ends where the values are too few for one of this confidence."""
-    found = statistics.median_interval(values, CONFIDENCE)
-    known = found.low > -math.inf
-    return {
-        "median": found.estimate,
-        "ci_low": found.low if known else None,
-        "ci_high": found.high if known else None,
-    }
+    median, low, high, _ = statistics.median_interval(values, CONFIDENCE)
+    known = low > -math.inf
+    return {"median": median, "ci_low": low if known else None, "ci_high": high if known else None}

@@ -2,52 +2,37 @@
 
 **Which interval.** Alpha (5 %) is one-sided, so the interval that belongs to it is two-sided with confidence
 1 - 2 alpha (90 %): its lower end lies above -margin exactly where the one-sided non-inferiority test rejects.
-Every verdict is read off the interval that is shown beside it, and off nothing else, so the two cannot disagree.
-The matrix declares whether that is Student's t interval or the inverted sign-flip test's; the p-values are always
-of the same test as the interval.
+Every verdict is read off the interval that is shown beside it, Student's t or the inverted sign-flip test's as the
+matrix declares; the p-values are of the same test.
 
 **Which level.** The declared primary contrasts of a data set form one family of m. Holm's step-down runs over their
 non-inferiority p-values; it ends at the level alpha / (m - rejected), or alpha where all are rejected, and the whole
-family's intervals are drawn at that level. They agree with Holm for each contrast: what was rejected earlier
-has a smaller p, what was not has a larger one. Superiority is looked at only after non-inferiority (fixed
-sequence) and must survive Holm over the family's superiority p-values too; until it does, the verdict stays
-at "non-inferior". Each of the two families of claims is so held at alpha.
+family's intervals are drawn at that level: what was rejected earlier has a smaller p, what was not has a larger one.
+Superiority is looked at only after non-inferiority (fixed sequence) and must survive Holm over the family's
+superiority p-values too. Every other contrast is exploratory: a family of its own, unadjusted.
 
-Every other contrast is exploratory: a family of its own, unadjusted, to be read as an interval.
+**No verdict** below the exact sign-flip test's floor: n pairs cannot give a p below 2^-n, so 2^-n <= alpha / m must
+hold. **Collapsed runs** withhold non-inferiority and all that rests on it; "inferior" stands, and "inconclusive" is
+said as withheld, since a collapsed run is why the interval is that wide. **Seconds of ordinary cells** carry none.
 
-**No verdict** below the exact sign-flip test's floor: n pairs cannot give a p below 2^-n, whatever the data, so
-2^-n <= alpha / m must hold. **Collapsed runs** withhold non-inferiority and all that rests on it; "inferior"
-stands, and "inconclusive" is said as withheld, since a collapsed run is why the interval is that wide.
-**Seconds of ordinary cells** carry no verdict and no p-value whatever they are: that takes a timing pass.
-
-**Claims** (:func:`judge`) are made of tests, each of which asks on which side of a threshold a number lies. It is
-supported where its whole interval lies on the claimed side, contradicted where the whole interval lies on the other.
-A claim is supported where one of its cases is, and a case where every test of it is: an intersection-union test, so
-each is read at the whole alpha (Berger 1982). Across several cases ("up to") the level is Holm's. Contradicting is the
-mirror image: every case must be contradicted, each at the whole alpha, and a case falls with one of its tests, at the
-level of Holm's procedure within the case. So an interval's two ends may have unlike levels. Both directions keep the
-exact test's floor; collapsed runs withhold whatever speaks for the strategy, and about spreads leave nothing to say.
+**Claims** (:func:`judge`) are made of tests, each of which asks on which side of a threshold a number lies: supported
+where its whole interval lies on the claimed side, contradicted where it lies on the other. A claim is supported where
+one of its cases is, and a case where every test of it is: an intersection-union test, each read at the whole alpha
+(Berger 1982). Across several cases ("up to") the level is Holm's. Contradicting is the mirror image: every case must
+be, at the whole alpha, and a case falls with one of its tests, at the level of Holm's procedure within the case. So an
+interval's two ends may have unlike levels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ..statistics import (
-    Array,
-    Interval,
-    fewest_pairs,
-    holm,
-    mean_interval,
-    sign_flip_interval,
-    sign_flip_test,
-    t_test,
-    wilcoxon_test,
-)
+from .. import statistics
+from ..statistics import Array, Interval, fewest_pairs, holm
 from .estimand import Test
 from .estimate import Estimate, finite
 from .measures import Measure
@@ -67,23 +52,9 @@ P_VALUES = ("p_noninferior", "p_superior", "p_equivalent", "p_sign_flip", "p_wil
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a verdict is made from.
-
-    Parameters
-    ----------
-    differences : array ``[n]``
-        Strategy minus baseline, in points, one for each seed; may be empty.
-    margin : float
-        Points, not negative.
-    collapsed : int
-        Seeds with a collapsed run on either side.
-    keys : mapping
-        Of the estimate that it gives.
-    """
-
-    differences: Array
-    margin: float
-    collapsed: int = 0
+    differences: Array  # [n] strategy minus baseline, in points, one for each seed; may be empty
+    margin: float  # points, not negative
+    collapsed: int = 0  # seeds with a collapsed run on either side
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -110,13 +81,11 @@ class Verdict(Estimate):
     p_adjusted: float | None = None
 
     def withheld(self, verdict: str) -> Verdict:
-        """The same interval with ``verdict`` and without any test."""
         untested: dict[str, Any] = dict.fromkeys(P_VALUES)
         return replace(self, verdict=verdict, **untested)
 
 
 def no_verdict(short: int) -> str:
-    """The verdict of a run that lacks ``short`` seeds."""
     return f"no verdict: {short} more seed{'' if short == 1 else 's'} needed"
 
 
@@ -126,19 +95,6 @@ def needs_timing(matrix: str) -> str:
 
 
 def verdict(low: float, high: float, margin: float, *, superiority: bool = True, collapsed: int = 0) -> str:
-    """Read a verdict off an interval of the difference, in points.
-
-    Parameters
-    ----------
-    low, high : float
-        Ends of the interval.
-    margin : float
-        Not negative.
-    superiority : bool
-        Whether superiority may be claimed where ``low > 0`` (False where the family's adjustment forbids it).
-    collapsed : int
-        Number of collapsed runs.
-    """
     if high < -margin:
         return INFERIOR
     if collapsed:
@@ -150,46 +106,31 @@ def verdict(low: float, high: float, margin: float, *, superiority: bool = True,
     return INCONCLUSIVE
 
 
-class _Method(NamedTuple):
-    """A one-sided test and the two-sided interval that inverts it."""
-
-    test: Callable[[Array, float], float]
-    interval: Callable[[Array, float], Interval]
-
-    def p(self, item: Evidence, null: float) -> float:
-        """1 where there is too little to test: nothing is shown by it."""
-        return 1.0 if item.differences.size < 2 else self.test(item.differences, null)
-
-
 def _flipped(differences: Array, confidence: float) -> Interval:
     # Its p-values are steps, so that one can equal the level; Holm rejects there, and so must the interval. No
     # other step is as near as this.
-    return sign_flip_interval(differences, confidence - 1e-9)
+    return statistics.sign_flip_interval(differences, confidence - 1e-9)
 
 
-_METHODS = {"t": _Method(t_test, mean_interval), "sign-flip": _Method(sign_flip_test, _flipped)}
+_METHODS: Mapping[str, tuple[Callable[[Array, float], float], Callable[[Array, float], Interval]]] = {
+    "t": (statistics.t_test, statistics.mean_interval),
+    "sign-flip": (statistics.sign_flip_test, _flipped),
+}
+"""One-sided tests, each with the two-sided interval that inverts it."""
 
 
 def decide(family: Sequence[Evidence], alpha: float, *, primary: bool = True, interval: str = "t") -> list[Verdict]:
-    """Verdicts of one family of contrasts, in the order given.
+    """Verdicts of one family of contrasts, in the order given, at a one-sided ``alpha`` for the family.
 
-    Parameters
-    ----------
-    family : sequence of Evidence
-        The declared primary contrasts of a data set, those without data included: they count in Holm with
-        p = 1, so that a family cannot be shrunk by leaving out runs.
-    alpha : float
-        One-sided, for the family.
-    primary : bool
-        False for an exploratory contrast (a family of one): it carries no adjusted p.
-    interval : str
-        ``t`` or ``sign-flip``.
+    The declared primary contrasts of a data set come with those without data: they count in Holm with p = 1, so that a
+    family cannot be shrunk by leaving out runs. An exploratory contrast is a family of one, and has no adjusted p.
     """
     if not family:
         return []  # a matrix may declare nothing: all of it is then exploratory
-    method = _METHODS[interval]
-    p_noninferior = [method.p(item, -item.margin) for item in family]
-    p_superior = [method.p(item, 0.0) for item in family]
+    test, ends = _METHODS[interval]
+    nulls = [(item.differences, -item.margin) for item in family]
+    p_noninferior = [test(d, null) if d.size > 1 else 1.0 for d, null in nulls]
+    p_superior = [test(d, 0.0) if d.size > 1 else 1.0 for d, _ in nulls]
     adjusted, superior = holm(p_noninferior), holm(p_superior) <= alpha
     level = alpha / max(1, len(family) - int(np.count_nonzero(adjusted <= alpha)))
     confidence, least = 1 - 2 * level, fewest_pairs(alpha, len(family))
@@ -202,7 +143,7 @@ def decide(family: Sequence[Evidence], alpha: float, *, primary: bool = True, in
             value = float(d[0]) if d.size else None
             decisions.append(Verdict("accuracy", item.keys, value, **shown, verdict=no_verdict(short)))
             continue
-        mean, low, high, sd = method.interval(d, confidence)
+        mean, low, high, sd = ends(d, confidence)
         text = verdict(low, high, margin, superiority=bool(superior[i]), collapsed=item.collapsed)
         decisions.append(
             Verdict(
@@ -212,9 +153,9 @@ def decide(family: Sequence[Evidence], alpha: float, *, primary: bool = True, in
                 sd=sd,
                 p_noninferior=p_noninferior[i],
                 p_superior=p_superior[i],
-                p_equivalent=max(p_noninferior[i], method.test(-d, -margin)),
-                p_sign_flip=p_noninferior[i] if interval == "sign-flip" else sign_flip_test(d, -margin),
-                p_wilcoxon=wilcoxon_test(d, -margin),
+                p_equivalent=max(p_noninferior[i], test(-d, -margin)),
+                p_sign_flip=p_noninferior[i] if interval == "sign-flip" else statistics.sign_flip_test(d, -margin),
+                p_wilcoxon=statistics.wilcoxon_test(d, -margin),
                 p_adjusted=float(adjusted[i]) if primary else None,
             )
         )
@@ -244,12 +185,10 @@ class Threshold:
         }[test.hypothesis]
 
     def supported(self, low: float, high: float) -> bool:
-        """Whether all of an interval lies on the claimed side."""
         end, other = (low, self.value) if self.above else (self.value, high)
         return end > other or (self.reached and end == other)
 
     def contradicted(self, low: float, high: float) -> bool:
-        """Whether all of an interval lies on the other side."""
         return high < self.value if self.above else low > self.value
 
 
@@ -262,43 +201,30 @@ class Item:
     collapse_spoils: bool = False
 
     def supported(self, level: float) -> bool:
-        """At a one-sided level."""
-        may = self._may(speak_for=self.threshold.above)
-        return self.tells(level) and may and self.threshold.supported(*self.measure.bounds(level))
+        return self._lies(level, self.threshold.supported, self.threshold.above)
 
     def contradicted(self, level: float) -> bool:
-        """At a one-sided level."""
-        may = self._may(speak_for=not self.threshold.above)
-        return self.tells(level) and may and self.threshold.contradicted(*self.measure.bounds(level))
+        return self._lies(level, self.threshold.contradicted, not self.threshold.above)
 
     def tells(self, level: float) -> bool:
-        """Whether there are pairs enough for a verdict at this level."""
         return self.measure.estimate is not None and (self.measure.fixed or self.measure.n >= fewest_pairs(level))
 
-    def _may(self, *, speak_for: bool) -> bool:
-        """Whether collapsed runs leave room for a verdict that speaks for the strategy, or against it."""
-        return not self.measure.collapsed or not (speak_for or self.collapse_spoils)
+    def _lies(self, level: float, there: Callable[[float, float], bool], speaks_for: bool) -> bool:
+        """Whether the interval lies there; collapsed runs withhold a verdict that speaks for the strategy."""
+        withheld = self.measure.collapsed and (speaks_for or self.collapse_spoils)
+        return self.tells(level) and not withheld and there(*self.measure.bounds(level))
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict of a claim and, in their order, of its tests."""
-
     verdict: str
     readings: tuple[Verdict, ...]
 
 
 def judge(items: Sequence[Item], cases: Sequence[Sequence[int]], alpha: float) -> Judgement:
-    """The verdict of a claim.
+    """The verdict of a claim, whose ``cases`` are positions of items; every item is in one.
 
-    Parameters
-    ----------
-    items : sequence of Item
-    cases : sequence of sequences of int
-        Positions of the items of each case; every item is in one. Items without data count in Holm all the
-        same: leaving out runs does not make a claim easier.
-    alpha : float
-        One-sided.
+    Items without data count in Holm all the same: leaving out runs does not make a claim easier.
     """
     support = holm_level(len(cases), alpha, lambda case, level: all(items[i].supported(level) for i in cases[case]))
     readings: dict[int, Verdict] = {}
@@ -321,10 +247,7 @@ def judge(items: Sequence[Item], cases: Sequence[Sequence[int]], alpha: float) -
 def holm_level(m: int, alpha: float, rejects: Callable[[int, float], bool]) -> float:
     """The level at which Holm's (1979) step-down over ``m`` hypotheses ends: alpha / (m - rejected), at most alpha.
 
-    Parameters
-    ----------
-    rejects : callable
-        Whether hypothesis i is rejected at a one-sided level; what is rejected at one is at every larger one.
+    ``rejects(i, level)``: what is rejected at one one-sided level is at every larger one.
     """
     rejected = 0
     while True:

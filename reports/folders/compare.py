@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
+from ..effects.costs import Clock, Prices
 from ..effects.estimate import Estimate
 from ..effects.pairing import Pairs, common
-from ..effects.seconds import Clock, Prices
 from ..records.folder import ACCOUNTS, Arm, Cell, Results
 from ..records.matrix import read_table, unlike
 from ..statistics import mean_interval, welch_interval
@@ -37,8 +37,6 @@ Both = tuple["Side", "Side"]
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two folders, and what is derived from it."""
-
     results: Results
 
     @cached_property
@@ -56,12 +54,10 @@ class Side:
 
     @cached_property
     def ordinary(self) -> Clock:
-        """The clock of the ordinary cells alone."""
         return Clock(replace(self.results, timings=()), self.pairs.accounts)
 
     @cached_property
     def arms(self) -> dict[tuple[Any, ...], Arm]:
-        """The arms that have a run, by what they are matched by."""
         found: dict[tuple[Any, ...], Arm] = {}
         for arm in self.results.matrix.arms.values():
             if self.results.of(arm):
@@ -70,17 +66,7 @@ class Side:
 
 
 def compare(a: Results, b: Results) -> dict[str, Any]:
-    """Compare two results folders; every difference is B minus A, every ratio B / A.
-
-    Parameters
-    ----------
-    a, b : Results
-
-    Returns
-    -------
-    dict
-        What ``compare.json`` holds: plain values alone, None where a number does not exist.
-    """
+    """Compare two results folders; every difference is B minus A, every ratio B / A."""
     sides = Side(a), Side(b)
     datasets = _datasets(sides)
     reasons = {row["name"]: row["unlike"] for row in datasets}
@@ -169,7 +155,6 @@ def bit_equal(a: Cell, b: Cell) -> bool:
 
 
 def _flops(sides: Both, arms: tuple[Arm, Arm]) -> dict[str, float | None]:
-    """Ratio of mean FLOPs: of the learner alone, and of everything in each account."""
     kinds = {"learner": ("marginal", "learner_flops"), **{name: (name, "total_flops") for name in ACCOUNTS}}
     found: dict[str, float | None] = {}
     for name, kind in kinds.items():
@@ -208,7 +193,6 @@ def _ratio(a: Prices, b: Prices) -> dict[str, float | None]:
 
 
 def _contrasts(sides: Both) -> Iterator[dict[str, Any]]:
-    """The contrasts that both sides have, each with its verdict on either side."""
     theirs = {tuple(row[name] for name in _ROW): row for row in sides[1].summary["contrasts"]}
     for ours in sides[0].summary["contrasts"]:
         other = theirs.get(tuple(ours[name] for name in _ROW))

@@ -15,12 +15,12 @@ from pydantic import Field, ValidationInfo, model_validator
 from ..document.blocks import Table
 from ..document.numbers import NONE, p_value, percent, plural
 from ..effects.estimate import Column, Estimate, Estimates, by_seed, listed, points_of
+from ..effects.pairing import accuracies, apart, common
 from ..records.folder import Dataset, Results
 from ..statistics import mean_interval
 from ..statistics.crossing import Crossing, crossing
 from .answer import Answer, Study, Summary, known, remarks
 from .digitised import RANDOM, gaps_chart, level_words, sources
-from .pairing import accuracies, apart, common
 
 CONFIDENCE = 0.95
 DOUBT = (1 - CONFIDENCE) / 2
@@ -145,7 +145,7 @@ class _Curve:
         self.gaps = [found[kept] for kept in self.kept]
         self.pairs = max((gap.n for gap in self.gaps), default=0)
         usable = [gap for gap in self.gaps if gap.n > 1]
-        self.seeds = common(gap.record["gaps"] for gap in usable) if usable else []
+        self.seeds = sorted(common(*(gap.record["gaps"] for gap in usable))) if usable else []
         self.crossing: Crossing | None = None
         if len(usable) > 1 and len(self.seeds) > 1:
             read = [gap.record["kept"] for gap in usable]

@@ -13,11 +13,11 @@ from pydantic import Field, ValidationInfo, model_validator
 from ..document.blocks import Table
 from ..document.numbers import NONE, percent, plural
 from ..effects.estimate import Column, Estimate, Estimates, by_seed, interval_of, listed
+from ..effects.pairing import accuracies, apart, common
 from ..records.folder import Arm, Dataset, Results
 from ..statistics.factorial import Term, blocked_effects, effects_within, terms
 from ..statistics.samples import Array
 from .answer import Answer, Several, StrategyName, Study, Summary, about, joined, known, meant, remarks
-from .pairing import accuracies, apart, common
 
 FEWEST = 2
 """Blocks, that is seeds with every arm: with one there is no telling an effect from noise."""
@@ -116,7 +116,7 @@ class _Part:
         asked, title = self.asked, self.dataset.title
         crossed, twins = ([side[label] for label in asked.levels] for side in (self.points, self.twins))
         absent = [label for label in asked.levels if self.arms[label] is None]
-        seeds = common(crossed)
+        seeds = sorted(common(*crossed))
         effects = Estimates() if absent or len(seeds) < FEWEST else Estimates(self._effects(crossed, twins, seeds))
         less = Estimates(self._less(label, self.points[asked.centre], asked.centre) for label in asked.controls)
         lacking = f"it takes {FEWEST} seeds with all {len(crossed)} arms of the design, and there "
@@ -145,7 +145,7 @@ class _Part:
         """Each term's effect on accuracy, then on accuracy less the twin's where there are seeds enough."""
         terms, factors = self.asked.terms, self.asked.factors
         found = {"": (blocked_effects(_grid(crossed, seeds), terms).effects, seeds)}
-        if len(paired := common([*crossed, *twins])) >= FEWEST:
+        if len(paired := sorted(common(*crossed, *twins))) >= FEWEST:
             found[PICKS] = (effects_within(_grid(crossed, paired) - _grid(twins, paired), terms), paired)
         for of, (effects, blocks) in found.items():
             for term, effect in zip(terms, effects, strict=True):

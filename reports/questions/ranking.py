@@ -16,7 +16,7 @@ from ..document.numbers import correlation, percent, plural, share
 from ..effects.estimate import Column, Estimate, Estimates, interval_of
 from ..records.folder import Results
 from ..statistics import rankcorrelation as rank
-from ..statistics.crossed import crossed_means, replica_interval
+from ..statistics.bootstrap import crossed_means, replica_interval
 from ..statistics.samples import Array, Interval
 from .answer import Answer, DatasetName, Several, Study, Summary, known
 from .ranking_recipes import METRICS, Recipes, gather

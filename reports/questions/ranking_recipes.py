@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..effects.pairing import common
 from ..records.folder import Arm, Cell, Results
 from ..statistics import Array
-from .pairing import common
 
 METRICS = ("accuracy", "val accuracy")
 """What a proxy's recipes are ranked by: accuracy on test, or on val. The target is judged on test."""
@@ -84,7 +84,7 @@ def gather(
         return None
     scores = []
     for runs, metric in zip(entries, judged.values(), strict=True):
-        seeds = tuple(common(runs[name] for name in names))
+        seeds = tuple(sorted(common(*(runs[name] for name in names))))
         cells = tuple(tuple(runs[name][seed] for seed in seeds) for name in names)
         table = np.array([[_score(cell, metric) for cell in row] for row in cells], dtype=np.float64)
         scores.append(Scores(100.0 * table, seeds, cells))

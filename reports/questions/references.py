@@ -14,12 +14,12 @@ from ..document.blocks import Chart, Series, Table
 from ..document.numbers import plural
 from ..effects.costs import closure
 from ..effects.estimate import Estimate, Estimates, by_seed, interval_of, points_of
+from ..effects.pairing import accuracies, apart, common
 from ..records.folder import Arm, Cell, Results
 from ..statistics import mean_interval
 from ..statistics.samples import Array
 from ..statistics.slopes import blocked_slope, off_the_line, predicted, range_of_items, spread_of_items
 from .answer import Answer, ReferenceName, Several, StrategyName, Study, Summary, about, joined
-from .pairing import accuracies, apart, common
 
 LEAK = "LEAK"
 """How the description of a reference begins that was trained on the test images."""
@@ -157,7 +157,7 @@ def _line(pairs: Sequence[_Pair]) -> tuple[_Line | None, str]:
     if len(on) < FEWEST:
         have = ("none has", "one has", "2 have")[len(on)]
         return None, f"a line needs {FEWEST} references with an accuracy and runs, and {have}"
-    seeds = common(one.record for pair in on for one in pair)
+    seeds = sorted(common(*(one.record for pair in on for one in pair)))
     if len(seeds) < 2:
         there = ("is none", "is one")[len(seeds)]
         return None, f"an interval needs 2 seeds that have every reference, and there {there}"

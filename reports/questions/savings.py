@@ -16,9 +16,8 @@ from pydantic import field_validator
 
 from ..document.blocks import Chart, Table
 from ..document.numbers import ACCOUNT_WORDS, NARROW, NONE, plural, ratio, span
-from ..effects.costs import Accounts
+from ..effects.costs import Accounts, Clock
 from ..effects.estimate import Column, Estimate, Estimates, interval_of, listed
-from ..effects.seconds import Clock
 from ..records.folder import ACCOUNTS, TIMED, Arm, Results
 from ..statistics import Interval, fieller_interval
 from .answer import Answer, DatasetName, Several, StrategyName, Study, Summary, known

@@ -12,10 +12,10 @@ from pydantic import Field, model_validator
 from ..document.blocks import Chart, Table
 from ..document.numbers import NONE, p_value, plural
 from ..effects.estimate import Column, Estimate, Estimates, points_of
+from ..effects.pairing import apart
 from ..records.folder import Arm, Results
 from ..statistics import equivalence_test
 from .answer import Answer, DatasetName, Several, StrategyName, Study, Summary, remarks
-from .pairing import apart
 from .schedules_paired import MEAN, SPREAD, Runs, adjusted, at_own_amount, compare, mean, per_doubling, power, with_all
 
 FEWEST = 40

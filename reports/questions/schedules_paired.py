@@ -11,13 +11,12 @@ import numpy as np
 
 from ..document.numbers import NONE, percent, plural
 from ..effects.estimate import Estimate, interval_of
+from ..effects.pairing import accuracies, apart
 from ..records.folder import Arm, Results
-from ..statistics import Interval, correlation, holm, mean_interval, t_test
+from ..statistics import Interval, correlation, holm, mean_interval, spread_ratio, t_test
 from ..statistics.flips import sign_flip_interval, sign_flip_test
 from ..statistics.power import spread_shown
 from ..statistics.samples import Array
-from ..statistics import spread_ratio
-from .pairing import accuracies, apart
 
 MATCHED = 0.01
 """Amounts apart by no more than this share count as equal."""

@@ -14,7 +14,7 @@ from ..effects.estimate import Estimate, Estimates, by_seed, interval_of, points
 from ..records.folder import Cell, Dataset, Results
 from ..records.measured import Distance
 from ..statistics import Array
-from ..statistics.crossed import crossed_means, replica_interval
+from ..statistics.bootstrap import crossed_means, replica_interval
 from ..statistics.rankcorrelation import spearman
 from .answer import Answer, Fraction, Study, Summary, about
 from .measuredarms import FEWEST, PICKS, Measured, answered, ratio_of, references, shown

@@ -1,4 +1,5 @@
 """Statistics as pure functions of arrays. A difference is always strategy minus baseline, one number for each seed.
+A ``confidence`` is two-sided; ValueError where there are too few numbers, of unlike lengths, or any is not finite.
 
 Tests are one-sided, in the direction "greater than ``null``": with ``null = 0`` superiority, with
 ``null = -margin`` non-inferiority. Intervals are two-sided; the one that goes with a one-sided test at
@@ -7,64 +8,41 @@ level alpha has confidence 1 - 2 alpha: its lower end lies above ``null`` exactl
 
 from __future__ import annotations
 
-from .agreement import McNemar, mcnemar, sampling_error
 from .bootstrap import Strata, bca_interval, geometric_ratio_interval, mean_of, stratified_interval
 from .flips import EXACT_PAIRS, fewest_pairs, sign_flip_interval, sign_flip_test
 from .paired import (
+    McNemar,
     correlation,
     equivalence_test,
     holm,
+    mcnemar,
     mean_interval,
     median_interval,
+    sampling_error,
     t_test,
     welch_interval,
     wilcoxon_test,
 )
-from .pooled import Pooled, fixed_effect, interquartile_mean, iqm_interval, probability_of_improvement
+from .pooled import (
+    FEWEST_DATASETS,
+    Friedman,
+    Pooled,
+    cliques,
+    fixed_effect,
+    friedman,
+    interquartile_mean,
+    iqm_interval,
+    probability_of_improvement,
+)
 from .power import pairs_needed, power_noninferior, power_steadier, smallest_margin, spread_shown
-from .ranks import FEWEST_DATASETS, Friedman, cliques, friedman
 from .ratios import SpreadRatio, fieller_interval, ratio_interval, spread_ratio
 from .samples import Array, Interval
 
 __all__ = [
-    "EXACT_PAIRS",
-    "FEWEST_DATASETS",
-    "Array",
-    "Friedman",
-    "Interval",
-    "McNemar",
-    "Pooled",
-    "SpreadRatio",
-    "Strata",
-    "bca_interval",
-    "cliques",
-    "correlation",
-    "equivalence_test",
-    "fewest_pairs",
-    "fieller_interval",
-    "fixed_effect",
-    "friedman",
-    "geometric_ratio_interval",
-    "holm",
-    "interquartile_mean",
-    "iqm_interval",
-    "mcnemar",
-    "mean_interval",
-    "mean_of",
-    "median_interval",
-    "pairs_needed",
-    "power_noninferior",
-    "power_steadier",
-    "probability_of_improvement",
-    "ratio_interval",
-    "sampling_error",
-    "sign_flip_interval",
-    "sign_flip_test",
-    "smallest_margin",
-    "spread_ratio",
-    "spread_shown",
-    "stratified_interval",
-    "t_test",
-    "welch_interval",
-    "wilcoxon_test",
-]
+    "EXACT_PAIRS", "FEWEST_DATASETS", "Array", "Friedman", "Interval", "McNemar", "Pooled", "SpreadRatio", "Strata",
+    "bca_interval", "cliques", "correlation", "equivalence_test", "fewest_pairs", "fieller_interval", "fixed_effect",
+    "friedman", "geometric_ratio_interval", "holm", "interquartile_mean", "iqm_interval", "mcnemar", "mean_interval",
+    "mean_of", "median_interval", "pairs_needed", "power_noninferior", "power_steadier", "probability_of_improvement",
+    "ratio_interval", "sampling_error", "sign_flip_interval", "sign_flip_test", "smallest_margin", "spread_ratio",
+    "spread_shown", "stratified_interval", "t_test", "welch_interval", "wilcoxon_test",
+]  # fmt: skip

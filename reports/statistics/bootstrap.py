@@ -1,4 +1,5 @@
-"""Bootstrap intervals over pairs: bias-corrected within one data set, percentile over several.
+"""Bootstrap intervals over pairs: bias-corrected within one data set, percentile over several; and over items and runs
+where both are a sample of those that might have been, which is in no library.
 
 By hand: SciPy's bootstrap knows no strata, draws anew for each statistic, and has no interval where nothing varies.
 """
@@ -30,7 +31,7 @@ def bca_interval(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
-    """Bias-corrected and accelerated bootstrap interval (Efron 1987) over pairs.
+    """Bias-corrected and accelerated bootstrap interval (Efron 1987) over pairs; the same data give the same interval.
 
     Parameters
     ----------
@@ -38,9 +39,6 @@ def bca_interval(
         Resampled together, so that pairs stay pairs.
     statistic : callable
         A function of the samples' means, given as numbers or as arrays of one shape.
-    resamples : int
-    seed : int
-        Of the function's own generator: the same data give the same interval.
 
     Returns
     -------
@@ -57,12 +55,9 @@ def bca_interval(
     weights = _resamples(n, resamples, seed)
     replicas = np.asarray(statistic(*(weights @ sample for sample in data)))
     error = float(np.std(replicas, ddof=1))
-    rounding = 1e-12 * max(1.0, abs(estimate))
-    if error <= rounding:
+    if error <= _rounding(estimate):
         return Interval(estimate, estimate, estimate, 0.0)
-    ends = (estimate - rounding, estimate + rounding)
-    below = sum(np.count_nonzero(replicas < end) for end in ends) / (2 * resamples)
-    bias = special.ndtri(np.clip(below, 0.5 / resamples, 1 - 0.5 / resamples))
+    bias = _bias(estimate, replicas)
     left_out = np.asarray(statistic(*((sample.sum() - sample) / (n - 1) for sample in data)))
     centred = left_out.mean() - left_out
     scale = 6 * float(np.sum(centred**2)) ** 1.5
@@ -71,6 +66,17 @@ def bca_interval(
     quantiles = special.ndtr(bias + z / (1 - acceleration * z))
     low, high = np.interp(quantiles * (resamples - 1), np.arange(resamples), np.sort(replicas))
     return Interval(estimate, float(low), float(high), error)
+
+
+def _rounding(estimate: float) -> float:
+    return 1e-12 * max(1.0, abs(estimate))
+
+
+def _bias(estimate: float, replicas: Array) -> float:
+    """Normal quantile of the share of replicas below the estimate, those equal to it within rounding as halves."""
+    ends = (estimate - _rounding(estimate), estimate + _rounding(estimate))
+    below = sum(np.count_nonzero(replicas < end) for end in ends) / (2 * replicas.size)
+    return float(special.ndtri(np.clip(below, 0.5 / replicas.size, 1 - 0.5 / replicas.size)))
 
 
 @lru_cache(maxsize=32)
@@ -121,7 +127,7 @@ def stratified_interval(
 
 def _percentile(estimate: float, replicas: Array, confidence: float) -> Interval:
     error = float(np.std(replicas, ddof=1))
-    if error <= 1e-12 * max(1.0, abs(estimate)):
+    if error <= _rounding(estimate):
         return Interval(estimate, estimate, estimate, 0.0)
     low, high = np.quantile(replicas, (0.5 - confidence / 2, 0.5 + confidence / 2))
     return Interval(estimate, float(low), float(high), error)
@@ -130,16 +136,8 @@ def _percentile(estimate: float, replicas: Array, confidence: float) -> Interval
 def geometric_ratio_interval(pairs: Sequence[tuple[ArrayLike, ArrayLike]], confidence: float = 0.95) -> Interval | None:
     """Geometric mean over data sets of the ratio of mean costs a / b, with a stratified bootstrap interval.
 
-    Parameters
-    ----------
-    pairs : sequence over data sets of (a, b), arrays ``[n_i]``
-        Costs in one unit within a data set, paired by seed.
-
-    Returns
-    -------
-    Interval or None
-        A point where no cost varies. The ends are nan where a data set has one pair only. None where some cost is
-        not positive.
+    Costs ``[n_i]`` are in one unit within a data set, paired by seed. A point where no cost varies; the ends are nan
+    where a data set has one pair only; None where some cost is not positive.
     """
     data = [(vector(a, 1), vector(b, 1)) for a, b in pairs]
     if any((cost <= 0).any() for pair in data for cost in pair):
@@ -154,3 +152,55 @@ def geometric_ratio_interval(pairs: Sequence[tuple[ArrayLike, ArrayLike]], confi
 
 def _geometric(means: Sequence[tuple[Any, Any]]) -> Array:
     return np.asarray(np.exp(np.mean([np.log(a) - np.log(b) for a, b in means], axis=0)))
+
+
+def crossed_means(
+    tables: Sequence[ArrayLike], *, together: bool = True, resamples: int = RESAMPLES, seed: int = 0
+) -> list[Array]:
+    """Items' means in resamples of items and runs at once, each with replacement (Owen 2007's pigeonhole bootstrap).
+
+    Parameters
+    ----------
+    tables : sequence of arrays ``[items, runs]``
+        The same items in all: they are resampled together. An item that is drawn twice is two equal items.
+    together : bool
+        Whether the runs are the same in all tables, and are resampled together too; else each table's on their own.
+
+    Returns
+    -------
+    list of arrays ``[resamples, items]``
+        One for each table. Noise of single entries is drawn twice over, so intervals are on the wide side.
+    """
+    data = [np.asarray(table, dtype=np.float64) for table in tables]
+    if any(table.ndim != 2 or len(table) != len(data[0]) or table.size == 0 for table in data):
+        raise ValueError("needs tables of the same items, one run at least")
+    if together and any(table.shape != data[0].shape for table in data):
+        raise ValueError("runs are resampled together only where all tables have the same ones")
+    rng = np.random.default_rng(seed)
+    items = rng.integers(0, len(data[0]), (resamples, len(data[0])))
+    shared = rng.integers(0, data[0].shape[1], (resamples, data[0].shape[1]))
+    means = []
+    for table in data:
+        runs = shared if together else rng.integers(0, table.shape[1], (resamples, table.shape[1]))
+        means.append(np.asarray(table[items[:, :, None], runs[:, None, :]].mean(-1)))
+    return means
+
+
+def replica_interval(
+    estimate: float, replicas: ArrayLike, confidence: float = 0.95, *, corrected: bool = True
+) -> Interval:
+    """The interval that bootstrap replicas ``[resamples]`` of an estimate give; ``sd`` is their standard error.
+
+    ``corrected`` takes Efron's (1981) bias-corrected percentiles: what resampled noise takes off a correlation is put
+    back. The plain ones are for what is bounded below by what it often is, such as a regret. Replicas that are nan (a
+    resample that ranks nothing) are left out; the ends are nan where fewer than half are left, or the estimate is.
+    """
+    drawn = np.asarray(replicas, dtype=np.float64)
+    finite = np.sort(drawn[np.isfinite(drawn)])
+    if not math.isfinite(estimate) or 2 * finite.size < drawn.size or finite.size < 2:
+        return Interval(estimate, math.nan, math.nan, math.nan)
+    z = special.ndtri(np.array([0.5 - confidence / 2, 0.5 + confidence / 2]))
+    if corrected:
+        z = z + 2 * _bias(estimate, finite)
+    low, high = np.quantile(finite, special.ndtr(z))
+    return Interval(estimate, float(low), float(high), float(np.std(finite, ddof=1)))

@@ -37,24 +37,12 @@ class Crossing(NamedTuple):
 def crossing(levels: ArrayLike, differences: ArrayLike, confidence: float = 0.95) -> Crossing:
     """Where the mean difference crosses zero, read between levels as a straight line over the logarithm of the level.
 
+    The levels ``[r]`` are positive and ascend; the differences ``[n, r]`` have a row for each of two pairs or more.
+
     "For certain" is by the paired t interval of the interpolated difference, which is a weighted sum of the pairs' own:
     between two levels the interval is Fieller's (1954), as exact as the t test however few the pairs, where a bootstrap
     over pairs is too narrow. p-values are intersection-union tests (Berger 1982): the largest of the levels' one-sided
     ones.
-
-    Parameters
-    ----------
-    levels : array ``[r]``, r >= 2
-        Positive, ascending.
-    differences : array ``[n, r]``, n >= 2
-        One row for each pair (seed), at every level.
-    confidence : float
-        Two-sided.
-
-    Raises
-    ------
-    ValueError
-        If the levels are fewer than 2, not positive or not ascending, the pairs fewer than 2, or a number not finite.
     """
     x, d = np.asarray(levels, dtype=np.float64), np.asarray(differences, dtype=np.float64)
     if x.ndim != 1 or x.size < 2 or not (np.isfinite(x).all() and x[0] > 0 and (np.diff(x) > 0).all()):

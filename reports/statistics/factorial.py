@@ -24,21 +24,15 @@ Signs = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """What a design measures as one number.
+    """What a design measures as one number: ``a`` for a main effect, ``a \u00d7 b`` for an interaction.
 
-    Parameters
-    ----------
-    name : str
-        ``a`` for a main effect, ``a \u00d7 b`` for an interaction; interactions that the design cannot tell apart stand
-        together, with the sign that each has in the number: ``a \u00d7 b + c \u00d7 d``.
-    main : bool
-    signs : array ``[arms]``
-        +1 where an arm counts as high, -1 where as low.
+    Interactions that the design cannot tell apart stand together, with the sign that each has in the number:
+    ``a \u00d7 b + c \u00d7 d``.
     """
 
     name: str
     main: bool
-    signs: Signs
+    signs: Signs  # [arms] +1 where an arm counts as high, -1 where as low
 
 
 class Fit(NamedTuple):
@@ -52,18 +46,9 @@ class Fit(NamedTuple):
 def terms(levels: ArrayLike, names: Sequence[str]) -> tuple[Term, ...]:
     """The main effects and two-way interactions that a design measures, aliased interactions as one.
 
-    Parameters
-    ----------
-    levels : array ``[arms, factors]``
-        +1 for the high level of a factor, -1 for the low one.
-    names : sequence of str
-        Of the factors.
-
-    Raises
-    ------
-    ValueError
-        One line, where a main effect cannot be told from the mean, another main effect or a two-way interaction, or
-        two effects are told apart in part only.
+    ``levels`` ``[arms, factors]`` is +1 for the high level of a factor, -1 for the low one. ValueError, in one line,
+    where a main effect cannot be told from the mean, another main effect or a two-way interaction, or two effects are
+    told apart in part only.
     """
     design = np.asarray(levels, dtype=np.int64)
     found: list[Term] = []
@@ -100,19 +85,8 @@ def blocked_effects(values: ArrayLike, design: Sequence[Term], confidence: float
     Interactions of three factors and more, and those of factors with blocks, are taken for noise. The noise must be
     one for all arms and independent from run to run; :func:`effects_within` needs neither.
 
-    Parameters
-    ----------
-    values : array ``[blocks, arms]``
-        Arms in the order of the terms' signs.
-    design : sequence of Term
-        As :func:`terms` gives them: balanced and orthogonal, so that each effect is a difference of means.
-    confidence : float
-        Two-sided.
-
-    Raises
-    ------
-    ValueError
-        Where nothing is left to judge the noise by, or a value is not finite.
+    Values ``[blocks, arms]`` have the arms in the order of the terms' signs; terms are balanced and orthogonal
+    (:func:`terms`), so that each effect is a difference of means. ValueError where no residual is left.
     """
     y, signs = _checked(values, design)
     blocks, arms = y.shape
@@ -132,10 +106,7 @@ def effects_within(values: ArrayLike, design: Sequence[Term], confidence: float 
     It holds whatever the arms of a block have in common, and wherever some vary more than others; the price is fewer
     degrees of freedom, one less than there are blocks.
 
-    Parameters
-    ----------
-    values, design, confidence
-        As in :func:`blocked_effects`; two blocks or more.
+    Values and design as in :func:`blocked_effects`; two blocks or more.
     """
     y, signs = _checked(values, design)
     return tuple(mean_interval(each, confidence) for each in (2.0 * y @ signs / y.shape[1]).T)
@@ -143,10 +114,7 @@ def effects_within(values: ArrayLike, design: Sequence[Term], confidence: float 
 
 def _checked(values: ArrayLike, design: Sequence[Term]) -> tuple[Array, Array]:
     """The values ``[blocks, arms]``, and the terms' signs ``[arms, terms]``."""
-    y, signs = (
-        np.asarray(values, dtype=np.float64),
-        np.stack([term.signs for term in design], axis=1).astype(np.float64),
-    )
+    y, signs = np.asarray(values, dtype=np.float64), np.stack([term.signs for term in design], axis=1).astype(float)
     if y.ndim != 2 or y.shape[1] != len(signs):
         raise ValueError(f"needs [blocks, {len(signs)} arms], got shape {y.shape}")
     if not np.isfinite(y).all():

@@ -1,4 +1,5 @@
-"""The t family on differences paired by seed, its rank-based and unpaired companions, and Holm's correction.
+"""The t family on differences paired by seed, its rank-based and unpaired companions, and Holm's correction; and
+correctness image by image, which tells what the choice of test images alone explains.
 
 By hand where differences may have no spread at all, which SciPy has no p-value or interval for: ``spread`` says so.
 """
@@ -6,9 +7,11 @@ By hand where differences may have no spread at all, which SciPy has no p-value 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from .flips import EXACT_PAIRS, sign_flip_test
@@ -16,17 +19,9 @@ from .samples import Array, Interval, spread, vector
 
 
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
-    """Mean with Student's t interval; for paired data give the differences.
-
-    Parameters
-    ----------
-    values : array ``[n]``, n >= 2
-    confidence : float
-        Two-sided.
-    """
+    """Mean of two values ``[n]`` or more with Student's t interval; for paired data give the differences."""
     x = vector(values, 2)
-    sd = spread(x)
-    mean = float(x.mean())
+    sd, mean = spread(x), float(x.mean())
     half = float(special.stdtrit(x.size - 1, 0.5 + confidence / 2)) * sd / math.sqrt(x.size)
     return Interval(mean, mean - half, mean + half, sd)
 
@@ -127,9 +122,41 @@ def median_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     tails = special.bdtr(np.arange(x.size), x.size, 0.5)
     k = int(np.count_nonzero(tails <= (1 - confidence) / 2 + 1e-12))
     ends = (float(x[k - 1]), float(x[-k])) if k else (-math.inf, math.inf)
-    return Interval(_middle(x), *ends, math.nan)
+    return Interval(float(np.median(x)), *ends, math.nan)
 
 
-def _middle(x: np.ndarray) -> float:
-    low, high = float(x[(x.size - 1) // 2]), float(x[x.size // 2])
-    return low if low == high else (low + high) / 2  # equal infinities have no mean
+class McNemar(NamedTuple):
+    """Test images that one run has right and the other wrong, and the exact two-sided p of "as many either way"."""
+
+    gained: int
+    lost: int
+    p: float
+
+
+def mcnemar(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> McNemar:
+    """Exact McNemar test (1947) of two runs on one test set.
+
+    It speaks of these two trained models and of new test images, not of new seeds. Both sides are right or wrong
+    ``[test_n]`` in one order of the images; p is twice the smaller binomial tail with chance one half, at most 1.
+    """
+    if ours.shape != theirs.shape or ours.ndim != 1:
+        raise ValueError(f"needs two vectors of one length, got shapes {ours.shape} and {theirs.shape}")
+    from statsmodels.stats.contingency_tables import mcnemar as test
+
+    gained, lost = int(np.count_nonzero(ours & ~theirs)), int(np.count_nonzero(theirs & ~ours))
+    return McNemar(gained, lost, float(test([[0, gained], [lost, 0]], exact=True).pvalue))
+
+
+def sampling_error(correct: Sequence[NDArray[np.bool_]], other: Sequence[NDArray[np.bool_]] | None = None) -> float:
+    """Standard error, in points, that the choice of test images alone gives to a mean accuracy or difference.
+
+    All runs share one test set, so averaging seeds does not shrink this error away. By hand: it is of means of shares.
+
+    ``correct`` holds each seed's ``[test_n]``; with the baseline's as ``other``, the error is of the mean difference.
+    """
+    right = _share(correct) if other is None else _share(correct) - _share(other)
+    return 100.0 * float(right.std(ddof=1)) / math.sqrt(right.size)
+
+
+def _share(correct: Sequence[NDArray[np.bool_]]) -> Array:
+    return np.asarray(np.mean(np.stack(correct), axis=0, dtype=np.float64), dtype=np.float64)

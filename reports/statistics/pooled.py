@@ -1,9 +1,13 @@
-"""One effect over several data sets. Data sets count alike and are fixed: the result speaks of these data sets only."""
+"""Over several data sets, which count alike and are fixed: one effect, or the ranks of many arms (Demsar 2006).
+
+The result speaks of these data sets only.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -30,18 +34,10 @@ def fixed_effect(differences: Sequence[ArrayLike], confidence: float = 0.95) -> 
 
     Each data set counts alike, whatever its seeds or noise: weighting by precision, as statsmodels' meta-analysis
     does, would let the quietest data set speak for all. Degrees of freedom after Satterthwaite (1946); with two data
-    sets this is Welch's test.
+    sets this is Welch's test. Differences are ours minus theirs ``[n_i]``, n_i >= 2, paired by seed.
 
-    Parameters
-    ----------
-    differences : sequence over data sets of arrays ``[n_i]``, n_i >= 2
-        Ours minus theirs, paired by seed.
-
-    Returns
-    -------
-    Pooled
-        Where no data set has any spread the interval is a point, df counts the pairs less one a data set, and p is
-        that of the exact sign-flip test: 2^-pairs above 0, 1 elsewhere.
+    Where no data set has any spread the interval is a point, df counts the pairs less one a data set, and p is that of
+    the exact sign-flip test: 2^-pairs above 0, 1 elsewhere.
     """
     data = [vector(d, 2) for d in differences]
     estimate = float(np.mean([d.mean() for d in data]))
@@ -60,22 +56,18 @@ def fixed_effect(differences: Sequence[ArrayLike], confidence: float = 0.95) -> 
 def probability_of_improvement(differences: Sequence[ArrayLike], confidence: float = 0.95) -> Interval:
     """Chance that ours beats theirs at one seed, mean over data sets (Agarwal et al. 2021, here with paired seeds).
 
-    By hand: their library compares unpaired runs.
+    By hand: their library compares unpaired runs. Differences are ours minus theirs ``[n_i]``; a tie counts one half.
 
-    Parameters
-    ----------
-    differences : sequence over data sets of arrays ``[n_i]``
-        Ours minus theirs; a tie counts one half.
-
-    Returns
-    -------
-    Interval
-        Stratified percentile bootstrap. Where no data set has seeds that disagree, the bootstrap knows nothing of
-        what it has not seen; the half width is then the exact binomial one, ``1 - a^(1/N)`` with
-        ``a = (1 - confidence) / 2`` and N the data sets times their fewest seeds (our choice).
+    The interval is the stratified percentile bootstrap's. Where no data set has seeds that disagree, that knows nothing
+    of what it has not seen; the half width is then the exact binomial one, ``1 - a^(1/N)`` with
+    ``a = (1 - confidence) / 2`` and N the data sets times their fewest seeds (our choice).
     """
     wins = [(np.sign(vector(d, 1)) + 1) / 2 for d in differences]
-    found = stratified_interval([[won] for won in wins], _mean_of_means, confidence)
+
+    def mean_of_means(strata: Strata) -> Array:
+        return np.asarray(np.mean([won.mean(axis=-1) for (won,) in strata], axis=0))
+
+    found = stratified_interval([[won] for won in wins], mean_of_means, confidence)
     if found.sd > 0:
         return found
     unseen = 1 - ((1 - confidence) / 2) ** (1 / (len(wins) * min(won.size for won in wins)))
@@ -83,41 +75,88 @@ def probability_of_improvement(differences: Sequence[ArrayLike], confidence: flo
     return Interval(found.estimate, low, high, found.sd)
 
 
-def _mean_of_means(strata: Strata) -> Array:
-    return np.asarray(np.mean([won.mean(axis=-1) for (won,) in strata], axis=0))
-
-
-def interquartile_mean(scores: ArrayLike) -> float:
-    """Mean of what is left after a quarter of the scores, rounded down, is cut off at each end."""
-    return float(_interquartile(vector(scores, 1)))
-
-
-def _interquartile(scores: Array) -> Array:
+def interquartile_mean(scores: ArrayLike) -> Array:
+    """Mean over the last axis of what is left after a quarter of the scores, rounded down, is cut off at each end."""
     from scipy.stats import trim_mean
 
-    return np.asarray(trim_mean(scores, 0.25, axis=-1))
+    return np.asarray(trim_mean(np.asarray(scores, dtype=np.float64), 0.25, axis=-1))
 
 
 def iqm_interval(
     ours: Sequence[ArrayLike], theirs: Sequence[ArrayLike], confidence: float = 0.95
 ) -> tuple[float, float, Interval]:
-    """Interquartile mean of the scores of all data sets together, of both arms, and of ours less theirs.
+    """Interquartile mean of the scores of all data sets together: ours, theirs, and their difference.
 
-    Parameters
-    ----------
-    ours, theirs : sequences over data sets of arrays ``[n_i]``
-        Paired by seed: a resample draws pairs within each data set.
-
-    Returns
-    -------
-    float, float, Interval
-        Ours, theirs, and the difference with a stratified percentile bootstrap interval (Agarwal et al. 2021).
+    The difference has a stratified percentile bootstrap interval (Agarwal et al. 2021): scores ``[n_i]`` are paired by
+    seed, and a resample draws pairs within each data set.
     """
+
+    def difference(strata: Strata) -> Array:
+        mine, other = (interquartile_mean(np.concatenate(side, axis=-1)) for side in zip(*strata, strict=True))
+        return np.asarray(mine - other)
+
     pairs = [(vector(a, 1), vector(b, 1)) for a, b in zip(ours, theirs, strict=True)]
-    mine, other = (interquartile_mean(np.concatenate(side)) for side in zip(*pairs, strict=True))
-    return mine, other, stratified_interval(pairs, _iqm_difference, confidence)
+    mine, other = (float(interquartile_mean(np.concatenate(side))) for side in zip(*pairs, strict=True))
+    return mine, other, stratified_interval(pairs, difference, confidence)
 
 
-def _iqm_difference(strata: Strata) -> Array:
-    mine, other = (_interquartile(np.concatenate(side, axis=-1)) for side in zip(*strata, strict=True))
-    return np.asarray(mine - other)
+FEWEST_DATASETS = 10
+"""Below, the chi-squared approximation is poor and nothing would be told apart: no test is to be shown."""
+
+
+class Friedman(NamedTuple):
+    """Friedman's test with the mean rank of each arm ``[arms]`` (1 is best) and Nemenyi's critical distance."""
+
+    statistic: float
+    p: float
+    mean_ranks: Array
+    critical_distance: float
+
+
+def friedman(scores: ArrayLike, alpha: float = 0.05) -> Friedman:
+    """Friedman's (1937) rank test with its correction for ties, and Nemenyi's (1963) distance between mean ranks.
+
+    Scores ``[datasets, arms]``, at least 2 by 2, are higher the better; equal ones share their mean rank. The distance
+    at ``alpha`` is ``q sqrt(arms (arms + 1) / (6 datasets))``, q being the quantile of the studentized range with
+    infinite degrees of freedom over sqrt 2. Statistic 0 and p 1 where every data set has all arms equal. Whether
+    :data:`FEWEST_DATASETS` is reached is for the caller to look at.
+    """
+    x = np.asarray(scores, dtype=np.float64)
+    if x.ndim != 2 or min(x.shape) < 2 or not np.isfinite(x).all():
+        raise ValueError(f"needs finite scores of at least 2 data sets and 2 arms, got shape {x.shape}")
+    from scipy import stats
+
+    n, k = x.shape
+    ranks = stats.rankdata(-x, axis=1)
+    # By hand: SciPy's test takes three arms or more, and divides by nothing where all are equal everywhere.
+    middle = (k + 1) / 2
+    within = float(np.sum((ranks - middle) ** 2))
+    between = n * n * float(np.sum((ranks.mean(axis=0) - middle) ** 2))
+    statistic = (k - 1) * between / within if within > 0 else 0.0
+    distance = studentized_range(1 - alpha, k, math.inf) * math.sqrt(k * (k + 1) / (12 * n))
+    return Friedman(statistic, float(special.chdtrc(k - 1, statistic)), ranks.mean(axis=0), distance)
+
+
+@lru_cache(maxsize=64)
+def studentized_range(share: float, arms: int, noise: float) -> float:
+    """Quantile of the studentised range of so many arms and degrees of freedom, which takes long to find."""
+    from scipy import stats
+
+    return float(stats.studentized_range.ppf(share, arms, noise))
+
+
+def cliques(mean_ranks: ArrayLike, distance: float) -> list[list[int]]:
+    """Largest groups of two arms or more whose mean ranks all lie closer together than ``distance``.
+
+    They are indices into ``mean_ranks`` ``[arms]``, each group from best to worst, groups by their best arm; none lies
+    inside another. Arms exactly this distance (Nemenyi's) apart are told apart. By hand: no library here has them.
+    """
+    ranks = np.asarray(mean_ranks, dtype=np.float64)
+    order = np.argsort(ranks, kind="stable")
+    ends = np.searchsorted(ranks[order], ranks[order] + distance - 1e-9, side="left")
+    reached, groups = 0, []
+    for start, end in enumerate(ends):
+        if end > reached and end - start > 1:
+            groups.append([int(arm) for arm in order[start:end]])
+        reached = max(reached, int(end))
+    return groups

@@ -6,6 +6,7 @@ By hand: statsmodels finds the roots of its power functions to 1e-6 only, and kn
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from functools import lru_cache
 
 import numpy as np
@@ -17,16 +18,9 @@ _QUANTILES = 128
 
 
 def power_noninferior(n: int, sd: float, margin: float, *, alpha: float = 0.05, difference: float = 0.0) -> float:
-    """Chance that the paired t test shows non-inferiority, normal differences with mean ``difference``.
+    """Chance that the paired t test of two pairs or more shows non-inferiority; with margin 0, superiority.
 
-    Parameters
-    ----------
-    n : int
-        Pairs, at least 2.
-    sd : float
-        SD of the paired differences, same unit as ``margin`` and ``difference``.
-    margin : float
-        Not negative; with 0 it is the power to show superiority.
+    The differences are normal, with mean ``difference`` and ``sd`` in the unit of the margin.
     """
     if sd == 0.0:
         return 1.0 if difference > -margin else 0.0
@@ -47,13 +41,9 @@ def pairs_needed(
     def enough(n: int) -> bool:
         return smallest_margin(sd, n, alpha=alpha, power=power) <= margin
 
-    low, high = fewest_pairs(alpha), most
-    if margin <= 0 or not enough(high):
+    if margin <= 0 or not enough(most):
         return None
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle + 1, high)
-    return low
+    return bisect_left(range(most), True, lo=fewest_pairs(alpha), key=enough)
 
 
 def smallest_margin(sd: float, n: int, *, alpha: float = 0.05, power: float = 0.8) -> float:
@@ -73,16 +63,8 @@ def power_steadier(n: int, ratio: float, *, correlation: float = 0.0, alpha: flo
     """Chance that the one-sided test of :func:`spread_ratio` at level ``alpha`` finds ours the steadier, normal runs.
 
     Given the sums of the pairs, the test's statistic is a noncentral t; its noncentrality is averaged over the spread
-    of the sums, a chi-square of n - 1 degrees, at 128 quantiles.
-
-    Parameters
-    ----------
-    n : int
-        Pairs, at least 3.
-    ratio : float
-        True SD of ours over that of theirs, in (0, 1].
-    correlation : float
-        Of the pairs, in (-1, 1).
+    of the sums, a chi-square of n - 1 degrees, at 128 quantiles. Of three pairs or more, with a true ``ratio`` of SDs
+    in (0, 1] and a ``correlation`` in (-1, 1).
     """
     effect = (1 / ratio - ratio) / 2 / math.sqrt(1 - correlation**2)
     sums = special.chdtri(n - 1, (np.arange(_QUANTILES) + 0.5) / _QUANTILES)

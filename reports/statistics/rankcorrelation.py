@@ -42,16 +42,8 @@ def kendall(x: ArrayLike, y: ArrayLike) -> Array:
 def pair_agreement(target: ArrayLike, proxy: ArrayLike, least: float = 0.0) -> Array:
     """Share ``[...]`` of pairs of items that ``proxy`` puts in the order in which ``target`` has them.
 
-    Parameters
-    ----------
-    target, proxy : array ``[..., items]``
-    least : float
-        Only pairs whose scores in ``target`` differ by more count: equal ones have no order.
-
-    Returns
-    -------
-    array
-        A pair that ``proxy`` cannot tell apart counts half, as a coin would; nan where no pair counts.
+    Only pairs whose scores in ``target`` differ by more than ``least`` count: equal ones have no order. A pair that
+    ``proxy`` cannot tell apart counts half, as a coin would; nan where no pair counts.
     """
     a, b = (_differences(np.asarray(side, dtype=np.float64)) for side in (target, proxy))
     counted = np.abs(a) > least
@@ -92,18 +84,8 @@ def repeatability(table: ArrayLike, seed: int = 0) -> float:
     """Spearman correlation that the items' ranking by their means would have with that of as many other runs.
 
     The mean over splits of the correlation between the rankings by two disjoint halves of the runs, stepped up to all
-    of them by Spearman's and Brown's (1910) formula: exact for product moments, near enough for ranks.
-
-    Parameters
-    ----------
-    table : array ``[items, runs]``
-    seed : int
-        Of the splits, where they are too many to look at each.
-
-    Returns
-    -------
-    float
-        0 where the halves do not agree; nan with one run, or where a half ranks nothing.
+    of them by Spearman's and Brown's (1910) formula: exact for product moments, near enough for ranks. 0 where the
+    halves do not agree; nan with one run, or where a half ranks nothing.
     """
     x = np.asarray(table, dtype=np.float64)
     runs = x.shape[1]

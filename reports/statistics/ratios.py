@@ -16,28 +16,16 @@ from .samples import Interval, spread, vector
 
 
 def fieller_interval(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Interval | None:
-    """Ratio of the means of paired a and b, with Fieller's interval (1954).
+    """Ratio of the means of paired a and b ``[n]``, n >= 2, with Fieller's interval (1954).
 
     It holds every ratio q at which a paired t test does not tell the mean of a - q b from 0. Exact for normal pairs,
     however few.
-
-    Parameters
-    ----------
-    a, b : array ``[n]``, n >= 2
-        Paired.
-    confidence : float
-        Two-sided.
 
     Returns
     -------
     Interval or None
         ``sd`` is the ratio's standard error. A point where a - q b does not vary. None where the same test does not
         tell the mean of b from 0: the ratio is then not bounded.
-
-    Raises
-    ------
-    ValueError
-        For fewer than two pairs, unequal lengths, or numbers that are not finite.
     """
     x, y = vector(a, 2), vector(b, 2)
     if x.size != y.size:
@@ -89,12 +77,7 @@ def spread_ratio(ours: ArrayLike, theirs: ArrayLike, confidence: float = 0.95) -
     """Pitman-Morgan test (both 1939) of equal variances in paired normal samples, and the interval it inverts to.
 
     The variances are equal exactly where sum and difference of a pair are uncorrelated. It assumes normal runs: with
-    heavy tails it rejects too often, as all tests of variances do.
-
-    Parameters
-    ----------
-    ours, theirs : arrays ``[n]``, n >= 3
-        Paired by seed.
+    heavy tails it rejects too often, as all tests of variances do. At least three pairs.
 
     Returns
     -------

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .paired import mean_interval
-from .ranks import studentized_range
+from .pooled import studentized_range
 from .samples import Array, Interval, vector
 
 LARGEST = 1e6
@@ -38,13 +38,9 @@ def table(y: ArrayLike, seeds: int, items: int) -> Array:
 
 
 def slopes_within(x: ArrayLike, y: ArrayLike) -> Array:
-    """Least-squares slope ``[seeds]`` over the items, of each seed on its own; a seed's level plays no part.
+    """Least-squares slope ``[seeds]`` of y ``[seeds, items]`` over x ``[items]``, of each seed on its own.
 
-    Parameters
-    ----------
-    x : array ``[items]``
-        At least two of them differ.
-    y : array ``[seeds, items]``
+    A seed's level plays no part. At least two items differ in x.
     """
     at = vector(x, 2)
     off = at - at.mean()
@@ -59,15 +55,9 @@ def blocked_slope(x: ArrayLike, y: ArrayLike, confidence: float = 0.95) -> Inter
 
 
 def off_the_line(x: ArrayLike, y: ArrayLike, at: float, theirs: ArrayLike) -> Array:
-    """How far one more item lies above the line of the others ``[seeds]``, each seed by its own line.
+    """How far one more item, of x ``at`` and y ``theirs`` ``[seeds]``, lies above the line of the others ``[seeds]``.
 
-    Parameters
-    ----------
-    x, y : as :func:`slopes_within`
-    at : float
-        Its x.
-    theirs : array ``[seeds]``
-        Its y.
+    Each seed has its own line; x and y as in :func:`slopes_within`.
     """
     data, where = table(y, 1, 2), vector(x, 2)
     line = data.mean(axis=1) + slopes_within(where, data) * (at - where.mean())
@@ -77,16 +67,8 @@ def off_the_line(x: ArrayLike, y: ArrayLike, at: float, theirs: ArrayLike) -> Ar
 def predicted(x: ArrayLike, y: ArrayLike, at: float, confidence: float = 0.95) -> Ahead:
     """Where a further item would lie, had it come as the others did, by the least-squares line through their means.
 
-    The scatter of items about the line is taken from the items (n - 2 degrees of freedom): with few of them the
-    interval is wide, as it should be. Seeds play no other part, as they are the same for all items.
-
-    Parameters
-    ----------
-    x : array ``[items]``, three at least
-    y : array ``[items]``
-    at : float
-    confidence : float
-        Two-sided.
+    x and y are ``[items]``, three at least. The scatter of items about the line is taken from the items (n - 2 degrees
+    of freedom): with few of them the interval is wide, as it should be. Seeds, the same for all, play no other part.
     """
     from statsmodels.api import OLS, add_constant
 
@@ -99,18 +81,12 @@ def predicted(x: ArrayLike, y: ArrayLike, at: float, confidence: float = 0.95) -
 
 
 def spread_of_items(y: ArrayLike, confidence: float = 0.95) -> Interval:
-    """SD of the items' true means, the noise of single runs taken off.
+    """SD of the items' true means in a table ``[seeds, items]``, two of each at least; single runs' noise taken off.
 
     In an analysis of variance with blocks F has a non-central distribution, whose non-centrality is n times the sum of
     the squared deviations of the true means, over the noise: its interval is found by inversion (Steiger 2004) and
     turned into that of the SD (with the number of items as divisor: they are these and no sample). The estimate is the
     unbiased one of the variance, 0 where that is negative. By hand: no library inverts it.
-
-    Parameters
-    ----------
-    y : array ``[seeds, items]``, two of each at least
-    confidence : float
-        Two-sided.
     """
     data = table(y, 2, 2)
     seeds, items = data.shape
@@ -129,13 +105,7 @@ def spread_of_items(y: ArrayLike, confidence: float = 0.95) -> Interval:
 def range_of_items(y: ArrayLike, confidence: float = 0.95) -> Interval:
     """Largest less smallest mean of the items, with an interval that holds for the true range, whichever items it is
     between: give and take Tukey's honestly significant difference, by which no true difference is further off. By hand:
-    statsmodels' test takes unblocked runs.
-
-    Parameters
-    ----------
-    y : array ``[seeds, items]``, two of each at least
-    confidence : float
-        At least this.
+    statsmodels' test takes unblocked runs. The table is as in :func:`spread_of_items`.
     """
     data = table(y, 2, 2)
     seeds, items = data.shape

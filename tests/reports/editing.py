@@ -39,5 +39,7 @@ def rewrite_matrix(folder: Path, change: Callable[[dict[str, Any]], object]) -> 
 def replace(item: Item, **changes: Any) -> Item:
     """A copy with other values, of a dataclass or of a record; what a record derives from its fields can be set too."""
     if isinstance(item, BaseModel):
-        return item.model_copy(update=changes)
+        copy = item.model_copy()
+        copy.__dict__.update(changes)  # ``update`` puts aside what is no field
+        return copy
     return dataclasses.replace(item, **changes)  # type: ignore[type-var]

@@ -86,6 +86,7 @@ def _cell(cell: Mapping[str, Any], whole: float, slowness: Mapping[str, float]) 
     ledger = {
         name: {**lines[name], "seconds": (1 - LOOP) * seconds} for name, seconds in {**busy, "select": select}.items()
     }
+    ledger["eval"] = {"flops": 0.0, "seconds": 0.0, "samples": 0}  # nothing is evaluated in the pass
     seconds = sum(busy.values()) + select
     named = {name: cell[name] for name in ("arm_label", "seed", "dataset", "reference")}
     return {"kind": "cell", "of": cell["arm"], **named, "seconds": seconds, "ledger": ledger}

@@ -32,13 +32,6 @@ class Misread:
 
 @cache
 def shipped() -> tuple[Claim, ...]:
-    """The claims of the package, by id.
-
-    Raises
-    ------
-    ClaimError
-        If one cannot be read: the package is then damaged.
-    """
     folder = resources.files("selbench") / "benchmarks" / "claims"
     return tuple(sorted((read(file) for file in _files(folder.iterdir())), key=lambda claim: claim.id))
 
@@ -67,13 +60,6 @@ def _files(found: Iterable[Any]) -> list[Any]:
 
 
 def read(file: Path | Traversable) -> Claim:
-    """One claim file.
-
-    Raises
-    ------
-    ClaimError
-        Naming the key that is wrong and, where one is near, the key or word that was perhaps meant.
-    """
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
@@ -82,7 +68,6 @@ def read(file: Path | Traversable) -> Claim:
 
 
 def parse(table: dict[str, Any]) -> Claim:
-    """A table as a claim; raises as :func:`read`."""
     try:
         return Claim.model_validate(table)
     except ValidationError as error:

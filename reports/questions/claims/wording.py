@@ -51,7 +51,6 @@ def _points(number: float) -> str:
 
 
 def reason(claim: Claim, verdict: str, items: Sequence[Item], readings: Sequence[Verdict]) -> str:
-    """Why a claim that was run has the verdict it has."""
     texts = [sentence(test, item.threshold) for test, item in zip(claim.tests, items, strict=True)]
     if verdict == SUPPORTED:
         passed = [case for case in claim.cases if all(readings[i].verdict == SUPPORTED for i in case)]

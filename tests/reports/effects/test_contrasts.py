@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from synthetic import checksum, write_results
 
 from selbench.reports.effects.contrasts import Contrast, contrasts
-from selbench.reports.effects.ladder import LadderCurve
-from selbench.reports.effects.pairing import Pairs
+from selbench.reports.effects.pairing import LadderCurve, Pairs
 from selbench.reports.records.folder import Results
 
 

@@ -9,7 +9,7 @@ import pytest
 from pandas import DataFrame
 from synthetic import write_results
 
-from selbench.reports.effects.contrasts import contrast_rows, contrasts, estimates
+from selbench.reports.effects.contrasts import contrast_rows, contrasts, verdicts
 from selbench.reports.effects.estimate import Estimate, Estimates, significant
 from selbench.reports.effects.pairing import Pairs, common
 from selbench.reports.records.folder import Results
@@ -33,7 +33,7 @@ def test_a_frame_has_a_column_for_every_key_and_no_gap() -> None:
 def test_the_frame_of_contrasts_is_the_summarys(tmp_path: Path) -> None:
     results = Results.read(write_results(tmp_path, seeds=6, test_n=200))
     rows = contrasts(Pairs(results))
-    frame, judged = estimates(results, rows).frame(), contrast_rows(results, rows)
+    frame, judged = Estimates(verdicts(results, rows)).frame(), contrast_rows(results, rows)
     assert len(frame) == len(judged) > 20
     for column, name in (("value", "mean_difference"), ("low", "ci_low"), ("n", "n_pairs"), ("verdict", "verdict")):
         assert frame[column].tolist() == [row[name] for row in judged]

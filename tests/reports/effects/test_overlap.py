@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 from probed import write_probes
 from synthetic import write_results
 
-from selbench.reports.effects.overlap import overlap
+from selbench.reports.effects.arm_facts import overlap
 from selbench.reports.records.folder import Arm, Cell, Results
 from selbench.reports.summary import summarise
 

@@ -15,9 +15,8 @@ from synthetic import checksum, write_results
 from timed import LOOP, RATE, SELECT_RATE, write_timing
 
 from selbench.reports.effects.contrasts import Contrast, contrasts
-from selbench.reports.effects.costs import Accounts
+from selbench.reports.effects.costs import Accounts, Clock
 from selbench.reports.effects.pairing import Pairs
-from selbench.reports.effects.seconds import Clock
 from selbench.reports.records.folder import Arm, Results
 from selbench.reports.summary import summarise
 

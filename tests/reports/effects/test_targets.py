@@ -16,8 +16,7 @@ from sklearn.isotonic import IsotonicRegression
 from synthetic import PASSES, POOL, TRAIN, write_results
 from timed import RATE, write_timing
 
-from selbench.reports.effects.ladder import LadderCurve
-from selbench.reports.effects.pairing import Pairs
+from selbench.reports.effects.pairing import LadderCurve, Pairs
 from selbench.reports.effects.targets import targets
 from selbench.reports.records.folder import Results
 from selbench.reports.summary import summarise

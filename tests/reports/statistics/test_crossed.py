@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from selbench.reports.statistics.crossed import crossed_means, replica_interval
+from selbench.reports.statistics.bootstrap import crossed_means, replica_interval
 from selbench.reports.statistics.rankcorrelation import spearman
 
 

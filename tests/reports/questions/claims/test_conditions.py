@@ -9,8 +9,8 @@ import pytest
 from editing import replace
 from synthetic import write_results
 
-from selbench.reports.questions.claims.conditions import conditions
 from selbench.reports.questions.claims.reading import parse
+from selbench.reports.questions.claims.verdict import conditions
 from selbench.reports.records.folder import Results
 
 TEST = {

@@ -15,9 +15,9 @@ from selbench.harness.plan.tables import DatasetEntry
 from selbench.harness.plan.tasks import Planner
 from selbench.harness.steps.schedules import load_schedule
 from selbench.reports.effects.estimand import Estimand, Test, estimand
-from selbench.reports.questions.claims.conditions import conditions
 from selbench.reports.questions.claims.reading import shipped
 from selbench.reports.questions.claims.schema import Claim
+from selbench.reports.questions.claims.verdict import conditions
 from selbench.reports.records.folder import Arm, Dataset, Results
 from selbench.reports.statistics import fewest_pairs
 

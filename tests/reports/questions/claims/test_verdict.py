@@ -12,8 +12,8 @@ from synthetic import write_results
 from timed import write_timing
 
 from selbench.reports.effects.pairing import Pairs
-from selbench.reports.questions.claims import judge_claims, unreadable_claims
 from selbench.reports.questions.claims.reading import parse, shipped
+from selbench.reports.questions.claims.verdict import judge_claims, unreadable_claims
 from selbench.reports.records.folder import Results
 from selbench.reports.summary import summarise
 
