@@ -18,11 +18,6 @@ def _grid(heading: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     return Grid(heading, list(map(Column, heads, kinds)), list(rows), titled=True)
 
 
-def scale_words(table: Mapping[str, Any]) -> str:
-    """What stands for the figure where it cannot be seen."""
-    return f"{table['workload']['title']}: speed-up against the cost of a training image, and the share of select"
-
-
 def title(table: Mapping[str, Any]) -> str:
     """The workload, or the folder whose cells predictions were held against."""
     return str(table["workload"]["title"] if "workload" in table else table["check"]["results"])
