@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,13 +32,13 @@ def section(report: Report) -> Part:
             )
         ),
     ]
+    where = "text arm; text data set; text reference; text seeds"
     if report.missing:
         titles = {dataset["name"]: dataset["title"] for dataset in matrix["datasets"]}
         rows = [
             (arm.label, titles[arm.dataset], arm.reference or NONE, _listed(seeds)) for arm, seeds in report.missing
         ]
-        heads = columns("text arm; text data set; text reference; text seeds without a result")
-        table = Grid("Table of missing runs", heads, rows)
+        table = Grid("Table of missing runs", columns(f"{where} without a result"), rows)
         blocks.append(Part("Runs that are missing here", [table], style="warn"))
     if report.results.unreadable:
         lines = [f"{item.file}: {item.reason}" for item in report.results.unreadable]
@@ -51,7 +52,12 @@ def section(report: Report) -> Part:
     ]
     if failures := failure_rows(summary):
         again = "Running the matrix again repeats failed and missing runs only. Tracebacks are in the folder failed/."
-        blocks.append(Part("Failures", [_failures(failures), Prose(again, "sub")], key="failures"))
+        rows = [
+            (row["label"], row["dataset"], row["reference"] or NONE, _listed(row["seeds"]), row["error"])
+            for row in failures
+        ]
+        table = Grid("Table of failures", columns(f"{where}; words reason"), rows)
+        blocks.append(Part("Failures", [table, Prose(again, "sub")], key="failures"))
     return Part("What was run, and what was not", blocks, key="run", name="What was run")
 
 
@@ -69,35 +75,19 @@ def _datasets(summary: Row) -> Grid:
     return Grid("Table of data sets", columns(heads), rows)
 
 
-def _failures(failures: list[dict[str, Any]]) -> Grid:
-    rows = [
-        (row["label"], row["dataset"], row["reference"] or NONE, _listed(row["seeds"]), row["error"])
-        for row in failures
-    ]
-    heads = columns("text arm; text data set; text reference; text seeds; words reason")
-    return Grid("Table of failures", heads, rows)
-
-
 def _listed(seeds: list[int]) -> str:
     return ", ".join(map(str, seeds))
 
 
 def done(cells: Mapping[str, int]) -> str:
     """``40 of 44 planned runs are done; 2 failed; 2 are missing.``"""
-    text = f"{count(cells['done'])} of {plural(cells['planned'], 'planned run')} {_be(cells['done'])} done"
-    if cells["failed"]:
-        text += f"; {count(cells['failed'])} failed"
-    if cells["missing"]:
-        text += f"; {count(cells['missing'])} {_be(cells['missing'])} missing"
-    return f"{text}."
-
-
-def _be(number: int) -> str:
-    return "is" if number == 1 else "are"
+    done, missing = (f"{'is' if cells[state] == 1 else 'are'} {state}" for state in ("done", "missing"))
+    text = f"{count(cells['done'])} of {plural(cells['planned'], 'planned run')} {done}"
+    text += f"; {count(cells['failed'])} failed" if cells["failed"] else ""
+    return text + (f"; {count(cells['missing'])} {missing}." if cells["missing"] else ".")
 
 
 def state(summary: Row) -> Prose:
-    """The state of the results below the answer."""
     matrix = summary["matrix"]
     return Prose(f"{done(summary['cells'])} {plural(len(matrix['seeds']), 'seed')}, {budget(matrix)}.", "state")
 
@@ -139,14 +129,12 @@ def pass_words(timing: Row) -> str:
 
 def failure_rows(summary: Row) -> list[dict[str, Any]]:
     """Failures of one arm for one reason as one row, with all its seeds."""
-    groups: dict[tuple[str, str, str, str], list[int]] = {}
+    groups = defaultdict[tuple[str, str, str, str], list[int]](list)
     for item in summary["failures"]:
         label = f"{item['label']} (timing pass)" if item["timing"] else item["label"]
-        key = (label, item["dataset"], item["reference"], item["error"])
-        groups.setdefault(key, []).append(item["seed"])
+        groups[label, item["dataset"], item["reference"], item["error"]].append(item["seed"])
     titles = {dataset["name"]: dataset["title"] for dataset in summary["matrix"]["datasets"]}
-    shown = ("label", "dataset", "reference", "error", "seeds")
     return [
-        dict(zip(shown, (label, titles.get(name, name), reference, error, sorted(seeds)), strict=True))
-        for (label, name, reference, error), seeds in sorted(groups.items())
+        {"label": label, "dataset": titles.get(name, name), "reference": of, "error": error, "seeds": sorted(seeds)}
+        for (label, name, of, error), seeds in sorted(groups.items())
     ]
