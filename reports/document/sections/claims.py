@@ -78,11 +78,6 @@ def leading(claim: Row) -> Sequence[Row]:
     return [test for test in claim["tests"] if test["estimate"] is not None][:2]
 
 
-def told(claim: Row) -> str:
-    """What the leading tests measured, in one line; a dash where nothing was."""
-    return "; ".join(measured(test) for test in leading(claim)) or NONE
-
-
 def section(claims: Sequence[Row]) -> Part:
     """How many claims got which verdict, those that were judged with how, and the rest folded."""
     counts = [Cell(f"{number} {verdict}", tone=tone(verdict)) for verdict, number in tally(claims)]
