@@ -73,7 +73,6 @@ class Column:
 
     @property
     def style(self) -> str:
-        """How a page tells its cells apart."""
         return "num" if self.right else {"verdict": "said"}.get(self.kind, self.kind)
 
     @property
@@ -111,7 +110,6 @@ class Cell:
 
     @property
     def line(self) -> str:
-        """All of it in one line, for formats that have no second one."""
         text = "".join((self.text, *(f" ({part})" for part in (self.aside, *self.tags) if part)))
         return "; ".join(filter(None, (", ".join(filter(None, (text, self.under))), *self.notes)))
 
@@ -143,7 +141,6 @@ class Grid:
 
     @property
     def lines(self) -> Iterator[Line]:
-        """The rows with every cell formatted."""
         for row in self.rows:
             line = row if isinstance(row, Line) else Line(row)
             columns = self.columns[: len(line.cells)]
@@ -151,7 +148,6 @@ class Grid:
 
     @property
     def groups(self) -> list[tuple[str, list[Column]]]:
-        """Heads above the columns with the columns that each spans; a column without one stands alone."""
         spans = groupby(enumerate(self.columns), lambda item: item[1].group or item[0])
         return [(found[0].group, found) for found in ([column for _, column in span] for _, span in spans)]
 

@@ -102,8 +102,6 @@ percent = _dashed("{:.2f}".format)
 """An accuracy that is already in per cent, without the sign: ``97.12``."""
 count = _dashed("{:,.0f}".format)
 """A whole number with thousands apart: ``50,000``."""
-rate = _dashed(lambda value: f"{flops(value)}/s")
-"""FLOPs a second: ``3.21 GFLOP/s``."""
 
 
 def accuracies(low: float | None, high: float | None) -> str:
@@ -141,13 +139,11 @@ def p_value(value: float) -> str:
 
 
 def _significant(value: float) -> str:
-    """Three significant digits without an exponent."""
     value = float(f"{value:.3g}")
     return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}" if value else "0"
 
 
 def _prefixed(value: float, unit: str) -> str:
-    """Three significant digits and an SI prefix."""
     for prefix, size in (("Z", 1e21), ("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(value) >= 0.9995 * size:
             return f"{_significant(value / size)}{NARROW}{prefix}{unit}"
@@ -156,6 +152,8 @@ def _prefixed(value: float, unit: str) -> str:
 
 flops = _dashed(lambda value: _prefixed(value, "FLOP"))
 """``3.21 PFLOP``."""
+rate = _dashed(lambda value: _prefixed(value, "FLOP/s"))
+"""FLOPs a second: ``3.21 GFLOP/s``."""
 size = _dashed(lambda value: _prefixed(value, "B"))
 """Bytes as ``412 MB`` (powers of ten)."""
 
@@ -181,7 +179,6 @@ def ratio(value: float) -> str:
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:
-    """``1 seed``, ``8 seeds``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
@@ -216,7 +213,6 @@ def brief(verdict: str) -> str:
 
 
 def worded(row: Mapping[str, Any]) -> str:
-    """The verdict of a contrast in a word or two; in brackets where it was not declared."""
     text = brief(row["verdict"])
     return text if row["primary"] else f"({text})"
 
@@ -238,7 +234,6 @@ def by_how_much(contrast: Mapping[str, Any]) -> str:
 
 
 def level(contrast: Mapping[str, Any]) -> str:
-    """The confidence of a contrast's interval: ``90 %``."""
     return f"{100 * contrast['confidence']:.3g}{NARROW}%"
 
 

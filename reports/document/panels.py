@@ -34,7 +34,6 @@ class Panel:
 
     @property
     def scope(self) -> str:
-        """The title with what a reader of a number must know: a lossy copy, a part of the classes."""
         return f"{self.title} ({self.dataset['note']})" if self.dataset["note"] else self.title
 
     def own(self, rows: Iterable[Row]) -> list[Row]:
@@ -55,7 +54,6 @@ class Panel:
 
     @cached_property
     def full(self) -> Row | None:
-        """The ``full`` arm at the whole budget, if any of its runs is done."""
         return next((arm for arm in self.role("full") if arm["rung"] == 1.0 and arm["n"]), None)
 
     @cached_property
@@ -76,7 +74,6 @@ class Panel:
         return [arm for arm in self.main_arms if arm["role"] != "strategy" or arm["key"] in kept]
 
     def of(self, arm: Row, question: str) -> list[Row]:
-        """The contrasts of one arm on one question."""
         return self._by_arm.get((arm["key"], question), [])
 
     @cached_property
@@ -122,7 +119,6 @@ class Report:
 
     @classmethod
     def of(cls, summary: Row, results: Results) -> Report:
-        """Sort arms and contrasts into panels and give each strategy its look."""
         labels = dict.fromkeys(arm["label"] for arm in summary["arms"] if arm["role"] == "strategy")
         return cls(summary, results, tuple(panels_of(summary)), {label: look(n) for n, label in enumerate(labels)})
 
@@ -137,7 +133,6 @@ class Report:
 
     @cached_property
     def timed(self) -> bool:
-        """Whether seconds are of a timing pass; they are indications without one."""
         return bool(self.summary["timing"]["source"] == TIMED)
 
     def question(self, panel: Panel, question: str, account: str | None = None, cost: str | None = None) -> list[Row]:
@@ -149,12 +144,10 @@ class Report:
         return [row for row in panel.asked(question) if question != "pays" or cost_of(row) == wanted]
 
     def cells(self, arm: Row) -> list[Cell]:
-        """The finished runs of an arm, seeds ascending."""
         return list(self.results.of(arm["key"]).values())
 
     @cached_property
     def missing(self) -> list[tuple[Arm, list[int]]]:
-        """Arms that lack runs which were asked for, with the seeds."""
         lacking = defaultdict[str, list[int]](list)
         for arm, seed in self.results.planned():
             if seed not in self.results.of(arm):
@@ -207,7 +200,6 @@ def target_rows(summary: Row, panel: Panel, account: str, cost: str) -> list[Row
 
 
 def panels_of(summary: Row) -> Iterator[Panel]:
-    """Every data set with each of its references, in the matrix's order."""
     for number, dataset in enumerate(summary["matrix"]["datasets"], 1):
         named = (arm["reference"] for arm in summary["arms"] if arm["dataset"] == dataset["name"])
         references = list(dict.fromkeys(filter(None, named))) or [""]

@@ -28,6 +28,5 @@ def short(text: object, limit: int = 26) -> str:
 
 
 def names(labels: Sequence[str], limit: int = 3) -> str:
-    """``gstds, rho, jest and 4 more``."""
     shown = [clean(label) for label in labels[:limit]]
     return ", ".join(shown) + (f" and {len(labels) - limit} more" if len(labels) > limit else "")

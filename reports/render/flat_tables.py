@@ -100,7 +100,6 @@ LACKING = "No Parquet files were written: they need pyarrow (python -m pip insta
 
 
 def parquet_available() -> bool:
-    """Whether pyarrow is installed here, and works."""
     try:
         from pyarrow import parquet  # noqa: F401
     except ImportError:
@@ -134,7 +133,6 @@ def _typed(name: str, values: Sequence[Any]) -> tuple[list[Any], str]:
 
 
 def cell_rows(results: Results) -> Iterable[Row]:
-    """One row for each finished run, in the order of arms and seeds."""
     accounts = Accounts(results)
     for arm in results.matrix.arms.values():
         for seed, cell in results.of(arm).items():
@@ -163,7 +161,6 @@ def _fields(of: object, *names: str) -> Row:
 
 
 def timing_rows(results: Results) -> Iterable[Row]:
-    """One row for each run of the timing pass, in the order in which each block was run."""
     names = {id: item.name for id, item in results.artefacts.items()}
     for timed in results.timings:
         arm = results.matrix.arms[timed.of] if timed.kind == "cell" else None

@@ -75,7 +75,6 @@ def _sign(char: str) -> str:
 
 
 def render(summary: Mapping[str, Any]) -> str:
-    """The tables of a report, as in ``summary.json``, as LaTeX."""
     id = re.sub(r"[^a-z0-9]+", "-", summary["matrix"]["name"].lower()).strip("-") or "matrix"
     return "\n".join([_HEAD, *(_table(id, grid) for grid in tables(summary))])
 
@@ -120,7 +119,6 @@ def _table(id: str, grid: Grid) -> str:
 
 
 def _groups(grid: Grid) -> list[str]:
-    """The row of heads above several columns, with the rules below them."""
     if not any(text for text, _ in grid.groups):
         return []
     cells, rules, at = [], [], 1

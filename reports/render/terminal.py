@@ -67,7 +67,6 @@ def _grid(block: Grid, console: Console, longest: int, pad: int) -> None:
 
 
 def say(console: Console, line: str, *, style: str = "", wrap: bool = True) -> None:
-    """Print one line of ``line``, wrapped at the console's width unless it is a path."""
     console.print(shown(console, line, style), soft_wrap=not wrap, highlight=False)
 
 

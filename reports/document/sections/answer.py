@@ -55,7 +55,6 @@ def points(value: float) -> str:
 
 
 def number(value: float, *, sign: bool = False) -> str:
-    """Two decimals, never ``-0.00``."""
     rounded = round(value, 2) + 0.0
     return f"{rounded:+.2f}" if sign and rounded else f"{rounded:.2f}"
 
@@ -150,7 +149,6 @@ _SHORT = 280
 
 
 def section(report: Report) -> list[Block]:
-    """The answers to what was asked: of studies, of what was declared, and what else these runs say."""
     summary = report.summary
     if not summary["cells"]["done"]:
         none = Prose("No run has finished yet, so there is nothing to say about any strategy.", "lead")
@@ -181,7 +179,6 @@ def section(report: Report) -> list[Block]:
 
 
 def declared(panel: Panel) -> list[tuple[Row, ...]]:
-    """The declared contrasts of each strategy of a panel."""
     by_strategy = defaultdict[str, list[Row]](list)
     for row in panel.contrasts:
         if row["primary"]:
@@ -190,7 +187,6 @@ def declared(panel: Panel) -> list[tuple[Row, ...]]:
 
 
 def lead(panel: Panel, rows: Sequence[Row]) -> str:
-    """Whether one declared strategy pays, in a sentence; or that none was declared."""
     if not rows:
         return f"On {panel.scope}, nothing was declared before the run: all is exploratory."
     strategy = rows[0]["strategy"]

@@ -18,7 +18,6 @@ SPOILED = {"wrong": "wrong labels"}  # words for what records say is spoiled, wh
 
 
 def section(report: Report) -> Part:
-    """Every arm, rungs of ladders included."""
     said = (
         "Test accuracy of the last epoch, per cent, with the interval of the mean over seeds. Every rung of a ladder "
         "is a run of its own with a fully decayed learning rate."
@@ -55,7 +54,6 @@ def _measured(arm: Row) -> list[Any]:
 
 
 def training(report: Report, figures: Figures) -> Part:
-    """Training curves and keep ratios."""
     ends = "Means over seeds. Only the end of a curve is a result: the learning rate has decayed nowhere else."
     kinds = {"curves": ends, "ratios": "As realised, not as asked for."}
     parts = by_panel(report, lambda panel: [drawn(figures, panel, kinds, "pair large")])
@@ -63,7 +61,6 @@ def training(report: Report, figures: Figures) -> Part:
 
 
 def references(report: Report, figures: Figures) -> Part:
-    """How the same strategies did with other references."""
     colours = "Blue: better than the baseline, orange: worse."
     maps = [[figure] for panel in report.panels for figure in figures_of(figures, "references", panel, colours)]
     said = Prose("The same strategies with other references: differences in points.", "sub")
@@ -106,7 +103,6 @@ def _picks(report: Report, panel: Panel) -> Grid:
 
 
 def _diagnostics(picks: Sequence[Picks]) -> str:
-    """What a rule says of its picks, means over runs."""
     names = dict.fromkeys(name for pick in picks for name in pick.diagnostics)
     means = {name: _mean(pick.diagnostics.get(name) for pick in picks) for name in names}
     return ", ".join(f"{name} {significant(value)}" for name, value in means.items() if value is not None)

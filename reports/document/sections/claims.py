@@ -22,7 +22,6 @@ def tally(claims: Iterable[Row]) -> list[tuple[str, int]]:
 
 
 def counted(claims: Iterable[Row]) -> str:
-    """``2 supported, 1 contradicted, 9 not run``."""
     return ", ".join(f"{number} {verdict}" for verdict, number in tally(claims))
 
 
@@ -79,7 +78,6 @@ def leading(claim: Row) -> Sequence[Row]:
 
 
 def section(claims: Sequence[Row]) -> Part:
-    """How many claims got which verdict, those that were judged with how, and the rest folded."""
     counts = [Cell(f"{number} {verdict}", tone=tone(verdict)) for verdict, number in tally(claims)]
     blocks: list[Block] = [
         Fold("", [Items(counts, "counts")], brief=[Prose(f"{counted(claims)}.")]),

@@ -27,13 +27,11 @@ KEY = (
 
 
 def title(comparison: Row) -> str:
-    """``A: quick (128 runs); B: mine (64 runs)``."""
     sides = [("A", comparison["a"]), ("B", comparison["b"])]
     return "; ".join(f"{at}: {of['folder']} ({of['name']}, {plural(of['cells']['done'], 'run')})" for at, of in sides)
 
 
 def lines(comparison: Row) -> Iterator[str]:
-    """What must be known before a number is read."""
     arms = comparison["arms"]
     if not arms:
         yield "No arm has runs on both sides: there is nothing to compare."
@@ -72,7 +70,6 @@ def _arm(row: Row) -> str:
 
 
 def section(comparison: Row) -> list[Block]:
-    """What must be known first, each table, and the key to them."""
     return [Items(list(lines(comparison))), *_tables(comparison), Prose(f"\n{KEY}", "sub")]
 
 

@@ -33,7 +33,6 @@ def _notes(row: Row) -> list[str]:
 
 
 def section(report: Report, figures: Figures) -> Part:
-    """Each question with its contrasts, panel by panel."""
     asked = questions(report.matrix["budget"]).items()
     parts = [_question(report, figures, number, question, words) for number, (question, words) in enumerate(asked, 1)]
     rows = report.summary["contrasts"]
@@ -106,7 +105,6 @@ def _contrasts(report: Report, panel: Panel, question: str, account: str, words:
 
 
 def deciding(row: Row) -> str:
-    """What an open verdict would take, as a remark below it."""
     takes = to_decide(row)
     return f"to decide: {takes}" if takes else ""
 

@@ -42,7 +42,6 @@ def selection_words(summary: Row, panel: Panel) -> str:
 
 
 def _shares(summary: Row, arms: list[Row]) -> str:
-    """Selection's part of all FLOPs and of all seconds."""
     if not arms:
         return ""
     parts = [arm["selection"] for arm in arms]
@@ -110,7 +109,6 @@ def timed_answer(summary: Row, panel: Panel) -> str:
 
 
 def source_words(summary: Row, arms: list[Row]) -> str:
-    """Where the seconds of ``arms`` are from; both sources are named where they differ."""
     clocks = [arm["clock"] for arm in arms if arm["clock"]]
     found = {clock_words(clock["source"], clock["runs"]) for clock in clocks}
     return " or ".join(sorted(found)) or clock_words(summary["timing"]["source"], 0)
@@ -131,7 +129,6 @@ def _ends(spent: Row) -> str:
 
 
 def accuracy_against_cost(report: Report, figures: Figures) -> Part:
-    """Accuracy over cost beside the ladders of training for less."""
     tail = "The dotted tail ends at the ceiling, the least that the scoring scheme could cost at equal passes."
     clock = "Seconds of the timing pass." if report.timed else "Seconds of ordinary runs: an indication, not a timing."
     captions = {"cost-flops": f"Bars: intervals of the mean. {tail}", "cost-seconds": clock}
@@ -144,7 +141,6 @@ def accuracy_against_cost(report: Report, figures: Figures) -> Part:
 
 
 def section(report: Report, figures: Figures) -> Part:
-    """The costs of every arm, then what selecting took, then where it went."""
     slowly = "Selecting does few operations slowly: the two shares can differ by orders of magnitude."
     captions = {
         "phases-flops": "The number is the share of all FLOPs that went into selecting.",

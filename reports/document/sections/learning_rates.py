@@ -40,7 +40,6 @@ def edge_words(summary: Row) -> str:
 
 
 def section(report: Report, figures: Figures) -> Part:
-    """How rates were chosen, and for each panel accuracy by rate and the table of what was tried."""
     curves = "Means over the tuning seeds; large: the rate that was chosen. Gaps: rates at which a run diverged."
     grids = "Blue: better; grey: a loss within the margin; orange: worse by more. The frame is the chosen pair."
 

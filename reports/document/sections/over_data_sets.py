@@ -11,7 +11,6 @@ from .parts import Figures, against, difference, estimated, figures_of, name
 
 
 def section(report: Report, figures: Figures) -> Part:
-    """For each question the effects over data sets, then ranks."""
     said = "Each data set counts alike, and the interval is that of these data sets: it does not speak of others."
     small = "Small circles: data sets; diamonds: pooled over them. The short grey stroke is each data set's margin."
     blocks: list[Block] = [Prose(said, "sub")]

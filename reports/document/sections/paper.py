@@ -140,7 +140,6 @@ def _claims(summary: Row, claims: list[Row]) -> Grid:
 
 
 def _wide(columns: list[Column], *widths: float) -> list[Column]:
-    """Columns of sentences with their shares of the text width."""
     left = iter(widths)
     return [replace(column, width=next(left)) if column.kind == "words" else column for column in columns]
 
@@ -155,7 +154,6 @@ def _contrast(summary: Row, row: Row, number: int) -> tuple[Any, ...]:
 
 
 def _difference(row: Row | None) -> str:
-    """``+0.31 [-0.10, +0.72]``."""
     return _bracketed(row if row and row["mean_difference"] is not None else None, "mean_difference", points)
 
 

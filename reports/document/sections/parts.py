@@ -26,7 +26,6 @@ def by_panel(report: Report, of: Callable[[Panel], Sequence[Block]]) -> list[Blo
 
 
 def figures_of(figures: Figures, kind: str, panel: Panel | None, caption: str = "") -> list[Block]:
-    """The figures of a kind that belong to a panel, with what they leave out."""
     said = " ".join(filter(None, (caption, _left_out(panel))))
     mine = [placed for placed in figures if placed.kind == kind and placed.panel is panel]
     return [Figure(of.drawing, said, {"account": of.account} if of.account else {}) for of in mine]
@@ -69,7 +68,6 @@ def short_verdict(row: Row, *notes: str, tags: tuple[str, ...] = ()) -> Cell:
 
 
 def estimated(found: Row | None, field: str, shown: Callable[[float], str]) -> Cell:
-    """A number with its interval below."""
     if not found:
         return Cell(NONE, "")
     value = found[field]
@@ -78,12 +76,10 @@ def estimated(found: Row | None, field: str, shown: Callable[[float], str]) -> C
 
 
 def difference(row: Row) -> Cell:
-    """The mean difference of a contrast with its interval below."""
     return estimated(row, "mean_difference", points)
 
 
 def worst_seed(row: Row) -> Cell:
-    """The least difference and at which seed."""
     worst = row["worst_seed"]
     return Cell(points(worst["difference"]), worst["difference"], f"seed {worst['seed']}") if worst else Cell(NONE, "")
 
@@ -94,10 +90,8 @@ def against(row: Row) -> str:
 
 
 def seconds_from(summary: Row) -> str:
-    """Where the report's seconds are from."""
     return clock_words(summary["timing"]["source"], summary["timing"]["blocks"])
 
 
 def page_only(*blocks: Block) -> Fold:
-    """What stands on the page alone, open."""
     return Fold("", blocks)

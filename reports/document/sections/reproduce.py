@@ -48,7 +48,6 @@ def _run(request: Request, datasets: Sequence[Dataset]) -> list[str]:
 
 
 def section(summary: Row) -> Part:
-    """The commands, and what they ran on."""
     matrix = summary["matrix"]
     facts = {
         "matrix": f"{matrix['name']}, identity {matrix['identity']}",

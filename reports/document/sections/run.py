@@ -14,7 +14,6 @@ from .learning_rates import tuning_words
 
 
 def section(report: Report) -> Part:
-    """How many runs there are, what their seconds are, which are missing or failed, and the data sets."""
     summary, matrix = report.summary, report.matrix
     machines = summary["environment"].get("machines", 0)
     unlike = f" The ordinary runs are from {machines} unlike machines; their seconds must not be compared."
@@ -52,11 +51,11 @@ def section(report: Report) -> Part:
     ]
     if failures := failure_rows(summary):
         again = "Running the matrix again repeats failed and missing runs only. Tracebacks are in the folder failed/."
-        rows = [
+        failed = [
             (row["label"], row["dataset"], row["reference"] or NONE, _listed(row["seeds"]), row["error"])
             for row in failures
         ]
-        table = Grid("Table of failures", columns(f"{where}; words reason"), rows)
+        table = Grid("Table of failures", columns(f"{where}; words reason"), failed)
         blocks.append(Part("Failures", [table, Prose(again, "sub")], key="failures"))
     return Part("What was run, and what was not", blocks, key="run", name="What was run")
 
@@ -105,7 +104,6 @@ def budget(matrix: Row) -> str:
 
 
 def budget_words(budget: Mapping[str, Any]) -> str:
-    """``20 passes, fixed-candidates, batch 128``."""
     amount = [f"{value:,g} {key}" for key, value in budget.items() if key in ("passes", "steps", "flops", "seconds")]
     rest = [f"batch {budget['batch']}"] if "batch" in budget else []
     return ", ".join(amount + [str(budget[key]) for key in ("batching",) if key in budget] + rest)
@@ -128,7 +126,6 @@ def pass_words(timing: Row) -> str:
 
 
 def failure_rows(summary: Row) -> list[dict[str, Any]]:
-    """Failures of one arm for one reason as one row, with all its seeds."""
     groups = defaultdict[tuple[str, str, str, str], list[int]](list)
     for item in summary["failures"]:
         label = f"{item['label']} (timing pass)" if item["timing"] else item["label"]

@@ -112,7 +112,6 @@ def _claims(found: Sequence[Row]) -> list[Block]:
 
 
 def _lacking(summary: Row) -> list[Block]:
-    """How many runs are done, which failed and why, and which records were left out."""
     cells = summary["cells"]
     lacking = ", ".join(f"{cells[what]} {what}" for what in ("failed", "missing", "unreadable") if cells.get(what))
     lines = []

@@ -52,7 +52,6 @@ def reached_words(summary: Row, panel: Panel) -> str:
 
 
 def section(report: Report, figures: Figures) -> Part:
-    """What reaching the accuracy of full training less the margin costs, panel by panel."""
     captions = {
         "target-flops": "Median over seeds with its interval. Dashed: full training's own cost to the target. Hollow: "
         "an upper bound, since that arm ran at the whole budget only. Grey strip: never.",
