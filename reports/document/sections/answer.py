@@ -233,11 +233,10 @@ def others(report: Report, panel: Panel) -> str:
     if not rows:
         return ""
     account, cost, ladder = report.pays
-    sides = {
-        "above": [row["strategy"] for row in rows if row["ci_low"] > 0],
-        "below": [row["strategy"] for row in rows if row["ci_high"] < 0],
-        "on both sides": [row["strategy"] for row in rows if row["ci_low"] <= 0 <= row["ci_high"]],
-    }
+    sides: dict[str, list[str]] = {"above": [], "below": [], "on both sides": []}
+    for row in rows:
+        side = "above" if row["ci_low"] > 0 else "below" if row["ci_high"] < 0 else "on both sides"
+        sides[side].append(row["strategy"])
     found = "; ".join(f"{len(labels)} {side} ({names(labels)})" for side, labels in sides.items() if labels)
     other = plural(len(rows), "other strategy", "other strategies")
     against = f"{LADDER_WORDS[ladder]} at equal {COST_WORDS[cost]} ({account})"

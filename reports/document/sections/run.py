@@ -18,19 +18,13 @@ def section(report: Report) -> Part:
     machines = summary["environment"].get("machines", 0)
     unlike = f" The ordinary runs are from {machines} unlike machines; their seconds must not be compared."
     declared = f" ({', '.join(matrix['primary'])})" if matrix["primary"] else ""
-    blocks: list[Block] = [
-        Prose(
-            f"{done(summary['cells'])} {matrix['learner']['text']}; {budget(matrix)}; "
-            f"{plural(len(matrix['seeds']), 'seed')}."
-        ),
-        Items(
-            (
-                tuning_words(summary),
-                pass_words(summary["timing"]) + (unlike if machines > 1 else ""),
-                f"Verdicts hold for what was declared before the run{declared}. Everything else is exploratory.",
-            )
-        ),
+    ran = f"{matrix['learner']['text']}; {budget(matrix)}; {plural(len(matrix['seeds']), 'seed')}."
+    lines = [
+        tuning_words(summary),
+        pass_words(summary["timing"]) + (unlike if machines > 1 else ""),
+        f"Verdicts hold for what was declared before the run{declared}. Everything else is exploratory.",
     ]
+    blocks: list[Block] = [Prose(f"{done(summary['cells'])} {ran}"), Items(lines)]
     where = "text arm; text data set; text reference; text seeds"
     if report.missing:
         titles = {dataset["name"]: dataset["title"] for dataset in matrix["datasets"]}
@@ -42,19 +36,11 @@ def section(report: Report) -> Part:
     if report.results.unreadable:
         lines = [f"{item.file}: {item.reason}" for item in report.results.unreadable]
         blocks.append(Part("Records that were left out", [Items(lines)], style="warn"))
-    blocks += [
-        Prose(
-            "All runs share one test set. Its sampling error is one standard error at the accuracy of full training.",
-            "sub",
-        ),
-        _datasets(summary),
-    ]
+    said = "All runs share one test set. Its sampling error is one standard error at the accuracy of full training."
+    blocks += [Prose(said, "sub"), _datasets(summary)]
     if failures := failure_rows(summary):
         again = "Running the matrix again repeats failed and missing runs only. Tracebacks are in the folder failed/."
-        failed = [
-            (row["label"], row["dataset"], row["reference"] or NONE, _listed(row["seeds"]), row["error"])
-            for row in failures
-        ]
+        failed = [(*row[:2], row[2] or NONE, *row[3:]) for row in failures]
         table = Grid("Table of failures", columns(f"{where}; words reason"), failed)
         blocks.append(Part("Failures", [table, Prose(again, "sub")], key="failures"))
     return Part("What was run, and what was not", blocks, key="run", name="What was run")
@@ -125,13 +111,14 @@ def pass_words(timing: Row) -> str:
     return words
 
 
-def failure_rows(summary: Row) -> list[dict[str, Any]]:
+def failure_rows(summary: Row) -> list[tuple[str, ...]]:
+    """Arm, data set, reference, seeds and reason of the failures of one arm for one reason."""
     groups = defaultdict[tuple[str, str, str, str], list[int]](list)
     for item in summary["failures"]:
         label = f"{item['label']} (timing pass)" if item["timing"] else item["label"]
         groups[label, item["dataset"], item["reference"], item["error"]].append(item["seed"])
     titles = {dataset["name"]: dataset["title"] for dataset in summary["matrix"]["datasets"]}
     return [
-        {"label": label, "dataset": titles.get(name, name), "reference": of, "error": error, "seeds": sorted(seeds)}
+        (label, titles.get(name, name), of, _listed(sorted(seeds)), error)
         for (label, name, of, error), seeds in sorted(groups.items())
     ]

@@ -115,9 +115,8 @@ def _lacking(summary: Row) -> list[Block]:
     cells = summary["cells"]
     lacking = ", ".join(f"{cells[what]} {what}" for what in ("failed", "missing", "unreadable") if cells.get(what))
     lines = []
-    for row in failure_rows(summary):
-        where = ", ".join(filter(None, (row["label"], row["dataset"], row["reference"])))
-        lines.append(f"  failed: {where} (seeds {', '.join(map(str, row['seeds']))}): {row['error']}")
+    for *where, seeds, reason in failure_rows(summary):
+        lines.append(f"  failed: {', '.join(filter(None, where))} (seeds {seeds}): {reason}")
     lines += [f"  left out: {item['file']}: {item['reason']}" for item in summary["unreadable"][:SAID]]
     if len(summary["unreadable"]) > SAID:
         lines.append(f"  and {len(summary['unreadable']) - SAID} more are left out: the report names them")
