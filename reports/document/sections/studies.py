@@ -33,7 +33,7 @@ def _study(number: int, study: Row, figures: Figures) -> Part:
 
 
 def typed(table: Row, **how: Any) -> Grid:
-    columns = []
+    columns: list[Column] = []
     for head, right, long in zip(table["columns"], numeric(table), wordy(table), strict=True):
         kind = "number" if right else "words" if long else "text" if columns else "name"
         columns.append(Column(head, kind, width=0.28 if long else None))
