@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any, ClassVar
 
 from . import numbers
@@ -39,8 +40,7 @@ class Series:
     y: tuple[float | None, ...]
     low: tuple[float | None, ...] = ()
     high: tuple[float | None, ...] = ()
-    joined: bool = True
-    """Whether a line joins the points."""
+    joined: bool = True  # by a line
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,7 @@ class Chart:
     ticks: tuple[str, ...] = ()
     log_x: bool = False
     log_y: bool = False
-    level: float | None = None
-    """Where a horizontal line stands, such as "no difference"."""
+    level: float | None = None  # where a horizontal line stands, such as "no difference"
 
 
 @dataclass(frozen=True)
@@ -64,12 +63,9 @@ class Column:
 
     head: str
     kind: str = "text"
-    under: str = ""
-    """What the second line of its cells is."""
-    group: str = ""
-    """A head above several columns."""
-    width: float | None = None
-    """Share of a paper's text width, where its cells are sentences."""
+    under: str = ""  # what the second line of its cells is
+    group: str = ""  # a head above several columns
+    width: float | None = None  # share of a paper's text width, where its cells are sentences
 
     @property
     def right(self) -> bool:
@@ -77,7 +73,6 @@ class Column:
 
     @property
     def style(self) -> str:
-        """How a page tells its cells apart."""
         return "num" if self.right else {"verdict": "said"}.get(self.kind, self.kind)
 
     @property
@@ -95,12 +90,8 @@ class Column:
 
 def columns(heads: str, group: str = "") -> list[Column]:
     """Columns from ``kind head / second line; ...``, all below ``group`` if it is given."""
-    found = []
-    for column in heads.split("; "):
-        kind, _, head = column.partition(" ")
-        head, _, under = head.partition(" / ")
-        found.append(Column(head, kind, under, group))
-    return found
+    parts = [(kind, *head.partition(" / ")) for kind, _, head in (part.partition(" ") for part in heads.split("; "))]
+    return [Column(head, kind, under, group) for kind, head, _, under in parts]
 
 
 @dataclass(frozen=True)
@@ -108,23 +99,17 @@ class Cell:
     """A field of a table: a text, what it is sorted by, and what stands beside it."""
 
     text: str
-    value: float | str | None = None
-    """Sorted by; None for the text itself, empty for last."""
-    under: str = ""
-    """A second line, smaller."""
-    tone: str = ""
-    """``good``, ``fair``, ``bad`` or ``open``: the colour of a verdict."""
+    value: float | str | None = None  # sorted by; None for the text itself, empty for last
+    under: str = ""  # a second line, smaller
+    tone: str = ""  # "good", "fair", "bad" or "open": the colour of a verdict
     strong: bool = False
     tags: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    colour: str = ""
-    """Of the dot before a strategy's name, as in the figures."""
-    aside: str = ""
-    """In brackets behind the text, smaller."""
+    colour: str = ""  # of the dot before a strategy's name, as in the figures
+    aside: str = ""  # in brackets behind the text, smaller
 
     @property
     def line(self) -> str:
-        """All of it in one line, for formats that have no second one."""
         text = "".join((self.text, *(f" ({part})" for part in (self.aside, *self.tags) if part)))
         return "; ".join(filter(None, (", ".join(filter(None, (text, self.under))), *self.notes)))
 
@@ -136,8 +121,7 @@ class Line:
     cells: Sequence[Any]
     style: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
-    more: Fold | None = None
-    """What a page unfolds below the row."""
+    more: Fold | None = None  # what a page unfolds below the row
 
 
 @dataclass(frozen=True)
@@ -145,37 +129,27 @@ class Grid:
     """A table with typed columns; a cell is a :class:`Cell` or a plain value that its column formats."""
 
     kind: ClassVar[str] = "grid"
-    title: str
-    """Its name for a reader who cannot see it; shown where ``titled``."""
+    title: str  # its name for a reader who cannot see it; shown where titled
     columns: Sequence[Column]
     rows: Sequence[Line | Sequence[Any]]
     note: str = ""
     titled: bool = False
-    style: str = ""
-    """``dense``, ``tall``, ``cards``, ``claims``: how a page lays it out."""
+    style: str = ""  # "dense", "tall", "cards", "claims": how a page lays it out
     sortable: bool = False
     key: str = ""
     data: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def lines(self) -> Iterator[Line]:
-        """The rows with every cell formatted."""
         for row in self.rows:
             line = row if isinstance(row, Line) else Line(row)
             columns = self.columns[: len(line.cells)]
-            cells = [column.cell(value) for column, value in zip(columns, line.cells, strict=True)]
-            yield Line(cells, line.style, line.data, line.more)
+            yield replace(line, cells=[column.cell(value) for column, value in zip(columns, line.cells, strict=True)])
 
     @property
     def groups(self) -> list[tuple[str, list[Column]]]:
-        """Heads above the columns with the columns that each spans; a column without one stands alone."""
-        found: list[tuple[str, list[Column]]] = []
-        for column in self.columns:
-            if column.group and found and found[-1][0] == column.group:
-                found[-1][1].append(column)
-            else:
-                found.append((column.group, [column]))
-        return found
+        spans = groupby(enumerate(self.columns), lambda item: item[1].group or item[0])
+        return [(found[0].group, found) for found in ([column for _, column in span] for _, span in spans)]
 
 
 @dataclass(frozen=True)
@@ -184,10 +158,8 @@ class Prose:
 
     kind: ClassVar[str] = "prose"
     text: str
-    style: str = ""
-    """``sub`` (explains), ``lead`` (the answer), ``finding``, ``lacking``, ``question``, ``state`` or ``code``."""
-    head: str = ""
-    """Bold words in front."""
+    style: str = ""  # "sub" (explains), "lead" (the answer), "finding", "lacking", "question", "state" or "code"
+    head: str = ""  # bold words in front
     data: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -201,7 +173,6 @@ class Items:
 
     @property
     def texts(self) -> list[str]:
-        """Each line as plain text."""
         plain = (line.line if isinstance(line, Cell) else line for line in self.lines)
         return [line if isinstance(line, str) else ": ".join(line) for line in plain]
 
@@ -211,8 +182,7 @@ class Figure:
     """A drawing and what a reader must know of it."""
 
     kind: ClassVar[str] = "figure"
-    drawing: Any
-    """A :class:`selbench.reports.figures.canvas.Drawing`, of which blocks know nothing."""
+    drawing: Any  # a selbench.reports.figures.canvas.Drawing, of which blocks know nothing
     caption: str = ""
     data: Mapping[str, str] = field(default_factory=dict)
 
@@ -247,8 +217,7 @@ class Part:
     key: str = ""
     name: str = ""
     note: str = ""
-    style: str = ""
-    """``brief``, ``study``, ``question``, ``warn``, ``folded`` or ``folded open``."""
+    style: str = ""  # "brief", "study", "question", "warn", "folded" or "folded open"
     data: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -14,9 +14,7 @@ BAND = "#ece8dd"
 
 HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's palette without black (the baselines' ink) and yellow (1.3:1 on white)."""
-
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "h")
-
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 
 PHASE_HUES = {

@@ -35,6 +35,22 @@ QUESTIONS = {
     "picking": ("Does the picking matter?", "against random picks of the same number at the same times"),
     "pays": ("Does it pay?", "against simply training for less, at equal cost"),
 }
+_TONES = {
+    "superior": "good",
+    "supported": "good",
+    "non-inferior": "fair",
+    "measurably worse, within the margin": "fair",
+    "inferior": "bad",
+    "contradicted": "bad",
+}
+_PAYS = {
+    "superior": "pays",
+    "non-inferior": "is no worse than training for less, and not shown to be better",
+    "measurably worse, within the margin": "does not pay, though it loses less than the margin",
+    "inferior": "does not pay",
+    "inconclusive": "is not shown to pay",
+    "withheld: collapsed runs": "gets no verdict on whether it pays, since runs collapsed",
+}
 
 
 def questions(budget: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
@@ -42,12 +58,7 @@ def questions(budget: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     equal = [f"at equal {word}" for kind, word in (("flops", "FLOPs"), ("seconds", "seconds")) if kind in budget]
     if not equal:
         return QUESTIONS
-    asked, against = QUESTIONS["accuracy"]
-    return {**QUESTIONS, "accuracy": (asked, against.replace("at equal passes", equal[0]))}
-
-
-def _present(value: float | None) -> bool:
-    return value is not None and not math.isnan(value)
+    return {**QUESTIONS, "accuracy": (QUESTIONS["accuracy"][0], f"against full training {equal[0]}")}
 
 
 def _dashed(shown: Callable[[float], str]) -> Callable[[float | None], str]:
@@ -55,7 +66,7 @@ def _dashed(shown: Callable[[float], str]) -> Callable[[float | None], str]:
 
     @wraps(shown)
     def known(value: float | None) -> str:
-        return shown(value) if value is not None and _present(value) else NONE
+        return NONE if value is None or math.isnan(value) else shown(value)
 
     return known
 
@@ -64,16 +75,14 @@ def _dashed(shown: Callable[[float], str]) -> Callable[[float | None], str]:
 def points(value: float) -> str:
     """A difference in points, always signed: ``+0.31``, ``−1.20``, ``0.00``."""
     text = f"{abs(value):.2f}" if abs(value) < 99.995 else f"{abs(value):.1f}"
-    if float(text) == 0:
-        return "0.00"
-    return ("+" if value > 0 else MINUS) + text
+    return "0.00" if float(text) == 0 else ("+" if value > 0 else MINUS) + text
 
 
 def interval(
     low: float | None, high: float | None, shown: Callable[[float], str] = points, form: str = "{} to {}"
 ) -> str:
     """Both ends of an interval as ``shown``: ``−0.90 to −0.06``; a dash where one of them is not known."""
-    if low is None or high is None or not (_present(low) and _present(high)):
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
         return NONE
     return form.format(shown(low), shown(high))
 
@@ -85,27 +94,19 @@ def bracketed(value: float | None, low: float | None, high: float | None, shown:
     return f"{shown(value)} {interval(low, high, shown, '[{}, {}]')}"
 
 
-@_dashed
-def error(value: float) -> str:
-    """A size in points without a sign: ``0.21``."""
-    return points(value).lstrip("+")
+error = _dashed(lambda value: points(value).lstrip("+"))
+"""A size in points without a sign: ``0.21``."""
+significant = _dashed("{:.3g}".format)
+"""Three significant digits: ``0.0123``, ``1.2e-05``."""
+percent = _dashed("{:.2f}".format)
+"""An accuracy that is already in per cent, without the sign: ``97.12``."""
+count = _dashed("{:,.0f}".format)
+"""A whole number with thousands apart: ``50,000``."""
 
 
 def accuracies(low: float | None, high: float | None) -> str:
     """An interval of accuracies, cut off where accuracies end: ``96.80 to 97.41``."""
     return interval(low and max(low, 0), high and min(high, 100), percent)
-
-
-@_dashed
-def significant(value: float) -> str:
-    """Three significant digits: ``0.0123``, ``1.2e-05``."""
-    return f"{value:.3g}"
-
-
-@_dashed
-def percent(value: float) -> str:
-    """An accuracy that is already in per cent, without the sign: ``97.12``."""
-    return f"{value:.2f}"
 
 
 @_dashed
@@ -138,20 +139,23 @@ def p_value(value: float) -> str:
 
 
 def _significant(value: float) -> str:
-    """Three significant digits without an exponent."""
     value = float(f"{value:.3g}")
-    if value == 0:
-        return "0"
-    return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
+    return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}" if value else "0"
 
 
-@_dashed
-def flops(value: float) -> str:
-    """``3.21 PFLOP``: three significant digits and an SI prefix."""
+def _prefixed(value: float, unit: str) -> str:
     for prefix, size in (("Z", 1e21), ("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(value) >= 0.9995 * size:
-            return f"{_significant(value / size)}{NARROW}{prefix}FLOP"
-    return f"{value:.0f}{NARROW}FLOP"
+            return f"{_significant(value / size)}{NARROW}{prefix}{unit}"
+    return f"{value:.0f}{NARROW}{unit}"
+
+
+flops = _dashed(lambda value: _prefixed(value, "FLOP"))
+"""``3.21 PFLOP``."""
+rate = _dashed(lambda value: _prefixed(value, "FLOP/s"))
+"""FLOPs a second: ``3.21 GFLOP/s``."""
+size = _dashed(lambda value: _prefixed(value, "B"))
+"""Bytes as ``412 MB`` (powers of ten)."""
 
 
 @_dashed
@@ -167,21 +171,6 @@ def seconds(value: float) -> str:
 
 
 @_dashed
-def rate(value: float) -> str:
-    """FLOPs a second: ``3.21 GFLOP/s``."""
-    return f"{flops(value)}/s"
-
-
-@_dashed
-def size(value: float) -> str:
-    """Bytes as ``412 MB`` (powers of ten)."""
-    for prefix, unit in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if value >= 0.9995 * unit:
-            return f"{_significant(value / unit)}{NARROW}{prefix}B"
-    return f"{value:.0f}{NARROW}B"
-
-
-@_dashed
 def ratio(value: float) -> str:
     """A cost ratio or a speed-up: ``0.62×``, ``12.4×``."""
     if math.isinf(value):
@@ -189,14 +178,7 @@ def ratio(value: float) -> str:
     return (f"{value:.2f}" if value < 9.995 else _significant(value)) + "\u00d7"
 
 
-@_dashed
-def count(value: float) -> str:
-    """A whole number with thousands apart: ``50,000``."""
-    return f"{value:,.0f}"
-
-
 def plural(number: int, one: str, many: str | None = None) -> str:
-    """``1 seed``, ``8 seeds``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
@@ -215,31 +197,22 @@ def clock_words(source: str | None, blocks: int) -> str:
 
 def span(values: Iterable[float], shown: Callable[[float], str]) -> str:
     """The least and the largest of ``values`` as ``shown``: ``1.2 % to 14 %``, one of them where they read alike."""
-    known = list(values)
-    ends = [shown(min(known)), shown(max(known))]
-    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+    known = sorted(values)
+    return " to ".join(dict.fromkeys((shown(known[0]), shown(known[-1]))))
 
 
 def tone(verdict: str) -> str:
     """One of ``good``, ``fair``, ``bad``, ``open``: how a verdict is coloured. The word always stands beside it."""
-    if verdict in ("superior", "supported"):
-        return "good"
-    if verdict in ("non-inferior", "measurably worse, within the margin"):
-        return "fair"
-    return "bad" if verdict in ("inferior", "contradicted") else "open"
+    return _TONES.get(verdict, "open")
 
 
 def brief(verdict: str) -> str:
     """A verdict in one short word for narrow tables."""
-    if verdict.startswith("no verdict"):
-        return "no verdict"
-    if verdict.startswith("withheld"):
-        return "withheld"
-    return {"measurably worse, within the margin": "worse, in margin"}.get(verdict, verdict)
+    found = next((start for start in ("no verdict", "withheld") if verdict.startswith(start)), verdict)
+    return "worse, in margin" if found == "measurably worse, within the margin" else found
 
 
 def worded(row: Mapping[str, Any]) -> str:
-    """The verdict of a contrast in a word or two; in brackets where it was not declared."""
     text = brief(row["verdict"])
     return text if row["primary"] else f"({text})"
 
@@ -248,35 +221,27 @@ def pays_words(verdict: str) -> str:
     """The predicate of the headline for a verdict on the third question."""
     if verdict.startswith("no verdict"):
         return f"has no verdict yet on whether it pays{verdict.removeprefix('no verdict').replace(':', ',', 1)}"
-    return {
-        "superior": "pays",
-        "non-inferior": "is no worse than training for less, and not shown to be better",
-        "measurably worse, within the margin": "does not pay, though it loses less than the margin",
-        "inferior": "does not pay",
-        "inconclusive": "is not shown to pay",
-        "withheld: collapsed runs": "gets no verdict on whether it pays, since runs collapsed",
-    }.get(verdict, verdict)
+    return _PAYS.get(verdict, verdict)
 
 
 def by_how_much(contrast: Mapping[str, Any]) -> str:
     """``0.48 points worse (90 % interval −0.90 to −0.06)``."""
     mean = contrast["mean_difference"]
-    text = f"{points(abs(mean)).lstrip('+')} points {'better' if mean > 0 else 'worse'}"
+    text = f"{error(abs(mean))} points {'better' if mean > 0 else 'worse'}"
     if contrast["ci_low"] is None:
         return text
     return f"{text} ({level(contrast)} interval {interval(contrast['ci_low'], contrast['ci_high'])})"
 
 
 def level(contrast: Mapping[str, Any]) -> str:
-    """The confidence of a contrast's interval: ``90 %``."""
     return f"{100 * contrast['confidence']:.3g}{NARROW}%"
 
 
 def duration(value: float) -> str:
     """``3.2 µs``, ``12 ms``, ``1.5 s``: two significant digits."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9)):
-        if value >= 0.9995 * size:
-            scaled = value / size
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9)):
+        if value >= 0.9995 * scale:
+            scaled = value / scale
             return f"{scaled:.0f} {unit}" if scaled >= 99.5 else f"{scaled:.2g} {unit}"
     return "0 s" if value == 0 else f"{value / 1e-9:.2g} ns"
 

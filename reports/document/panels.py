@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,9 +13,7 @@ from .looks import BASELINE, Look, look
 
 Row = Mapping[str, Any]
 """An entry of ``arms`` or ``contrasts`` in summary.json."""
-
 ACCOUNTS = ("marginal", "amortised", "standalone")
-
 DRAWN = 80
 """Most strategies in a figure: beyond, neither its rows nor its labels can be read, and tables hold them all."""
 
@@ -31,13 +29,17 @@ class Panel:
     dataset: Row
     reference: str
     title: str
-    arms: tuple[Row, ...]
-    contrasts: tuple[Row, ...]
+    arms: Sequence[Row] = ()
+    contrasts: Sequence[Row] = ()
 
     @property
     def scope(self) -> str:
-        """The title with what a reader of a number must know: a lossy copy, a part of the classes."""
         return f"{self.title} ({self.dataset['note']})" if self.dataset["note"] else self.title
+
+    def own(self, rows: Iterable[Row]) -> list[Row]:
+        """Those of ``rows`` that are of this data set, and of this reference or of none."""
+        of = (self.dataset["name"], ("", self.reference))
+        return [row for row in rows if row["dataset"] == of[0] and row["reference"] in of[1]]
 
     def role(self, role: str) -> list[Row]:
         """Arms of a role in the matrix's order; ladders by rising budget."""
@@ -52,7 +54,6 @@ class Panel:
 
     @cached_property
     def full(self) -> Row | None:
-        """The ``full`` arm at the whole budget, if any of its runs is done."""
         return next((arm for arm in self.role("full") if arm["rung"] == 1.0 and arm["n"]), None)
 
     @cached_property
@@ -73,14 +74,13 @@ class Panel:
         return [arm for arm in self.main_arms if arm["role"] != "strategy" or arm["key"] in kept]
 
     def of(self, arm: Row, question: str) -> list[Row]:
-        """The contrasts of one arm on one question."""
         return self._by_arm.get((arm["key"], question), [])
 
     @cached_property
     def _by_arm(self) -> dict[tuple[str, str], list[Row]]:
-        table: dict[tuple[str, str], list[Row]] = {}
+        table = defaultdict[tuple[str, str], list[Row]](list)
         for row in self.contrasts:
-            table.setdefault((row["arm"], row["question"]), []).append(row)
+            table[row["arm"], row["question"]].append(row)
         return table
 
     def relative_cost(self, arm: Row, field: str, account: str | None) -> float | None:
@@ -105,7 +105,7 @@ class Panel:
     def asked(self, question: str) -> list[Row]:
         """The contrasts of one question, best difference first; those without a difference last."""
         rows = [row for row in self.contrasts if row["question"] == question]
-        return sorted(rows, key=lambda row: (row["mean_difference"] is None, -(row["mean_difference"] or 0.0)))
+        return sorted(rows, key=_best_first)
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,6 @@ class Report:
 
     @classmethod
     def of(cls, summary: Row, results: Results) -> Report:
-        """Sort arms and contrasts into panels and give each strategy its look."""
         labels = dict.fromkeys(arm["label"] for arm in summary["arms"] if arm["role"] == "strategy")
         return cls(summary, results, tuple(panels_of(summary)), {label: look(n) for n, label in enumerate(labels)})
 
@@ -130,12 +129,10 @@ class Report:
     @cached_property
     def pays(self) -> tuple[str, str, str]:
         """Account, cost and ladder of the declared contrasts at equal cost."""
-        declared = self.matrix["pays"]
-        return declared["account"], declared["cost"], declared["ladder"]
+        return cost_of(self.matrix["pays"])
 
     @cached_property
     def timed(self) -> bool:
-        """Whether seconds are of a timing pass; they are indications without one."""
         return bool(self.summary["timing"]["source"] == TIMED)
 
     def question(self, panel: Panel, question: str, account: str | None = None, cost: str | None = None) -> list[Row]:
@@ -143,38 +140,25 @@ class Report:
 
         Both are the declared ones where they are not given.
         """
-        rows = panel.asked(question)
-        if question != "pays":
-            return rows
-        declared = self.pays
-        wanted = (account or declared[0], cost or declared[1], declared[2])
-        return [row for row in rows if (row["account"], row["cost"], row["ladder"]) == wanted]
+        wanted = (account or self.pays[0], cost or self.pays[1], self.pays[2])
+        return [row for row in panel.asked(question) if question != "pays" or cost_of(row) == wanted]
 
     def cells(self, arm: Row) -> list[Cell]:
-        """The finished runs of an arm, seeds ascending."""
         return list(self.results.of(arm["key"]).values())
 
     @cached_property
     def missing(self) -> list[tuple[Arm, list[int]]]:
-        """Arms that lack runs which were asked for, with the seeds."""
-        lacking: dict[str, list[int]] = {}
+        lacking = defaultdict[str, list[int]](list)
         for arm, seed in self.results.planned():
             if seed not in self.results.of(arm):
-                lacking.setdefault(arm.key, []).append(seed)
+                lacking[arm.key].append(seed)
         return [(self.results.matrix.arms[key], seeds) for key, seeds in lacking.items()]
 
     def pooled(self, question: str) -> list[Row]:
         """The pooled contrasts of one question, at equal cost the declared one: declared first, then the best."""
-        rows = [row for row in self.summary["pooled"] if row["question"] == question]
-        if question == "pays":
-            rows = [row for row in rows if (row["account"], row["cost"], row["ladder"]) == self.pays]
-        return sorted(
-            rows,
-            key=lambda row: (
-                not row["primary"],
-                math.inf if row["mean_difference"] is None else -row["mean_difference"],
-            ),
-        )
+        pays = self.matrix["pays"]
+        rows = [row for row in self.summary["pooled"] if row["question"] == question and at_declared_cost(row, pays)]
+        return sorted(rows, key=lambda row: (not row["primary"], *_best_first(row)))
 
     def keys(self, panel: Panel, *, reference: bool = True) -> dict[str, str]:
         """By what a reader picks the panel out: keys in place of names, which stay text."""
@@ -185,7 +169,20 @@ class Report:
 
     def look(self, row: Row) -> Look:
         """A strategy's own look, or the grey of a baseline; for a contrast or an arm."""
-        return self.looks.get(row["strategy"] if "question" in row else row["label"], BASELINE)
+        return self.looks.get(row.get("label") or row["strategy"], BASELINE)
+
+
+def cost_of(row: Row) -> tuple[str, str, str]:
+    """Account, cost and ladder: at which equal cost a contrast is, or was declared to be."""
+    return row["account"], row["cost"], row["ladder"]
+
+
+def at_declared_cost(row: Row, pays: Row) -> bool:
+    return row["question"] != "pays" or cost_of(row) == cost_of(pays)
+
+
+def _best_first(row: Row) -> tuple[bool, float]:
+    return row["mean_difference"] is None, -(row["mean_difference"] or 0.0)
 
 
 def comparable(one: Row, other: Row) -> bool:
@@ -196,34 +193,17 @@ def comparable(one: Row, other: Row) -> bool:
 
 def target_rows(summary: Row, panel: Panel, account: str, cost: str) -> list[Row]:
     """The targets of a panel in one account and cost: the baselines, then what gets there soonest."""
-    rows = [
-        row
-        for row in summary["targets"]
-        if (row["dataset"], row["account"], row["cost"]) == (panel.dataset["name"], account, cost)
-        and row["reference"] in ("", panel.reference)
-    ]
+    wanted = (panel.dataset["name"], account, cost)
+    rows = [row for row in panel.own(summary["targets"]) if (row["dataset"], row["account"], row["cost"]) == wanted]
     order = ("full", "uniform", "strategy")
-    return sorted(
-        rows, key=lambda row: (order.index(row["role"]), math.inf if row["median"] is None else row["median"])
-    )
+    return sorted(rows, key=lambda row: (order.index(row["role"]), row["median"] is None, row["median"] or 0.0))
 
 
 def panels_of(summary: Row) -> Iterator[Panel]:
-    """Every data set with each of its references, in the matrix's order."""
-    for dataset in summary["matrix"]["datasets"]:
-        arms = [arm for arm in summary["arms"] if arm["dataset"] == dataset["name"]]
-        contrasts = [row for row in summary["contrasts"] if row["dataset"] == dataset["name"]]
-        references = list(dict.fromkeys(arm["reference"] for arm in arms if arm["reference"])) or [""]
-        for reference in references:
-            title = dataset["title"]
-            if len(references) > 1:
-                title += f", reference {reference}"
-            number = f"{summary['matrix']['datasets'].index(dataset) + 1}{chr(97 + references.index(reference) % 26)}"
-            yield Panel(
-                key=number,
-                dataset=dataset,
-                reference=reference,
-                title=title,
-                arms=tuple(arm for arm in arms if arm["reference"] in ("", reference)),
-                contrasts=tuple(row for row in contrasts if row["reference"] in ("", reference)),
-            )
+    for number, dataset in enumerate(summary["matrix"]["datasets"], 1):
+        named = (arm["reference"] for arm in summary["arms"] if arm["dataset"] == dataset["name"])
+        references = list(dict.fromkeys(filter(None, named))) or [""]
+        for place, reference in enumerate(references):
+            title = dataset["title"] + (f", reference {reference}" if len(references) > 1 else "")
+            panel = Panel(f"{number}{chr(97 + place % 26)}", dataset, reference, title)
+            yield replace(panel, arms=panel.own(summary["arms"]), contrasts=panel.own(summary["contrasts"]))

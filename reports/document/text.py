@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
 _UNSAFE = {"Cc", "Cs", "Cn", "Co"}
-
 _BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -16,15 +16,9 @@ def clean(text: object) -> str:
     Control characters (escape sequences among them), lone surrogates, unassigned and private code points and marks that
     turn the writing direction each become U+FFFD; line breaks and tabs become a space.
     """
-    kept = []
-    for char in str(text):
-        if char in "\t\n\r":
-            kept.append(" ")
-        elif unicodedata.category(char) in _UNSAFE or char in _BIDI:
-            kept.append("\ufffd")
-        else:
-            kept.append(char)
-    return "".join(kept)
+    spaced = re.sub(r"[\t\n\r]", " ", str(text))
+    bad = (unicodedata.category(char) in _UNSAFE or char in _BIDI for char in spaced)
+    return "".join("\ufffd" if unsafe else char for char, unsafe in zip(spaced, bad, strict=True))
 
 
 def short(text: object, limit: int = 26) -> str:
@@ -34,7 +28,5 @@ def short(text: object, limit: int = 26) -> str:
 
 
 def names(labels: Sequence[str], limit: int = 3) -> str:
-    """``gstds, rho, jest and 4 more``."""
     shown = [clean(label) for label in labels[:limit]]
-    rest = len(labels) - len(shown)
-    return ", ".join(shown) + (f" and {rest} more" if rest else "")
+    return ", ".join(shown) + (f" and {len(labels) - limit} more" if len(labels) > limit else "")

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from ..effects.costs import Accounts, ceiling
-from ..records.folder import ACCOUNTS, COSTS, PHASES, Cell, Phase, Results
+from ..records.folder import ACCOUNTS, COSTS, PHASES, Results
 
 Row = dict[str, Any]
 
 ALWAYS = ("cells", "contrasts")
 """The tables that scripts may count on; any other has a file only where it has a line."""
-
 NAMES = (*ALWAYS, "timing", "targets", "pooled", "tuning", "claims")
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -33,7 +32,6 @@ _NESTED = {
     "iqm": ("strategy", "baseline", "difference", *_ENDS),
 }
 """What becomes one column for each part, empty where the whole is None."""
-
 
 # fmt: off
 WHOLE = frozenset((
@@ -67,19 +65,7 @@ def tables(results: Results, summary: Mapping[str, Any]) -> dict[str, list[Row]]
 
 
 def write_tables(results: Results, summary: Mapping[str, Any], folder: Path) -> list[Path]:
-    """Write each table as ``<name>.csv`` and, with pyarrow, ``<name>.parquet``, and return their paths.
-
-    ``cells`` (a line for each run) and ``contrasts`` are always written; ``timing`` (each timed run), ``targets``,
-    ``pooled``, ``tuning`` (each tuning run) and ``claims`` (each test of each claim) where they have a line.
-
-    Parameters
-    ----------
-    results : Results
-    summary : mapping
-        What :func:`selbench.reports.summary.summarise` made of them.
-    folder : Path
-        Made if it is not there.
-    """
+    """Write each table as ``<name>.csv`` and, with pyarrow, ``<name>.parquet``, and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, rows in tables(results, summary).items():
@@ -114,7 +100,6 @@ LACKING = "No Parquet files were written: they need pyarrow (python -m pip insta
 
 
 def parquet_available() -> bool:
-    """Whether pyarrow is installed here, and works."""
     try:
         from pyarrow import parquet  # noqa: F401
     except ImportError:
@@ -123,13 +108,7 @@ def parquet_available() -> bool:
 
 
 def write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows of one set of columns. The same rows and the same pyarrow give the same bytes.
-
-    Raises
-    ------
-    ImportError
-        Without pyarrow.
-    """
+    """Write rows of one set of columns. The same rows and the same pyarrow give the same bytes."""
     import pyarrow
     from pyarrow import parquet
 
@@ -143,24 +122,17 @@ def write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 def _typed(name: str, values: Sequence[Any]) -> tuple[list[Any], str]:
     """A column's values and type: what the values are decides, and where there are none, its name."""
     there = [value for value in values if value is not None]
-    if any(isinstance(value, str) or _vast(value) for value in there) or (not there and name in TEXT):
-        return [None if value is None else _text(value) for value in values], "string"
+    # No column of whole numbers holds more than 63 bits; records may come from strangers.
+    vast = any(isinstance(value, int) and value.bit_length() > 63 for value in there)
+    if vast or any(isinstance(value, str) for value in there) or (not there and name in TEXT):
+        texts = (None if value is None else str(value).encode("utf-8", "backslashreplace") for value in values)
+        return [text and text.decode() for text in texts], "string"
     if there and all(isinstance(value, bool) for value in there):
         return list(values), "bool"
     return (list(values), "int64") if name in WHOLE else ([None if v is None else float(v) for v in values], "float64")
 
 
-def _vast(value: Any) -> bool:
-    """A number that no column of whole numbers holds; records may come from strangers."""
-    return isinstance(value, int) and value.bit_length() > 63
-
-
-def _text(value: Any) -> str:
-    return str(value).encode("utf-8", "backslashreplace").decode()
-
-
 def cell_rows(results: Results) -> Iterable[Row]:
-    """One row for each finished run, in the order of arms and seeds."""
     accounts = Accounts(results)
     for arm in results.matrix.arms.values():
         for seed, cell in results.of(arm).items():
@@ -174,7 +146,12 @@ def cell_rows(results: Results) -> Iterable[Row]:
                 **_fields(cell.picks, "mean_ratio", "trained_samples", "candidate_samples", "unique"),
                 "ceiling": ceiling(cell),
                 "memory_bytes": cell.memory_bytes,
-                **_costs(accounts, cell),
+                "learner_flops": accounts.cost(cell, "marginal", "learner_flops"),
+                **{
+                    f"{account}_{name}": accounts.cost(cell, account, cost)
+                    for account in ACCOUNTS
+                    for name, cost in (("total_flops", "total_flops"), ("seconds", "wall_clock"))
+                },
                 **{key: str(cell.environment.get(key, "")) for key in ("device", "machine")},
             }
 
@@ -183,16 +160,7 @@ def _fields(of: object, *names: str) -> Row:
     return {name: getattr(of, name) for name in names}
 
 
-def _costs(accounts: Accounts, cell: Cell) -> dict[str, float]:
-    columns = {"learner_flops": accounts.cost(cell, "marginal", "learner_flops")}
-    for account in ACCOUNTS:
-        columns[f"{account}_total_flops"] = accounts.cost(cell, account, "total_flops")
-        columns[f"{account}_seconds"] = accounts.cost(cell, account, "wall_clock")
-    return columns
-
-
 def timing_rows(results: Results) -> Iterable[Row]:
-    """One row for each run of the timing pass, in the order in which each block was run."""
     names = {id: item.name for id, item in results.artefacts.items()}
     for timed in results.timings:
         arm = results.matrix.arms[timed.of] if timed.kind == "cell" else None
@@ -202,14 +170,13 @@ def timing_rows(results: Results) -> Iterable[Row]:
             "role": arm.role if arm else "",
             "rung": arm.rung if arm else None,
             **_fields(timed, "dataset", "reference", "seed", "seconds"),
-            **{f"{name}_seconds": _line(timed.ledger, name, "seconds") for name in PHASES},
-            **{f"{name}_flops": _line(timed.ledger, name, "flops") for name in PHASES},
+            **{
+                f"{name}_{what}": getattr(timed.ledger.get(name), what, 0.0)
+                for what in ("seconds", "flops")
+                for name in PHASES
+            },
             **{key: str(timed.environment.get(key, "")) for key in ("machine", "device", "threads")},
         }
-
-
-def _line(ledger: Mapping[str, Phase], name: str, what: str) -> float:
-    return getattr(ledger[name], what) if name in ledger else 0.0
 
 
 def contrast_row(row: Mapping[str, Any]) -> Row:
@@ -220,7 +187,8 @@ def contrast_row(row: Mapping[str, Any]) -> Row:
     flat: Row = {}
     for name, value in row.items():
         if name == "costs":
-            flat |= _ratios(value)
+            of = {(account, cost): value.get(account, {}).get(cost) or {} for account in ACCOUNTS for cost in COSTS}
+            flat |= {f"{a}_{c}_{part}": found.get(part) for (a, c), found in of.items() for part in ("ratio", *_ENDS)}
         elif name in _NESTED:
             flat |= {f"{name}_{part}": (value or {}).get(part) for part in _NESTED[name]}
         elif name == "timing":
@@ -235,15 +203,6 @@ def contrast_row(row: Mapping[str, Any]) -> Row:
     return flat
 
 
-def _ratios(costs: Mapping[str, Any]) -> Row:
-    flat: Row = {}
-    for account in ACCOUNTS:
-        for cost in COSTS:
-            of = costs.get(account, {}).get(cost) or {}
-            flat |= {f"{account}_{cost}_{part}": of.get(part) for part in ("ratio", *_ENDS)}
-    return flat
-
-
 def pooled_row(row: Mapping[str, Any]) -> Row:
     """An effect over data sets without nesting; the effects of the data sets themselves are rows of contrasts."""
     return contrast_row({**row, "datasets": [item["dataset"] for item in row["datasets"]]})
@@ -253,20 +212,14 @@ def tuning_rows(tuning: Mapping[str, Any] | None) -> Iterator[Row]:
     """One row for each tuning run; one without a score for an arm that took over another's learning rate."""
     for arm in tuning["arms"] if tuning else ():
         named = {name: arm[name] for name in ("arm", "base", "label", "role", "rung", "dataset", "reference")}
-        chosen = {
-            "chosen_factor": arm["factor"],
-            "chosen_lr": arm["lr"],
-            "lr_from": arm["lr_from"],
-            "edge": arm["edge"],
-        }
+        named |= {"chosen_factor": arm["factor"], "chosen_lr": arm["lr"]} | {k: arm[k] for k in ("lr_from", "edge")}
         scores = [
-            (score["factor"], score["lr"], seed, value)
+            {"factor": score["factor"], "lr": score["lr"], "seed": int(seed), "val_accuracy": value}
             for score in arm["scores"]
             for seed, value in score["values"].items()
         ]
-        for factor, lr, seed, value in scores or [(None, None, None, None)]:
-            tried = {"factor": factor, "lr": lr, "seed": None if seed is None else int(seed), "val_accuracy": value}
-            yield {**named, **chosen, **tried}
+        for tried in scores or [dict.fromkeys(("factor", "lr", "seed", "val_accuracy"))]:
+            yield {**named, **tried}
 
 
 def claim_rows(claim: Mapping[str, Any]) -> Iterator[Row]:

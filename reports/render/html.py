@@ -24,7 +24,6 @@ from ..figures.canvas import Drawing
 
 
 def render(report: Report, figures: Sequence[Placed]) -> str:
-    """The page of ``report`` with ``figures`` inside."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(__package__, "templates"),
         autoescape=True,

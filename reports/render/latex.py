@@ -11,92 +11,42 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from ..document.blocks import Cell, Column, Grid
+from ..document.blocks import Grid
 from ..document.sections.paper import tables
 from ..document.text import clean, short
 
 _NAME = 40
 
+# fmt: off
 _SIGNS = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", "`": r"\textasciigrave{}", "*": "{*}",
     '"': r"\symbol{34}",  # babel makes it active in many languages
-    "`": r"\textasciigrave{}",
-    "[": "{[}",  # at the start of a row it would be taken for the option of the line before
-    "]": "{]}",
-    "*": "{*}",
-    "\u00a0": r"\nobreakspace{}",
-    "\u2009": r"\,",
-    "\u202f": r"\,",
-    "\u2010": "-",
-    "\u2011": "-",
-    "\u2013": r"\textendash{}",
-    "\u2014": r"\textemdash{}",
-    "\u2018": "`",
-    "\u2019": "'",
-    "\u201c": "``",
-    "\u201d": "''",
-    "\u2026": r"\ldots{}",
-    "\u00df": r"\ss{}",
-    "\u00e6": r"\ae{}",
-    "\u00c6": r"\AE{}",
-    "\u0153": r"\oe{}",
-    "\u0152": r"\OE{}",
-    "\u00f8": r"\o{}",
-    "\u00d8": r"\O{}",
-    "\u0142": r"\l{}",
-    "\u0141": r"\L{}",
-    "\u0131": r"\i{}",
-    "\u00a7": r"\S{}",
-    "\ufffd": "?",
+    "[": "{[}", "]": "{]}",  # at the start of a row it would be taken for the option of the line before
+    "\u00a0": r"\nobreakspace{}", "\u2009": r"\,", "\u202f": r"\,", "\u2010": "-", "\u2011": "-",
+    "\u2013": r"\textendash{}", "\u2014": r"\textemdash{}", "\u2018": "`", "\u2019": "'", "\u201c": "``",
+    "\u201d": "''", "\u2026": r"\ldots{}", "\u00df": r"\ss{}", "\u00e6": r"\ae{}", "\u00c6": r"\AE{}",
+    "\u0153": r"\oe{}", "\u0152": r"\OE{}", "\u00f8": r"\o{}", "\u00d8": r"\O{}", "\u0142": r"\l{}",
+    "\u0141": r"\L{}", "\u0131": r"\i{}", "\u00a7": r"\S{}", "\ufffd": "?",
 }
 _SMALL = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu"]
 _SMALL += ["nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"]
 _CAPITAL = ["Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"]
 """TeX has no command for the capitals that look like Latin ones."""
-
 _UNICODE = {"lambda": "lamda", "Lambda": "Lamda"}
 
 _MATHS = {
-    "\u2212": "-",
-    "\u00d7": r"\times",
-    "\u00b1": r"\pm",
-    "\u00b7": r"\cdot",
-    "\u00b0": r"^{\circ}",
-    "\u2264": r"\le",
-    "\u2265": r"\ge",
-    "\u2248": r"\approx",
-    "\u221e": r"\infty",
-    "\u2192": r"\to",
-    "\u00b5": r"\mu",
+    "\u2212": "-", "\u00d7": r"\times", "\u00b1": r"\pm", "\u00b7": r"\cdot", "\u00b0": r"^{\circ}", "\u2264": r"\le",
+    "\u2265": r"\ge", "\u2248": r"\approx", "\u221e": r"\infty", "\u2192": r"\to", "\u00b5": r"\mu",
     **{unicodedata.lookup(f"GREEK SMALL LETTER {_UNICODE.get(name, name)}"): f"\\{name}" for name in _SMALL},
     **{unicodedata.lookup(f"GREEK CAPITAL LETTER {_UNICODE.get(name, name)}"): f"\\{name}" for name in _CAPITAL},
 }
 _ACCENTS = {
-    "\u0300": "`",
-    "\u0301": "'",
-    "\u0302": "^",
-    "\u0303": "~",
-    "\u0304": "=",
-    "\u0306": "u",
-    "\u0307": ".",
-    "\u0308": '"',
-    "\u030a": "r",
-    "\u030b": "H",
-    "\u030c": "v",
-    "\u0327": "c",
+    "\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0306": "u", "\u0307": ".",
+    "\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0327": "c",
 }
+# fmt: on
 _LIGATURE = re.compile(r"([-,'])(?=\1)")
 """What TeX would join to another sign: a dash, a quotation mark."""
 
@@ -125,7 +75,6 @@ def _sign(char: str) -> str:
 
 
 def render(summary: Mapping[str, Any]) -> str:
-    """The tables of a report, as in ``summary.json``, as LaTeX."""
     id = re.sub(r"[^a-z0-9]+", "-", summary["matrix"]["name"].lower()).strip("-") or "matrix"
     return "\n".join([_HEAD, *(_table(id, grid) for grid in tables(summary))])
 
@@ -137,18 +86,16 @@ _HEAD = r"""% Tables of a selbench report. They need, in the preamble of any art
 
 
 def _table(id: str, grid: Grid) -> str:
-    """One table with its caption and label."""
     caption = "\n".join(map(escape, grid.title.split("\n")))
+    kinds = "".join(rf"p{{{of.width:.2f}\textwidth}}" if of.width else "lr"[of.right] for of in grid.columns)
     rows = []
     for line in grid.lines:
         if line.style == "heading":
-            rows += [
-                r"\midrule",
-                rf"\multicolumn{{{len(grid.columns)}}}{{l}}{{\emph{{{escape(line.cells[0].text)}}}}} \\",
-            ]
+            heading = rf"\emph{{{escape(line.cells[0].text)}}}"
+            rows += [r"\midrule", rf"\multicolumn{{{len(grid.columns)}}}{{l}}{{{heading}}} \\"]
         else:
-            rows.append(_row(grid, [_cell(*of) for of in zip(grid.columns, line.cells, strict=True)]))
-    heads = _row(grid, [_head(column) for column in grid.columns])
+            rows.append(_row(grid, [cell.line for cell in line.cells]))
+    heads = _row(grid, [short(column.head, _NAME) for column in grid.columns])
     return "\n".join(
         [
             r"\begin{table}[tbp]",
@@ -157,7 +104,7 @@ def _table(id: str, grid: Grid) -> str:
             rf"\label{{tab:{id}-{grid.key}}}",
             r"\footnotesize",
             rf"\setlength{{\tabcolsep}}{{{3 if grid.style == 'dense' else 4}pt}}",
-            rf"\begin{{tabular}}{{{''.join(map(_alignment, grid.columns))}}}",
+            rf"\begin{{tabular}}{{{kinds}}}",
             r"\toprule",
             *_groups(grid),
             heads,
@@ -171,14 +118,7 @@ def _table(id: str, grid: Grid) -> str:
     )
 
 
-def _alignment(column: Column) -> str:
-    if column.width:
-        return rf"p{{{column.width:.2f}\textwidth}}"
-    return "r" if column.right else "l"
-
-
 def _groups(grid: Grid) -> list[str]:
-    """The row of heads above several columns, with the rules below them."""
     if not any(text for text, _ in grid.groups):
         return []
     cells, rules, at = [], [], 1
@@ -191,13 +131,7 @@ def _groups(grid: Grid) -> list[str]:
     return [" & ".join(cells) + r" \\", " ".join(rules)]
 
 
-def _row(grid: Grid, cells: list[str]) -> str:
-    return " & ".join(cells) + (r" \tabularnewline" if any(column.width for column in grid.columns[-1:]) else r" \\")
-
-
-def _head(column: Column) -> str:
-    return (r"\raggedright " if column.width else "") + escape(short(column.head, _NAME))
-
-
-def _cell(column: Column, cell: Cell) -> str:
-    return rf"\raggedright {escape(cell.line)}" if column.width else escape(cell.line)
+def _row(grid: Grid, texts: list[str]) -> str:
+    wide = [r"\raggedright " if column.width else "" for column in grid.columns]
+    cells = " & ".join(before + escape(text) for before, text in zip(wide, texts, strict=True))
+    return cells + (r" \tabularnewline" if wide[-1] else r" \\")

@@ -89,6 +89,5 @@ def _grid(block: Grid) -> Iterator[str]:
 def fenced(text: str) -> str:
     """A code block whose fence is longer than any run of backticks inside."""
     inside = clean(text)
-    longest = max((len(run) for run in re.findall(r"`+", inside)), default=0)
-    fence = "`" * max(3, longest + 1)
+    fence = max(["``", *re.findall(r"`+", inside)], key=len) + "`"
     return f"{fence}\n{inside}\n{fence}"

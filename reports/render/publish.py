@@ -22,16 +22,7 @@ Found = Mapping[str, Any]
 
 
 def write_scale(table: Found, out: Path, console: Console) -> None:
-    """Write ``scale.json``, ``scale.md`` and the figure into ``out``, and print the tables.
-
-    Parameters
-    ----------
-    table : mapping
-        As :func:`selbench.harness.scale.command.scale` gives it: plain values alone.
-    out : Path
-        Made if it is not there.
-    console : rich.console.Console
-    """
+    """Write ``scale.json``, ``scale.md`` and the figure into ``out``, and print the tables."""
     out.mkdir(parents=True, exist_ok=True)
     if "batches" in table:
         drawing = scale_plot(table)
@@ -45,9 +36,10 @@ def write_scale(table: Found, out: Path, console: Console) -> None:
 
 
 def scale_text(table: Found) -> str:
-    """The Markdown text."""
-    drawn = "batches" in table
-    figure = [Figure(Drawing("scale", "", scale.scale_words(table), b"", b"", "", 0.0))] if drawn else []
+    figure = []
+    if "batches" in table:
+        words = "speed-up against the cost of a training image, and the share of select"
+        figure = [Figure(Drawing("scale", "", f"{scale.title(table)}: {words}", b"", b"", "", 0.0))]
     said = [Prose(line) for line in scale.remarks(table)]
     return markdown.write(scale.title(table), [*said, *figure, *scale.tables(table, every=True)], folder="")
 
@@ -55,34 +47,23 @@ def scale_text(table: Found) -> str:
 def _footnoted(tables: Iterable[Grid]) -> Iterator[Block]:
     """The tables with long labels as ``extrap. [1]``, the number explained below all of them; others as they are."""
     marks: dict[str, str] = {}
+
+    def marked(basis: str) -> str:
+        long = basis.startswith("extrapolated")
+        return f"extrap. {marks.setdefault(basis, f'[{len(marks) + 1}]')}" if long else basis
+
     for grid in tables:
-        rows = [(*line.cells[:-1], _marked(line.cells[-1].text, marks)) for line in grid.lines]
-        yield replace(grid, rows=rows)
+        yield replace(grid, rows=[(*line.cells[:-1], marked(line.cells[-1].text)) for line in grid.lines])
     yield Prose("\n".join(["", *(f"{mark} {basis}" for basis, mark in marks.items())]))
 
 
-def _marked(basis: str, marks: dict[str, str]) -> str:
-    if not basis.startswith("extrapolated"):
-        return basis
-    return f"extrap. {marks.setdefault(basis, f'[{len(marks) + 1}]')}"
-
-
 def write_comparison(found: Found, out: Path) -> None:
-    """Write ``compare.md`` and ``compare.json`` into ``out``, each whole or not at all.
-
-    Parameters
-    ----------
-    found : mapping
-        As :func:`selbench.reports.folders.compare.compare` gives it.
-    out : Path
-        Made if it is not there.
-    """
+    """Write ``compare.md`` and ``compare.json`` into ``out``, each whole or not at all."""
     out.mkdir(parents=True, exist_ok=True)
     _write(out, "compare", found, comparison_text(found))
 
 
 def comparison_text(found: Found) -> str:
-    """The Markdown text."""
     return markdown.write(comparison.title(found), comparison.section(found))
 
 

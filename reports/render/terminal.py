@@ -13,37 +13,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..document.blocks import Block, Cell, Column, Fold, Grid, Items, Part, Prose
+from ..document.blocks import Block, Fold, Grid, Items, Part, Prose
 from ..document.numbers import MINUS, NARROW, NONE
 from ..document.sections import short
 from ..document.text import clean
 from ..document.text import short as cut
 
-_PLAIN = {
-    MINUS: "-",
-    NONE: "-",
-    NARROW: " ",
-    "\u00b1": "+/-",
-    "\u2026": "...",
-    "\u00d7": "x",
-    "\u2248": "about",
-    "µ": "u",
-}
+_PLAIN = {MINUS: "-", NONE: "-", NARROW: " ", "\u00b1": "+/-", "\u2026": "...", "\u00d7": "x"}
+_PLAIN |= {"\u2248": "about", "µ": "u"}
 _TONES = {"good": "green", "fair": "cyan", "bad": "red"}
 _STYLES = {"lead": "bold", "question": "bold", "sub": "dim"}
 
 
 def print_summary(summary: Mapping[str, Any], console: Console, page: object = None) -> None:
-    """Print the answer, and for each data set a table of its arms and one of what they cost.
-
-    Parameters
-    ----------
-    summary : mapping
-        As in ``summary.json``.
-    console : rich.console.Console
-    page : path, optional
-        Where the page lies; printed last.
-    """
+    """Print the report in short, and last where the ``page`` lies."""
     show(short.blocks(summary), console)
     if page is not None:
         say(console, f"Report: {page}", wrap=False)
@@ -56,12 +39,9 @@ def show(blocks: Iterable[Block], console: Console, *, longest: int = 13, pad: i
             console.print()
             say(console, block.title, style="bold")
             show(block.blocks, console, longest=longest, pad=pad)
-        elif isinstance(block, Prose):
-            for line in block.text.split("\n"):
-                say(console, line, style=_STYLES.get(block.style, ""))
-        elif isinstance(block, Items):
-            for line in block.texts:
-                say(console, line)
+        elif isinstance(block, (Prose, Items)):
+            for line in block.texts if isinstance(block, Items) else block.text.split("\n"):
+                say(console, line, style=_STYLES.get(block.style, "") if isinstance(block, Prose) else "")
         elif isinstance(block, Fold):
             show(block.brief, console, longest=longest, pad=pad)
         elif isinstance(block, Grid):
@@ -80,17 +60,13 @@ def _grid(block: Grid, console: Console, longest: int, pad: int) -> None:
         head = "\n".join(filter(None, (column.head, column.under)))
         table.add_column(shown(console, head), justify=justify, no_wrap=not column.wraps, overflow="fold")
     for line in block.lines:
-        table.add_row(*(_cell(console, *of, longest) for of in zip(block.columns, line.cells, strict=True)))
+        cells = zip(block.columns, line.cells, strict=True)
+        texts = ((cut(of.text, longest) if column.kind == "name" else of.text, of.tone) for column, of in cells)
+        table.add_row(*(shown(console, text, _TONES.get(tone, "")) for text, tone in texts))
     console.print(table)
 
 
-def _cell(console: Console, column: Column, cell: Cell, longest: int) -> Text:
-    text = cut(cell.text, longest) if column.kind == "name" else cell.text
-    return shown(console, text, _TONES.get(cell.tone, ""))
-
-
 def say(console: Console, line: str, *, style: str = "", wrap: bool = True) -> None:
-    """Print one line of ``line``, wrapped at the console's width unless it is a path."""
     console.print(shown(console, line, style), soft_wrap=not wrap, highlight=False)
 
 

@@ -17,22 +17,17 @@ def sections(report: Report, figures: Figures) -> list[Part]:
     if summary["claims"]:
         found.append(claims.section(summary["claims"]))
     if summary["cells"]["done"]:
-        found += _measured(report, figures)
+        found += [contrasts.every_comparison(report), contrasts.section(report, figures)]
+        if summary["pooled"] or summary["ranks"]:
+            found.append(over_data_sets.section(report, figures))
+        found.append(costs.accuracy_against_cost(report, figures))
+        if summary["targets"]:
+            found.append(targets.section(report, figures))
+        found.append(costs.section(report, figures))
+        if any(placed.kind == "references" for placed in figures):
+            found.append(arms.references(report, figures))
+        found += [arms.training(report, figures), arms.picks(report, figures)]
+        if summary["tuning"]:
+            found.append(learning_rates.section(report, figures))
+        found.append(arms.section(report))
     return [*found, run.section(report), reproduce.section(summary)]
-
-
-def _measured(report: Report, figures: Figures) -> list[Part]:
-    summary = report.summary
-    found = [contrasts.every_comparison(report), contrasts.section(report, figures)]
-    if summary["pooled"] or summary["ranks"]:
-        found.append(over_data_sets.section(report, figures))
-    found.append(costs.accuracy_against_cost(report, figures))
-    if summary["targets"]:
-        found.append(targets.section(report, figures))
-    found.append(costs.section(report, figures))
-    if any(placed.kind == "references" for placed in figures):
-        found.append(arms.references(report, figures))
-    found += [arms.training(report, figures), arms.picks(report, figures)]
-    if summary["tuning"]:
-        found.append(learning_rates.section(report, figures))
-    return [*found, arms.section(report)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ...effects.verdicts import INCONCLUSIVE, INFERIOR, NON_INFERIOR, SUPERIOR, WITHHELD, WORSE_WITHIN
 from .. import numbers
@@ -12,7 +14,7 @@ from ..panels import Panel, Report, Row
 from ..text import names
 from .contrasts import deciding
 from .costs import timed_answer
-from .parts import page_only, verdict
+from .parts import name, page_only, verdict
 from .run import state
 
 _ACCURACY = {
@@ -49,58 +51,38 @@ _OPEN = {
 
 
 def points(value: float) -> str:
-    """``1 point``, ``0.5 points``: a size without a sign."""
     return f"{value:g} point{'' if value == 1 else 's'}"
 
 
 def number(value: float, *, sign: bool = False) -> str:
-    """Two decimals, never ``-0.00``."""
     rounded = round(value, 2) + 0.0
     return f"{rounded:+.2f}" if sign and rounded else f"{rounded:.2f}"
 
 
-def interval(row: Row) -> str:
-    """``90 % CI -0.90 to 0.10``, with the confidence that the row's verdict was read at."""
-    return f"{100 * row['confidence']:.3g} % CI {numbers.interval(row['ci_low'], row['ci_high'], number)}"
-
-
 def difference(row: Row) -> str:
-    """``+0.40 points (90 % CI ...)``."""
-    return f"{number(row['mean_difference'], sign=True)} points ({interval(row)})"
-
-
-def join(parts: Iterable[str], separator: str = "; ") -> str:
-    """The parts that are not empty, joined."""
-    return separator.join(part for part in parts if part)
-
-
-def subject(row: Row) -> str:
-    """The strategy's label, with its reference where it has one."""
-    return f"{row['strategy']} (reference {row['reference']})" if row["reference"] else str(row["strategy"])
-
-
-def _terms(row: Row) -> dict[str, str]:
-    cost = f"{COST_WORDS[row['cost']]} ({row['account']})" if row["cost"] else ""
-    ladder = f"{'full training' if row['ladder'] == 'full' else 'uniform picks'} with a budget to match"
-    return {"margin": points(row["margin"]), "cost": cost, "ladder": ladder}
+    """``+0.40 points (90 % CI -0.10 to 0.90)``, with the confidence that the row's verdict was read at."""
+    ends = numbers.interval(row["ci_low"], row["ci_high"], number)
+    return f"{number(row['mean_difference'], sign=True)} points ({100 * row['confidence']:.3g} % CI {ends})"
 
 
 def clause(row: Row) -> str:
     """What one contrast found; begins with a small letter and takes the strategy as known."""
-    terms, question, verdict = _terms(row), row["question"], row["verdict"]
-    measured = row["ci_low"] is not None
+    question, verdict = row["question"], row["verdict"]
+    cost = f"{COST_WORDS[row['cost']]} ({row['account']})" if row["cost"] else ""
+    ladder = f"{'full training' if row['ladder'] == 'full' else 'uniform picks'} with a budget to match"
+    terms = {"margin": points(row["margin"]), "cost": cost, "ladder": ladder}
     if verdict == WITHHELD or verdict.startswith("no verdict"):
-        reason = verdict
-        if verdict == WITHHELD:
-            n = row["collapsed"]
-            reason = f"the verdict is withheld, since {n} seed{'' if n == 1 else 's'} had a collapsed run"
-        shown = f" gave {difference(row)}" if measured else ""
+        withheld = f"the verdict is withheld, since {plural(row['collapsed'], 'seed')} had a collapsed run"
+        reason = withheld if verdict == WITHHELD else verdict
+        shown = "" if row["ci_low"] is None else f" gave {difference(row)}"
         return f"{_OPEN[question].format(**terms)}{shown}: {reason}"
     if question == "accuracy":
         found = _ACCURACY[verdict].format(**terms)
         return f"accuracy changed by {difference(row)} against full training: {found}{_to_settle(row)}"
     text = (_PICKING if question == "picking" else _PAYS)[verdict].format(**terms)
-    return f"{text}, {difference(row)}{_head_start(row)}{_to_settle(row)}"
+    above = row["above_ladder"]
+    beyond = f", though {above} of {row['n_pairs']} of its runs cost more than all of that ladder" if above else ""
+    return f"{text}, {difference(row)}{beyond}{_to_settle(row)}"
 
 
 def _to_settle(row: Row) -> str:
@@ -114,11 +96,6 @@ def _to_settle(row: Row) -> str:
         f" (it would take {needed} seeds, were there no true difference; "
         f"{n} can show a margin of {points(round(smallest, 2))})"
     )
-
-
-def _head_start(row: Row) -> str:
-    above = row["above_ladder"]
-    return f", though {above} of {row['n_pairs']} of its runs cost more than all of that ladder" if above else ""
 
 
 def savings(row: Row, account: str) -> str:
@@ -137,30 +114,19 @@ def savings(row: Row, account: str) -> str:
 
 
 def answer(title: str, rows: Sequence[Row], account: str) -> str:
-    """One sentence for each declared strategy on a data set, from the primary contrasts alone; the first names it.
-
-    Parameters
-    ----------
-    title : str
-        The data set's.
-    rows : sequence of mappings
-        Its primary contrasts, as in the summary.
-    account : str
-        In which the costs are named.
-    """
+    """One sentence for each declared strategy on a data set, from its primary contrasts alone; the first names it."""
     if not rows:
         return f"On {title}, no primary contrast was declared: every contrast is exploratory."
-    order = ("accuracy", "picking", "pays")
-    told: list[str] = []
-    for name in dict.fromkeys(subject(row) for row in rows):
-        own = sorted((row for row in rows if subject(row) == name), key=lambda row: order.index(row["question"]))
-        clauses = []
-        for row in own:
-            clauses.append(clause(row))
-            if row["question"] == "accuracy" and row["n_pairs"]:
-                clauses.append(savings(row, account))
-        told.append(f"{f'On {title}, with' if not told else 'With'} {name}, {join(clauses)}.")
-    return " ".join(told)
+    told = defaultdict[str, list[str]](list)
+    for row in sorted(rows, key=lambda row: ("accuracy", "picking", "pays").index(row["question"])):
+        saved = savings(row, account) if row["question"] == "accuracy" and row["n_pairs"] else ""
+        told[_subject(row)] += filter(None, (clause(row), saved))
+    names = dict.fromkeys(map(_subject, rows))
+    return f"On {title}, w" + " W".join(f"ith {name}, {'; '.join(told[name])}." for name in names)
+
+
+def _subject(row: Row) -> str:
+    return f"{row['strategy']} (reference {row['reference']})" if row["reference"] else str(row["strategy"])
 
 
 def headline(answers: Mapping[str, str], rows: Sequence[Row], cells: Mapping[str, int]) -> str:
@@ -168,13 +134,10 @@ def headline(answers: Mapping[str, str], rows: Sequence[Row], cells: Mapping[str
     if len(answers) == 1:
         text = next(iter(answers.values()))
     else:
-        tally = {row["verdict"]: sum(other["verdict"] == row["verdict"] for other in rows) for row in rows}
-        verdicts = ", ".join(f"{n} {verdict}" for verdict, n in sorted(tally.items(), key=lambda item: -item[1]))
-        text = (
-            f"Of {len(rows)} primary contrasts on {len(answers)} data sets: {verdicts}."
-            if rows
-            else "No primary contrast was declared: every contrast is exploratory."
-        )
+        tally = Counter(row["verdict"] for row in rows).most_common()
+        text = f"Of {len(rows)} primary contrasts on {len(answers)} data sets: "
+        text += ", ".join(f"{n} {verdict}" for verdict, n in tally) + "."
+        text = text if rows else "No primary contrast was declared: every contrast is exploratory."
     absent = cells["planned"] - cells["done"]
     if absent:
         text += f" {absent} of {cells['planned']} planned runs {'is' if absent == 1 else 'are'} missing: preliminary."
@@ -186,13 +149,10 @@ _SHORT = 280
 
 
 def section(report: Report) -> list[Block]:
-    """The answers to what was asked: of studies, of what was declared, and what else these runs say."""
     summary = report.summary
     if not summary["cells"]["done"]:
-        return [
-            Prose("No run has finished yet, so there is nothing to say about any strategy.", "lead"),
-            state(summary),
-        ]
+        none = Prose("No run has finished yet, so there is nothing to say about any strategy.", "lead")
+        return [none, state(summary)]
     blocks: list[Block] = []
     for study in summary["studies"]:
         long = " long" if len(study["sentence"]) > _SHORT else ""
@@ -205,28 +165,28 @@ def section(report: Report) -> list[Block]:
             blocks += [page_only(_cards(report, rows))] if rows else []
     else:
         blocks += [Prose(summary["headline"], "lead"), _declared(report, found)]
-    details = [(panel, text) for panel in report.panels for text in _details(report, panel)]
-    several = len(report.panels) > 1
-    told = [
-        Prose((f"{panel.title}. " if several else "") + text, "behind", data=report.keys(panel))
-        for panel, text in details
-    ]
-    full = [Prose(text, "behind", data=report.keys(panel)) for panel in report.panels if (text := _long(report, panel))]
+    told, full, datasets = [], [], set[str]()
+    for panel in report.panels:
+        dataset, keys = panel.dataset["name"], report.keys(panel)
+        if dataset not in datasets and any(row["primary"] for row in panel.contrasts):
+            datasets.add(dataset)  # its long answer stands in its first panel that declares something
+            full.append(Prose(summary["answers"][dataset], "behind", data=keys))
+        before = f"{panel.title}. " if len(report.panels) > 1 else ""
+        said = filter(None, (timed_answer(summary, panel), others(report, panel)))
+        told += [Prose(before + text, "behind", data=keys) for text in said]
     blocks.append(Fold("In full, and what was not declared", [*full, *told], brief=told))
     return [*blocks, state(summary)]
 
 
 def declared(panel: Panel) -> list[tuple[Row, ...]]:
-    """The declared contrasts of each strategy of a panel."""
-    by_strategy: dict[str, list[Row]] = {}
+    by_strategy = defaultdict[str, list[Row]](list)
     for row in panel.contrasts:
         if row["primary"]:
-            by_strategy.setdefault(row["strategy"], []).append(row)
+            by_strategy[row["strategy"]].append(row)
     return list(map(tuple, by_strategy.values()))
 
 
 def lead(panel: Panel, rows: Sequence[Row]) -> str:
-    """Whether one declared strategy pays, in a sentence; or that none was declared."""
     if not rows:
         return f"On {panel.scope}, nothing was declared before the run: all is exploratory."
     strategy = rows[0]["strategy"]
@@ -249,42 +209,22 @@ def _cards(report: Report, rows: Sequence[Row]) -> Grid:
         ends = "" if row["ci_low"] is None else f", {numbers.interval(row['ci_low'], row['ci_high'])}"
         found = Cell(numbers.points(row["mean_difference"]), under=f"points{ends}")
         lines.append((question, f"{row['strategy']} {compared}{cost}", found, verdict(row, deciding(row))))
-    return Grid(
-        "What was declared",
-        columns("text question; text compared; text found; text verdict"),
-        lines,
-        style="cards",
-    )
+    heads = columns("text question; text compared; text found; text verdict")
+    return Grid("What was declared", heads, lines, style="cards")
 
 
 def _declared(report: Report, found: Sequence[tuple[Panel, Sequence[Row]]]) -> Grid:
     asked = numbers.questions(report.matrix["budget"])
     lines = []
     for panel, rows in found:
-        look = report.looks.get(rows[0]["strategy"]) if rows else None
-        head = Cell(rows[0]["strategy"] if rows else "nothing", under=panel.title, colour=look.colour if look else "")
-        by_question = {row["question"]: _answered(row) for row in rows}
-        cells = [by_question.get(question, Cell("not declared")) for question in asked]
-        lines.append(Line([head, *cells], data=report.keys(panel)))
+        head = name(report, rows[0]) if rows else Cell("nothing")
+        cells = [replace(head, under=panel.title), *[Cell("not declared")] * len(asked)]
+        for row in rows:  # each verdict with the difference that it is read off
+            read = f"{numbers.points(row['mean_difference'])}, {numbers.interval(row['ci_low'], row['ci_high'])}"
+            cells[1 + list(asked).index(row["question"])] = verdict(row, read, deciding(row))
+        lines.append(Line(cells, data=report.keys(panel)))
     heads = columns("name declared" + "".join(f"; verdict {words} / {compared}" for words, compared in asked.values()))
     return Grid("Table of what was declared", heads, lines, style="declared")
-
-
-def _answered(row: Row) -> Cell:
-    """A verdict with the difference that it is read off."""
-    ends = numbers.interval(row["ci_low"], row["ci_high"])
-    return verdict(row, f"{numbers.points(row['mean_difference'])}, {ends}", deciding(row))
-
-
-def _long(report: Report, panel: Panel) -> str:
-    """The summary's long answer for the panel's data set, told once: in its first panel that declares something."""
-    mine = [other for other in report.panels if other.dataset is panel.dataset]
-    first = next((other for other in mine if any(row["primary"] for row in other.contrasts)), None)
-    return str(report.summary["answers"][panel.dataset["name"]]) if first is panel else ""
-
-
-def _details(report: Report, panel: Panel) -> list[str]:
-    return [text for text in (timed_answer(report.summary, panel), others(report, panel)) if text]
 
 
 def others(report: Report, panel: Panel) -> str:
@@ -293,11 +233,10 @@ def others(report: Report, panel: Panel) -> str:
     if not rows:
         return ""
     account, cost, ladder = report.pays
-    sides = {
-        "above": [row["strategy"] for row in rows if row["ci_low"] > 0],
-        "below": [row["strategy"] for row in rows if row["ci_high"] < 0],
-        "on both sides": [row["strategy"] for row in rows if row["ci_low"] <= 0 <= row["ci_high"]],
-    }
+    sides: dict[str, list[str]] = {"above": [], "below": [], "on both sides": []}
+    for row in rows:
+        side = "above" if row["ci_low"] > 0 else "below" if row["ci_high"] < 0 else "on both sides"
+        sides[side].append(row["strategy"])
     found = "; ".join(f"{len(labels)} {side} ({names(labels)})" for side, labels in sides.items() if labels)
     other = plural(len(rows), "other strategy", "other strategies")
     against = f"{LADDER_WORDS[ladder]} at equal {COST_WORDS[cost]} ({account})"

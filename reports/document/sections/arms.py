@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,31 +14,29 @@ from ..numbers import NONE, accuracies, percent, share, significant
 from ..panels import Panel, Report, Row
 from .parts import Figures, baseline, by_panel, drawn, figures_of, name
 
-SPOILED = {"wrong": "wrong labels"}
-"""Words for what records say is spoiled, where they have others."""
+SPOILED = {"wrong": "wrong labels"}  # words for what records say is spoiled, where they have others
 
 
 def section(report: Report) -> Part:
-    """Every arm, rungs of ladders included."""
     said = (
         "Test accuracy of the last epoch, per cent, with the interval of the mean over seeds. Every rung of a ladder "
         "is a run of its own with a fully decayed learning rate."
     )
-    parts = by_panel(report, lambda panel: [_accuracies(report, panel)])
-    return Part("Accuracy of every arm", [Prose(said, "sub"), *parts], key="accuracy", name="Every arm")
-
-
-def _accuracies(report: Report, panel: Panel) -> Grid:
     heads = (
         "name arm; count runs; percent accuracy; percent interval; percent SD of seeds; percent worst seed; "
         "percent recalibrated; count collapsed; text schedule; code from"
     )
-    lines = [
-        Line([name(report, arm), arm["n"], *_measured(arm), arm["schedule"], arm["origin"]], baseline(arm, "rung"))
-        for arm in panel.arms
-        if arm["n"] or arm["role"] == "strategy"
-    ]
-    return Grid(f"Table of accuracies, {panel.title}", columns(heads), lines, sortable=True)
+
+    def blocks(panel: Panel) -> list[Block]:
+        lines = [
+            Line([name(report, arm), arm["n"], *_measured(arm), arm["schedule"], arm["origin"]], baseline(arm, "rung"))
+            for arm in panel.arms
+            if arm["n"] or arm["role"] == "strategy"
+        ]
+        return [Grid(f"Table of accuracies, {panel.title}", columns(heads), lines, sortable=True)]
+
+    parts = [Prose(said, "sub"), *by_panel(report, blocks)]
+    return Part("Accuracy of every arm", parts, key="accuracy", name="Every arm")
 
 
 def _measured(arm: Row) -> list[Any]:
@@ -55,7 +54,6 @@ def _measured(arm: Row) -> list[Any]:
 
 
 def training(report: Report, figures: Figures) -> Part:
-    """Training curves and keep ratios."""
     ends = "Means over seeds. Only the end of a curve is a result: the learning rate has decayed nowhere else."
     kinds = {"curves": ends, "ratios": "As realised, not as asked for."}
     parts = by_panel(report, lambda panel: [drawn(figures, panel, kinds, "pair large")])
@@ -63,7 +61,6 @@ def training(report: Report, figures: Figures) -> Part:
 
 
 def references(report: Report, figures: Figures) -> Part:
-    """How the same strategies did with other references."""
     colours = "Blue: better than the baseline, orange: worse."
     maps = [[figure] for panel in report.panels for figure in figures_of(figures, "references", panel, colours)]
     said = Prose("The same strategies with other references: differences in points.", "sub")
@@ -106,7 +103,6 @@ def _picks(report: Report, panel: Panel) -> Grid:
 
 
 def _diagnostics(picks: Sequence[Picks]) -> str:
-    """What a rule says of its picks, means over runs."""
     names = dict.fromkeys(name for pick in picks for name in pick.diagnostics)
     means = {name: _mean(pick.diagnostics.get(name) for pick in picks) for name in names}
     return ", ".join(f"{name} {significant(value)}" for name, value in means.items() if value is not None)
@@ -130,9 +126,9 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 def _artefacts(summary: Row) -> Grid:
     """Artefacts of one kind, name and data set as one row: how many, and their mean quality and cost."""
-    groups: dict[tuple[str, str, str, str], list[Row]] = {}
+    groups = defaultdict[tuple[str, str, str, str], list[Row]](list)
     for item in summary["artefacts"]:
-        groups.setdefault((item["name"], item["kind"], item["dataset"], item["external"]), []).append(item)
+        groups[item["name"], item["kind"], item["dataset"], item["external"]].append(item)
     titles = {dataset["name"]: dataset["title"] for dataset in summary["matrix"]["datasets"]}
     rows = []
     for (label, kind, dataset, external), items in groups.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from ..blocks import Block, Cell, Fold, Grid, Items, Line, Part, Prose, columns
@@ -16,12 +17,11 @@ JUDGED = VERDICTS[:3]
 
 def tally(claims: Iterable[Row]) -> list[tuple[str, int]]:
     """How many claims have each verdict, those that none has left out."""
-    found = [claim["verdict"] for claim in claims]
-    return [(verdict, found.count(verdict)) for verdict in VERDICTS if verdict in found]
+    found = Counter(claim["verdict"] for claim in claims)
+    return [(verdict, found[verdict]) for verdict in VERDICTS if found[verdict]]
 
 
 def counted(claims: Iterable[Row]) -> str:
-    """``2 supported, 1 contradicted, 9 not run``."""
     return ", ".join(f"{number} {verdict}" for verdict, number in tally(claims))
 
 
@@ -35,13 +35,7 @@ def of_verdict(claims: Iterable[Row], verdict: str) -> list[Row]:
     return sorted((claim for claim in claims if claim["verdict"] == verdict), key=lambda claim: not claim["indication"])
 
 
-def unindicated(claims: Iterable[Row]) -> list[Row]:
-    """The claims that these runs say nothing about."""
-    return [claim for claim in claims if claim["verdict"] not in JUDGED and not claim["indication"]]
-
-
 def source(claim: Row) -> str:
-    """``paper, section``."""
     return ", ".join(filter(None, (claim["source"].get("paper"), claim["source"].get("section"))))
 
 
@@ -78,25 +72,15 @@ def hints(claims: Iterable[Row]) -> str:
     return f"; runs here give an indication on {len(found)}: {counted(found)}" if found else ""
 
 
-def lacking(claim: Row) -> str:
-    """Why a claim was not judged, where its unmet conditions do not say it already."""
-    return "" if any(not item["met"] for item in claim["conditions"]) and not claim.get("needs") else claim["reason"]
-
-
 def leading(claim: Row) -> Sequence[Row]:
     """The tests that the short table shows: those that have an estimate, two at most."""
     return [test for test in claim["tests"] if test["estimate"] is not None][:2]
 
 
-def told(claim: Row) -> str:
-    """What the leading tests measured, in one line; a dash where nothing was."""
-    return "; ".join(measured(test) for test in leading(claim)) or NONE
-
-
 def section(claims: Sequence[Row]) -> Part:
-    """How many claims got which verdict, those that were judged with how, and the rest folded."""
+    counts = [Cell(f"{number} {verdict}", tone=tone(verdict)) for verdict, number in tally(claims)]
     blocks: list[Block] = [
-        Fold("", [Items(_counts(claims), "counts")], brief=[Prose(f"{counted(claims)}.")]),
+        Fold("", [Items(counts, "counts")], brief=[Prose(f"{counted(claims)}.")]),
         Prose(
             "Statements are in our words. A claim is tested only by runs at the conditions that it was made under; "
             "smaller runs give an indication and no verdict.",
@@ -117,17 +101,14 @@ def section(claims: Sequence[Row]) -> Part:
         for claim in of_verdict(claims, "not run")
         if claim["indication"]
     ]
-    silent = "; ".join(f"{claim['title']} ({claim['verdict']})" for claim in unindicated(claims))
+    unheard = (claim for claim in claims if claim["verdict"] in UNHEARD and not claim["indication"])
+    silent = "; ".join(f"{claim['title']} ({claim['verdict']})" for claim in unheard)
     brief: list[Block] = [
         *([Items(hinted)] if hinted else []),
         *([Prose(f"Without an indication: {silent}.")] if silent else []),
     ]
     blocks.append(Fold("", (), brief=brief))
     return Part("What papers claim, held against these runs", blocks, key="claims", name="Claims", style="brief")
-
-
-def _counts(claims: Sequence[Row]) -> list[Cell]:
-    return [Cell(f"{number} {verdict}", tone=tone(verdict)) for verdict, number in tally(claims)]
 
 
 def _judged(claim: Row) -> Line:
@@ -139,19 +120,9 @@ def _judged(claim: Row) -> Line:
         source(claim),
         Cell(measures[0], notes=tuple(measures[1:])),
     ]
-    return Line(cells, more=Fold("How it was judged", [_said(claim), *_how(claim)]))
-
-
-def _said(claim: Row) -> Items:
-    """What the paper says, what was found, and what runs it."""
     run = f"selbench run {claim['matrix']}" if claim["matrix"] else ""
     said = {"Said": claim["said"], "Found": claim["reason"], "Run by": run}
-    return Items([(term, text) for term, text in said.items() if text])
-
-
-def _how(claim: Row) -> list[Block]:
-    """The conditions of a claim, and its tests."""
-    blocks = _conditions(claim)
+    blocks: list[Block] = [Items([item for item in said.items() if item[1]]), *_conditions(claim)]
     if claim["tests"]:
         rule = "all must hold" if claim["kind"] == "all" else "one case must hold"
         heads = f"words test{f' / {rule}' if len(claim['tests']) > 1 else ''}; words measured; verdict verdict"
@@ -164,7 +135,7 @@ def _how(claim: Row) -> list[Block]:
             for test in claim["tests"]
         ]
         blocks.append(Grid(f"Tests of the claim: {claim['title']}", columns(heads), rows, style="dense"))
-    return blocks
+    return Line(cells, more=Fold("How it was judged", blocks))
 
 
 def _conditions(claim: Row) -> list[Block]:
@@ -188,8 +159,8 @@ def _unheard(claim: Row) -> list[Block]:
         blocks.append(Prose(claim["said"], "why", "Said:"))
     if hint := claim["indication"]:
         blocks.append(Prose(hint["text"], tone(hint["verdict"]), f"indication: {hint['verdict']}"))
-    if lacking(claim):
-        blocks.append(Prose(lacking(claim), "why"))
+    if all(item["met"] for item in claim["conditions"]) or claim.get("needs"):  # else unmet conditions say it already
+        blocks += [Prose(claim["reason"], "why")] if claim["reason"] else []
     if not_run:
         blocks += _conditions(claim)
         if claim["to_decide"] and claim["to_decide"] not in claim["reason"]:

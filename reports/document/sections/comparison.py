@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 from ..blocks import Block, Grid, Items, Prose, columns
 from ..numbers import COST_WORDS, NONE, budget_share, interval, plural, ratio, worded
+from ..panels import Row, at_declared_cost
 from ..text import short
 
 _NAME = 14
 _VALUE = 80
-
-Row = Mapping[str, Any]
 
 _ARMS = (
     "name arm; percent A, %; percent B, %; points B \u2212 A; points 95 % interval; count equal; ratio FLOPs; "
@@ -27,15 +27,11 @@ KEY = (
 
 
 def title(comparison: Row) -> str:
-    """``A: quick (128 runs); B: mine (64 runs)``."""
-    return "; ".join(
-        f"{side.upper()}: {of['folder']} ({of['name']}, {plural(of['cells']['done'], 'run')})"
-        for side, of in ((side, comparison[side]) for side in "ab")
-    )
+    sides = [("A", comparison["a"]), ("B", comparison["b"])]
+    return "; ".join(f"{at}: {of['folder']} ({of['name']}, {plural(of['cells']['done'], 'run')})" for at, of in sides)
 
 
 def lines(comparison: Row) -> Iterator[str]:
-    """What must be known before a number is read."""
     arms = comparison["arms"]
     if not arms:
         yield "No arm has runs on both sides: there is nothing to compare."
@@ -48,9 +44,14 @@ def lines(comparison: Row) -> Iterator[str]:
                 f"{dataset['title']}: the data are not the same ({dataset['unlike']}), so accuracies are not paired, "
                 "and their difference is also one of data."
             )
-    for words, what in _changed_arms(arms).items():
+    changed_arms = defaultdict[str, list[str]](list)
+    for row in arms:
+        if not row["same_arm"]:
+            changed_arms[", ".join(row["differs"]) or "data, learner, optimizer, budget or precision"].append(_arm(row))
+    for words, what in changed_arms.items():
         yield f"Same name, another arm: {', '.join(what)} ({words})."
-    yield from _seconds(arms)
+    for reason, n in Counter(row["seconds_refused"] for row in arms if row["seconds_refused"]).items():
+        yield f"Seconds are not compared for {n} of {plural(len(arms), 'arm')}: {reason}."
     for side in "ab":
         only = comparison[f"only_{side}"]
         if only:
@@ -63,54 +64,35 @@ def lines(comparison: Row) -> Iterator[str]:
     )
 
 
-def _changed_arms(arms: list[Row]) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
-    for row in arms:
-        if not row["same_arm"]:
-            words = ", ".join(row["differs"]) or "data, learner, optimizer, budget or precision"
-            groups.setdefault(words, []).append(_arm(row))
-    return groups
-
-
-def _seconds(arms: list[Row]) -> Iterator[str]:
-    refused: dict[str, int] = {}
-    for row in arms:
-        if row["seconds_refused"]:
-            refused[row["seconds_refused"]] = refused.get(row["seconds_refused"], 0) + 1
-    for reason, n in refused.items():
-        yield f"Seconds are not compared for {n} of {plural(len(arms), 'arm')}: {reason}."
-
-
 def _arm(row: Row) -> str:
     label = row["label"] if row["rung"] == 1.0 else f"{row['label']} at {budget_share(row['rung'])}"
     return f"{label} on {'/'.join(filter(None, (row['dataset'], row['reference'])))}"
 
 
 def section(comparison: Row) -> list[Block]:
-    """What must be known first, each table, and the key to them."""
     return [Items(list(lines(comparison))), *_tables(comparison), Prose(f"\n{KEY}", "sub")]
 
 
 def _tables(comparison: Row) -> Iterator[Grid]:
     for kind, words in (("settings", "Settings that differ"), ("environment", "What they ran on")):
-        rows = [[row["key"], *(_value(row[side]) for side in "ab")] for row in comparison[kind]]
+        rows = [
+            [row["key"], *(NONE if row[side] is None else short(row[side], _VALUE) for side in "ab")]
+            for row in comparison[kind]
+        ]
         if rows:
             yield Grid(words, columns("name key; words A; words B"), rows, titled=True)
-    groups: dict[tuple[str, str], list[Row]] = {}
+    groups = defaultdict[tuple[str, str], list[Row]](list)
     for row in comparison["arms"]:
-        groups.setdefault((row["dataset"], row["reference"]), []).append(row)
+        groups[row["dataset"], row["reference"]].append(row)
     titles = {row["name"]: row["title"] for row in comparison["datasets"]}
     for (dataset, reference), arms in groups.items():
         heading = titles[dataset] + (f", reference {reference}" if reference else "")
         yield Grid(heading, columns(_ARMS), [_accuracy(row) for row in arms], titled=True)
-    rows = [_contrast(row) for row in comparison["contrasts"] if _told(comparison, row)]
+    declared = [comparison[side]["pays"] for side in "ab"]
+    rows = [_contrast(row) for row in comparison["contrasts"] if any(at_declared_cost(row, pays) for pays in declared)]
     if rows:
         heads = "name strategy; words against; points in A; points in B; words A; words B; count "
         yield Grid("Verdicts", columns(heads), rows, titled=True)
-
-
-def _value(value: str | None) -> str:
-    return NONE if value is None else short(value, _VALUE)
 
 
 def _accuracy(row: Row) -> list[Any]:
@@ -125,14 +107,6 @@ def _accuracy(row: Row) -> list[Any]:
         row["flops"]["marginal"],
         NONE if seconds is None else ratio(seconds["ratio"]) + ("" if seconds["source"] == "timing pass" else " i"),
     ]
-
-
-def _told(comparison: Row, row: Row) -> bool:
-    """Of the contrasts at equal cost, those at a cost that either side declared."""
-    declared = [comparison[side]["pays"] for side in "ab"]
-    return row["question"] != "pays" or any(
-        all(row[name] == pays[name] for name in ("account", "cost", "ladder")) for pays in declared
-    )
 
 
 def _contrast(row: Row) -> list[Any]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
 
 from ..blocks import Beside, Block, Cell, Fold, Grid, Line, Part, Prose, columns
-from ..numbers import COST_WORDS, NARROW, NONE, count, error, interval, level, p_value, plural, points, questions
+from ..numbers import COST_WORDS, NARROW, NONE, count, error, interval, level, p_value, plural, questions
 from ..panels import ACCOUNTS, Panel, Report, Row
-from .parts import Figures, accounts, against, by_panel, estimated, figures_of, name, short_verdict, worst_seed
+from .parts import Figures, against, by_panel, difference, figures_of, name, short_verdict, worst_seed
 
 _INTERVALS = {"t": "paired t", "sign-flip": "inverted sign-flip tests"}
 
@@ -29,59 +28,23 @@ def to_decide(row: Row) -> str:
     return f"{count(needed)} seeds" + (f"; {could}" if could else "")
 
 
-def interval_words(contrasts: Iterable[Row]) -> str:
-    """By which test intervals and *p* were made: ``paired t``, or what the matrix declared instead."""
-    kinds = {row.get("interval", "t") for row in contrasts}
-    return " and ".join(_INTERVALS[kind] for kind in sorted(kinds)) or _INTERVALS["t"]
-
-
-def seed_error(row: Row) -> float | None:
-    """Standard error in points that the choice of seeds gives to the mean difference."""
-    return None if row["sd"] is None or not row["n_pairs"] else row["sd"] / math.sqrt(row["n_pairs"])
-
-
-def changed(found: Row) -> str:
-    """One seed of McNemar's test: ``+12 −9, p .664``."""
-    return f"+{found['gained']:,} \u2212{found['lost']:,}, p{NARROW}{p_value(found['p'])}"
-
-
-def _parts(row: Row) -> list[str]:
+def _notes(row: Row) -> list[str]:
     return [part for part in row["note"].split("; ") if part]
 
 
-def shared_notes(rows: Sequence[Row]) -> list[str]:
-    """Remarks that all of several rows carry, to be told once."""
-    return [part for part in _parts(rows[0]) if len(rows) > 1 and all(part in _parts(row) for row in rows)]
-
-
-def own_notes(row: Row, shared: Sequence[str]) -> str:
-    """The remarks of a row that are not shared."""
-    return "; ".join(part for part in _parts(row) if part not in shared)
-
-
-def opinions(rows: list[Row]) -> list[Row]:
-    """The contrasts that have pairs to be tested in another way."""
-    return [row for row in rows if row["mean_difference"] is not None and row["n_pairs"] > 1]
-
-
-def seeds_of(rows: list[Row]) -> list[int]:
-    """The seeds at which any of ``rows`` was compared image by image."""
-    return sorted({found["seed"] for row in rows for found in row.get("mcnemar") or ()})
-
-
-def at_seed(row: Row, seed: int) -> str:
-    """What McNemar's test says of one seed, or a dash."""
-    return next((changed(found) for found in row.get("mcnemar") or () if found["seed"] == seed), NONE)
-
-
 def section(report: Report, figures: Figures) -> Part:
-    """Each question with its contrasts, panel by panel."""
     asked = questions(report.matrix["budget"]).items()
     parts = [_question(report, figures, number, question, words) for number, (question, words) in enumerate(asked, 1)]
     rows = report.summary["contrasts"]
+    tests = " and ".join(_INTERVALS[kind] for kind in sorted({row.get("interval", "t") for row in rows} or {"t"}))
+    found = {
+        text: " or ".join(sorted({level(row) for row in rows if row["primary"] is primary}))
+        for text, primary in (("exploratory", False), ("declared", True))
+    }
+    levels = ", ".join(f"{text} {values}" for text, values in found.items() if values) or "none yet"
     said = (
         "Differences are strategy minus baseline in points of test accuracy, paired by seed. Intervals "
-        f"({interval_words(rows)}) belong to the verdicts beside them ({levels(rows)}). p of no worse tests against a "
+        f"({tests}) belong to the verdicts beside them ({levels}). p of no worse tests against a "
         "loss as large as the margin, p of better against no gain; Holm: adjusted for all contrasts declared on the "
         "data set. Two standard errors: of the seeds, and of the choice of test images alone. What it would take is "
         "for a power of 80 % where there is no true difference."
@@ -99,7 +62,8 @@ def _question(report: Report, figures: Figures, number: int, question: str, word
     )
 
     def blocks(panel: Panel) -> list[Block]:
-        tables = [_contrasts(report, panel, question, account, words[1]) for account in accounts(question)]
+        accounts = ACCOUNTS if question == "pays" else ("",)
+        tables = [_contrasts(report, panel, question, account, words[1]) for account in accounts]
         found: list[Block] = [Beside([figures_of(figures, question, panel, filled), tables], "pair asked")]
         if question != "pays":
             return found + _other_tests(report, panel, question, words[1])
@@ -114,65 +78,53 @@ def _question(report: Report, figures: Figures, number: int, question: str, word
     return Part(f"{number}. {words[0]}", [Prose(said, "sub"), *parts], style="question")
 
 
-def levels(contrasts: Sequence[Row]) -> str:
-    """At which confidence the intervals are drawn: ``90 %; declared contrasts 96.7 %``."""
-    parts = []
-    for text, primary in (("exploratory", False), ("declared", True)):
-        found = sorted({level(row) for row in contrasts if row["primary"] is primary})
-        if found:
-            parts.append(f"{text} {' or '.join(found)}")
-    return ", ".join(parts) or "none yet"
-
-
 def _contrasts(report: Report, panel: Panel, question: str, account: str, words: str, cost: str | None = None) -> Block:
     data = {"account": account} if account else {}
     rows = report.question(panel, question, account or None, cost)
     if not rows:
         return Prose("No pair of runs to compare yet.", "sub", data=data)
-    shared = shared_notes(rows)
+    # Remarks that all rows carry are told once.
+    shared = [part for part in _notes(rows[0]) if len(rows) > 1 and all(part in _notes(row) for row in rows)]
     heads = (
         "name strategy; points difference / interval; verdict verdict; p p of no worse / of better; "
         "error error of seeds / of the test set; points worst seed"
     )
-    lines = [
-        (
-            name(report, row, declared=True),
-            estimated(row, "mean_difference", points),
-            short_verdict(row, own_notes(row, shared), deciding(row)),
-            Cell(p_value(row["p_noninferior"]), aside=_holm(row), under=p_value(row["p_superior"])),
-            Cell(error(seed_error(row)), under=error(row["sampling_error"])),
+    lines = []
+    for row in rows:
+        own = "; ".join(part for part in _notes(row) if part not in shared)
+        holm = "" if row["p_adjusted"] is None else f"Holm {p_value(row['p_adjusted'])}"
+        of_seeds = None if row["sd"] is None or not row["n_pairs"] else row["sd"] / math.sqrt(row["n_pairs"])
+        cells = [
+            *(name(report, row, declared=True), difference(row), short_verdict(row, own, deciding(row))),
+            Cell(p_value(row["p_noninferior"]), aside=holm, under=p_value(row["p_superior"])),
+            Cell(error(of_seeds), under=error(row["sampling_error"])),
             worst_seed(row),
-        )
-        for row in rows
-    ]
+        ]
+        lines.append(cells)
     return Grid(f"Table: {words}", columns(heads), lines, note="; ".join(shared), style="dense", data=data)
 
 
-def _holm(row: Row) -> str:
-    return "" if row["p_adjusted"] is None else f"Holm {p_value(row['p_adjusted'])}"
-
-
 def deciding(row: Row) -> str:
-    """What an open verdict would take, as a remark below it."""
     takes = to_decide(row)
     return f"to decide: {takes}" if takes else ""
 
 
 def _other_tests(report: Report, panel: Panel, question: str, words: str) -> list[Block]:
     """The same differences by other tests, and McNemar's test seed by seed."""
-    rows = opinions(report.question(panel, question))
+    asked = report.question(panel, question)
+    rows = [row for row in asked if row["mean_difference"] is not None and row["n_pairs"] > 1]
     if not rows:
         return []
-    seeds = seeds_of(rows)
     heads = (
         "name strategy; count pairs; error SD of pairs; correlation correlation; p p, sign-flip; p p, Wilcoxon; "
         "p p of equivalence; points unpaired interval; points bootstrap interval"
     )
     fields = ("n_pairs", "sd", "correlation", "p_sign_flip", "p_wilcoxon", "p_equivalent")
-    lines = [
-        (name(report, row), *(row.get(field) for field in fields), *(_ends(row[kind]) for kind in ("unpaired", "bca")))
+    ends = [
+        [interval(row[kind]["ci_low"], row[kind]["ci_high"]) if row[kind] else NONE for kind in ("unpaired", "bca")]
         for row in rows
     ]
+    lines = [(name(report, row), *map(row.get, fields), *both) for row, both in zip(rows, ends, strict=True)]
     said = (
         "Sign-flip and Wilcoxon test no worse than the margin, as the interval does; equivalence: both ends within the "
         "margin. The unpaired interval stands where pairs hardly correlate."
@@ -180,9 +132,21 @@ def _other_tests(report: Report, panel: Panel, question: str, words: str) -> lis
     where = f"{panel.title}, {words}"
     tests = Grid(f"Table of other tests, {where}", columns(heads), lines, style="dense")
     blocks: list[Block] = [tests, Prose(said, "sub")]
+    by_seed = {
+        id(row): {
+            seed["seed"]: f"+{seed['gained']:,} \u2212{seed['lost']:,}, p{NARROW}{p_value(seed['p'])}"
+            for seed in row.get("mcnemar") or ()
+        }
+        for row in rows
+    }
+    seeds = sorted({seed for found in by_seed.values() for seed in found})
     if seeds:
         heads = "name strategy" + "".join(f"; number seed {seed}" for seed in seeds)
-        counts = [(name(report, row), *(at_seed(row, s) for s in seeds)) for row in rows if row.get("mcnemar")]
+        counts = [
+            (name(report, row), *(by_seed[id(row)].get(seed, NONE) for seed in seeds))
+            for row in rows
+            if by_seed[id(row)]
+        ]
         note = (
             "Test images that the strategy alone gets right (+) and that the baseline alone gets right (\u2212), and "
             "the exact two-sided p"
@@ -191,10 +155,6 @@ def _other_tests(report: Report, panel: Panel, question: str, words: str) -> lis
         blocks.append(Grid(label, columns(heads), counts, note=note, style="dense"))
     also = ", and McNemar\u2019s test seed by seed" if seeds else ""
     return [Fold(f"Other tests of the same differences{also}", blocks, "aside")]
-
-
-def _ends(other: Mapping[str, float] | None) -> str:
-    return interval(other["ci_low"], other["ci_high"]) if other else NONE
 
 
 def every_comparison(report: Report) -> Part:
@@ -210,14 +170,21 @@ def every_comparison(report: Report) -> Part:
         "Strategy minus baseline in points of test accuracy, paired by seed. Click a heading to sort. At equal cost: "
         "the declared cost against both ladders, and seconds; every other combination is in contrasts.csv."
     )
+    _, cost, ladder = report.pays
+    found: dict[int, tuple[Panel, Row]] = {}
+    for panel in report.panels:
+        for row in panel.contrasts:
+            timed = (row["cost"], row["ladder"]) == ("wall_clock", ladder)
+            if row["question"] != "pays" or row["cost"] == cost or timed:
+                found.setdefault(id(row), (panel, row))
     lines = []
-    for panel, row in _compared(report):
+    for panel, row in found.values():
         where = [panel.dataset["title"], row["reference"] or NONE]
         cells = [
             name(report, row),
             *(text for text, there in zip(where, several, strict=True) if there),
             Cell(against(row), under=row["account"] or ""),
-            estimated(row, "mean_difference", points),
+            difference(row),
             *(row[field] for field in ("p_noninferior", "p_superior", "n_pairs")),
             worst_seed(row),
             short_verdict(row, deciding(row), tags=("declared" if row["primary"] else "exploratory",)),
@@ -227,15 +194,3 @@ def every_comparison(report: Report) -> Part:
         lines.append(Line(cells, data={**data, "question": row["question"], "declared": int(row["primary"])}))
     table = Grid("Table of every comparison", columns(heads), lines, style="tall", sortable=True, key="comparison")
     return Part("Every comparison", [Prose(said, "sub"), table], key="all", name="Every comparison")
-
-
-def _compared(report: Report) -> list[tuple[Panel, Row]]:
-    _, cost, ladder = report.pays
-    rows, seen = [], set()
-    for panel in report.panels:
-        for row in panel.contrasts:
-            timed = (row["cost"], row["ladder"]) == ("wall_clock", ladder)
-            if (row["question"] != "pays" or row["cost"] == cost or timed) and id(row) not in seen:
-                seen.add(id(row))
-                rows.append((panel, row))
-    return rows

@@ -21,9 +21,9 @@ from ..numbers import (
     share,
     span,
 )
-from ..panels import ACCOUNTS, Panel, Report, Row
+from ..panels import ACCOUNTS, Panel, Report, Row, cost_of
 from ..text import names
-from .parts import Figures, baseline, by_panel, drawn, name, seconds_from
+from .parts import Figures, baseline, by_panel, drawn, estimated, name, seconds_from
 from .run import pass_words
 
 _NAMED = 6
@@ -36,17 +36,12 @@ def selecting(panel: Panel) -> list[Row]:
 
 def selection_words(summary: Row, panel: Panel) -> str:
     """What selecting took, how much slower its FLOPs are than training's, and whose FLOPs are not all counted."""
-    return " ".join(filter(None, (_shares(summary, selecting(panel)), _uncounted(panel))))
-
-
-def _uncounted(panel: Panel) -> str:
-    """Which strategies call operators that count as zero."""
     found = [(arm["label"], names(arm["uncounted"], _NAMED)) for arm in panel.role("strategy") if arm["uncounted"]]
-    return " ".join(f"The FLOPs of {label} leave out {what}, which no formula counts." for label, what in found)
+    uncounted = (f"The FLOPs of {label} leave out {what}, which no formula counts." for label, what in found)
+    return " ".join(filter(None, (_shares(summary, selecting(panel)), *uncounted)))
 
 
 def _shares(summary: Row, arms: list[Row]) -> str:
-    """Selection's part of all FLOPs and of all seconds."""
     if not arms:
         return ""
     parts = [arm["selection"] for arm in arms]
@@ -101,11 +96,10 @@ def timed_answer(summary: Row, panel: Panel) -> str:
     if declared["cost"] == "wall_clock":
         return ""
     strategies = {row["arm"] for row in panel.contrasts if row["primary"]}
-    wanted = (declared["account"], "wall_clock", declared["ladder"])
     said = []
     for row in panel.asked("pays"):
         timed = row["timing"]["source"] == TIMED and row["mean_difference"] is not None
-        if row["arm"] in strategies and timed and (row["account"], row["cost"], row["ladder"]) == wanted:
+        if row["arm"] in strategies and timed and cost_of(row) == cost_of({**declared, "cost": "wall_clock"}):
             above = row["above_ladder"]
             beyond = f", though {above} of its {row['n_pairs']} runs cost more than all of that ladder" if above else ""
             words = pays_words(row["verdict"])
@@ -115,7 +109,6 @@ def timed_answer(summary: Row, panel: Panel) -> str:
 
 
 def source_words(summary: Row, arms: list[Row]) -> str:
-    """Where the seconds of ``arms`` are from; both sources are named where they differ."""
     clocks = [arm["clock"] for arm in arms if arm["clock"]]
     found = {clock_words(clock["source"], clock["runs"]) for clock in clocks}
     return " or ".join(sorted(found)) or clock_words(summary["timing"]["source"], 0)
@@ -136,7 +129,6 @@ def _ends(spent: Row) -> str:
 
 
 def accuracy_against_cost(report: Report, figures: Figures) -> Part:
-    """Accuracy over cost beside the ladders of training for less."""
     tail = "The dotted tail ends at the ceiling, the least that the scoring scheme could cost at equal passes."
     clock = "Seconds of the timing pass." if report.timed else "Seconds of ordinary runs: an indication, not a timing."
     captions = {"cost-flops": f"Bars: intervals of the mean. {tail}", "cost-seconds": clock}
@@ -149,7 +141,6 @@ def accuracy_against_cost(report: Report, figures: Figures) -> Part:
 
 
 def section(report: Report, figures: Figures) -> Part:
-    """The costs of every arm, then what selecting took, then where it went."""
     slowly = "Selecting does few operations slowly: the two shares can differ by orders of magnitude."
     captions = {
         "phases-flops": "The number is the share of all FLOPs that went into selecting.",
@@ -183,18 +174,17 @@ def _costs(report: Report, panel: Panel) -> Grid:
         *columns("size memory"),
     ]
     lines = []
-    for arm in panel.main_arms:
-        if arm["n"]:
-            indicated = report.timed and arm["clock"] and arm["clock"]["source"] != TIMED
-            clock = f"{{}}{', indication' if indicated else ''}"
-            cells = [
-                *(name(report, arm), arm["mean_ratio"], _spent(panel, arm, "learner_flops", None, flops)),
-                *(_spent(panel, arm, "total_flops", account, flops) for account in ACCOUNTS),
-                *(arm["ceiling"], *([_realised(panel, arm)] if report.timed else [])),
-                *(_spent(panel, arm, "seconds", account, seconds, clock) for account in ACCOUNTS),
-                arm["memory_bytes"],
-            ]
-            lines.append(Line(cells, baseline(arm)))
+    for arm in (arm for arm in panel.main_arms if arm["n"]):
+        indicated = report.timed and arm["clock"] and arm["clock"]["source"] != TIMED
+        clock = f"{{}}{', indication' if indicated else ''}"
+        cells = [
+            *(name(report, arm), arm["mean_ratio"], _spent(panel, arm, "learner_flops", None, flops)),
+            *(_spent(panel, arm, "total_flops", account, flops) for account in ACCOUNTS),
+            *(arm["ceiling"], *([estimated(panel.speedup(arm), "ratio", ratio)] if report.timed else [])),
+            *(_spent(panel, arm, "seconds", account, seconds, clock) for account in ACCOUNTS),
+            arm["memory_bytes"],
+        ]
+        lines.append(Line(cells, baseline(arm)))
     return Grid(f"Table of costs, {panel.title}", heads, lines, style="dense")
 
 
@@ -205,14 +195,6 @@ def _spent(
     part = panel.relative_cost(arm, field, account)
     whole = arm[field] if account is None else arm[field][account]
     return Cell(ratio(part), aside=ratio(1 / part) if part else "", under=form.format(shown(whole)))
-
-
-def _realised(panel: Panel, arm: Row) -> Cell:
-    found = panel.speedup(arm)
-    if not found:
-        return Cell(NONE)
-    ends = interval(found["ci_low"], found["ci_high"], ratio)
-    return Cell(ratio(found["ratio"]), under="" if ends == NONE else ends)
 
 
 _SELECTION = {
@@ -232,14 +214,7 @@ def _selection(report: Report, panel: Panel) -> list[Block]:
     if not arms:
         return []
     heads = ["name arm", *_SELECTION.values(), *(f"count artefacts pay after, {unit}" for unit in ("FLOPs", "seconds"))]
-    lines = [
-        (
-            name(report, arm),
-            *(arm["selection"][field] for field in _SELECTION),
-            *(break_even(panel, arm, cost) for cost in ("total_flops", "wall_clock")),
-        )
-        for arm in arms
-    ]
+    lines = [[name(report, arm), *map(arm["selection"].get, _SELECTION), *_break_even(panel, arm)] for arm in arms]
     table = Grid(f"Table of what selection costs, {panel.title}", columns("; ".join(heads)), lines, sortable=True)
     paid = (
         "The last two columns: after how many runs what an arm saves has paid for the references and proxies it uses."
@@ -247,12 +222,13 @@ def _selection(report: Report, panel: Panel) -> list[Block]:
     return [Part("What selection costs", [Prose(selection_words(report.summary, panel)), Prose(paid, "sub"), table])]
 
 
-def break_even(panel: Panel, arm: Row, cost: str) -> str:
-    """Runs after which the arm's artefacts have paid for themselves: ``2 runs``, ``at once``, ``never``."""
+def _break_even(panel: Panel, arm: Row) -> list[str]:
+    """Runs after which an arm's artefacts have paid for themselves, in both costs: ``2 runs``, ``never``."""
     if arm["break_even_runs"] is None or not arm["artefacts"]:
-        return NONE
-    if (runs := arm["break_even_runs"][cost]) is not None:
-        return plural(runs, "run") if runs else "at once"
-    field = "total_flops" if cost == "total_flops" else "seconds"
-    spent = panel.relative_cost(arm, field, "marginal")
-    return "never" if spent is not None and spent >= 1 else NONE
+        return [NONE, NONE]
+    found = []
+    for cost, field in (("total_flops", "total_flops"), ("wall_clock", "seconds")):
+        runs, spent = arm["break_even_runs"][cost], panel.relative_cost(arm, field, "marginal")
+        never = "never" if spent is not None and spent >= 1 else NONE
+        found.append(never if runs is None else plural(runs, "run") if runs else "at once")
+    return found

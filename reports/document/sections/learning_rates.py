@@ -22,9 +22,7 @@ def tuning_words(summary: Row) -> str:
         f"Each arm ran at its own best of {plural(len(tuning['factors']), 'learning rate')} ({tried} times {base}), "
         f"chosen on validation images with {plural(tuning['seeds'], 'seed')} that are not among the reported ones."
     )
-    spent = ", ".join(
-        filter(None, (tuning["flops"] and flops(tuning["flops"]), tuning["seconds"] and seconds(tuning["seconds"])))
-    )
+    spent = ", ".join(shown(tuning[of]) for of, shown in (("flops", flops), ("seconds", seconds)) if tuning[of])
     if not spent:
         return text
     part = f": {share(tuning['share'])} of the FLOPs of the reported runs" if tuning["share"] else ""
@@ -41,35 +39,12 @@ def edge_words(summary: Row) -> str:
     return f"Best at an end of the grid, so that {theirs} best rate may lie beyond: {names(labels, 8)}."
 
 
-def tuned_table(report: Report, panel: Panel) -> list[Row]:
-    """The tuning's lines for the arms of a panel, rungs of ladders included."""
-    if not report.summary["tuning"]:
-        return []
-    return [
-        row
-        for row in report.summary["tuning"]["arms"]
-        if row["dataset"] == panel.dataset["name"] and row["reference"] in ("", panel.reference)
-    ]
-
-
-def chosen_from(row: Row) -> str:
-    """A remark on where an arm's rate is from, and on a best one at the end of the grid."""
-    return _FROM.get(row["lr_from"], row["lr_from"]) or ("end of the grid" if row["edge"] else "")
-
-
-def score_at(row: Row, factor: float) -> float | None:
-    """Mean validation accuracy in per cent at a factor; None where it was not tried or a run diverged."""
-    return next((score["mean"] for score in row["scores"] if score["factor"] == factor), None)
-
-
 def section(report: Report, figures: Figures) -> Part:
-    """How rates were chosen, and for each panel accuracy by rate and the table of what was tried."""
-
     curves = "Means over the tuning seeds; large: the rate that was chosen. Gaps: rates at which a run diverged."
     grids = "Blue: better; grey: a loss within the margin; orange: worse by more. The frame is the chosen pair."
 
     def blocks(panel: Panel) -> list[Block]:
-        rows = tuned_table(report, panel)
+        rows = panel.own(report.summary["tuning"]["arms"])
         if not rows:
             return []
         table = _table(report, panel, rows)
@@ -89,8 +64,10 @@ def _table(report: Report, panel: Panel, rows: list[Row]) -> Grid:
     heads = columns(f"name arm; number chosen; number rate{tried}; flops FLOPs; seconds seconds; text remark")
     lines = []
     for row in rows:
-        scores = [Cell(percent(score_at(row, at)), strong=at == row["factor"]) for at in factors]
+        means = {score["factor"]: score["mean"] for score in row["scores"]}
+        scores = [Cell(percent(means.get(at)), strong=at == row["factor"]) for at in factors]
         chosen = (fraction(row["factor"]), f"{row['lr']:g}")
-        cells = [name(report, row), *chosen, *scores, row["flops"], row["seconds"], chosen_from(row)]
+        remark = _FROM.get(row["lr_from"], row["lr_from"]) or ("end of the grid" if row["edge"] else "")
+        cells = [name(report, row), *chosen, *scores, row["flops"], row["seconds"], remark]
         lines.append(Line(cells, baseline(row, "rung")))
     return Grid(f"Table of learning rates, {panel.title}", heads, lines)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..blocks import Block, Cell, Grid, Part, Prose, columns
 from ..numbers import points, questions, share
 from ..panels import Report, Row
-from .parts import Figures, against, estimated, figures_of, name
+from .parts import Figures, against, difference, estimated, figures_of, name
 
 
 def section(report: Report, figures: Figures) -> Part:
-    """For each question the effects over data sets, then ranks."""
     said = "Each data set counts alike, and the interval is that of these data sets: it does not speak of others."
     small = "Small circles: data sets; diamonds: pooled over them. The short grey stroke is each data set's margin."
     blocks: list[Block] = [Prose(said, "sub")]
     for question, (words, _) in questions(report.matrix["budget"]).items():
         if rows := report.pooled(question):
-            table = Grid(
-                f"Table of pooled effects: {words}", columns(HEADS), [_row(report, row) for row in rows], sortable=True
-            )
+            lines = [_row(report, row) for row in rows]
+            table = Grid(f"Table of pooled effects: {words}", columns(HEADS), lines, sortable=True)
             blocks.append(Part(words, [*figures_of(figures, f"pooled-{question}", None, small), table]))
     if report.summary["pooled"]:
         key = (
@@ -27,7 +27,9 @@ def section(report: Report, figures: Figures) -> Part:
         blocks.append(Prose(key, "sub"))
     if report.summary["ranks"]:
         bars = "Best at the left. A bar joins strategies that Nemenyi's test cannot tell apart."
-        blocks.append(Part("Ranks", [Prose(ranks_words(report)), *figures_of(figures, "ranks", None, bars)]))
+        blocks.append(
+            Part("Ranks", [Prose(_ranks(report.summary["ranks"])), *figures_of(figures, "ranks", None, bars)])
+        )
     return Part("Over all data sets", blocks, key="across", name="Over data sets")
 
 
@@ -41,13 +43,11 @@ HEADS = (
 def _row(report: Report, row: Row) -> list[object]:
     chance, quartile = row["probability_of_improvement"], row["iqm"]
     spent = (row["costs"] or {}).get(report.pays[0]) or {}
-    label = name(report, row)
-    tags = ("declared",) if row["primary"] else ()
     return [
-        Cell(label.text, under=row["reference"], tags=tags, colour=label.colour),
+        replace(name(report, row, declared=True), under=row["reference"]),
         Cell(against(row), under=row["account"] or ""),
         row["n_datasets"],
-        estimated(row, "mean_difference", points),
+        difference(row),
         row["p_superior"],
         estimated(chance, "estimate", share),
         estimated(quartile, "difference", points),
@@ -55,11 +55,8 @@ def _row(report: Report, row: Row) -> list[object]:
     ]
 
 
-def ranks_words(report: Report) -> str:
-    """What the page says of ranks: how many data sets they would need, or what Friedman's test found."""
-    ranks = report.summary["ranks"]
-    if not ranks:
-        return ""
+def _ranks(ranks: Row) -> str:
+    """How many data sets ranks would need, or what Friedman's test found."""
     if ranks["critical_distance"] is None:
         return f"Ranks are tested from {ranks['needed']} data sets on; this report has {ranks['datasets']}."
     different = ranks["p"] is not None and ranks["p"] < ranks["alpha"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from ..blocks import Column, Grid, Line, columns
 from ..numbers import COST_WORDS, interval, percent, points, ratio, share, worded
-from ..panels import ACCOUNTS, Panel, Row, panels_of
+from ..panels import ACCOUNTS, Panel, Row, at_declared_cost, panels_of
 from ..text import short
 from .answer import points as in_points
 from .claims import UNHEARD
@@ -20,16 +21,14 @@ _NAME = 40
 
 
 def tables(summary: Mapping[str, Any]) -> list[Grid]:
-    """Of studies; accuracy and costs of each panel; what was declared; pooled effects; and claims that were heard.
-
-    Parameters
-    ----------
-    summary : mapping
-        As in ``summary.json``.
-    """
+    """Of studies; accuracy and costs of each panel; what was declared; pooled effects; and claims that were heard."""
     panels = [panel for panel in panels_of(summary) if any(arm["n"] for arm in panel.arms)]
     studies = [
-        typed(table, key=f"study-{number}-{place}", title=_titled(study, table))
+        typed(
+            table,
+            key=f"study-{number}-{place}",
+            title=" ".join(filter(None, (study["question"], f"{table['title']}.", table["note"]))),
+        )
         for number, study in enumerate(summary["studies"], 1)
         for place, table in enumerate(study["tables"], 1)
     ]
@@ -37,19 +36,11 @@ def tables(summary: Mapping[str, Any]) -> list[Grid]:
     declared = [row for row in summary["contrasts"] if row["primary"]]
     found += [_declared(summary, declared)] if declared else []
     pays = summary["matrix"]["pays"]
-    pooled = [row for row in summary["pooled"] if _at_declared_cost(row, pays)]
+    pooled = [row for row in summary["pooled"] if at_declared_cost(row, pays)]
     found += [_pooled(summary, pooled)] if pooled else []
     found += [_costs(summary, panel) for panel in panels if panel.full]
     claims = [claim for claim in summary["claims"] if claim["verdict"] not in UNHEARD or claim["indication"]]
     return [*found, *([_claims(summary, claims)] if claims else [])]
-
-
-def _titled(study: Row, table: Row) -> str:
-    return " ".join(filter(None, (study["question"], f"{table['title']}.", table["note"])))
-
-
-def _at_declared_cost(row: Row, pays: Row) -> bool:
-    return row["question"] != "pays" or all(row[key] == pays[key] for key in ("account", "cost", "ladder"))
 
 
 def _main(summary: Row, panel: Panel) -> Grid:
@@ -81,21 +72,12 @@ def _declared(summary: Row, declared: list[Row]) -> Grid:
     )
     heads = "name strategy; words against; count n; points difference; p no worse; p better; p Holm; text verdict"
     titles = {dataset["name"]: dataset["title"] for dataset in matrix["datasets"]}
-    named = _names(summary)
     rows: list[Any] = []
-    for dataset, found in groupby(sorted(declared, key=lambda row: row["dataset"]), lambda row: row["dataset"]):
+    for dataset, found in groupby(sorted(declared, key=itemgetter("dataset")), itemgetter("dataset")):
         rows.append(Line([titles[dataset]], "heading"))
-        rows += [
-            (
-                named(row),
-                _against(row),
-                row["n_pairs"],
-                _difference(row),
-                *(row[field] for field in ("p_noninferior", "p_superior", "p_adjusted")),
-                worded(row),
-            )
-            for row in found
-        ]
+        for row in found:
+            ps = (row[field] for field in ("p_noninferior", "p_superior", "p_adjusted"))
+            rows.append((*_contrast(summary, row, row["n_pairs"]), *ps, worded(row)))
     return Grid(caption, _wide(columns(heads), 0.16), rows, key="declared", style="dense")
 
 
@@ -108,19 +90,11 @@ def _pooled(summary: Row, pooled: list[Row]) -> Grid:
         f"baseline, geometric mean, {account} account. Ladders: at equal cost in that account."
     )
     heads = "name strategy; words against; count sets; points difference; p p; share better in; ratio FLOPs"
-    named = _names(summary)
-    rows = [
-        (
-            named(row),
-            _against(row),
-            row["n_datasets"],
-            _difference(row),
-            row["p_superior"],
-            _bracketed(row["probability_of_improvement"], "estimate", share),
-            (row["costs"][account]["total_flops"] or {}).get("ratio"),
-        )
-        for row in pooled
-    ]
+    rows = []
+    for row in pooled:
+        chance = _bracketed(row["probability_of_improvement"], "estimate", share)
+        spent = (row["costs"][account]["total_flops"] or {}).get("ratio")
+        rows.append((*_contrast(summary, row, row["n_datasets"]), row["p_superior"], chance, spent))
     return Grid(caption, _wide(columns(heads), 0.16), rows, key="pooled", style="dense")
 
 
@@ -140,15 +114,12 @@ def _costs(summary: Row, panel: Panel) -> Grid:
         *columns(accounts, group="seconds"),
     ]
     rows = []
-    for arm in panel.main_arms:
-        if arm["n"]:
-            flops, seconds = (
-                [panel.relative_cost(arm, field, account) for account in ACCOUNTS]
-                for field in ("total_flops", "seconds")
-            )
-            learner = panel.relative_cost(arm, "learner_flops", None)
-            select = arm["selection"]["flops_share"]
-            rows.append((short(arm["label"], _NAME), learner, *flops, arm["ceiling"], select, *seconds))
+    for arm in (arm for arm in panel.main_arms if arm["n"]):
+        flops, seconds = (
+            [panel.relative_cost(arm, field, account) for account in ACCOUNTS] for field in ("total_flops", "seconds")
+        )
+        learner, select = panel.relative_cost(arm, "learner_flops", None), arm["selection"]["flops_share"]
+        rows.append((short(arm["label"], _NAME), learner, *flops, arm["ceiling"], select, *seconds))
     return Grid(caption, heads, rows, key=f"costs-{panel.key}", style="dense")
 
 
@@ -159,36 +130,30 @@ def _claims(summary: Row, claims: list[Row]) -> Grid:
         "out of scope."
     )
     heads = _wide(columns("words claim; words verdict; words why"), 0.33, 0.19, 0.40)
-    rows = [(f"{claim['title']} ({claim['source']['paper']})", *_said(claim)) for claim in claims]
+    rows = []
+    for claim in claims:
+        # Where smaller runs give an indication alone, that one, named as such.
+        found, hint = (claim["verdict"], claim["reason"]), claim["indication"]
+        said = (f"{claim['verdict']}; smaller runs: {hint['verdict']}", hint["text"]) if hint else found
+        rows.append((f"{claim['title']} ({claim['source']['paper']})", *said))
     return Grid(caption, heads, rows, key="claims")
 
 
 def _wide(columns: list[Column], *widths: float) -> list[Column]:
-    """Columns of sentences with their shares of the text width."""
     left = iter(widths)
     return [replace(column, width=next(left)) if column.kind == "words" else column for column in columns]
 
 
-def _said(claim: Row) -> tuple[str, str]:
-    """A claim's verdict and why; where smaller runs give an indication alone, that one, named as such."""
-    if claim["indication"]:
-        return f"{claim['verdict']}; smaller runs: {claim['indication']['verdict']}", claim["indication"]["text"]
-    return claim["verdict"], claim["reason"]
-
-
-def _names(summary: Row) -> Callable[[Row], str]:
-    """A strategy's name, with its reference where there are several."""
+def _contrast(summary: Row, row: Row, number: int) -> tuple[Any, ...]:
+    """Strategy, with its reference where there are several; the question in a few words; how many; the difference."""
     several = len({row["reference"] for row in summary["contrasts"]} - {""}) > 1
-
-    def named(row: Row) -> str:
-        reference = f" ({short(row['reference'], _NAME)})" if row["reference"] and several else ""
-        return short(row["strategy"], _NAME) + reference
-
-    return named
+    reference = f" ({short(row['reference'], _NAME)})" if row["reference"] and several else ""
+    asked = {"accuracy": "full training", "picking": "random picks"}
+    against = asked.get(row["question"]) or f"{row['ladder']} ladder, {COST_WORDS[row['cost']]}"
+    return short(row["strategy"], _NAME) + reference, against, number, _difference(row)
 
 
 def _difference(row: Row | None) -> str:
-    """``+0.31 [-0.10, +0.72]``."""
     return _bracketed(row if row and row["mean_difference"] is not None else None, "mean_difference", points)
 
 
@@ -197,9 +162,3 @@ def _bracketed(found: Row | None, field: str, shown: Callable[[float], str]) -> 
         return ""
     ends = interval(found["ci_low"], found["ci_high"], shown, " [{}, {}]")
     return shown(found[field]) + (ends if found["ci_low"] is not None else "")
-
-
-def _against(row: Row) -> str:
-    """What a contrast, of one data set or of several, is against: the question in a few words."""
-    asked = {"accuracy": "full training", "picking": "random picks"}
-    return asked.get(row["question"]) or f"{row['ladder']} ladder, {COST_WORDS[row['cost']]}"

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..blocks import Beside, Block, Cell, Figure, Fold, Part
-from ..looks import UNIFORM
 from ..numbers import COST_WORDS, NONE, brief, budget_share, clock_words, interval, points, tone
-from ..panels import ACCOUNTS, Panel, Report, Row
+from ..panels import Panel, Report, Row
 
 if TYPE_CHECKING:
     from ...figures.all import Placed  # which draws: sentences of a summary need no figures
@@ -27,25 +26,16 @@ def by_panel(report: Report, of: Callable[[Panel], Sequence[Block]]) -> list[Blo
 
 
 def figures_of(figures: Figures, kind: str, panel: Panel | None, caption: str = "") -> list[Block]:
-    """The figures of a kind that belong to a panel, with what they leave out."""
-    return [
-        Figure(
-            placed.drawing,
-            " ".join(filter(None, (caption, _left_out(panel)))),
-            {"account": placed.account} if placed.account else {},
-        )
-        for placed in figures
-        if placed.kind == kind and placed.panel is panel
-    ]
+    said = " ".join(filter(None, (caption, _left_out(panel))))
+    mine = [placed for placed in figures if placed.kind == kind and placed.panel is panel]
+    return [Figure(of.drawing, said, {"account": of.account} if of.account else {}) for of in mine]
 
 
 def drawn(figures: Figures, panel: Panel | None, captions: Mapping[str, str], style: str = "pair") -> Beside:
-    """The figures of several kinds side by side."""
     return Beside([figures_of(figures, kind, panel, caption) for kind, caption in captions.items()], style)
 
 
 def _left_out(panel: Panel | None) -> str:
-    """What figures of a panel leave out, if anything."""
     if panel is None:
         return ""
     shown, there = (sum(arm["role"] == "strategy" and arm["n"] > 0 for arm in of) for of in (panel.drawn, panel.arms))
@@ -57,10 +47,8 @@ def _left_out(panel: Panel | None) -> str:
 def name(report: Report, row: Row, *, declared: bool = False) -> Cell:
     """The strategy of a contrast or arm: its colour, the rung of a ladder and, where asked, that it was declared."""
     label = row.get("label") or row["strategy"]
-    under = budget_share(row["rung"]) if "rung" in row else ""
-    look = report.looks.get(label)
     tags = ("declared",) if declared and row["primary"] else ()
-    return Cell(label, under=under, tags=tags, colour=look.colour if look else UNIFORM)
+    return Cell(label, under=budget_share(row.get("rung", 1.0)), tags=tags, colour=report.look(row).colour)
 
 
 def baseline(row: Row, *own: str) -> str:
@@ -70,23 +58,16 @@ def baseline(row: Row, *own: str) -> str:
 
 def verdict(row: Row, *notes: str, text: str = "", tags: tuple[str, ...] = ()) -> Cell:
     """A verdict in its colour, declared ones bold, with why there is none and other remarks below."""
-    said = (row["verdict"].partition(": ")[2] if text else "", *notes)
-    return Cell(
-        text or row["verdict"],
-        tone=tone(row["verdict"]),
-        strong=bool(row.get("primary")),
-        tags=tags,
-        notes=tuple(filter(None, said)),
-    )
+    found, strong = row["verdict"], bool(row.get("primary"))
+    said = (found.partition(": ")[2] if text else "", *notes)
+    return Cell(text or found, tone=tone(found), strong=strong, tags=tags, notes=tuple(filter(None, said)))
 
 
 def short_verdict(row: Row, *notes: str, tags: tuple[str, ...] = ()) -> Cell:
-    """A verdict in one word."""
     return verdict(row, *notes, text=brief(row["verdict"]), tags=tags)
 
 
 def estimated(found: Row | None, field: str, shown: Callable[[float], str]) -> Cell:
-    """A number with its interval below."""
     if not found:
         return Cell(NONE, "")
     value = found[field]
@@ -94,8 +75,11 @@ def estimated(found: Row | None, field: str, shown: Callable[[float], str]) -> C
     return Cell(NONE if value is None else shown(value), "" if value is None else value, ends)
 
 
+def difference(row: Row) -> Cell:
+    return estimated(row, "mean_difference", points)
+
+
 def worst_seed(row: Row) -> Cell:
-    """The least difference and at which seed."""
     worst = row["worst_seed"]
     return Cell(points(worst["difference"]), worst["difference"], f"seed {worst['seed']}") if worst else Cell(NONE, "")
 
@@ -105,16 +89,9 @@ def against(row: Row) -> str:
     return row["baseline"] + (f" at equal {COST_WORDS[row['cost']]}" if row["question"] == "pays" else "")
 
 
-def accounts(question: str) -> Sequence[str]:
-    """The accounts in which a question is answered: all for costs, none for others."""
-    return ACCOUNTS if question == "pays" else ("",)
-
-
 def seconds_from(summary: Row) -> str:
-    """Where the report's seconds are from."""
     return clock_words(summary["timing"]["source"], summary["timing"]["blocks"])
 
 
 def page_only(*blocks: Block) -> Fold:
-    """What stands on the page alone, open."""
     return Fold("", blocks)

@@ -17,15 +17,13 @@ def reproduce(results: Results) -> str:
     runs = [(of, [matrix.datasets[name] for name in of.datasets]) for of in matrix.requests]
     if len(runs) == 1:
         return shlex.join(_run(*runs[0]))
-    commands, folders = [], list[str]()
+    commands = dict[str, list[str]]()
     for request, datasets in runs:
         folder = f"results/{request.name}"
-        if folder in folders:  # two settings of one matrix
-            folder += f"-{len(folders) + 1}"
-        folders.append(folder)
-        commands.append([*_run(request, datasets), "--out", folder])
-    commands.append(["selbench", "merge", "results/merged", *folders])
-    return "\n".join(map(shlex.join, commands))
+        if folder in commands:  # two settings of one matrix
+            folder += f"-{len(commands) + 1}"
+        commands[folder] = [*_run(request, datasets), "--out", folder]
+    return "\n".join(map(shlex.join, [*commands.values(), ["selbench", "merge", "results/merged", *commands]]))
 
 
 def _run(request: Request, datasets: Sequence[Dataset]) -> list[str]:
@@ -48,7 +46,6 @@ def _run(request: Request, datasets: Sequence[Dataset]) -> list[str]:
 
 
 def section(summary: Row) -> Part:
-    """The commands, and what they ran on."""
     matrix = summary["matrix"]
     facts = {
         "matrix": f"{matrix['name']}, identity {matrix['identity']}",
@@ -56,11 +53,10 @@ def section(summary: Row) -> Part:
         "budget": budget(matrix),
         "seeds": ", ".join(map(str, matrix["seeds"])),
         "selbench": summary["selbench"],
-        **{key: _joined(value) for key, value in summary["environment"].items()},
+        **{
+            key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            for key, value in summary["environment"].items()
+        },
     }
     blocks: list[Block] = [Prose(summary["reproduce"], "code"), Items(list(facts.items()))]
     return Part("How to reproduce this", blocks, key="reproduce", name="Reproduce", style="brief")
-
-
-def _joined(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

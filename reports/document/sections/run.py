@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,45 +14,35 @@ from .learning_rates import tuning_words
 
 
 def section(report: Report) -> Part:
-    """How many runs there are, what their seconds are, which are missing or failed, and the data sets."""
     summary, matrix = report.summary, report.matrix
     machines = summary["environment"].get("machines", 0)
     unlike = f" The ordinary runs are from {machines} unlike machines; their seconds must not be compared."
     declared = f" ({', '.join(matrix['primary'])})" if matrix["primary"] else ""
-    blocks: list[Block] = [
-        Prose(
-            f"{done(summary['cells'])} {matrix['learner']['text']}; {budget(matrix)}; "
-            f"{plural(len(matrix['seeds']), 'seed')}."
-        ),
-        Items(
-            (
-                tuning_words(summary),
-                pass_words(summary["timing"]) + (unlike if machines > 1 else ""),
-                f"Verdicts hold for what was declared before the run{declared}. Everything else is exploratory.",
-            )
-        ),
+    ran = f"{matrix['learner']['text']}; {budget(matrix)}; {plural(len(matrix['seeds']), 'seed')}."
+    lines = [
+        tuning_words(summary),
+        pass_words(summary["timing"]) + (unlike if machines > 1 else ""),
+        f"Verdicts hold for what was declared before the run{declared}. Everything else is exploratory.",
     ]
+    blocks: list[Block] = [Prose(f"{done(summary['cells'])} {ran}"), Items(lines)]
+    where = "text arm; text data set; text reference; text seeds"
     if report.missing:
         titles = {dataset["name"]: dataset["title"] for dataset in matrix["datasets"]}
         rows = [
             (arm.label, titles[arm.dataset], arm.reference or NONE, _listed(seeds)) for arm, seeds in report.missing
         ]
-        heads = columns("text arm; text data set; text reference; text seeds without a result")
-        table = Grid("Table of missing runs", heads, rows)
+        table = Grid("Table of missing runs", columns(f"{where} without a result"), rows)
         blocks.append(Part("Runs that are missing here", [table], style="warn"))
     if report.results.unreadable:
         lines = [f"{item.file}: {item.reason}" for item in report.results.unreadable]
         blocks.append(Part("Records that were left out", [Items(lines)], style="warn"))
-    blocks += [
-        Prose(
-            "All runs share one test set. Its sampling error is one standard error at the accuracy of full training.",
-            "sub",
-        ),
-        _datasets(summary),
-    ]
+    said = "All runs share one test set. Its sampling error is one standard error at the accuracy of full training."
+    blocks += [Prose(said, "sub"), _datasets(summary)]
     if failures := failure_rows(summary):
         again = "Running the matrix again repeats failed and missing runs only. Tracebacks are in the folder failed/."
-        blocks.append(Part("Failures", [_failures(failures), Prose(again, "sub")], key="failures"))
+        failed = [(*row[:2], row[2] or NONE, *row[3:]) for row in failures]
+        table = Grid("Table of failures", columns(f"{where}; words reason"), failed)
+        blocks.append(Part("Failures", [table, Prose(again, "sub")], key="failures"))
     return Part("What was run, and what was not", blocks, key="run", name="What was run")
 
 
@@ -69,35 +60,19 @@ def _datasets(summary: Row) -> Grid:
     return Grid("Table of data sets", columns(heads), rows)
 
 
-def _failures(failures: list[dict[str, Any]]) -> Grid:
-    rows = [
-        (row["label"], row["dataset"], row["reference"] or NONE, _listed(row["seeds"]), row["error"])
-        for row in failures
-    ]
-    heads = columns("text arm; text data set; text reference; text seeds; words reason")
-    return Grid("Table of failures", heads, rows)
-
-
 def _listed(seeds: list[int]) -> str:
     return ", ".join(map(str, seeds))
 
 
 def done(cells: Mapping[str, int]) -> str:
     """``40 of 44 planned runs are done; 2 failed; 2 are missing.``"""
-    text = f"{count(cells['done'])} of {plural(cells['planned'], 'planned run')} {_be(cells['done'])} done"
-    if cells["failed"]:
-        text += f"; {count(cells['failed'])} failed"
-    if cells["missing"]:
-        text += f"; {count(cells['missing'])} {_be(cells['missing'])} missing"
-    return f"{text}."
-
-
-def _be(number: int) -> str:
-    return "is" if number == 1 else "are"
+    done, missing = (f"{'is' if cells[state] == 1 else 'are'} {state}" for state in ("done", "missing"))
+    text = f"{count(cells['done'])} of {plural(cells['planned'], 'planned run')} {done}"
+    text += f"; {count(cells['failed'])} failed" if cells["failed"] else ""
+    return text + (f"; {count(cells['missing'])} {missing}." if cells["missing"] else ".")
 
 
 def state(summary: Row) -> Prose:
-    """The state of the results below the answer."""
     matrix = summary["matrix"]
     return Prose(f"{done(summary['cells'])} {plural(len(matrix['seeds']), 'seed')}, {budget(matrix)}.", "state")
 
@@ -115,7 +90,6 @@ def budget(matrix: Row) -> str:
 
 
 def budget_words(budget: Mapping[str, Any]) -> str:
-    """``20 passes, fixed-candidates, batch 128``."""
     amount = [f"{value:,g} {key}" for key, value in budget.items() if key in ("passes", "steps", "flops", "seconds")]
     rest = [f"batch {budget['batch']}"] if "batch" in budget else []
     return ", ".join(amount + [str(budget[key]) for key in ("batching",) if key in budget] + rest)
@@ -137,16 +111,14 @@ def pass_words(timing: Row) -> str:
     return words
 
 
-def failure_rows(summary: Row) -> list[dict[str, Any]]:
-    """Failures of one arm for one reason as one row, with all its seeds."""
-    groups: dict[tuple[str, str, str, str], list[int]] = {}
+def failure_rows(summary: Row) -> list[tuple[str, ...]]:
+    """Arm, data set, reference, seeds and reason of the failures of one arm for one reason."""
+    groups = defaultdict[tuple[str, str, str, str], list[int]](list)
     for item in summary["failures"]:
         label = f"{item['label']} (timing pass)" if item["timing"] else item["label"]
-        key = (label, item["dataset"], item["reference"], item["error"])
-        groups.setdefault(key, []).append(item["seed"])
+        groups[label, item["dataset"], item["reference"], item["error"]].append(item["seed"])
     titles = {dataset["name"]: dataset["title"] for dataset in summary["matrix"]["datasets"]}
-    shown = ("label", "dataset", "reference", "error", "seeds")
     return [
-        dict(zip(shown, (label, titles.get(name, name), reference, error, sorted(seeds)), strict=True))
-        for (label, name, reference, error), seeds in sorted(groups.items())
+        (label, titles.get(name, name), of, _listed(sorted(seeds)), error)
+        for (label, name, of, error), seeds in sorted(groups.items())
     ]

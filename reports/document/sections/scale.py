@@ -18,13 +18,7 @@ def _grid(heading: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     return Grid(heading, list(map(Column, heads, kinds)), list(rows), titled=True)
 
 
-def scale_words(table: Mapping[str, Any]) -> str:
-    """What stands for the figure where it cannot be seen."""
-    return f"{table['workload']['title']}: speed-up against the cost of a training image, and the share of select"
-
-
 def title(table: Mapping[str, Any]) -> str:
-    """The workload, or the folder whose cells predictions were held against."""
     return str(table["workload"]["title"] if "workload" in table else table["check"]["results"])
 
 
@@ -42,17 +36,17 @@ def tables(table: Mapping[str, Any], *, every: bool = False) -> Iterator[Grid]:
             [_pays(arm, every) for arm in entry["arms"]],
         )
         if place == 0 or every:
-            for unit, name in (("seconds", "Time"), ("flops", "FLOPs")):
-                yield _grid(
-                    f"{name} of the whole run by phase, {batch}",
-                    ["strategy", *_phase_names(unit), "artefacts", "figures"],
-                    [_phases(arm, unit) for arm in entry["arms"]],
-                )
+            # Outside the phases no FLOPs are counted.
+            for unit, name, phases in (("seconds", "Time", PHASES), ("flops", "FLOPs", PHASES[:-1])):
+                heads = ["strategy", *phases, "artefacts", "figures"]
+                rows = [_phases(arm, unit, phases) for arm in entry["arms"]]
+                yield _grid(f"{name} of the whole run by phase, {batch}", heads, rows)
     if "sweep" in table:
+        shares, passes = table["sweep"]["shares"], table["sweep"]["passes"]
         yield _grid(
             "Candidate batches at which select takes 1, 3 and 10 % of the time",
             ["strategy", "1 %", "3 %", "10 %", "figures"],
-            [_passing(table, label) for label, points in table["sweep"]["shares"].items() if points],
+            [[label, *map(_passes, passes[label].values()), _range(found)] for label, found in shares.items() if found],
         )
     if "check" in table:
         check = table["check"]
@@ -86,18 +80,10 @@ def _above(even: Mapping[str, float] | None, unit: str) -> str:
     return duration(even["seconds"]) if unit == "seconds" else flops(even["flops"])
 
 
-def _phase_names(unit: str) -> tuple[str, ...]:
-    return PHASES if unit == "seconds" else PHASES[:-1]  # outside the phases no FLOPs are counted
-
-
-def _phases(arm: Mapping[str, Any], unit: str) -> list[str]:
-    cells = [arm["phases"][phase][unit] for phase in _phase_names(unit)] + [arm["artefacts"][unit]]
-    words = span if unit == "seconds" else _short_flops
-    return [arm["label"], *(words(cell) if cell else NONE for cell in cells), arm["basis"]]
-
-
-def _short_flops(value: float) -> str:
-    return flops(value).removesuffix("FLOP")
+def _phases(arm: Mapping[str, Any], unit: str, phases: Sequence[str]) -> list[str]:
+    cells = [arm["phases"][phase][unit] for phase in phases] + [arm["artefacts"][unit]]
+    words = (NONE if not cell else span(cell) if unit == "seconds" else flops(cell) for cell in cells)
+    return [arm["label"], *(word.removesuffix("FLOP") for word in words), arm["basis"]]
 
 
 def span(value: float) -> str:
@@ -107,11 +93,6 @@ def span(value: float) -> str:
     if value < 5999.5:
         return f"{value / 60:.1f}{NARROW}min"
     return f"{value / 3600:,.{1 if value < 3_599_000 else 0}f}{NARROW}h"
-
-
-def _passing(table: Mapping[str, Any], label: str) -> list[str]:
-    points = table["sweep"]["shares"][label]
-    return [label, *(_passes(passed) for passed in table["sweep"]["passes"][label].values()), _range(points)]
 
 
 def _passes(passed: Mapping[str, Any]) -> str:
@@ -141,7 +122,6 @@ def _checked(row: Mapping[str, Any]) -> list[str]:
 
 
 def remarks(table: Mapping[str, Any]) -> Iterator[str]:
-    """What has to be known beside the tables."""
     if "workload" in table:
         workload, device = table["workload"], table["device"]
         if device["kind"] == "profile":

@@ -7,8 +7,8 @@ from typing import Any
 
 from ...records.folder import TIMED
 from ..blocks import Block, Cell, Grid, Items, Part, Prose, columns
-from ..numbers import COST_WORDS, MINUS, NONE, interval, level, percent, points, tone, worded
-from ..panels import Panel, Row, panels_of
+from ..numbers import COST_WORDS, NONE, error, interval, level, percent, points, tone, worded
+from ..panels import Panel, Row, cost_of, panels_of
 from . import claims
 from .costs import saving_words, selection_words, source_words
 from .learning_rates import edge_words, tuning_words
@@ -24,7 +24,9 @@ def blocks(summary: Mapping[str, Any]) -> list[Block]:
     panels = [panel for panel in panels_of(summary) if any(arm["n"] for arm in panel.arms)]
     found: list[Block] = [Prose(summary["headline"], "lead")]
     for panel in panels:
-        found += _panel(summary, panel)
+        found += [_arms(summary, panel), *_costs(summary, panel)]
+        if words := reached_words(summary, panel):
+            found.append(Prose(f"Cost to the accuracy of full training less the margin: {words}"))
     if panels:
         tuned = " ".join(filter(None, (tuning_words(summary), edge_words(summary))))
         found += [Prose("\n" + _key(summary), "sub"), Prose(tuned)]
@@ -32,28 +34,19 @@ def blocks(summary: Mapping[str, Any]) -> list[Block]:
     return [*found, *_claims(summary["claims"]), *_lacking(summary)]
 
 
-def _panel(summary: Row, panel: Panel) -> list[Block]:
-    found: list[Block] = [_arms(summary, panel), *_costs(summary, panel)]
-    if words := reached_words(summary, panel):
-        found.append(Prose(f"Cost to the accuracy of full training less the margin: {words}"))
-    return found
-
-
 def _arms(summary: Row, panel: Panel) -> Grid:
     matrix = summary["matrix"]
     arms = [arm for arm in panel.main_arms if arm["role"] != "strategy"] + panel.role("strategy")
     heads = columns("name arm; points accuracy; points against full; points picking; points pays; verdict verdict")
-    rows = [_arm(panel, arm, matrix["pays"]) for arm in arms if arm["n"]]
+    rows = []
+    for arm in (arm for arm in arms if arm["n"]):
+        accuracy = arm["accuracy"]
+        half = "" if accuracy["ci_low"] is None else f" \u00b1{(accuracy['ci_high'] - accuracy['ci_low']) / 2:.2f}"
+        against, picking = (next(iter(panel.of(arm, question)), None) for question in ("accuracy", "picking"))
+        paying = _paid(panel, arm, matrix["pays"])
+        differences = [_difference(against, wide=True), _difference(picking), _difference(paying)]
+        rows.append([arm["label"], percent(accuracy["mean"]) + half, *differences, _verdict(paying)])
     return Grid(f"{panel.scope}: {matrix['learner']['text']}", heads, rows, titled=True)
-
-
-def _arm(panel: Panel, arm: Row, pays: Mapping[str, str]) -> list[Any]:
-    accuracy = arm["accuracy"]
-    half = "" if accuracy["ci_low"] is None else f" \u00b1{(accuracy['ci_high'] - accuracy['ci_low']) / 2:.2f}"
-    found = [panel.of(arm, "accuracy"), panel.of(arm, "picking"), _paid(panel, arm, pays)]
-    against, picking, paying = (rows[0] if rows else None for rows in found)
-    differences = [_difference(against, wide=True), _difference(picking), _difference(paying)]
-    return [arm["label"], percent(accuracy["mean"]) + half, *differences, _verdict(paying)]
 
 
 def _difference(row: Row | None, *, wide: bool = False) -> str:
@@ -61,21 +54,15 @@ def _difference(row: Row | None, *, wide: bool = False) -> str:
         return ""
     text = points(row["mean_difference"]) + ("*" if row["primary"] else " ")
     known = wide and row["ci_low"] is not None
-    return text + (interval(row["ci_low"], row["ci_high"], _end, "[{},{}]") if known else "")
-
-
-def _end(value: float) -> str:
-    text = f"{abs(value):.2f}"
-    return text if value >= 0 or float(text) == 0 else MINUS + text
+    return text + (interval(row["ci_low"], row["ci_high"], error, "[{},{}]") if known else "")
 
 
 def _verdict(row: Row | None) -> Cell:
     return Cell(worded(row), tone=tone(row["verdict"])) if row else Cell("")
 
 
-def _paid(panel: Panel, arm: Row, pays: Mapping[str, str]) -> list[Row]:
-    chosen = tuple(pays[key] for key in ("account", "cost", "ladder"))
-    return [row for row in panel.of(arm, "pays") if (row["account"], row["cost"], row["ladder"]) == chosen]
+def _paid(panel: Panel, arm: Row, pays: Row) -> Row | None:
+    return next((row for row in panel.of(arm, "pays") if cost_of(row) == cost_of(pays)), None)
 
 
 def _costs(summary: Row, panel: Panel) -> list[Block]:
@@ -92,7 +79,7 @@ def _costs(summary: Row, panel: Panel) -> list[Block]:
         costs = [panel.relative_cost(arm, field, pays["account"]) for field in ("total_flops", "seconds")]
         spent = [*costs, *([(panel.speedup(arm) or {}).get("ratio")] if timed else []), arm["ceiling"]]
         shares = [arm["selection"][name] for name in ("flops_share", "seconds_share")]
-        paid = next(iter(_paid(panel, arm, {**pays, "cost": "wall_clock"})), None)
+        paid = _paid(panel, arm, {**pays, "cost": "wall_clock"})
         rows.append([arm["label"], *spent, *shares, *([_verdict(paid)] if timed else [])])
     alone = "Faster, ceiling: by a run alone, and the most" if timed else "Ceiling: the most"
     source = source_words(summary, arms)
@@ -114,25 +101,22 @@ def _key(summary: Row) -> str:
 
 
 def _claims(found: Sequence[Row]) -> list[Block]:
-    """How many claims of papers got which verdict, those that were judged, and what smaller runs hint at."""
     if not found:
         return []
-    rows = [
-        (Cell(claim["verdict"], tone=tone(claim["verdict"])), claim["title"], claims.told(claim))
-        for claim in claims.judged(found)
-    ]
+    rows = []
+    for claim in claims.judged(found):
+        told = "; ".join(map(claims.measured, claims.leading(claim))) or NONE
+        rows.append((Cell(claim["verdict"], tone=tone(claim["verdict"])), claim["title"], told))
     title = f"Claims of papers: {claims.counted(found)}{claims.hints(found)}."
     return [Part(title, [Grid("Claims", columns("text verdict; words claim; words measured"), rows)] if rows else [])]
 
 
 def _lacking(summary: Row) -> list[Block]:
-    """How many runs are done, which failed and why, and which records were left out."""
     cells = summary["cells"]
     lacking = ", ".join(f"{cells[what]} {what}" for what in ("failed", "missing", "unreadable") if cells.get(what))
     lines = []
-    for row in failure_rows(summary):
-        where = ", ".join(filter(None, (row["label"], row["dataset"], row["reference"])))
-        lines.append(f"  failed: {where} (seeds {', '.join(map(str, row['seeds']))}): {row['error']}")
+    for *where, seeds, reason in failure_rows(summary):
+        lines.append(f"  failed: {', '.join(filter(None, where))} (seeds {seeds}): {reason}")
     lines += [f"  left out: {item['file']}: {item['reason']}" for item in summary["unreadable"][:SAID]]
     if len(summary["unreadable"]) > SAID:
         lines.append(f"  and {len(summary['unreadable']) - SAID} more are left out: the report names them")

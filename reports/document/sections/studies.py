@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from ..blocks import Beside, Block, Column, Grid, Items, Part, Prose
@@ -17,7 +16,6 @@ _LONGEST = 34
 
 
 def section(summary: Row, figures: Figures) -> Part:
-    """Each question as it was declared, its answer, and what it was read from."""
     studies = [_study(number, study, figures) for number, study in enumerate(summary["studies"], 1)]
     title = "The question of this study" if len(studies) == 1 else "The questions of this study"
     asked = Prose("Declared in the matrix before the run. Intervals are at 95 % where nothing else is said.", "sub")
@@ -35,22 +33,17 @@ def _study(number: int, study: Row, figures: Figures) -> Part:
 
 
 def typed(table: Row, **how: Any) -> Grid:
-    """A study's table, its columns typed by what is in them."""
-    kinds = zip(table["columns"], numeric(table), wordy(table), strict=True)
-    columns = [
-        Column(
-            head, "number" if right else "words" if long else "text" if place else "name", width=0.28 if long else None
-        )
-        for place, (head, right, long) in enumerate(kinds)
-    ]
+    columns: list[Column] = []
+    for head, right, long in zip(table["columns"], numeric(table), wordy(table), strict=True):
+        kind = "number" if right else "words" if long else "text" if columns else "name"
+        columns.append(Column(head, kind, width=0.28 if long else None))
     how = {"titled": True, "style": "dense", "note": table["note"], **how}
     return Grid(**{"title": table["title"], "columns": columns, "rows": table["rows"], **how})
 
 
-def numeric(table: Mapping[str, Any]) -> list[bool]:
+def numeric(table: Row) -> list[bool]:
     """Of each column of a study's table, whether its cells are numbers: these stand at the right, unbroken."""
-    columns = ([row[at] for row in table["rows"] if len(row) > at] for at in range(len(table["columns"])))
-    return [at > 0 and _numbers(column) for at, column in enumerate(columns)]
+    return [at > 0 and _numbers(cells) for at, cells in enumerate(_by_column(table))]
 
 
 def _numbers(cells: list[str]) -> bool:
@@ -58,7 +51,10 @@ def _numbers(cells: list[str]) -> bool:
     return bool(known) and all(_NUMBER.match(cell) and len(cell) <= _LONGEST for cell in known)
 
 
-def wordy(table: Mapping[str, Any]) -> list[bool]:
+def wordy(table: Row) -> list[bool]:
     """Of each column of a study's table, whether it has cells that must be broken into lines."""
-    columns = ([row[at] for row in table["rows"] if len(row) > at] for at in range(len(table["columns"])))
-    return [any(len(cell) > _LONGEST for cell in column) for column in columns]
+    return [any(len(cell) > _LONGEST for cell in cells) for cells in _by_column(table)]
+
+
+def _by_column(table: Row) -> list[list[str]]:
+    return [[row[at] for row in table["rows"] if len(row) > at] for at in range(len(table["columns"]))]

@@ -14,7 +14,7 @@ COSTS = {"total_flops": ("FLOPs", flops), "wall_clock": ("seconds", seconds)}
 
 
 def target_cost(row: Row) -> str:
-    """The cost of a target, infinity, or that it is never reached at all."""
+    """The cost of a target, infinity, or that it is never reached at any seed."""
     if row["misses"] == row["n"]:
         return "never"
     return INFINITE if row["median"] is None else COSTS[row["cost"]][1](row["median"])
@@ -35,18 +35,6 @@ def _open(found: Row, shown: Callable[[float], str]) -> str:
     return interval(low, high, lambda end: INFINITE if math.isinf(end) else shown(end))
 
 
-def speedup_words(row: Row) -> tuple[str, str]:
-    """How many times sooner than full training, and the interval of that."""
-    found = row["speedup"]
-    if row["role"] == "full" or not found or row["misses"] == row["n"]:
-        return NONE, ""
-    return INFINITE if found["median"] is None else _times(found["median"]), _open(found, _times)
-
-
-def _times(value: float) -> str:
-    return ratio(value) if value else "0"
-
-
 def reached_words(summary: Row, panel: Panel) -> str:
     """In the declared account, which strategies reach the target for fewer FLOPs than full training, and which miss."""
     account = summary["matrix"]["pays"]["account"]
@@ -63,16 +51,7 @@ def reached_words(summary: Row, panel: Panel) -> str:
     return f"{text}; {missed}."
 
 
-def read_from(row: Row) -> str:
-    """Which runs the cost of a target was read from, and where it is only an upper bound."""
-    if not row["ladder"]:
-        return "its one run: at most"
-    lowest = row.get("at_lowest") or 0
-    return "its own ladder" + (f"; at its lowest rung already: {lowest} of {row['n']}" if lowest else "")
-
-
 def section(report: Report, figures: Figures) -> Part:
-    """What reaching the accuracy of full training less the margin costs, panel by panel."""
     captions = {
         "target-flops": "Median over seeds with its interval. Dashed: full training's own cost to the target. Hollow: "
         "an upper bound, since that arm ran at the whole budget only. Grey strip: never.",
@@ -106,23 +85,27 @@ def _table(report: Report, panel: Panel, account: str) -> list[Grid]:
         found = [rows.get(arm) for rows in by_cost]
         first = next(filter(None, found))
         cells = [cell for row in found for cell in _reached(row)]
+        lowest = f"; at its lowest rung already: {first['at_lowest']} of {first['n']}" if first.get("at_lowest") else ""
+        # At the whole budget only, a cost is an upper bound.
+        read_from = f"its own ladder{lowest}" if first["ladder"] else "its one run: at most"
         missed = f"{first['misses']} of {first['n']}"
-        lines.append(Line([name(report, first), read_from(first), missed, *cells], baseline(first)))
+        lines.append(Line([name(report, first), read_from, missed, *cells], baseline(first)))
     label = f"Table of what the target costs, {panel.title}, {account}"
+    heads = columns(f"name arm; text read from; count seeds that miss{spent}")
     note = f"{account}: {ACCOUNT_WORDS[account]}. Speed-ups are against full training's own ladder."
-    return [
-        Grid(
-            label,
-            columns(f"name arm; text read from; count seeds that miss{spent}"),
-            lines,
-            note=note,
-            data={"account": account},
-        )
-    ]
+    return [Grid(label, heads, lines, note=note, data={"account": account})]
 
 
 def _reached(row: Row | None) -> list[Cell]:
+    """The cost of a target, and how many times sooner than full training it is reached."""
     if row is None:
         return [Cell(NONE), Cell(NONE)]
-    sooner, ends = speedup_words(row)
-    return [Cell(target_cost(row), under=target_ends(row)), Cell(sooner, under=ends)]
+    sooner, found = Cell(NONE), row["speedup"]
+    if row["role"] != "full" and found and row["misses"] < row["n"]:
+        median = INFINITE if found["median"] is None else _times(found["median"])
+        sooner = Cell(median, under=_open(found, _times))
+    return [Cell(target_cost(row), under=target_ends(row)), sooner]
+
+
+def _times(value: float) -> str:
+    return ratio(value) if value else "0"
