@@ -18,11 +18,10 @@ from . import first_step
 from .conftest import Meter, paired
 
 TURNS = 3
-LIMIT = 600.0
-"""Seconds after which a command is taken to hang."""
-
+LIMIT = 600.0  # seconds after which a command is taken to hang
 PYTHON = (sys.executable, "-m", "selbench")
 WRONG, LISTED, STEP = 0.5, 1.6, 3.0
+# The most that a case may take as a multiple of the import, the exit code, and the arguments
 CASES: dict[str, tuple[float, int, tuple[str, ...]]] = {
     "--help": (0.3, 0, ("--help",)),
     "unknown key": (WRONG, 2, ("run", "quick", "--set", "bach=32")),
@@ -32,7 +31,6 @@ CASES: dict[str, tuple[float, int, tuple[str, ...]]] = {
     "list strategies": (LISTED, 0, ("list", "strategies")),
     "run quick --plan": (LISTED, 0, ("run", "quick", "--plan", "--device", "cpu")),
 }
-"""The most that a case may take as a multiple of the import, the exit code, and the arguments."""
 
 
 def import_torch() -> float:

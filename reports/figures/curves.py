@@ -13,8 +13,8 @@ from ..records.folder import Cell, Point
 from .axes import Tag, accuracy_scale, blank, finish_tagged, look_of, segments, tagged_frame
 from .canvas import Drawing, finish
 
+# Share of the training from which on every curve lies inside the axes; the climb before it would flatten the rest
 _SHOWN_FROM = 0.15
-"""Share of the training from which on every curve lies inside the axes; the climb before it would flatten the rest."""
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
