@@ -99,7 +99,6 @@ STAGES: dict[str, Callable[[Path, int], None]] = {f.__name__: f for f in (check,
 
 @pytest.fixture(scope="module", params=COUNTS, ids=str)
 def given(request: pytest.FixtureRequest) -> Iterator[tuple[Path, int]]:
-    """A file of features, and how many rows it has."""
     count = request.param
     with tempfile.TemporaryDirectory(prefix="selbench-") as folder:
         size, there = 2 * 2 * WIDTH * count, shutil.disk_usage(folder).free

@@ -60,7 +60,6 @@ def batch(size: int, width: int) -> tuple[Tensor, BatchLosses]:
 
 
 def needed(losses: BatchLosses, needs: frozenset[str], device: torch.device) -> BatchLosses:
-    """The signals that a strategy asks for, as the harness hands them over."""
     kept = {name: value.to(device) for name, value in losses.signals().items() if name in needs | {"labels", "index"}}
     k = keep_count(RATIO, losses.size)
     return BatchLosses(**kept, k=k, epoch=losses.epoch, progress=losses.progress)

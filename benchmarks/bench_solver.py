@@ -46,12 +46,10 @@ class Peer:
 
 
 def start(size: int) -> np.ndarray:
-    """Where iterative peers begin."""
     return np.random.default_rng(0).standard_normal(size).astype(np.float32)
 
 
 def matrix_free(feats: Tensor) -> Callable[[], Vector]:
-    """ARPACK on D x - F (Fᵀ x)."""
     raw, begin = feats.cpu().numpy(), start(len(feats))
 
     def solve() -> Vector:
@@ -130,7 +128,6 @@ PEERS: dict[str, Peer] = {
 
 @cache
 def batch(size: int, width: int) -> tuple[Tensor, np.ndarray, float]:
-    """Features, the right answer, the gap."""
     feats = features(size, width)
     truth, gap = answer(feats)
     return feats, truth, gap

@@ -46,7 +46,6 @@ class Setting:
         self.bf16 = device.type == "cuda"
 
     def model(self) -> ResNet18Net:
-        """The same first weights each time."""
         return self.learner.build(3, self.side, 10, torch.Generator().manual_seed(1), str(self.device))
 
     def instrumented(self, name: str, ratio: float) -> Callable[[], None]:
@@ -113,7 +112,6 @@ def settings(device: torch.device) -> dict[str, Setting]:
 
 @pytest.mark.parametrize("place", [0, 1])
 def test_tax(meter: Meter, device: torch.device, place: int) -> None:
-    """Instrumented against bare, everything kept."""
     known = settings(device)
     if place >= len(known):
         meter.leave_out("one learner is enough on a GPU", suite="tax", case="a second learner", size=0)

@@ -24,7 +24,6 @@ SEEN = pytest.StashKey[Seen]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """What a user may choose."""
     group = parser.getgroup("selbench", "selbench's timings")
     group.addoption("--device", default=None, help="cpu or cuda; a GPU where there is one")
     left_out = "seconds; a peer expected to take longer is left out, and said"
@@ -45,7 +44,6 @@ def _device(config: pytest.Config) -> torch.device:
 
 @pytest.fixture(scope="session")
 def device(request: pytest.FixtureRequest) -> torch.device:
-    """Where ours runs."""
     return _device(request.config)
 
 
@@ -86,11 +84,9 @@ class Meter:
         return answer
 
     def note(self, **info: Any) -> None:
-        """Add to what is written down of this case."""
         self.benchmark.extra_info.update(info)
 
     def leave_out(self, reason: str, **about: Any) -> None:
-        """Skip this case and have the tables say why."""
         self.config.stash[LEFT_OUT].append({**about, "reason": reason})
         pytest.skip(reason)
 
@@ -121,7 +117,6 @@ def paired(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 @pytest.fixture
 def meter(request: pytest.FixtureRequest, benchmark: Any, device: torch.device) -> Meter:
-    """How a case is timed."""
     return Meter(request, benchmark, device)
 
 
@@ -141,5 +136,4 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
 
 
 def pytest_benchmark_update_json(config: pytest.Config, benchmarks: Any, output_json: dict[str, Any]) -> None:
-    """What was left out belongs to the result."""
     output_json["left_out"] = config.stash[LEFT_OUT]

@@ -101,7 +101,6 @@ def select(run: Run) -> Iterator[str]:
 
 
 def anything(rows: list[Row]) -> Iterator[str]:
-    """Any other suite: a line a case."""
     keys = list(dict.fromkeys(key for row in rows for key in row.info))
     lines = []
     for row in rows:
@@ -150,7 +149,6 @@ def markdown(run: Run, figures: dict[str, str]) -> str:
 
 
 def comma_separated(run: Run) -> str:
-    """Every case on a line, those left out with their reason."""
     keys = sorted({key for row in run.rows for key in row.info})
     out = io.StringIO()
     head = ["suite", "case", "size", "width", "median_s", "q1_s", "q3_s", "min_s", "rounds", "left_out", *keys]
@@ -164,7 +162,6 @@ def comma_separated(run: Run) -> str:
 
 
 def write(source: Path, folder: Path) -> list[Path]:
-    """``bench.md``, ``bench.csv`` and the figures, in ``folder``."""
     run = Run.read(source)
     folder.mkdir(parents=True, exist_ok=True)
     pictures = draw(run)
@@ -175,7 +172,6 @@ def write(source: Path, folder: Path) -> list[Path]:
 
 
 def written(folder: Path, texts: dict[str, str], pictures: dict[str, bytes]) -> list[Path]:
-    """Write the files of a page into ``folder``."""
     for name, content in {**pictures, **{name: text.encode() for name, text in texts.items()}}.items():
         (folder / name).write_bytes(content)
     return [folder / name for name in (*texts, *pictures)]

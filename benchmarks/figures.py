@@ -44,7 +44,6 @@ def curve(ax: Axes, rows: list[Row], colour: str, marker: str, label: str, **sty
 
 
 def axes(ax: Axes, rows: list[Row]) -> None:
-    """Logarithmic both ways, with a tick at every B that was timed."""
     ax.set(xscale="log", yscale="log")
     at = sorted({row.size for row in rows})
     ax.set_xticks(at, [f"{size:,}" for size in at])
@@ -59,7 +58,6 @@ def where(run: Run) -> str:
 
 
 def solver(run: Run) -> Figure:
-    """Ours and its peers."""
     rows = run.of("solver")
     figure = Figure(figsize=(8.2, 4.6), layout="constrained")
     ax = figure.add_subplot()
@@ -130,5 +128,4 @@ def exported(figures: Iterable[tuple[str, Callable[[], Figure]]]) -> dict[str, b
 
 
 def draw(run: Run) -> dict[str, bytes]:
-    """Files by name, for each suite that has a figure."""
     return exported((suite, partial(FIGURES[suite], run)) for suite in run.suites if suite in FIGURES)

@@ -55,7 +55,6 @@ def _place(file: Path) -> tuple[int, str, bool]:
 
 
 def _runs(published: Path) -> dict[str, list[Run]]:
-    """The published folders by the name of the matrix that was run."""
     found: dict[str, list[Run]] = {}
     for file in sorted(published.glob("*/matrix.toml")):
         table = tomllib.loads(file.read_text(encoding="utf-8"))

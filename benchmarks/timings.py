@@ -119,7 +119,6 @@ class Target:
 
 
 def of_solver(run: Run) -> Iterator[Target]:
-    """Targets of the Fiedler solver."""
     ours = {(row.size, row.width): row for row in run.of("solver") if row.case == "ours"}
     numpy = {row.size: row for row in run.of("solver") if row.case == "numpy.linalg.eigh"}
     narrow = {size: row for (size, width), row in sorted(ours.items()) if width == 512}
@@ -183,7 +182,6 @@ def of_report(run: Run) -> Iterator[Target]:
 
 
 def of_select(run: Run) -> Iterator[Target]:
-    """Selection's share of a training step."""
     text = "GPU: at most 3 % of a ResNet-18 training step at B = 512, rules of cadence batch"
     step = max(run.of("step"), key=lambda row: row.width, default=None)
     if step is None or not run.on_gpu:
@@ -199,7 +197,6 @@ def of_select(run: Run) -> Iterator[Target]:
 
 
 def of_tax(run: Run) -> Iterator[Target]:
-    """The instrumented loop against a bare one."""
     for row in run.of("tax"):
         text = f"{row.case}: the instrumented loop at most {TAX - 1:.0%} slower than a bare one"
         yield Target(text, f"{row.info['ratio'] - 1:+.1%}", row.info["ratio"] <= TAX)
@@ -218,14 +215,12 @@ def of_ceiling(run: Run) -> list[Target]:
 
 
 def of_grid(run: Run) -> list[Target]:
-    """Throughput of several workers."""
     text = f"k workers at least {EFFICIENCY:g} k times as fast as one, their start-up left out"
     found = [(row.info["efficiency"], row.case) for row in run.of("grid") if "efficiency" in row.info]
     return [Target(text, f"{share:.2f} k ({case})", share >= EFFICIENCY) for share, case in found[:1]] or [Target(text)]
 
 
 def of_features(run: Run) -> list[Target]:
-    """Peak memory of a million rows."""
     text = "a million rows of 2,048 halves within 2 GB, file pages included"
     rows = [row for row in run.of("features") if row.size >= ROWS]
     if not rows:

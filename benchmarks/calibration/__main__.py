@@ -91,7 +91,6 @@ def _grid(rows: list[Row]) -> str:
 
 
 def write(rows: list[Row], folder: Path, draws: int) -> list[Path]:
-    """``calibration.md``, ``calibration.csv`` and the figures."""
     folder.mkdir(parents=True, exist_ok=True)
     pictures = draw(rows)
     versions = ", ".join([f"Python {python_version()}", *(f"{name} {version(name)}" for name in LIBRARIES)])

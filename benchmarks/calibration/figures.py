@@ -35,7 +35,6 @@ def _panel(ax: Axes, rows: list[Row], nominal: float) -> None:
 
 
 def _figure(rows: list[Row], part: str) -> Figure:
-    """One figure: all populations of differences on one scale."""
     figure = Figure(figsize=(8.6, 5.6), layout="constrained")
     panels = list(figure.subplots(2, COLUMNS, sharex=True, sharey=True).flat)
     for ax, population in zip(panels, POPULATIONS, strict=False):
@@ -55,7 +54,6 @@ def _figure(rows: list[Row], part: str) -> Figure:
 
 
 def draw(rows: list[Row]) -> dict[str, bytes]:
-    """Files by name, an SVG and a PNG each."""
     sizes = [row for row in rows if row.part == "size" and row.nominal == ALPHA and row.procedure != SAME]
     kept = {
         "size": sizes + [row for row in rows if row.part == "verdict"],

@@ -28,7 +28,6 @@ class Sample:
 
     @property
     def first(self) -> Array:
-        """The one contrast of everything that takes one, ``[n]``."""
         return self.contrasts[0]
 
 
@@ -86,6 +85,5 @@ INTERVALS: dict[str, Callable[[Array], bool]] = {
 
 
 def ratio_holds(a: Array, b: Array, truth: float) -> bool:
-    """Whether the interval of a ratio of mean costs holds the truth."""
     found = s.ratio_interval(a, b, COST_CONFIDENCE)
     return found is not None and _holds(found, truth)

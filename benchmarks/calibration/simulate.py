@@ -55,11 +55,9 @@ class Row:
 
     @property
     def error(self) -> float:
-        """Monte-Carlo standard error of the rate."""
         return math.sqrt(self.rate * (1 - self.rate) / self.draws)
 
     def __str__(self) -> str:
-        """One line for a row that left its bounds."""
         bound = self.low if self.rate < self.low else self.high
         cell = f"{self.procedure}, {self.population}, n = {self.n}, nominal {self.nominal:.4g}"
         return f"{cell}: {self.rate:.4f} (bound {bound:.4f})"
@@ -141,7 +139,6 @@ def powers(draws: int, seed: int = SEED) -> Iterator[Row]:
 
 
 def simulate(draws: int, seed: int = SEED, say: Say = lambda line: None) -> list[Row]:
-    """Every row; ``say`` gets a line as each cell is done."""
     rows = []
     for part in (images, costs, powers):
         rows += part(draws, seed)

@@ -55,7 +55,6 @@ def _placed(
 
 
 def _drawn(panel: Panel, rows: list[Row]) -> list[Row]:
-    """Those of ``rows`` whose arms figures show."""
     keys = {arm["key"] for arm in panel.drawn}
     return [row for row in rows if row["arm"] in keys]
 

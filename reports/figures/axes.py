@@ -167,7 +167,6 @@ def segments(axes: Axes, lines: Sequence[Any], colours: Sequence[str], **style: 
 
 
 def row_lines(axes: Axes, count: int) -> None:
-    """Draw a thin line through each of ``count`` rows."""
     across = axes.get_yaxis_transform()
     segments(axes, [((0, n), (1, n)) for n in range(count)], [RULE], linewidths=0.4, zorder=0, transform=across)
 
@@ -208,7 +207,6 @@ def accuracy_scale(axes: Axes, lowest: float, highest: float) -> bool:
 
 
 def fixed_ticks(axis: Axis, ticks: Sequence[float], written: Callable[[float], str]) -> None:
-    """Ticks at these places and none between."""
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FuncFormatter(lambda value, _: written(value)))
     axis.set_minor_locator(NullLocator())
@@ -244,5 +242,4 @@ def _ratio_ticks(low: float, high: float) -> list[float]:
 
 
 def note(axes: Axes, text: str) -> None:
-    """A remark in the middle of axes that have nothing to draw."""
     axes.text(0.5, 0.5, clean(text), transform=axes.transAxes, ha="center", va="center", color=SOFT)

@@ -101,7 +101,6 @@ def size_of(axes: Axes) -> tuple[float, float]:
 
 
 def text_width(texts: Iterable[str], size: float = 8.5) -> float:
-    """Width in inches of the widest of ``texts`` at ``size`` points."""
     return max((_width(text, size) for text in texts), default=0.0)
 
 

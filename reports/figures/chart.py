@@ -199,7 +199,6 @@ def _key_width(label: str) -> float:
 
 
 def _key_rows(labels: Sequence[str], room: float) -> list[list[str]]:
-    """The names of series in as few rows as hold them."""
     rows: list[list[str]] = [[]]
     for label in labels:
         if rows[-1] and sum(map(_key_width, [*rows[-1], label])) > room:
@@ -209,7 +208,6 @@ def _key_rows(labels: Sequence[str], room: float) -> list[list[str]]:
 
 
 def _ends(point: _Point) -> tuple[float, float]:
-    """An interval's ends; the point itself where it has none."""
     return (point.y if point.low is None else point.low), (point.y if point.high is None else point.high)
 
 
@@ -303,7 +301,6 @@ def _wrapped(text: str, room: float) -> list[str]:
 
 
 def _words(chart: Mapping[str, Any], lines: Sequence[_Line]) -> str:
-    """The chart in words: every point of a short series, first and last of a long one."""
     told = []
     for line in lines:
         points = line.points if len(line.points) <= 12 else line.points[:: len(line.points) - 1]

@@ -31,7 +31,6 @@ def mean_curve(
 
 
 def training_curves(name: str, title: str, report: Report, panel: Panel) -> Drawing:
-    """Draw validation accuracy against candidate passes, one line for each arm."""
     lines = []
     for arm in (arm for arm in panel.drawn if arm["role"] != "full-all"):  # it trains on the validation images
         curve = mean_curve(report.cells(arm), lambda point: point.passes, lambda point: point.val_accuracy)
@@ -57,7 +56,6 @@ def training_curves(name: str, title: str, report: Report, panel: Panel) -> Draw
 
 
 def ratio_curves(name: str, title: str, report: Report, panel: Panel) -> Drawing:
-    """Draw the realised keep ratio against training progress, one line for each schedule that differs."""
     groups: dict[tuple[float, ...], tuple[Curve, list[Row]]] = {}
     for arm in panel.drawn:
         curve = mean_curve(report.cells(arm), lambda point: point.progress, lambda point: point.ratio)

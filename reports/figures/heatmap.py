@@ -116,7 +116,6 @@ def _heads(axes: Axes, labels: Sequence[str], **style: Any) -> None:
 
 
 def _write(axes: Axes, line: int, number: int, value: float, text: str, dark: float, size: float) -> None:
-    """Write the text of a cell, pale on cells beyond ``dark``."""
     colour = INK if np.isnan(value) else _ON_DARK if abs(value) >= dark else ON_PALE
     axes.text(number + 0.5, line + 0.5, text, ha="center", va="center", color=colour, fontsize=size)
 

@@ -69,7 +69,6 @@ def _label(arm: Row) -> str:
 
 
 def _names(axes: Axes, items: Sequence[tuple[float, str, Look]], edge: float, first: float, align: str) -> None:
-    """Labels down one side, each tied to its rank by an elbow."""
     lines, ends = [], []
     for number, (rank, text, look) in enumerate(items):
         at = first + ROW * (number + 0.5)

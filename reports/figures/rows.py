@@ -29,12 +29,10 @@ LOOP, ARTEFACTS = "#9a86b8", "#cc79a7"
 
 
 def _above(axes: Axes, x: float, text: str, align: str = "left") -> None:
-    """Write ``text`` above the axes at ``x`` in data coordinates."""
     axes.text(x, 1.0, text, transform=axes.get_xaxis_transform(), ha=align, va="bottom", color=SOFT, fontsize=7.5)
 
 
 def _beside(axes: Axes, row: int, text: str, colour: str) -> None:
-    """Write ``text`` right of a row."""
     axes.text(1.02, row, text, transform=axes.get_yaxis_transform(), va="center", color=colour, fontsize=8)
 
 

@@ -95,7 +95,6 @@ def _speed(axes: Axes, arms: Sequence[Row], looks: Mapping[str, Look], table: Ro
 
 
 def _captions(axes: Axes, table: Row, here: float, measured: bool) -> None:
-    """Say which learner is the workload's own, and that all others are extrapolated."""
     low, high = axes.get_xlim()
     top = axes.get_ylim()[1]
     early = here < math.sqrt(low * high)
@@ -112,7 +111,6 @@ def _captions(axes: Axes, table: Row, here: float, measured: bool) -> None:
 
 
 def _marks(axes: Axes, points: Iterable[tuple[float, float, str]], own: Look) -> None:
-    """Mark ``(x, y, basis)``: filled where measured, hollow where extrapolated."""
     at = [Mark(x, y, own, hollow=basis != "measured") for x, y, basis in points]
     edge = {"markeredgecolor": PAPER, "markeredgewidth": 0.6}
     marks(axes, [mark for mark in at if not mark.hollow], markersize=6.5, zorder=5, **edge)
