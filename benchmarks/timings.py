@@ -140,7 +140,12 @@ def of_solver(run: Run) -> Iterator[Target]:
         cos, overlap = (min(row.info[key] for row in ours.values()) for key in ("cos", "overlap"))
         text = f"|cos| of at least {COS} and a shared top quarter of at least {OVERLAP} at every size"
         yield Target(text, f"least {cos:.6f} and {overlap:.3f}", cos >= COS and overlap >= OVERLAP)
-    yield from _growth(run)
+    rows = [run.row("solver", "ours", size, width) for size, width in ((2048, 512), (4096, 512), (4096, 2048))]
+    if None not in rows:
+        half, full, wide = (row.seconds for row in rows if row is not None)
+        by_size, by_width = math.log2(full / half), math.log(wide / full, 4)
+        told = f"B to the {by_size:.2f}, d to the {by_width:.2f}"
+        yield Target("cost grows as B·d at B = 4,096 (powers of at most 1.2)", told, max(by_size, by_width) <= 1.2)
     text = "H200-class GPU: at most 1 ms at B = 1,024, d = 2,048"
     ways = [row for row in run.of("solver") if row.ours and (row.size, row.width) == (1024, 2048)]
     if run.on_gpu and ways:
@@ -156,15 +161,6 @@ def _times(text: str, peer: Row | None, ours: Row | None, least: float, place: s
         return Target(text)
     times = peer.seconds / ours.seconds
     return Target(text, f"{times:.1f} times ({place})" if place else f"{times:.2f} times ({peer.case})", times >= least)
-
-
-def _growth(run: Run) -> Iterator[Target]:
-    rows = [run.row("solver", "ours", size, width) for size, width in ((2048, 512), (4096, 512), (4096, 2048))]
-    if None not in rows:
-        half, full, wide = (row.seconds for row in rows if row is not None)
-        by_size, by_width = math.log2(full / half), math.log(wide / full, 4)
-        told = f"B to the {by_size:.2f}, d to the {by_width:.2f}"
-        yield Target("cost grows as B·d at B = 4,096 (powers of at most 1.2)", told, max(by_size, by_width) <= 1.2)
 
 
 def of_report(run: Run) -> Iterator[Target]:

@@ -18,7 +18,7 @@ from ..draw import written
 from .figures import draw
 from .populations import COSTS, POPULATIONS
 from .procedures import ALPHA, FAMILY
-from .simulate import PAIRS, POWER_ERROR, SEED, Row, simulate
+from .simulate import LEVELS, PAIRS, POWER_ERROR, SEED, Row, simulate
 
 DRAWS = 50_000
 LIBRARIES = ("selbench", "numpy", "scipy")
@@ -53,25 +53,18 @@ def markdown(rows: list[Row], facts: str, pictures: Iterable[str]) -> str:
         for row in rows
         if row.part == "power"
     )
-    return (
-        Path(__file__)
-        .with_name("page.md")
-        .read_text(encoding="utf-8")
-        .format(
-            facts=facts,
-            error=math.sqrt(ALPHA * (1 - ALPHA) / min(row.draws for row in rows)),
-            points=100 * POWER_ERROR,
-            verdict=verdict,
-            pictures="".join(f"![{name.split('.')[0]}]({name})\n\n" for name in pictures)[:-1],
-            populations="\n".join([*told, *(f"- {cost.name} (costs): {cost.text}" for cost in COSTS)]),
-            alpha=ALPHA,
-            least=ALPHA / FAMILY,
-            family=FAMILY,
-            sizes=[drawn["size"][level] for level in (ALPHA, ALPHA / FAMILY)],
-            verdicts=drawn["verdict"][ALPHA],
-            coverage="\n".join(f"Nominal {n:.0%}:\n\n{grid}\n" for n, grid in sorted(drawn["coverage"].items())),
-            powers="\n".join(powers),
-        )
+    settings = {"alpha": ALPHA, "least": ALPHA / FAMILY, "family": FAMILY, "points": 100 * POWER_ERROR, "facts": facts}
+    page = Path(__file__).with_name("page.md").read_text(encoding="utf-8")
+    return page.format(
+        **settings,
+        error=math.sqrt(ALPHA * (1 - ALPHA) / min(row.draws for row in rows)),
+        verdict=verdict,
+        pictures="".join(f"![{name.split('.')[0]}]({name})\n\n" for name in pictures)[:-1],
+        populations="\n".join([*told, *(f"- {cost.name} (costs): {cost.text}" for cost in COSTS)]),
+        sizes=[drawn["size"][level] for level in LEVELS],
+        verdicts=drawn["verdict"][ALPHA],
+        coverage="\n".join(f"Nominal {n:.0%}:\n\n{grid}\n" for n, grid in sorted(drawn["coverage"].items())),
+        powers="\n".join(powers),
     )
 
 

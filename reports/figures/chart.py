@@ -167,8 +167,8 @@ def _rows(name: str, chart: Mapping[str, Any], lines: Sequence[_Line]) -> Drawin
         spans = [(point.x + shift, *_ends(point)) for point in line.points]
         bars = [((low, y), (high, y)) for y, low, high in spans]
         shared.segments(axes, bars, [line.look.colour], linewidths=1.6, zorder=2)
-        points = [shared.Mark(point.y, point.x + shift, line.look) for point in line.points]
-        shared.marks(axes, points, markersize=5, zorder=3)
+        at = [shared.Mark(point.y, point.x + shift, line.look) for point in line.points]
+        shared.marks(axes, at, markersize=5, zorder=3)
     axes.set_xlabel("\n".join(foot), linespacing=1.25)
     _heading(axes, keys, head, {line.label: line.look for line in lines})
     return finish(figure, name, chart["title"], _words(chart, lines))

@@ -229,11 +229,11 @@ def target_plot(name: str, title: str, report: Report, panel: Panel, account: st
         if item.median is not None:
             medians.append(shared.Mark(item.median, number, item.look, hollow=not row["ladder"]))
         _beside(axes, number, f"{row['misses']} of {row['n']}", INK if row["misses"] else SOFT)
-        cost = "never" if item.median is None else ratio(item.median)
+        spent = "never" if item.median is None else ratio(item.median)
         bound = "" if row["ladder"] or item.median is None else " at most"
-        low, high = (ratio(end) if end is not None else "infinity" for end in (item.low, item.high))
+        least, most = (ratio(given) if given is not None else "infinity" for given in (item.low, item.high))
         missed = f", missed by {row['misses']} of {row['n']} seeds" if row["misses"] else ""
-        told.append(f"{clean(row['strategy'])}{bound} {cost} ({low} to {high}){missed}")
+        told.append(f"{clean(row['strategy'])}{bound} {spent} ({least} to {most}){missed}")
     shared.segments(axes, lines, colours, linewidths=2, zorder=2)
     shared.marks(axes, arrows, markersize=6, zorder=3)
     shared.marks(axes, medians, markersize=5.5, markeredgewidth=1.3, zorder=3)
