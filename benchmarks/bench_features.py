@@ -33,20 +33,13 @@ COUNTS = (20_000, 1_000_000)
 WIDTH = 2048
 CLASSES = 10
 BATCH = 1024
-POOL = 0.9
-"""Share of the rows that can be selected from."""
-
-STEPS = 1
-"""Steps of the optimizer that the probe takes in each of its folds; a full fit takes 100."""
-
-TARGET = 2e9
-"""Bytes that the peak should stay below."""
-
+POOL = 0.9  # share of the rows that can be selected from
+STEPS = 1  # steps of the optimizer that the probe takes in each of its folds; a full fit takes 100
+TARGET = 2e9  # bytes that the peak should stay below
 CPU = torch.device("cpu")
 
 
 def labels(count: int) -> Tensor:
-    """Classes ``[count]``."""
     return torch.randint(CLASSES, (count,), generator=torch.Generator().manual_seed(0))
 
 
@@ -61,7 +54,6 @@ def synthesise(path: Path, count: int) -> None:
 
 
 def check(path: Path, count: int) -> None:
-    """Look at the file and take its hash, as before any training."""
     reference = File(str(path))
     reference.check(None)
     reference.fingerprint(None)
@@ -79,7 +71,6 @@ def extract(path: Path, count: int) -> None:
 
 
 def epoch(path: Path, count: int) -> None:
-    """Take one epoch of candidate batches."""
     rows = Rows(path)
     stream = torch.Generator().manual_seed(2)
     pool = rows.subset(torch.randperm(count, generator=stream)[: int(POOL * count)].sort().values)
@@ -88,7 +79,7 @@ def epoch(path: Path, count: int) -> None:
 
 
 def cold_epoch(path: Path, count: int) -> None:
-    """The same, with nothing of the file in the system's memory."""
+    """With nothing of the file in the system's memory."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -103,14 +94,11 @@ def crossfit(path: Path, count: int) -> None:
     assert found.accuracy > 2 / CLASSES
 
 
-STAGES: dict[str, Callable[[Path, int], None]] = {
-    stage.__name__: stage for stage in (check, extract, epoch, cold_epoch, crossfit)
-}
+STAGES: dict[str, Callable[[Path, int], None]] = {f.__name__: f for f in (check, extract, epoch, cold_epoch, crossfit)}
 
 
 @pytest.fixture(scope="module", params=COUNTS, ids=str)
 def given(request: pytest.FixtureRequest) -> Iterator[tuple[Path, int]]:
-    """A file of features, and how many rows it has."""
     count = request.param
     with tempfile.TemporaryDirectory(prefix="selbench-") as folder:
         size, there = 2 * 2 * WIDTH * count, shutil.disk_usage(folder).free
@@ -153,15 +141,10 @@ def peak() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def main(stage: str, path: str, count: str) -> None:
-    """Be the process that a stage runs in."""
+if __name__ == "__main__":  # the process that a stage runs in
     before = peak()
     print("ready", flush=True)
     sys.stdin.readline()
     begun = time.perf_counter()
-    STAGES[stage](Path(path), int(count))
+    STAGES[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]))
     print(json.dumps({"seconds": time.perf_counter() - begun, "peak": peak(), "before": before}), flush=True)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

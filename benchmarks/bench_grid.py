@@ -14,26 +14,16 @@ from selbench.harness.plan.matrix import parse
 
 from .conftest import Meter
 
+# Seeds, each with three cells of one shape (``full``, ``uniform``, ``full-all``), and the passes of a long cell
 SIZES = {"small": (1, 2), "usual": (4, 12)}
-"""Seeds, each with three cells of one shape (``full``, ``uniform``, ``full-all``), and the passes of a long cell."""
 
 
 def seconds(folder: Path, workers: int, seeds: int, passes: int) -> float:
     """A matrix of three cells a seed, from an empty folder to its last record."""
-    matrix = parse(
-        {
-            "name": "grid",
-            "seeds": seeds,
-            "ladder": [1.0],
-            "batch": 64,
-            "buckets": 1,
-            "budget": {"passes": passes},
-            "learner": {"name": "resnet18", "width": 8},
-            "schedule": {"name": "fixed", "ratio": 1.0},
-            "datasets": [{"name": "digits", "val": 0.1}],
-            "strategies": [{"name": "uniform"}],
-        }
-    )
+    size = {"seeds": seeds, "ladder": [1.0], "batch": 64, "buckets": 1, "budget": {"passes": passes}}
+    what = {"schedule": {"name": "fixed", "ratio": 1.0}, "learner": {"name": "resnet18", "width": 8}}
+    arms = {"datasets": [{"name": "digits", "val": 0.1}], "strategies": [{"name": "uniform"}]}
+    matrix = parse({"name": "grid", **size, **what, **arms})
     begun = time.perf_counter()
     done = run(matrix, RunRequest(out=folder, cache_dir=folder.parent / "cache", device="cpu", workers=workers))
     assert not done.failed
@@ -56,14 +46,8 @@ def test_grid(meter: Meter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nam
     }
     # What a few seconds of training tell is lost in those of starting up.
     times = (taken[1, long] - taken[1, 1]) / (taken[workers, long] - taken[workers, 1])
-    meter(
-        lambda: seconds(tmp_path / "again", workers, seeds, 1),
-        suite="grid",
-        case=f"{workers} workers, {3 * seeds} cells of {long} passes",
-        size=workers,
-        once=True,
-        one_worker_s=taken[1, long],
-        workers_s=taken[workers, long],
-        times_with_start=taken[1, long] / taken[workers, long],
-        **({"times": times, "efficiency": times / workers} if name == "usual" else {}),
-    )
+    one, several = taken[1, long], taken[workers, long]
+    found = {"one_worker_s": one, "workers_s": several, "times_with_start": one / several}
+    found |= {"times": times, "efficiency": times / workers} if name == "usual" else {}
+    about = {"suite": "grid", "case": f"{workers} workers, {3 * seeds} cells of {long} passes", "size": workers}
+    meter(lambda: seconds(tmp_path / "again", workers, seeds, 1), once=True, **about, **found)

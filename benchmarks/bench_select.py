@@ -29,17 +29,11 @@ from .plain import PLAIN
 SIZES = (128, 512, 1024, 4096)
 WIDTHS = (512, 2048)
 RATIO = 0.25
-EPOCHS = 10
-"""Length of the proxy's trace."""
-
+EPOCHS = 10  # length of the proxy's trace
 PIXELS = 32
-NARROW = 8
-"""Width of the learner of the quick matrix."""
-
+NARROW = 8  # width of the learner of the quick matrix
 SHAPE = Shape(WIDTHS[0], 8 * STANDARD_WIDTH, CLASSES, EPOCHS)
-
-CANDIDATES = 512
-"""B of the training step that selection's share is taken of."""
+CANDIDATES = 512  # B of the training step that selection's share is taken of
 
 
 @cache
@@ -66,7 +60,6 @@ def batch(size: int, width: int) -> tuple[Tensor, BatchLosses]:
 
 
 def needed(losses: BatchLosses, needs: frozenset[str], device: torch.device) -> BatchLosses:
-    """The signals that a strategy asks for, as the harness hands them over."""
     kept = {name: value.to(device) for name, value in losses.signals().items() if name in needs | {"labels", "index"}}
     k = keep_count(RATIO, losses.size)
     return BatchLosses(**kept, k=k, epoch=losses.epoch, progress=losses.progress)
@@ -117,10 +110,8 @@ def step(learner: ResNet18, count: int, device: torch.device) -> Callable[[], No
     labels = torch.randint(CLASSES, (count,), generator=stream).to(device)
     fast = device.type == "cuda"
     if fast:
-        model, images = (
-            model.to(memory_format=torch.channels_last),
-            images.contiguous(memory_format=torch.channels_last),
-        )
+        model = model.to(memory_format=torch.channels_last)
+        images = images.contiguous(memory_format=torch.channels_last)
     optimizer = sgd(model.train(), 0.1, 0.9, 5e-4)
 
     def train() -> None:

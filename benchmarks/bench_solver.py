@@ -29,36 +29,27 @@ from .timings import FORMING
 
 SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 WIDTH, WIDE = 512, 2048
-RESTARTS = 300
-"""Most restarts of ARPACK and iterations of LOBPCG."""
-
+RESTARTS = 300  # most restarts of ARPACK and iterations of LOBPCG
 GRAPH = "ours, CUDA graph"
-
 Vector = np.ndarray | Tensor
 
 
 @dataclass(frozen=True)
 class Peer:
-    """Another solver: ``prepare`` takes the features (not timed) and gives the call that is timed.
-
-    ``power`` is how its seconds grow with B, ``largest`` the largest B it is tried at, ``host`` whether it runs on the
-    CPU wherever ours does, ``formed`` whether it is given the matrix.
-    """
+    """Another solver: ``prepare`` takes the features (not timed) and gives the call that is timed."""
 
     prepare: Callable[[Tensor], Callable[[], Vector]]
-    power: int = 3
-    largest: int = SIZES[-1]
-    host: bool = True
-    formed: bool = True
+    power: int = 3  # how its seconds grow with B
+    largest: int = SIZES[-1]  # B that it is tried at
+    host: bool = True  # runs on the CPU wherever ours does
+    formed: bool = True  # is given the matrix
 
 
 def start(size: int) -> np.ndarray:
-    """Where iterative peers begin."""
     return np.random.default_rng(0).standard_normal(size).astype(np.float32)
 
 
 def matrix_free(feats: Tensor) -> Callable[[], Vector]:
-    """ARPACK on D x - F (Fᵀ x)."""
     raw, begin = feats.cpu().numpy(), start(len(feats))
 
     def solve() -> Vector:
@@ -71,21 +62,12 @@ def matrix_free(feats: Tensor) -> Callable[[], Vector]:
     return solve
 
 
-def formed(solve: Callable[[np.ndarray], Vector]) -> Callable[[Tensor], Callable[[], Vector]]:
-    """A solver of the formed matrix."""
+def formed(solve: Callable[[Any], Vector], torch_too: bool = False) -> Callable[[Tensor], Callable[[], Vector]]:
+    """A solver of the formed matrix: an array, or a tensor on the features' device."""
 
     def prepare(feats: Tensor) -> Callable[[], Vector]:
-        matrix = laplacian(feats, np.float32)
-        return lambda: solve(matrix)
-
-    return prepare
-
-
-def formed_torch(solve: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Callable[[], Vector]]:
-    """A solver of the formed matrix on the features' device."""
-
-    def prepare(feats: Tensor) -> Callable[[], Vector]:
-        matrix = torch.from_numpy(laplacian(feats, np.float32)).to(feats.device)
+        array = laplacian(feats, np.float32)
+        matrix = torch.from_numpy(array).to(feats.device) if torch_too else array
         return lambda: solve(matrix)
 
     return prepare
@@ -137,8 +119,8 @@ PEERS: dict[str, Peer] = {
     "scipy eigsh, formed": Peer(
         formed(lambda m: sparse.eigsh(m, k=2, which="SA", v0=start(len(m)), maxiter=RESTARTS)[1][:, 1]), power=2
     ),
-    "torch.linalg.eigh": Peer(formed_torch(lambda matrix: torch.linalg.eigh(matrix)[1][:, 1]), host=False),
-    "torch.lobpcg": Peer(formed_torch(lobpcg), power=2, host=False),
+    "torch.linalg.eigh": Peer(formed(lambda matrix: torch.linalg.eigh(matrix)[1][:, 1], torch_too=True), host=False),
+    "torch.lobpcg": Peer(formed(lobpcg, torch_too=True), power=2, host=False),
     "sklearn spectral_embedding": Peer(embedding),
     "networkx.fiedler_vector": Peer(graph, largest=256),  # above, its graph of Python objects alone takes longer
 }
@@ -146,7 +128,6 @@ PEERS: dict[str, Peer] = {
 
 @cache
 def batch(size: int, width: int) -> tuple[Tensor, np.ndarray, float]:
-    """Features, the right answer, the gap."""
     feats = features(size, width)
     truth, gap = answer(feats)
     return feats, truth, gap
@@ -161,10 +142,7 @@ def judged(meter: Meter, vector: Any, truth: np.ndarray, gap: float) -> None:
 def cases() -> Iterator[tuple[int, int, str]]:
     """Sizes ascending, and within one size ours next to its peers."""
     for size in SIZES:
-        yield size, WIDTH, "ours"
-        yield size, WIDE, "ours"
-        yield size, WIDTH, GRAPH
-        yield size, WIDE, GRAPH
+        yield from ((size, width, name) for name in ("ours", GRAPH) for width in (WIDTH, WIDE))
         yield from ((size, WIDTH, name) for name in (*PEERS, FORMING))
 
 

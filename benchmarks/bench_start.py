@@ -18,11 +18,10 @@ from . import first_step
 from .conftest import Meter, paired
 
 TURNS = 3
-LIMIT = 600.0
-"""Seconds after which a command is taken to hang."""
-
+LIMIT = 600.0  # seconds after which a command is taken to hang
 PYTHON = (sys.executable, "-m", "selbench")
 WRONG, LISTED, STEP = 0.5, 1.6, 3.0
+# The most that a case may take as a multiple of the import, the exit code, and the arguments
 CASES: dict[str, tuple[float, int, tuple[str, ...]]] = {
     "--help": (0.3, 0, ("--help",)),
     "unknown key": (WRONG, 2, ("run", "quick", "--set", "bach=32")),
@@ -32,18 +31,15 @@ CASES: dict[str, tuple[float, int, tuple[str, ...]]] = {
     "list strategies": (LISTED, 0, ("list", "strategies")),
     "run quick --plan": (LISTED, 0, ("run", "quick", "--plan", "--device", "cpu")),
 }
-"""The most that a case may take as a multiple of the import, the exit code, and the arguments."""
 
 
 def import_torch() -> float:
-    """Seconds of a Python process that imports torch."""
     begun = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import torch"], check=True, timeout=LIMIT)
     return time.perf_counter() - begun
 
 
 def command(arguments: tuple[str, ...], code: int) -> float:
-    """Seconds of the command from its start to its end, in an empty folder."""
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
         done = subprocess.run([*PYTHON, *arguments], cwd=folder, capture_output=True, text=True, timeout=LIMIT)
@@ -73,7 +69,6 @@ def until_step() -> float:
 
 
 def compared(meter: Meter, case: str, most: float, call: Callable[[], float]) -> None:
-    """Time ``call`` and the import in turns and write down the median of their ratios."""
     turns = TURNS if meter.benchmark.enabled else 1
     taken = [(import_torch(), call()) for _ in range(turns - 1)]
     taken.append((import_torch(), meter(call, suite="start", case=case, size=0, once=True)))
@@ -83,7 +78,6 @@ def compared(meter: Meter, case: str, most: float, call: Callable[[], float]) ->
 
 @pytest.mark.parametrize("case", CASES)
 def test_command(meter: Meter, case: str) -> None:
-    """What needs no training."""
     most, code, arguments = CASES[case]
     compared(meter, case, most, lambda: command(arguments, code))
 

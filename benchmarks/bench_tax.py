@@ -23,7 +23,7 @@ from selbench.harness.training.optimizer import one_cycle, sgd
 from selbench.harness.training.trainer import Recipe, Trainer
 from selbench.strategies import Pool, load
 
-from .conftest import Meter, paired
+from .conftest import Meter, paired, wait
 
 TURNS = 9
 RECIPE = Recipe(lr=0.05)
@@ -31,17 +31,7 @@ WIDTH_OF_FEATURES = 512
 
 
 class Setting:
-    """A pool of made images and what trains on it.
-
-    Parameters
-    ----------
-    width, side : int
-        Of the learner, and of the images in pixels.
-    batch : int
-        Candidates B.
-    steps : int
-        Steps of a turn.
-    """
+    """A pool of made images (``side`` in pixels) and what trains on it: ``steps`` of ``batch`` candidates a turn."""
 
     def __init__(self, width: int, side: int, batch: int, steps: int, device: torch.device) -> None:
         self.learner, self.side, self.batch, self.steps, self.device = ResNet18(width), side, batch, steps, device
@@ -56,14 +46,13 @@ class Setting:
         self.bf16 = device.type == "cuda"
 
     def model(self) -> ResNet18Net:
-        """The same first weights each time."""
         return self.learner.build(3, self.side, 10, torch.Generator().manual_seed(1), str(self.device))
 
     def instrumented(self, name: str, ratio: float) -> Callable[[], None]:
         """The harness's own loop for a pass, with strategy ``name``; its construction is not timed."""
-        strategy = None if name == "full" else load(name)
-        pool = None
-        if strategy is not None:
+        strategy = pool = None
+        if name != "full":
+            strategy = load(name)
             draw = torch.Generator(self.device).manual_seed(2)
             known = self.samples.signals
             pool = Pool(len(self.samples), 10, self.samples.labels, self.device, draw, **known)  # type: ignore[arg-type]
@@ -97,15 +86,6 @@ class Setting:
         return run
 
 
-def seconds(call: Callable[[], None], device: torch.device) -> float:
-    """Of one call, waited for."""
-    begun = time.perf_counter()
-    call()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - begun
-
-
 def in_turns(makers: list[Callable[[], Callable[[], None]]], device: torch.device) -> list[list[float]]:
     """Seconds of each, one after the other ``TURNS`` times, the order reversed every other time."""
     seen: list[list[float]] = [[] for _ in makers]
@@ -113,7 +93,10 @@ def in_turns(makers: list[Callable[[], Callable[[], None]]], device: torch.devic
         make()()  # kernels of every shape
     for turn in range(TURNS):
         for i in range(len(makers))[:: 1 if turn % 2 else -1]:
-            seen[i].append(seconds(makers[i](), device))
+            call, begun = makers[i](), time.perf_counter()
+            call()
+            wait(device)
+            seen[i].append(time.perf_counter() - begun)
     return seen
 
 
@@ -129,23 +112,13 @@ def settings(device: torch.device) -> dict[str, Setting]:
 
 @pytest.mark.parametrize("place", [0, 1])
 def test_tax(meter: Meter, device: torch.device, place: int) -> None:
-    """Instrumented against bare, everything kept."""
     known = settings(device)
     if place >= len(known):
         meter.leave_out("one learner is enough on a GPU", suite="tax", case="a second learner", size=0)
     name, setting = list(known.items())[place]
-    bare, ours = in_turns(
-        [lambda: setting.bare(setting.batch), lambda: setting.instrumented("full", 1.0)], setting.device
-    )
-    meter(
-        setting.instrumented("full", 1.0),
-        suite="tax",
-        case=name,
-        size=setting.batch,
-        bare_s=statistics.median(bare),
-        instrumented_s=statistics.median(ours),
-        ratio=paired(ours, bare),
-    )
+    bare, ours = in_turns([lambda: setting.bare(setting.batch), lambda: setting.instrumented("full", 1.0)], device)
+    found = {"bare_s": statistics.median(bare), "instrumented_s": statistics.median(ours), "ratio": paired(ours, bare)}
+    meter(setting.instrumented("full", 1.0), suite="tax", case=name, size=setting.batch, **found)
 
 
 @pytest.mark.parametrize("batch", [256, 2048])
@@ -155,21 +128,8 @@ def test_ceiling(meter: Meter, device: torch.device, name: str, batch: int) -> N
     narrow = (16, 16, 2) if batch < 1024 else (8, 16, 1)  # on a CPU the standard learner would take minutes a step
     width, side, steps = (64, 32, 20) if device.type == "cuda" else narrow
     setting = Setting(width, side, batch, steps, device)
-    full, least, ours = in_turns(
-        [
-            lambda: setting.bare(batch),
-            lambda: setting.bare(batch // 4),
-            lambda: setting.instrumented(name, 0.25),
-        ],
-        device,
-    )
-    ceiling, reached = paired(full, least), paired(full, ours)
-    meter(
-        setting.instrumented(name, 0.25),
-        suite="ceiling",
-        case=f"{name}, ResNet-18 width {width}, {side} px",
-        size=batch,
-        ceiling=ceiling,
-        reached=reached,
-        share=paired(least, ours),
-    )
+    ways = [lambda: setting.bare(batch), lambda: setting.bare(batch // 4), lambda: setting.instrumented(name, 0.25)]
+    full, least, ours = in_turns(ways, device)
+    found = {"ceiling": paired(full, least), "reached": paired(full, ours), "share": paired(least, ours)}
+    case = f"{name}, ResNet-18 width {width}, {side} px"
+    meter(setting.instrumented(name, 0.25), suite="ceiling", case=case, size=batch, **found)

@@ -18,57 +18,38 @@ from .pages import DOCS, PUBLISHED, cell, command, report_link
 
 UNTESTED = ("not run", "out of scope")
 _HEAD = "| claim | source | verdict | reason | indications |\n|---|---|---|---|---|"
-
 Row = Mapping[str, str]
 
 
 def table(way: str, published: Path = PUBLISHED) -> str:
     """The table in Markdown; ``way`` leads from the page it stands on to the published folders."""
-    found = _rows(published)
-    return "\n".join([_HEAD, *(_line(claim, found.get(claim.id, {}), way) for claim in shipped())])
-
-
-def _rows(published: Path) -> dict[str, dict[str, Row]]:
-    """The first row of each claim in each published folder, by claim and folder."""
-    found: dict[str, dict[str, Row]] = {}
+    found: dict[str, dict[str, Row]] = {}  # the first row of each claim in each folder, by claim and folder
     for file in sorted(published.glob("*/report/claims.csv")):
         with file.open(encoding="utf-8", newline="") as lines:
             for row in csv.DictReader(lines):
                 found.setdefault(row["id"], {}).setdefault(file.parents[1].name, row)
-    return found
+    return "\n".join([_HEAD, *(_line(claim, found.get(claim.id, {}), way) for claim in shipped())])
 
 
 def _line(claim: Claim, rows: Mapping[str, Row], way: str) -> str:
     tested = {folder: row for folder, row in rows.items() if row["verdict"] not in UNTESTED}
     verdicts = [f"{row['verdict']} ({report_link(folder, folder, way)})" for folder, row in tested.items()]
     verdict = "; ".join(verdicts) or ("out of scope" if claim.scope == "out" else "not run")
-    reasons = [row["reason"] for row in tested.values()] or [_reason(claim)]
+    untested = (
+        f"this suite lacks: {claim.needs}" if claim.needs else f"no runs at its conditions: selbench run {claim.matrix}"
+    )
+    reasons = [row["reason"] for row in tested.values()] or [claim.reason if claim.scope == "out" else untested]
     shown = [
         f"{row['indication_verdict']} ({report_link(folder, folder, way)})"
         for folder, row in rows.items()
         if folder not in tested and row["indication_verdict"]
     ]
-    cells = (
-        f"{cell(claim.title)}: {cell(claim.statement)}",
-        cell(claim.source.paper),
-        verdict,
-        cell("; ".join(reasons)),
-        ", ".join(shown) or "none",
-    )
-    return f"| {' | '.join(cells)} |"
+    cells = (cell(claim.source.paper), verdict, cell("; ".join(reasons)), ", ".join(shown) or "none")
+    return f"| {cell(claim.title)}: {cell(claim.statement)} | {' | '.join(cells)} |"
 
 
-def _reason(claim: Claim) -> str:
-    """Why no published run is a test of the claim."""
-    if claim.scope == "out":
-        return claim.reason
-    if claim.needs:
-        return f"this suite lacks: {claim.needs}"
-    return f"no runs at its conditions: selbench run {claim.matrix}"
-
-
+# The mark and the content of the page
 PAGES = {DOCS / "claims.md": ("claims", partial(table, "../reports/published/"))}
-"""The mark and the content of the page."""
 
 if __name__ == "__main__":
     command("claims_table", PAGES, sys.argv[1:])

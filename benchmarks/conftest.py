@@ -15,11 +15,8 @@ import torch
 from threadpoolctl import threadpool_info
 
 MOST_ROUNDS = 200
-PAUSE = 0.05
-"""Seconds before each case: threads of the library timed before it spin for some milliseconds yet."""
-
+PAUSE = 0.05  # seconds before each case: threads of the library timed before it spin for some milliseconds yet
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "networkx", "pytest-benchmark")
-
 Seen = dict[tuple[str, str, int], tuple[int, float]]
 LEFT_OUT = pytest.StashKey[list[dict[str, Any]]]()
 LOAD = pytest.StashKey[float | None]()
@@ -27,15 +24,10 @@ SEEN = pytest.StashKey[Seen]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """What a user may choose."""
     group = parser.getgroup("selbench", "selbench's timings")
     group.addoption("--device", default=None, help="cpu or cuda; a GPU where there is one")
-    group.addoption(
-        "--limit",
-        type=float,
-        default=10.0,
-        help="seconds; a peer expected to take longer is left out, and said",
-    )
+    left_out = "seconds; a peer expected to take longer is left out, and said"
+    group.addoption("--limit", type=float, default=10.0, help=left_out)
     group.addoption("--budget", type=float, default=0.5, help="seconds of rounds a case; 3 to 200 rounds")
 
 
@@ -52,22 +44,11 @@ def _device(config: pytest.Config) -> torch.device:
 
 @pytest.fixture(scope="session")
 def device(request: pytest.FixtureRequest) -> torch.device:
-    """Where ours runs."""
     return _device(request.config)
 
 
 class Meter:
-    """Times calls through pytest-benchmark, waiting for the device around each round.
-
-    Parameters
-    ----------
-    request : pytest.FixtureRequest
-        Of the test.
-    benchmark : BenchmarkFixture
-        pytest-benchmark's fixture.
-    device : torch.device
-        Waited for.
-    """
+    """Times calls through pytest-benchmark, waiting for the device around each round."""
 
     def __init__(self, request: pytest.FixtureRequest, benchmark: Any, device: torch.device) -> None:
         self.config, self.name, self.benchmark, self.device = request.config, request.node.name, benchmark, device
@@ -75,30 +56,13 @@ class Meter:
         self.budget: float = request.config.getoption("--budget")
 
     def __call__(
-        self,
-        call: Callable[[], Any],
-        *,
-        suite: str,
-        case: str,
-        size: int,
-        width: int = 0,
-        power: int = 0,
-        once: bool = False,
-        **info: Any,
-    ) -> Any:
-        """Time ``call`` and give its answer.
+        self, call: Callable[[], Any], *, suite: str, case: str, size: int, width: int = 0, power: int = 0,
+        once: bool = False, **info: Any,
+    ) -> Any:  # fmt: skip
+        """Time ``call`` and give its answer; its first call is not counted, unless it is called ``once`` alone.
 
-        Parameters
-        ----------
-        call : callable
-            Takes nothing; its first call is not counted, unless ``once``.
-        suite, case, size, width, **info
-            What was timed; ``size`` is B, ``width`` d (0: does not matter).
-        power : int
-            Of a peer: how its seconds grow with the size. Where those seen at a smaller size foretell more than the
-            limit it is left out, and said so. 0: timed whatever it takes.
-        once : bool
-            Called a single time: for work of many seconds that has nothing to warm up.
+        ``size`` is B, ``width`` d (0: does not matter). ``power`` is how a peer's seconds grow with the size: where
+        those seen at a smaller size foretell more than the limit it is left out, and said so.
         """
         about = {"suite": suite, "case": case, "size": size, "width": width, **info}
         seen = self.config.stash[SEEN].get((suite, case, width))
@@ -120,34 +84,30 @@ class Meter:
         return answer
 
     def note(self, **info: Any) -> None:
-        """Add to what is written down of this case."""
         self.benchmark.extra_info.update(info)
 
     def leave_out(self, reason: str, **about: Any) -> None:
-        """Skip this case and have the tables say why."""
         self.config.stash[LEFT_OUT].append({**about, "reason": reason})
         pytest.skip(reason)
 
     def _timed(self, call: Callable[[], Any]) -> tuple[Any, float]:
-        start = self._now()
-        answer = call()
-        return answer, self._now() - start
-
-    def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter()
+        wait(self.device)
+        start = time.perf_counter()
+        return self._waiting(call)(), time.perf_counter() - start
 
     def _waiting(self, call: Callable[[], Any]) -> Callable[[], Any]:
-        if self.device.type != "cuda":
-            return call
-
         def waited() -> Any:
             answer = call()
-            torch.cuda.synchronize(self.device)
+            wait(self.device)
             return answer
 
-        return waited
+        return call if self.device.type == "cpu" else waited
+
+
+def wait(device: torch.device) -> None:
+    """Let the device finish what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def paired(ours: Sequence[float], theirs: Sequence[float]) -> float:
@@ -157,7 +117,6 @@ def paired(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 @pytest.fixture
 def meter(request: pytest.FixtureRequest, benchmark: Any, device: torch.device) -> Meter:
-    """How a case is timed."""
     return Meter(request, benchmark, device)
 
 
@@ -177,5 +136,4 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
 
 
 def pytest_benchmark_update_json(config: pytest.Config, benchmarks: Any, output_json: dict[str, Any]) -> None:
-    """What was left out belongs to the result."""
     output_json["left_out"] = config.stash[LEFT_OUT]

@@ -12,8 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from .targets import SHARE
-from .timings import FORMING, Row, Run
+from .timings import FORMING, SHARE, Row, Run
 
 INK, SOFT, RULE, PAPER = "#1c1b18", "#66635b", "#d8d4c9", "#fffefb"
 OURS = "#d55e00"
@@ -23,19 +22,13 @@ STYLE = {
     "font.size": 8.5,
     "svg.fonttype": "none",
     "svg.hashsalt": "selbench",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": SOFT,
-    "figure.facecolor": PAPER,
-    "axes.facecolor": PAPER,
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "text.parse_math"), False),
+    **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), SOFT),
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor"), PAPER),
     "text.color": INK,
-    "text.parse_math": False,
-    "axes.labelcolor": SOFT,
     "axes.grid": True,
     "grid.color": RULE,
     "grid.linewidth": 0.5,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
 }
 COLUMNS = 4
 
@@ -51,7 +44,6 @@ def curve(ax: Axes, rows: list[Row], colour: str, marker: str, label: str, **sty
 
 
 def axes(ax: Axes, rows: list[Row]) -> None:
-    """Logarithmic both ways, with a tick at every B that was timed."""
     ax.set(xscale="log", yscale="log")
     at = sorted({row.size for row in rows})
     ax.set_xticks(at, [f"{size:,}" for size in at])
@@ -61,13 +53,11 @@ def axes(ax: Axes, rows: list[Row]) -> None:
 
 
 def where(run: Run) -> str:
-    """Device and threads, for the caption."""
     place = run.facts["device"] if run.on_gpu else f"CPU, threads: {run.facts['threads']}"
     return f"{place}; torch {run.facts['versions']['torch']}"
 
 
 def solver(run: Run) -> Figure:
-    """Ours and its peers."""
     rows = run.of("solver")
     figure = Figure(figsize=(8.2, 4.6), layout="constrained")
     ax = figure.add_subplot()
@@ -112,9 +102,8 @@ def select(run: Run) -> Figure:
         ax.set_axis_off()
     figure.supxlabel("candidates B", fontsize=8.5, color=SOFT)
     figure.supylabel("milliseconds (median)", fontsize=8.5, color=SOFT)
-    labels = {}
-    for ax in figure.axes:
-        labels.update({label: line for line, label in zip(*ax.get_legend_handles_labels(), strict=True)})
+    known = (zip(*ax.get_legend_handles_labels(), strict=True) for ax in figure.axes)
+    labels = {label: line for panel in known for line, label in panel}
     title = f"select, keep ratio 0.25 ({where(run)})"
     box = figure.legend(labels.values(), labels.keys(), loc="outside upper left", ncols=4, frameon=False, title=title)
     box.set_alignment("left")
@@ -139,5 +128,4 @@ def exported(figures: Iterable[tuple[str, Callable[[], Figure]]]) -> dict[str, b
 
 
 def draw(run: Run) -> dict[str, bytes]:
-    """Files by name, for each suite that has a figure."""
     return exported((suite, partial(FIGURES[suite], run)) for suite in run.suites if suite in FIGURES)

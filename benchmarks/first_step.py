@@ -41,7 +41,6 @@ class Steps:
         self.folder, self.first, self.modules = folder, 0.0, 0
 
     def __call__(self, optimizer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Hook of torch, called after a step of any optimizer."""
         self.first = self.first or time.time()
         if len(sys.modules) == self.modules:
             return

@@ -47,9 +47,7 @@ def answer(feats: Tensor) -> tuple[np.ndarray, float]:
     size = len(matrix)
     matrix += 2 * matrix.diagonal().max() / size
     factor = scipy.linalg.cho_factor(matrix, overwrite_a=True, check_finite=False)
-    inverse = LinearOperator(
-        (size, size), matvec=lambda x: scipy.linalg.cho_solve(factor, x, check_finite=False), dtype=np.float64
-    )
+    inverse = LinearOperator((size, size), lambda x: scipy.linalg.cho_solve(factor, x, check_finite=False), dtype=float)
     start = np.random.default_rng(0).standard_normal(size)
     values, vectors = eigsh(inverse, k=2, which="LM", tol=1e-12, v0=start)
     third, second = np.sort(1 / values)[::-1]

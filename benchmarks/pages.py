@@ -1,10 +1,12 @@
-"""What the generated pages share: links into the published folders, text fit for Markdown, blocks between marks."""
+"""What the generated pages share, and the findings of the README: ``findings.toml`` words them, the summaries count."""
 
 from __future__ import annotations
 
 import json
 import sys
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +38,49 @@ def summary_of(folder: Path) -> Mapping[str, Any]:
     return summary
 
 
+@dataclass(frozen=True)
+class Finding:
+    """One line, as ``findings.toml`` explains it."""
+
+    folder: str
+    question: str
+    answer: str
+    quantity: str
+    dataset: str = "cifar10"
+    strategy: str = ""
+    rival: str = ""
+    digits: int = 2
+    signed: bool = False
+
+
+_FILE = Path(__file__).with_name("findings.toml")
+FINDINGS = tuple(Finding(**row) for row in tomllib.loads(_FILE.read_text(encoding="utf-8"))["findings"])
+
+
+def findings(way: str, published: Path = PUBLISHED, chosen: Sequence[Finding] = FINDINGS) -> str:
+    """A Markdown list; ``way`` leads from the page it stands on to the published folders."""
+    summaries = {folder: summary_of(published / folder) for folder in {finding.folder for finding in chosen}}
+    return "\n".join(_line(finding, summaries[finding.folder], way) for finding in chosen)
+
+
+def _line(finding: Finding, summary: Mapping[str, Any], way: str) -> str:
+    keys = (finding.quantity, finding.dataset, finding.strategy, finding.rival)
+    known = [quantity for study in summary["studies"] for quantity in study["quantities"]]
+    found = [row for row in known if tuple(row[key] for key in ("name", "dataset", "strategy", "rival")) == keys]
+    if len(found) != 1:
+        raise LookupError(f"{finding.folder}: {len(found)} estimates of {keys}, where one is wanted")
+    form = f"{'+' if finding.signed else ''}.{finding.digits}f"
+    value, low, high = (format(found[0][key], form).replace("-", "−") for key in ("estimate", "low", "high"))
+    answer = finding.answer.format(f"{value} [{low}, {high}]")
+    return f"- **{finding.question}** {answer} ({report_link(finding.folder, finding.folder, way)})"
+
+
 def block(page: str, name: str) -> str:
     """What stands between the marks ``<!-- name -->`` and ``<!-- /name -->`` of a page."""
     return page.split(f"<!-- {name} -->", 1)[1].split(f"<!-- /{name} -->", 1)[0].strip()
 
 
 def write(page: Path, name: str, drawn: str) -> None:
-    """Put ``drawn`` between the marks of a page."""
     before, opens, rest = page.read_text(encoding="utf-8").partition(f"<!-- {name} -->")
     _, closes, after = rest.partition(f"<!-- /{name} -->")
     if not opens or not closes:

@@ -15,35 +15,23 @@ Rule = Callable[[Any, Any, int, torch.Generator], Tensor]
 
 
 def uniform(feats: Any, losses: Any, k: int, stream: torch.Generator) -> Tensor:
-    """The head of a permutation."""
     return torch.randperm(len(losses.labels), generator=stream, device=losses.labels.device)[:k]
 
 
-def loss(feats: Any, losses: Any, k: int, stream: torch.Generator) -> Tensor:
-    """Sort, take the head."""
-    return torch.argsort(losses.learner, descending=True)[:k]
+def head(score: Callable[[Any, Any], Tensor]) -> Rule:
+    """Sort all by a score of the features and the losses, take the k highest."""
+    return lambda feats, losses, k, stream: torch.argsort(score(feats, losses), descending=True)[:k]
 
 
-def rho(feats: Any, losses: Any, k: int, stream: torch.Generator) -> Tensor:
-    """Subtract, sort, take the head."""
-    return torch.argsort(losses.learner - losses.reference, descending=True)[:k]
-
-
-def static(feats: Any, losses: Any, k: int, stream: torch.Generator) -> Tensor:
-    """EL2N with one-hot labels."""
+def el2n(feats: Any, losses: Any) -> Tensor:
     wanted = torch.nn.functional.one_hot(losses.labels, losses.trace.shape[2])[:, None]
-    return torch.argsort((losses.trace - wanted).norm(dim=2).mean(1), descending=True)[:k]
+    return (losses.trace - wanted).norm(dim=2).mean(1)
 
 
 def similarity(feats: Tensor) -> Tensor:
-    """The matrix of cosines."""
+    """The formed matrix of cosines ``[B, B]``."""
     rows = torch.nn.functional.normalize(feats, dim=1)
     return rows @ rows.T
-
-
-def degree(feats: Any, losses: Any, k: int, stream: torch.Generator) -> Tensor:
-    """The rows' sums of the formed similarity matrix."""
-    return torch.argsort(similarity(feats).sum(1))[:k]
 
 
 def outlier(feats: Any, losses: Any, k: int, stream: torch.Generator) -> Tensor:
@@ -53,20 +41,15 @@ def outlier(feats: Any, losses: Any, k: int, stream: torch.Generator) -> Tensor:
     return torch.cat([first[None], order[order != first][: k - 1]])
 
 
-def scores(feats: Tensor) -> Tensor:
+def fiedler(feats: Tensor, losses: Any) -> Tensor:
     """|v| by the dense eigendecomposition of the formed Laplacian."""
     similar = similarity(feats)
     return torch.linalg.eigh(similar.sum(1).diag() - similar)[1][:, 1].abs()
 
 
-def fiedler(feats: Any, losses: Any, k: int, stream: torch.Generator) -> Tensor:
-    """Dense eigenvectors, sort, take the head."""
-    return torch.argsort(scores(feats), descending=True)[:k]
-
-
 def gstds(feats: Any, losses: Any, k: int, stream: torch.Generator) -> Tensor:
     """Half by dense eigenvectors, half drawn from the rest with weights 1/loss."""
-    chosen = torch.argsort(scores(feats), descending=True)[: (k + 1) // 2]
+    chosen = torch.argsort(fiedler(feats, losses), descending=True)[: (k + 1) // 2]
     weights = (1 / (losses.reference + 1e-3)).index_fill(0, chosen, 0.0)
     drawn = torch.multinomial(weights, k - len(chosen), generator=stream) if k > len(chosen) else chosen[:0]
     return torch.cat([chosen, drawn])
@@ -85,5 +68,13 @@ def jest(feats: Any, losses: Any, k: int, stream: torch.Generator) -> Tensor:
 
 
 PLAIN: dict[str, Rule] = {
-    rule.__name__: rule for rule in (uniform, loss, rho, static, degree, outlier, fiedler, gstds, jest)
+    "uniform": uniform,
+    "loss": head(lambda feats, losses: losses.learner),
+    "rho": head(lambda feats, losses: losses.learner - losses.reference),
+    "static": head(el2n),
+    "degree": head(lambda feats, losses: -similarity(feats).sum(1)),
+    "outlier": outlier,
+    "fiedler": head(fiedler),
+    "gstds": gstds,
+    "jest": jest,
 }

@@ -7,17 +7,15 @@ were chosen for it. ``--write`` puts both between the marks of their pages; a te
 
 from __future__ import annotations
 
-import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .findings import findings
-from .pages import DOCS, PUBLISHED, ROOT, cell, command, report_link, summary_of
+from .pages import DOCS, PUBLISHED, ROOT, cell, command, findings, report_link, summary_of
 
 MATRICES = ROOT / "benchmarks" / "matrices"
 _HEAD = "| study | size | run | accuracy of `full`, % (at a share of its budget, and at the whole) |\n|---|---|---|---|"
@@ -41,7 +39,11 @@ def table(way: str, matrices: Path = MATRICES, published: Path = PUBLISHED) -> s
     for file in sorted(matrices.glob("study-*.toml"), key=_place):
         matrix = tomllib.loads(file.read_text(encoding="utf-8"))
         runs = found.get(file.stem, [])
-        answers += [answer for run in runs for answer in _answers(run, way)]
+        for run in runs:
+            source = report_link(f"`{run.folder}`", run.folder, way)
+            for study in run.summary["studies"]:
+                lines = "<br>".join(map(cell, study["sentence"].split("\n")))
+                answers.append(f"**{cell(study['question'])}** {lines} ({source})")
         rows += [_row(matrix, run, way) for run in runs or [None]]
     return "\n\n".join([*answers, "\n".join(rows)])
 
@@ -49,12 +51,10 @@ def table(way: str, matrices: Path = MATRICES, published: Path = PUBLISHED) -> s
 def _place(file: Path) -> tuple[int, str, bool]:
     """By number, a study's own matrix before those of its parts, and the small size before the large one."""
     name = file.stem.removesuffix(_LARGE)
-    number = re.match(r"study-(\d+)", name)
-    return int(number.group(1)) if number else sys.maxsize, name, name != file.stem
+    return int(name.split("-")[1]), name, name != file.stem
 
 
 def _runs(published: Path) -> dict[str, list[Run]]:
-    """The published folders by the name of the matrix that was run."""
     found: dict[str, list[Run]] = {}
     for file in sorted(published.glob("*/matrix.toml")):
         table = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -66,25 +66,13 @@ def _runs(published: Path) -> dict[str, list[Run]]:
     return found
 
 
-def _answers(run: Run, way: str) -> Iterator[str]:
-    """A paragraph for each question, in bold, with its answer."""
-    for study in run.summary["studies"]:
-        source = report_link(f"`{run.folder}`", run.folder, way)
-        lines = "<br>".join(map(cell, study["sentence"].split("\n")))
-        yield f"**{cell(study['question'])}** {lines} ({source})"
-
-
 def _row(matrix: Mapping[str, Any], run: Run | None, way: str) -> str:
     name = f"`{matrix['name']}`"
-    if run is None:
-        return f"| {name} | {_size(matrix)} | not run | |"
-    return f"| {report_link(name, run.folder, way)} | {_size(matrix)} | {_run(matrix, run)} | {_plateau(run.summary)} |"
-
-
-def _size(matrix: Mapping[str, Any]) -> str:
     where = "GPU" if matrix["name"].endswith(_LARGE) else "two CPU cores"
-    width = matrix["learner"].get("options", matrix["learner"]).get("width", 64)
-    return f"{where}, width {width}"
+    size = f"{where}, width {matrix['learner'].get('options', matrix['learner']).get('width', 64)}"
+    if run is None:
+        return f"| {name} | {size} | not run | |"
+    return f"| {report_link(name, run.folder, way)} | {size} | {_run(matrix, run)} | {_plateau(run.summary)} |"
 
 
 def _run(matrix: Mapping[str, Any], run: Run) -> str:
@@ -106,21 +94,18 @@ def _plateau(summary: Mapping[str, Any]) -> str:
     for arm in summary["arms"]:
         if arm["role"] == "full" and arm["n"]:
             found.setdefault(titles[arm["dataset"]], {})[arm["rung"]] = arm["accuracy"]["mean"]
-    return "; ".join(
-        f"{cell(title)} {', '.join(_accuracy(rung, at[rung]) for rung in sorted(at)[-2:])}"
-        for title, at in found.items()
-    )
+    told = []
+    for title, at in found.items():
+        last = [f"{at[rung]:.1f}" + (f" (at {rung:g})" if rung != 1.0 else "") for rung in sorted(at)[-2:]]
+        told.append(f"{cell(title)} {', '.join(last)}")
+    return "; ".join(told)
 
 
-def _accuracy(rung: float, percent: float) -> str:
-    return f"{percent:.1f}" if rung == 1.0 else f"{percent:.1f} (at {rung:g})"
-
-
+# The mark and the content of each page
 PAGES = {
     DOCS / "results.md": ("studies", partial(table, "../reports/published/")),
     ROOT / "README.md": ("findings", partial(findings, "reports/published/")),
 }
-"""The mark and the content of each page."""
 
 if __name__ == "__main__":
     command("studies_table", PAGES, sys.argv[1:])

@@ -14,8 +14,7 @@ from .procedures import ALPHA, CONFIDENCE
 from .simulate import PAIRS, Row, most
 
 COLUMNS = 3
-SAME = "t, non-inferiority at its margin"
-"""Left out: it is the test of superiority, shifted."""
+SAME = "t, non-inferiority at its margin"  # left out: it is the test of superiority, shifted
 
 TITLES = {
     "size": f"Rejected where the null holds, level {ALPHA:g} (band: + 2 SE)",
@@ -27,10 +26,8 @@ def _panel(ax: Axes, rows: list[Row], nominal: float) -> None:
     for number, name in enumerate(dict.fromkeys(row.procedure for row in rows)):
         line = sorted((row for row in rows if row.procedure == name), key=lambda row: row.n)
         colour, marker = HUES[number % len(HUES)], MARKERS[number % len(MARKERS)]
-        at, rates = [row.n for row in line], [row.rate for row in line]
-        # Sideways by a hair: several tests have the same rate.
-        at = [n * 1.015 ** (number - 3) for n in at]
-        ax.plot(at, rates, color=colour, marker=marker, markersize=4, linewidth=1.1, label=name)
+        at = [row.n * 1.015 ** (number - 3) for row in line]  # sideways by a hair: several tests have the same rate
+        ax.plot(at, [row.rate for row in line], color=colour, marker=marker, markersize=4, linewidth=1.1, label=name)
     ax.axhline(nominal, color=INK, linewidth=0.9)
     ax.set_xscale("log")
     ax.set_xticks(PAIRS, [str(n) for n in PAIRS])
@@ -38,7 +35,6 @@ def _panel(ax: Axes, rows: list[Row], nominal: float) -> None:
 
 
 def _figure(rows: list[Row], part: str) -> Figure:
-    """One figure: all populations of differences on one scale."""
     figure = Figure(figsize=(8.6, 5.6), layout="constrained")
     panels = list(figure.subplots(2, COLUMNS, sharex=True, sharey=True).flat)
     for ax, population in zip(panels, POPULATIONS, strict=False):
@@ -58,7 +54,6 @@ def _figure(rows: list[Row], part: str) -> Figure:
 
 
 def draw(rows: list[Row]) -> dict[str, bytes]:
-    """Files by name, an SVG and a PNG each."""
     sizes = [row for row in rows if row.part == "size" and row.nominal == ALPHA and row.procedure != SAME]
     kept = {
         "size": sizes + [row for row in rows if row.part == "verdict"],

@@ -9,32 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
 
+# Share of runs that collapse, the points that they lose, and the SD of all others
 COLLAPSES, LOSS, NOISE = 0.03, 20.0, 2.0
-"""Share of runs that collapse, the points that they lose, and the SD of all others."""
 
 
 @dataclass(frozen=True)
 class Population:
-    """Differences in points, of mean 0.
-
-    Parameters
-    ----------
-    name, text : str
-    symmetric : bool
-        Whether the sign-flip test's null holds as well.
-    draw : callable
-        ``(generator, shape)`` gives an array of that shape.
-    collapse : float
-        Below this a difference is of a collapsed run.
-    """
+    """Differences in points, or the costs of runs."""
 
     name: str
     text: str
-    symmetric: bool
-    draw: Draw
-    collapse: float = -np.inf
+    symmetric: bool  # the sign-flip test's null holds as well
+    draw: Callable[[np.random.Generator, tuple[int, ...]], Array]  # an array of the given shape
+    collapse: float = -np.inf  # below this a difference is of a collapsed run
+    mean: float = 0.0
 
 
 def _rare_collapse(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
@@ -57,28 +46,11 @@ POPULATIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Costs:
-    """Costs of one run, of a known mean.
-
-    Parameters
-    ----------
-    name, text : str
-    mean : float
-    draw : callable
-    """
-
-    name: str
-    text: str
-    mean: float
-    draw: Draw
-
-
 def _interrupted(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return np.asarray(rng.normal(1.0, 0.03, shape) + 0.5 * (rng.random(shape) < 0.05))
 
 
 COSTS = (
-    Costs("steady seconds", "normal, SD 3 % of the mean", 1.0, lambda rng, shape: rng.normal(1.0, 0.03, shape)),
-    Costs("interrupted", "the same; 5 % of runs take half as long again", 1.025, _interrupted),
+    Population("steady seconds", "normal, SD 3 % of the mean", True, lambda r, n: r.normal(1.0, 0.03, n), mean=1.0),
+    Population("interrupted", "the same; 5 % of runs take half as long again", False, _interrupted, mean=1.025),
 )

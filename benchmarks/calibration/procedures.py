@@ -11,17 +11,12 @@ from ...reports import statistics as s
 from ...reports.effects.verdicts import NON_INFERIOR, SUPERIOR, WORSE_WITHIN, Evidence, decide
 from .populations import Array
 
-ALPHA, FAMILY = 0.05, 3
-"""One-sided level of a family, and how many primary contrasts one may have."""
-
-MARGIN = 3.0
-"""Points. Wide against the noise, so that the other side of an equivalence test never decides."""
-
+ALPHA, FAMILY = 0.05, 3  # one-sided level of a family, and how many primary contrasts one may have
+MARGIN = 3.0  # points. Wide against the noise, so that the other side of an equivalence test never decides
 CONFIDENCE = 1 - 2 * ALPHA
 COST_CONFIDENCE = 0.95
 SHOWN = {SUPERIOR, NON_INFERIOR, WORSE_WITHIN}
-SCALES = np.array([[1.0], [2.0], [4.0]])
-"""Noise of the three data sets that are pooled, relative to each other."""
+SCALES = np.array([[1.0], [2.0], [4.0]])  # noise of the three data sets that are pooled, relative to each other
 
 
 @dataclass(frozen=True)
@@ -33,7 +28,6 @@ class Sample:
 
     @property
     def first(self) -> Array:
-        """The one contrast of everything that takes one, ``[n]``."""
         return self.contrasts[0]
 
 
@@ -50,11 +44,9 @@ class Procedure:
         return {"": False, "normal": name == "normal", "symmetric": symmetric}[self.exact]
 
 
-def _smallest_of_family(sample: Sample) -> float:
-    return float(s.holm([s.t_test(d - MARGIN, -MARGIN) for d in sample.contrasts]).min())
-
-
-FAMILY_TEST = Procedure("Holm, smallest of 3", _smallest_of_family, "normal")
+FAMILY_TEST = Procedure(
+    "Holm, smallest of 3", lambda x: float(s.holm([s.t_test(d - MARGIN, -MARGIN) for d in x.contrasts]).min()), "normal"
+)
 
 
 def _pitman_morgan(sample: Sample) -> float:
@@ -80,23 +72,18 @@ def false_verdict(sample: Sample) -> bool:
     return any(decision.verdict in SHOWN for decision in decide(family, ALPHA))
 
 
-def _flips_hold(d: Array) -> bool:
-    """Whether the inverted test's interval holds 0: where neither side rejects, which takes two tests, not ninety."""
-    return min(s.sign_flip_test(d), s.sign_flip_test(-d)) >= ALPHA
-
-
 def _holds(interval: s.Interval, truth: float) -> bool:
     return interval.low <= truth <= interval.high
 
 
 INTERVALS: dict[str, Callable[[Array], bool]] = {
     "t": lambda d: _holds(s.mean_interval(d, CONFIDENCE), 0.0),
-    "sign flips, inverted": _flips_hold,
+    # It holds 0 where neither side rejects, which takes two tests, not the ninety of an inversion.
+    "sign flips, inverted": lambda d: min(s.sign_flip_test(d), s.sign_flip_test(-d)) >= ALPHA,
     "BCa bootstrap": lambda d: _holds(s.bca_interval((d,), s.mean_of, CONFIDENCE), 0.0),
 }
 
 
 def ratio_holds(a: Array, b: Array, truth: float) -> bool:
-    """Whether the interval of a ratio of mean costs holds the truth."""
     found = s.ratio_interval(a, b, COST_CONFIDENCE)
     return found is not None and _holds(found, truth)

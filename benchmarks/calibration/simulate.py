@@ -31,65 +31,43 @@ PAIRS = (5, 8, 12, 20)
 SEED = 20_260_101
 LEVELS = (ALPHA, ALPHA / FAMILY)
 POWERS = (0.3, 0.5, 0.8, 0.95)
-TRUE_LOSS = 0.25
-"""Of the SD: what a strategy truly loses in half of the power cells."""
-
+TRUE_LOSS = 0.25  # of the SD: what a strategy truly loses in half of the power cells
 POWER_ERROR = 0.05
+# Test images of a McNemar test, and the share of them that one of two runs has right alone
 IMAGES, DISAGREE = 500, (0.02, 0.1)
-"""Test images of a McNemar test, and the share of them that one of two runs has right alone."""
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One measured rate.
+    """One measured rate."""
 
-    Parameters
-    ----------
-    part : str
-        "size", "verdict", "coverage" or "power".
-    procedure, population : str
-    n : int
-        Pairs (test images for McNemar).
-    nominal : float
-        The level, the confidence, or what the power function says.
-    draws : int
-    rate : float
-        Share of the draws that rejected, held the truth, or showed non-inferiority.
-    low, high : float
-        What the rate is held to: -inf and inf where it is published only.
-    """
-
-    part: str
+    part: str  # "size", "verdict", "coverage" or "power"
     procedure: str
     population: str
-    n: int
-    nominal: float
+    n: int  # pairs (test images for McNemar)
+    nominal: float  # the level, the confidence, or what the power function says
     draws: int
-    rate: float
-    low: float = -math.inf
+    rate: float  # share of the draws that rejected, held the truth, or showed non-inferiority
+    low: float = -math.inf  # what the rate is held to: infinite where it is published only
     high: float = math.inf
 
     @property
     def error(self) -> float:
-        """Monte-Carlo standard error of the rate."""
         return math.sqrt(self.rate * (1 - self.rate) / self.draws)
 
     def __str__(self) -> str:
-        """One line for a row that left its bounds."""
         bound = self.low if self.rate < self.low else self.high
         cell = f"{self.procedure}, {self.population}, n = {self.n}, nominal {self.nominal:.4g}"
         return f"{cell}: {self.rate:.4f} (bound {bound:.4f})"
 
     @property
     def bounded(self) -> bool:
-        """Whether the rate is held to anything."""
         return math.isfinite(self.high)
 
     @property
     def missed(self) -> bool:
-        """Whether it left its bounds."""
         return not self.low <= self.rate <= self.high
 
 
@@ -143,10 +121,8 @@ def costs(draws: int, seed: int = SEED) -> Iterator[Row]:
     for cell, population in enumerate(COSTS):
         for n in PAIRS:
             rng = np.random.default_rng([seed, 2, cell, n])
-            held = 0
-            for _ in range(draws):
-                drawn = population.draw(rng, (2, n))
-                held += ratio_holds(0.3 * drawn[0], drawn[1], 0.3)
+            samples = (population.draw(rng, (2, n)) for _ in range(draws))
+            held = sum(ratio_holds(0.3 * ours, theirs, 0.3) for ours, theirs in samples)
             yield Row("coverage", "ratio of costs, Fieller", population.name, n, COST_CONFIDENCE, draws, held / draws)
 
 
@@ -163,7 +139,6 @@ def powers(draws: int, seed: int = SEED) -> Iterator[Row]:
 
 
 def simulate(draws: int, seed: int = SEED, say: Say = lambda line: None) -> list[Row]:
-    """Every row; ``say`` gets a line as each cell is done."""
     rows = []
     for part in (images, costs, powers):
         rows += part(draws, seed)

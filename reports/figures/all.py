@@ -22,35 +22,27 @@ COSTS = (("flops", "FLOPs", "total_flops"), ("seconds", "seconds", "wall_clock")
 
 @dataclass(frozen=True)
 class Placed:
-    """A drawing and where it belongs: ``kind`` names the section, ``account`` is empty where it is in none.
+    """A drawing and where it belongs."""
 
-    ``panel`` is None where the drawing speaks of several data sets.
-    """
-
-    kind: str
-    panel: Panel | None
-    account: str
+    kind: str  # names the section
+    panel: Panel | None  # None where the drawing speaks of several data sets
+    account: str  # empty where it is in none
     drawing: Drawing
 
 
 def draw(report: Report) -> list[Placed]:
     """Draw every figure of ``report``; nothing of matplotlib's global state is changed."""
     with drawing_rules():
-        return list(_all(report))
-
-
-def _all(report: Report) -> Iterator[Placed]:
-    for number, study in enumerate(report.summary["studies"], 1):
-        for place, chart in enumerate(study["charts"], 1):
-            yield Placed(f"study-{number}", None, "", study_plot(f"study-{number}-{place}", chart, report.looks))
-    for panel in report.panels:
-        if panel.role("strategy") or panel.role("full"):
-            yield from _questions(report, panel)
-            yield from _costs(report, panel)
-            yield from _training(report, panel)
-            yield from _tuning(report, panel)
-    yield from _across(report)
-    yield from _references(report)
+        found = []
+        for number, study in enumerate(report.summary["studies"], 1):
+            for place, chart in enumerate(study["charts"], 1):
+                drawing = study_plot(f"study-{number}-{place}", chart, report.looks)
+                found.append(Placed(f"study-{number}", None, "", drawing))
+        for panel in report.panels:
+            if panel.role("strategy") or panel.role("full"):
+                for part in (_questions, _costs, _training, _tuning):
+                    found += part(report, panel)
+        return [*found, *_across(report), *_references(report)]
 
 
 def _placed(
@@ -63,7 +55,6 @@ def _placed(
 
 
 def _drawn(panel: Panel, rows: list[Row]) -> list[Row]:
-    """Those of ``rows`` whose arms figures show."""
     keys = {arm["key"] for arm in panel.drawn}
     return [row for row in rows if row["arm"] in keys]
 

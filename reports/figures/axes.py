@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
@@ -21,28 +22,22 @@ from ..document.panels import Report, Row
 from ..document.text import clean, short
 from .canvas import Drawing, canvas, finish, place, size_of, text_width
 
+# Widths in inches: half a page of a wide screen, and what fits a phone without shrinking the type
 WIDE, PHONE = 6.2, 4.3
-"""Widths in inches: half a page of a wide screen, and what fits a phone without shrinking the type."""
 
-LABEL_GAP = 0.155
-"""Inches from one label to the next."""
-
-ROW = 0.25
-"""Height of a row in inches."""
-
+LABEL_GAP = 0.155  # inches from one label to the next
+ROW = 0.25  # height of a row in inches
 TAG_LIMIT = 26
 _LEADER = 0.5
-
-_FLOOR = 0.05
-"""Smallest error, in points, that the logarithmic accuracy axis shows."""
+_FLOOR = 0.05  # smallest error, in points, that the logarithmic accuracy axis shows
 
 BASELINES = {
     "full": Look(FULL, "o", "-"),
     "uniform": Look(UNIFORM, "o", (0, (4, 2))),
     "full-all": Look(FULL, "*", (0, (1, 1.5))),
 }
+# Of each cost: the field of an arm, the unit, and how a value is written
 QUANTITIES = {"flops": ("total_flops", "total FLOPs", flops), "seconds": ("seconds", "seconds", seconds)}
-"""Of each cost: the field of an arm, the unit, and how a value is written."""
 
 
 def look_of(report: Report, arm: Row) -> Look:
@@ -56,18 +51,11 @@ def relative_label(unit: str, base: float, to: str, shown: Any) -> str:
 
 
 def row_frame(
-    labels: Sequence[str],
-    *,
-    width: float = PHONE,
-    row: float = ROW,
-    right: float,
-    top: float,
-    bottom: float,
-    widest: float = 1.55,
+    labels: Sequence[str], *, width: float = PHONE, row: float = ROW, widest: float = 1.55, **margins: float
 ) -> tuple[Figure, Axes]:
     """A figure of one line for each of ``labels``, with at most ``widest`` inches for them at the left."""
-    figure, (axes,) = canvas(width, top + row * max(len(labels), 2) + bottom)
-    place(axes, left=label_room(labels, widest), right=right, top=top, bottom=bottom)
+    figure, (axes,) = canvas(width, margins["top"] + row * max(len(labels), 2) + margins["bottom"])
+    place(axes, left=label_room(labels, widest), **margins)
     return figure, axes
 
 
@@ -111,11 +99,7 @@ class Tag:
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> NDArray[np.float64]:
     """Positions nearest to ``wanted`` (in least squares) that keep ``gap`` apart, in the same order, in [low, high].
 
-    Parameters
-    ----------
-    wanted : sequence of float, shape [n]
-    gap, low, high : float
-        In the same unit. Where ``n`` labels do not fit, the gap shrinks to what there is.
+    Where ``n`` labels do not fit, the gap shrinks to what there is.
     """
     n = len(wanted)
     if n == 0:
@@ -149,12 +133,11 @@ def tags_beside(axes: Axes, tags: Sequence[Tag]) -> None:
     colours = [tag.look.colour for tag in tags]
     own: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False}
     segments(axes, ends, colours, linewidths=0.5, alpha=0.5, zorder=1, **own)
-    marks(
-        axes, [Mark(column, float(at), tag.look) for tag, at in zip(tags, places, strict=True)], markersize=4.5, **own
-    )
-    for tag, at in zip(tags, places, strict=True):
+    beside = [Mark(column, float(at), tag.look) for tag, at in zip(tags, places, strict=True)]
+    marks(axes, beside, markersize=4.5, **own)
+    for tag, mark in zip(tags, beside, strict=True):
         text = short(tag.text, TAG_LIMIT)
-        axes.text(column + 0.08 / width, at, text, transform=axes.transAxes, va="center", fontsize=8)
+        axes.text(column + 0.08 / width, mark.y, text, transform=axes.transAxes, va="center", fontsize=8)
 
 
 @dataclass(frozen=True)
@@ -184,18 +167,13 @@ def segments(axes: Axes, lines: Sequence[Any], colours: Sequence[str], **style: 
 
 
 def row_lines(axes: Axes, count: int) -> None:
-    """Draw a thin line through each of ``count`` rows."""
     across = axes.get_yaxis_transform()
     segments(axes, [((0, n), (1, n)) for n in range(count)], [RULE], linewidths=0.4, zorder=0, transform=across)
 
 
 def row_labels(axes: Axes, labels: Sequence[str], first: float = 0.0) -> None:
-    """Name the rows ``first``, ``first + 1``, ... of the axes at their left.
-
-    They are plain texts: a tick is five artists.
-    """
-    width, _ = size_of(axes)
-    left = -0.05 / (width * axes.get_position().width)
+    """Name the rows ``first``, ``first + 1``, ... at their left, as plain texts: a tick is five artists."""
+    left = -0.05 / (size_of(axes)[0] * axes.get_position().width)
     axes.set_yticks([])
     for row, label in enumerate(labels):
         at = axes.get_yaxis_transform()
@@ -209,38 +187,34 @@ def accuracy_scale(axes: Axes, lowest: float, highest: float) -> bool:
     95 to 97.5 is as far as 97.5 to 98.75. A straight axis would push all that matters into its last tenth.
     """
     worst, best = 100 - lowest, max(100 - highest, _FLOOR)
-    logarithmic = worst > 5 * best
-    if not logarithmic:
+    if worst <= 5 * best:
         room = 0.08 * max(highest - lowest, 0.2)
         axes.set_ylim(lowest - room, min(highest + room, 100.0))
         return False
-    axes.set_yscale("function", functions=(_to_height, _to_accuracy))
+    axes.set_yscale(
+        "function", functions=(_to_height, lambda height: 100.0 - 10.0 ** (-np.asarray(height, dtype=float)))
+    )
     stretch = (worst / best) ** 0.06
     axes.set_ylim(100 - min(worst * stretch, 100.0), 100 - best / stretch)
     ticks = [t for t in (10, 25, 50, 75, 80, 85, 90, 95, 97, 98, 99, 99.5, 99.8, 99.9) if lowest <= t <= 100 - best]
-    axes.yaxis.set_major_locator(FixedLocator(_thinned(ticks, _to_height(np.array(ticks)))))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_locator(NullLocator())
+    heights = _to_height(np.array(ticks))
+    kept: list[int] = []
+    for n, height in enumerate(heights):
+        if not kept or height - heights[kept[-1]] >= (heights[-1] - heights[0]) / 9:
+            kept.append(n)
+    fixed_ticks(axes.yaxis, [ticks[n] for n in kept], lambda value: f"{value:g}")
     return True
+
+
+def fixed_ticks(axis: Axis, ticks: Sequence[float], written: Callable[[float], str]) -> None:
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: written(value)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _to_height(accuracy: NDArray[np.float64]) -> NDArray[np.float64]:
     return -np.log10(np.maximum(100.0 - np.asarray(accuracy, dtype=float), 1e-3))
-
-
-def _to_accuracy(height: NDArray[np.float64]) -> NDArray[np.float64]:
-    return 100.0 - 10.0 ** (-np.asarray(height, dtype=float))
-
-
-def _thinned(ticks: list[float], heights: NDArray[np.float64]) -> list[float]:
-    kept: list[float] = []
-    last = -math.inf
-    span = (heights[-1] - heights[0]) if len(ticks) else 0.0
-    for tick, height in zip(ticks, heights, strict=True):
-        if height - last >= span / 9:
-            kept.append(tick)
-            last = height
-    return kept
 
 
 def relative_scale(axes: Axes, lowest: float, highest: float) -> None:
@@ -249,10 +223,7 @@ def relative_scale(axes: Axes, lowest: float, highest: float) -> None:
     room = 0.05 * max(high - low, 1.0)
     axes.set_xscale("log", base=2)
     axes.set_xlim(2 ** (low - room), 2 ** (high + room))
-    axes.xaxis.set_major_locator(FixedLocator(_ratio_ticks(low - room, high + room)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: fraction(value)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    fixed_ticks(axes.xaxis, _ratio_ticks(low - room, high + room), fraction)
 
 
 def _ratio_ticks(low: float, high: float) -> list[float]:
@@ -262,11 +233,8 @@ def _ratio_ticks(low: float, high: float) -> list[float]:
     if len(ticks) >= 3:
         return ticks
     scale = 10.0 ** math.floor(low * math.log10(2))
-    for digits in (
-        (1, 2, 5, 10, 20, 50),
-        (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20),
-        [n / 10 for n in range(10, 121)],
-    ):
+    rough, middle = (1, 2, 5, 10, 20, 50), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20)
+    for digits in (rough, middle, [n / 10 for n in range(10, 121)]):
         fine = [scale * digit for digit in digits if low <= math.log2(scale * digit) <= high]
         if len(fine) >= 3:
             return fine[:: max(1, round(len(fine) / 6))]
@@ -274,5 +242,4 @@ def _ratio_ticks(low: float, high: float) -> list[float]:
 
 
 def note(axes: Axes, text: str) -> None:
-    """A remark in the middle of axes that have nothing to draw."""
     axes.text(0.5, 0.5, clean(text), transform=axes.transAxes, ha="center", va="center", color=SOFT)

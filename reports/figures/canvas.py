@@ -35,30 +35,18 @@ _RC: Any = {
     "text.usetex": False,
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 8.5,
-    "axes.titlesize": 8.5,
-    "axes.labelsize": 8.5,
-    "axes.labelcolor": SOFT,
-    "axes.edgecolor": RULE,
+    **dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize"), 8.5),
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), 8),
+    **dict.fromkeys(("axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), SOFT),
+    **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color", "grid.color"), RULE),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
+    **dict.fromkeys(("axes.unicode_minus", "axes.axisbelow"), True),
+    **dict.fromkeys(("ytick.major.size", "xtick.minor.size", "ytick.minor.size"), 0),
+    "xtick.major.size": 3,
     "axes.facecolor": "none",
     "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.unicode_minus": True,
-    "axes.axisbelow": True,
     "figure.facecolor": PAPER,
     "text.color": INK,
-    "xtick.color": RULE,
-    "ytick.color": RULE,
-    "xtick.labelcolor": SOFT,
-    "ytick.labelcolor": SOFT,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "xtick.major.size": 3,
-    "ytick.major.size": 0,
-    "xtick.minor.size": 0,
-    "ytick.minor.size": 0,
-    "grid.color": RULE,
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.5,
     "lines.solid_capstyle": "round",
@@ -70,29 +58,15 @@ _URL = re.compile(r"url\(#([^)]+)\)")
 
 @dataclass(frozen=True)
 class Drawing:
-    """A finished figure.
+    """A finished figure."""
 
-    Attributes
-    ----------
-    name : str
-        File name without ending.
-    title, description : str
-        Heading, and the text that stands for the figure where it cannot be seen.
-    svg, png : bytes
-        The two files.
-    inline : str
-        The SVG for the page: no width, no unused id, CSS variables for colours.
-    width : float
-        Natural width in CSS pixels.
-    """
-
-    name: str
+    name: str  # of its files, without ending
     title: str
-    description: str
+    description: str  # stands for the figure where it cannot be seen
     svg: bytes
     png: bytes
-    inline: str
-    width: float
+    inline: str  # the SVG for the page: no width, no unused id, CSS variables for colours
+    width: float  # natural width in CSS pixels
 
 
 @contextmanager
@@ -127,7 +101,6 @@ def size_of(axes: Axes) -> tuple[float, float]:
 
 
 def text_width(texts: Iterable[str], size: float = 8.5) -> float:
-    """Width in inches of the widest of ``texts`` at ``size`` points."""
     return max((_width(text, size) for text in texts), default=0.0)
 
 
@@ -143,16 +116,9 @@ def finish(figure: Figure, name: str, title: str, description: str) -> Drawing:
     vector, raster = io.BytesIO(), io.BytesIO()
     figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None, "Title": clean(title)})
     figure.savefig(raster, format="png", dpi=DPI, metadata={"Software": None})
-    svg = vector.getvalue()
-    return Drawing(
-        name=name,
-        title=clean(title),
-        description=clean(description),
-        svg=svg,
-        png=raster.getvalue(),
-        inline=_inline(svg, name, clean(title), clean(description)),
-        width=float(figure.get_size_inches()[0]) * 96,
-    )
+    svg, said = vector.getvalue(), (clean(title), clean(description))
+    inline, width = _inline(svg, name, *said), float(figure.get_size_inches()[0]) * 96
+    return Drawing(name, *said, svg, raster.getvalue(), inline, width)
 
 
 def _inline(svg: bytes, name: str, title: str, description: str) -> str:
@@ -196,9 +162,6 @@ def _rewrite(key: str, value: str, name: str) -> str:
         return f"#{name}-{value[1:]}"
     value = _URL.sub(rf"url(#{name}-\1)", value)
     if key == "style":
-        value = _COLOUR.sub(lambda found: _variable(found.group()), value)
+        variables = {colour: f"var({name})" for colour, name in VARIABLES.items()}
+        value = _COLOUR.sub(lambda found: variables.get(found.group(), found.group()), value)
     return value
-
-
-def _variable(colour: str) -> str:
-    return f"var({VARIABLES[colour]})" if colour in VARIABLES else colour

@@ -17,40 +17,20 @@ from matplotlib.transforms import ScaledTranslation, Transform
 from ..document.looks import INK, SOFT, Look, look
 from ..document.numbers import MINUS
 from ..document.text import clean, short
-from .axes import (
-    BASELINES,
-    LABEL_GAP,
-    TAG_LIMIT,
-    WIDE,
-    Mark,
-    Tag,
-    blank,
-    marks,
-    row_labels,
-    row_lines,
-    segments,
-    tag_room,
-    tags_beside,
-)
+from . import axes as shared
 from .canvas import Drawing, canvas, finish, place, size_of, text_width
 
-_LABEL = 42
-"""Most characters of a row's name."""
+_LABEL = 42  # most characters of a row's name
+_LINE = 0.165  # inches from one line of text, or one series of a row, to the next
+_LARGEST = 250.0  # powers of ten that a logarithmic axis reaches, either way
 
-_LINE = 0.165
-"""Inches from one line of text, or one series of a row, to the next."""
-
-_LARGEST = 250.0
-"""Powers of ten that a logarithmic axis reaches, either way."""
-
+# Intervals longer than so many typical ones, to either side, run out of the picture: they would flatten the rest
 _REACH = 6.0
-"""Intervals longer than so many typical ones, to either side, run out of the picture: they would flatten the rest."""
 
-_MANY = 30
-"""Points from which on a series is a line with a band, or dots: markers would run into one another."""
+_MANY = 30  # points from which on a series is a line with a band, or dots: markers would run into one another
 
+# Inches that series stand apart at one place, so that their intervals do not hide one another; and all together
 _DODGE, _DODGED = 0.045, 0.24
-"""Inches that series stand apart at one place, so that their intervals do not hide one another; and all together."""
 
 _EXPONENT = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 
@@ -78,41 +58,25 @@ class _Line:
 
 
 def study_plot(name: str, chart: Mapping[str, Any], looks: Mapping[str, Look]) -> Drawing:
-    """Draw a chart of a study's answer.
+    """Draw a chart of a study's answer: a row for each of its names, or values upwards over numbers.
 
-    Parameters
-    ----------
-    name : str
-        File name without ending.
-    chart : mapping
-        As in the summary: the fields of :class:`selbench.reports.questions.Chart`.
-    looks : mapping of label to Look
-        Those of the report's strategies: a series of that name is drawn as in the other figures.
-
-    Returns
-    -------
-    Drawing
-        Over names, a row for each, values from left to right; over numbers, values upwards.
+    ``chart`` has the fields of :class:`selbench.reports.questions.Chart`. A series that bears the name of one of the
+    report's strategies is drawn as in the other figures.
     """
-    lines = _lines(chart, looks)
-    title = chart["title"]
-    if not any(line.runs for line in lines):
-        figure, (axes,) = canvas(WIDE, 1.6)
-        place(axes, left=0.52, right=0.2, top=0.34, bottom=0.3)
-        axes.set_axis_off()
-        return blank(figure, axes, name, title, "nothing measured yet")
-    draw = _rows if chart["ticks"] else _curves
-    return draw(name, chart, [line for line in lines if line.runs])
-
-
-def _lines(chart: Mapping[str, Any], looks: Mapping[str, Look]) -> list[_Line]:
-    known = {**looks, **{name: BASELINES[name] for name in ("full", "uniform")}}
+    known = {**looks, **{name: shared.BASELINES[name] for name in ("full", "uniform")}}
     by_name = all(series["label"] in known for series in chart["series"])
-    found = []
+    lines = []
     for number, series in enumerate(chart["series"]):
         own = known[series["label"]] if by_name else look(number)
-        found.append(_Line(clean(series["label"]), own, series["joined"], _runs(chart, series)))
-    return found
+        lines.append(_Line(clean(series["label"]), own, series["joined"], _runs(chart, series)))
+    title = chart["title"]
+    if not any(line.runs for line in lines):
+        figure, (axes,) = canvas(shared.WIDE, 1.6)
+        place(axes, left=0.52, right=0.2, top=0.34, bottom=0.3)
+        axes.set_axis_off()
+        return shared.blank(figure, axes, name, title, "nothing measured yet")
+    draw = _rows if chart["ticks"] else _curves
+    return draw(name, chart, [line for line in lines if line.runs])
 
 
 def _runs(chart: Mapping[str, Any], series: Mapping[str, Any]) -> tuple[tuple[_Point, ...], ...]:
@@ -132,13 +96,13 @@ def _drawable(chart: Mapping[str, Any], row: Sequence[float | None]) -> bool:
 
 def _curves(name: str, chart: Mapping[str, Any], lines: Sequence[_Line]) -> Drawing:
     named = lines if len(lines) > 1 else []
-    tagged = named if all(line.joined and len(line.label) <= TAG_LIMIT for line in named) else []
-    keys = [] if tagged == named else _key_rows([line.label for line in named], WIDE - 0.3)
-    right = tag_room([line.label for line in tagged]) if tagged else 0.2
-    head = _wrapped(chart["y_label"], WIDE - 0.3)
-    foot = _wrapped(chart["x_label"], WIDE - 0.62 - right)
+    tagged = named if all(line.joined and len(line.label) <= shared.TAG_LIMIT for line in named) else []
+    keys = [] if tagged == named else _key_rows([line.label for line in named], shared.WIDE - 0.3)
+    right = shared.tag_room([line.label for line in tagged]) if tagged else 0.2
+    head = _wrapped(chart["y_label"], shared.WIDE - 0.3)
+    foot = _wrapped(chart["x_label"], shared.WIDE - 0.62 - right)
     top, bottom = 0.14 + _LINE * (len(keys) + len(head)), 0.34 + _LINE * len(foot)
-    figure, (axes,) = canvas(WIDE, max(2.7 + top + bottom, 0.86 + LABEL_GAP * len(tagged) * 1.15))
+    figure, (axes,) = canvas(shared.WIDE, max(2.7 + top + bottom, 0.86 + shared.LABEL_GAP * len(tagged) * 1.15))
     place(axes, left=0.62, right=right, top=top, bottom=bottom)
     points = [point for line in lines for point in line.points]
     _scale(axes, "x", [point.x for point in points], chart["log_x"], at=[point.x for point in points])
@@ -154,7 +118,8 @@ def _curves(name: str, chart: Mapping[str, Any], lines: Sequence[_Line]) -> Draw
         _draw(axes, line, moved)
     axes.set_xlabel("\n".join(foot), linespacing=1.25)
     _heading(axes, keys, head, {line.label: line.look for line in named})
-    tags_beside(axes, [Tag(line.label, line.points[-1].x, line.points[-1].y, line.look) for line in tagged])
+    ends = [(line, line.points[-1]) for line in tagged]
+    shared.tags_beside(axes, [shared.Tag(line.label, last.x, last.y, line.look) for line, last in ends])
     return finish(figure, name, chart["title"], _words(chart, lines))
 
 
@@ -164,7 +129,7 @@ def _draw(axes: Axes, line: _Line, moved: Transform) -> None:
     many = len(line.points) > _MANY
     if line.joined:
         runs = [[(point.x, point.y) for point in run] for run in line.runs if len(run) > 1]
-        segments(axes, runs, [line.look.colour], linestyles=[line.look.dashes], linewidths=1.4, zorder=3, **own)
+        shared.segments(axes, runs, [line.look.colour], linestyles=[line.look.dashes], linewidths=1.4, zorder=3, **own)
     spans = [(point, *_ends(point)) for point in line.points]
     if many and line.joined:
         for run in line.runs:
@@ -173,26 +138,26 @@ def _draw(axes: Axes, line: _Line, moved: Transform) -> None:
             axes.fill_between(across, low, high, color=line.look.colour, alpha=0.18, linewidth=0, zorder=2)
         return
     bars = [((point.x, low), (point.x, high)) for point, low, high in spans if high > low]
-    segments(axes, bars, [line.look.colour], linewidths=1.2, alpha=0.75, zorder=3, **own)
-    at = [Mark(point.x, point.y, line.look) for point in line.points]
-    marks(axes, at, markersize=3 if many else 5, alpha=0.6 if many else 1.0, zorder=4, **own)
+    shared.segments(axes, bars, [line.look.colour], linewidths=1.2, alpha=0.75, zorder=3, **own)
+    at = [shared.Mark(point.x, point.y, line.look) for point in line.points]
+    shared.marks(axes, at, markersize=3 if many else 5, alpha=0.6 if many else 1.0, zorder=4, **own)
 
 
 def _rows(name: str, chart: Mapping[str, Any], lines: Sequence[_Line]) -> Drawing:
     labels = [short(label, _LABEL) for label in chart["ticks"]]
     left = max(0.5, text_width(labels) + 0.18)
-    keys = _key_rows([line.label for line in lines], WIDE - 0.3) if len(lines) > 1 else []
-    head = _wrapped(chart["x_label"], WIDE - 0.3) if chart["x_label"] else []
-    foot = _wrapped(chart["y_label"], WIDE - left - 0.2)
+    keys = _key_rows([line.label for line in lines], shared.WIDE - 0.3) if len(lines) > 1 else []
+    head = _wrapped(chart["x_label"], shared.WIDE - 0.3) if chart["x_label"] else []
+    foot = _wrapped(chart["y_label"], shared.WIDE - left - 0.2)
     step = max(0.235, 0.1 + 0.115 * len(lines))
     top, bottom = 0.1 + _LINE * (len(keys) + len(head)), 0.34 + _LINE * len(foot)
-    figure, (axes,) = canvas(WIDE, top + bottom + step * len(labels))
+    figure, (axes,) = canvas(shared.WIDE, top + bottom + step * len(labels))
     place(axes, left=left, right=0.2, top=top, bottom=bottom)
     points = [point for line in lines for point in line.points]
     axes.set_ylim(len(labels) - 0.5, -0.5)
     _scale(axes, "x", [*_shown(points, chart["log_y"]), *_level(chart)], chart["log_y"])
-    row_labels(axes, labels)
-    row_lines(axes, len(labels))
+    shared.row_labels(axes, labels)
+    shared.row_lines(axes, len(labels))
     axes.spines["left"].set_visible(False)
     if _level(chart):
         axes.axvline(chart["level"], color=SOFT, linewidth=0.9, zorder=1)
@@ -200,8 +165,10 @@ def _rows(name: str, chart: Mapping[str, Any], lines: Sequence[_Line]) -> Drawin
     for number, line in enumerate(lines):
         shift = (number - (len(lines) - 1) / 2) * room
         spans = [(point.x + shift, *_ends(point)) for point in line.points]
-        segments(axes, [((low, y), (high, y)) for y, low, high in spans], [line.look.colour], linewidths=1.6, zorder=2)
-        marks(axes, [Mark(point.y, point.x + shift, line.look) for point in line.points], markersize=5, zorder=3)
+        bars = [((low, y), (high, y)) for y, low, high in spans]
+        shared.segments(axes, bars, [line.look.colour], linewidths=1.6, zorder=2)
+        at = [shared.Mark(point.y, point.x + shift, line.look) for point in line.points]
+        shared.marks(axes, at, markersize=5, zorder=3)
     axes.set_xlabel("\n".join(foot), linespacing=1.25)
     _heading(axes, keys, head, {line.label: line.look for line in lines})
     return finish(figure, name, chart["title"], _words(chart, lines))
@@ -232,7 +199,6 @@ def _key_width(label: str) -> float:
 
 
 def _key_rows(labels: Sequence[str], room: float) -> list[list[str]]:
-    """The names of series in as few rows as hold them."""
     rows: list[list[str]] = [[]]
     for label in labels:
         if rows[-1] and sum(map(_key_width, [*rows[-1], label])) > room:
@@ -242,7 +208,6 @@ def _key_rows(labels: Sequence[str], room: float) -> list[list[str]]:
 
 
 def _ends(point: _Point) -> tuple[float, float]:
-    """An interval's ends; the point itself where it has none."""
     return (point.y if point.low is None else point.low), (point.y if point.high is None else point.high)
 
 
@@ -336,21 +301,14 @@ def _wrapped(text: str, room: float) -> list[str]:
 
 
 def _words(chart: Mapping[str, Any], lines: Sequence[_Line]) -> str:
-    """The chart in words: every point of a short series, first and last of a long one."""
     told = []
     for line in lines:
         points = line.points if len(line.points) <= 12 else line.points[:: len(line.points) - 1]
-        shown = ", ".join(f"{_value(point)} at {_where(chart, point)}" for point in points)
-        told.append(f"{line.label}: {shown}" if line.label else shown)
+        shown = []
+        for point in points:
+            ends = "" if point.low is None or point.high is None else f" ({point.low:.3g} to {point.high:.3g})"
+            where = chart["ticks"][int(point.x)] if chart["ticks"] else f"{point.x:.4g}"
+            shown.append(f"{point.y:.3g}{ends} at {where}")
+        told.append(f"{line.label}: {', '.join(shown)}" if line.label else ", ".join(shown))
     over = f" over {chart['x_label']}" if chart["x_label"] else ""
     return clean(f"{chart['y_label']}{over}. {'; '.join(told)}.")
-
-
-def _value(point: _Point) -> str:
-    ends = "" if point.low is None or point.high is None else f" ({point.low:.3g} to {point.high:.3g})"
-    return f"{point.y:.3g}{ends}"
-
-
-def _where(chart: Mapping[str, Any], point: _Point) -> str:
-    ticks = chart["ticks"]
-    return str(ticks[int(point.x)]) if ticks else f"{point.x:.4g}"

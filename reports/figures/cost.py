@@ -12,26 +12,10 @@ from ..document.looks import PAPER, Look
 from ..document.numbers import budget_share, percent, ratio
 from ..document.panels import Panel, Report, Row
 from ..document.text import clean
-from .axes import (
-    BASELINES,
-    QUANTITIES,
-    Mark,
-    Tag,
-    accuracy_scale,
-    blank,
-    finish_tagged,
-    look_of,
-    marks,
-    relative_label,
-    relative_scale,
-    segments,
-    tagged_frame,
-)
+from . import axes as shared
 from .canvas import Drawing, finish
 
-_WILD = 0.6
-"""Share of the axis from which an interval is only hinted at: that of an arm with collapsed runs fills it."""
-
+_WILD = 0.6  # share of the axis from which an interval is only hinted at: that of an arm with collapsed runs fills it
 _ROLES = ("strategy", "full", "uniform", "full-all")
 
 
@@ -53,7 +37,7 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
     The dotted tail left of a strategy ends at the least cost that its scheme allows at equal passes: its ceiling.
     On seconds it is drawn where a timing pass measured them.
     """
-    field, unit, shown = QUANTITIES[quantity]
+    field, unit, shown = shared.QUANTITIES[quantity]
     known = {
         role: [
             arm
@@ -63,10 +47,10 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
         for role in _ROLES
     }
     labels = [arm["label"] for arm in known["strategy"]] + ["uniform (ladder)"]
-    figure, axes = tagged_frame(labels, len(known["strategy"]) + 3, bottom=0.52)
+    figure, axes = shared.tagged_frame(labels, len(known["strategy"]) + 3, bottom=0.52)
     whole = next((arm for arm in known["full"] if arm["rung"] == 1.0), None)
     if whole is None:
-        return blank(figure, axes, name, title, f"no {unit} of full training to compare with")
+        return shared.blank(figure, axes, name, title, f"no {unit} of full training to compare with")
     base = float(whole[field][account])
 
     def spot(arm: Row, look: Look) -> _Spot:
@@ -75,7 +59,7 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
         ends = mean if low is None else max(low, 0.0), mean if high is None else min(high, 100.0)
         return _Spot(arm, look, float(arm[field][account]) / base, mean, *ends)
 
-    spots = {role: [spot(arm, look_of(report, arm)) for arm in arms] for role, arms in known.items()}
+    spots = {role: [spot(arm, shared.look_of(report, arm)) for arm in arms] for role, arms in known.items()}
     ladders = [
         [spot(rung, mine.look) for rung in panel.own_ladder(mine.arm) if rung[field][account]]
         for mine in spots["strategy"]
@@ -86,40 +70,42 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
     ceilings = quantity == "flops" or report.timed
     bounded = [mine for mine in spots["strategy"] if mine.arm["ceiling"] and ceilings]
     costs += [1 / mine.arm["ceiling"] for mine in bounded]
-    relative_scale(axes, min(costs), max(costs))
-    accuracy_scale(axes, *_range(everything))
-    tags: list[Tag] = []
+    shared.relative_scale(axes, min(costs), max(costs))
+    # Each interval is cut to a typical one, since that of a collapsed arm would flatten the rest.
+    typical = statistics.median(spot.high - spot.low for spot in everything) / 2
+    lowest = min(max(spot.low, spot.y - typical) for spot in everything)
+    highest = max(min(spot.high, spot.y + typical) for spot in everything)
+    shared.accuracy_scale(axes, max(lowest, 0.0), min(highest, 100.0))
+    tags: list[shared.Tag] = []
     small: list[_Spot] = []
     for role in ("full", "uniform"):
-        _ladder(axes, spots[role], BASELINES[role], 1.4)
         small += spots[role]
-        tags += [Tag(f"{role} (ladder)", last.x, last.y, last.look) for last in spots[role][-1:]]
-    for rungs in ladders:
-        _ladder(axes, rungs, rungs[0].look, 1.1)
-        small += rungs[:-1]
+        tags += [shared.Tag(f"{role} (ladder)", last.x, last.y, last.look) for last in spots[role][-1:]]
+    small += [rung for rungs in ladders for rung in rungs[:-1]]
+    baselines = [spots[role] for role in ("full", "uniform")]
+    for rungs, width in [(rungs, 1.4) for rungs in baselines if rungs] + [(rungs, 1.1) for rungs in ladders]:
+        style = {"color": rungs[0].look.colour, "linestyle": rungs[0].look.dashes, "linewidth": width, "zorder": 2}
+        axes.plot([rung.x for rung in rungs], [rung.y for rung in rungs], **style)
     large = [*spots["full-all"], *spots["strategy"]]
-    tags += [Tag(mine.arm["label"], mine.x, mine.y, mine.look) for mine in large]
+    tags += [shared.Tag(mine.arm["label"], mine.x, mine.y, mine.look) for mine in large]
     _points(axes, small, linewidth=1.0, size=3.5)
     _points(axes, large, linewidth=1.4, size=6.5)
-    if ceilings:
-        _ceilings(axes, bounded)
-    finish_tagged(axes, relative_label(f"{unit}, {account}", base, "full training", shown), "test accuracy, %", tags)
-    lines = [f"{_named(mine.arm)} {percent(mine.y)} % at {ratio(mine.x)}" for mine in everything]
+    # A dotted tail from each arm to the least cost that its scheme allows, where that is visibly less.
+    tails = [(1 / mine.arm["ceiling"], mine) for mine in bounded if 1 / mine.arm["ceiling"] < 0.995 * mine.x]
+    lines = [((least, mine.y), (mine.x, mine.y)) for least, mine in tails]
+    colours = [mine.look.colour for _, mine in tails]
+    shared.segments(axes, lines, colours, linewidths=0.8, linestyles=[(0, (1, 1.6))], zorder=2)
+    ends = [shared.Mark(least, mine.y, Look(mine.look.colour, "|", "-")) for least, mine in tails]
+    shared.marks(axes, ends, markersize=7, markeredgewidth=1.2, zorder=2)
+    across = shared.relative_label(f"{unit}, {account}", base, "full training", shown)
+    shared.finish_tagged(axes, across, "test accuracy, %", tags)
+    told = []
+    for mine in everything:
+        rung = budget_share(mine.arm["rung"])
+        arm = clean(mine.arm["label"]) + (f" with {rung}" if rung else "")
+        told.append(f"{arm} {percent(mine.y)} % at {ratio(mine.x)}")
     words = f"Test accuracy against {unit} ({account}) relative to full training: "
-    return finish(figure, name, title, words + "; ".join(lines) + ".")
-
-
-def _ladder(axes: Axes, rungs: Sequence[_Spot], look: Look, width: float) -> None:
-    style = {"color": look.colour, "linestyle": look.dashes, "linewidth": width, "zorder": 2}
-    axes.plot([rung.x for rung in rungs], [rung.y for rung in rungs], **style)
-
-
-def _range(spots: Sequence[_Spot]) -> tuple[float, float]:
-    """Accuracies to show: each interval, cut to a typical one, since that of a collapsed arm would flatten the rest."""
-    typical = statistics.median(spot.high - spot.low for spot in spots) / 2
-    low = min(max(spot.low, spot.y - typical) for spot in spots)
-    high = max(min(spot.high, spot.y + typical) for spot in spots)
-    return max(low, 0.0), min(high, 100.0)
+    return finish(figure, name, title, f"{words}{'; '.join(told)}.")
 
 
 def _points(axes: Axes, spots: Sequence[_Spot], *, linewidth: float, size: float) -> None:
@@ -129,21 +115,6 @@ def _points(axes: Axes, spots: Sequence[_Spot], *, linewidth: float, size: float
         chosen = [spot for spot in spots if bool(spot.high - spot.low > tall) is wild]
         style = {"linestyles": [(0, (1, 3))], "linewidths": 0.9} if wild else {"linewidths": linewidth}
         lines = [((spot.x, spot.low), (spot.x, spot.high)) for spot in chosen]
-        segments(axes, lines, [spot.look.colour for spot in chosen], alpha=0.75, zorder=3, **style)
-    points = [Mark(spot.x, spot.y, spot.look) for spot in spots]
-    marks(axes, points, markersize=size, markeredgecolor=PAPER, markeredgewidth=0.6, zorder=4)
-
-
-def _ceilings(axes: Axes, spots: Sequence[_Spot]) -> None:
-    """Draw a dotted tail from each arm to the least cost that its scheme allows, where that is visibly less."""
-    tails = [(1 / spot.arm["ceiling"], spot) for spot in spots if 1 / spot.arm["ceiling"] < 0.995 * spot.x]
-    lines = [((least, spot.y), (spot.x, spot.y)) for least, spot in tails]
-    colours = [spot.look.colour for _, spot in tails]
-    segments(axes, lines, colours, linewidths=0.8, linestyles=[(0, (1, 1.6))], zorder=2)
-    ends = [Mark(least, spot.y, Look(spot.look.colour, "|", "-")) for least, spot in tails]
-    marks(axes, ends, markersize=7, markeredgewidth=1.2, zorder=2)
-
-
-def _named(arm: Row) -> str:
-    rung = budget_share(arm["rung"])
-    return clean(arm["label"]) + (f" with {rung}" if rung else "")
+        shared.segments(axes, lines, [spot.look.colour for spot in chosen], alpha=0.75, zorder=3, **style)
+    points = [shared.Mark(spot.x, spot.y, spot.look) for spot in spots]
+    shared.marks(axes, points, markersize=size, markeredgecolor=PAPER, markeredgewidth=0.6, zorder=4)

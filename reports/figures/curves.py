@@ -13,8 +13,8 @@ from ..records.folder import Cell, Point
 from .axes import Tag, accuracy_scale, blank, finish_tagged, look_of, segments, tagged_frame
 from .canvas import Drawing, finish
 
+# Share of the training from which on every curve lies inside the axes; the climb before it would flatten the rest
 _SHOWN_FROM = 0.15
-"""Share of the training from which on every curve lies inside the axes; the climb before it would flatten the rest."""
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -31,7 +31,6 @@ def mean_curve(
 
 
 def training_curves(name: str, title: str, report: Report, panel: Panel) -> Drawing:
-    """Draw validation accuracy against candidate passes, one line for each arm."""
     lines = []
     for arm in (arm for arm in panel.drawn if arm["role"] != "full-all"):  # it trains on the validation images
         curve = mean_curve(report.cells(arm), lambda point: point.passes, lambda point: point.val_accuracy)
@@ -57,7 +56,6 @@ def training_curves(name: str, title: str, report: Report, panel: Panel) -> Draw
 
 
 def ratio_curves(name: str, title: str, report: Report, panel: Panel) -> Drawing:
-    """Draw the realised keep ratio against training progress, one line for each schedule that differs."""
     groups: dict[tuple[float, ...], tuple[Curve, list[Row]]] = {}
     for arm in panel.drawn:
         curve = mean_curve(report.cells(arm), lambda point: point.progress, lambda point: point.ratio)

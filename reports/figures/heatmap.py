@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from numpy.typing import NDArray
 
 from ..document.looks import INK, PAPER, SOFT
@@ -18,14 +18,11 @@ from .axes import ROW, WIDE, blank, label_room, row_frame, row_labels
 from .canvas import Drawing, canvas, finish, place, text_width
 
 LABEL_LIMIT = 22
-WIDEST = 1.9
-"""Inches for labels at the left."""
+WIDEST = 1.9  # inches for labels at the left
+_WRITTEN = 14  # most strategies for which each cell of a square map has room for its number
 
-_WRITTEN = 14
-"""Most strategies for which each cell of a square map has room for its number."""
-
+# Type on coloured cells, which look the same on a dark page: no colour that the page replaces
 ON_PALE, _ON_DARK = "#1d1c19", "#fffefc"
-"""Type on coloured cells, which look the same on a dark page: no colour that the page replaces."""
 
 _TWO_SIDED = LinearSegmentedColormap.from_list(
     "orange to blue", ["#b35806", "#f1a340", "#f7f4ec", "#74a9cf", "#0b5394"]
@@ -78,10 +75,7 @@ def class_balance(name: str, title: str, report: Report, panel: Panel) -> Drawin
 def sensitivity(name: str, title: str, panels: Sequence[Panel], rows: Sequence[Sequence[Row]]) -> Drawing:
     """Draw the differences of each strategy (rows) under each reference (columns), in points.
 
-    Parameters
-    ----------
-    panels : sequence of panels of one data set
-    rows : for each panel, its contrasts of one question
+    ``panels`` are of one data set; ``rows`` has each one's contrasts of one question.
     """
     differences = [{row["strategy"]: row["mean_difference"] for row in column} for column in rows]
     means = [{label: mean for label, mean in column.items() if mean is not None} for column in differences]
@@ -97,28 +91,21 @@ def sensitivity(name: str, title: str, panels: Sequence[Panel], rows: Sequence[S
         _write(axes, line, number, value, points(float(value)), 0.6 * reach, 8)
     row_labels(axes, labels, 0.5)
     _heads(axes, [short(panel.reference, 20) for panel in panels])
-    lines = [
-        f"{clean(label)}: "
-        + ", ".join(f"{clean(panel.reference)} {points(float(v))}" for panel, v in zip(panels, table[i], strict=True))
-        for i, label in enumerate(strategies)
-    ]
+    lines = []
+    for label, row in zip(strategies, table, strict=True):
+        each = [f"{clean(panel.reference)} {points(float(value))}" for panel, value in zip(panels, row, strict=True)]
+        lines.append(f"{clean(label)}: {', '.join(each)}")
     return finish(figure, name, title, "Difference in points by reference. " + "; ".join(lines) + ".")
 
 
 def _cells(axes: Axes, table: NDArray[np.float64], reach: float) -> None:
-    axes.pcolormesh(
-        np.ma.masked_invalid(table),
-        cmap=_TWO_SIDED,
-        norm=Normalize(-reach, reach),
-        edgecolors=PAPER,
-        linewidth=0.8 if table.shape[1] <= 40 else 0,
-    )
-    bare(axes, table.shape[0])
+    coloured(axes, table, _TWO_SIDED, Normalize(-reach, reach), 0.8 if table.shape[1] <= 40 else 0)
 
 
-def bare(axes: Axes, rows: int) -> None:
-    """Rows from top to bottom, without ticks and frame."""
-    axes.set_ylim(rows, 0)
+def coloured(axes: Axes, table: NDArray[np.float64], colours: Colormap, norm: Normalize, line: float = 0.8) -> None:
+    """A table's cells, its rows from top to bottom, without ticks and frame."""
+    axes.pcolormesh(np.ma.masked_invalid(table), cmap=colours, norm=norm, edgecolors=PAPER, linewidth=line)
+    axes.set_ylim(table.shape[0], 0)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
 
@@ -129,19 +116,12 @@ def _heads(axes: Axes, labels: Sequence[str], **style: Any) -> None:
 
 
 def _write(axes: Axes, line: int, number: int, value: float, text: str, dark: float, size: float) -> None:
-    """Write the text of a cell, pale on cells beyond ``dark``."""
     colour = INK if np.isnan(value) else _ON_DARK if abs(value) >= dark else ON_PALE
     axes.text(number + 0.5, line + 0.5, text, ha="center", va="center", color=colour, fontsize=size)
 
 
 def overlap_map(name: str, title: str, found: Row) -> Drawing:
-    """Draw how alike two strategies pick: the correlation of how often each image was picked, mean over seeds.
-
-    Parameters
-    ----------
-    found : mapping
-        An entry of the summary's ``overlap``.
-    """
+    """Draw an entry of ``overlap``: the correlation of how often each image was picked, mean over seeds."""
     labels = [short(label, LABEL_LIMIT) for label in found["labels"]]
     table = np.array([[np.nan if value is None else value for value in line] for line in found["matrix"]], dtype=float)
     written = len(labels) <= _WRITTEN
@@ -164,10 +144,8 @@ def overlap_map(name: str, title: str, found: Row) -> Drawing:
 
 def _overlap_words(labels: Sequence[str], table: NDArray[np.float64]) -> str:
     """The pairs most and least alike; a matrix read out whole helps nobody."""
-    pairs = sorted(
-        ((float(table[i, j]), i, j) for i in range(len(labels)) for j in range(i) if np.isfinite(table[i, j])),
-        reverse=True,
-    )
+    below = ((float(table[i, j]), i, j) for i in range(len(labels)) for j in range(i))
+    pairs = sorted((pair for pair in below if np.isfinite(pair[0])), reverse=True)
     if not pairs:
         return "Correlation of how often each image was picked: no two strategies to compare."
     said = [f"{clean(labels[j])} and {clean(labels[i])} {correlation(value)}" for value, i, j in pairs]

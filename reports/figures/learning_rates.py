@@ -7,15 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from ..document.looks import PAPER, Look
+from ..document.looks import Look
 from ..document.numbers import fraction, points
 from ..document.panels import Panel, Report, Row
 from ..document.text import clean, short
-from .axes import Mark, Tag, accuracy_scale, blank, finish_tagged, look_of, marks, segments, tagged_frame
+from .axes import Mark, Tag, accuracy_scale, blank, finish_tagged, fixed_ticks, look_of, marks, segments, tagged_frame
 from .canvas import Drawing, canvas, finish, place
-from .heatmap import ON_PALE, bare
+from .heatmap import ON_PALE, coloured
 
 _CELL = 0.42
 _WORSE, _WITHIN, _BETTER = "#f4c08a", "#e9e6dd", "#9cc3e2"
@@ -40,48 +39,28 @@ def tuning_curves(name: str, title: str, report: Report, panel: Panel) -> Drawin
     factors = sorted(report.summary["tuning"]["factors"])
     axes.set_xscale("log", base=2)
     axes.set_xlim(factors[0] / 2**0.15, factors[-1] * 2**0.15)
-    axes.xaxis.set_major_locator(FixedLocator(factors))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: fraction(value)))
-    axes.xaxis.set_minor_locator(NullLocator())
+    fixed_ticks(axes.xaxis, factors, fraction)
     heights = [mean for *_, known in drawn for _, mean in known]
     accuracy_scale(axes, min(heights), max(heights))
-    segments(
-        axes,
-        [known for *_, known in drawn],
-        [look.colour for *_, look, _ in drawn],
-        linestyles=[look.dashes for *_, look, _ in drawn],
-        linewidths=1.3,
-        zorder=2,
-    )
+    looks = [look for *_, look, _ in drawn]
+    style = {"linestyles": [look.dashes for look in looks], "linewidths": 1.3, "zorder": 2}
+    segments(axes, [known for *_, known in drawn], [look.colour for look in looks], **style)
     means = [Mark(*at, look, hollow=at[0] != row["factor"]) for _, row, look, known in drawn for at in known]
     marks(axes, [mark for mark in means if mark.hollow], markersize=3.5)
     marks(axes, [mark for mark in means if not mark.hollow], markersize=7.5, zorder=3)
     tags = [Tag(arm["label"], *known[-1], look) for arm, _, look, known in drawn]
     finish_tagged(axes, "learning rate, as a multiple of the declared one", "validation accuracy, %", tags)
-    return finish(figure, name, title, _words([(arm, row) for arm, row, *_ in drawn]))
-
-
-def _words(rows: Sequence[tuple[Row, Row]]) -> str:
     lines = []
-    for arm, row in rows:
+    for arm, row, *_ in drawn:
         lost = [fraction(score["factor"]) for score in row["scores"] if score["mean"] is None]
         text = f"{clean(arm['label'])} is best at {fraction(row['factor'])}"
         text += ", an end of the grid" if row["edge"] else ""
         lines.append(text + (f", diverged at {', '.join(lost)}" if lost else ""))
-    return "Validation accuracy by factor of the learning rate: " + "; ".join(lines) + "."
+    return finish(figure, name, title, f"Validation accuracy by factor of the learning rate: {'; '.join(lines)}.")
 
 
 def tuning_grid(name: str, title: str, row: Row, factors: Sequence[float]) -> Drawing:
-    """Draw a declared difference at each factor of the strategy (rows) and of its baseline (columns).
-
-    Parameters
-    ----------
-    name, title : str
-    row : mapping
-        An entry of the summary's ``tuning.sensitivity``.
-    factors : sequence of float
-        In the order of the grid.
-    """
+    """Draw an entry of ``tuning.sensitivity``: each factor of the strategy (rows) and of its baseline (columns)."""
     table = np.array([[np.nan if value is None else value for value in line] for line in row["grid"]], dtype=float)
     needed = 0.75 + _CELL * 1.6 * table.shape[1] + 0.15
     width = max(needed, 2.9)
@@ -90,8 +69,7 @@ def tuning_grid(name: str, title: str, row: Row, factors: Sequence[float]) -> Dr
     margin = row["margin"]
     colours = ListedColormap([_WORSE, _WITHIN, _BETTER])
     norm = BoundaryNorm([-1e9, -margin, 0, 1e9], 3)
-    axes.pcolormesh(np.ma.masked_invalid(table), cmap=colours, norm=norm, edgecolors=PAPER, linewidth=0.8)
-    bare(axes, table.shape[0])
+    coloured(axes, table, colours, norm)
     for (i, j), value in np.ndenumerate(table):
         if np.isfinite(value):
             axes.text(j + 0.5, i + 0.5, points(float(value)), ha="center", va="center", color=ON_PALE, fontsize=8)
@@ -105,16 +83,11 @@ def tuning_grid(name: str, title: str, row: Row, factors: Sequence[float]) -> Dr
     axes.xaxis.set_label_position("top")
     axes.set_xlabel(short(row["baseline"], 24))
     axes.set_ylabel(short(row["strategy"], 18))
-    return finish(figure, name, title, grid_words(row))
-
-
-def grid_words(row: Row) -> str:
-    """At how many pairs of learning rates the difference would have gone which way."""
     known = [value for line in row["grid"] for value in line if value is not None]
-    worse = sum(value < -row["margin"] for value in known)
-    better = sum(value > 0 for value in known)
-    return (
+    worse, better = sum(value < -margin for value in known), sum(value > 0 for value in known)
+    said = (
         f"Of {len(known)} pairs of learning rates, {clean(row['strategy'])} is better than {clean(row['baseline'])} "
-        f"at {better}, worse by more than the margin of {row['margin']:g} at {worse}, in between at "
+        f"at {better}, worse by more than the margin of {margin:g} at {worse}, in between at "
         f"{len(known) - better - worse}."
     )
+    return finish(figure, name, title, said)

@@ -16,20 +16,13 @@ from .canvas import Drawing, canvas, finish, place, text_width
 WIDTH = 6.2
 ROW = 0.2
 LABEL_LIMIT = 24
-_BAR = 0.1
-"""Inches from one bar of a clique to the next."""
+_BAR = 0.1  # inches from one bar of a clique to the next
 
 
 def rank_plot(name: str, title: str, report: Report, ranks: Row) -> Drawing:
-    """Draw ``ranks`` of the summary: the best arm at the left, labels down both sides in the order of their ranks.
+    """Draw ``ranks`` of the summary, with a critical distance: without one the diagram says nothing.
 
-    Parameters
-    ----------
-    name, title : str
-    report : Report
-        Gives each strategy its look.
-    ranks : mapping
-        With a critical distance: the diagram says nothing below the number of data sets that it needs.
+    The best arm stands at the left, labels down both sides in the order of their ranks.
     """
     arms, distance = ranks["arms"], float(ranks["critical_distance"])
     means = np.array([arm["mean_rank"] for arm in arms])
@@ -43,21 +36,31 @@ def rank_plot(name: str, title: str, report: Report, ranks: Row) -> Drawing:
     sides = [text_width([labels[i] for i in half], 8) + 0.2 for half in (left, right)]
     place(axes, left=max(sides[0], 0.4), right=max(sides[1], 0.4), top=top, bottom=0.02)
     axes.set_axis_off()
-    axes.set_xlim(1, max(len(arms), 2))
+    last = max(len(arms), 2)
+    axes.set_xlim(1, last)
     axes.set_ylim(height - top - 0.02, 0)  # inches below the line of ranks
-    _scale(axes, len(arms), distance)
-    segments(
-        axes,
-        [((group[0] - 0.04, 0.12 + _BAR * n), (group[-1] + 0.04, 0.12 + _BAR * n)) for n, group in enumerate(cliques)],
-        [INK],
-        linewidths=3,
-        zorder=3,
-        clip_on=False,
-    )
+    numbers = range(1, last + 1, max(1, round(last / 12)))
+    own = {"clip_on": False, "zorder": 1}
+    line = [((1, 0), (last, 0)), *(((at, 0), (at, -0.06)) for at in numbers)]
+    segments(axes, line, [SOFT], linewidths=0.9, **own)
+    for at in numbers:
+        axes.text(at, -0.09, str(at), ha="center", va="bottom", color=SOFT, fontsize=8)
+    end = min(1 + distance, float(last))
+    bar = [((1, -0.34), (end, -0.34)), ((1, -0.38), (1, -0.30)), ((end, -0.38), (end, -0.30))]
+    segments(axes, bar, [INK], linewidths=1.2, **own)
+    axes.text(1, -0.42, f"critical distance {distance:.2f}", ha="left", va="bottom", color=INK, fontsize=8)
+    ends = [(group[0] - 0.04, group[-1] + 0.04, 0.12 + _BAR * n) for n, group in enumerate(cliques)]
+    bars = [((start, at), (end, at)) for start, end, at in ends]
+    segments(axes, bars, [INK], linewidths=3, zorder=3, clip_on=False)
     looks = [report.look(arm) for arm in arms]
-    for half, edge, align in ((left, 1.0, "right"), (right, float(max(len(arms), 2)), "left")):
+    for half, edge, align in ((left, 1.0, "right"), (right, float(last), "left")):
         _names(axes, [(means[i], labels[i], looks[i]) for i in half], edge, rows, align)
-    return finish(figure, name, title, _words([arms[i] for i in order], ranks))
+    joined = [" and ".join(labels[i] for i in group) for group in ranks["cliques"] if len(group) > 1]
+    said = (
+        f"Mean ranks over {ranks['datasets']} data sets, 1 is best: {', '.join(labels[i] for i in order)}. "
+        f"Critical distance {distance:.2f}. Not told apart: {'; '.join(joined) or 'none'}."
+    )
+    return finish(figure, name, title, said)
 
 
 def _label(arm: Row) -> str:
@@ -65,23 +68,7 @@ def _label(arm: Row) -> str:
     return short(f"{name}  {arm['mean_rank']:.2f}", LABEL_LIMIT + 6)
 
 
-def _scale(axes: Axes, arms: int, distance: float) -> None:
-    """The line of ranks with its numbers, and above it the critical distance as a bar."""
-    last = max(arms, 2)
-    step = max(1, round(last / 12))
-    ticks = range(1, last + 1, step)
-    own = {"clip_on": False, "zorder": 1}
-    segments(axes, [((1, 0), (last, 0)), *(((t, 0), (t, -0.06)) for t in ticks)], [SOFT], linewidths=0.9, **own)
-    for tick in ticks:
-        axes.text(tick, -0.09, str(tick), ha="center", va="bottom", color=SOFT, fontsize=8)
-    end = min(1 + distance, float(last))
-    bar = [((1, -0.34), (end, -0.34)), ((1, -0.38), (1, -0.30)), ((end, -0.38), (end, -0.30))]
-    segments(axes, bar, [INK], linewidths=1.2, **own)
-    axes.text(1, -0.42, f"critical distance {distance:.2f}", ha="left", va="bottom", color=INK, fontsize=8)
-
-
 def _names(axes: Axes, items: Sequence[tuple[float, str, Look]], edge: float, first: float, align: str) -> None:
-    """Labels down one side, each tied to its rank by an elbow."""
     lines, ends = [], []
     for number, (rank, text, look) in enumerate(items):
         at = first + ROW * (number + 0.5)
@@ -91,13 +78,3 @@ def _names(axes: Axes, items: Sequence[tuple[float, str, Look]], edge: float, fi
         axes.text(edge, at, gap + text + ("" if gap else "  "), ha=align, va="center_baseline", fontsize=8, color=INK)
     segments(axes, lines, [RULE], linewidths=0.9, zorder=0, clip_on=False)
     marks(axes, ends, markersize=5, zorder=4, clip_on=False)
-
-
-def _words(arms: Sequence[Row], ranks: Row) -> str:
-    lines = [f"{_label(arm)}" for arm in arms]
-    joined = [" and ".join(_label(ranks["arms"][i]) for i in group) for group in ranks["cliques"] if len(group) > 1]
-    said = "; ".join(joined) or "none"
-    return (
-        f"Mean ranks over {ranks['datasets']} data sets, 1 is best: {', '.join(lines)}. "
-        f"Critical distance {ranks['critical_distance']:.2f}. Not told apart: {said}."
-    )

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from ..document.looks import INK, PAPER, RULE, SOFT, Look, look
 from ..document.numbers import NARROW, duration, flops, ratio, share
 from ..document.panels import Row
 from ..document.text import clean, short
-from .axes import Mark, Tag, blank, marks, note, tag_room, tags_beside
+from .axes import Mark, Tag, blank, fixed_ticks, marks, note, tag_room, tags_beside
 from .canvas import Drawing, canvas, drawing_rules, finish, place
 
 WIDTH = 11.0
@@ -44,49 +44,64 @@ def scale_plot(table: Row) -> Drawing:
         _speed(left, arms, looks, table)
         _shares(right, table, looks)
         figure.text(0.06 / WIDTH, 1 - 0.2 / HEIGHT, clean(title), color=INK, fontsize=10, va="center", weight="bold")
-        return finish(figure, "scale", title, _words(table, arms))
+        lines = []
+        for arm in arms:
+            speed = arm["speed_up"]["amortised"]["seconds"]
+            even = arm["break_even"]
+            pays = "pays at no learner cost" if even is None else f"pays above {duration(even['seconds'])} an image"
+            most, select = ratio(arm["ceiling"]["seconds"]), share(arm["select_share"])
+            name = clean(arm["label"])
+            lines.append(f"{name} {ratio(speed)} of at most {most} ({arm['basis']}), {pays}, select {select}")
+        words = "Predicted speed-up in seconds and share of the time in select: "
+        return finish(figure, "scale", title, f"{words}{'; '.join(lines)}.")
 
 
 def _speed(axes: Axes, arms: Sequence[Row], looks: Mapping[str, Look], table: Row) -> None:
     here = arms[0]["learner_seconds_per_image"]
-    low, high = _span(arms, here)
+    # From a tenth of the smallest to ten times the largest of what matters, within the computed curve.
+    matters = [here, *(arm["break_even"]["seconds"] for arm in arms if arm["break_even"])]
+    matters = [value for value in matters if here / 100 <= value <= here * 100]
+    curve = arms[0]["curve"]
+    low, high = max(curve[0][0], min(matters) / 10), min(curve[-1][0], max(matters) * 10)
     top = 1.15 * max(1.0, *(value for arm in arms for _, _, value in arm["curve"]))
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     axes.set_ylim(0, top)
     axes.axhline(1, color=INK, linewidth=0.8)
     axes.axvline(here, color=RULE, linewidth=5, zorder=0)
-    for value in _distinct([arm["curve"] for arm in arms]):
+    kept: list[Sequence[Sequence[float]]] = []  # ceilings that the eye can tell apart
+    for arm in arms:
+        if all(abs(arm["curve"][-1][2] / other[-1][2] - 1) > 0.015 for other in kept):
+            kept.append(arm["curve"])
+    for value in kept:
         axes.plot([x for x, _, _ in value], [y for _, _, y in value], color=SOFT, linestyle=CEILING, linewidth=0.9)
-        text = f"ceiling {ratio(value[-1][2])}"
+        text, at = f" ceiling {ratio(value[-1][2])}", value[0][2] + 0.012 * top
         behind = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}
-        axes.text(
-            low, value[0][2] + 0.012 * top, f" {text}", color=SOFT, fontsize=7.5, va="bottom", bbox=behind, zorder=4
-        )
+        axes.text(low, at, text, color=SOFT, fontsize=7.5, va="bottom", bbox=behind, zorder=4)
     tags = []
     for arm in arms:
-        own, curve = looks[arm["label"]], [(x, y) for x, y, _ in arm["curve"]]
-        axes.plot(*zip(*curve, strict=True), color=own.colour, linestyle=DOTTED, zorder=3)
+        own, line = looks[arm["label"]], [(x, y) for x, y, _ in arm["curve"]]
+        axes.plot(*zip(*line, strict=True), color=own.colour, linestyle=DOTTED, zorder=3)
         _marks(axes, [(here, arm["speed_up"]["amortised"]["seconds"], arm["basis"])], own)
-        tags.append(Tag(arm["label"], *[at for at in curve if at[0] <= high][-1], own))
+        tags.append(Tag(arm["label"], *[at for at in line if at[0] <= high][-1], own))
     _captions(axes, table, here, all(arm["basis"] == "measured" for arm in arms))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: duration(value)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("what the learner costs: training time per image")
-    axes.set_title(
-        f"speed-up over full training in seconds, B = {table['batches'][0]['batch']:,}", loc="left", color=SOFT, pad=14
-    )
+    heading = f"speed-up over full training in seconds, B = {table['batches'][0]['batch']:,}"
+    axes.set_title(heading, loc="left", color=SOFT, pad=14)
     axes.grid(True, axis="y")
     tags_beside(axes, tags)
 
 
 def _captions(axes: Axes, table: Row, here: float, measured: bool) -> None:
-    """Say which learner is the workload's own, and that all others are extrapolated."""
     low, high = axes.get_xlim()
     top = axes.get_ylim()[1]
     early = here < math.sqrt(low * high)
     side = "left" if early else "right"
-    axes.text(here, 0.02 * top, f"  {_spoken(table)}  ", color=SOFT, fontsize=7.5, va="bottom", ha=side, zorder=5)
+    unit = table["workload"]["unit"]["train"]
+    own = f"{short(table['workload']['learner_text'], 44)}, {flops(unit)}".replace(NARROW, " ")
+    axes.text(here, 0.02 * top, f"  {own}  ", color=SOFT, fontsize=7.5, va="bottom", ha=side, zorder=5)
     word = "measured" if measured else "this workload, extrapolated"
     axes.text(here, top, word, ha="center", va="bottom", color=INK, fontsize=7.5)
     place, align = (high, "right") if early else (low, "left")
@@ -95,30 +110,7 @@ def _captions(axes: Axes, table: Row, here: float, measured: bool) -> None:
     )
 
 
-def _spoken(table: Row) -> str:
-    unit = table["workload"]["unit"]["train"]
-    return f"{short(table['workload']['learner_text'], 44)}, {flops(unit)}".replace(NARROW, " ")
-
-
-def _span(arms: Sequence[Row], here: float) -> tuple[float, float]:
-    """From a tenth of the smallest to ten times the largest of what matters, within the computed curve."""
-    matters = [here, *(arm["break_even"]["seconds"] for arm in arms if arm["break_even"])]
-    matters = [value for value in matters if here / 100 <= value <= here * 100]
-    curve = arms[0]["curve"]
-    return max(curve[0][0], min(matters) / 10), min(curve[-1][0], max(matters) * 10)
-
-
-def _distinct(curves: Sequence[Sequence[Sequence[float]]]) -> list[Sequence[Sequence[float]]]:
-    """Ceilings that the eye can tell apart."""
-    kept: list[Sequence[Sequence[float]]] = []
-    for curve in curves:
-        if all(abs(curve[-1][2] / other[-1][2] - 1) > 0.015 for other in kept):
-            kept.append(curve)
-    return kept
-
-
 def _marks(axes: Axes, points: Iterable[tuple[float, float, str]], own: Look) -> None:
-    """Mark ``(x, y, basis)``: filled where measured, hollow where extrapolated."""
     at = [Mark(x, y, own, hollow=basis != "measured") for x, y, basis in points]
     edge = {"markeredgecolor": PAPER, "markeredgewidth": 0.6}
     marks(axes, [mark for mark in at if not mark.hollow], markersize=6.5, zorder=5, **edge)
@@ -151,26 +143,9 @@ def _shares(axes: Axes, table: Row, looks: Mapping[str, Look]) -> None:
     sizes = sorted({size for points in shares.values() for size, *_ in points})
     axes.set_xlim(sizes[0] / 1.2, sizes[-1] * 1.2)
     ticks = [size for size in sizes if math.log2(size).is_integer()]
-    axes.xaxis.set_major_locator(FixedLocator(ticks[:: max(1, math.ceil(len(ticks) / 7))]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_locator(FixedLocator([t for t in (1e-5, 1e-4, 1e-3, *LEVELS, 0.3, 1.0) if t >= low]))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
-    axes.yaxis.set_minor_locator(NullLocator())
+    fixed_ticks(axes.xaxis, ticks[:: max(1, math.ceil(len(ticks) / 7))], lambda value: f"{value:,.0f}")
+    shown = [tick for tick in (1e-5, 1e-4, 1e-3, *LEVELS, 0.3, 1.0) if tick >= low]
+    fixed_ticks(axes.yaxis, shown, lambda value: f"{100 * value:g} %")
     axes.set_xlabel("candidate batch B (filled, solid: measured; open, dotted: extrapolated)")
     axes.set_title("share of the time lost to select", loc="left", color=SOFT, pad=14)
     tags_beside(axes, tags)
-
-
-def _words(table: Row, arms: Sequence[Row]) -> str:
-    lines = []
-    for arm in arms:
-        speed = arm["speed_up"]["amortised"]["seconds"]
-        even = arm["break_even"]
-        pays = "pays at no learner cost" if even is None else f"pays above {duration(even['seconds'])} an image"
-        most = ratio(arm["ceiling"]["seconds"])
-        select = share(arm["select_share"])
-        lines.append(
-            f"{clean(arm['label'])} {ratio(speed)} of at most {most} ({arm['basis']}), {pays}, select {select}"
-        )
-    return "Predicted speed-up in seconds and share of the time in select: " + "; ".join(lines) + "."

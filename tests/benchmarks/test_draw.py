@@ -11,9 +11,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from selbench.benchmarks.draw import write
-from selbench.benchmarks.tables import markdown
-from selbench.benchmarks.targets import (
+from selbench.benchmarks.draw import markdown, write
+from selbench.benchmarks.timings import (
+    Row,
+    Run,
+    best_peer,
     of_ceiling,
     of_features,
     of_grid,
@@ -23,7 +25,6 @@ from selbench.benchmarks.targets import (
     of_start,
     of_tax,
 )
-from selbench.benchmarks.timings import Row, Run, best_peer
 
 RIGHT = {"cos": 1.0, "overlap": 1.0, "gap": 0.03, "host": True, "formed": True}
 WRONG = {**RIGHT, "cos": 0.5, "overlap": 0.2}

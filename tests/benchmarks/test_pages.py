@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from selbench.benchmarks.findings import FINDINGS, Finding, findings
-from selbench.benchmarks.pages import block, write
+from selbench.benchmarks.pages import FINDINGS, Finding, block, findings, write
 
 
 def test_writing_replaces_what_stands_between_the_marks_and_nothing_else(tmp_path: Path) -> None:

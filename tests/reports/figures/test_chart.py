@@ -145,6 +145,7 @@ def test_a_logarithmic_axis_has_ticks_but_not_too_many(low: float, span: float) 
     assert all(low - 1e-9 <= math.log10(tick) <= low + span + 1e-9 for tick in ticks)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("abc wxyz", min_size=1, max_size=30), min_size=1, max_size=12), st.floats(3.0, 6.0))
 def test_keys_and_headings_fit_their_width(labels: list[str], room: float) -> None:
     rows = _key_rows(labels, room)
