@@ -20,6 +20,7 @@ from selbench.reports.document import panels as view
 from selbench.reports.document.looks import HUES, look
 from selbench.reports.document.numbers import fraction
 from selbench.reports.document.panels import Report, target_rows
+from selbench.reports.document.sections.parts import _left_out
 from selbench.reports.document.text import clean
 from selbench.reports.figures.all import Placed, _across, draw
 from selbench.reports.figures.axes import relative_scale, spread
@@ -267,7 +268,7 @@ def test_figures_stop_at_what_can_be_read_and_say_so(tmp_path: Path, monkeypatch
     panel = crowded.panels[0]
     labels = [arm["label"] for arm in panel.drawn if arm["role"] == "strategy"]
     assert labels == ["declared", "rule-4", "rule-5"], "what was declared, then the most accurate"
-    assert panel.drawn_words.startswith("Drawn are 3 of 7 strategies")
+    assert _left_out(panel).startswith("Drawn are 3 of 7 strategies")
     for placed in draw(crowded):
         assert b"rule-0" not in placed.drawing.svg
         assert (b"rule-5" in placed.drawing.svg) or placed.kind == "ratios", "where equal schedules share a line"
