@@ -22,13 +22,7 @@ MOST_STEPS = 1_000_000
 
 
 def paced(schedule: Schedule, **settings: Any) -> Pacer:
-    """The :class:`selbench.harness.steps.pacer.Pacer` of these settings; a budget-matched schedule is fitted to it.
-
-    Raises
-    ------
-    UsageError
-        As of the pacer and of :func:`matched`.
-    """
+    """The :class:`selbench.harness.steps.pacer.Pacer` of these settings; a budget-matched schedule is fitted to it."""
     if isinstance(schedule, BudgetMatched):
         schedule = matched(Pacer(schedule=schedule.shape, **settings), schedule)
     return Pacer(schedule=schedule, **settings)
@@ -45,18 +39,6 @@ def matched(pacer: Pacer, wanted: BudgetMatched) -> Schedule:
       epochs, so that less than one sample for each step of an epoch is missing.
     - ``fixed-trained``: each candidate batch is as large as the shape and one common factor say; the share is met
       as nearly as whole candidates and whole steps allow, at cadence ``epoch`` as whole epochs allow.
-
-    Parameters
-    ----------
-    pacer : Pacer
-        Its budget is in passes or steps; its schedule is the shape.
-    wanted : BudgetMatched
-        Shape and share.
-
-    Raises
-    ------
-    UsageError
-        For a budget that is a cost or of too many steps, or a share that no factor gives.
     """
     if pacer.cost is not None:
         raise UsageError(

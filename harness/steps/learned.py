@@ -56,13 +56,7 @@ class LearnedSchedule(ABC):
         return self.levels[self.at]
 
     def mean(self) -> float:
-        """Raises: the mean is not known ahead.
-
-        Raises
-        ------
-        UsageError
-            Always.
-        """
+        """Raises: the mean is not known ahead."""
         raise UsageError(
             f"schedule {self}: its keep ratios are known only during training; cadence run, a budget in seconds, "
             "budget-matched and selbench scale need them ahead: name one such as fixed or sigmoid there"
@@ -76,17 +70,7 @@ class LearnedSchedule(ABC):
         self.at = self.choose()
 
     def feedback(self, progress: float, loss: float, flops: float) -> None:
-        """Learn from a look at the learner, and choose the next ratio.
-
-        Parameters
-        ----------
-        progress : float
-            Where training stands.
-        loss : float
-            Mean loss on the held-out images.
-        flops : float
-            What the run has cost so far, this look included.
-        """
+        """Learn from a look at the learner, and choose the next ratio."""
         before = self.probes[-1] if self.probes else None
         self.probes.append([progress, loss if math.isfinite(loss) else None, flops, self.levels[self.at]])
         if before is not None:

@@ -19,27 +19,7 @@ UNROUNDED = (Fixed, Stepwise, Replay, Scaled, LearnedSchedule)
 
 @dataclass(frozen=True)
 class Pacer:
-    """The deterministic sequence of steps of a run.
-
-    Parameters
-    ----------
-    pool : int
-        Samples n in the pool. A pass is ``n // B`` whole candidate batches; what is left over changes
-        with the epoch's order.
-    batch : int
-        Candidates B (``fixed-candidates``) or sub-batch size k (``fixed-trained``).
-    batching : {"fixed-candidates", "fixed-trained"}
-        Which of B and k stays while the ratio moves: k = r B, or B = k / r.
-    schedule : Schedule
-        The keep ratio. One that is budget-matched is fitted first: see
-        :func:`selbench.harness.steps.budget_matched.paced`.
-    passes, steps, cost : float or None, int or None, float or None
-        The budget: exactly one of the three. A cost is in the unit of the meter of the run.
-    buckets : int
-        A moving ratio is rounded to multiples of 1/buckets, so that few sub-batch sizes occur.
-    hold : bool
-        Hold the ratio through an epoch (cadence ``epoch``, where one selection serves it).
-    """
+    """The deterministic sequence of steps of a run."""
 
     pool: int
     batch: int
@@ -118,16 +98,7 @@ class Pacer:
 
 @dataclass(frozen=True)
 class Recorded:
-    """The steps of another run: same candidates, same sub-batch sizes, same progress, so the same learning rates.
-
-    Parameters
-    ----------
-    pool : int
-        Samples in the pool, as in that run.
-    pace : sequence of [size, keep, steps, progress, stride, epoch]
-        Runs of equal steps, as :class:`selbench.harness.training.pick_counts.PickCounts` writes them, with the epoch of
-        the first.
-    """
+    """The steps of another run: same candidates, same sub-batch sizes, same progress, so the same learning rates."""
 
     pool: int
     pace: Sequence[Sequence[float]]

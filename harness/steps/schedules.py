@@ -25,13 +25,7 @@ class Schedule(Protocol):
 
 
 def known_ahead(schedule: Schedule) -> Schedule:
-    """``schedule``, checked to be known before training begins.
-
-    Raises
-    ------
-    UsageError
-        Where it is learned: :class:`selbench.harness.steps.learned.LearnedSchedule` has no mean.
-    """
+    """``schedule``, checked to be known before training begins."""
     schedule.mean()
     return schedule
 
@@ -303,15 +297,7 @@ def load_schedule(name: str, **parameters: object) -> Schedule:
 
 
 class Scaled:
-    """The rounded ratios of a shape, times a factor.
-
-    Parameters
-    ----------
-    levels : callable
-        Rounded ratio at a progress.
-    factor : float
-        What it is multiplied by; never to more than 1.
-    """
+    """The rounded ratios of a shape, times a factor."""
 
     def __init__(self, levels: Callable[[float], float], factor: float) -> None:
         self.levels, self.factor = levels, factor

@@ -14,21 +14,7 @@ MIN_IMAGES = 2
 
 @dataclass(frozen=True)
 class Step:
-    """One optimizer step.
-
-    Parameters
-    ----------
-    epoch : int
-        Which pass over the pool.
-    start : int
-        Where the candidates begin in the epoch's order.
-    size : int
-        Candidates B.
-    keep : int
-        Sub-batch size k.
-    progress : float
-        Share of the budget spent before this step.
-    """
+    """One optimizer step."""
 
     epoch: int
     start: int

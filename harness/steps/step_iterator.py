@@ -12,25 +12,7 @@ from .step import MIN_IMAGES, Look, Step
 
 
 class StepIterator:
-    """The steps of a :class:`selbench.harness.steps.pacer.Pacer`, one after another.
-
-    Parameters
-    ----------
-    pacer : Pacer
-        Budget and ratios.
-    spent : callable
-        Returns the cost of the run so far; called where the budget is a cost.
-    look : callable, optional
-        Evaluates the learner for a learned schedule, at the end of each of its intervals: see :data:`Look`.
-
-    Attributes
-    ----------
-    epoch, start, steps, candidates : int
-        Passes begun before this one, candidates of this one, and steps and candidates of the run, all before the
-        current step.
-    current : Step or None
-        The one to be run now.
-    """
+    """The steps of a :class:`selbench.harness.steps.pacer.Pacer`, one after another."""
 
     def __init__(self, pacer: Pacer, spent: Callable[[], float], look: Look | None = None) -> None:
         self.pacer, self.spent, self.look = pacer, spent, look
@@ -68,11 +50,6 @@ class StepIterator:
         The pass still stands for all its candidates, which its steps share out evenly. Images that make no whole
         batch are left out, as those are that make no whole candidate batch: others at each pass, by its order.
         Fewer images than one batch make a step of their own.
-
-        Raises
-        ------
-        StrategyFault
-            For fewer than 2 images.
         """
         step, pacer = self.current, self.pacer
         assert step is not None and not step.start
@@ -181,12 +158,7 @@ class StepIterator:
 
 
 class ReplayedSteps:
-    """The steps of another run, as :class:`selbench.harness.steps.pacer.Recorded` gives them.
-
-    Parameters
-    ----------
-    steps : iterator of Step
-    """
+    """The steps of another run, as :class:`selbench.harness.steps.pacer.Recorded` gives them."""
 
     def __init__(self, steps: Iterator[Step]) -> None:
         self._steps, self._given = steps, 0
@@ -216,14 +188,7 @@ class ReplayedSteps:
 def steps_of(
     pacer: Pacer | Recorded, spent: Callable[[], float] | None = None, look: Look | None = None
 ) -> StepIterator | ReplayedSteps:
-    """The steps of a run; recorded ones are repeated whatever they cost here.
-
-    Parameters
-    ----------
-    pacer : Pacer or Recorded
-    spent, look : callable, optional
-        As of :class:`StepIterator`. Left out where the steps do not depend on the run.
-    """
+    """The steps of a run; recorded ones are repeated whatever they cost here."""
     if isinstance(pacer, Recorded):
         return ReplayedSteps(iter(pacer))
     assert spent is not None or (pacer.cost is None and pacer.learned is None), "these steps depend on the run"

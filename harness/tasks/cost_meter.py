@@ -41,13 +41,7 @@ def share(matrix: Matrix) -> float:
 
 
 def meter_of(worker: Worker, task: Task) -> Callable[[Trainer], float] | None:
-    """A function giving the cost of a run of ``task`` so far, in the budget's unit; None for passes and steps.
-
-    Raises
-    ------
-    UsageError
-        Where the artefacts alone use up the budget.
-    """
+    """A function giving the cost of a run of ``task`` so far, in the budget's unit; None for passes and steps."""
     matrix, arm = worker.matrix, task.arm
     assert arm is not None
     total = matrix.budget.cost

@@ -37,24 +37,7 @@ SAME = {
 
 
 class ResumableRun:
-    """A training run that writes checkpoints and resumes from its last one.
-
-    Parameters
-    ----------
-    worker : Worker
-        Knows where to, and how many minutes lie between two of them.
-    task : Task
-        What the run is for.
-    prepare : callable
-        Makes the run.
-    curve : object, optional
-        Called at the ends of epochs; its ``state_dict`` is kept too.
-
-    Attributes
-    ----------
-    trainer : Trainer
-        The run: at its beginning, or where the last checkpoint that can be used leaves it.
-    """
+    """A training run that writes checkpoints and resumes from its last one."""
 
     def __init__(self, worker: Worker, task: Task, prepare: Callable[[], Trainer], curve: Any = None) -> None:
         self.name, self.curve = task.name, curve

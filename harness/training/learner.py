@@ -92,13 +92,7 @@ class ResNet18:
         return f"ResNet-18{note}" + (", pre-trained" if self.weights else "")
 
     def fingerprint(self, data_dir: Path | None) -> str:
-        """Content hash of the weights that training starts from; empty where it starts from random ones.
-
-        Raises
-        ------
-        UsageError
-            Where the file is missing or holds anything but weights.
-        """
+        """Content hash of the weights that training starts from; empty where it starts from random ones."""
         return digest(self._start(data_dir)) if self.weights else ""
 
     def _start(self, data_dir: Path | None) -> dict[str, Tensor]:
@@ -117,11 +111,6 @@ class ResNet18:
         """A net to train: He-normal convolutions drawn from ``generator``, or the weights it starts from.
 
         Without a generator the net is empty, on the meta device, for counting operations.
-
-        Raises
-        ------
-        UsageError
-            Where the weights do not fit this net.
         """
         with torch.device("meta"):
             net = ResNet18Net(channels, resolution, classes, self.width)
@@ -142,11 +131,11 @@ class ResNet18:
                     module.weight.uniform_(-bound, bound, generator=generator)
                     nn.init.zeros_(module.bias)
         if self.weights:
-            self._load(net, self._start(data_dir))
+            self._load(net, data_dir)
         return net.to(device)
 
-    def _load(self, net: ResNet18Net, start: dict[str, Tensor]) -> None:
-        own = net.state_dict()
+    def _load(self, net: ResNet18Net, data_dir: Path | None) -> None:
+        start, own = self._start(data_dir), net.state_dict()
         start = {k: v for k, v in start.items() if not (k.startswith("head.") and own[k].shape != v.shape)}
         wrong = [k for k in own if not k.startswith("head.") and (k not in start or start[k].shape != own[k].shape)]
         wrong += [k for k in start if k not in own]

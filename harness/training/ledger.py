@@ -47,15 +47,7 @@ class Ledger:
 
 
 class Clock:
-    """Seconds by phase: a monotonic clock on a CPU; on a GPU, events that are read once an epoch.
-
-    Parameters
-    ----------
-    ledger : Ledger
-        Where the seconds go.
-    device : torch.device
-        Whose time is taken.
-    """
+    """Seconds by phase: a monotonic clock on a CPU; on a GPU, events that are read once an epoch."""
 
     def __init__(self, ledger: Ledger, device: torch.device) -> None:
         self.ledger = ledger

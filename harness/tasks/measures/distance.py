@@ -31,18 +31,7 @@ def nearest(rows: Tensor) -> Tensor:
 def distance(
     options: DistanceOptions, features: Tensor, selections: list[tuple[Tensor, Tensor | None]], seed: int
 ) -> dict[str, Any] | None:
-    """The distances as the record holds them; None where nothing was selected.
-
-    Parameters
-    ----------
-    options : DistanceOptions
-    features : Tensor ``[n, d]`` float32
-        Of the pool.
-    selections : list of (picks ``[k]``, candidates ``[B]`` or None)
-        Ids in the pool, two picks or more; None stands for the whole pool as candidates.
-    seed : int
-        Of the run.
-    """
+    """The distances as the record holds them; None where nothing was selected."""
     if not selections:
         return None
     draws = options.draws // len(selections)

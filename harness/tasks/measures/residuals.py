@@ -32,23 +32,7 @@ def energies(basis: Tensor, residual: Tensor) -> Tensor:
 
 
 class Residuals:
-    """Energies at the points of a curve, as shares of what predicting every class alike leaves.
-
-    Parameters
-    ----------
-    options : ResidualsOptions
-    features : Tensor ``[n, d]``
-        Of the images asked about.
-    images : Tensor ``[n, C, H, W]`` uint8
-    labels : Tensor ``[n]`` int64
-        As they are trained on.
-    classes : int
-
-    Attributes
-    ----------
-    points : list of [float, float, list of float or None]
-        Progress, total FLOPs, and the share of each direction; None where the learner has diverged.
-    """
+    """Energies at the points of a curve, as shares of what predicting every class alike leaves."""
 
     def __init__(
         self, options: ResidualsOptions, features: Tensor, images: Tensor, labels: Tensor, classes: int

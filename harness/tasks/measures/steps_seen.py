@@ -12,25 +12,7 @@ from ...training.trainer import Trainer
 
 
 class StepsSeen:
-    """Weights of the picks of a run, and a few of its selections whole.
-
-    Parameters
-    ----------
-    size : int
-        Images in the pool.
-    samples : int
-        Selections kept, evenly over training; a subset of the pool that lasts is kept once.
-    device : torch.device
-
-    Attributes
-    ----------
-    weights : Tensor ``[n]`` float64
-        Sum of the weights that each image was trained with.
-    weighted : bool
-        Whether any weight came.
-    selections : list of (Tensor ``[k]``, Tensor ``[B]`` or None)
-        Picks and their candidates, None for the pool.
-    """
+    """Weights of the picks of a run, and a few of its selections whole."""
 
     def __init__(self, size: int, samples: int, device: torch.device) -> None:
         self.samples = samples

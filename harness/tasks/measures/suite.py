@@ -21,18 +21,7 @@ from .steps_seen import StepsSeen
 
 
 class Measures:
-    """All measures of one cell.
-
-    Parameters
-    ----------
-    task : Task
-        Its ``measured`` names the features that are read.
-    loaded : LoadedData
-        Its data set.
-    store : Store
-        Holds the features.
-    device : torch.device
-    """
+    """All measures of one cell."""
 
     def __init__(self, task: Task, loaded: LoadedData, store: Store, device: torch.device) -> None:
         arm, seed = task.arm, task.seed
