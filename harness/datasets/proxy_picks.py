@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...strategies import UsageError
-from ..steps.step import Step
+from ..steps.pacer import Step
 
 
 def row(step: Step) -> list[int]:

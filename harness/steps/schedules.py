@@ -95,18 +95,11 @@ class Linear:
 
 
 class Cosine(Linear):
-    """Half a cosine wave from ``start`` to ``end``: flat at both ends, steepest in the middle.
-
-    Parameters
-    ----------
-    start, end : float
-        Fractions kept at progress 0 and 1, in (0, 1]. The defaults are those of :class:`Sigmoid`.
-    """
+    """Half a cosine wave from ``start`` to ``end``: flat at both ends, steepest in the middle."""
 
     name = "cosine"
 
     def share(self, progress: float) -> float:
-        """``(1 - cos(pi * progress)) / 2``."""
         return (1.0 - math.cos(math.pi * progress)) / 2.0
 
 
@@ -192,7 +185,6 @@ class Stepwise:
         return self.ratios[bisect_right(self.at, progress)]
 
     def mean(self) -> float:
-        """Each ratio times its part's length."""
         return math.fsum(r * (end - begin) for r, (begin, end) in zip(self.ratios, self._parts(), strict=True))
 
     def __str__(self) -> str:
@@ -220,7 +212,6 @@ class Replay:
         self.total = sum(steps for _, steps in self.counts)
 
     def ratio(self, progress: float) -> float:
-        """The ratio kept at the step that stands at ``progress``."""
         # Progress is step/total in floating point: half a step of slack keeps it in its own step.
         step, seen = int(progress * self.total + 0.5), 0
         for k, steps in self.counts:
@@ -281,7 +272,6 @@ class BudgetMatched:
         return low
 
     def ratio(self, progress: float) -> float:
-        """The scaled ratio, before any rounding."""
         return min(1.0, self._factor * self.shape.ratio(progress))
 
     def mean(self) -> float:

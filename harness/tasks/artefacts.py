@@ -47,7 +47,6 @@ Made = tuple[dict[str, Tensor], Ledger, dict[str, Any]]
 
 
 def make(worker: Worker, task: Task, started: str) -> None:
-    """Make the artefact of ``task`` and write it."""
     tensors, ledger, more = made(worker, task)
     meta = {
         "version": VERSION,

@@ -42,7 +42,7 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
     curve = Curve(loaded.samples(seed, "val", worker.device) if arm.pool == "pool" else None, measures)
     run = ResumableRun(worker, task, partial(prepare, worker, task), curve)
     if measures is not None:
-        measures.watch(run.trainer)
+        run.trainer.on_trained = measures.noted.note
     run.run()
     trainer, samples = run.trainer, run.trainer.samples
     return {

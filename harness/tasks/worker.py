@@ -62,7 +62,6 @@ class Worker:
         return {**described, "started": started, "finished": here.now()}
 
     def loaded(self, task: Task) -> LoadedData:
-        """The task's data set."""
         entry: DatasetEntry = next(e for e in self.matrix.datasets if e.name == task.dataset)
         loaded = self.datasets.load(entry, trains_reference=trains_reference(self.matrix))
         if self.context.fingerprints.get(entry.name, loaded.fingerprint) != loaded.fingerprint:
@@ -81,7 +80,6 @@ class Worker:
         return streams.derive(task.seed, task.kind, task.reference)
 
     def learner(self, task: Task, width: int | None = None) -> ResNet18:
-        """The learner of the task's data set, or one of another width."""
         spec = self.matrix.at(task.dataset).learner
         parameters = spec.parameters() if width is None else {"width": width}
         learner: ResNet18 = registry("learners").load(spec.name, **parameters)

@@ -35,7 +35,7 @@ def correct_bits(model: nn.Module, images: Tensor, labels: Tensor, augment: Augm
 
 @torch.no_grad()
 def mean_loss(model: nn.Module, images: Tensor, labels: Tensor, augment: Augment) -> float:
-    """Mean plain cross-entropy in evaluation mode (waits for the device)."""
+    """Mean plain cross-entropy on ``images`` ``[M, C, H, W]`` in evaluation mode (waits for the device)."""
     total = torch.zeros((), dtype=torch.float64, device=labels.device)
     for logits, given in zip(plain_logits(model, images, augment), labels.split(CHUNK), strict=True):
         total += F.cross_entropy(logits.float(), given, reduction="sum")

@@ -150,7 +150,6 @@ class SelectionCounter(TorchDispatchMode):
 
 
 def count_selection(call: Callable[[], Any]) -> SelectionCounter:
-    """Run ``call`` once under a :class:`SelectionCounter` and return the counter."""
     with SelectionCounter() as counter:
         call()
     return counter

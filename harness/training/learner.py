@@ -20,8 +20,6 @@ CIFAR_STEM_UP_TO = 64
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions with a shortcut."""
-
     def __init__(self, width_in: int, width: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(width_in, width, 3, stride, 1, bias=False)
@@ -44,11 +42,10 @@ class ResNet18Net(nn.Module):
 
     def __init__(self, channels: int, resolution: int, classes: int, width: int) -> None:
         super().__init__()
-        if resolution <= CIFAR_STEM_UP_TO:
-            stem = [nn.Conv2d(channels, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-        else:
-            stem = [nn.Conv2d(channels, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-            stem.append(nn.MaxPool2d(3, 2, 1))
+        small = resolution <= CIFAR_STEM_UP_TO
+        kernel = (3, 1, 1) if small else (7, 2, 3)
+        stem = [nn.Conv2d(channels, width, *kernel, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+        stem += [] if small else [nn.MaxPool2d(3, 2, 1)]
         blocks: list[nn.Module] = []
         width_in = width
         for stage in range(4):

@@ -15,8 +15,6 @@ from ...reports.records.fields import LEDGER_PHASES
 
 @dataclass
 class Account:
-    """What one phase has cost so far."""
-
     flops: float = 0.0
     seconds: float = 0.0
     samples: int = 0
@@ -24,8 +22,6 @@ class Account:
 
 @dataclass
 class Ledger:
-    """One account for each phase."""
-
     phases: dict[str, Account] = field(default_factory=lambda: {phase: Account() for phase in LEDGER_PHASES})
 
     def add(self, phase: str, *, flops: float = 0.0, seconds: float = 0.0, samples: int = 0) -> None:

@@ -57,7 +57,6 @@ class PickCounts:
         self.loss[1] += 1
 
     def note_picked_loss(self, losses: Tensor) -> None:
-        """Add the scoring losses ``[k]`` of what was picked."""
         self.picked[0] += losses.mean()
         self.picked[1] += 1
 

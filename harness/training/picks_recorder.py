@@ -12,7 +12,7 @@ from ...strategies import UsageError
 from ...strategies.interface import BatchLosses, State
 from ...strategies.rules.wrapper import Wrapper
 from ..datasets.proxy_picks import row
-from ..steps.step import Step
+from ..steps.pacer import Step
 from ..streams import permutation
 
 

@@ -54,7 +54,6 @@ class Selector:
         return self.active and (self.traits.cadence == "epoch" or callable(getattr(self.strategy, "observe", None)))
 
     def begin(self, pool: Pool) -> None:
-        """Call the strategy's ``begin``, on the clock."""
         begin = getattr(self.strategy, "begin", None)
         if callable(begin):
             # Labels of its own: those that are trained on are out of its reach.

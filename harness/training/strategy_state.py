@@ -34,7 +34,6 @@ class StrategyState:
         self._begun = [_attributes(rule, self.stream, self._held) for rule in self._watched]
 
     def state_dict(self) -> dict[str, Any]:
-        """The random stream, and the strategy's own state."""
         for rule, begun in zip(self._watched, self._begun, strict=True):
             if _attributes(rule, self.stream, []) != begun:
                 raise StateNotGiven(
@@ -49,7 +48,6 @@ class StrategyState:
         return saved
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave; the strategy has begun anew."""
         if "own" in state:
             self.strategy.load_state_dict(state["own"])
         if self.stream is not None:

@@ -160,14 +160,11 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """Where the run stands, between two steps (waits for the device)."""
-        assert self._walk is not None
         self.clock.settle()
-        learning, source = self.pacer.learned, self._source
+        source = self._source
         return {
             "model": self.model.state_dict(),
             "momentum": [self.optimizer.state[one].get("momentum_buffer") for one in self.model.parameters()],
-            "walk": self._walk.state_dict(),
-            "schedule": None if learning is None else learning.state_dict(),
             "count": self.count,
             "subset": self.subset,
             "weights": self._weights,
@@ -175,11 +172,12 @@ class Trainer:
             "selections": self.selections,
             "done": [[*sizes, steps] for sizes, steps in self.done.items()],
             "ledger": self.ledger.to_json(),
-            "tally": self.pick_counts.state_dict(),
-            "memory": None if self.memory is None else self.memory.state_dict(),
-            "selector": self.selector.state_dict(),
-            "strategy": self.rule.state_dict(),
+            **{name: None if part is None else part.state_dict() for name, part in self._parts().items()},
         }
+
+    def _parts(self) -> dict[str, Any]:
+        own = {"walk": self._walk, "schedule": self.pacer.learned, "tally": self.pick_counts, "memory": self.memory}
+        return {**own, "selector": self.selector, "strategy": self.rule}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore, before :meth:`run` was called."""
@@ -188,25 +186,19 @@ class Trainer:
             if momentum is not None:
                 self.optimizer.state[one]["momentum_buffer"] = torch.empty_like(one).copy_(momentum)
         self._walk = steps_of(self.pacer, self.spent, self._look)
-        self._walk.load_state_dict(state["walk"])
-        if self.pacer.learned is not None:
-            self.pacer.learned.load_state_dict(state["schedule"])
+        for name, part in self._parts().items():
+            if part is not None:
+                part.load_state_dict(state[name])
         self.count, self.selections = state["count"], state["selections"]
         self.subset, self._weights, self._dealt = state["subset"], state["weights"], state["dealt"]
         self.done = Counter({(size, keep): steps for size, keep, steps in state["done"]})
         self.clock.settle()  # start-up time is not part of the run
         self.ledger.phases = Ledger.of(state["ledger"]).phases
-        self.pick_counts.load_state_dict(state["tally"])
-        if self.memory is not None:
-            self.memory.load_state_dict(state["memory"])
-        self.selector.load_state_dict(state["selector"])
-        self.rule.load_state_dict(state["strategy"])
         for signal in self.samples.signals.values():
             if isinstance(signal, ProxyPicks):
                 signal.skip(self.count)
 
     def step(self, step: Step, source: Candidates | ChosenSamples) -> None:
-        """One training step, selection included."""
         ids, host, keep = source.take(step)
         candidates, weights, views = ids, None, None
         if self.selector.at("batch"):
@@ -247,6 +239,12 @@ class Trainer:
         self.ledger.add("data", samples=len(ids))
         return views
 
+    def _forward(self, views: Tensor) -> tuple[Tensor, Tensor]:
+        """Features and float32 logits."""
+        with self._autocast():
+            features = self.model.forward_features(views)
+            return features, self.model.head(features).float()
+
     def _autocast(self) -> Any:
         return torch.autocast(self.device.type, dtype=torch.bfloat16) if self.bf16 else nullcontext()
 
@@ -255,11 +253,8 @@ class Trainer:
         """The learner's signals ``[B, ...]`` of the candidates, without touching running statistics."""
         with self.clock.phase("score"):
             self.model.train(self.recipe.score_mode == "train")
-            with self._autocast():
-                features = self.model.forward_features(views)
-                logits = self.model.head(features)
+            features, logits = self._forward(views)
             self.model.train()
-            logits = logits.float()
             signals = {"learner": F.cross_entropy(logits, labels, reduction="none")}
             if "learner_probs" in self.selector.traits.needs:
                 signals["learner_probs"] = logits.softmax(1)
@@ -306,10 +301,7 @@ class Trainer:
         with self.clock.phase("train"):
             for group in self.optimizer.param_groups:
                 group["lr"] = one_cycle(step.progress, recipe.lr, recipe.warmup)
-            with self._autocast():
-                features = self.model.forward_features(views)
-                logits = self.model.head(features)
-            logits = logits.float()
+            features, logits = self._forward(views)
             losses = F.cross_entropy(logits, labels, reduction="none", label_smoothing=recipe.label_smoothing)
             loss = losses.mean() if weights is None else (weights * losses).mean()
             loss.backward()

@@ -31,7 +31,10 @@ def nearest(rows: Tensor) -> Tensor:
 def distance(
     options: DistanceOptions, features: Tensor, selections: list[tuple[Tensor, Tensor | None]], seed: int
 ) -> dict[str, Any] | None:
-    """The distances as the record holds them; None where nothing was selected."""
+    """The distances as the record holds them, of ``features`` ``[n, d]`` of the pool; None where nothing was selected.
+
+    A selection is picks ``[k]`` and their candidates ``[B]``, None for the whole pool, as ids of the pool.
+    """
     if not selections:
         return None
     draws = options.draws // len(selections)

@@ -46,7 +46,6 @@ class Residuals:
 
     @torch.no_grad()
     def look(self, trainer: Trainer, progress: float) -> None:
-        """Add a point, off the clock."""
         with trainer.clock.phase("eval"):
             logits = torch.cat(list(plain_logits(trainer.model, self.images, trainer.augment)))
             shares = energies(self.basis, logits.float().softmax(1).double() - self.given) / self.start
