@@ -20,7 +20,7 @@ class Schedule(Protocol):
         ...
 
     def mean(self) -> float:
-        """Mean over progress: the ratio that a rule at cadence ``run`` gets."""
+        """Over progress: the ratio that a rule at cadence ``run`` gets."""
         ...
 
 
@@ -194,15 +194,7 @@ class Stepwise:
 
 
 class Replay:
-    """The numbers kept at each step of another cell, step by step.
-
-    Parameters
-    ----------
-    counts : sequence of [k, steps]
-        Run-length code of the sub-batch sizes.
-    batch : int
-        Candidate batch size that the counts were taken from.
-    """
+    """The numbers kept at each step of another cell: ``counts`` of [k, steps], of candidate batches ``batch``."""
 
     def __init__(self, counts: Sequence[Sequence[int]], batch: int) -> None:
         if not counts or batch < 1:
