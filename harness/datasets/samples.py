@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...strategies import UsageError
-from ..steps.step import Step
+from ..steps.pacer import Step
 from ..store.feature_file import Rows
 
 

@@ -78,7 +78,7 @@ def measure(worker: Worker, task: Task) -> ArmSeconds:
     pacer = pacer_of(worker.matrix, arm, len(trainer.samples))
     first = Step(0, 0, *pacer.sizes(0.0), 0.0)
     sizes = {trainer.priced_as(Step(0, 0, *size, 0.0)) for size in pacer.every_size()}
-    selection = _median(trainer, lambda: trainer.select_pool(first, 0)) if trainer.selector.selects_from_pool else 0.0
+    selection = _median(trainer, lambda: trainer.select_pool(first)) if trainer.selector.selects_from_pool else 0.0
     return ArmSeconds(
         name=name_of(arm),
         steps=[[size, keep, _step_seconds(trainer, Step(0, 0, size, keep, 0.0))] for size, keep in sorted(sizes)],
@@ -92,8 +92,8 @@ def _step_seconds(trainer: Trainer, step: Step) -> float:
     order = permutation(len(trainer.samples), trainer.seed, "order", 0)
     source: Candidates | ChosenSamples = Candidates(order, trainer.device)
     if trainer.selector.selects_from_pool:
-        source = ChosenSamples(order, trainer.select_pool(step, 0))
-    return _median(trainer, lambda: trainer.step(step, source, 0))
+        source = ChosenSamples(order, trainer.select_pool(step))
+    return _median(trainer, lambda: trainer.step(step, source))
 
 
 def _median(trainer: Trainer, call: Callable[[], Any]) -> float:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 from ...strategies import UsageError
-from .pacer import Pacer
+from .pacer import Pacer, Step
 from .schedules import BudgetMatched, Replay, Scaled, Schedule
-from .step import Step
 from .step_iterator import steps_of
 
 HALVINGS = 30
@@ -22,13 +20,7 @@ MOST_STEPS = 1_000_000
 
 
 def paced(schedule: Schedule, **settings: Any) -> Pacer:
-    """The :class:`selbench.harness.steps.pacer.Pacer` of these settings; a budget-matched schedule is fitted to it.
-
-    Raises
-    ------
-    UsageError
-        As of the pacer and of :func:`matched`.
-    """
+    """The pacer of these settings; a budget-matched schedule is fitted to it."""
     if isinstance(schedule, BudgetMatched):
         schedule = matched(Pacer(schedule=schedule.shape, **settings), schedule)
     return Pacer(schedule=schedule, **settings)
@@ -45,18 +37,6 @@ def matched(pacer: Pacer, wanted: BudgetMatched) -> Schedule:
       epochs, so that less than one sample for each step of an epoch is missing.
     - ``fixed-trained``: each candidate batch is as large as the shape and one common factor say; the share is met
       as nearly as whole candidates and whole steps allow, at cadence ``epoch`` as whole epochs allow.
-
-    Parameters
-    ----------
-    pacer : Pacer
-        Its budget is in passes or steps; its schedule is the shape.
-    wanted : BudgetMatched
-        Shape and share.
-
-    Raises
-    ------
-    UsageError
-        For a budget that is a cost or of too many steps, or a share that no factor gives.
     """
     if pacer.cost is not None:
         raise UsageError(
@@ -93,16 +73,12 @@ def _counts(steps: list[Step], share: float, hold: bool) -> Replay:
     counts: list[list[int]] = []
     for _, group in groupby(reversed(steps), key=lambda step: (step.epoch, 0 if hold else step.start)):
         unit = list(group)
-        keep = unit[0].keep
-        more = (above[keep] - below[keep]) * len(unit)
-        lifted = 0 < more <= left
-        left -= more if lifted else 0
-        counts.append([above[keep] if lifted else below[keep], len(unit)])
-    return Replay(_run_lengths(reversed(counts)), size)
-
-
-def _run_lengths(counts: Iterable[list[int]]) -> list[list[int]]:
-    return [[k, sum(steps for _, steps in group)] for k, group in groupby(counts, key=lambda count: count[0])]
+        k, more = below[unit[0].keep], above[unit[0].keep] - below[unit[0].keep]
+        lift = more if 0 < more * len(unit) <= left else 0
+        left -= lift * len(unit)
+        counts.append([k + lift, len(unit)])
+    runs = groupby(reversed(counts), key=lambda count: count[0])
+    return Replay([[k, sum(steps for _, steps in group)] for k, group in runs], size)
 
 
 def _scaled(plain: Pacer, share: float) -> Scaled:

@@ -23,22 +23,9 @@ class LearnedSchedule(ABC):
     held through an epoch, that is done at the first epoch's end after the interval's. The first interval is not
     judged: before it, batch normalisation has no statistics to evaluate with.
 
-    Parameters
-    ----------
-    levels : sequence of float
-        The ratios that it chooses from, each in (0, 1].
-    interval : float
-        Share of the budget from one look to the next, in (0, 0.5].
-    images : int
-        Held-out images looked at; all of ``val`` where it has no more.
-
-    Attributes
-    ----------
-    at : int
-        Which of the levels holds now.
-    probes : list of [progress, loss, flops, ratio]
-        What was seen at each look: the loss (None where it was not finite), the run's FLOPs so far, and the ratio that
-        led there.
+    Of ``levels``, ``at`` is the one that holds now; the ``interval`` is a share of the budget, in (0, 0.5], and
+    ``images`` are looked at, all of ``val`` where it has no more. ``probes`` holds progress, loss (None where it was
+    not finite), the run's FLOPs so far and the ratio that led there, of each look.
     """
 
     def __init__(self, levels: Sequence[float], interval: float, images: int) -> None:
@@ -52,17 +39,10 @@ class LearnedSchedule(ABC):
         self.begin(0)
 
     def ratio(self, progress: float) -> float:
-        """The ratio that holds now, whatever the progress."""
         return self.levels[self.at]
 
     def mean(self) -> float:
-        """Raises: the mean is not known ahead.
-
-        Raises
-        ------
-        UsageError
-            Always.
-        """
+        """Raises: the mean is not known ahead."""
         raise UsageError(
             f"schedule {self}: its keep ratios are known only during training; cadence run, a budget in seconds, "
             "budget-matched and selbench scale need them ahead: name one such as fixed or sigmoid there"
@@ -76,17 +56,7 @@ class LearnedSchedule(ABC):
         self.at = self.choose()
 
     def feedback(self, progress: float, loss: float, flops: float) -> None:
-        """Learn from a look at the learner, and choose the next ratio.
-
-        Parameters
-        ----------
-        progress : float
-            Where training stands.
-        loss : float
-            Mean loss on the held-out images.
-        flops : float
-            What the run has cost so far, this look included.
-        """
+        """Learn from a look at the learner, and choose the next ratio."""
         before = self.probes[-1] if self.probes else None
         self.probes.append([progress, loss if math.isfinite(loss) else None, flops, self.levels[self.at]])
         if before is not None:
@@ -113,7 +83,6 @@ class LearnedSchedule(ABC):
         self.probes = [list(row) for row in state["probes"]]
 
     def report(self) -> dict[str, Any]:
-        """For the cell's record: what was seen, and what was learned."""
         return {"probes": self.probes}
 
 
@@ -168,7 +137,6 @@ class Adaptive(LearnedSchedule):
         self.at = self._move = 0
 
     def learn(self) -> None:
-        """Note which way the last interval's fall of the loss asks for."""
         (_, before, *_), (_, after, *_) = self.probes[-2:]
         self._move = 0
         if before is None or after is None:
@@ -177,7 +145,6 @@ class Adaptive(LearnedSchedule):
         self._move = 1 if fallen < self.flat else -1 if fallen > self.fast else 0
 
     def choose(self) -> int:
-        """The rung, a move on, within the ladder."""
         at = min(len(self.levels) - 1, max(0, self.at + self._move))
         self._move = 0
         return at
@@ -230,13 +197,11 @@ class Bandit(LearnedSchedule):
         self.log_weights = [0.0] * len(self.levels)
 
     def probabilities(self) -> list[float]:
-        """Of each ratio at the next draw."""
         most, arms = max(self.log_weights), len(self.log_weights)
         weights = [math.exp(weight - most) for weight in self.log_weights]
         return [(1 - self.exploration) * weight / sum(weights) + self.exploration / arms for weight in weights]
 
     def reward(self) -> float:
-        """What the last interval earned, in [0, 1]."""
         earned = [
             (before - after) / (spent - already)  # type: ignore[operator]
             for (_, before, already, _), (_, after, spent, _) in pairwise(self.probes)
@@ -249,7 +214,6 @@ class Bandit(LearnedSchedule):
         return 0.5 if low == high else min(1.0, max(0.0, (earned[-1] - low) / (high - low)))
 
     def learn(self) -> None:
-        """Add the last interval's reward to the ratio that was held."""
         chance = self.probabilities()[self.at]
         self.log_weights[self.at] += self.exploration * self.reward() / (len(self.levels) * chance)
 

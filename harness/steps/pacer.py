@@ -9,47 +9,42 @@ from typing import Literal
 from ...strategies import UsageError, keep_count
 from .learned import LearnedSchedule
 from .schedules import Fixed, Replay, Scaled, Schedule, Stepwise
-from .step import MIN_IMAGES, Step
 
 Batching = Literal["fixed-candidates", "fixed-trained"]
+
+MIN_IMAGES = 2
+"""Images in a batch: batch normalisation has no variance of one."""
 
 UNROUNDED = (Fixed, Stepwise, Replay, Scaled, LearnedSchedule)
 """Schedules of few ratios: they are not rounded to buckets."""
 
 
 @dataclass(frozen=True)
-class Pacer:
-    """The deterministic sequence of steps of a run.
+class Step:
+    epoch: int
+    start: int  # where the candidates begin in the epoch's order
+    size: int  # candidates B
+    keep: int  # sub-batch size k
+    progress: float  # share of the budget spent before it
 
-    Parameters
-    ----------
-    pool : int
-        Samples n in the pool. A pass is ``n // B`` whole candidate batches; what is left over changes
-        with the epoch's order.
-    batch : int
-        Candidates B (``fixed-candidates``) or sub-batch size k (``fixed-trained``).
-    batching : {"fixed-candidates", "fixed-trained"}
-        Which of B and k stays while the ratio moves: k = r B, or B = k / r.
-    schedule : Schedule
-        The keep ratio. One that is budget-matched is fitted first: see
-        :func:`selbench.harness.steps.budget_matched.paced`.
-    passes, steps, cost : float or None, int or None, float or None
-        The budget: exactly one of the three. A cost is in the unit of the meter of the run.
-    buckets : int
-        A moving ratio is rounded to multiples of 1/buckets, so that few sub-batch sizes occur.
-    hold : bool
-        Hold the ratio through an epoch (cadence ``epoch``, where one selection serves it).
+
+@dataclass(frozen=True)
+class Pacer:
+    """The deterministic sequence of steps of a run, for a budget that is one of passes, steps and cost.
+
+    A pass over the ``pool`` is ``n // B`` whole candidate batches; what is left over changes with the epoch's order.
+    ``batch`` is B or k, whichever ``batching`` fixes while the ratio r moves: k = r B, or B = k / r.
     """
 
     pool: int
     batch: int
     batching: Batching
-    schedule: Schedule
+    schedule: Schedule  # one that is budget-matched is fitted first: budget_matched.paced
     passes: float | None = None
     steps: int | None = None
-    cost: float | None = None
-    buckets: int = 8
-    hold: bool = False
+    cost: float | None = None  # in the unit of the run's meter
+    buckets: int = 8  # a moving ratio is rounded to multiples of 1/buckets, so that few sub-batch sizes occur
+    hold: bool = False  # the ratio through an epoch (cadence epoch, where one selection serves it)
 
     def __post_init__(self) -> None:
         if [self.passes, self.steps, self.cost].count(None) != 2:
@@ -93,7 +88,6 @@ class Pacer:
         return sorted({self._sizes(ratio) for ratio in seen})
 
     def sizes(self, progress: float) -> tuple[int, int]:
-        """Candidates B and sub-batch size k at ``progress``."""
         return self._sizes(self.bucketed(self.schedule.ratio(progress)))
 
     def _sizes(self, ratio: float) -> tuple[int, int]:
@@ -112,29 +106,16 @@ class Pacer:
 
     @property
     def learned(self) -> LearnedSchedule | None:
-        """The schedule, where it is one that learns."""
         return self.schedule if isinstance(self.schedule, LearnedSchedule) else None
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """The steps of another run: same candidates, same sub-batch sizes, same progress, so the same learning rates.
-
-    Parameters
-    ----------
-    pool : int
-        Samples in the pool, as in that run.
-    pace : sequence of [size, keep, steps, progress, stride, epoch]
-        Runs of equal steps, as :class:`selbench.harness.training.pick_counts.PickCounts` writes them, with the epoch of
-        the first.
-    """
+    """The steps of another run: same candidates, same sub-batch sizes, same progress, so the same learning rates."""
 
     pool: int
-    pace: Sequence[Sequence[float]]
-
-    @property
-    def learned(self) -> None:
-        """Nothing: what was decided is repeated."""
+    pace: Sequence[Sequence[float]]  # rows of pick_counts.PickCounts: size, keep, steps, progress, stride, first epoch
+    learned: None = None  # what was decided is repeated
 
     def __iter__(self) -> Iterator[Step]:
         epoch = start = 0

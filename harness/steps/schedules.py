@@ -20,18 +20,12 @@ class Schedule(Protocol):
         ...
 
     def mean(self) -> float:
-        """Mean over progress: the ratio that a rule at cadence ``run`` gets."""
+        """Over progress: the ratio that a rule at cadence ``run`` gets."""
         ...
 
 
 def known_ahead(schedule: Schedule) -> Schedule:
-    """``schedule``, checked to be known before training begins.
-
-    Raises
-    ------
-    UsageError
-        Where it is learned: :class:`selbench.harness.steps.learned.LearnedSchedule` has no mean.
-    """
+    """``schedule``, checked to be known before training begins."""
     schedule.mean()
     return schedule
 
@@ -101,18 +95,11 @@ class Linear:
 
 
 class Cosine(Linear):
-    """Half a cosine wave from ``start`` to ``end``: flat at both ends, steepest in the middle.
-
-    Parameters
-    ----------
-    start, end : float
-        Fractions kept at progress 0 and 1, in (0, 1]. The defaults are those of :class:`Sigmoid`.
-    """
+    """Half a cosine wave from ``start`` to ``end``: flat at both ends, steepest in the middle."""
 
     name = "cosine"
 
     def share(self, progress: float) -> float:
-        """``(1 - cos(pi * progress)) / 2``."""
         return (1.0 - math.cos(math.pi * progress)) / 2.0
 
 
@@ -198,7 +185,6 @@ class Stepwise:
         return self.ratios[bisect_right(self.at, progress)]
 
     def mean(self) -> float:
-        """Each ratio times its part's length."""
         return math.fsum(r * (end - begin) for r, (begin, end) in zip(self.ratios, self._parts(), strict=True))
 
     def __str__(self) -> str:
@@ -208,15 +194,7 @@ class Stepwise:
 
 
 class Replay:
-    """The numbers kept at each step of another cell, step by step.
-
-    Parameters
-    ----------
-    counts : sequence of [k, steps]
-        Run-length code of the sub-batch sizes.
-    batch : int
-        Candidate batch size that the counts were taken from.
-    """
+    """The numbers kept at each step of another cell: ``counts`` of [k, steps], of candidate batches ``batch``."""
 
     def __init__(self, counts: Sequence[Sequence[int]], batch: int) -> None:
         if not counts or batch < 1:
@@ -226,7 +204,6 @@ class Replay:
         self.total = sum(steps for _, steps in self.counts)
 
     def ratio(self, progress: float) -> float:
-        """The ratio kept at the step that stands at ``progress``."""
         # Progress is step/total in floating point: half a step of slack keeps it in its own step.
         step, seen = int(progress * self.total + 0.5), 0
         for k, steps in self.counts:
@@ -287,7 +264,6 @@ class BudgetMatched:
         return low
 
     def ratio(self, progress: float) -> float:
-        """The scaled ratio, before any rounding."""
         return min(1.0, self._factor * self.shape.ratio(progress))
 
     def mean(self) -> float:
@@ -303,15 +279,7 @@ def load_schedule(name: str, **parameters: object) -> Schedule:
 
 
 class Scaled:
-    """The rounded ratios of a shape, times a factor.
-
-    Parameters
-    ----------
-    levels : callable
-        Rounded ratio at a progress.
-    factor : float
-        What it is multiplied by; never to more than 1.
-    """
+    """The rounded ratios of a shape, times a factor."""
 
     def __init__(self, levels: Callable[[float], float], factor: float) -> None:
         self.levels, self.factor = levels, factor

@@ -26,16 +26,8 @@ Signals = dict[str, Tensor | Rows | ProxyPicks]
 def cached_signals(worker: Worker, task: Task, loaded: LoadedData, *, tried: bool = False) -> Signals:
     """The signals ``[n, ...]`` that the arm reads from artefacts, by name.
 
-    All are tensors on the device but ``features`` that do not fit there
-    (:func:`selbench.harness.store.feature_memory.fits`),
-    which stay in their file as :class:`selbench.harness.store.feature_file.Rows`, and a proxy's ``picks``, which
-    have their steps.
-    Where steps are only ``tried`` out, in another order, no image is marked as picked.
-
-    Raises
-    ------
-    UsageError
-        Where features do not fit and the arm's rule gets those of the whole pool at once.
+    All are tensors on the device but ``features`` that do not fit there, which stay in their file, and a proxy's
+    ``picks``, which have their steps. Where steps are only ``tried`` out, in another order, none is marked as picked.
     """
     arm, store = task.arm, worker.store
     assert arm is not None and task.seed is not None
@@ -82,13 +74,7 @@ def refusal(arm: Arm, rows: Rows, device: torch.device) -> str:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class StoredPool(Pool):
-    """A pool whose features stay in their file: reading them whole raises.
-
-    Parameters
-    ----------
-    refusal : str
-        The message.
-    """
+    """A pool whose features stay in their file: reading them whole raises."""
 
     refusal: str = ""
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from safetensors.torch import save
-from torch import nn
 
 from ...reports.records.sealing import digest_of
 from ...strategies import UsageError
@@ -43,7 +42,7 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
     curve = Curve(loaded.samples(seed, "val", worker.device) if arm.pool == "pool" else None, measures)
     run = ResumableRun(worker, task, partial(prepare, worker, task), curve)
     if measures is not None:
-        measures.watch(run.trainer)
+        run.trainer.on_trained = measures.noted.note
     run.run()
     trainer, samples = run.trainer, run.trainer.samples
     return {
@@ -77,38 +76,28 @@ def prepare(worker: Worker, task: Task, *, metered: bool = True) -> Trainer:
     """The run of a cell, ready to start; ``metered`` unless its steps are only tried out."""
     arm, seed = task.arm, task.seed
     assert arm is not None and seed is not None
-    loaded, learner = worker.loaded(task), worker.learner(task)
+    loaded = worker.loaded(task)
     samples = loaded.samples(seed, arm.pool, worker.device)
     samples.signals = cached_signals(worker, task, loaded, tried=not metered)
-    pool = Pool(
-        size=len(samples),
-        classes=samples.classes,
-        labels=samples.labels,
-        device=worker.device,
-        generator=streams.generator(seed, "select", device=worker.device),
-    )
+    drawn = streams.generator(seed, "select", device=worker.device)
+    pool = Pool(len(samples), samples.classes, samples.labels, worker.device, drawn)
     pacer = Recorded(len(samples), _pace(worker, task)) if arm.replay else pacer_of(worker.matrix, arm, len(samples))
-    return Trainer(
+    held_out = None
+    if pacer.learned is not None:  # a fixed random batch of val, the same for every arm of the seed
+        val = loaded.samples(seed, "val", worker.device)
+        chosen = streams.permutation(len(val), seed, "probe")[: pacer.learned.images].to(worker.device)
+        held_out = Samples(val.images[chosen], val.labels[chosen], val.classes)
+    return worker.trainer(
+        task,
         samples,
-        learner,
-        loaded.augment(seed, worker.device),
         pacer,
-        worker.recipe(task, arm.score_mode, arm.lr_factor),
         seed,
-        worker.build(learner, samples, loaded.resolution, seed),
-        registry("strategies").load(arm.name, **arm.options),
-        worker.bf16,
-        pool_with_signals(pool, arm, samples.signals),
-        meter_of(worker, task) if metered else None,
-        None if pacer.learned is None else _held_out(loaded, seed, pacer.learned.images, worker),
+        recipe=worker.recipe(task, arm.score_mode, arm.lr_factor),
+        strategy=registry("strategies").load(arm.name, **arm.options),
+        pool=pool_with_signals(pool, arm, samples.signals),
+        meter=meter_of(worker, task) if metered else None,
+        held_out=held_out,
     )
-
-
-def _held_out(loaded: LoadedData, seed: int, images: int, worker: Worker) -> Samples:
-    """A fixed random batch of ``val``, the same for every arm of the seed."""
-    val = loaded.samples(seed, "val", worker.device)
-    chosen = streams.permutation(len(val), seed, "probe")[:images].to(worker.device)
-    return Samples(val.images[chosen], val.labels[chosen], val.classes)
 
 
 def _pace(worker: Worker, task: Task) -> list[list[float]]:
@@ -130,31 +119,22 @@ def _result(worker: Worker, trainer: Trainer, loaded: LoadedData, seed: int, cur
         clean = loaded.samples(seed, "pool", worker.device).images
         again = correct_bits(recalibrated(trainer.model, clean, trainer.augment), images, labels, trainer.augment)
     trainer.clock.settle()
+    state = trainer.model.state_dict()
     return {
         "test_accuracy": float(bits.double().mean()),
         "test_accuracy_recalibrated": float(again.double().mean()),
         "test_n": len(bits),
         "correct": base64.b64encode(np.packbits(bits.cpu().numpy()).tobytes()).decode(),
-        "weights_digest": _digest(trainer.model),
+        "weights_digest": digest_of(save({name: tensor.contiguous() for name, tensor in state.items()})),
         "train_loss": curve.points[-1]["train_loss"],
         "val_accuracy": curve.points[-1]["val_accuracy"],
     }
 
 
-def _digest(model: nn.Module) -> str:
-    """Of every parameter and running statistic, bit by bit."""
-    return digest_of(save({name: tensor.contiguous() for name, tensor in model.state_dict().items()}))
-
-
 class Curve:
     """Points of a training curve, taken at the ends of epochs, off the clock.
 
-    Parameters
-    ----------
-    val : Samples or None
-        What accuracy is taken on, never the test split; None where val itself is trained on.
-    measures : Measures, optional
-        Look as well, at each point.
+    Accuracy is of ``val``, never of the test split; None where val itself is trained on.
     """
 
     def __init__(self, val: Samples | None, measures: Measures | None = None) -> None:
@@ -173,19 +153,21 @@ class Curve:
 
     def __call__(self, trainer: Trainer, step: Step, ended: bool) -> None:
         """Add a point, if one is due or the run has ended."""
-        due = len(self.points) < CURVE_POINTS * step.progress
-        if not ended and not due:
+        if not ended and len(self.points) >= CURVE_POINTS * step.progress:
             return
         counts = trainer.pick_counts
         trained, candidates = counts.trained - self._seen[0], counts.candidates - self._seen[1]
         self._seen = (counts.trained, counts.candidates)
-        with trainer.clock.phase("eval"):
-            accuracy = self._accuracy(trainer)
+        accuracy = None
+        if self.val is not None:
+            with trainer.clock.phase("eval"):
+                bits = correct_bits(trainer.model, self.val.images, self.val.labels, trainer.augment)
+                accuracy = float(bits.double().mean())
         self.points.append(
             {
                 "pass": counts.candidates / len(trainer.samples),
                 "progress": 1.0 if ended else step.progress,
-                "train_loss": trainer.pick_counts.train_loss(),
+                "train_loss": counts.train_loss(),
                 "val_accuracy": accuracy,
                 "ratio": trained / max(1, candidates),
                 "lr": trainer.optimizer.param_groups[0]["lr"],
@@ -195,9 +177,3 @@ class Curve:
         )
         if self.measures is not None:
             self.measures.look(trainer, float(self.points[-1]["progress"] or 0.0))
-
-    def _accuracy(self, trainer: Trainer) -> float | None:
-        if self.val is None:
-            return None
-        bits = correct_bits(trainer.model, self.val.images, self.val.labels, trainer.augment)
-        return float(bits.double().mean())

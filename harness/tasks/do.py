@@ -15,7 +15,6 @@ from .worker import Worker
 
 
 def do(worker: Worker, task: Task) -> None:
-    """Carry the task out and write its result."""
     started = here.now()
     checkpoint = Checkpoint(worker.store.root, task.id)
     try:

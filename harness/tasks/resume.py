@@ -37,24 +37,7 @@ SAME = {
 
 
 class ResumableRun:
-    """A training run that writes checkpoints and resumes from its last one.
-
-    Parameters
-    ----------
-    worker : Worker
-        Knows where to, and how many minutes lie between two of them.
-    task : Task
-        What the run is for.
-    prepare : callable
-        Makes the run.
-    curve : object, optional
-        Called at the ends of epochs; its ``state_dict`` is kept too.
-
-    Attributes
-    ----------
-    trainer : Trainer
-        The run: at its beginning, or where the last checkpoint that can be used leaves it.
-    """
+    """A training run that writes checkpoints and resumes from its last one."""
 
     def __init__(self, worker: Worker, task: Task, prepare: Callable[[], Trainer], curve: Any = None) -> None:
         self.name, self.curve = task.name, curve
@@ -141,18 +124,14 @@ def checkpoint_conditions(worker: Worker, task: Task, trainer: Trainer) -> dict[
     same["Python"] = ".".join(platform.python_version_tuple()[:2])  # sums of floats differ between some
     same["deterministic algorithms:"] = str(torch.are_deterministic_algorithms_enabled())
     if trainer.selector.strategy is not None:
-        same["a strategy of the code"] = _code(type(trainer.selector.strategy))
+        kind = type(trainer.selector.strategy)
+        try:
+            same["a strategy of the code"] = digest_file(Path(inspect.getsourcefile(kind) or ""))
+        except (OSError, TypeError):
+            same["a strategy of the code"] = kind.__qualname__
     if isinstance(trainer.pacer, Recorded):
         same["the recorded steps"] = digest([list(row) for row in trainer.pacer.pace])
     for name, id in task.uses.items():
         if name != "replay":
             same[f"the {name}"] = str(worker.store.artefact_meta(id).get("tensors", ""))
     return same
-
-
-def _code(kind: type) -> str:
-    """Digest of the file that holds a class; its name where there is none."""
-    try:
-        return digest_file(Path(inspect.getsourcefile(kind) or ""))
-    except (OSError, TypeError):
-        return kind.__qualname__

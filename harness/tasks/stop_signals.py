@@ -12,13 +12,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopSignals:
-    """Defers the first SIGTERM or SIGINT; a second one acts at once. Ignored signals stay ignored.
-
-    Attributes
-    ----------
-    number : int or None
-        The signal that came.
-    """
+    """Defers the first SIGTERM or SIGINT; a second one acts at once. Ignored signals stay ignored."""
 
     def __init__(self) -> None:
         self.number: int | None = None

@@ -12,6 +12,7 @@ from ...strategies import UsageError
 from ...strategies.registry import registry
 from .. import environment as here
 from .. import streams
+from ..datasets.augment import Augment
 from ..datasets.loaded import DataSetLoader, LoadedData
 from ..datasets.samples import Samples
 from ..plan.matrix import Matrix
@@ -19,9 +20,10 @@ from ..plan.reference_seconds import ReferenceSeconds
 from ..plan.tables import DatasetEntry
 from ..plan.tasks import Task
 from ..references.spec import reference
+from ..steps.pacer import Pacer, Recorded
 from ..store.folder import Store
 from ..training.learner import ResNet18, ResNet18Net
-from ..training.trainer import Recipe
+from ..training.trainer import Recipe, Trainer
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,7 @@ class Context:
 
 
 class Worker:
-    """The tools of one process.
-
-    Parameters
-    ----------
-    context : Context
-        What the tasks share.
-    datasets : DataSetLoader, optional
-        Data sets already loaded in this process.
-    """
+    """The tools of one process."""
 
     def __init__(self, context: Context, datasets: DataSetLoader | None = None) -> None:
         self.context = context
@@ -68,13 +62,6 @@ class Worker:
         return {**described, "started": started, "finished": here.now()}
 
     def loaded(self, task: Task) -> LoadedData:
-        """The task's data set.
-
-        Raises
-        ------
-        UsageError
-            Where it is not the one that the run was planned with.
-        """
         entry: DatasetEntry = next(e for e in self.matrix.datasets if e.name == task.dataset)
         loaded = self.datasets.load(entry, trains_reference=trains_reference(self.matrix))
         if self.context.fingerprints.get(entry.name, loaded.fingerprint) != loaded.fingerprint:
@@ -93,7 +80,6 @@ class Worker:
         return streams.derive(task.seed, task.kind, task.reference)
 
     def learner(self, task: Task, width: int | None = None) -> ResNet18:
-        """The learner of the task's data set, or one of another width."""
         spec = self.matrix.at(task.dataset).learner
         parameters = spec.parameters() if width is None else {"width": width}
         learner: ResNet18 = registry("learners").load(spec.name, **parameters)
@@ -105,6 +91,26 @@ class Worker:
         return learner.build(
             samples.images.shape[1], resolution, samples.classes, generator, str(self.device), self.context.data_dir
         )
+
+    def trainer(
+        self,
+        task: Task,
+        samples: Samples,
+        pacer: Pacer | Recorded,
+        seed: int,
+        *,
+        width: int | None = None,
+        init: int | None = None,
+        augment: Augment | None = None,
+        recipe: Recipe | None = None,
+        **parts: Any,
+    ) -> Trainer:
+        """A run on ``samples`` from the streams of ``seed``, but for first weights from those of ``init`` if given."""
+        assert task.seed is not None
+        loaded, learner = self.loaded(task), self.learner(task, width)
+        model = self.build(learner, samples, loaded.resolution, seed if init is None else init)
+        augment, recipe = augment or loaded.augment(task.seed, self.device), recipe or self.recipe(task)
+        return Trainer(samples, learner, augment, pacer, recipe, seed, model, bf16=self.bf16, **parts)
 
     def recipe(self, task: Task, score_mode: str = "eval", lr_factor: float = 1.0) -> Recipe:
         """The optimizer's settings for the task's data set, at a multiple of the base learning rate."""

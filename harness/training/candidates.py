@@ -9,15 +9,7 @@ from ..steps.pacer import Step
 
 
 class Candidates:
-    """The order of one epoch, dealt out step by step.
-
-    Parameters
-    ----------
-    order : Tensor ``[n]`` int64, on the CPU
-        A permutation of the pool.
-    device : torch.device
-        Where the ids are wanted.
-    """
+    """The order of one epoch, a permutation ``[n]`` of the pool on the CPU, dealt out step by step."""
 
     def __init__(self, order: Tensor, device: torch.device) -> None:
         self.host = order
@@ -30,17 +22,7 @@ class Candidates:
 
 
 class ChosenSamples:
-    """The chosen samples in the epoch's order, dealt out as sub-batches.
-
-    Parameters
-    ----------
-    order : Tensor ``[n]`` int64, on the CPU
-        A permutation of the pool.
-    subset : Tensor ``[m]`` int64
-        Ids kept for this epoch, on the run's device.
-    taken : int
-        Dealt out of them already.
-    """
+    """The ids ``subset`` ``[m]`` in the epoch's ``order`` ``[n]``, as sub-batches; ``taken`` ids came before."""
 
     def __init__(self, order: Tensor, subset: Tensor, taken: int = 0) -> None:
         chosen = torch.zeros(len(order), dtype=torch.bool, device=subset.device).index_fill_(0, subset, True)

@@ -29,35 +29,13 @@ def plain_logits(model: nn.Module, images: Tensor, augment: Augment) -> Iterator
 
 @torch.no_grad()
 def correct_bits(model: nn.Module, images: Tensor, labels: Tensor, augment: Augment) -> Tensor:
-    """Whether each image is classified right.
-
-    Parameters
-    ----------
-    model : nn.Module
-    images : Tensor ``[M, C, H, W]`` uint8
-    labels : Tensor ``[M]`` int64
-    augment : Augment
-        Gives the plain view.
-
-    Returns
-    -------
-    Tensor ``[M]`` bool
-    """
+    """Whether each of ``images`` ``[M, C, H, W]`` uint8 is classified right, ``[M]`` bool."""
     return torch.cat([logits.argmax(1) for logits in plain_logits(model, images, augment)]) == labels
 
 
 @torch.no_grad()
 def mean_loss(model: nn.Module, images: Tensor, labels: Tensor, augment: Augment) -> float:
-    """Mean plain cross-entropy in evaluation mode (waits for the device).
-
-    Parameters
-    ----------
-    model : nn.Module
-    images : Tensor ``[M, C, H, W]`` uint8
-    labels : Tensor ``[M]`` int64
-    augment : Augment
-        Gives the plain view.
-    """
+    """Mean plain cross-entropy on ``images`` ``[M, C, H, W]`` in evaluation mode (waits for the device)."""
     total = torch.zeros((), dtype=torch.float64, device=labels.device)
     for logits, given in zip(plain_logits(model, images, augment), labels.split(CHUNK), strict=True):
         total += F.cross_entropy(logits.float(), given, reduction="sum")

@@ -21,23 +21,20 @@ aten = torch.ops.aten
 
 def forward_flops(model: nn.Module, shape: tuple[int, int, int]) -> float:
     """FLOPs of one image ``[C, H, W]`` through ``model`` (a net on the meta device)."""
-    return _counted(model, shape, backward=False)
+    with torch.no_grad():
+        return _counted(model, shape, lambda logits: logits)
 
 
 def train_flops(model: nn.Module, shape: tuple[int, int, int]) -> float:
     """FLOPs of one image ``[C, H, W]`` forward and backward through ``model`` (on the meta device)."""
-    return _counted(model, shape, backward=True)
+    return _counted(model, shape, lambda logits: logits.sum().backward())
 
 
-def _counted(model: nn.Module, shape: tuple[int, int, int], *, backward: bool) -> float:
+def _counted(model: nn.Module, shape: tuple[int, int, int], after: Callable[[Tensor], Any]) -> float:
     # Two images: batch normalisation in training mode refuses one where the map has shrunk to 1 x 1.
     images = torch.empty((2, *shape), device="meta")
     with FlopCounterMode(display=False) as counter:
-        if backward:
-            model(images).sum().backward()
-        else:
-            with torch.no_grad():
-                model(images)
+        after(model(images))
     model.zero_grad(set_to_none=True)
     return counter.get_total_flops() / 2
 
@@ -50,19 +47,9 @@ def _numel(value: Any) -> int:
     return 0
 
 
-def _order(n: int) -> float:
-    return n * math.log2(max(2, n))
-
-
-def _rows(x: Tensor, dim: int = -1) -> tuple[int, int]:
-    """How many vectors lie along ``dim``, and how long each is."""
-    length = x.shape[dim] if x.ndim else 1
-    return (x.numel() // max(1, length), length)
-
-
 def _sort(x: Tensor, dim: int = -1, *_: Any, **__: Any) -> float:
-    rows, length = _rows(x, dim)
-    return rows * _order(length)
+    length = x.shape[dim] if x.ndim else 1
+    return x.numel() // max(1, length) * (length * math.log2(max(2, length)))
 
 
 def _topk(x: Tensor, k: int, dim: int = -1, *_: Any, **__: Any) -> float:
@@ -138,15 +125,7 @@ _DRAWS = {
 
 
 class SelectionCounter(TorchDispatchMode):
-    """Counts every operation of a selection, elementwise ones included.
-
-    Attributes
-    ----------
-    flops : float
-        Sum so far.
-    unknown : set of str
-        Operators without a formula: they count as zero, and the record lists them.
-    """
+    """Counts every operation of a selection, elementwise ones included."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -171,7 +150,6 @@ class SelectionCounter(TorchDispatchMode):
 
 
 def count_selection(call: Callable[[], Any]) -> SelectionCounter:
-    """Run ``call`` once under a :class:`SelectionCounter` and return the counter."""
     with SelectionCounter() as counter:
         call()
     return counter

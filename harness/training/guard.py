@@ -22,22 +22,10 @@ LAWS = {
 
 @contextmanager
 def at_fault(member: str, inputs: Mapping[str, Tensor]) -> Iterator[None]:
-    """Call a strategy's ``member``; errors that it raises and inputs that it writes into are faults of the strategy.
+    """A strategy's ``member`` is called inside: errors that it raises and inputs that it writes into are its faults.
 
     Writing is detected by each tensor's count of in-place operations, a number on the host; what bypasses that count
     (``.data``, ``.numpy()``) is not detected.
-
-    Parameters
-    ----------
-    member : str
-        For the message.
-    inputs : mapping of Tensor
-        Its inputs by name.
-
-    Raises
-    ------
-    StrategyFault
-        Of the law ``runs``, ``needs`` or ``inputs``.
     """
     before = {name: tensor._version for name, tensor in inputs.items()}
     try:
@@ -54,15 +42,7 @@ def at_fault(member: str, inputs: Mapping[str, Tensor]) -> Iterator[None]:
 
 
 class Guard:
-    """Validates what ``select`` returns without waiting for the device.
-
-    Parameters
-    ----------
-    device : torch.device
-        The run's device.
-    checked_at_once : int
-        The first calls are judged at once, so that a faulty rule fails within seconds.
-    """
+    """Validates what ``select`` returns without waiting for the device."""
 
     def __init__(self, device: torch.device, checked_at_once: int = 3) -> None:
         self.device = device
@@ -70,22 +50,7 @@ class Guard:
         self.eager = checked_at_once
 
     def check(self, returned: Any, size: int, keep: int | None) -> tuple[Tensor, Tensor | None]:
-        """The picks ``[k]`` clamped into ``[0, size)``, and their weights.
-
-        Parameters
-        ----------
-        returned : Tensor or Selection
-            What ``select`` gave.
-        size : int
-            Candidates B.
-        keep : int or None
-            Picks expected; None where the count may depend on the data.
-
-        Raises
-        ------
-        StrategyFault
-            At once for a wrong type, count, dtype or device; for values, on the first calls.
-        """
+        """The picks ``[k]`` clamped into ``[0, size)``, and their weights."""
         picks, weights = returned, None
         if not isinstance(returned, Tensor):
             picks, weights = getattr(returned, "indices", None), getattr(returned, "weights", None)
@@ -122,13 +87,7 @@ class Guard:
         self.fault, self.eager = state["fault"], state["eager"]
 
     def judge(self) -> None:
-        """Read the fault flag (waits for the device).
-
-        Raises
-        ------
-        StrategyFault
-            If any call so far broke a law.
-        """
+        """Read the fault flag (waits for the device)."""
         flag = int(self.fault.item())
         for bit, (law, message) in LAWS.items():
             if flag & bit:

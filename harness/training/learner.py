@@ -20,8 +20,6 @@ CIFAR_STEM_UP_TO = 64
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions with a shortcut."""
-
     def __init__(self, width_in: int, width: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(width_in, width, 3, stride, 1, bias=False)
@@ -44,11 +42,10 @@ class ResNet18Net(nn.Module):
 
     def __init__(self, channels: int, resolution: int, classes: int, width: int) -> None:
         super().__init__()
-        if resolution <= CIFAR_STEM_UP_TO:
-            stem = [nn.Conv2d(channels, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-        else:
-            stem = [nn.Conv2d(channels, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-            stem.append(nn.MaxPool2d(3, 2, 1))
+        small = resolution <= CIFAR_STEM_UP_TO
+        kernel = (3, 1, 1) if small else (7, 2, 3)
+        stem = [nn.Conv2d(channels, width, *kernel, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+        stem += [] if small else [nn.MaxPool2d(3, 2, 1)]
         blocks: list[nn.Module] = []
         width_in = width
         for stage in range(4):
@@ -92,13 +89,7 @@ class ResNet18:
         return f"ResNet-18{note}" + (", pre-trained" if self.weights else "")
 
     def fingerprint(self, data_dir: Path | None) -> str:
-        """Content hash of the weights that training starts from; empty where it starts from random ones.
-
-        Raises
-        ------
-        UsageError
-            Where the file is missing or holds anything but weights.
-        """
+        """Content hash of the weights that training starts from; empty where it starts from random ones."""
         return digest(self._start(data_dir)) if self.weights else ""
 
     def _start(self, data_dir: Path | None) -> dict[str, Tensor]:
@@ -117,11 +108,6 @@ class ResNet18:
         """A net to train: He-normal convolutions drawn from ``generator``, or the weights it starts from.
 
         Without a generator the net is empty, on the meta device, for counting operations.
-
-        Raises
-        ------
-        UsageError
-            Where the weights do not fit this net.
         """
         with torch.device("meta"):
             net = ResNet18Net(channels, resolution, classes, self.width)
@@ -142,11 +128,11 @@ class ResNet18:
                     module.weight.uniform_(-bound, bound, generator=generator)
                     nn.init.zeros_(module.bias)
         if self.weights:
-            self._load(net, self._start(data_dir))
+            self._load(net, data_dir)
         return net.to(device)
 
-    def _load(self, net: ResNet18Net, start: dict[str, Tensor]) -> None:
-        own = net.state_dict()
+    def _load(self, net: ResNet18Net, data_dir: Path | None) -> None:
+        start, own = self._start(data_dir), net.state_dict()
         start = {k: v for k, v in start.items() if not (k.startswith("head.") and own[k].shape != v.shape)}
         wrong = [k for k in own if not k.startswith("head.") and (k not in start or start[k].shape != own[k].shape)]
         wrong += [k for k in start if k not in own]

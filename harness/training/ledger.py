@@ -15,8 +15,6 @@ from ...reports.records.fields import LEDGER_PHASES
 
 @dataclass
 class Account:
-    """What one phase has cost so far."""
-
     flops: float = 0.0
     seconds: float = 0.0
     samples: int = 0
@@ -24,8 +22,6 @@ class Account:
 
 @dataclass
 class Ledger:
-    """One account for each phase."""
-
     phases: dict[str, Account] = field(default_factory=lambda: {phase: Account() for phase in LEDGER_PHASES})
 
     def add(self, phase: str, *, flops: float = 0.0, seconds: float = 0.0, samples: int = 0) -> None:
@@ -47,15 +43,7 @@ class Ledger:
 
 
 class Clock:
-    """Seconds by phase: a monotonic clock on a CPU; on a GPU, events that are read once an epoch.
-
-    Parameters
-    ----------
-    ledger : Ledger
-        Where the seconds go.
-    device : torch.device
-        Whose time is taken.
-    """
+    """Seconds by phase: a monotonic clock on a CPU; on a GPU, events that are read once an epoch."""
 
     def __init__(self, ledger: Ledger, device: torch.device) -> None:
         self.ledger = ledger

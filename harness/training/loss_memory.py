@@ -10,17 +10,7 @@ from torch import Tensor
 
 
 class LossMemory:
-    """The last training-mode signals of every sample: losses, and on request probabilities and features.
-
-    Parameters
-    ----------
-    size : int
-        Samples in the pool.
-    needs : frozenset of str
-        Signals to keep.
-    device : torch.device
-        Where they live.
-    """
+    """The last training-mode losses of every sample of the pool, and what ``needs`` names beside."""
 
     def __init__(self, size: int, needs: frozenset[str], device: torch.device) -> None:
         self.needs = needs
@@ -33,16 +23,13 @@ class LossMemory:
         losses = F.cross_entropy(logits, labels, reduction="none")
         self.loss.index_copy_(0, ids, losses)
         self.seen.index_fill_(0, ids, step)
-        if "learner_probs" in self.needs:
-            self._keep("learner_probs", ids, logits.softmax(1))
-        if "learner_features" in self.needs:
-            self._keep("learner_features", ids, features.float())
+        wide = {"learner_probs": lambda: logits.softmax(1), "learner_features": features.float}
+        for name in (name for name in wide if name in self.needs):
+            values = wide[name]()
+            if name not in self.wide:
+                self.wide[name] = values.new_zeros((len(self.loss), values.shape[1]))
+            self.wide[name].index_copy_(0, ids, values)
         return losses
-
-    def _keep(self, name: str, ids: Tensor, values: Tensor) -> None:
-        if name not in self.wide:
-            self.wide[name] = values.new_zeros((len(self.loss), values.shape[1]))
-        self.wide[name].index_copy_(0, ids, values)
 
     def state_dict(self) -> dict[str, Any]:
         return {"loss": self.loss, "seen": self.seen, "wide": self.wide}

@@ -8,24 +8,12 @@ import torch
 from torch import nn
 
 
-def one_cycle(progress: float, peak: float, warmup: float, floor: float = 0.0) -> float:
-    """Learning rate at ``progress`` in [0, 1]: a linear rise to ``peak``, then a cosine down to ``floor``.
-
-    Parameters
-    ----------
-    progress : float
-        Share of the budget spent.
-    peak : float
-        Highest learning rate.
-    warmup : float
-        Share of the budget that the rise takes, in [0, 1).
-    floor : float
-        Learning rate at progress 1.
-    """
+def one_cycle(progress: float, peak: float, warmup: float) -> float:
+    """Learning rate at ``progress`` in [0, 1]: a linear rise to ``peak``, then a cosine down to 0."""
     if progress < warmup:
         return peak * (0.04 + 0.96 * progress / warmup)  # 1/25 of the peak to begin with, as OneCycle has it
     down = (progress - warmup) / (1.0 - warmup)
-    return floor + (peak - floor) * 0.5 * (1.0 + math.cos(math.pi * down))
+    return peak * 0.5 * (1.0 + math.cos(math.pi * down))
 
 
 def sgd(model: nn.Module, lr: float, momentum: float, weight_decay: float) -> torch.optim.SGD:

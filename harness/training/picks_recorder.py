@@ -12,38 +12,19 @@ from ...strategies import UsageError
 from ...strategies.interface import BatchLosses, State
 from ...strategies.rules.wrapper import Wrapper
 from ..datasets.samples import row
-from ..steps.step import Step
+from ..steps.pacer import Step
 from ..streams import permutation
 
 
 class PicksRecorder(Wrapper):
-    """A rule whose picks are noted; in all else the rule itself.
-
-    Parameters
-    ----------
-    rule : object
-        At cadence ``batch``.
-    name : str
-        What it is called, for messages.
-
-    Attributes
-    ----------
-    noted : list of Tensor ``[k]`` int64
-        Positions among the candidates, one for each call, on the device.
-    """
+    """A rule whose picks are noted; in all else the rule itself."""
 
     def __init__(self, rule: Any, name: str) -> None:
-        self.name, self.noted = name, list[Tensor]()
+        self.name = name
+        self.noted: list[Tensor] = []  # positions [k] among the candidates, one for each call, on the device
         self.wrap(rule)
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """The rule's picks.
-
-        Raises
-        ------
-        UsageError
-            Where it weights them.
-        """
         chosen = self.ask(self._rules[0], feats, losses, k)
         if chosen.weights is not None:
             raise UsageError(
@@ -65,13 +46,9 @@ class PicksRecorder(Wrapper):
         return float(self._rules[0].flops(n, d, k))
 
     def tensors(self, steps: Iterable[Step], pool: int, seed: int) -> dict[str, Tensor]:
-        """What was picked of a pool of ``pool`` images in the ``steps`` of the run of ``seed``.
+        """What was picked of a pool of ``pool`` images in the ``steps`` of the run of ``seed``, as int32.
 
-        Returns
-        -------
-        dict of Tensor
-            ``steps`` ``[T, 4]``: epoch, start, B and k; ``picks`` ``[sum of k]``: pool ids in the order of the steps;
-            both int32.
+        ``steps`` ``[T, 4]``: epoch, start, B and k; ``picks`` ``[sum of k]``: pool ids in the order of the steps.
         """
         table, ids, order, epoch = [], [], torch.empty(0), -1
         for step, positions in zip(steps, self.noted, strict=True):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...strategies.interface import LEARNER_SIGNALS, BatchLosses, Pool, Traits
 from ..steps.pacer import Step
-from .flops import count_selection
+from .flops import SelectionCounter
 from .guard import Guard, at_fault
 from .ledger import Clock, Ledger
 from .pick_counts import PickCounts
@@ -20,33 +20,15 @@ WITHOUT = Traits(cadence="batch", needs=frozenset(), weights_mode="relative", ex
 
 
 class Selector:
-    """One strategy in one run.
-
-    Parameters
-    ----------
-    strategy : object or None
-        The selection rule; None trains on every candidate.
-    device : torch.device
-        The run's device.
-    ledger, clock : Ledger, Clock
-        Where its cost goes.
-    counts : PickCounts
-        Keeps its diagnostics.
-
-    Attributes
-    ----------
-    active : bool
-        Whether ``select`` is called at all: a rule that keeps everything by declaration needs no call.
-    uncounted : set of str
-        Operators of a rule without ``flops`` that no formula counts: they went into the ledger as zero.
-    """
+    """One strategy in one run; None trains on every candidate. Its cost goes into the ledger."""
 
     def __init__(self, strategy: Any, device: torch.device, ledger: Ledger, clock: Clock, counts: PickCounts) -> None:
         self.strategy, self.ledger, self.clock, self.pick_counts = strategy, ledger, clock, counts
         self.traits = WITHOUT if strategy is None else Traits.of(strategy)
+        # A rule that keeps everything by declaration is never called.
         self.active = strategy is not None and self.traits.ratio != 1.0
         self.guard = Guard(device)
-        self.uncounted: set[str] = set()
+        self.uncounted: set[str] = set()  # operators that no formula counts went into the ledger as zero
         self._flops: dict[tuple[Any, ...], float] = {}
 
     def at(self, cadence: str) -> bool:
@@ -54,7 +36,6 @@ class Selector:
 
     @property
     def selects_from_pool(self) -> bool:
-        """Whether selections are made from the whole pool."""
         return self.active and self.traits.cadence != "batch"
 
     @property
@@ -73,7 +54,6 @@ class Selector:
         return self.active and (self.traits.cadence == "epoch" or callable(getattr(self.strategy, "observe", None)))
 
     def begin(self, pool: Pool) -> None:
-        """Call the strategy's ``begin``, on the clock."""
         begin = getattr(self.strategy, "begin", None)
         if callable(begin):
             # Labels of its own: those that are trained on are out of its reach.
@@ -88,15 +68,7 @@ class Selector:
     ) -> tuple[Tensor, Tensor | None]:
         """One selection: the picks ``[k]`` among the candidates ``ids`` ``[B]``, and their weights.
 
-        Parameters
-        ----------
-        step : Step
-            Where training stands.
-        signals : dict of Tensor ``[B, ...]``
-            By name, ``features`` among them; the strategy sees those that it declared.
-        ids, labels : Tensor ``[B]`` int64
-        keep : int
-            Picks asked for.
+        Of the ``signals`` ``[B, ...]`` by name, the strategy sees those that it declared.
         """
         size = len(ids)
         features = signals.get("features")
@@ -110,7 +82,6 @@ class Selector:
         )
         declared = getattr(self.strategy, "flops", None)
         width = 0 if features is None else features.shape[1]
-
         inputs = losses.signals() if features is None else {**losses.signals(), "batch_feats": features}
 
         def select() -> Any:
@@ -160,11 +131,10 @@ class Selector:
         if key in self._flops:
             return run(), self._flops[key]
         if stated is not None:
-            returned, flops = run(), stated()
+            returned, self._flops[key] = run(), stated()
         else:
-            box: list[Any] = []
-            counter = count_selection(lambda: box.append(run()))
+            with SelectionCounter() as counter:
+                returned = run()
             self.uncounted |= counter.unknown
-            returned, flops = box[0], counter.flops
-        self._flops[key] = flops
-        return returned, flops
+            self._flops[key] = counter.flops
+        return returned, self._flops[key]

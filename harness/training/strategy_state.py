@@ -25,13 +25,6 @@ class StrategyState:
     A rule with a ``state_dict`` of its own is taken at its word, and so are ours, which the law ``state`` of
     ``selbench check`` is held against. Any other can be gone on with only while its attributes are as ``begin`` left
     them: then it has no state but the stream that it was given.
-
-    Parameters
-    ----------
-    strategy : object or None
-        After ``begin``.
-    pool : Pool or None
-        What ``begin`` was given.
     """
 
     def __init__(self, strategy: Any, pool: Pool | None) -> None:
@@ -41,13 +34,6 @@ class StrategyState:
         self._begun = [_attributes(rule, self.stream, self._held) for rule in self._watched]
 
     def state_dict(self) -> dict[str, Any]:
-        """The random stream, and the strategy's own state.
-
-        Raises
-        ------
-        StateNotGiven
-            Where it has changed and does not say how.
-        """
         for rule, begun in zip(self._watched, self._begun, strict=True):
             if _attributes(rule, self.stream, []) != begun:
                 raise StateNotGiven(
@@ -62,7 +48,6 @@ class StrategyState:
         return saved
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave; the strategy has begun anew."""
         if "own" in state:
             self.strategy.load_state_dict(state["own"])
         if self.stream is not None:

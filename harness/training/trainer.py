@@ -44,37 +44,12 @@ class Recipe:
 
 
 class Trainer:
-    """One training run.
+    """One training run on ``samples``, whose steps are the pacer's and whose streams are those of ``seed``.
 
-    Parameters
-    ----------
-    samples : Samples
-        The pool.
-    learner : ResNet18
-        What is trained.
-    augment : Augment
-        Gives the training views.
-    pacer : Pacer or Recorded
-        The steps.
-    recipe : Recipe
-        The optimizer's settings.
-    seed : int
-        Seed of every stream.
-    strategy : object, optional
-        The selection rule; None trains on every candidate.
-    bf16 : bool
-        Autocast to bfloat16 and use channels-last memory (GPUs).
-    pool : Pool, optional
-        What the strategy's ``begin`` is given, on the clock; without it the strategy has begun already.
-    meter : callable, optional
-        What the run has cost so far, in the unit of the budget; FLOPs of the ledger by default.
-    held_out : Samples, optional
-        Images of ``val`` that a schedule that learns looks at, on the clock.
-
-    Raises
-    ------
-    UsageError
-        For a schedule that learns without images held out for it.
+    Without a strategy it trains on every candidate; ``pool`` is what the strategy's ``begin`` is given, on the clock.
+    ``bf16`` stands for autocast to bfloat16 and channels-last memory (GPUs). The ``meter`` gives the cost so far in the
+    unit of the budget, FLOPs of the ledger by default. A schedule that learns looks at ``held_out``, images of ``val``,
+    on the clock.
     """
 
     def __init__(
@@ -144,12 +119,8 @@ class Trainer:
     ) -> None:
         """Train to the budget's end, from the restored state or from the pacer's first step.
 
-        Parameters
-        ----------
-        on_epoch : callable, optional
-            Called after each epoch with its last step and whether training has ended.
-        on_step : callable, optional
-            Called before each step, where :meth:`state_dict` can be asked for.
+        After each epoch, ``on_epoch`` gets its last step and whether training has ended. Before each step, ``on_step``
+        may ask for :meth:`state_dict`.
         """
         self.model.train()
         walk = self._walk
@@ -163,20 +134,22 @@ class Trainer:
         step = walk.current
         assert step is not None
         if self.selector.at("run") and not again:
-            self.subset = self.select_pool(step, 0)
+            self.subset = self.select_pool(step)
         while step is not None:
             epoch = step.epoch
             order = permutation(len(self.samples), self.seed, "order", epoch)
             if self.selector.at("epoch") and not again:
-                self.subset = self.select_pool(step, self.count)
+                self.subset = self.select_pool(step)
             if self.subset is not None and self.selector.decides_count and not again:
                 step = walk.deal(len(self.subset))
-            source = self._source = self._dealt_from(order)
-            again = False
+            source: Candidates | ChosenSamples = Candidates(order, self.device)
+            if self.subset is not None:
+                source, self._dealt = ChosenSamples(order, self.subset, self._dealt), 0
+            self._source, again = source, False
             while step is not None and step.epoch == epoch:
                 if on_step is not None:
                     on_step(self)
-                self.step(step, source, self.count)
+                self.step(step, source)
                 self.count += 1
                 last, step = step, walk.next()
             self.clock.settle()
@@ -184,28 +157,13 @@ class Trainer:
             if on_epoch is not None:
                 on_epoch(self, last, step is None)
 
-    def _dealt_from(self, order: Tensor) -> Candidates | ChosenSamples:
-        if self.subset is None:
-            return Candidates(order, self.device)
-        taken, self._dealt = self._dealt, 0
-        return ChosenSamples(order, self.subset, taken)
-
     def state_dict(self) -> dict[str, Any]:
-        """Where the run stands, between two steps (waits for the device).
-
-        Raises
-        ------
-        StateNotGiven
-            Where the strategy has a state that it does not hand out.
-        """
-        assert self._walk is not None
+        """Where the run stands, between two steps (waits for the device)."""
         self.clock.settle()
-        learning, source = self.pacer.learned, self._source
+        source = self._source
         return {
             "model": self.model.state_dict(),
             "momentum": [self.optimizer.state[one].get("momentum_buffer") for one in self.model.parameters()],
-            "walk": self._walk.state_dict(),
-            "schedule": None if learning is None else learning.state_dict(),
             "count": self.count,
             "subset": self.subset,
             "weights": self._weights,
@@ -213,11 +171,12 @@ class Trainer:
             "selections": self.selections,
             "done": [[*sizes, steps] for sizes, steps in self.done.items()],
             "ledger": self.ledger.to_json(),
-            "tally": self.pick_counts.state_dict(),
-            "memory": None if self.memory is None else self.memory.state_dict(),
-            "selector": self.selector.state_dict(),
-            "strategy": self.rule.state_dict(),
+            **{name: None if part is None else part.state_dict() for name, part in self._parts().items()},
         }
+
+    def _parts(self) -> dict[str, Any]:
+        own = {"walk": self._walk, "schedule": self.pacer.learned, "tally": self.pick_counts, "memory": self.memory}
+        return {**own, "selector": self.selector, "strategy": self.rule}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore, before :meth:`run` was called."""
@@ -226,28 +185,21 @@ class Trainer:
             if momentum is not None:
                 self.optimizer.state[one]["momentum_buffer"] = torch.empty_like(one).copy_(momentum)
         self._walk = steps_of(self.pacer, self.spent, self._look)
-        self._walk.load_state_dict(state["walk"])
-        if self.pacer.learned is not None:
-            self.pacer.learned.load_state_dict(state["schedule"])
+        for name, part in self._parts().items():
+            if part is not None:
+                part.load_state_dict(state[name])
         self.count, self.selections = state["count"], state["selections"]
         self.subset, self._weights, self._dealt = state["subset"], state["weights"], state["dealt"]
         self.done = Counter({(size, keep): steps for size, keep, steps in state["done"]})
         self.clock.settle()  # start-up time is not part of the run
         self.ledger.phases = Ledger.of(state["ledger"]).phases
-        self.pick_counts.load_state_dict(state["tally"])
-        if self.memory is not None:
-            self.memory.load_state_dict(state["memory"])
-        self.selector.load_state_dict(state["selector"])
-        self.rule.load_state_dict(state["strategy"])
         for signal in self.samples.signals.values():
             if isinstance(signal, ProxyPicks):
                 signal.skip(self.count)
 
-    def step(self, step: Step, source: Candidates | ChosenSamples, count: int) -> None:
-        """One training step, selection included; ``count`` steps came before it."""
+    def step(self, step: Step, source: Candidates | ChosenSamples) -> None:
         ids, host, keep = source.take(step)
-        candidates, weights = ids, None
-        views = None
+        candidates, weights, views = ids, None, None
         if self.selector.at("batch"):
             if self.selector.scores_learner:
                 views = self._views(ids, step.epoch)
@@ -258,7 +210,7 @@ class Trainer:
             weights = self._weights[ids]
         if views is None:
             views = self._views(ids, step.epoch)
-        self._learn(step, ids, views, weights, count)
+        self._learn(step, ids, views, weights)
         self.pick_counts.note(ids, step)
         if self.on_trained is not None:
             self.on_trained(self, step, ids, weights, candidates)
@@ -286,6 +238,12 @@ class Trainer:
         self.ledger.add("data", samples=len(ids))
         return views
 
+    def _forward(self, views: Tensor) -> tuple[Tensor, Tensor]:
+        """Features and float32 logits."""
+        with self._autocast():
+            features = self.model.forward_features(views)
+            return features, self.model.head(features).float()
+
     def _autocast(self) -> Any:
         return torch.autocast(self.device.type, dtype=torch.bfloat16) if self.bf16 else nullcontext()
 
@@ -294,11 +252,8 @@ class Trainer:
         """The learner's signals ``[B, ...]`` of the candidates, without touching running statistics."""
         with self.clock.phase("score"):
             self.model.train(self.recipe.score_mode == "train")
-            with self._autocast():
-                features = self.model.forward_features(views)
-                logits = self.model.head(features)
+            features, logits = self._forward(views)
             self.model.train()
-            logits = logits.float()
             signals = {"learner": F.cross_entropy(logits, labels, reduction="none")}
             if "learner_probs" in self.selector.traits.needs:
                 signals["learner_probs"] = logits.softmax(1)
@@ -313,26 +268,25 @@ class Trainer:
         labels = self.samples.labels[ids]
         signals = self._score(views, labels) if views is not None else {}
         with self.clock.phase("reference"):
-            signals |= {name: self._cached(name, ids, host) for name in self.cached}
+            for name in self.cached:
+                values = self.samples.signals[name]
+                if isinstance(values, Tensor):
+                    signals[name] = values[ids]
+                else:  # rows of a file
+                    assert host is not None
+                    rows = values.take(host, pin=self.device.type == "cuda")
+                    signals[name] = rows.to(self.device, non_blocking=True)
         picks, weights = self.selector.call(step, signals, ids, labels, keep)
         if "learner" in signals:
             self.pick_counts.note_picked_loss(signals["learner"][picks])
         return picks, weights
 
-    def _cached(self, name: str, ids: Tensor, host: Tensor | None) -> Tensor:
-        """A cached signal ``[B, ...]`` of the candidates; ``host`` holds their ids where rows come from a file."""
-        values = self.samples.signals[name]
-        if isinstance(values, Tensor):
-            return values[ids]
-        assert host is not None
-        return values.take(host, pin=self.device.type == "cuda").to(self.device, non_blocking=True)
-
-    def select_pool(self, step: Step, count: int) -> Tensor:
+    def select_pool(self, step: Step) -> Tensor:
         """One selection of the whole pool: the ids kept, with their weights remembered."""
         self.selections += 1
         size = len(self.samples)
         signals = {name: value for name in self.cached if isinstance(value := self.samples.signals[name], Tensor)}
-        signals |= self.memory.signals(count) if self.memory is not None else {}
+        signals |= self.memory.signals(self.count) if self.memory is not None else {}
         ids = torch.arange(size, device=self.device)
         # k/B of a step, so that the subset is large enough for the steps of the pass.
         keep = keep_count(step.keep / step.size, size)
@@ -341,15 +295,12 @@ class Trainer:
         self._weights = None if weights is None else ones.index_copy_(0, picks, weights.float())
         return picks
 
-    def _learn(self, step: Step, ids: Tensor, views: Tensor, weights: Tensor | None, count: int) -> None:
+    def _learn(self, step: Step, ids: Tensor, views: Tensor, weights: Tensor | None) -> None:
         recipe, labels = self.recipe, self.samples.labels[ids]
         with self.clock.phase("train"):
             for group in self.optimizer.param_groups:
                 group["lr"] = one_cycle(step.progress, recipe.lr, recipe.warmup)
-            with self._autocast():
-                features = self.model.forward_features(views)
-                logits = self.model.head(features)
-            logits = logits.float()
+            features, logits = self._forward(views)
             losses = F.cross_entropy(logits, labels, reduction="none", label_smoothing=recipe.label_smoothing)
             loss = losses.mean() if weights is None else (weights * losses).mean()
             loss.backward()
@@ -357,11 +308,6 @@ class Trainer:
             self.optimizer.zero_grad(set_to_none=True)
         self.ledger.add("train", flops=len(ids) * self.unit_train, samples=len(ids))
         self.pick_counts.note_loss(loss.detach())
-        if self.memory is not None:
-            self._remember(ids, logits.detach(), features.detach(), labels, count)
-
-    def _remember(self, ids: Tensor, logits: Tensor, features: Tensor, labels: Tensor, count: int) -> None:
-        """Hand the step's plain losses to the memory and to ``observe``: selection's cost, on its clock."""
-        memory = self.memory
-        assert memory is not None
-        self.selector.watch(lambda: memory.note(ids, count, logits, features, labels), ids)
+        if (memory := self.memory) is not None:
+            logits, features = logits.detach(), features.detach()
+            self.selector.watch(lambda: memory.note(ids, self.count, logits, features, labels), ids)

@@ -31,17 +31,9 @@ def nearest(rows: Tensor) -> Tensor:
 def distance(
     options: DistanceOptions, features: Tensor, selections: list[tuple[Tensor, Tensor | None]], seed: int
 ) -> dict[str, Any] | None:
-    """The distances as the record holds them; None where nothing was selected.
+    """The distances as the record holds them, of ``features`` ``[n, d]`` of the pool; None where nothing was selected.
 
-    Parameters
-    ----------
-    options : DistanceOptions
-    features : Tensor ``[n, d]`` float32
-        Of the pool.
-    selections : list of (picks ``[k]``, candidates ``[B]`` or None)
-        Ids in the pool, two picks or more; None stands for the whole pool as candidates.
-    seed : int
-        Of the run.
+    A selection is picks ``[k]`` and their candidates ``[B]``, None for the whole pool, as ids of the pool.
     """
     if not selections:
         return None

@@ -32,23 +32,7 @@ def energies(basis: Tensor, residual: Tensor) -> Tensor:
 
 
 class Residuals:
-    """Energies at the points of a curve, as shares of what predicting every class alike leaves.
-
-    Parameters
-    ----------
-    options : ResidualsOptions
-    features : Tensor ``[n, d]``
-        Of the images asked about.
-    images : Tensor ``[n, C, H, W]`` uint8
-    labels : Tensor ``[n]`` int64
-        As they are trained on.
-    classes : int
-
-    Attributes
-    ----------
-    points : list of [float, float, list of float or None]
-        Progress, total FLOPs, and the share of each direction; None where the learner has diverged.
-    """
+    """Energies at the points of a curve, as shares of what predicting every class alike leaves."""
 
     def __init__(
         self, options: ResidualsOptions, features: Tensor, images: Tensor, labels: Tensor, classes: int
@@ -62,7 +46,6 @@ class Residuals:
 
     @torch.no_grad()
     def look(self, trainer: Trainer, progress: float) -> None:
-        """Add a point, off the clock."""
         with trainer.clock.phase("eval"):
             logits = torch.cat(list(plain_logits(trainer.model, self.images, trainer.augment)))
             shares = energies(self.basis, logits.float().softmax(1).double() - self.given) / self.start

@@ -18,17 +18,7 @@ from ...streams import permutation
 
 
 def eigenvalues(rows: Tensor, weights: Tensor) -> Tensor:
-    """Of the weighted, centred covariance, falling.
-
-    Parameters
-    ----------
-    rows : Tensor ``[n, d]`` float64
-    weights : Tensor ``[n]`` float64, >= 0
-
-    Returns
-    -------
-    Tensor ``[d]`` float64
-    """
+    """Of the covariance of ``rows`` ``[n, d]``, weighted and centred: ``[d]``, falling."""
     kept = weights > 0
     rows, shares = rows[kept], weights[kept] / weights.sum()
     centred = (rows - shares @ rows) * shares.sqrt()[:, None]
@@ -38,17 +28,7 @@ def eigenvalues(rows: Tensor, weights: Tensor) -> Tensor:
 def tail(values: Tensor, first: int, last: int) -> tuple[float, float] | None:
     """Exponent b and level of a power law k^-b through ranks ``first`` to ``last``, by least squares in logarithms.
 
-    Parameters
-    ----------
-    values : Tensor ``[d]``
-        Eigenvalues, falling.
-    first, last : int
-        From 1; both are part of the window.
-
-    Returns
-    -------
-    tuple of float, or None
-        The level is the mean logarithm inside the window. None where there are no values above 0 all through it.
+    The level is the mean logarithm in the window. None where ``values`` are not above 0 all through it.
     """
     logs = values[first - 1 : last].double().log()
     if len(logs) < last - first + 1 or not bool(torch.isfinite(logs).all()):
@@ -70,19 +50,10 @@ def principal_components(features: Tensor, components: int) -> Tensor:
 def spectrum(
     options: SpectrumOptions, features: Tensor, hard: Tensor, soft: Tensor | None, seed: int
 ) -> dict[str, Any]:
-    """The spectrum as the record holds it.
+    """The spectrum as the record holds it, of ``features`` ``[n, d]`` of the pool.
 
-    Parameters
-    ----------
-    options : SpectrumOptions
-    features : Tensor ``[n, d]``
-        Of the pool.
-    hard : Tensor ``[n]``
-        How often each image was picked.
-    soft : Tensor ``[n]`` or None
-        The sum of the weights that it was trained with; None where nothing was weighted.
-    seed : int
-        Of the run: its cells share their random selections.
+    ``hard`` ``[n]`` holds how often each image was picked, ``soft`` ``[n]`` the sum of the weights that it was trained
+    with. Cells of one ``seed`` share their random selections.
     """
     rows = principal_components(features, options.components)
     whole = tail(eigenvalues(rows, torch.ones_like(rows[:, 0])), options.first, options.last)

@@ -125,7 +125,7 @@ def test_a_run_killed_while_tuning_goes_on_where_it_was(train, tiny, tmp_path, c
 
 def test_an_arm_whose_tuning_fails_is_not_run_at_another_rate(train, tiny, tmp_path, monkeypatch):
     changes, out = tuned(tiny, strategies=[{"name": "loss"}], references=[]), tmp_path / "out"
-    real = work.train_trial
+    real = work.train_tuning_run
 
     def breaks(worker, task):
         if task.arm.label == "full" and task.arm.lr_factor == 4.0:
