@@ -1,7 +1,6 @@
-"""Names to classes through entry points: lazy, collision-proof, and helpful about misspellings.
+"""Names to classes through entry points, of built-ins (``pyproject.toml``) and plugins alike, for every group.
 
-The built-ins are registered in ``pyproject.toml`` in the same way as anyone's plugin. The registry
-serves every group of the suite (strategies here; schedules, datasets and others in the harness).
+Lazy, collision-proof, and helpful about misspellings.
 """
 
 from __future__ import annotations
@@ -21,8 +20,6 @@ from .time_limit import time_limit
 
 @dataclass(frozen=True)
 class Entry:
-    """One registered name: its target, the distribution it comes from, and its version."""
-
     name: str
     target: str
     distribution: str
@@ -31,18 +28,11 @@ class Entry:
 
     @property
     def builtin(self) -> bool:
-        """Whether this suite itself registered the name."""
         return self.distribution == "selbench"
 
 
 class Registry:
-    """The names of one entry-point group.
-
-    Parameters
-    ----------
-    group : str
-        For example ``selbench.strategies``.
-    """
+    """The names of one entry-point group, such as ``selbench.strategies``."""
 
     def __init__(self, group: str) -> None:
         self.group = group
@@ -59,13 +49,7 @@ class Registry:
         return dict(_found(self.group, entry_points, tuple(sys.path)))
 
     def entry(self, name: str) -> Entry:
-        """The one entry behind ``name``.
-
-        Raises
-        ------
-        UsageError
-            If nobody registered the name, or two distributions did.
-        """
+        """The one entry behind ``name``; raises where nobody registered it, or two distributions did."""
         table = self.found()
         if name not in table:
             raise UsageError(f"no {self.singular} named {name!r}{did_you_mean(name, table)}")
@@ -76,13 +60,7 @@ class Registry:
         return entries[0]
 
     def target(self, name: str) -> Any:
-        """Import and return what ``name`` stands for.
-
-        Raises
-        ------
-        UsageError
-            If the name is unknown, clashes, or its module cannot be imported, or not in time.
-        """
+        """Import and return what ``name`` stands for; raises where that cannot be done, or not in time."""
         entry = self.entry(name)
         try:
             with nullcontext() if entry.builtin else time_limit():
@@ -102,9 +80,9 @@ class Registry:
             As :meth:`target`; also for a hyper-parameter that the constructor does not have or refuses.
         """
         target = self.target(name)
-        known = _parameters(target)
-        for key in hyper_parameters:
-            if known is not None and key not in known:
+        known = inspect.signature(target).parameters
+        for key in () if any(p.kind is p.VAR_KEYWORD for p in known.values()) else hyper_parameters:
+            if key not in known:
                 raise UsageError(f"{self.singular} {name!r} has no parameter {key!r}{did_you_mean(key, known)}")
         try:
             return target(**hyper_parameters)
@@ -117,11 +95,9 @@ class Registry:
         for name, entries in self.found().items():
             row = {"name": name, "origin": " / ".join(f"{e.distribution} {e.version}" for e in entries)}
             try:
-                target = self.target(name)
-                row["summary"] = (inspect.getdoc(target) or "").strip().split("\n")[0]
-                row["error"] = ""
+                row |= {"summary": (inspect.getdoc(self.target(name)) or "").strip().split("\n")[0], "error": ""}
             except UsageError as error:
-                row["summary"], row["error"] = "", str(error)
+                row |= {"summary": "", "error": str(error)}
             rows.append(row)
         return rows
 
@@ -139,15 +115,6 @@ def _found(group: str, points: Callable[..., Any], path: tuple[str, ...]) -> dic
     return dict(sorted(table.items()))
 
 
-def _parameters(target: Any) -> set[str] | None:
-    """Names that ``target`` takes; None where it takes any."""
-    parameters = inspect.signature(target).parameters.values()
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        return None
-    return {p.name for p in parameters}
-
-
 @cache
 def registry(group: str) -> Registry:
-    """The registry of ``selbench.<group>``."""
     return Registry(f"selbench.{group}")

@@ -14,15 +14,10 @@ PLUGIN_SECONDS = 120.0
 
 @contextmanager
 def time_limit(seconds: float | None = None) -> Iterator[None]:
-    """Raise in what goes on inside after ``seconds``, :data:`PLUGIN_SECONDS` of them where none are given.
+    """Raise TimeoutError in what goes on inside after ``seconds`` (by default :data:`PLUGIN_SECONDS`).
 
     It rests on a signal: nothing is limited outside a process's main thread, on systems without ``SIGALRM``, or in
-    compiled code that never comes back to Python.
-
-    Raises
-    ------
-    TimeoutError
-        If the time is over. It is raised anew every second, for code that goes on whatever is raised.
+    compiled code that never comes back to Python. It raises anew every second, for code that goes on all the same.
     """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
         yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
@@ -17,20 +16,12 @@ from ..training.flops import count_selection
 COLOURS = {"pass": "green", "fail": "bold red", "skip": "dim"}
 
 
-def counted(call: Callable[[], Any]) -> float:
-    """Floating-point operations of ``call``."""
-    return count_selection(call).flops
+def _checked(strategy: str, hyper_parameters: dict[str, Any]) -> list[Result]:
+    return check(strategy, count=lambda call: count_selection(call).flops, **hyper_parameters)
 
 
 def check_one(strategy: str, hyper_parameters: dict[str, Any], console: Console) -> bool:
-    """Print every law for one strategy; True if none is broken.
-
-    Raises
-    ------
-    UsageError
-        If there is no such strategy.
-    """
-    results = check(strategy, count=counted, **hyper_parameters)
+    results = _checked(strategy, hyper_parameters)
     table = Table("law", "", "what to change, or why it was not judged", box=None, pad_edge=False)
     for result in results:
         table.add_row(result.law, f"[{COLOURS[result.verdict]}]{result.verdict}[/]", escape(result.message))
@@ -45,7 +36,7 @@ def check_all(console: Console) -> bool:
     whole = True
     for name in registry("strategies").found():
         try:
-            results = check(name, count=counted)
+            results = _checked(name, {})
         except UsageError as error:
             whole = False
             table.add_row(escape(name), "[bold red]not checked[/]", escape(str(error)))

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from ..plan.matrix import Matrix
 
 GROUPS = ("strategies", "schedules", "datasets", "references", "learners", "executors")
-
 SHIPPED = ("matrices", "claims")
 
 app = typer.Typer(
@@ -149,8 +148,6 @@ def run(
         out, data_dir, cache_dir, device, workers, executor, download, declared, source, set_ or [], ray_address,
         cell_limit, memory_limit, checkpoint, keep_going,
     )  # fmt: skip
-    if (cells or like) and not plan:
-        raise UsageError("--cells and --like need --plan: add it")
     if plan:
         return _plan(asked, request, cells, like)
     from ..execution.run import run as run_matrix
@@ -332,7 +329,6 @@ def _report(results: Path) -> None:
 
 @contextmanager
 def _usage() -> Iterator[None]:
-    """Report errors of a results folder as usage errors."""
     from ...reports.records.folder import ResultsError
 
     try:

@@ -29,8 +29,6 @@ LEGEND = (
 
 @dataclass(frozen=True)
 class Row:
-    """One strategy; ``error`` says what is broken, if anything is."""
-
     name: str
     origin: str
     cadence: str = ""
@@ -53,19 +51,15 @@ def _row(name: str, origin: str, summary: str, error: str) -> Row:
         traits = Traits.of(instance)
     except Exception as broken:  # a stranger's constructor may raise anything
         return Row(name, origin, summary=summary, error=f"cannot be made: {type(broken).__name__}: {broken}")
-    needs = tuple(sorted(traits.needs))
+    needs, learner = tuple(sorted(traits.needs)), bool(traits.needs & LEARNER_SIGNALS)
+    besides = ["scoring"] if learner and traits.cadence == "batch" else []
+    if traits.needs & {"trace", "picks"} or (learner and traits.cadence == "run"):
+        besides = ["proxy"]
     try:
-        cost = " + ".join([*_besides(traits), shown(operations(instance, traits))])
+        cost = " + ".join([*besides, shown(operations(instance, traits))])
     except Exception as broken:
         return Row(name, origin, traits.cadence, needs, "", summary, f"select: {type(broken).__name__}: {broken}")
     return Row(name, origin, traits.cadence, needs, cost, summary)
-
-
-def _besides(traits: Traits) -> list[str]:
-    """The costs of a run before it calls ``select``."""
-    learner = bool(traits.needs & LEARNER_SIGNALS)
-    proxy = bool(traits.needs & {"trace", "picks"}) or (learner and traits.cadence == "run")
-    return ["proxy"] if proxy else ["scoring"] if learner and traits.cadence == "batch" else []
 
 
 def operations(instance: Any, traits: Traits) -> float:

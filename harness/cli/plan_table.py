@@ -14,26 +14,17 @@ from rich.table import Table
 from ..execution.prepared import RunRequest, prepare, thread_count
 from ..execution.progress import duration
 from ..plan import tuning
+from ..plan.arms import ReferenceSeconds
 from ..plan.forecast import Forecast, Inventory, TimeEstimator, footing, forecast
 from ..plan.matrix import Matrix
-from ..plan.reference_seconds import ReferenceSeconds
 from ..plan.tasks import Plan, Planner
 from ..store.folder import Store
 
-CLUSTER = (16, 64, 256)
-"""Tasks at a time for which a cluster's time is shown, where ``--workers`` does not say."""
+CLUSTER = (16, 64, 256)  # tasks at a time for which a cluster's time is shown, where ``--workers`` does not say
 
 
 def show(matrix: Matrix, request: RunRequest, console: Console, like: Path | None = None) -> Iterator[str]:
-    """Print what ``selbench run`` would do; a line for each cell is made as it is asked for.
-
-    ``like`` is another results folder, for times where this one has none.
-
-    Raises
-    ------
-    UsageError
-        As :func:`selbench.harness.execution.run.run` before any training.
-    """
+    """Print what ``selbench run`` would do; a line for each cell is made as it is asked for."""
     prepared = prepare(matrix, request)
     store = Store(request.out or Path("results") / matrix.name)
     rates = ReferenceSeconds.read(store.resolved().get("rates", []))
@@ -82,7 +73,7 @@ def _print(expected: Forecast, console: Console, store: Store) -> None:
 
 
 def _executors(expected: Forecast, asked: int | None, workers: int, unit: str, share: int) -> Table:
-    """Time and cost with each executor: slots are paid for whether busy or idle."""
+    # Slots are paid for whether busy or idle.
     table = Table("executor", "tasks at a time", "at least", f"{unit}-hours", box=None, pad_edge=False)
     for name, slots in [("inline", 1), ("local", workers), *(("ray", n) for n in ([asked] if asked else CLUSTER))]:
         wall = expected.wall(slots)

@@ -17,13 +17,6 @@ from ...strategies.registry import registry
 
 
 def new_strategy(name: str, out: Path) -> Path:
-    """Write the package ``name`` into the folder ``out / name``; gives that folder.
-
-    Raises
-    ------
-    UsageError
-        If the name is taken or none that a package can have, or the folder is there already.
-    """
     module = name.replace("-", "_")
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or keyword.iskeyword(module):
         raise UsageError(f"{name!r} cannot name a package: use lower-case words joined by '-', such as my-rule")
@@ -33,6 +26,7 @@ def new_strategy(name: str, out: Path) -> Path:
     if folder.exists():
         raise UsageError(f"{folder} exists: choose another name or --out")
     kind = "".join(part.capitalize() for part in name.split("-"))
+    names = {"name": name, "module": module, "kind": kind, "source": source()}
     written = {
         "pyproject.toml": "pyproject.toml.txt",
         f"{module}.py": "strategy.py.txt",
@@ -41,9 +35,7 @@ def new_strategy(name: str, out: Path) -> Path:
     }
     templates = files("selbench") / "harness" / "cli" / "templates"
     for path, template in written.items():
-        text = Template((templates / template).read_text(encoding="utf-8")).substitute(
-            name=name, module=module, kind=kind, source=source()
-        )
+        text = Template((templates / template).read_text(encoding="utf-8")).substitute(names)
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
     return folder

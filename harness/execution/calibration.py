@@ -10,8 +10,7 @@ from typing import Any
 import torch
 
 from ...strategies import UsageError
-from ..plan.arms import pacer_of, schedule_of
-from ..plan.reference_seconds import ArmSeconds, ReferenceSeconds, name_of
+from ..plan.arms import Arm, ArmSeconds, ReferenceSeconds, name_of, pacer_of, schedule_of
 from ..plan.tasks import Plan, Task
 from ..steps.pacer import Step
 from ..steps.schedules import known_ahead
@@ -22,34 +21,25 @@ from ..tasks.worker import Context, Worker
 from ..training.candidates import Candidates, ChosenSamples
 from ..training.trainer import Trainer
 from .executors.inline import Inline
-from .executors.outcome import Outcome
+from .executors.queue import Outcome
 
-REPEATS = 5
-"""Steps timed at each size, after one that warms up; the median counts."""
+REPEATS = 5  # steps timed at each size, after one that warms up; the median counts
 
 
 def calibrated(context: Context, plan: Plan, before: ReferenceSeconds) -> ReferenceSeconds:
     """The rates of every arm of ``plan``: those measured ``before``, and the others measured now.
 
-    The artefacts that an arm reads are made first, in this process, with nothing else running.
-
-    Raises
-    ------
-    UsageError
-        Where an artefact cannot be made, or a schedule is learned, so that its steps are not known ahead.
+    The artefacts that an arm reads are made first, in this process. A schedule that is learned is refused.
     """
-    for task in plan.cells:
-        if task.arm is not None and not task.arm.replay:
-            known_ahead(schedule_of(task.arm))
+    own = [(task, task.arm) for task in plan.cells if task.arm is not None and not task.arm.replay]
+    for _, arm in own:
+        known_ahead(schedule_of(arm))
     rates = ReferenceSeconds(before.rows.values())
-    for task in plan.cells:
-        arm = task.arm
-        assert arm is not None
-        if arm.replay or rates.find(arm) is not None:
-            continue
-        worker = Worker(context)
-        Inline().run(context, _needed(plan, task, worker), _or_refuse)
-        rates.rows[name_of(arm)] = measure(worker, task)
+    for task, arm in own:
+        if name_of(arm) not in rates.rows:
+            worker = Worker(context)
+            Inline().run(context, _needed(plan, task, worker), _or_refuse)
+            rates.rows[name_of(arm)] = measure(worker, task, arm)
     return rates
 
 
@@ -67,10 +57,8 @@ def _or_refuse(task: Task, outcome: Outcome) -> None:
         raise UsageError(f"budget.seconds: {task.name} is needed to measure reference seconds: {outcome.error}")
 
 
-def measure(worker: Worker, task: Task) -> ArmSeconds:
+def measure(worker: Worker, task: Task, arm: Arm) -> ArmSeconds:
     """Time the operations of ``task``'s arm on this machine; its artefacts exist already."""
-    arm = task.arm
-    assert arm is not None
     ledgers = artefacts(worker.store, task.uses.values())
     trainer = prepare(worker, task, metered=False)
     trainer.clock.settle()

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ... import __version__
 from ...strategies import UsageError
-from ...strategies.registry import registry
+from ...strategies.interface import Traits
+from ...strategies.registry import Entry, registry
+from ...strategies.time_limit import time_limit
 from .. import environment
 from ..datasets.loaded import DataSetLoader, LoadedData
-from ..plan.matrix import Matrix
-from ..plan.reference_seconds import ReferenceSeconds
-from ..plan.tasks import Planner
+from ..plan.arms import ReferenceSeconds
+from ..plan.matrix import Matrix, margin_of
+from ..plan.tables import DatasetEntry, StrategyEntry
+from ..plan.tasks import Plan, Planner
+from ..steps.schedules import load_schedule
+from ..store.folder import VERSION
 from ..streams import generator
 from ..tasks.worker import reference_of, trains_reference
+from .executors.queue import Outcome
+
+NEWER = re.compile(r"selbench\s*\(?\s*>=\s*([\d.]+)")  # how a distribution asks for a version of this one
 
 
 @dataclass
@@ -29,32 +40,21 @@ class RunRequest:
     workers: int | None = None
     executor: str = "local"
     download: bool = False
-    declared: Matrix | None = None
-    """The matrix before it was narrowed; its identity names the folder's contents."""
-    source: str = ""
-    """What was named to ``selbench run``: a shipped matrix, or a file's name without its folder."""
-    overrides: list[str] = field(default_factory=list)
-    """The settings changed by ``--set``."""
+    declared: Matrix | None = None  # before it was narrowed: its identity names the folder's contents
+    source: str = ""  # what was named to ``selbench run``: a shipped matrix, or a file's name without its folder
+    overrides: list[str] = field(default_factory=list)  # by ``--set``
     ray_address: str | None = None
-    """Of the cluster, for the executor ``ray``."""
-    cell_limit: float | None = None
-    """Minutes after which a cell is killed."""
-    memory_limit: float | None = None
-    """GB of memory above which a worker is killed."""
-    checkpoint: float = 5.0
-    """Minutes between two checkpoints of a run; 0 for none."""
-    keep_going: bool = False
-    """Whether to run the other strategies where one is unusable."""
+    cell_limit: float | None = None  # minutes after which a cell is killed
+    memory_limit: float | None = None  # GB of memory above which a worker is killed
+    checkpoint: float = 5.0  # minutes between two checkpoints of a run; 0 for none
+    keep_going: bool = False  # run the other strategies where one is unusable
 
 
 def cache_folder(asked: Path | None) -> Path:
     """Where decoded data sets are kept: as asked, ``$SELBENCH_CACHE_DIR``, or the user's cache folder."""
-    if asked is not None:
-        return asked
-    if "SELBENCH_CACHE_DIR" in os.environ:
-        return Path(os.environ["SELBENCH_CACHE_DIR"])
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "selbench"
+    if asked is None and "SELBENCH_CACHE_DIR" in os.environ:
+        asked = Path(os.environ["SELBENCH_CACHE_DIR"])
+    return asked or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selbench"
 
 
 def data_folder(asked: Path | None) -> Path | None:
@@ -74,37 +74,23 @@ def thread_count(cores: int, workers: int) -> int:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A matrix with what it names.
-
-    Attributes
-    ----------
-    references : dict
-        Instances and their content hashes, by name.
-    starts : dict of str
-        Content hashes of the weights that learners start from, by data set.
-    workers : int
-        As asked for; by default one a core on a CPU, and one on a GPU.
-    """
-
     matrix: Matrix
     device: torch.device
     data_dir: Path | None
     cache_dir: Path
     loaded: dict[str, LoadedData]
-    references: dict[str, tuple[Any, str]]
-    starts: dict[str, str]
-    workers: int
+    references: dict[str, tuple[Any, str]]  # instances and their content hashes
+    starts: dict[str, str]  # content hashes of the weights that learners start from, by data set
+    workers: int  # as asked for; by default one a core on a CPU, and one on a GPU
 
     @property
     def precision(self) -> str:
-        """``bf16`` on a GPU, else ``float32``."""
         return "bf16" if self.device.type == "cuda" else "float32"
 
     def planner(self, rates: ReferenceSeconds) -> Planner:
         return Planner(self.matrix, self.loaded, self.references, self.precision, self.starts, rates)
 
     def contents(self) -> dict[str, str]:
-        """The content hashes that the matrix's identity is made from."""
         own = {e.name for e in self.matrix.datasets if e.settings is not None and e.settings.learner is not None}
         shared = next((start for name, start in self.starts.items() if name not in own), "")
         return {
@@ -116,33 +102,23 @@ class Prepared:
 
 
 def prepare(matrix: Matrix, request: RunRequest) -> Prepared:
-    """Load and check everything that a matrix names.
-
-    Raises
-    ------
-    UsageError
-        Where something is missing, damaged, or does not fit.
-    """
+    """Load and check everything that a matrix names; raises where something is missing, damaged, or does not fit."""
     device = environment.pick_device(request.device)
     data_dir, cache_dir = data_folder(request.data_dir), cache_folder(request.cache_dir)
     references = load_references(matrix, data_dir)
     loader = DataSetLoader(data_dir, cache_dir, request.download)
     loaded = {e.name: loader.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
-    starts = {name: _start(matrix, name, data, data_dir) for name, data in loaded.items()}
-    workers = request.workers
-    if workers is None:
-        workers = (os.cpu_count() or 1) if device.type == "cpu" else 1
+    starts = {}
+    for name, data in loaded.items():
+        learner, size = learner_of(matrix, name), (data.images.train.shape[1], data.resolution)
+        learner.build(*size, len(data.images.classes), generator(0), "cpu", data_dir)  # raises where weights do not fit
+        starts[name] = str(learner.fingerprint(data_dir))
+    workers = (os.cpu_count() or 1) if device.type == "cpu" else 1
+    workers = workers if request.workers is None else request.workers
     return Prepared(matrix, device, data_dir, cache_dir, loaded, references, starts, workers)
 
 
 def load_references(matrix: Matrix, data_dir: Path | None) -> dict[str, tuple[Any, str]]:
-    """The reference instances with their content hashes, by name.
-
-    Raises
-    ------
-    UsageError
-        Where files that one reads are missing or damaged.
-    """
     found = {}
     for entry in matrix.references:
         instance = reference_of(entry)
@@ -151,14 +127,137 @@ def load_references(matrix: Matrix, data_dir: Path | None) -> dict[str, tuple[An
     return found
 
 
-def _start(matrix: Matrix, dataset: str, data: LoadedData, data_dir: Path | None) -> str:
-    """Content hash of a data set's initial weights; raises where they do not fit the net."""
-    learner = learner_of(matrix, dataset)
-    size = data.images.train.shape[1], data.resolution, len(data.images.classes)
-    learner.build(*size, generator(0), "cpu", data_dir)
-    return str(learner.fingerprint(data_dir))
-
-
 def learner_of(matrix: Matrix, dataset: str = "") -> Any:
     spec = matrix.at(dataset).learner
     return registry("learners").load(spec.name, **spec.parameters())
+
+
+def resolved(declared: Matrix, prepared: Prepared) -> dict[str, Any]:
+    asked, seed = prepared.matrix, prepared.matrix.seed_list()[0]
+    grid = declared.tuned()
+    return {
+        "version": VERSION,
+        "name": declared.name,
+        "title": declared.title or declared.name,
+        "identity": declared.identity(prepared.contents()),
+        "seeds": asked.seed_list(),
+        "tuning": declared.tuning,
+        **({} if grid is None else {"grid": grid}),
+        **_terms(declared),
+        "ladder": declared.ladder,
+        "proxy": declared.proxy.model_dump(),
+        "references": [{**entry.model_dump(), "spec": entry.spec.split(":")[0]} for entry in declared.references],
+        "analysis": declared.analysis.model_dump(),
+        **{name: table for name in ("studies", "measures") if (table := declared.model_dump()[name])},
+        "timing": asked.timing.model_dump(),
+        **{
+            name: {"strategies": [entry.label or entry.name for entry in of.strategies], "seeds": of.seed_list()}
+            for name, of in (("declared", declared), ("requested", asked))
+        },
+        "datasets": [
+            _dataset(entry, prepared.loaded[entry.name], seed)
+            | (_terms(declared.at(entry.name)) if entry.settings else {})
+            for entry in asked.datasets
+        ],
+    }
+
+
+def _terms(matrix: Matrix) -> dict[str, Any]:
+    text = getattr(learner_of(matrix), "title", matrix.learner.name)
+    budget = matrix.budget.model_dump(exclude_none=True)
+    return {
+        "learner": {**matrix.learner.model_dump(), "text": text},
+        "budget": {**budget, "batching": matrix.batching, "batch": matrix.batch, "buckets": matrix.buckets},
+        "optimizer": matrix.optimizer.model_dump(),
+    }
+
+
+def _dataset(entry: DatasetEntry, loaded: LoadedData, seed: int) -> dict[str, Any]:
+    splits, images = loaded.splits(seed), loaded.images
+    return {
+        "name": entry.name,
+        "spec": (entry.spec or entry.name).split(":")[0],  # a path is this machine's, not the result's
+        "title": loaded.title,
+        "note": loaded.note,
+        "resolution": loaded.resolution,
+        "augmentation": loaded.augmentation,
+        "classes": list(images.classes),
+        "pool": loaded.size(seed, "pool"),
+        "holdout": len(splits.holdout),
+        "val": len(splits.val),
+        "test": len(images.test_labels),
+        "margin": margin_of(entry),
+        "collapse": 2.0 / len(images.classes) if entry.collapse is None else entry.collapse,
+        "fingerprint": loaded.fingerprint,
+    }
+
+
+def arm_rows(plan: Plan, matrix: Matrix) -> dict[str, Any]:
+    return {
+        "arms": [
+            {
+                **{name: value for name, value in asdict(arm).items() if isinstance(value, str | float)},
+                "lr": matrix.at(arm.dataset).optimizer.lr * arm.lr_factor,
+                "lr_factor": arm.lr_factor,
+                "base": arm.base or arm.key,
+                "key": arm.key,
+                "strategy": arm.text,
+                "schedule": "replayed steps" if arm.replay else str(load_schedule(**arm.schedule)),
+                "settings": f"pool {arm.pool}, scored in {arm.score_mode} mode",
+            }
+            for arm in plan.arms
+        ]
+    }
+
+
+def without_unusable(matrix: Matrix, keep_going: bool) -> tuple[Matrix, dict[str, Outcome]]:
+    """The matrix without its unusable strategies, and their faults by label; raises unless ``keep_going``."""
+    usable, rest = [], dict[str, Outcome]()
+    for entry in matrix.strategies:
+        outcome = _fault(entry)
+        if outcome is None:
+            usable.append(entry)
+        elif keep_going:
+            rest[entry.label or entry.name] = outcome
+        else:
+            raise UsageError(f"{outcome.error}; fix it, leave it out, or pass --keep-going to run the others")
+    return matrix.model_copy(update={"strategies": usable}), rest
+
+
+def _fault(asked: StrategyEntry) -> Outcome | None:
+    """The law that a plugin breaks before it is called, or None; a wrong request raises."""
+    known, name = registry("strategies"), asked.name
+    entries = known.found().get(name, [])
+    if all(entry.builtin for entry in entries):
+        Traits.of(known.load(name, **asked.options))
+        return None
+    checks: list[tuple[str, Callable[[], Any]]] = [
+        ("name", lambda: known.entry(name)),
+        ("version", lambda: _asks_for(known.entry(name))),
+        ("imports", lambda: known.target(name)),
+        ("constructs", lambda: known.load(name, **asked.options)),
+        ("declares", lambda: Traits.of(known.load(name, **asked.options))),
+    ]
+    for law, check in checks:
+        try:
+            with time_limit():
+                check()
+        except (Exception, SystemExit) as error:  # a plugin's code may raise anything
+            said = str(error) if isinstance(error, UsageError) else f"it raised {type(error).__name__}: {error}"
+            if not any(f"{entry.distribution} " in said for entry in entries):
+                said = f"strategy {name!r} of {entries[0].distribution} {entries[0].version}: {said}"
+            return Outcome(" ".join(f"law broken: {law}: {said}".split()), law)
+    return None
+
+
+def _asks_for(entry: Entry) -> None:
+    for line in (entry.point.dist.requires if entry.point.dist else None) or []:
+        if (asked := NEWER.match(line)) and _numbers(asked[1]) > _numbers(__version__):
+            raise UsageError(
+                f"strategy {entry.name!r} of {entry.distribution} {entry.version} asks for selbench {asked[1]} or "
+                f"later, and this is {__version__}: update selbench, or use an earlier version of it"
+            )
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)[:3]]

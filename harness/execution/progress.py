@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
 from typing import Literal
 
 from rich.console import Console
@@ -13,32 +12,15 @@ from rich.progress import Progress as Bar
 
 from ..plan.tasks import Task
 from .executors.local import by_plugin
-from .executors.outcome import Outcome
+from .executors.queue import Outcome
 
 Stage = Literal["training", "tuning", "timing"]
-
-EVERY = 20.0
-"""Seconds between plain lines; failures are printed at once."""
-
-
-WARM = 4
-"""Tasks before the time left is estimated: the first ones include start-up."""
+EVERY = 20.0  # seconds between plain lines; failures are printed at once
+WARM = 4  # tasks before the time left is estimated: the first ones include start-up
 
 
 class Progress:
-    """Counts tasks and estimates the time left from the share of the work that is done.
-
-    Parameters
-    ----------
-    todo : list of Task
-        Tasks to do.
-    planned : int
-        Cells of the whole request, done ones included.
-    where : str
-        The results folder, as named by the user.
-    stage : {"training", "tuning", "timing"}
-        Which part of the run this is.
-    """
+    """Counts tasks and estimates the time left; ``planned`` counts all cells of the request, done ones included."""
 
     def __init__(self, todo: list[Task], planned: int, where: str, stage: Stage = "training") -> None:
         self.console = Console(stderr=True)
@@ -68,12 +50,11 @@ class Progress:
             self.bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.bar:
             self.bar.stop()
 
     def left(self) -> str:
-        """The time left, from the share of the work done so far."""
         if self.done < WARM:
             return ""
         seconds = (time.monotonic() - self.begun) * (self.work - self.done_work) / self.done_work
@@ -82,17 +63,16 @@ class Progress:
     def report(self, task: Task, outcome: Outcome) -> None:
         if outcome.error:
             self.failed += 1
-            said = f"failed: {task.name}{_plugin(task)}: {outcome.error}"
+            plugin = f" ({task.arm.name} of {task.arm.origin})" if task.arm and by_plugin(task) else ""
+            said = f"failed: {task.name}{plugin}: {outcome.error}"
             self.console.print(escape(said), style="red", highlight=False)
         self._count(task)
 
     def elsewhere(self, task: Task) -> None:
-        """Count a task that another run on the folder has done."""
         self.others += 1
         self._count(task)
 
     def wait(self, tasks: int) -> None:
-        """Print that another run works on the remaining tasks."""
         self.console.print(f"waiting for {tasks} tasks that another run on this folder is doing", highlight=False)
 
     def _count(self, task: Task) -> None:
@@ -108,12 +88,6 @@ class Progress:
             name = "tuning: " if self.stage == "tuning" else ""
             words = [f"{name}{self.done}/{len(self.todo)} done", failed, others, spent, self.left()]
             self.console.print(", ".join(filter(None, words)), highlight=False)
-
-
-def _plugin(task: Task) -> str:
-    """Whose strategy it is, where it is not the suite's own."""
-    arm = task.arm
-    return f" ({arm.name} of {arm.origin})" if arm is not None and by_plugin(task) else ""
 
 
 def _weight(task: Task) -> float:

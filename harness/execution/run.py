@@ -1,42 +1,186 @@
-"""Runs a matrix: check everything, claim the folder, run the missing tasks."""
+"""Runs a matrix: check everything, claim the folder, then tuning, training and timing: the missing tasks of each."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
-from dataclasses import replace
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from ...reports.records.fields import read_as
+from rich.console import Console
+from rich.markup import escape
+
+from ... import __version__
+from ...reports.records.fields import read_as, record_of
 from ...reports.records.matrix import Matrix as Resolved
+from ...reports.records.models import Failure
 from ...strategies import UsageError
 from ...strategies.registry import registry
+from .. import environment
+from ..identity import digest
+from ..plan import tuning
+from ..plan.arms import Arm, ReferenceSeconds
 from ..plan.matrix import Matrix
-from ..plan.reference_seconds import ReferenceSeconds
-from ..plan.tasks import Plan
-from ..store.folder import Store
-from ..store.locks import Claims, locked
+from ..plan.tasks import Plan, Planner, Task, has_result
+from ..store.checkpoint_file import tidy
+from ..store.folder import VERSION, Store
+from ..store.locks import LOOK, Claims, locked
 from ..tasks.worker import Context
+from . import timing_pass as timing
 from .calibration import calibrated
 from .executors.inline import Executor
-from .preflight import without_unusable
-from .prepared import RunRequest, prepare, thread_count
-from .resolved import arm_rows, resolved
-from .stages import RunResult, Stages
+from .executors.queue import Outcome, Queue, Turn
+from .prepared import RunRequest, arm_rows, prepare, resolved, thread_count, without_unusable
+from .progress import Progress, Stage
 
-WAITING = "waiting for another run on this folder, which measures reference seconds"
+logger = logging.getLogger("selbench")
+
+
+@dataclass
+class RunResult:
+    out: Path
+    planned: int = 0
+    trained: int = 0
+    tuned: int = 0
+    failed: list[str] = field(default_factory=list)
+
+
+class Stages:
+    """Carries out plans in one results folder, which is the matrix's already; other runs on it take other tasks."""
+
+    def __init__(self, context: Context, executor: Executor, store: Store, claims: Claims) -> None:
+        self.context, self.executor, self.store, self.claims = context, executor, store, claims
+        self.done = RunResult(store.root)
+
+    def tune(
+        self, planner: Planner, arms: Sequence[Arm], grid: Mapping[str, Any], claim: Callable[[Plan], None]
+    ) -> tuple[Plan, dict[str, str]]:
+        """The tuning runs; the plan at the learning rates that they give, and why an arm has none, by its key.
+
+        ``arms`` are at the base rate; ``claim`` gets the plan as known before the first run, so that tuning records
+        have arms beside them.
+        """
+        tuned = tuning.arms_to_tune(planner.matrix, arms)
+        tried = tuning.tuning_runs(planner, tuned, grid["factors"], grid["tuning_seeds"])
+        claim(planner.graph(tuning.at_factors(arms, tuning.chosen_factors(self.store, tried, tuned))))
+        errors = self._carry_out(tried, "tuning", [])
+        factors = tuning.chosen_factors(self.store, tried, tuned)
+        for key in factors:  # failures recorded while its tuning had failed
+            for seed in self.context.matrix.seed_list():
+                self.store.failed_path(digest([key, seed])).unlink(missing_ok=True)
+        return planner.graph(tuning.at_factors(arms, factors)), tuning.why_untuned(tried, tuned, factors, errors)
+
+    def refuse(self, unusable: Mapping[str, Outcome]) -> None:
+        """Record the cells of unusable strategies, given by label, as failed: they have no arms."""
+        matrix = self.context.matrix
+        for label, outcome in unusable.items():
+            Console(stderr=True).print(f"failed: {escape(outcome.error)}", style="red", highlight=False)
+            for seed, entry in product(matrix.seed_list(), matrix.datasets):
+                id = digest(["unusable", label, entry.name, seed])
+                self._write_down(Task(id, f"strategy {label}", entry.name, seed), id, outcome)
+
+    def train(self, plan: Plan, lost: Mapping[str, str]) -> None:
+        """The cells of ``plan``; those of the arms in ``lost`` fail for the reason given there, by key."""
+        self.done.planned = len(plan.cells)
+        refused = [(task, Outcome(lost[task.arm.key])) for task in plan.cells if task.arm and task.arm.key in lost]
+        kept = Plan(plan.arms, plan.tasks.copy())
+        for task, _ in refused:
+            del kept.tasks[task.id]
+        self._carry_out(kept, "training", refused)
+        tidy(self.store)
+
+    def _carry_out(self, plan: Plan, stage: Stage, refused: list[tuple[Task, Outcome]]) -> dict[str, str]:
+        """Run the missing tasks of ``plan`` after reporting ``refused``; returns errors by task id.
+
+        Tasks locked by another run on the folder are waited for, and run here if that run fails or ends.
+        """
+        todo, errors = missing_tasks(plan, self.store), dict[str, str]()
+        runs = len(refused) + sum(task.arm is not None for task in plan.tasks.values())
+        with Progress([*(task for task, _ in refused), *todo], runs, str(self.store.root), stage) as progress:
+
+            def report(task: Task, outcome: Outcome) -> None:
+                if outcome.error:
+                    errors[task.id] = outcome.error
+                    self._write_down(task, task.id, outcome)
+                elif task.kind == "cell":
+                    self.done.trained += 1
+                elif task.kind == "tuning":
+                    self.done.tuned += 1
+                else:
+                    self.store.failed_path(task.id).unlink(missing_ok=True)
+                self.claims.release(task.id)
+                progress.report(task, outcome)
+
+            def admit(task: Task) -> Turn:
+                if not self.claims.take(task.id):
+                    return Turn.HELD
+                if not has_result(self.store, task.kind, task.id):
+                    return Turn.OURS
+                self.claims.release(task.id)
+                progress.elsewhere(task)
+                return Turn.DONE
+
+            for task, outcome in refused:
+                report(task, outcome)
+            queue = Queue(todo, admit)
+            self.executor.run(self.context, queue, report)
+            while queue.waiting:
+                progress.wait(len(queue))
+                while all(self.claims.held(task.id) for task in queue.startable()):
+                    time.sleep(LOOK)
+                self.executor.run(self.context, queue, report)
+        return errors
+
+    def time(self, plan: Plan, threads: int) -> None:
+        """Run the timing pass over the finished cells; only one per folder at a time."""
+        waiting = partial(Console(stderr=True).print, "waiting for the timing pass of another run on this folder")
+        with self.claims.alone("timing", waiting):
+            seeds = self.context.matrix.seed_list()[: self.context.matrix.timing.seeds]
+            todo = timing.missing(self.store, plan, seeds)
+            with Progress([task for _, _, task in todo], len(todo), str(self.store.root), "timing") as progress:
+                for task, id, outcome in timing.time_all(replace(self.context, threads=threads), todo):
+                    if outcome.error:
+                        self._write_down(task, id, outcome)
+                    progress.report(task, outcome)
+
+    def _write_down(self, task: Task, id: str, outcome: Outcome) -> None:
+        arm = task.arm
+        record = {
+            "version": VERSION,
+            "id": id,
+            "arm": "" if arm is None else arm.base if task.kind == "tuning" else arm.key,
+            "arm_label": arm.label if arm else task.name,
+            "seed": task.seed,
+            "dataset": task.dataset,
+            "reference": task.reference,
+            "error": outcome.error,
+            "law": outcome.law,
+            "traceback": outcome.traceback,
+            "origin": arm.origin if arm else f"selbench {__version__}",
+            "when": environment.now(),
+        }
+        self.done.failed.append(id)
+        try:
+            self.store.write_failed(record_of(Failure, record))
+        except OSError as error:  # a full disk: log the failure and continue
+            logger.warning("the failure of %s cannot be written to the folder: %s", task.name, error.strerror)
+
+
+def missing_tasks(plan: Plan, store: Store) -> list[Task]:
+    """The tasks without a sound result, each after those of them that it needs."""
+    todo = plan.missing(lambda task: has_result(store, task.kind, task.id))
+    ids = {task.id for task in todo}
+    return [replace(task, after=tuple(id for id in task.after if id in ids)) for task in todo]
 
 
 def run(matrix: Matrix, request: RunRequest) -> RunResult:
-    """Do every task of the matrix that is not done yet.
-
-    Raises
-    ------
-    UsageError
-        Before any training, where the request cannot work.
-    """
+    """Do every task of the matrix that is not done yet; a request that cannot work raises before any training."""
     if not request.checkpoint >= 0:
         raise UsageError(f"--checkpoint {request.checkpoint:g}: minutes between checkpoints, or 0 for none")
     matrix, unusable = without_unusable(matrix, request.keep_going)
@@ -64,15 +208,15 @@ def run(matrix: Matrix, request: RunRequest) -> RunResult:
     with Claims(store.root) as claims:
         if matrix.budget.seconds is not None:
             _claim(store, {**table, "arms": []})  # arms have no ids before every rate is known
-            with claims.alone("calibration", partial(print, WAITING, file=sys.stderr)):
+            waiting = "waiting for another run on this folder, which measures reference seconds"
+            with claims.alone("calibration", partial(print, waiting, file=sys.stderr)):
                 rates = calibrated(context, plan, ReferenceSeconds.read(store.resolved().get("rates", [])))
                 _claim(store, {**table, "arms": [], "rates": rates.to_table()})
             context = replace(context, rates=rates)
             plan = prepared.planner(rates).plan()
         stages = Stages(context, executor, store, claims)
         lost: dict[str, str] = {}
-        grid = declared.tuned()
-        if grid is not None:
+        if (grid := declared.tuned()) is not None:
             plan, lost = stages.tune(prepared.planner(context.rates), plan.arms, grid, claim)
         claim(plan)
         stages.refuse(unusable)
@@ -83,13 +227,7 @@ def run(matrix: Matrix, request: RunRequest) -> RunResult:
 
 
 def _claim(store: Store, table: dict[str, Any]) -> None:
-    """Make the folder this matrix's, with what other runs have put into it meanwhile.
-
-    Raises
-    ------
-    UsageError
-        As :meth:`selbench.harness.store.folder.Store.claim`; where the folder cannot be made.
-    """
+    """Make the folder this matrix's, with what other runs have put into it meanwhile."""
     read_as(Resolved, table)  # what is written can be read
     try:
         store.root.mkdir(parents=True, exist_ok=True)
@@ -101,7 +239,6 @@ def _claim(store: Store, table: dict[str, Any]) -> None:
 
 
 def _executor(request: RunRequest, workers: int) -> Executor:
-    """The executor asked for; a cluster has an address, and its own number of workers."""
     limits = {"cell_limit": request.cell_limit, "memory_limit": request.memory_limit}
     options: dict[str, Any] = {"workers": workers}
     if request.executor == "ray":
@@ -109,5 +246,5 @@ def _executor(request: RunRequest, workers: int) -> Executor:
     elif request.ray_address is not None:
         raise UsageError(f"--ray-address {request.ray_address}: it is for --executor ray")
     options |= {name: value for name, value in limits.items() if value is not None}
-    executor: Executor = registry("executors").load(request.executor, **options)
-    return executor
+    loaded: Executor = registry("executors").load(request.executor, **options)
+    return loaded

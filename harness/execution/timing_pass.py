@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -29,14 +28,15 @@ from ..tasks import artefacts
 from ..tasks.cell import prepare
 from ..tasks.worker import Context, Worker
 from ..training.ledger import Ledger
-from .executors.outcome import Outcome, outcome_of
+from .executors.queue import Outcome, outcome_of
 
 WARM_STEPS = 2
 """Steps of every (B, k) before the first timed run: a new shape pays for its kernels once."""
 
-
 Timed = tuple[int, int, Task]
 """A block's seed, a position in its random order, and the task there."""
+Shape = tuple[str, int, int]
+"""A strategy and its (B, k) that this process has run: compiling kernels must not count as an arm's cost."""
 
 
 def timing_id(task: Task, block: int) -> str:
@@ -44,10 +44,7 @@ def timing_id(task: Task, block: int) -> str:
 
 
 def missing(store: Store, plan: Plan, seeds: list[int]) -> list[Timed]:
-    """The runs to time, block by block, in each block's random order.
-
-    Features have no seed, and are timed in every block. Only finished tasks can be timed.
-    """
+    """The finished tasks to time, in each block's random order; features have no seed: they are in every block."""
     rows: list[Timed] = []
     for seed in seeds:
         tasks = [task for task in plan.tasks.values() if task.seed in (seed, None)]
@@ -58,28 +55,18 @@ def missing(store: Store, plan: Plan, seeds: list[int]) -> list[Timed]:
     return rows
 
 
-def time_all(context: Context, todo: list[Timed], report: Callable[[Task, str, Outcome], None]) -> None:
-    """Time each of ``todo``; ``report`` is called as each ends."""
-    worker, warm = Worker(context), WarmUp()
+def time_all(context: Context, todo: list[Timed]) -> Iterator[tuple[Task, str, Outcome]]:
+    """Time each of ``todo``: the task, the record's id, and how it ended."""
+    worker, warm = Worker(context), set[Shape]()
     for block, position, task in todo:
         id = timing_id(task, block)
-        report(task, id, outcome_of(partial(_time, worker, task, id, block, position, warm)))
+        yield task, id, outcome_of(partial(_time, worker, task, id, block, position, warm))
 
 
-def _time(worker: Worker, task: Task, id: str, block: int, position: int, warm: WarmUp) -> None:
+def _time(worker: Worker, task: Task, id: str, block: int, position: int, warm: set[Shape]) -> None:
     started = here.now()
     ledger, seconds = _cell(worker, task, warm) if task.kind == "cell" else _artefact(worker, task)
     record = {
-        **_named(task, id, block, position),
-        "seconds": seconds,
-        "ledger": ledger.to_json(),
-        "environment": worker.environment(started),
-    }
-    worker.store.write_timing(record_of(Timing, record))
-
-
-def _named(task: Task, id: str, block: int, position: int) -> dict[str, Any]:
-    return {
         "version": VERSION,
         "id": id,
         "kind": task.kind,
@@ -90,7 +77,11 @@ def _named(task: Task, id: str, block: int, position: int) -> dict[str, Any]:
         "position": position,
         "dataset": task.dataset,
         "reference": task.reference,
+        "seconds": seconds,
+        "ledger": ledger.to_json(),
+        "environment": worker.environment(started),
     }
+    worker.store.write_timing(record_of(Timing, record))
 
 
 def _artefact(worker: Worker, task: Task) -> tuple[Ledger, float]:
@@ -103,9 +94,9 @@ def _artefact(worker: Worker, task: Task) -> tuple[Ledger, float]:
     return ledger, ledger.total("seconds")
 
 
-def _cell(worker: Worker, task: Task, warm: WarmUp) -> tuple[Ledger, float]:
+def _cell(worker: Worker, task: Task, warm: set[Shape]) -> tuple[Ledger, float]:
     """Train a cell with nothing evaluated: its ledger, and all the seconds that passed, the loop's own among them."""
-    warm.up(worker, task)
+    _warm_up(worker, task, warm)
     trainer = prepare(worker, task)
     trainer.clock.settle()
     begin = trainer.ledger.total("seconds")
@@ -116,20 +107,13 @@ def _cell(worker: Worker, task: Task, warm: WarmUp) -> tuple[Ledger, float]:
     return trainer.ledger, begin + time.perf_counter() - begun
 
 
-class WarmUp:
-    """The shapes that this process has run: compiling kernels for a new one must not count as an arm's cost."""
-
-    def __init__(self) -> None:
-        self.seen: set[tuple[str, int, int]] = set()
-
-    def up(self, worker: Worker, task: Task) -> None:
-        """Run a few steps of each size in the cell's record that has not been seen."""
-        record = worker.store.cell(task.id)
-        assert record is not None and task.arm is not None
-        sizes = sorted({(int(row[0]), int(row[1])) for row in record["selection"]["pace"]})
-        new = [size for size in sizes if (task.arm.text, *size) not in self.seen]
-        if new:
-            trainer = prepare(worker, task, metered=False)
-            trainer.pacer = Recorded(len(trainer.samples), [[*size, WARM_STEPS, 0.0, 0.0, 0] for size in new])
-            trainer.run()
-            self.seen.update((task.arm.text, *size) for size in new)
+def _warm_up(worker: Worker, task: Task, seen: set[Shape]) -> None:
+    """Run a few steps of each size in the cell's record that has not been seen."""
+    record = worker.store.cell(task.id)
+    assert record is not None and task.arm is not None
+    shapes = {(task.arm.text, int(row[0]), int(row[1])) for row in record["selection"]["pace"]}
+    if new := sorted(shapes - seen):
+        trainer = prepare(worker, task, metered=False)
+        trainer.pacer = Recorded(len(trainer.samples), [[*size, WARM_STEPS, 0.0, 0.0, 0] for _, *size in new])
+        trainer.run()
+        seen.update(new)

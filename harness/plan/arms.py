@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
@@ -21,19 +21,11 @@ from ..steps.pacer import Pacer
 from ..steps.schedules import Fixed, Schedule, load_schedule
 from ..toml import Named
 from .matrix import Matrix
-from .reference_seconds import ReferenceSeconds
 from .tables import DatasetEntry, StrategyEntry
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One row of a comparison: everything but the seed.
-
-    ``replay`` is the key of the arm whose steps are replayed, for twins whose steps depend on what another
-    run did; ``twin`` the key of the arm's own uniform twin. ``base`` is the key that a tuned arm has at the base
-    learning rate (empty where that is its own), ``lr_from`` what its rate was chosen by.
-    """
-
     label: str
     role: str
     dataset: str
@@ -46,15 +38,14 @@ class Arm:
     rung: float = 1.0
     pool: str = "pool"
     score_mode: str = "eval"
-    replay: str = ""
-    twin: str = ""
+    replay: str = ""  # key of the arm whose steps are replayed, where they depend on what its run did
+    twin: str = ""  # key of the arm's own uniform twin
     text: str = ""
     origin: str = ""
     signal: str = "frozen"
-    base: str = ""
-    lr_from: str = "declared"
-    shared: dict[str, Any] = field(default_factory=dict)
-    """What the arm has in common with others of its matrix: data set, learner, optimizer, budget."""
+    base: str = ""  # key of a tuned arm at the base learning rate; empty where that is its own
+    lr_from: str = "declared"  # what its learning rate was chosen by
+    shared: dict[str, Any] = field(default_factory=dict)  # with others of its matrix: data set, learner, budget...
 
     @cached_property
     def key(self) -> str:
@@ -67,64 +58,54 @@ class Arm:
         """What the base learning rate is multiplied by; an arm at 1 has the key that it has without tuning."""
         return float(self.shared.get("lr_factor", 1.0))
 
-    @property
-    def needs_reference(self) -> bool:
-        return bool(set(self.needs) & REFERENCE_SIGNALS)
 
-    @property
-    def needs_proxy(self) -> bool:
-        """Whether a proxy's trace is read: before training there is no learner to score with."""
-        return _needs_proxy(self.cadence, frozenset(self.needs))
-
-    @property
-    def needs_picks(self) -> bool:
-        """Whether the picks of a proxy's own run are replayed."""
-        return "picks" in self.needs
+def name_of(arm: Arm) -> str:
+    """The name of the arm's reference seconds; the rungs of a ladder share one."""
+    return "/".join([arm.dataset, arm.reference, arm.label, arm.pool])
 
 
-def _needs_proxy(cadence: str, needs: frozenset[str]) -> bool:
-    return "trace" in needs or (cadence == "run" and bool(needs & LEARNER_SIGNALS))
+@dataclass(frozen=True)
+class ArmSeconds:
+    """Reference seconds: what an arm's operations take, measured once and frozen, so that no run depends on a load."""
+
+    name: str
+    steps: Sequence[Sequence[float]]  # [size, keep, seconds] of one training step of each size, selection included
+    begin: float  # the strategy's own preparation
+    selection: float  # one selection of the whole pool (0 at cadence ``batch``)
+    artefacts: float  # all the artefacts that the arm uses, made once
+
+    def seconds(self, done: Mapping[tuple[int, int], int], selections: int) -> float:
+        """Reference seconds of a run so far: ``done`` steps of each (B, k), and selections of the whole pool."""
+        price = {(int(size), int(keep)): seconds for size, keep, seconds in self.steps}
+        return self.begin + selections * self.selection + sum(n * price[size] for size, n in done.items())
 
 
+class ReferenceSeconds:
+    def __init__(self, rows: Iterable[ArmSeconds] = ()) -> None:
+        self.rows = {row.name: row for row in rows}
+
+    @classmethod
+    def read(cls, table: Iterable[Mapping[str, Any]]) -> ReferenceSeconds:
+        return cls(ArmSeconds(**row) for row in table)
+
+    def to_table(self) -> list[dict[str, Any]]:
+        return [asdict(row) for row in self.rows.values()]
+
+    def of(self, arm: Arm) -> ArmSeconds:
+        return self.rows[name_of(arm)]
+
+
+@dataclass
 class Expander:
-    """Expands a matrix into arms.
-
-    Parameters
-    ----------
-    matrix : Matrix
-        Already narrowed.
-    loaded : dict of LoadedData
-        The data sets, by name.
-    references : dict
-        The reference instances with their fingerprints, by name.
-    precision : str
-        ``float32`` or ``bf16``: part of what a result depends on.
-    starts : mapping
-        Content hashes of the weights that the learner starts from, by data set; empty for random ones.
-    rates : ReferenceSeconds
-        The frozen seconds, where the budget is in seconds: part of what its cells depend on.
-    """
-
-    def __init__(
-        self,
-        matrix: Matrix,
-        loaded: dict[str, LoadedData],
-        references: dict[str, tuple[Any, str]],
-        precision: str,
-        starts: Mapping[str, str],
-        rates: ReferenceSeconds,
-    ) -> None:
-        self.matrix, self.loaded, self.references, self.precision = matrix, loaded, references, precision
-        self.starts, self.rates = starts, rates
+    matrix: Matrix  # already narrowed
+    loaded: dict[str, LoadedData]
+    references: dict[str, tuple[Any, str]]  # instances with their fingerprints
+    precision: str  # ``float32`` or ``bf16``: part of what a result depends on
+    starts: Mapping[str, str] = field(default_factory=dict)  # content hashes of initial weights, by data set
+    rates: ReferenceSeconds = field(default_factory=ReferenceSeconds)  # part of what cells depend on
 
     def arms(self) -> dict[str, Arm]:
-        """Every arm of every data set, by key.
-
-        Raises
-        ------
-        UsageError
-            Where a strategy, its options or a schedule cannot work.
-        """
+        """Every arm of every data set, by key; raises where a strategy, its options or a schedule cannot work."""
         arms: dict[str, Arm] = {}
         for entry in self.matrix.datasets:
             for arm in self._arms(entry):
@@ -132,20 +113,16 @@ class Expander:
         return arms
 
     def _arms(self, entry: DatasetEntry) -> list[Arm]:
-        matrix = self.matrix
-        uniform = StrategyEntry(name="uniform")
-        default = matrix.schedule
+        matrix, default, whole = self.matrix, self.matrix.schedule, Named(name="fixed", ratio=1.0)
+        rungs = sorted({*matrix.ladder}, reverse=True)
         rows = [
-            self._arm(entry, StrategyEntry(name="full"), Named(name="fixed", ratio=1.0), role="full", rung=rung)
-            for rung in sorted(set(matrix.ladder), reverse=True)
-        ]
-        rows += [
-            self._arm(entry, uniform, default, role="uniform", rung=rung)
-            for rung in sorted(set(matrix.ladder), reverse=True)
+            self._arm(entry, StrategyEntry(name=name), schedule, role=name, rung=rung)
+            for name, schedule in (("full", whole), ("uniform", default))
+            for rung in rungs
         ]
         # val is never empty, so labels are always withheld: what a user without selection would train on.
         everything = StrategyEntry(name="full", label="full-all")
-        rows.append(self._arm(entry, everything, Named(name="fixed", ratio=1.0), role="full-all", pool="all"))
+        rows.append(self._arm(entry, everything, whole, role="full-all", pool="all"))
         for strategy in sorted(matrix.strategies, key=_replays):  # an arm comes before those that replay it
             if strategy.datasets and entry.name not in strategy.datasets:
                 continue
@@ -162,8 +139,8 @@ class Expander:
                 rows += [arm] if twin.key == arm.key else [replace(arm, twin=twin.key), twin]
                 rows += [
                     self._arm(entry, strategy, schedule, role="rung", reference=reference, rung=rung)
-                    for rung in sorted({*matrix.ladder} - {1.0}, reverse=True)
-                    if strategy.ladder
+                    for rung in rungs
+                    if strategy.ladder and rung != 1.0
                 ]
         return rows
 
@@ -180,13 +157,13 @@ class Expander:
         instance = registry("strategies").load(strategy.name, **strategy.options)
         traits = Traits.of(instance)
         origin = registry("strategies").entry(strategy.name)
-        needs_reference = bool(traits.needs & REFERENCE_SIGNALS)
-        label = strategy.label or strategy.name
-        if needs_reference and not reference:
+        label, read = strategy.label or strategy.name, sorted(traits.needs & REFERENCE_SIGNALS)
+        if read and not reference:
             raise UsageError(
-                f"strategy {label!r} reads the reference's {' and '.join(sorted(traits.needs & REFERENCE_SIGNALS))}: "
+                f"strategy {label!r} reads the reference's {' and '.join(read)}: "
                 "the matrix must name a [[references]] entry, such as holdout"
             )
+        own = reference if read else ""
         if "features" in traits.needs and not gives_features(self.references[reference][0]):
             raise UsageError(
                 f"strategy {label!r} reads the features of reference {reference!r}, whose two nets have no space of "
@@ -200,7 +177,7 @@ class Expander:
             label=label,
             role=role,
             dataset=entry.name,
-            reference=reference if needs_reference else "",
+            reference=own,
             name=strategy.name,
             options=strategy.options,
             schedule={"name": schedule.name, **schedule.parameters()},
@@ -210,10 +187,10 @@ class Expander:
             text=repr(instance),
             origin=f"{origin.distribution} {origin.version}",
             signal=traits.signal,
-            shared=self._shared(entry, reference if needs_reference else "", traits),
+            shared=self._shared(entry, own, traits),
             **more,
         )
-        rate = self.rates.find(arm)
+        rate = self.rates.rows.get(name_of(arm))
         return replace(arm, shared={**arm.shared, "rates": asdict(rate)}) if rate else arm
 
     def _replayed(self, rows: list[Arm], strategy: StrategyEntry, reference: str) -> Arm:
@@ -275,7 +252,8 @@ class Expander:
             shared["amortise_over"] = matrix.analysis.amortise_over
         if reference:
             shared["reference"] = self.reference_identity(reference)
-        if _needs_proxy(traits.cadence, traits.needs):
+        # Before training there is no learner to score with.
+        if "trace" in traits.needs or (traits.cadence == "run" and traits.needs & LEARNER_SIGNALS):
             shared["proxy"] = matrix.proxy.model_dump()
         return shared
 
@@ -288,8 +266,7 @@ class Expander:
     def _twin(self, entry: DatasetEntry, arm: Arm, strategy: StrategyEntry, schedule: Named) -> Arm:
         """Random picks with the identical sequence of k, at the same cadence.
 
-        Where the steps depend on what the run did (a count that the data decide, a schedule that learns, a budget in
-        cost), they are replayed from the strategy's own run.
+        Steps that depend on what the run did (data decide a count, a schedule learns, a budget is a cost) are replayed.
         """
         traits = Traits.of(registry("strategies").load(strategy.name, **strategy.options))
         options = {} if traits.cadence == "batch" else {"cadence": traits.cadence}
@@ -301,13 +278,9 @@ class Expander:
         if traits.exact_count and not own:
             row = StrategyEntry(name="uniform", label=label, options=options)
             return self._arm(entry, row, schedule, role="twin")
-        beside = f" ({arm.reference})" if arm.reference else ""
-        row = StrategyEntry(
-            name="uniform",
-            label=f"uniform, steps of {arm.label}{beside}",
-            # Counts that the data decide leave each step its own: they are drawn batch by batch.
-            options=options if traits.exact_count else {},
-        )
+        label = f"uniform, steps of {arm.label}" + (f" ({arm.reference})" if arm.reference else "")
+        # Counts that the data decide leave each step its own: they are drawn batch by batch.
+        row = StrategyEntry(name="uniform", label=label, options=options if traits.exact_count else {})
         return self._arm(entry, row, schedule, role="twin", replay=arm.key)
 
 

@@ -1,8 +1,4 @@
-"""Which tasks of a matrix are done, and a time estimate for the others.
-
-Nothing is trained or measured. Estimates come from the records in the results folder, or in another one
-that is named; without records there is no estimate.
-"""
+"""Which tasks of a matrix are done, and a time estimate for the others: from records, never from a measurement."""
 
 from __future__ import annotations
 
@@ -10,6 +6,7 @@ import os
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -25,28 +22,25 @@ from ..datasets.loaded import LoadedData
 from ..store.folder import Store
 from ..streams import generator
 from ..training.flops import forward_flops, train_flops
-from .arms import Arm, pacer_of
+from .arms import pacer_of
 from .matrix import Matrix
 from .tasks import Plan, Task
 
-SAMPLE = 3
-"""Records of an arm that are read: they are alike."""
-SAMPLE_LIKE = 64
-"""Records of another folder that are read."""
-
+SAMPLE = 3  # records of an arm that are read: they are alike
+SAMPLE_LIKE = 64  # records of another folder that are read
 MAIN_FOLDERS = {"cell": "cells", "tuning": "tuning"}
+BASES = {
+    "records": "tasks by records of their like at other seeds",
+    "flops": "by their operations, at the seconds per operation of other arms with records (selection left out)",
+    "like": "by their operations, at the seconds per operation of the runs of --like",
+    "budget": "by the budget in seconds",
+}
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds of one task, and the basis of the estimate.
-
-    ``basis`` is ``records`` of its like, the ``budget``, or operations at a rate: of this folder (``flops``) or of
-    another (``like``).
-    """
-
     seconds: float
-    basis: str
+    basis: str  # one of BASES
 
 
 def kind_of(task: Task) -> tuple[str, ...]:
@@ -56,19 +50,7 @@ def kind_of(task: Task) -> tuple[str, ...]:
 
 
 class Inventory:
-    """The tasks of a plan, and which of them have a file in the results folder; files are not opened.
-
-    Parameters
-    ----------
-    plan : Plan
-    store : Store
-        The results folder, which need not exist.
-
-    Attributes
-    ----------
-    todo : list of Task
-        The missing tasks in the order of the plan; artefacts only where a missing task needs them.
-    """
+    """The tasks of a plan, and which of them have a file in the results folder (if there is one); none is opened."""
 
     def __init__(self, plan: Plan, store: Store) -> None:
         self.plan, self.store = plan, store
@@ -76,7 +58,6 @@ class Inventory:
         self.todo = plan.missing(self.has)
 
     def has(self, task: Task) -> bool:
-        """Whether the folder holds something of the task's name."""
         if task.kind in MAIN_FOLDERS:
             return f"{task.id}.json" in self._names(MAIN_FOLDERS[task.kind])
         return task.id in self._names("artefacts")
@@ -91,36 +72,16 @@ class Inventory:
 
 
 def _names(folder: Path) -> frozenset[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return frozenset(entry.name for entry in entries)
-    except OSError:
-        return frozenset()
+    with suppress(OSError):
+        return frozenset(os.listdir(folder))
+    return frozenset()
 
 
 class TimeEstimator:
     """Seconds of tasks, from the records of an inventory.
 
-    Parameters
-    ----------
-    inventory : Inventory
-    matrix : Matrix
-    loaded : dict of LoadedData
-        The data sets, by name.
-    data_dir : Path or None
-        Where pre-trained weights lie, if the learner starts from some.
-    like : Path, optional
-        Another results folder, whose seconds per operation stand in where this one has none.
-
-    Attributes
-    ----------
-    machines : Counter
-        Types of machine that the records read were made on, by device.
-
-    Raises
-    ------
-    UsageError
-        Where ``like`` holds no record of a run.
+    The seconds per operation of ``like``, another results folder, stand in where this one has none. ``machines``
+    counts the machines and devices that the records read were made on.
     """
 
     def __init__(
@@ -145,14 +106,12 @@ class TimeEstimator:
         self.elsewhere = None if like is None or self.rates else self._elsewhere(Store(like))
 
     def of(self, task: Task) -> Estimate | None:
-        """The estimate for a task, or None without records to base it on."""
         seconds = self.measured.get(kind_of(task))
         if seconds is not None:
             return Estimate(seconds, "records")
         if self.matrix.budget.seconds is not None and task.arm is not None:
             return Estimate(self.matrix.budget.seconds * task.arm.rung, "budget")
-        flops = self.flops(task) if task.arm is not None else None
-        if flops is None:
+        if (flops := self.flops(task)) is None:
             return None
         rate = self.rates.get(task.dataset) or self.rates.get("")
         if rate is not None:
@@ -162,10 +121,9 @@ class TimeEstimator:
     def flops(self, task: Task) -> float | None:
         """Operations of training and of the learner's scoring; None where its steps are known only from a run."""
         arm = task.arm
-        assert arm is not None
-        budget = self.matrix.at(arm.dataset).budget
-        if arm.replay:
+        if arm is None or arm.replay:
             return None
+        budget = self.matrix.at(arm.dataset).budget
         if budget.flops is not None:
             return budget.flops * arm.rung
         size = self.size(arm.dataset, arm.pool)
@@ -192,9 +150,8 @@ class TimeEstimator:
         """The median over records that can be read, evaluation included."""
         found = []
         for task in tasks:
-            record = self._record(task)
-            if record:
-                found.append(sum(account["seconds"] for account in record["ledger"].values()))
+            if record := self._record(task):
+                found.append(_spent(record))
                 if task.arm is not None:
                     self._count_machine(record)
         return statistics.median(found) if found else None
@@ -203,9 +160,8 @@ class TimeEstimator:
         """Seconds for each operation of the learner, evaluation and selection included, over runs of another folder."""
         seconds = operations = 0.0
         for name in sorted(_names(store.root / MAIN_FOLDERS["cell"]))[:SAMPLE_LIKE]:
-            record = store.cell(name.removesuffix(".json"))
-            if record:
-                seconds += sum(account["seconds"] for account in record["ledger"].values())
+            if record := store.cell(name.removesuffix(".json")):
+                seconds += _spent(record)
                 operations += sum(record["ledger"][account]["flops"] for account in ("train", "score"))
                 self._count_machine(record)
         if not operations:
@@ -227,17 +183,16 @@ class TimeEstimator:
     def _rates(self) -> dict[str, float]:
         """Seconds per operation by data set, and of all as "": of arms that have records, the median."""
         found: dict[str, list[float]] = {}
-        seen = set()
-        for task in self.inventory.plan.tasks.values():
-            kind = kind_of(task)
-            if task.arm is None or kind in seen or kind not in self.measured:
-                continue
-            seen.add(kind)
-            flops = self.flops(task)
-            if flops:
-                for name in (task.dataset, ""):
-                    found.setdefault(name, []).append(self.measured[kind] / flops)
+        kinds = {kind_of(task): task for task in reversed(self.inventory.plan.tasks.values())}
+        for kind, seconds in self.measured.items():
+            if flops := self.flops(kinds[kind]):
+                for name in (kinds[kind].dataset, ""):
+                    found.setdefault(name, []).append(seconds / flops)
         return {name: statistics.median(rates) for name, rates in found.items()}
+
+
+def _spent(record: Mapping[str, Any]) -> float:
+    return sum(float(account["seconds"]) for account in record["ledger"].values())
 
 
 @dataclass
@@ -255,29 +210,13 @@ class Group:
 
 @dataclass
 class Forecast:
-    """The missing tasks and their estimated time.
-
-    Parameters
-    ----------
-    groups : list of Group
-    seconds : float
-        Of all that is missing and has an estimate, one after another.
-    longest : float
-        Seconds of the longest chain of tasks that need each other: no executor is faster.
-    unknown : int
-        Missing tasks without an estimate.
-    bases : Counter
-        How many missing tasks have estimates of which basis.
-    """
-
     groups: list[Group]
-    seconds: float = 0.0
-    longest: float = 0.0
-    unknown: int = 0
+    seconds: float = 0.0  # of all that is missing and has an estimate, one after another
+    longest: float = 0.0  # of the longest chain of tasks that need each other: no executor is faster
+    unknown: int = 0  # missing tasks without an estimate
     bases: Counter[str] = field(default_factory=Counter)
 
     def wall(self, slots: int) -> float:
-        """Seconds at ``slots`` tasks at a time, at the least."""
         return max(self.seconds / slots, self.longest)
 
 
@@ -289,8 +228,7 @@ def forecast(inventory: Inventory, estimate: Callable[[Task], Estimate | None]) 
     found: dict[tuple[str, ...], Estimate | None] = {}
     result, ends = Forecast(list(groups.values())), dict[str, float]()
     for task in inventory.todo:
-        kind = kind_of(task)
-        if kind not in found:
+        if (kind := kind_of(task)) not in found:
             found[kind] = estimate(task)
         group, known = groups[kind], found[kind]
         group.todo += 1
@@ -310,14 +248,10 @@ def _group(task: Task) -> Group:
     arm = task.arm
     if arm is None:
         return Group(f"{task.kind} {task.reference}".strip(), task.dataset, False)
-    return Group(_arm_name(task, arm), task.dataset, True)
-
-
-def _arm_name(task: Task, arm: Arm) -> str:
     more = [f"with {arm.reference}"] if arm.reference else []
     more += [f"{arm.rung:g} of the budget"] if arm.rung != 1.0 else []
     more += [f"tuning at {arm.lr_factor:g} x lr"] if task.kind == "tuning" else []
-    return ", ".join([arm.label, *more])
+    return Group(", ".join([arm.label, *more]), task.dataset, True)
 
 
 def footing(expected: Forecast, rate: TimeEstimator, device: str) -> str:
@@ -327,20 +261,7 @@ def footing(expected: Forecast, rate: TimeEstimator, device: str) -> str:
     if not expected.bases:
         lacking = "nothing like it has been measured in this folder, and --like names no other one"
         return f"No estimate of time: {lacking if expected.unknown else 'nothing is missing'}."
-    parts = []
-    if expected.bases["records"]:
-        parts.append(f"{expected.bases['records']:,} tasks by records of their like at other seeds")
-    if expected.bases["flops"]:
-        parts.append(
-            f"{expected.bases['flops']:,} by their operations, at the seconds per operation of other arms with records "
-            "(selection left out)"
-        )
-    if expected.bases["like"]:
-        parts.append(
-            f"{expected.bases['like']:,} by their operations, at the seconds per operation of the runs of --like"
-        )
-    if expected.bases["budget"]:
-        parts.append(f"{expected.bases['budget']:,} by the budget in seconds")
+    parts = [f"{expected.bases[basis]:,} {text}" for basis, text in BASES.items() if expected.bases[basis]]
     if expected.unknown:
         parts.append(f"{expected.unknown:,} have no estimate and are counted as nothing")
     where = "" if own == total else f", {total - own} of them on another type of machine or device than this one"

@@ -29,15 +29,11 @@ from .tables import (
     Timing,
 )
 
-MARGINS = {"digits": 1.0, "cifar10": 0.5, "pets": 1.5, "flowers": 1.5}
-"""Declared margins in points, by data set."""
-
+MARGINS = {"digits": 1.0, "cifar10": 0.5, "pets": 1.5, "flowers": 1.5}  # in points, by data set
 QUESTIONS = ("accuracy", "picking", "pays")
 PRIMARY_LIMIT = 3
-TUNING_GAP = 1_000_000
-"""Tuning seeds stand at least this far above the largest declared seed; no matrix declares more seeds."""
-LAST_SEED = 2**53
-"""What JSON readers everywhere hold exactly."""
+TUNING_GAP = 1_000_000  # tuning seeds stand at least this far above the largest declared one; no matrix has more seeds
+LAST_SEED = 2**53  # what JSON readers everywhere hold exactly
 
 
 class Matrix(StrictModel):
@@ -65,7 +61,6 @@ class Matrix(StrictModel):
     timing: Timing = Timing()
 
     def at(self, dataset: str) -> Matrix:
-        """The matrix under the settings of one data set's entry."""
         own = next((entry.settings for entry in self.datasets if entry.name == dataset), None)
         return self if own is None else self.model_copy(update=own.over(self.optimizer))
 
@@ -88,34 +83,27 @@ class Matrix(StrictModel):
     def identity(self, contents: dict[str, str]) -> str:
         """A digest of everything but which strategies and seeds are asked for.
 
-        ``contents`` holds the content hashes of data sets and references, by name: a folder that has moved
-        is still the same data.
+        ``contents`` are hashes of data sets and references, by name: a folder that has moved is still the same data.
         """
         table = self.model_dump(exclude={"seeds", "strategies", "title", "timing", "grid"})
         if (grid := self.tuned()) is not None:
             table["grid"] = grid
-        if self.analysis.interval == "t":  # as before there was a choice
+        # What was added later is left out where it is not used: the identity stays what it was before.
+        if self.analysis.interval == "t":
             del table["analysis"]["interval"]
-        for name in ("studies", "measures"):
-            if not table[name]:  # as before there were any
-                del table[name]
+        table = {name: value for name, value in table.items() if value or name not in ("studies", "measures")}
         table["budget"] = self.budget.identity()
         for entry in (*table["datasets"], *table["references"]):
             entry["spec"] = entry["spec"].split(":")[0]
         for entry, row in zip(table["datasets"], self.datasets, strict=True):
-            if row.spoil is None:  # as before there was a choice
-                del entry["spoil"]
-            else:
-                entry["spoil"] = row.spoil.identity()
-            if row.settings is None:
-                del entry["settings"]
-            else:
-                entry["settings"] = row.settings.identity()
+            for name, value in (("spoil", row.spoil), ("settings", row.settings)):
+                del entry[name]
+                if value is not None:
+                    entry[name] = value.identity()
         return digest([table, contents])
 
 
 def shipped() -> dict[str, Path]:
-    """The matrices that come with the package, by name."""
     folder = resources.files("selbench") / "benchmarks" / "matrices"
     return {Path(str(entry)).stem: Path(str(entry)) for entry in folder.iterdir() if str(entry).endswith(".toml")}
 
@@ -123,10 +111,7 @@ def shipped() -> dict[str, Path]:
 def read(name_or_path: str, overrides: list[str] | None = None, datasets: list[str] | None = None) -> Matrix:
     """Read a matrix by path or shipped name, with ``key=value`` and ``NAME=SPEC`` changes applied.
 
-    Raises
-    ------
-    UsageError
-        With the fault, its place, and the nearest valid word.
+    A UsageError names the fault (an unknown key, a bad value, a misfit), its place, and the nearest valid word.
     """
     known = shipped()
     path = strict.find("matrix", name_or_path, known)
@@ -141,13 +126,7 @@ def read(name_or_path: str, overrides: list[str] | None = None, datasets: list[s
 
 
 def parse(table: dict[str, Any], where: str = "matrix") -> Matrix:
-    """Check a table and make a :class:`Matrix` of it.
-
-    Raises
-    ------
-    UsageError
-        For an unknown key, a value out of bounds, or parts that do not fit together.
-    """
+    """Check a table and make a :class:`Matrix` of it, or raise as :func:`read`."""
     matrix = strict.validate(Matrix, table, where)
     _check(matrix, where)
     return matrix
@@ -186,10 +165,15 @@ def _check(matrix: Matrix, where: str) -> None:
             f"{where}: analysis.pays.cost: verdicts on wall_clock need a timing pass: set timing.seeds, such as 5"
         )
     labels = [entry.label or entry.name for entry in matrix.strategies]
-    _unique(labels, f"{where}: strategies: two are labelled", "label")
-    _unique([entry.name for entry in matrix.datasets], f"{where}: datasets: two are named", "name")
-    _unique([entry.name for entry in matrix.references], f"{where}: references: two are named", "name")
-    _check_narrowed(matrix, where)
+    datasets, references = [e.name for e in matrix.datasets], [e.name for e in matrix.references]
+    for table, names, key in (
+        ("strategies: two are labelled", labels, "label"),
+        ("datasets: two are named", datasets, "name"),
+        ("references: two are named", references, "name"),
+    ):
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise UsageError(f"{where}: {table} {twice!r}: give one another {key}")
+    _check_narrowed(matrix, where, {"references": references, "datasets": datasets})
     for place, entry in enumerate(matrix.datasets):
         if entry.spoil is not None:
             entry.spoil.check(f"{where}: datasets.{place}")
@@ -238,16 +222,10 @@ def _check_settings(matrix: Matrix, settings: DatasetSettings, where: str) -> No
         raise UsageError(f'{where}.tuning: nothing is tuned with tuning = "none": leave the key out')
 
 
-def _check_narrowed(matrix: Matrix, where: str) -> None:
-    """Refuse strategies restricted to an unknown reference or data set."""
-    known = {
-        "references": [entry.name for entry in matrix.references],
-        "datasets": [entry.name for entry in matrix.datasets],
-    }
+def _check_narrowed(matrix: Matrix, where: str, known: dict[str, list[str]]) -> None:
     for place, entry in enumerate(matrix.strategies):
         for key, names in known.items():
-            asked = getattr(entry, key)
-            if asked == []:
+            if (asked := getattr(entry, key)) == []:
                 raise UsageError(f"{where}: strategies.{place}.{key}: name at least one, or leave the key out")
             for name in asked or []:
                 if name not in names:
@@ -270,27 +248,14 @@ def _check_grid(matrix: Matrix, where: str) -> None:
         )
 
 
-def _unique(names: list[str], what: str, key: str) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise UsageError(f"{what} {name!r}: give one another {key}")
-
-
 def refuse_unknown_names(matrix: Matrix, executor: str, data_dir: Path | None) -> None:
-    """Refuse names that nobody registered and a data folder that is not there, before anything heavy is imported.
-
-    Raises
-    ------
-    UsageError
-        With the nearest registered name.
-    """
-    learners = [matrix.at(entry.name).learner.name for entry in matrix.datasets]
+    """Refuse names that nobody registered and a data folder that is not there, before anything heavy is imported."""
     for kind, specs in (
         ("strategies", [entry.name for entry in matrix.strategies]),
         ("schedules", [matrix.schedule.name, *(e.schedule.name for e in matrix.strategies if e.schedule)]),
         ("datasets", [entry.spec or entry.name for entry in matrix.datasets]),
         ("references", [entry.spec or entry.name for entry in matrix.references]),
-        ("learners", learners),
+        ("learners", [matrix.at(entry.name).learner.name for entry in matrix.datasets]),
         ("executors", [executor]),
     ):
         for spec in specs:
@@ -300,13 +265,7 @@ def refuse_unknown_names(matrix: Matrix, executor: str, data_dir: Path | None) -
 
 
 def narrowed(matrix: Matrix, strategies: list[str], seeds: int | None) -> Matrix:
-    """The matrix with only these strategies (by label or name) and the first ``seeds`` seeds; baselines stay.
-
-    Raises
-    ------
-    UsageError
-        For a strategy that the matrix does not hold, or more seeds than it declares.
-    """
+    """The matrix with only these strategies (by label or name) and this many seeds; baselines stay."""
     changes: dict[str, Any] = {}
     if strategies:
         known = {entry.label or entry.name for entry in matrix.strategies} | {e.name for e in matrix.strategies}
@@ -322,7 +281,6 @@ def narrowed(matrix: Matrix, strategies: list[str], seeds: int | None) -> Matrix
         if seeds > TUNING_GAP:
             raise UsageError(f"--seeds {seeds}: at most {TUNING_GAP:,}, so that none is a tuning seed")
         declared = matrix.seed_list()
-        changes["seeds"] = declared[:seeds] + [
-            s for s in range(max(declared) + 1, max(declared) + 1 + seeds - len(declared))
-        ]
+        after = max(declared) + 1
+        changes["seeds"] = [*declared[:seeds], *range(after, after + seeds - len(declared))]
     return matrix.model_copy(update=changes)

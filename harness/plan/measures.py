@@ -11,16 +11,13 @@ from ...strategies import UsageError
 from ...strategies.errors import did_you_mean
 from ..toml import StrictModel, validate
 
-ROOM = 4
-"""A subset holds this many images for each rank of its window, at least: further down, the sample shapes the slope."""
+ROOM = 4  # images of a subset for each rank of its window, at least: further down, the sample shapes the slope
 
 
 class MeasureOptions(StrictModel):
-    """What every measure needs: a frozen reference of the matrix, whose features are read."""
-
     model_config = ConfigDict(strict=True)
     name: ClassVar[str]
-    reference: str
+    reference: str  # a frozen one of the matrix, whose features are read
 
     def fault(self) -> str:
         """What cannot work together and what to set instead; empty where nothing is wrong."""
@@ -28,23 +25,11 @@ class MeasureOptions(StrictModel):
 
 
 class SpectrumOptions(MeasureOptions):
-    """Of the tail exponent.
-
-    Parameters
-    ----------
-    draws : int
-        Random selections of equal size beside the one that was made.
-    first, last : int
-        Ranks that the line is fitted through, both among them.
-    components : int
-        Leading principal components of the pool that features are projected on; at most all of them.
-    """
-
     name: ClassVar[str] = "spectrum"
-    draws: int = 50
-    first: int = 10
+    draws: int = 50  # random selections of equal size beside the one that was made
+    first: int = 10  # the line is fitted through the ranks first to last, both among them
     last: int = 100
-    components: int = 512
+    components: int = 512  # leading principal components of the pool that features are projected on
 
     def fault(self) -> str:
         if not 1 <= self.first < self.last - 1:
@@ -55,19 +40,9 @@ class SpectrumOptions(MeasureOptions):
 
 
 class ResidualsOptions(MeasureOptions):
-    """Of the residual by eigen-direction.
-
-    Parameters
-    ----------
-    directions : int
-        How many, from the largest variance down.
-    images : int
-        Images of the pool, drawn once for each seed, that the learner is asked about.
-    """
-
     name: ClassVar[str] = "residuals"
-    directions: int = 64
-    images: int = 2000
+    directions: int = 64  # from the largest variance down
+    images: int = 2000  # of the pool, drawn once for each seed, that the learner is asked about
 
     def fault(self) -> str:
         if self.directions < 3:
@@ -77,22 +52,10 @@ class ResidualsOptions(MeasureOptions):
 
 
 class DistanceOptions(MeasureOptions):
-    """Of the distances between what is picked.
-
-    Parameters
-    ----------
-    draws : int
-        Random subsets of equal size, shared out over the selections looked at.
-    samples : int
-        Selections looked at, evenly over training.
-    quantile : float
-        Of the distances to the nearest neighbour, beside their minimum.
-    """
-
     name: ClassVar[str] = "distance"
-    draws: int = 32
-    samples: int = 8
-    quantile: float = 0.05
+    draws: int = 32  # random subsets of equal size, shared out over the selections looked at
+    samples: int = 8  # selections looked at, evenly over training
+    quantile: float = 0.05  # of the distances to the nearest neighbour, beside their minimum
 
     def fault(self) -> str:
         if self.samples < 1 or self.draws < self.samples:
@@ -101,30 +64,16 @@ class DistanceOptions(MeasureOptions):
 
 
 Options = SpectrumOptions | ResidualsOptions | DistanceOptions
-KINDS: tuple[type[Options], ...] = (SpectrumOptions, ResidualsOptions, DistanceOptions)
+KINDS: dict[str, type[Options]] = {kind.name: kind for kind in (SpectrumOptions, ResidualsOptions, DistanceOptions)}
 
 
 def check(measures: Mapping[str, Mapping[str, Any]], frozen: Collection[str]) -> dict[str, Options]:
-    """The options of each measure by name.
-
-    Parameters
-    ----------
-    measures : mapping
-        Tables by name, as a matrix holds them.
-    frozen : collection of str
-        Names of the matrix's references that are not trained here.
-
-    Raises
-    ------
-    UsageError
-        For an unknown measure, option or reference, or a value that cannot work.
-    """
-    kinds: dict[str, type[Options]] = {kind.name: kind for kind in KINDS}
+    """The options of each measure by name; ``frozen`` names the matrix's references that are not trained here."""
     found: dict[str, Options] = {}
     for name, table in measures.items():
-        if name not in kinds:
-            raise UsageError(f"measures: there is none named {name!r}{did_you_mean(name, kinds)}")
-        options = validate(kinds[name], dict(table), f"measures.{name}")
+        if name not in KINDS:
+            raise UsageError(f"measures: there is none named {name!r}{did_you_mean(name, KINDS)}")
+        options = validate(KINDS[name], dict(table), f"measures.{name}")
         if fault := options.fault():
             raise UsageError(f"measures.{name}: {fault}")
         found[name], reference = options, options.reference

@@ -13,11 +13,7 @@ BUDGETS = ("passes", "steps", "flops", "seconds")
 
 
 class Budget(StrictModel):
-    """How long every arm trains: passes over the pool, optimizer steps, FLOPs, or reference seconds.
-
-    FLOPs and seconds are all that a run costs, selection included, in the ``account`` named. Reference seconds
-    come from the times of single operations, measured once and frozen in the results folder.
-    """
+    """How long every arm trains; FLOPs and reference seconds are all that a run costs, selection included."""
 
     passes: float | None = Field(None, gt=0)
     steps: int | None = Field(None, gt=0)
@@ -27,7 +23,6 @@ class Budget(StrictModel):
 
     @property
     def cost(self) -> float | None:
-        """The budget where it is a cost; None where it is a number of passes or steps."""
         return self.seconds if self.flops is None else self.flops
 
     def identity(self) -> dict[str, Any]:
@@ -46,20 +41,16 @@ class Optimizer(StrictModel):
 
 
 class DatasetSettings(StrictModel):
-    """What one data set's entry has in place of the matrix's; of the optimizer, the keys that are given.
-
-    ``tuning`` may be ``none`` where the matrix tunes: the entry's arms run at the rate declared.
-    """
+    """What one data set's entry has in place of the matrix's; of the optimizer, the keys that are given."""
 
     batch: int | None = Field(None, ge=2)
     batching: Literal["fixed-candidates", "fixed-trained"] | None = None
     budget: Budget | None = None
     learner: Named | None = None
     optimizer: Optimizer | None = None
-    tuning: Literal["none"] | None = None
+    tuning: Literal["none"] | None = None  # the entry's arms run at the rate declared
 
     def over(self, optimizer: Optimizer) -> dict[str, Any]:
-        """The changes that they are to a matrix with that optimizer."""
         changes = {name: value for name, value in self if value is not None}
         if self.optimizer is not None:
             own = self.optimizer.model_dump(exclude_unset=True)
@@ -72,14 +63,9 @@ class DatasetSettings(StrictModel):
 
 
 class DatasetEntry(DatasetSpec):
-    """A data set of the matrix: its margin in points, and the accuracy below which a run has collapsed.
-
-    ``settings`` replace the matrix's own for this entry, so that one data set can be run under several settings.
-    """
-
-    margin: float | None = Field(None, gt=0)
-    collapse: float | None = Field(None, ge=0, le=1)
-    settings: DatasetSettings | None = None
+    margin: float | None = Field(None, gt=0)  # in points
+    collapse: float | None = Field(None, ge=0, le=1)  # the accuracy below which a run has collapsed
+    settings: DatasetSettings | None = None  # in place of the matrix's: one data set can be run under several
 
 
 class ReferenceEntry(StrictModel):
@@ -89,19 +75,15 @@ class ReferenceEntry(StrictModel):
 
 
 class StrategyEntry(StrictModel):
-    """One strategy with its hyper-parameters and, where it differs, its own schedule.
-
-    ``ladder`` asks for a budget ladder of its own: the strategy again at each share of the budget below 1.
-    ``references`` and ``datasets`` name those of the matrix that it is run with; with each where they are left out.
-    """
+    """One strategy with its hyper-parameters and, where it differs, its own schedule."""
 
     name: str
     label: str = ""
     options: dict[str, Any] = Field({})
     schedule: Named | None = None
     score_mode: Literal["eval", "train"] | None = None
-    ladder: bool = False
-    references: list[str] | None = None
+    ladder: bool = False  # the strategy again at each share of the budget below 1
+    references: list[str] | None = None  # those of the matrix that it is run with; each where left out
     datasets: list[str] | None = None
 
 
@@ -133,21 +115,16 @@ class Grid(StrictModel):
 
 
 class Analysis(StrictModel):
-    """Declared before the run: level, primary contrasts (``label:question``), and how artefacts are shared out.
-
-    ``interval`` names the primary one: ``t``, or the inverted sign-flip test.
-    """
+    """Declared before the run: level, primary contrasts, and how artefacts are shared out."""
 
     alpha: float = Field(0.05, gt=0, lt=0.5)
-    primary: list[str] = Field([])
+    primary: list[str] = Field([])  # label:question
     pays: Pays = Pays()
     amortise_over: int = Field(20, gt=0)
     interval: Literal["t", "sign-flip"] = "t"
 
 
 class Study(StrictModel):
-    """A question that the runs are to answer: which analysis reads them, and that analysis's own options."""
-
-    analysis: str
+    analysis: str  # which one reads the runs
     question: str
     options: dict[str, Any] = Field({})

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..datasets.loaded import LoadedData
 from ..identity import NOT_IN_ARTEFACT_IDS, digest
 from ..references.spec import trained_here
 from ..store.folder import Store
 from .arms import Arm, Expander, pacer_of
-from .matrix import Matrix
 from .measures import check
-from .reference_seconds import ReferenceSeconds
 
 
-def _without(shared: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {name: value for name, value in shared.items() if name not in names}
+def _artefact_terms(arm: Arm, *without: str) -> dict[str, Any]:
+    """What an artefact's id is made from, of what the arm shares with others."""
+    return {name: value for name, value in arm.shared.items() if name not in (*without, *NOT_IN_ARTEFACT_IDS)}
+
+
+def _add(tasks: dict[str, Task], task: Task) -> str:
+    tasks.setdefault(task.id, task)
+    return task.id
 
 
 @dataclass(frozen=True)
 class Task:
-    """One piece of work: a cell, a tuning run, or an artefact. ``after`` holds the ids that must be done before.
-
-    ``serves`` is an arm for which a proxy's picks are made: the proxy's steps are that arm's. ``measured`` holds the
-    features that a cell is measured by, as references by name: read after training, and no cost of the cell's.
-    """
+    """One piece of work: a cell, a tuning run, or an artefact."""
 
     id: str
     kind: str
@@ -35,13 +34,12 @@ class Task:
     reference: str = ""
     arm: Arm | None = None
     uses: dict[str, str] = field(default_factory=dict)
-    after: tuple[str, ...] = ()
-    serves: Arm | None = None
-    measured: dict[str, str] = field(default_factory=dict)
+    after: tuple[str, ...] = ()  # ids that must be done before
+    serves: Arm | None = None  # an arm for which a proxy's picks are made: the proxy's steps are that arm's
+    measured: dict[str, str] = field(default_factory=dict)  # features read after training, at no cost of the cell
 
     @property
     def name(self) -> str:
-        """For progress lines and failures."""
         what = self.arm.label if self.arm else f"{self.kind} {self.reference}".strip()
         if self.arm and self.kind == "tuning":
             what = f"tuning of {what} at {self.arm.lr_factor:g} x lr"
@@ -53,14 +51,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Plan:
-    """All arms and tasks of a request."""
-
     arms: list[Arm]
     tasks: dict[str, Task]
 
     @property
     def cells(self) -> list[Task]:
-        """The cells, in the order of the plan."""
         return [task for task in self.tasks.values() if task.kind == "cell"]
 
     def missing(self, done: Callable[[Task], bool]) -> list[Task]:
@@ -79,36 +74,10 @@ def has_result(store: Store, kind: str, id: str) -> bool:
     return store.has_cell(id) if kind == "cell" else store.has_artefact(id)
 
 
-class Planner:
-    """Makes the graph of work of a matrix.
-
-    Parameters
-    ----------
-    matrix, loaded, references, precision, starts, rates
-        As of :class:`selbench.harness.plan.arms.Expander`, the last two empty by default.
-    """
-
-    def __init__(
-        self,
-        matrix: Matrix,
-        loaded: dict[str, LoadedData],
-        references: dict[str, tuple[Any, str]],
-        precision: str,
-        starts: Mapping[str, str] | None = None,
-        rates: ReferenceSeconds | None = None,
-    ) -> None:
-        self.matrix, self.loaded, self.references = matrix, loaded, references
-        self.expander = Expander(matrix, loaded, references, precision, starts or {}, rates or ReferenceSeconds())
-
+class Planner(Expander):
     def plan(self) -> Plan:
-        """Arms of every data set, and the tasks of every seed in an order that can be run.
-
-        Raises
-        ------
-        UsageError
-            Where a strategy, its options, a schedule or a batch size cannot work, before any training.
-        """
-        arms = self.expander.arms()
+        """Arms of every data set, and the tasks of every seed in an order that can be run; raises what cannot work."""
+        arms = self.arms()
         seed = self.matrix.seed_list()[0]
         # Once for all arms that keep one pace, as a rule and its twin do: fitting a budget-matched one takes time.
         paces = {
@@ -133,24 +102,19 @@ class Planner:
         if id in tasks:
             return id
         uses: dict[str, str] = {}
-        if arm.needs_reference:
+        if arm.reference:
             uses["reference"] = self._reference(tasks, arm, seed)
-        if arm.needs_proxy:
-            uses["proxy"] = self._artefact(
-                tasks,
-                "proxy",
-                arm,
-                seed,
-                digest(["proxy", _without(arm.shared, "reference", *NOT_IN_ARTEFACT_IDS), seed]),
-            )
-        if arm.needs_picks:
-            uses["picks"] = self._picks(tasks, arm, seed)
-        after = tuple(uses.values())
+        if "proxy" in arm.shared:
+            proxy = digest(["proxy", _artefact_terms(arm, "reference"), seed])
+            uses["proxy"] = _add(tasks, Task(proxy, "proxy", arm.dataset, seed))
+        if "picks" in arm.needs:  # of a proxy that takes the arm's steps, whatever the arm's learning rate
+            steps = [arm.schedule, arm.rung, arm.score_mode]
+            picks = digest(["picks", _artefact_terms(arm), steps, self.proxy_identity(arm), seed])
+            uses["picks"] = _add(tasks, Task(picks, "picks", arm.dataset, seed, serves=arm))
         if arm.replay:
             uses["replay"] = self._run(tasks, arms, arms[arm.replay], seed, kind)
-            after = (*after, uses["replay"])
         measured = self._measured(tasks, arm) if kind == "cell" else {}
-        after = tuple(dict.fromkeys((*after, *measured.values())))
+        after = tuple(dict.fromkeys((*uses.values(), *measured.values())))
         tasks[id] = Task(id, kind, arm.dataset, seed, arm.reference, arm, uses, after, measured=measured)
         return id
 
@@ -162,38 +126,16 @@ class Planner:
         wanted = {options.reference for options in check(arm.shared["measures"], frozen).values()}
         return {name: self._features(tasks, arm, name) for name in sorted(wanted)}
 
-    def _picks(self, tasks: dict[str, Task], arm: Arm, seed: int) -> str:
-        """The picks of a proxy that takes the arm's steps, whatever the arm's learning rate."""
-        steps = [arm.schedule, arm.rung, arm.score_mode]
-        id = digest(
-            ["picks", _without(arm.shared, *NOT_IN_ARTEFACT_IDS), steps, self.expander.proxy_identity(arm), seed]
-        )
-        tasks.setdefault(id, Task(id, "picks", arm.dataset, seed, serves=arm))
-        return id
-
     def _reference(self, tasks: dict[str, Task], arm: Arm, seed: int) -> str:
         """The reference artefact of a seed, after the features that all seeds share where it is frozen."""
-        instance = self.references[arm.reference][0]
-        identity = self.expander.reference_identity(arm.reference)
-        if trained_here(instance):
-            id = digest(["reference", identity, _without(arm.shared, "proxy", *NOT_IN_ARTEFACT_IDS), seed])
-            return self._artefact(tasks, "reference", arm, seed, id)
-        features = self._features(tasks, arm, arm.reference)
-        id = digest(["reference", identity, arm.shared["data"], seed])
-        return self._artefact(tasks, "reference", arm, seed, id, uses={"features": features})
+        identity, uses, terms = self.reference_identity(arm.reference), dict[str, str](), arm.shared["data"]
+        if trained_here(self.references[arm.reference][0]):
+            terms = _artefact_terms(arm, "proxy")
+        else:
+            uses = {"features": self._features(tasks, arm, arm.reference)}
+        id, after = digest(["reference", identity, terms, seed]), tuple(uses.values())
+        return _add(tasks, Task(id, "reference", arm.dataset, seed, arm.reference, uses=uses, after=after))
 
     def _features(self, tasks: dict[str, Task], arm: Arm, reference: str) -> str:
-        """The features of every training image by a frozen reference."""
-        id = digest(["features", self.expander.reference_identity(reference), arm.shared["data"][0]])
-        if id not in tasks:
-            tasks[id] = Task(id, "features", arm.dataset, None, reference)
-        return id
-
-    @staticmethod
-    def _artefact(
-        tasks: dict[str, Task], kind: str, arm: Arm, seed: int, id: str, uses: dict[str, str] | None = None
-    ) -> str:
-        if id not in tasks:
-            reference = arm.reference if kind == "reference" else ""
-            tasks[id] = Task(id, kind, arm.dataset, seed, reference, None, uses or {}, tuple((uses or {}).values()))
-        return id
+        id = digest(["features", self.reference_identity(reference), arm.shared["data"][0]])
+        return _add(tasks, Task(id, "features", arm.dataset, None, reference))

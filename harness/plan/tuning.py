@@ -1,7 +1,4 @@
-"""Fair tuning: every arm at its own best learning rate, chosen on ``val`` with seeds that nothing is reported of.
-
-Rungs and twins are arms like any other: all get the same grid, so the same number of tuning runs.
-"""
+"""Fair tuning: every arm, rungs and twins too, at its own best learning rate, chosen on ``val`` with other seeds."""
 
 from __future__ import annotations
 
@@ -16,10 +13,7 @@ from .tasks import Plan, Planner
 
 
 def at_factors(arms: Iterable[Arm], factors: Mapping[str, float]) -> list[Arm]:
-    """The arms at their ``factors`` of the base learning rate, given by key; their twins and replays follow.
-
-    An arm that has none in ``factors`` stays as it is.
-    """
+    """The arms at their ``factors`` of the base learning rate, where given by key; their twins and replays follow."""
     arms, at = list(arms), dict[str, Arm]()
     for arm in sorted(arms, key=lambda arm: bool(arm.replay)):  # an arm comes before those that replay it
         factor = factors.get(arm.key, 1.0)
@@ -45,10 +39,7 @@ def is_tunable(arm: Arm) -> bool:
 
 
 def tuning_runs(planner: Planner, arms: Sequence[Arm], factors: Sequence[float], seeds: Sequence[int]) -> Plan:
-    """The tuning runs of ``arms`` (which are at the base rate): each at every factor with every tuning seed.
-
-    What replays steps replays those of the run at the same factor and seed.
-    """
+    """The tuning runs of ``arms``: each at every factor with every seed; replays are of the same factor and seed."""
     own = [arm for arm in arms if is_tunable(arm)]
     every = [at for factor in factors for at in at_factors(own, {arm.key: factor for arm in own})]
     return planner.graph(every, seeds)
@@ -57,11 +48,7 @@ def tuning_runs(planner: Planner, arms: Sequence[Arm], factors: Sequence[float],
 def best_factor(scores: Mapping[float, Sequence[float | None]]) -> float:
     """The factor with the highest mean accuracy; among equals the nearest to 1 (as a ratio), then the smaller.
 
-    Parameters
-    ----------
-    scores : mapping of float to sequence of float or None
-        Accuracies on ``val`` by factor, one for each tuning seed; None for a run that has diverged. A factor with
-        such a run is below every factor without.
+    ``scores`` are accuracies on ``val``, one a seed; a factor with a diverged run (None) is below all without.
     """
 
     def rank(factor: float) -> tuple[float, float, float]:
@@ -78,14 +65,12 @@ def chosen_factors(store: Store, tried: Plan, arms: Sequence[Arm]) -> dict[str, 
     scores: dict[str, dict[float, list[float | None]]] = {}
     unfinished = set()
     for task in tried.tasks.values():
-        if task.arm is None:
+        if (arm := task.arm) is None:
             continue
-        record = store.tuning(task.id)
-        if record is None:
-            unfinished.add(task.arm.base)
+        if (record := store.tuning(task.id)) is None:
+            unfinished.add(arm.base)
         else:
-            of = scores.setdefault(task.arm.base, {})
-            of.setdefault(task.arm.lr_factor, []).append(record["val_accuracy"])
+            scores.setdefault(arm.base, {}).setdefault(arm.lr_factor, []).append(record["val_accuracy"])
     factors = {base: best_factor(of) for base, of in scores.items() if base not in unfinished}
     full = {arm.dataset: arm.key for arm in arms if arm.role == "full" and arm.rung == 1.0}
     borrowed = {arm.key: full[arm.dataset] for arm in arms if not is_tunable(arm)}

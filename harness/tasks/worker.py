@@ -15,8 +15,8 @@ from .. import streams
 from ..datasets.augment import Augment
 from ..datasets.loaded import DataSetLoader, LoadedData
 from ..datasets.samples import Samples
+from ..plan.arms import ReferenceSeconds
 from ..plan.matrix import Matrix
-from ..plan.reference_seconds import ReferenceSeconds
 from ..plan.tables import DatasetEntry
 from ..plan.tasks import Task
 from ..references.spec import reference

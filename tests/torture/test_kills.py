@@ -15,7 +15,7 @@ from killing import at_a_random_moment, begun, inside_a_write, timed, unfinished
 from selbench.harness.datasets.loaded import DataSetLoader
 from selbench.harness.execution.executors.inline import Inline
 from selbench.harness.execution.prepared import load_references
-from selbench.harness.execution.stages import missing_tasks
+from selbench.harness.execution.run import missing_tasks
 from selbench.harness.plan.matrix import parse
 from selbench.harness.plan.tasks import Planner
 from selbench.harness.store.folder import Store, sound

@@ -16,7 +16,7 @@ from selbench.harness.datasets.loaded import DataSetLoader
 from selbench.harness.execution.executors.inline import Inline
 from selbench.harness.execution.executors.ray import Ray
 from selbench.harness.execution.prepared import load_references
-from selbench.harness.execution.stages import missing_tasks
+from selbench.harness.execution.run import missing_tasks
 from selbench.harness.plan.matrix import parse
 from selbench.harness.plan.tasks import Planner
 from selbench.harness.store.folder import Store, checksum

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -18,26 +19,16 @@ from ....strategies import UsageError
 from ...plan.tasks import Task
 from ...tasks.worker import Context
 from . import server
-from .outcome import Outcome
-from .queue import Queue, report_end
+from .queue import Outcome, Queue, report_end
 from .worker_process import READY, serve
 
 logger = logging.getLogger("selbench")
 
-TICK = 0.5
-"""Seconds between looks at the limits."""
-
-GRACE = 10.0
-"""Seconds that a worker has to exit after SIGTERM."""
-
-SLOW = 10.0
-"""A warning is logged for a task that takes this many times as long as the longest so far, and so many minutes."""
-
-KEPT = 1 << 18
-"""Bytes kept of a task's output."""
-
-LISTEN = 64
-"""Reads of one worker's output at a time, so that endless output does not block the others."""
+TICK = 0.5  # seconds between looks at the limits
+GRACE = 10.0  # seconds that a worker has to exit after SIGTERM
+SLOW = 10.0  # a task is warned of at this many times the longest so far, and so many minutes
+KEPT = 1 << 18  # bytes kept of a task's output
+LISTEN = 64  # reads of one worker's output at a time, so that endless output does not block the others
 
 
 class Local:
@@ -70,10 +61,7 @@ class Local:
         longest = 0.0
         try:
             while True:
-                while len([child for child in children if child.task]) < self.workers:
-                    task = queue.take()
-                    if task is None:
-                        break
+                while sum(child.task is not None for child in children) < self.workers and (task := queue.take()):
                     idle = [child for child in children if not child.task and child.process.is_alive()]
                     if not idle:
                         children += (idle := [WorkerProcess(context)])
@@ -83,22 +71,21 @@ class Local:
                     return
                 wait([source for child in busy for source in child.sources()], timeout=TICK)
                 for child in busy:
-                    task, outcome = child.task, child.outcome() or self._over(child)
-                    assert task is not None
+                    done, outcome = child.task, child.outcome() or self._over(child)
+                    assert done is not None
                     if outcome is None:
                         child.warn_if_slow(longest)
                         continue
                     longest = max(longest, child.seconds())
                     outcome = child.finish(outcome)
-                    if outcome.error or by_plugin(task):  # its state is not trusted
+                    if outcome.error or by_plugin(done):  # its state is not trusted
                         child.kill()
                         children.remove(child)
-                    report_end(queue, task, outcome, report)
+                    report_end(queue, done, outcome, report)
         finally:
             _end(children)
 
     def _over(self, child: WorkerProcess) -> Outcome | None:
-        """The failure of a task that exceeds a limit."""
         if self.cell_limit is not None and child.seconds() > 60 * self.cell_limit:
             return _broken("time", f"it did not end within {self.cell_limit:g} min (--cell-limit)")
         if self.memory_limit is not None and child.memory() > 1e9 * self.memory_limit:
@@ -116,14 +103,6 @@ def by_plugin(task: Task) -> bool:
 
 
 class WorkerProcess:
-    """One worker process, seen from the run.
-
-    Parameters
-    ----------
-    context : Context
-        What the tasks share.
-    """
-
     def __init__(self, context: Context) -> None:
         start = server.context()
         self.logs = context.out / "logs"
@@ -164,7 +143,6 @@ class WorkerProcess:
         return total
 
     def outcome(self) -> Outcome | None:
-        """How the task ended, or None while it runs."""
         dead = not self.process.is_alive()
         self._listen()
         while True:
@@ -183,17 +161,14 @@ class WorkerProcess:
         assert self.log is not None
         self._listen()
         self.task = None
-        printed = self.log.close()
-        if not outcome.error or not printed:
+        if not self.log.close() or not outcome.error:
             return outcome
-        return Outcome(f"{outcome.error} (output: logs/{self.log.path.name})", outcome.law, outcome.traceback)
+        return replace(outcome, error=f"{outcome.error} (output: logs/{self.log.path.name})")
 
     def warn_if_slow(self, longest: float) -> None:
-        """Warn once of a task that takes far longer than any before it."""
-        if self._warned or not longest or self.seconds() < SLOW * max(60.0, longest):
+        if self._warned or not longest or self.seconds() < SLOW * max(60.0, longest) or self.task is None:
             return
         self._warned = True
-        assert self.task is not None
         logger.warning(
             "%s has run for %.0f min; no earlier task took more than %.1f min. "
             "If it hangs: stop, and run the same command with --cell-limit MINUTES",
@@ -209,7 +184,6 @@ class WorkerProcess:
             os.kill(self.process.pid, signal.SIGTERM)
 
     def kill(self) -> None:
-        """Kill the process and its children now."""
         pid = self.process.pid
         assert pid is not None
         with suppress(OSError):  # it has no group of its own yet, or is gone
@@ -243,13 +217,7 @@ class WorkerProcess:
 
 
 class TaskLog:
-    """A task's output, up to ``KEPT`` bytes; no file where there is none.
-
-    Parameters
-    ----------
-    path : Path
-        The file; that of an earlier attempt goes.
-    """
+    """A task's output, up to ``KEPT`` bytes; no file where there is none, and that of an earlier attempt goes."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.size = path, 0
@@ -257,7 +225,6 @@ class TaskLog:
             path.unlink()
 
     def write(self, heard: bytes) -> None:
-        """Add what there is room for."""
         kept = heard[: max(0, KEPT - self.size)]
         self.size += len(heard)
         if kept:

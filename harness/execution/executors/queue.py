@@ -1,26 +1,57 @@
-"""Tasks whose dependencies are done, and that no other run has locked."""
+"""Tasks whose dependencies are done and that no other run has locked, and how each ended."""
 
 from __future__ import annotations
 
+import errno
+import traceback
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from enum import Enum
 
+import torch
+
+from ....strategies.errors import StrategyFault
 from ...plan.tasks import Task
-from .outcome import Outcome
+
+WRITE_ERRORS = {
+    errno.ENOSPC: "the disk is full: make room, and run the same command again",
+    errno.EDQUOT: "the disk quota is used up: make room, and run the same command again",
+    errno.EROFS: "the folder is read-only: make it writable, and run the same command again",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    error: str = ""  # one line that says what to do; empty where all went well
+    law: str | None = None  # the one broken
+    traceback: str = ""
+
+
+def outcome_of(work: Callable[[], None]) -> Outcome:
+    try:
+        work()
+    except (Exception, SystemExit) as error:  # a plugin may raise anything: only its cell fails
+        law = error.law if isinstance(error, StrategyFault) else None
+        return Outcome(error_line(error), law, traceback.format_exc())
+    return Outcome()
+
+
+def error_line(error: BaseException) -> str:
+    """``error`` as one line; out of memory or disk, it says what to change."""
+    line = " ".join(f"{type(error).__name__}: {error}".split())
+    if isinstance(error, torch.OutOfMemoryError):
+        return f"out of GPU memory: lower --workers, the matrix's batch, or the learner's width ({line})"
+    if isinstance(error, MemoryError):
+        return f"out of memory: lower --workers or the matrix's batch ({line})"
+    if isinstance(error, OSError) and error.errno in WRITE_ERRORS:
+        return f"nothing was written: {WRITE_ERRORS[error.errno]}"
+    return line
 
 
 class Turn(Enum):
-    """Who runs a task that is ready."""
-
     OURS = "ours"
-    HELD = "held"
-    """Another run is doing it."""
-    DONE = "done"
-    """Another run has done it."""
-
-
-def _ours(task: Task) -> Turn:
-    return Turn.OURS
+    HELD = "held"  # another run is doing it
+    DONE = "done"  # another run has done it
 
 
 class Queue:
@@ -34,11 +65,10 @@ class Queue:
         Decides who runs a task that is ready; by default this run does.
     """
 
-    def __init__(self, tasks: Iterable[Task], admit: Callable[[Task], Turn] = _ours) -> None:
-        shared = tasks if isinstance(tasks, Queue) else None
-        self.waiting: dict[str, Task] = shared.waiting if shared is not None else {task.id: task for task in tasks}
-        self.open: set[str] = shared.open if shared is not None else set(self.waiting)
-        self.admit: Callable[[Task], Turn] = shared.admit if shared is not None else admit
+    def __init__(self, tasks: Iterable[Task], admit: Callable[[Task], Turn] = lambda _: Turn.OURS) -> None:
+        self.waiting: dict[str, Task] = tasks.waiting if isinstance(tasks, Queue) else {task.id: task for task in tasks}
+        self.open: set[str] = tasks.open if isinstance(tasks, Queue) else set(self.waiting)
+        self.admit: Callable[[Task], Turn] = tasks.admit if isinstance(tasks, Queue) else admit
 
     def __iter__(self) -> Iterator[Task]:
         return iter(list(self.waiting.values()))
@@ -47,7 +77,6 @@ class Queue:
         return len(self.waiting)
 
     def take(self) -> Task | None:
-        """The first task that can start now, or None."""
         for task in self:
             if self.open.intersection(task.after):
                 continue
@@ -69,13 +98,11 @@ class Queue:
         if not failed:
             self.open.discard(task.id)
             return []
-        lost: list[Task] = []
-        gone = {task.id}
+        lost = {task.id: task}
         for id, other in list(self.waiting.items()):  # tasks stand in an order in which they can be run
-            if gone.intersection(other.after):
-                gone.add(id)
-                lost.append(self.waiting.pop(id))
-        return lost
+            if not lost.keys().isdisjoint(other.after):
+                lost[id] = self.waiting.pop(id)
+        return list(lost.values())[1:]
 
 
 def report_end(queue: Queue, task: Task, outcome: Outcome, report: Callable[[Task, Outcome], None]) -> None:

@@ -1,8 +1,4 @@
-"""Where tasks are done: the machines of a Ray cluster.
-
-Ray moves tasks and bytes between machines, and restarts a task whose machine is lost; what a task does, and how
-its failure reads, is the same as on one machine.
-"""
+"""Tasks on the machines of a Ray cluster, which moves them and bytes, and restarts those of a machine that is lost."""
 
 from __future__ import annotations
 
@@ -13,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -22,19 +19,12 @@ from ...plan.tasks import Task
 from ...store.folder import Store
 from ...tasks.worker import Context
 from .local import Local
-from .outcome import Outcome
-from .queue import Queue, report_end
-from .ray_node import MachineFacts, RemoteTask, machine_facts, run_remote_task, versions
-from .ray_parcels import Files, inputs, pack, unpack
+from .queue import Outcome, Queue, report_end
+from .ray_node import Files, MachineFacts, RemoteTask, inputs, machine_facts, pack, run_remote_task, unpack, versions
 
-RETRIES = 3
-"""Restarts of a task whose machine or process was lost."""
-
-LOOK = 120.0
-"""Seconds that a machine has to report its versions and folders."""
-
-POLL = 30.0
-"""Seconds between checks for living machines while no task ends."""
+RETRIES = 3  # restarts of a task whose machine or process was lost
+LOOK = 120.0  # seconds that a machine has to report its versions and folders
+POLL = 30.0  # seconds between checks for living machines while no task ends
 
 
 class Ray:
@@ -80,22 +70,15 @@ class Ray:
         self.ray: Any = ray
 
     def run(self, context: Context, tasks: Iterable[Task], report: Callable[[Task, Outcome], None]) -> None:
-        """As :meth:`selbench.harness.execution.executors.Executor.run`.
-
-        Raises
-        ------
-        UsageError
-            Where there is no cluster, or none of its machines can do the tasks. Faults of one machine are
-            raised before any task starts.
-        """
+        """Run every task; where there is no cluster or a machine cannot do them, raise before any task starts."""
         queue = Queue(tasks)
         if not queue:
             return
         planned = {task.dataset: task.arm.shared["data"][0] for task in queue if task.arm}
         device = torch.device(context.device).type  # Ray says which GPU is whose
         context = replace(context, device=device, fingerprints=planned)
-        with self._connected(), _token(context) as token:
-            Run(self, context, token).all(queue, report)
+        with self._connected(), tempfile.NamedTemporaryFile(dir=context.out, prefix=".seen-") as file:
+            Run(self, context, os.path.basename(file.name)).all(queue, report)
 
     @contextmanager
     def _connected(self) -> Iterator[None]:
@@ -121,32 +104,21 @@ class Ray:
 
 
 class Run:
-    """One list of tasks on a cluster.
-
-    Parameters
-    ----------
-    executor : Ray
-        Connected.
-    context : Context
-    token : str
-        Name of a file that lies in the results folder.
-    """
+    """One list of tasks on a cluster that ``executor`` is connected to; ``token`` as of :class:`RemoteTask`."""
 
     def __init__(self, executor: Ray, context: Context, token: str) -> None:
         self.ray, self.workers, self.limits = executor.ray, executor.workers, executor.limits
         self.context, self.token = context, token
         self.store = Store(context.out)
         self.needs = {"CPU": context.threads, "GPU": int(context.device == "cuda")}
-        self.sent: dict[str, Any] = {}
+        self.parcel = cache(lambda kind, id: self.ray.put(pack(self.store, kind, id)))  # once for all that read it
         self.shared = self._introduced()
         self.remote = self.ray.remote(
             num_cpus=context.threads, num_gpus=self.needs["GPU"], max_retries=RETRIES, retry_exceptions=False
         )(carry_out)
 
     def all(self, queue: Queue, report: Callable[[Task, Outcome], None]) -> None:
-        """Do every task that the queue hands out, each after those it depends on."""
-        running: dict[Any, Task] = {}
-        left = True
+        running, left = dict[Any, Task](), True
         while True:
             room = self._room()
             while len(running) < room and (task := queue.take()) is not None:
@@ -208,14 +180,8 @@ class Run:
         return seen
 
     def _send(self, task: Task) -> Any:
-        needed = None if self.shared else [(kind, id, self._parcel(kind, id)) for kind, id in inputs(self.store, task)]
+        needed = None if self.shared else [(kind, id, self.parcel(kind, id)) for kind, id in inputs(self.store, task)]
         return self.remote.remote(RemoteTask(self.context, task, self.token, needed, self.limits))
-
-    def _parcel(self, kind: str, id: str) -> Any:
-        """A result in the cluster's object store, once for all tasks that read it."""
-        if id not in self.sent:
-            self.sent[id] = self.ray.put(pack(self.store, kind, id))
-        return self.sent[id]
 
     def _outcome(self, task: Task, reference: Any) -> Outcome:
         ray = self.ray
@@ -231,17 +197,9 @@ class Run:
 
 
 def carry_out(errand: RemoteTask) -> tuple[Outcome, Files]:
-    """A task, as a machine of the cluster is asked for it."""
     import ray
 
     return run_remote_task(errand, ray.get)
-
-
-@contextmanager
-def _token(context: Context) -> Iterator[str]:
-    """The name of a new file in the results folder, by which other machines recognise that folder."""
-    with tempfile.NamedTemporaryFile(dir=context.out, prefix=".seen-") as file:
-        yield os.path.basename(file.name)
 
 
 def _line(error: Exception) -> str:

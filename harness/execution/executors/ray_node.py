@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,44 +14,30 @@ import torch
 from .... import __version__
 from ....strategies import UsageError
 from ...plan.tasks import Task, has_result
-from ...store.folder import Store
+from ...store.folder import Store, write_bytes
+from ...tasks.cost_meter import artefact_closure
 from ...tasks.worker import Context
 from .local import Local
-from .outcome import Outcome, outcome_of
-from .ray_parcels import Files, pack, unpack
+from .queue import Outcome, outcome_of
+
+Files = dict[str, bytes]
+"""Contents of files by name; the file that marks a result as complete comes last."""
 
 
 @dataclass(frozen=True)
 class RemoteTask:
-    """A task as it is sent to a machine.
-
-    Parameters
-    ----------
-    context : Context
-        As on the machine that sent it, its folders included.
-    task : Task
-    token : str
-        Name of a file in the results folder, by which a machine recognises that folder.
-    inputs : list of (kind, id, reference) or None
-        What the task reads, to be fetched where the folder is not seen; None where every machine saw it.
-    limits : dict
-        As of :class:`selbench.harness.execution.executors.Local`.
-    """
-
-    context: Context
+    context: Context  # as on the machine that sent it, its folders included
     task: Task
-    token: str
-    inputs: list[tuple[str, str, Any]] | None
-    limits: dict[str, float | None]
+    token: str  # name of a file in the results folder, by which a machine recognises that folder
+    inputs: list[tuple[str, str, Any]] | None  # (kind, id, reference) to fetch; None where every machine saw the folder
+    limits: dict[str, float | None]  # as of Local
 
 
 @dataclass(frozen=True)
 class MachineFacts:
-    """A machine's versions, whether it sees the results folder, and what it lacks ("" if nothing)."""
-
     versions: str
-    shared: bool
-    lacks: str
+    shared: bool  # whether it sees the results folder
+    lacks: str  # "" if nothing
 
 
 def versions() -> str:
@@ -61,7 +46,6 @@ def versions() -> str:
 
 
 def machine_facts(context: Context, token: str) -> MachineFacts:
-    """The facts of the machine that runs this."""
     lacks = ""
     try:
         with_local_folders(context)
@@ -71,7 +55,6 @@ def machine_facts(context: Context, token: str) -> MachineFacts:
 
 
 def run_remote_task(errand: RemoteTask, fetch: Callable[[Any], Files]) -> tuple[Outcome, Files]:
-    """Run a task here; returns its outcome and, where the results folder is not seen, the files that it made."""
     done: list[tuple[Outcome, Files]] = []
     failed = outcome_of(lambda: done.append(_carried_out(errand, fetch)))
     return done[0] if done else (failed, {})
@@ -86,8 +69,10 @@ def _carried_out(errand: RemoteTask, fetch: Callable[[Any], Files]) -> tuple[Out
             f"{context.out} is not seen on this machine, which joined when all others were found to see it: "
             "mount it there too, or run the same command again"
         )
-    with _scratch(context) as own:
-        store = Store(own.out)
+    # Beside the cache: a system's folder for temporary files may be memory.
+    context.cache_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=context.cache_dir, prefix="fetched-") as folder:
+        own, store = replace(context, out=Path(folder)), Store(Path(folder))
         for kind, id, reference in errand.inputs:
             unpack(store, kind, id, fetch(reference))
         outcome = _outcome(errand, own)
@@ -99,11 +84,6 @@ def with_local_folders(context: Context) -> Context:
 
     The sender's ``--data-dir`` counts where there is such a folder here, else ``$SELBENCH_DATA_DIR`` as this
     machine has it; of caches, which any machine can fill, this machine's ``$SELBENCH_CACHE_DIR`` comes first.
-
-    Raises
-    ------
-    UsageError
-        Where data are read from a folder and this machine has none.
     """
     data, cache = context.data_dir, Path(os.environ.get("SELBENCH_CACHE_DIR") or context.cache_dir)
     if data is not None and not data.is_dir():
@@ -127,14 +107,38 @@ def _outcome(errand: RemoteTask, context: Context) -> Outcome:
     return outcomes[0]
 
 
-@contextmanager
-def _scratch(context: Context) -> Iterator[Context]:
-    """``context`` with a results folder that lasts as long as one task."""
-    # Beside the cache: a system's folder for temporary files may be memory.
-    context.cache_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=context.cache_dir, prefix="fetched-") as folder:
-        yield replace(context, out=Path(folder))
-
-
 def _sees(context: Context, token: str) -> bool:
     return (context.out / token).exists()
+
+
+def pack(store: Store, kind: str, id: str) -> Files:
+    """The files of a result: of a record or a log one, of an artefact its tensors and its description."""
+    return {path.name: path.read_bytes() for path in _paths(store, kind, id) if path.exists()}
+
+
+def unpack(store: Store, kind: str, id: str, parcel: Files) -> None:
+    """Write a result, unless the folder has one: the first one counts. An earlier failure goes."""
+    if kind == "log" or not has_result(store, kind, id):
+        for path in _paths(store, kind, id):
+            if path.name in parcel:
+                write_bytes(path, parcel[path.name])
+    if kind != "log":
+        store.failed_path(id).unlink(missing_ok=True)
+
+
+def inputs(store: Store, task: Task) -> list[tuple[str, str]]:
+    """Kind and id of every result that ``task`` may read, those behind its artefacts included; they are all there."""
+    runs = [(task.kind, id) for name, id in task.uses.items() if name == "replay"]
+    read = [*(id for name, id in task.uses.items() if name != "replay"), *task.measured.values()]
+    return runs + [("artefact", id) for id in artefact_closure(store, read)]
+
+
+def _paths(store: Store, kind: str, id: str) -> list[Path]:
+    match kind:
+        case "cell":
+            return [store.cell_path(id)]
+        case "tuning":
+            return [store.tuning_path(id)]
+        case "log":
+            return [store.root / "logs" / f"{id}.log"]
+    return [store.artefact_path(id) / name for name in ("tensors.safetensors", "meta.json")]

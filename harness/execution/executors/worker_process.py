@@ -13,32 +13,20 @@ from multiprocessing.connection import Connection
 from ...plan.tasks import Task
 from ...tasks.do import do
 from ...tasks.worker import Context, Worker
-from .outcome import Outcome, outcome_of
+from .queue import Outcome, outcome_of
 
-READY = "ready"
-"""Said once by a worker, before its first task."""
+READY = "ready"  # said once by a worker, before its first task
 
 
 def attempt(worker: Worker, task: Task) -> Outcome:
-    """Run ``task``; whatever it raises becomes an outcome."""
     return outcome_of(lambda: do(worker, task))
 
 
 def serve(context: Context, environ: dict[str, str], tasks: Connection, output: Connection, parent: Connection) -> None:
-    """Run the tasks that arrive through ``tasks``, until it is closed.
+    """Run the tasks that arrive through ``tasks``, until it is closed; outcomes go back there.
 
-    Parameters
-    ----------
-    context : Context
-        What the tasks share.
-    environ : dict
-        The environment of the run.
-    tasks : Connection
-        Tasks come, outcomes go.
-    output : Connection
-        Where what is printed goes.
-    parent : Connection
-        Ends with the run, however that came about.
+    ``environ`` is that of the run, ``output`` takes what is printed; ``parent`` ends with the run, however that came
+    about.
     """
     os.setsid()  # its own group: the parent handles Ctrl-C, and a plugin's child processes are killed with it
     signal.signal(signal.SIGINT, signal.SIG_IGN)

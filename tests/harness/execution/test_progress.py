@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from selbench.harness.execution import progress
-from selbench.harness.execution.executors.outcome import Outcome
+from selbench.harness.execution.executors.queue import Outcome
 from selbench.harness.execution.progress import Progress
 from selbench.harness.plan.tasks import Task
 

@@ -10,18 +10,19 @@ from types import SimpleNamespace
 import pytest
 
 from selbench.harness.execution.executors import ray_node as node
-from selbench.harness.execution.executors.outcome import Outcome
-from selbench.harness.execution.executors.queue import Queue
+from selbench.harness.execution.executors.queue import Outcome, Queue
 from selbench.harness.execution.executors.ray import RETRIES, Run
 from selbench.harness.execution.executors.ray_node import (
     MachineFacts,
     RemoteTask,
+    inputs,
     machine_facts,
+    pack,
     run_remote_task,
+    unpack,
     versions,
     with_local_folders,
 )
-from selbench.harness.execution.executors.ray_parcels import inputs, pack, unpack
 from selbench.harness.plan.matrix import parse
 from selbench.harness.plan.tasks import has_result
 from selbench.harness.store.folder import Store
@@ -248,7 +249,8 @@ def test_a_cluster_that_cannot_work_is_refused_before_anything_is_run(small, mon
     with pytest.raises(UsageError, match=r"machine 10\.0\.0\.0 of the Ray cluster: --data-dir .*no such folder there"):
         started(FakeRay(4), worker, data_dir=tmp_path / "none")
     monkeypatch.setattr(
-        "selbench.harness.execution.executors.ray.looked", lambda *_: MachineFacts("selbench 0, torch 0", True, "")
+        "selbench.harness.execution.executors.ray.machine_facts",
+        lambda *_: MachineFacts("selbench 0, torch 0", True, ""),
     )
     with pytest.raises(UsageError, match=r"10\.0\.0\.0 of the Ray cluster has selbench 0, torch 0, and this one"):
         started(FakeRay(4), worker)

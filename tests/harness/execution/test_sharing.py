@@ -15,9 +15,9 @@ from selbench.harness.store.folder import Store
 ONE_RUN = """
 import json, sys, time
 from pathlib import Path
-from selbench.harness.matrix import parse
-from selbench.harness.plan import narrowed
-from selbench.harness.run import Request, run
+from selbench.harness.execution.prepared import RunRequest
+from selbench.harness.execution.run import run
+from selbench.harness.plan.matrix import narrowed, parse
 
 given = json.loads(sys.argv[1])
 declared, go = parse(given["table"]), Path(given["go"])
@@ -26,7 +26,7 @@ asked = narrowed(declared, given["strategies"], None)
 print("ready", flush=True)
 while not go.exists():
     time.sleep(0.01)
-done = run(asked, Request(out=out, cache_dir=cache, device="cpu", executor="inline", declared=declared))
+done = run(asked, RunRequest(out=out, cache_dir=cache, device="cpu", executor="inline", declared=declared))
 print(json.dumps([done.planned, done.trained, done.failed]))
 """
 

@@ -15,7 +15,7 @@ import pytest
 import tomli_w
 import torch
 
-from selbench.harness.execution.executors.outcome import error_line
+from selbench.harness.execution.executors.queue import error_line
 from selbench.harness.store.folder import Store
 from selbench.harness.tasks import cell
 from selbench.harness.tasks import do as work

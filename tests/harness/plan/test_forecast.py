@@ -12,7 +12,7 @@ from rich.console import Console
 
 from selbench.harness.cli.plan_table import show
 from selbench.harness.execution.prepared import RunRequest
-from selbench.harness.execution.stages import missing_tasks
+from selbench.harness.execution.run import missing_tasks
 from selbench.harness.identity import digest
 from selbench.harness.plan import arms as arms_module
 from selbench.harness.plan import tasks as plan_module

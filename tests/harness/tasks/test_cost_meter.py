@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from selbench.harness.plan.reference_seconds import ArmSeconds, ReferenceSeconds
+from selbench.harness.plan.arms import ArmSeconds, ReferenceSeconds
 from selbench.strategies import UsageError
 
 
