@@ -287,15 +287,18 @@ def timing_file(root: Path) -> Path:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"kind": "cells"}, "unknown kind 'cells'"),
-        ({"seconds": -1.0}, "no seconds that a run can take"),
-        ({"seconds": float("inf")}, "no seconds that a run can take"),
-        ({"kind": "cell", "of": "beef"}, "belongs to another matrix"),
+        ({"kind": "cells"}, "field 'kind': Input should be 'cell'"),
+        ({"seconds": -1.0}, "field 'seconds': Input should be greater than or equal to 0"),
+        ({"seconds": float("inf")}, "field 'seconds': Input should be a finite number"),
+        ({"kind": "cell", "of": "beef" * 4}, "belongs to another matrix"),
         ({"block": 99}, "seed 99 is not in matrix.toml"),
-        ({"id": "beef"}, "not of the one its file is named after"),
+        ({"id": "beef" * 4}, "is the record of beefbeefbeefbeef, not of"),
         ({"version": 2}, "format version 2"),
-        ({"ledger": {"train": {"flops": 1.0, "seconds": -1.0, "samples": 1}}}, "negative or infinite"),
-        ({"environment": None}, "a field has the wrong form"),
+        (
+            {"ledger": {"train": {"flops": 1.0, "seconds": -1.0, "samples": 1}}},
+            "field 'ledger.train.seconds': Input should be greater than or equal to 0",
+        ),
+        ({"environment": None}, "field 'environment': Input should be a valid dictionary"),
     ],
 )
 def test_a_damaged_timing_is_named_and_left_out(tmp_path: Path, change: dict[str, Any], reason: str) -> None:

@@ -24,6 +24,8 @@ from selbench.reports.summary import summarise
 LABELS = ("gstds", "rho", "static")
 EFFECTS = {"gstds": 0.2, "rho": 1.0, "static": -0.4}
 
+IDENTITIES = {name: f"{number:016x}" for number, name in enumerate(("one", "two", "three"), 1)}
+
 
 def edit(folder: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
     """Change a folder's matrix.toml."""
@@ -215,7 +217,9 @@ def two(tmp_path: Path) -> tuple[Path, Path]:
     folders = []
     for name, dataset in (("one", "digits"), ("two", "flowers")):
         folder = write_results(tmp_path / name, datasets=(dataset,), seeds=4, test_n=100, effects=EFFECTS)
-        folders.append(edit(folder, lambda table, name=name: table.update(name=name, title=name, identity=name)))
+        folders.append(
+            edit(folder, lambda table, name=name: table.update(name=name, title=name, identity=IDENTITIES[name]))
+        )
     return folders[0], folders[1]
 
 
@@ -236,7 +240,7 @@ def test_matrices_over_different_data_sets_give_their_own_numbers_and_pooled_one
     assert (
         [request.name for request in matrix.requests] == ["one", "two"]
         and matrix.title == "one and two"
-        and matrix.identity not in ("one", "two")
+        and matrix.identity not in IDENTITIES.values()
     )
 
 
@@ -244,7 +248,7 @@ def test_each_matrix_keeps_its_own_seeds_and_its_own_command(two: tuple[Path, Pa
     """Seeds that only the other matrix has are not missing; halves of one matrix are asked for together."""
     arms = len(Results.read(two[0]).matrix.arms)
     third = write_results(tmp_path / "three", datasets=("cifar10",), seeds=6, test_n=100, effects=EFFECTS)
-    edit(third, lambda table: table.update(name="three", title="three", identity="three"))
+    edit(third, lambda table: table.update(name="three", title="three", identity=IDENTITIES["three"]))
     halves = [part(third, tmp_path / "a", seeds=(0, 1)), part(third, tmp_path / "b", seeds=(2, 3, 4, 5))]
     for half in halves:
         edit(half, lambda table: table.update(declared={"strategies": LABELS, "seeds": list(range(6))}))
@@ -260,7 +264,7 @@ def test_each_matrix_keeps_its_own_seeds_and_its_own_command(two: tuple[Path, Pa
 
 def test_merging_is_the_same_in_one_step_and_in_two(two: tuple[Path, Path], tmp_path: Path) -> None:
     third = write_results(tmp_path / "three", datasets=("cifar10",), seeds=4, test_n=100, effects=EFFECTS)
-    edit(third, lambda table: table.update(name="three", title="three", identity="three"))
+    edit(third, lambda table: table.update(name="three", title="three", identity=IDENTITIES["three"]))
     merge(tmp_path / "step", two)
     merge(tmp_path / "steps", [tmp_path / "step", third])
     merge(tmp_path / "once", [*two, third])
@@ -323,7 +327,7 @@ def test_tuned_and_untuned_are_refused(two: tuple[Path, Path], tmp_path: Path) -
         (set_in("datasets", 0, "margin", to=0.25), "digits: margin is 0.25"),
         (
             set_in("datasets", 0, "fingerprint", to="ab"),
-            "digits: fingerprint is ab in the one and not set in the other",
+            "digits: fingerprint is ab in the one and d67c839095a71b03 in the other",
         ),
         (set_in("budget", "passes", to=40), "digits: budget.passes is 40"),
         (set_in("arms", 0, "schedule", to="fixed(0.1)"), "schedule is fixed(0.1)"),

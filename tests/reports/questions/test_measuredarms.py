@@ -23,9 +23,22 @@ def test_a_ratio_is_the_geometric_mean_and_takes_two_seeds():
     assert shown("q")(Estimates([replace(found, low=4.0, high=4.0)])) == "4.00 [4.00, 4.00]"
 
 
+DISTANCE = Distance(
+    reference="squeezenet1_1",
+    samples=8,
+    draws=8,
+    size=32.0,
+    quantile=0.05,
+    minimum=2.0,
+    low=3.0,
+    random_minimum=2.0,
+    random_low=3.0,
+)
+
+
 def test_arms_of_one_label_are_told_apart(tmp_path):
     results = folder(tmp_path, ("gstds", "loss"), seeds=2)
-    one = Measures(distance=Distance("squeezenet1_1", 8, 32.0, 0.05, 2.0, 3.0, 2.0, 3.0))
+    one = Measures(distance=DISTANCE)
     arm = next(arm for arm in results.matrix.arms.values() if arm.label == "gstds")
     cells = [replace(cell, arm="again") for cell in results.cells if cell.arm == arm.key]
     arms = {**results.matrix.arms, "again": replace(arm, key="again", reference="resnet50")}

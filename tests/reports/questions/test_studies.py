@@ -100,11 +100,11 @@ def test_a_reader_that_meets_what_no_check_saw_says_so(tmp_path: Path, monkeypat
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ("what?", "'what?' is not a list"),
-        ([3], "3 is not a table"),
-        ([{"analysis": "level"}], "field 'question' is missing"),
-        ([{"analysis": 1, "question": "?"}], "1 is not a text"),
-        ([{"analysis": "level", "question": "?", "options": []}], "[] is not a table"),
+        ("what?", "field 'studies': Input should be a list"),
+        ([3], "field 'studies.0'"),
+        ([{"analysis": "level"}], "field 'studies.0.question'"),
+        ([{"analysis": 1, "question": "?"}], "field 'studies.0.analysis'"),
+        ([{"analysis": "level", "question": "?", "options": []}], "field 'studies.0.options'"),
     ],
 )
 def test_a_matrix_whose_studies_have_another_form_is_refused(tmp_path: Path, value: Any, says: str) -> None:
@@ -177,7 +177,7 @@ def test_a_merge_asks_every_study_once_of_all_there_is(tmp_path: Path) -> None:
     other = asked(tmp_path / "other", [study(), study("rho", "And rho?")], seeds=3, datasets=("flowers",))
     file = other / "matrix.toml"
     table = tomllib.loads(file.read_text(encoding="utf-8"))
-    file.write_text(tomli_w.dumps({**table, "name": "other", "identity": "feed"}), encoding="utf-8")
+    file.write_text(tomli_w.dumps({**table, "name": "other", "identity": "feed" * 4}), encoding="utf-8")
     merged = merge(tmp_path / "both", [parts[0], other]).results
     assert merged.matrix.studies == (study(), study("rho", "And rho?"))
     first, second = summarise(merged)["studies"]

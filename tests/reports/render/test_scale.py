@@ -93,7 +93,7 @@ def test_every_record_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         return original(self)
 
     monkeypatch.setattr(Path, "read_bytes", counting)
-    monkeypatch.setattr(build_module, "draw", lambda report: [])
+    monkeypatch.setattr("selbench.reports.figures.all.draw", lambda report: [])
     build_module.build(root)
     records = [file for name in ("cells", "timing", "artefacts") for file in (root / name).rglob("*.json")]
     assert read == dict.fromkeys([*records, root / "matrix.toml"], 1) and len(records) > 50
