@@ -15,6 +15,7 @@ from pathlib import Path
 from ..reports.questions.claims.reading import shipped
 from ..reports.questions.claims.schema import Claim
 from .pages import DOCS, PUBLISHED, cell, command, report_link
+from .pages import published as results_sets
 
 UNTESTED = ("not run", "out of scope")
 _HEAD = "| claim | source | verdict | reason | indications |\n|---|---|---|---|---|"
@@ -31,10 +32,10 @@ def table(way: str, published: Path = PUBLISHED) -> str:
 def _rows(published: Path) -> dict[str, dict[str, Row]]:
     """The first row of each claim in each published folder, by claim and folder."""
     found: dict[str, dict[str, Row]] = {}
-    for file in sorted(published.glob("*/report/claims.csv")):
-        with file.open(encoding="utf-8", newline="") as lines:
-            for row in csv.DictReader(lines):
-                found.setdefault(row["id"], {}).setdefault(file.parents[1].name, row)
+    for name, folder in results_sets(published).items():
+        file = folder / "report" / "claims.csv"
+        for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines()) if file.is_file() else ():
+            found.setdefault(row["id"], {}).setdefault(name, row)
     return found
 
 

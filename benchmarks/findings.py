@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .pages import PUBLISHED, report_link, summary_of
+from .pages import published as results_sets
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ FINDINGS = (
 
 def findings(way: str, published: Path = PUBLISHED, chosen: Sequence[Finding] = FINDINGS) -> str:
     """A Markdown list; ``way`` leads from the page it stands on to the published folders."""
-    summaries = {folder: summary_of(published / folder) for folder in {finding.folder for finding in chosen}}
+    folders = results_sets(published)
+    summaries = {name: summary_of(folders[name]) for name in {finding.folder for finding in chosen}}
     return "\n".join(_line(finding, summaries[finding.folder], way) for finding in chosen)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..reports.figures.canvas import clean
 from ..reports.records.folder import Results
+from ..reports.records.pack import SUFFIX, opened
 from ..reports.summary import summarise
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,12 +20,18 @@ PUBLISHED = ROOT / "reports" / "published"
 
 def report_link(text: str, folder: str, way: str) -> str:
     """A link to a published folder's report; ``way`` leads from the page it stands on to the published folders."""
-    return f"[{text}]({way}{folder}/report/report.md)"
+    return f"[{text}]({way}{folder}/report.md)"
 
 
 def cell(text: str) -> str:
     """Text that ends no cell of a table and opens no element."""
     return clean(text).replace("|", "\\|").replace("<", "&lt;")
+
+
+def published(root: Path = PUBLISHED) -> dict[str, Path]:
+    """The results folders that are published, by name: unpacked, where they are packs ``NAME/NAME.zip``."""
+    packs = {file.stem: opened(file) for file in sorted(root.glob(f"*/*{SUFFIX}")) if file.stem == file.parent.name}
+    return packs | {file.parent.name: file.parent for file in sorted(root.glob("*/matrix.toml"))}
 
 
 def summary_of(folder: Path) -> Mapping[str, Any]:

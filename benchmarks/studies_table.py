@@ -18,6 +18,7 @@ from typing import Any
 
 from .findings import findings
 from .pages import DOCS, PUBLISHED, ROOT, cell, command, report_link, summary_of
+from .pages import published as results_sets
 
 MATRICES = ROOT / "benchmarks" / "matrices"
 _HEAD = "| study | size | run | accuracy of `full`, % (at a share of its budget, and at the whole) |\n|---|---|---|---|"
@@ -56,12 +57,12 @@ def _place(file: Path) -> tuple[int, str, bool]:
 def _runs(published: Path) -> dict[str, list[Run]]:
     """The published folders by the name of the matrix that was run."""
     found: dict[str, list[Run]] = {}
-    for file in sorted(published.glob("*/matrix.toml")):
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    for name, folder in results_sets(published).items():
+        table = tomllib.loads((folder / "matrix.toml").read_text(encoding="utf-8"))
         for part in table.get("parts", [table]):
             if part["name"].startswith("study-"):
                 asked = part["requested"]
-                run = Run(file.parent.name, summary_of(file.parent), len(asked["seeds"]), tuple(asked.get("set", ())))
+                run = Run(name, summary_of(folder), len(asked["seeds"]), tuple(asked.get("set", ())))
                 found.setdefault(part["name"], []).append(run)
     return found
 

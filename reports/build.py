@@ -18,8 +18,8 @@ from .render.flat_tables import NAMES, write_tables
 from .summary import summarise
 
 
-def build(results_dir: str | Path) -> Path:
-    """Judge what lies in ``results_dir`` and write ``results_dir/report``.
+def build(results_dir: str | Path, out: Path | None = None) -> Path:
+    """Judge what lies in ``results_dir`` and write ``results_dir/report``, or ``out``.
 
     Works on whatever is there: runs that are missing are named, and with none finished the page says so. The same
     records give the same bytes.
@@ -28,11 +28,13 @@ def build(results_dir: str | Path) -> Path:
     ----------
     results_dir : str or Path
         A folder with ``matrix.toml``.
+    out : Path, optional
+        Where the report goes.
 
     Returns
     -------
     Path
-        The page, ``report/index.html``.
+        The page, ``index.html``.
 
     Raises
     ------
@@ -43,7 +45,7 @@ def build(results_dir: str | Path) -> Path:
     summary = summarise(results)
     report = Report.of(summary, results)
     figures = draw(report)
-    folder = Path(results_dir) / "report"
+    folder = out or Path(results_dir) / "report"
     drawings = folder / "figures"
     drawings.mkdir(parents=True, exist_ok=True)
     written = set()

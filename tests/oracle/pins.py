@@ -30,6 +30,7 @@ from unittest.mock import patch
 
 import torch
 
+from selbench.benchmarks.pages import published
 from selbench.harness.execution.run import Request, run
 from selbench.harness.plan import tuning
 from selbench.harness.plan.matrix import parse, read, shipped
@@ -257,13 +258,6 @@ def record_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterat
 
 
 # -- summaries ---------------------------------------------------------------------------------------------------------
-
-
-def published() -> dict[str, Path]:
-    """What is published and can be judged, by name."""
-    return {
-        file.parent.name: file.parent for file in sorted((CHECKOUT / "reports" / "published").glob("*/matrix.toml"))
-    }
 
 
 def summaries(names: Collection[str] | None = None) -> dict[str, Any]:
