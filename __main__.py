@@ -1,6 +1,6 @@
 """Run the command line as ``python -m selbench``."""
 
-from .harness.cli import main
+from .harness.cli.commands import main
 
 if __name__ == "__main__":
     main()

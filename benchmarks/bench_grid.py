@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from selbench.harness.execution.run import Request, run
+from selbench.harness.execution.prepared import RunRequest
+from selbench.harness.execution.run import run
 from selbench.harness.plan.matrix import parse
 
 from .conftest import Meter
@@ -34,7 +35,7 @@ def seconds(folder: Path, workers: int, seeds: int, passes: int) -> float:
         }
     )
     begun = time.perf_counter()
-    done = run(matrix, Request(out=folder, cache_dir=folder.parent / "cache", device="cpu", workers=workers))
+    done = run(matrix, RunRequest(out=folder, cache_dir=folder.parent / "cache", device="cpu", workers=workers))
     assert not done.failed
     return time.perf_counter() - begun
 

@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from selbench.harness.scale.madeup import Shape, begin
 from selbench.harness.training.learner import STANDARD_WIDTH, ResNet18
 from selbench.harness.training.optimizer import sgd
-from selbench.strategies import BatchLosses, Pool, Selection, UsageError, keep_count, load
+from selbench.strategies import BatchLosses, Selection, UsageError, keep_count, load
 from selbench.strategies.interface import Traits
 from selbench.strategies.registry import registry
 
@@ -34,6 +35,8 @@ EPOCHS = 10
 PIXELS = 32
 NARROW = 8
 """Width of the learner of the quick matrix."""
+
+SHAPE = Shape(WIDTHS[0], 8 * STANDARD_WIDTH, CLASSES, EPOCHS)
 
 CANDIDATES = 512
 """B of the training step that selection's share is taken of."""
@@ -69,25 +72,6 @@ def needed(losses: BatchLosses, needs: frozenset[str], device: torch.device) -> 
     return BatchLosses(**kept, k=k, epoch=losses.epoch, progress=losses.progress)
 
 
-def begun(name: str, feats: Tensor, losses: BatchLosses, device: torch.device) -> Any:
-    """The strategy with its default hyper-parameters, told its pool where it listens."""
-    strategy = load(name)
-    needs = Traits.of(strategy).needs
-    if callable(getattr(strategy, "begin", None)):
-        strategy.begin(
-            Pool(
-                len(feats),
-                CLASSES,
-                losses.labels.to(device),
-                device,
-                torch.Generator(device).manual_seed(0),
-                feats.to(device) if "features" in needs else None,
-                losses.reference.to(device) if "reference" in needs else None,
-            )
-        )
-    return strategy
-
-
 def cases() -> Iterator[tuple[int, int, str, str]]:
     """Sizes ascending, and within one size a rule next to its plain form."""
     for size in SIZES:
@@ -103,7 +87,7 @@ def test_select(meter: Meter, device: torch.device, size: int, width: int, name:
     feats, losses = batch(size, width)
     about: dict[str, Any] = {"suite": "select", "case": f"{name}, {form}", "size": size, "strategy": name, "form": form}
     try:
-        strategy = begun(name, feats, losses, device)
+        strategy = load(name)
     except UsageError as error:  # a plugin that does not import, or cannot do without hyper-parameters
         meter.leave_out(str(error), width=width, **about)
     traits = Traits.of(strategy)
@@ -112,6 +96,7 @@ def test_select(meter: Meter, device: torch.device, size: int, width: int, name:
         pytest.skip(f"{name} reads no features, so d does not matter")
     about |= {"width": width if reads else 0, "cadence": traits.cadence}
     given, signals = feats.to(device) if reads else None, needed(losses, traits.needs, device)
+    begin(strategy, SHAPE, given, signals)
     k = keep_count(RATIO if traits.ratio is None else traits.ratio, size)
     if form == "plain":
         stream = torch.Generator(device).manual_seed(0)

@@ -1,7 +1,7 @@
-"""The Fiedler solver beside its peers, each answer held against float64.
+"""The Fiedler solver beside its peers, each answer compared with float64.
 
-Ours and the matrix-free peer start from the features; to the others the formed float32 Laplacian (or, as they
-have it, the similarities or the graph) is a present.
+Ours and the matrix-free peer start from the features. The others are given the formed float32 Laplacian (or the
+similarities, or the graph), whose cost is not counted.
 """
 
 from __future__ import annotations

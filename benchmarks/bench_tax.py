@@ -14,15 +14,16 @@ import torch
 import torch.nn.functional as F
 
 from selbench.harness.datasets.augment import Augment
+from selbench.harness.datasets.samples import Samples
 from selbench.harness.steps.pacer import Pacer
 from selbench.harness.steps.schedules import Fixed
 from selbench.harness.streams import derive, permutation
 from selbench.harness.training.learner import ResNet18, ResNet18Net
 from selbench.harness.training.optimizer import one_cycle, sgd
-from selbench.harness.training.trainer import Recipe, Samples, Trainer
+from selbench.harness.training.trainer import Recipe, Trainer
 from selbench.strategies import Pool, load
 
-from .conftest import Meter
+from .conftest import Meter, paired
 
 TURNS = 9
 RECIPE = Recipe(lr=0.05)
@@ -114,11 +115,6 @@ def in_turns(makers: list[Callable[[], Callable[[], None]]], device: torch.devic
         for i in range(len(makers))[:: 1 if turn % 2 else -1]:
             seen[i].append(seconds(makers[i](), device))
     return seen
-
-
-def paired(ours: list[float], theirs: list[float]) -> float:
-    """Median of the ratios within a turn: what else the machine did meets both."""
-    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
 def settings(device: torch.device) -> dict[str, Setting]:

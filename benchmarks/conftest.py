@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -147,6 +148,11 @@ class Meter:
             return answer
 
         return waited
+
+
+def paired(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Median of the ratios within a turn: other work on the machine slows both down."""
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
 @pytest.fixture

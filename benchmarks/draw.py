@@ -25,7 +25,7 @@ def write(source: Path, folder: Path) -> list[Path]:
 
 
 def main(arguments: list[str]) -> None:
-    """Write, and say what."""
+    """Write the files, print the page and name what was written."""
     if not 1 <= len(arguments) <= 2 or not Path(arguments[0]).is_file():
         sys.exit("draw: give the JSON that the benchmarks wrote, and (beside it by default) the folder to write to")
     source = Path(arguments[0])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -123,15 +124,20 @@ def select(run: Run) -> Figure:
 FIGURES: dict[str, Callable[[Run], Figure]] = {"solver": solver, "select": select}
 
 
-def draw(run: Run) -> dict[str, bytes]:
-    """Files by name: an SVG and a PNG for each suite that has a figure."""
+def exported(figures: Iterable[tuple[str, Callable[[], Figure]]]) -> dict[str, bytes]:
+    """Files by name: an SVG and a PNG of each figure, which is made under our :data:`STYLE`."""
     files = {}
     with matplotlib.rc_context(STYLE):
-        for suite in [suite for suite in run.suites if suite in FIGURES]:
-            figure = FIGURES[suite](run)
+        for name, make in figures:
+            figure = make()
             FigureCanvasAgg(figure)
             for ending, options in (("svg", {"metadata": {"Date": None}}), ("png", {"dpi": 144})):
                 out = io.BytesIO()
                 figure.savefig(out, format=ending, **options)
-                files[f"{suite}.{ending}"] = out.getvalue()
+                files[f"{name}.{ending}"] = out.getvalue()
     return files
+
+
+def draw(run: Run) -> dict[str, bytes]:
+    """Files by name, for each suite that has a figure."""
+    return exported((suite, partial(FIGURES[suite], run)) for suite in run.suites if suite in FIGURES)

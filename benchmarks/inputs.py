@@ -1,4 +1,4 @@
-"""Synthetic batches for the suites, and the answer that solvers are held against."""
+"""Synthetic batches for the suites, and the exact answer that solvers are compared with."""
 
 from __future__ import annotations
 

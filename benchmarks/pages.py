@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..reports.figures.canvas import clean
+from ..reports.document.text import clean
 from ..reports.records.folder import Results
 from ..reports.records.pack import SUFFIX, opened
 from ..reports.summary import summarise

@@ -1,4 +1,4 @@
-"""The built-in rules with their default settings as one would first write them: what ``select`` is held against.
+"""The built-in rules with their default settings as one would first write them: the baseline of ``select``.
 
 Each takes features ``[B, d]``, the batch's losses, k and a generator, and gives ``[k]`` positions.
 """

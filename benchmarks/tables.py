@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from .harness_targets import of_ceiling, of_features, of_grid, of_tax
-from .targets import Target, of_report, of_select, of_solver
+from . import targets as aims
+from .targets import Target
 from .timings import COS, OVERLAP, Row, Run, best_peer
 
 VERDICTS = {True: "met", False: "**missed**", None: "not measured"}
@@ -38,16 +38,11 @@ def times(peer: Row | None, ours: Row | None) -> str:
     return "–" if peer is None or ours is None else digits(peer.seconds / ours.seconds)
 
 
-def sizes(rows: list[Row]) -> list[int]:
-    """Every B, ascending."""
-    return sorted({row.size for row in rows})
-
-
 def solver(run: Run) -> Iterator[str]:
     """Milliseconds by solver and B, and how many times ours goes into each."""
     rows = run.of("solver")
     lines = list(dict.fromkeys((row.case, row.width) for row in rows))
-    at = sizes(rows)
+    at = sorted({row.size for row in rows})
     head = [f"B = {size:,}" for size in at]
     yield (
         "Milliseconds, medians. Ours and the matrix-free peer start from the features; the others are given the formed "
@@ -85,7 +80,7 @@ def _solver_name(run: Run, case: str, width: int) -> str:
 def select(run: Run) -> Iterator[str]:
     """Milliseconds by strategy, plain forms beside ours, and shares of a training step."""
     rows = run.of("select")
-    at = sizes(rows)
+    at = sorted({row.size for row in rows})
     yield "Milliseconds, medians, keep ratio 0.25. *Plain*: the same rule as one would first write it.\n"
     body = []
     lines = dict.fromkeys((row.info["strategy"], row.width, row.info["cadence"]) for row in rows)
@@ -122,14 +117,11 @@ def _shares(run: Run, lines: list[tuple[str, int, str]]) -> Iterator[str]:
 def anything(rows: list[Row]) -> Iterator[str]:
     """Any other suite: a line a case."""
     keys = list(dict.fromkeys(key for row in rows for key in row.info))
-    head = ["case", "size", "ms", "rounds", *keys]
-    yield table(
-        head,
-        (
-            [r.case, f"{r.size:,}" if r.size else "", milliseconds(r), r.rounds, *(_show(r, k) for k in keys)]
-            for r in rows
-        ),
+    lines = (
+        [row.case, f"{row.size:,}" if row.size else "", milliseconds(row), row.rounds, *(_show(row, k) for k in keys)]
+        for row in rows
     )
+    yield table(["case", "size", "ms", "rounds", *keys], lines)
 
 
 def _show(row: Row, key: str) -> str:
@@ -140,6 +132,20 @@ def _show(row: Row, key: str) -> str:
 def targets(found: Iterable[Target]) -> str:
     """What was aimed at, and what was reached."""
     return table(["target", "measured", ""], ((t.target, t.measured, VERDICTS[t.met]) for t in found))
+
+
+Body = Callable[[Run], Iterator[str]]
+SECTIONS: dict[str, tuple[str, Body | None, Callable[[Run], Iterator[Target]]]] = {
+    "solver": ("The Fiedler solver", solver, aims.of_solver),
+    "select": ("Every `select`", select, aims.of_select),
+    "report": ("Building a report", None, aims.of_report),
+    "tax": ("The harness tax", None, aims.of_tax),
+    "ceiling": ("Realised speed-up and its ceiling", None, aims.of_ceiling),
+    "grid": ("Grid throughput", None, aims.of_grid),
+    "features": ("Features in a file", None, aims.of_features),
+    "start": ("How soon the command answers", None, aims.of_start),
+}
+"""Of each suite: the title, its own tables if it has any, and its targets."""
 
 
 def markdown(run: Run, figures: dict[str, str]) -> str:
@@ -153,32 +159,23 @@ def markdown(run: Run, figures: dict[str, str]) -> str:
     ]
     if run.busy:
         parts.append(f"**Other work was running (load {facts['load']:.1f}): these timings are not to be relied on.**\n")
-    sections = {
-        "solver": ("The Fiedler solver", solver, of_solver),
-        "select": ("Every `select`", select, of_select),
-        "report": ("Building a report", None, of_report),
-        "tax": ("The harness tax", None, of_tax),
-        "ceiling": ("Realised speed-up and its ceiling", None, of_ceiling),
-        "grid": ("Grid throughput", None, of_grid),
-        "features": ("Features in a file", None, of_features),
-    }
     for suite in [suite for suite in run.suites if suite != "step"]:
-        title, body, aims = sections.get(suite, (suite.capitalize(), None, None))
+        title, body, of = SECTIONS.get(suite, (suite.capitalize(), None, None))
         parts.append(f"## {title}\n")
         parts += [f"![{title}]({figures[suite]})\n"] if suite in figures else []
         parts += body(run) if body else anything(run.of(suite))
-        parts += [targets(aims(run))] if aims else []
+        parts += [targets(of(run))] if of else []
     if run.left_out:
         parts += ["## Left out\n", _left_out(run)]
     return "\n".join(parts)
 
 
 def _left_out(run: Run) -> str:
-    body = []
-    for case in run.left_out:
-        width = f"{case['width']:,}" if case.get("width") else "any"
-        body.append([case["case"], f"{case['size']:,}", width, case["reason"]])
-    return table(["case", "B", "d", "why"], body)
+    lines = (
+        [case["case"], f"{case['size']:,}", f"{case['width']:,}" if case.get("width") else "any", case["reason"]]
+        for case in run.left_out
+    )
+    return table(["case", "B", "d", "why"], lines)
 
 
 def comma_separated(run: Run) -> str:

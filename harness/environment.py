@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import resource
 import sys
 from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
 
 from .. import __version__
 from ..strategies import UsageError
@@ -34,6 +37,15 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+@cache
+def _torchvision() -> str:
+    """Its version with the build (``0.29.2+cu132``), read from its file: importing it takes longer than torch."""
+    spec = find_spec("torchvision")
+    file = Path(spec.origin).with_name("version.py") if spec and spec.origin else Path()
+    found = re.search(r"__version__ = ['\"]([^'\"]+)", file.read_text(encoding="utf-8")) if file.is_file() else None
+    return found[1] if found else version("torchvision")
+
+
 def describe(device: torch.device, precision: str) -> dict[str, Any]:
     """Versions, device and threads; ``machine`` is a digest of the type of machine, never its name."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
@@ -42,7 +54,7 @@ def describe(device: torch.device, precision: str) -> dict[str, Any]:
         "selbench": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
+        "torchvision": _torchvision(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": processor(),
         "cores": os.cpu_count(),

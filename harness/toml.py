@@ -1,4 +1,4 @@
-"""TOML tables read strictly: what is wrong becomes one line that names the key and the nearest valid one."""
+"""Strict TOML tables: errors are one line that names the key and the nearest valid one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..strategies.errors import did_you_mean
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class Part(BaseModel):
+class StrictModel(BaseModel):
     """A table: unknown keys are errors, and nothing changes after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -67,12 +67,12 @@ def load(path: Path, hint: str = "correct the path") -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """``value``, in which there is nothing that records cannot hold: TOML has dates, and digits without end.
+    """``value``, checked to hold only types of records: TOML also has dates and unbounded integers.
 
     Raises
     ------
     ValueError
-        Where there is.
+        Where it holds another type.
     """
     if isinstance(value, dict | list):
         for inner in value.values() if isinstance(value, dict) else value:
@@ -80,7 +80,7 @@ def _plain(value: Any) -> Any:
     elif isinstance(value, int) and value.bit_length() > 63:
         raise ValueError(f"a whole number of {value.bit_length()} bits; there is room for 64")
     elif not isinstance(value, str | int | float):
-        raise ValueError(f"{value} is a date or a time, which nothing here takes: write it as a text")
+        raise ValueError(f"{value} is a date or a time, which is not supported: write it as a string")
     return value
 
 

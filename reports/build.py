@@ -8,14 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from .document.panels import Report
-from .figures.all import draw
-from .records.files import write_whole
 from .records.folder import Results
-from .render import html as page
-from .render import latex, markdown
-from .render.flat_tables import NAMES, write_tables
-from .summary import summarise
+from .records.sealing import write_bytes
 
 
 def build(results_dir: str | Path, out: Path | None = None) -> Path:
@@ -42,6 +36,13 @@ def build(results_dir: str | Path, out: Path | None = None) -> Path:
         If the folder holds no readable ``matrix.toml``.
     """
     results = Results.read(results_dir)
+    # Imported once the folder is known to be one: drawing takes seconds to import.
+    from .document.panels import Report
+    from .figures.all import draw
+    from .render import html as page
+    from .render import latex, markdown
+    from .summary import summarise
+
     summary = summarise(results)
     report = Report.of(summary, results)
     figures = draw(report)
@@ -52,22 +53,24 @@ def build(results_dir: str | Path, out: Path | None = None) -> Path:
     for placed in figures:
         for ending, content in (("svg", placed.drawing.svg), ("png", placed.drawing.png)):
             file = drawings / f"{placed.drawing.name}.{ending}"
-            write_whole(file, content)
+            write_bytes(file, content)
             written.add(file)
     for stale in set(drawings.glob("*.svg")) | set(drawings.glob("*.png")):
         if stale not in written:
             stale.unlink()
     _tables(results, summary, folder)
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
-    write_whole(folder / "summary.json", f"{text}\n".encode("utf-8", "backslashreplace"))
-    write_whole(folder / "report.md", markdown.render(report, figures).encode())
-    write_whole(folder / "report.tex", latex.render(summary).encode("ascii"))
-    write_whole(folder / "index.html", page.render(report, figures).encode())
+    write_bytes(folder / "summary.json", f"{text}\n".encode("utf-8", "backslashreplace"))
+    write_bytes(folder / "report.md", markdown.render(report, figures).encode())
+    write_bytes(folder / "report.tex", latex.render(summary).encode("ascii"))
+    write_bytes(folder / "index.html", page.render(report, figures).encode())
     return folder / "index.html"
 
 
 def _tables(results: Results, summary: Mapping[str, Any], folder: Path) -> None:
     """Put the tables into place; one of an earlier report that has no line any more goes."""
+    from .render.flat_tables import NAMES, write_tables
+
     with TemporaryDirectory(prefix=".tables-", dir=folder) as drafts:
         written = write_tables(results, summary, Path(drafts))
         for table in written:

@@ -17,14 +17,13 @@ from .. import __version__
 from .document.sections.answer import answer, headline
 from .document.sections.reproduce import reproduce
 from .effects.arm_facts import describe
-from .effects.costs import Accounts, spent
-from .effects.estimates import contrasts
-from .effects.judging import judge
+from .effects.contrasts import contrast_rows, contrasts
+from .effects.costs import spent
 from .effects.learning_rates import tuning
 from .effects.overlap import overlap
+from .effects.pairing import Pairs
 from .effects.pooled import pool
 from .effects.ranks import ranks
-from .effects.seconds import Clock
 from .effects.targets import targets
 from .questions import answers as study_answers
 from .questions.claims import judge_claims, unreadable_claims
@@ -43,17 +42,15 @@ def summarise(results: Results) -> dict[str, Any]:
     dict
         The contents of ``summary.json``; the same results give the same dict.
     """
-    matrix = results.matrix
-    found = contrasts(results)
-    rows = judge(results, found)
+    matrix, pairs = results.matrix, Pairs(results)
+    found = contrasts(pairs)
+    rows = contrast_rows(results, found)
     primary = [row for row in rows if row["primary"]]
     answers = {
         name: answer(_scope(dataset), [row for row in primary if row["dataset"] == name], matrix.pays.account)
         for name, dataset in matrix.datasets.items()
     }
     cells = count(results)
-    accounts = Accounts(results)
-    clock = Clock(results, accounts)
     summary: dict[str, Any] = _plain(
         {
             "selbench": __version__,
@@ -62,14 +59,14 @@ def summarise(results: Results) -> dict[str, Any]:
             "matrix": _matrix(results),
             "environment": environment(results.cells),
             "cells": cells,
-            "timing": clock.summary,
-            "arms": describe(results, accounts, clock),
+            "timing": pairs.clock.summary,
+            "arms": describe(pairs),
             "contrasts": rows,
             "studies": [],
             "pooled": pool(results, found, rows),
-            "ranks": ranks(results),
-            "targets": targets(results, accounts, clock),
-            "tuning": tuning(results, accounts, clock, rows),
+            "ranks": ranks(pairs),
+            "targets": targets(pairs),
+            "tuning": tuning(pairs, rows),
             "overlap": overlap(results),
             "claims": [],
             "failures": _failures(results),
@@ -83,7 +80,7 @@ def summarise(results: Results) -> dict[str, Any]:
         }
     )
     summary["studies"] = _plain(study_answers(results, summary))
-    summary["claims"] = _plain(judge_claims(results, accounts, clock, summary["studies"]))
+    summary["claims"] = _plain(judge_claims(pairs, summary["studies"]))
     return summary
 
 

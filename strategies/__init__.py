@@ -1,13 +1,19 @@
-"""What picks: one interface, one registry, one file for each rule, and the maths they share."""
+"""What picks: one interface, one registry, one file for each rule, and the maths they share.
+
+Names are imported when they are used: checking a request needs the registry and the errors, and no tensor library.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from .base import Strategy
 from .errors import UsageError
-from .interface import BatchLosses, MissingSignal, Pool, Selection, StrategyLike, keep_count
 from .registry import registry as _registry
+
+if TYPE_CHECKING:
+    from .base import Strategy
+    from .interface import BatchLosses, MissingSignal, Pool, Selection, StrategyLike, keep_count
 
 __all__ = [
     "BatchLosses",
@@ -20,6 +26,12 @@ __all__ = [
     "keep_count",
     "load",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(".base" if name == "Strategy" else ".interface", __name__), name)
 
 
 def load(name: str, **hyper_parameters: Any) -> Any:

@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform
 
 import torch
 from torch import Tensor
 
+from .errors import UsageError, one_of
 from .interface import BatchLosses, Cadence, Pool, Selection, State, Traits, keep_count
 
 NOTEBOOK_SEED = 20_250_704
 """Seed of the generator that serves ``select`` where ``begin`` was never called."""
+
+S = TypeVar("S")
+
+
+@dataclass_transform()
+def rule(cls: type[S]) -> type[S]:
+    """Make a strategy's fields its hyper-parameters; instances are told apart and printed as those of any class."""
+    return dataclass(eq=False, repr=False)(cls)
+
+
+def hidden(default: Any) -> Any:
+    """A field that is no hyper-parameter."""
+    return field(default=default, init=False)
+
+
+def choice(default: str, *others: str) -> Any:
+    """A hyper-parameter that is one of these words."""
+    return field(default=default, metadata={"choices": (default, *others)})
+
+
+def within(interval: str, default: float | None) -> Any:
+    """A hyper-parameter that is a number in an ``interval`` such as ``[0, 1)``."""
+    return field(default=default, metadata={"interval": interval})
 
 
 class Strategy:
@@ -40,6 +65,19 @@ class Strategy:
 
     _generator: torch.Generator | None = None
     _device: torch.device = torch.device("cpu")
+    _classes: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse values that :func:`choice` and :func:`within` rule out, by a UsageError that says what there is."""
+        for name, declared in getattr(self, "__dataclass_fields__", {}).items():
+            if choices := declared.metadata.get("choices"):
+                one_of(name, getattr(self, name), choices)
+            if not (interval := declared.metadata.get("interval")):
+                continue
+            value = getattr(self, name)
+            if not (value is declared.default or _inside(value, interval)):
+                example = ", or be left out" if declared.default is None else f", for example {declared.default}"
+                raise UsageError(f"{name} is {value}: it must lie in {interval}{example}")
 
     @property
     def signal(self) -> str:
@@ -50,6 +88,7 @@ class Strategy:
         """Take the pool and the strategy's own random stream; called once, before any ``select``."""
         self._generator = pool.generator
         self._device = pool.device
+        self._classes = pool.classes
 
     def select(self, batch_feats: Tensor | None, losses: BatchLosses | Tensor, ratio: float) -> Tensor | Selection:
         """Pick ``keep_count(ratio, B)`` of the B candidates.
@@ -119,11 +158,15 @@ class Strategy:
 
     def hyper_parameters(self) -> dict[str, Any]:
         """The constructor's arguments as they stand, by name."""
-        names = [p for p in inspect.signature(type(self).__init__).parameters if p != "self"]
-        if type(self).__init__ is object.__init__:
-            names = []
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def __repr__(self) -> str:
         inside = ", ".join(f"{name}={value!r}" for name, value in self.hyper_parameters().items())
         return f"{type(self).__name__}({inside})"
+
+
+def _inside(value: float, interval: str) -> bool:
+    low, high = map(float, interval[1:-1].split(","))
+    return (low <= value if interval[0] == "[" else low < value) and (
+        value <= high if interval[-1] == "]" else value < high
+    )

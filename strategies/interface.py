@@ -68,10 +68,6 @@ class BatchLosses:
         On reading a signal that was not given; the message says how to ask for it.
     """
 
-    _SIGNALS = (
-        "learner", "reference", "labels", "index", "learner_probs", "learner_features", "trace", "age", "picks",
-    )  # fmt: skip
-
     learner: Tensor
     reference: Tensor
     labels: Tensor
@@ -81,6 +77,7 @@ class BatchLosses:
     trace: Tensor
     age: Tensor
     picks: Tensor
+    _SIGNALS = tuple(__annotations__)
     k: int | None
     epoch: int
     progress: float
@@ -101,19 +98,9 @@ class BatchLosses:
         epoch: int = 0,
         progress: float = 0.0,
     ) -> None:
-        given = {
-            "learner": learner,
-            "reference": reference,
-            "labels": labels,
-            "index": index,
-            "learner_probs": learner_probs,
-            "learner_features": learner_features,
-            "trace": trace,
-            "age": age,
-            "picks": picks,
-        }
+        given = locals()
         # Absent signals are absent attributes, so that reading one is an error with a mend in it.
-        self.__dict__.update({name: value for name, value in given.items() if value is not None})
+        self.__dict__.update({name: given[name] for name in self._SIGNALS if given[name] is not None})
         self.k = k
         self.epoch = epoch
         self.progress = progress

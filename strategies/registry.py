@@ -16,7 +16,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from .errors import UsageError, did_you_mean
-from .time_limit import patience
+from .time_limit import time_limit
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ class Registry:
         table = self.found()
         if name not in table:
             raise UsageError(f"no {self.singular} named {name!r}{did_you_mean(name, table)}")
-        claims = table[name]
-        if len(claims) > 1:
-            owners = " and ".join(sorted(f"{e.distribution} ({e.target})" for e in claims))
+        entries = table[name]
+        if len(entries) > 1:
+            owners = " and ".join(sorted(f"{e.distribution} ({e.target})" for e in entries))
             raise UsageError(f"{self.singular} {name!r} is registered twice, by {owners}: uninstall or rename one")
-        return claims[0]
+        return entries[0]
 
     def target(self, name: str) -> Any:
         """Import and return what ``name`` stands for.
@@ -85,7 +85,7 @@ class Registry:
         """
         entry = self.entry(name)
         try:
-            with nullcontext() if entry.builtin else patience():
+            with nullcontext() if entry.builtin else time_limit():
                 return entry.point.load()
         except (Exception, SystemExit) as error:  # a plugin's code may raise anything
             raise UsageError(
@@ -114,8 +114,8 @@ class Registry:
     def describe(self) -> list[dict[str, str]]:
         """One row a name for listings: name, summary, origin, and the error where it does not import."""
         rows = []
-        for name, claims in self.found().items():
-            row = {"name": name, "origin": " / ".join(f"{e.distribution} {e.version}" for e in claims)}
+        for name, entries in self.found().items():
+            row = {"name": name, "origin": " / ".join(f"{e.distribution} {e.version}" for e in entries)}
             try:
                 target = self.target(name)
                 row["summary"] = (inspect.getdoc(target) or "").strip().split("\n")[0]
@@ -132,10 +132,10 @@ def _found(group: str, points: Callable[..., Any], path: tuple[str, ...]) -> dic
     for point in points(group=group):
         dist = point.dist
         entry = Entry(point.name, point.value, dist.name if dist else "?", dist.version if dist else "?", point)
-        claims = table.setdefault(point.name, [])
+        entries = table.setdefault(point.name, [])
         # An editable install can list one distribution twice; that is no clash.
-        if (entry.target, entry.distribution) not in [(e.target, e.distribution) for e in claims]:
-            claims.append(entry)
+        if (entry.target, entry.distribution) not in [(e.target, e.distribution) for e in entries]:
+            entries.append(entry)
     return dict(sorted(table.items()))
 
 

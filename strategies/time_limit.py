@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-PATIENCE = 120.0
+PLUGIN_SECONDS = 120.0
 """Seconds for a plugin's import, and for its constructor: more than a cold disk takes to import what it needs."""
 
 
 @contextmanager
-def patience(seconds: float | None = None) -> Iterator[None]:
-    """Raise in what goes on inside after ``seconds``, :data:`PATIENCE` of them where none are given.
+def time_limit(seconds: float | None = None) -> Iterator[None]:
+    """Raise in what goes on inside after ``seconds``, :data:`PLUGIN_SECONDS` of them where none are given.
 
     It rests on a signal: nothing is limited outside a process's main thread, on systems without ``SIGALRM``, or in
     compiled code that never comes back to Python.
@@ -27,7 +27,7 @@ def patience(seconds: float | None = None) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
         yield
         return
-    limit = PATIENCE if seconds is None else seconds
+    limit = PLUGIN_SECONDS if seconds is None else seconds
 
     def late(_: int, __: Any) -> None:
         raise TimeoutError(f"it was not done after {limit:g} seconds")

@@ -14,14 +14,63 @@ FOLDERS = ("strategies", "harness", "reports", "benchmarks")
 FILES = sorted(
     path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if not path.name.startswith("bench_")
 )
+GROUND = "harness strategies"
 MAY_IMPORT = {
-    "strategies": {"strategies"},
-    "harness": {"harness", "strategies"},
-    "reports": {"reports"},
-    "benchmarks": {"benchmarks", "reports"},  # the calibration draws samples for the statistics
+    "strategies": "",
+    "strategies.maths": "strategies",
+    "strategies.rules": "strategies strategies.maths",
+    "strategies.testing": "strategies",
+    "harness": "strategies",
+    "harness.store": f"{GROUND} reports.records",
+    "harness.steps": GROUND,
+    "harness.datasets": f"{GROUND} harness.steps harness.store",
+    "harness.datasets.sets": f"{GROUND} harness.datasets harness.store",
+    "harness.references": f"{GROUND} harness.datasets harness.datasets.sets harness.store",
+    "harness.training": f"{GROUND} strategies.rules harness.datasets harness.steps harness.store reports.records",
+    "harness.plan": (
+        f"{GROUND} strategies.rules harness.datasets harness.references harness.steps harness.store harness.training"
+    ),
+    "harness.tasks.measures": (f"{GROUND} harness.datasets harness.plan harness.steps harness.store harness.training"),
+    "harness.tasks": (
+        f"{GROUND} strategies.rules harness.datasets harness.plan harness.references harness.steps harness.store "
+        "harness.tasks.measures harness.training reports.records"
+    ),
+    "harness.execution.executors": f"{GROUND} harness.plan harness.store harness.tasks",
+    "harness.execution": (
+        f"{GROUND} harness.datasets harness.execution.executors harness.plan harness.steps harness.store "
+        "harness.tasks harness.training reports.records"
+    ),
+    "harness.verify": f"{GROUND} reports.records",
+    "harness.scale": (
+        f"{GROUND} harness.datasets harness.references harness.steps harness.store harness.training reports.records"
+    ),
+    "harness.cli": (
+        f"{GROUND} strategies.testing harness.execution harness.execution.executors harness.plan harness.scale "
+        "harness.store harness.training "
+        "harness.verify reports reports.folders reports.questions reports.questions.claims "
+        "reports.records reports.render"
+    ),
+    "reports": (
+        "reports.document reports.document.sections reports.effects reports.figures reports.questions "
+        "reports.questions.claims reports.records reports.render"
+    ),
+    "reports.records": "",
+    "reports.statistics": "",
+    "reports.document": "reports.records",
+    "reports.document.sections": "reports.document reports.effects reports.figures reports.records",
+    "reports.effects": "reports.document reports.records reports.statistics",
+    "reports.figures": "reports.document reports.records",
+    "reports.folders": "reports reports.document reports.effects reports.records reports.statistics",
+    "reports.questions": "reports.document reports.effects reports.records reports.statistics",
+    "reports.questions.claims": "reports.document reports.effects reports.records reports.statistics",
+    "reports.render": "reports.document reports.document.sections reports.effects reports.figures reports.records",
+    "benchmarks": "reports reports.document reports.questions.claims reports.records",
+    "benchmarks.calibration": "benchmarks reports.effects reports.statistics",
 }
-ENDS_A_RUN = {"harness/cli/commands.py"}
-"""The only file of the harness that may ask for a report: a run ends with one."""
+"""The law: the folders that the modules of a folder may import, beside their own."""
+
+AT_THE_TOP = {"harness": 5, "reports": 4}
+"""Modules that a folder may hold itself, ``__init__`` aside."""
 
 LONGEST = 400
 FORBIDDEN = {
@@ -83,20 +132,107 @@ def forbidden(tree: ast.AST) -> Iterator[str]:
             yield f"line {node.lineno} calls torch.load without weights_only=True"
 
 
+MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES}
+
+
+def folder_of(module: str) -> str:
+    """``harness.cli`` for ``harness.cli.commands``, and for the package itself."""
+    return ".".join(MODULES[module].relative_to(ROOT).parent.parts)
+
+
+def arrows() -> dict[str, set[str]]:
+    """The modules of the package that each module imports, in functions and for type checkers too."""
+    found = {}
+    for module, path in MODULES.items():
+        names = {
+            name.removeprefix("selbench.")
+            for name in imports(ast.parse(path.read_text(encoding="utf-8")), path)
+            if name.startswith("selbench.")
+        }
+        wanted = {name if name in MODULES else name.rpartition(".")[0] for name in names} - {"", module}
+        found[module] = {name for name in wanted if name in MODULES}
+    return found
+
+
+def folder_arrows() -> dict[str, set[str]]:
+    """As :func:`arrows`, between folders."""
+    found: dict[str, set[str]] = {}
+    for module, wanted in arrows().items():
+        own = folder_of(module)
+        found.setdefault(own, set()).update({folder_of(name) for name in wanted} - {own})
+    return found
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """The nodes of one circle in a graph, or nothing."""
+    done: set[str] = set()
+
+    def search(node: str, path: list[str]) -> list[str]:
+        if node in path:
+            return path[path.index(node) :]
+        if node in done:
+            return []
+        for other in sorted(graph.get(node, ())):
+            if found := search(other, [*path, node]):
+                return found
+        done.add(node)
+        return []
+
+    return next((found for node in sorted(graph) if (found := search(node, []))), [])
+
+
+def within(graph: dict[str, set[str]], folder: str) -> dict[str, set[str]]:
+    """The part of a graph below one folder of the package."""
+
+    def inside(name: str) -> bool:
+        return name.split(".")[0] == folder
+
+    return {node: {other for other in others if inside(other)} for node, others in graph.items() if inside(node)}
+
+
 @pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_dependencies_point_one_way(path: Path) -> None:
-    folder = path.relative_to(ROOT).parts[0]
-    allowed = MAY_IMPORT[folder] | ({"reports"} if name_of(path) in ENDS_A_RUN else set())
+def test_imports_are_relative_and_strategies_use_torch_alone(path: Path) -> None:
     for name in imports(ast.parse(path.read_text(encoding="utf-8")), path):
-        parts = name.split(".")
-        assert parts[0] not in FOLDERS, f"{name} loads the module a second time: import it relatively"
-        if parts[0] == "selbench":
-            records = folder == "harness" and name.startswith("selbench.reports.records.")
-            cut = name.startswith("selbench.harness.training.") and folder == "reports"
-            assert parts[1] in allowed | {"__version__"} or records or cut, f"{folder} may not import {name}"
-        if folder == "strategies":
-            known = parts[0] in {"torch", "selbench"} | set(sys.stdlib_module_names)
-            assert known, f"strategies use torch and the standard library alone, not {parts[0]}"
+        first = name.split(".")[0]
+        assert first not in FOLDERS, f"{name} loads the module a second time: import it relatively"
+        if path.relative_to(ROOT).parts[0] == "strategies":
+            known = first in {"torch", "selbench"} | set(sys.stdlib_module_names)
+            assert known, f"strategies use torch and the standard library alone, not {first}"
+
+
+def test_folders_import_what_the_table_allows() -> None:
+    found = folder_arrows()
+    assert set(found) == set(MAY_IMPORT)
+    beyond = {folder: wanted - set(MAY_IMPORT[folder].split()) for folder, wanted in found.items()}
+    assert not {folder: names for folder, names in beyond.items() if names}
+
+
+def test_of_reports_the_harness_reads_the_records_alone() -> None:
+    allowed = {name for folder, row in MAY_IMPORT.items() if folder != "harness.cli" for name in row.split()
+               if folder.split(".")[0] == "harness" and name.split(".")[0] == "reports"}  # fmt: skip
+    assert allowed == {"reports.records"}
+    assert not any(name.split(".")[0] == "harness" for folder, row in MAY_IMPORT.items() for name in row.split()
+                   if folder.split(".")[0] != "harness")  # fmt: skip
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_circle_of_folders(folder: str) -> None:
+    assert not circle(within({name: set(row.split()) for name, row in MAY_IMPORT.items()}, folder))
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_circle_of_modules(folder: str) -> None:
+    assert not circle(within(arrows(), folder))
+
+
+@pytest.mark.parametrize("folder", AT_THE_TOP)
+def test_few_modules_stand_at_the_top(folder: str) -> None:
+    assert len([name for name in MODULES if folder_of(name) == folder and name != folder]) <= AT_THE_TOP[folder]
+
+
+def test_a_circle_is_found() -> None:
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"]
+    assert not circle({"a": {"b", "c"}, "b": {"c"}})
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)

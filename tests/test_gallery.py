@@ -16,7 +16,8 @@ import psutil
 import pytest
 import torch
 
-from selbench.harness.execution.run import Request, run
+from selbench.harness.execution.prepared import RunRequest
+from selbench.harness.execution.run import run
 from selbench.harness.plan.matrix import parse
 from selbench.strategies import UsageError
 from selbench.strategies import time_limit as patience
@@ -108,7 +109,7 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
         patch.setenv("OMP_NUM_THREADS", "1")
-        patch.setattr(patience, "PATIENCE", 2.0)
+        patch.setattr(patience, "PLUGIN_SECONDS", 2.0)
         torch.set_num_threads(1)
         yield folder
 
@@ -142,11 +143,11 @@ def essences(out: Path) -> dict[str, dict[str, Any]]:
 def ran(gallery: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The whole gallery with two healthy strategies in one run, and the healthy ones alone in another."""
     folder = tmp_path_factory.mktemp("ran")
-    alone = Request(out=folder / "alone", cache_dir=folder / "cache", device="cpu", executor="inline")
+    alone = RunRequest(out=folder / "alone", cache_dir=folder / "cache", device="cpu", executor="inline")
     began = time.monotonic()
     healthy = run(matrix(*HEALTHY), alone)
     limit = max(20.0, 30 * (time.monotonic() - began) / healthy.planned)  # seconds; a busy machine takes longer
-    request = Request(
+    request = RunRequest(
         out=folder / "all", cache_dir=folder / "cache", device="cpu", workers=2,
         cell_limit=limit / 60, memory_limit=GIGABYTES, keep_going=True,
     )  # fmt: skip
@@ -233,7 +234,7 @@ def test_the_state_of_this_process_is_as_it_was(ran: Any) -> None:
 
 @pytest.mark.parametrize("name", [*UNUSABLE, "raises-in-constructor", "needs-what-there-is-not"])
 def test_without_keep_going_nothing_is_begun(gallery: Path, tmp_path: Path, name: str) -> None:
-    request = Request(out=tmp_path / "out", cache_dir=tmp_path / "cache", device="cpu")
+    request = RunRequest(out=tmp_path / "out", cache_dir=tmp_path / "cache", device="cpu")
     with pytest.raises(UsageError, match="--keep-going") as caught:
         run(matrix("loss", name), request)
     assert name in str(caught.value) and "\n" not in str(caught.value) and not (tmp_path / "out").exists()
@@ -241,6 +242,6 @@ def test_without_keep_going_nothing_is_begun(gallery: Path, tmp_path: Path, name
 
 def test_a_name_that_nobody_registered_is_a_wrong_request_whatever_was_passed(gallery: Path, tmp_path: Path) -> None:
     assert "los" not in registry("strategies").found()
-    request = Request(out=tmp_path / "out", cache_dir=tmp_path / "cache", device="cpu", keep_going=True)
+    request = RunRequest(out=tmp_path / "out", cache_dir=tmp_path / "cache", device="cpu", keep_going=True)
     with pytest.raises(UsageError, match="did you mean 'loss'"):
         run(matrix("los"), request)

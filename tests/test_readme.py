@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from selbench.harness.cli.commands import GROUPS, app
 from selbench.harness.plan import tables as entries
 from selbench.harness.plan.matrix import Matrix, parse, shipped
-from selbench.harness.toml import Part
+from selbench.harness.toml import StrictModel
 from selbench.reports.questions import ANALYSES
 from selbench.reports.questions.claims.reading import parse as read_claim
 from selbench.reports.questions.claims.reading import shipped as shipped_claims
@@ -28,7 +28,8 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "reports" / "published" / "README.md"]
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 README = TEXTS["README.md"]
-TABLES = [Matrix, *(kind for kind in vars(entries).values() if isinstance(kind, type) and issubclass(kind, Part))]
+ENTRIES = [kind for kind in vars(entries).values() if isinstance(kind, type)]
+TABLES = [Matrix, *(kind for kind in ENTRIES if issubclass(kind, StrictModel))]
 """Every table that a matrix may hold."""
 COMMANDS = typer.main.get_command(app)
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
+from functools import partial
 
-import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from ..figures import HUES, INK, MARKERS, RULE, SOFT, STYLE
+from ..figures import HUES, INK, MARKERS, RULE, SOFT, exported
 from .populations import POPULATIONS
 from .procedures import ALPHA, CONFIDENCE
 from .simulate import PAIRS, Row, most
@@ -66,13 +64,4 @@ def draw(rows: list[Row]) -> dict[str, bytes]:
         "size": sizes + [row for row in rows if row.part == "verdict"],
         "coverage": [row for row in rows if row.part == "coverage" and row.nominal == CONFIDENCE],
     }
-    files = {}
-    with matplotlib.rc_context(STYLE):
-        for part, chosen in kept.items():
-            figure = _figure(chosen, part)
-            FigureCanvasAgg(figure)
-            for ending, options in (("svg", {"metadata": {"Date": None}}), ("png", {"dpi": 144})):
-                out = io.BytesIO()
-                figure.savefig(out, format=ending, **options)
-                files[f"{part}.{ending}"] = out.getvalue()
-    return files
+    return exported((part, partial(_figure, chosen, part)) for part, chosen in kept.items())

@@ -98,13 +98,9 @@ def most(level: float, draws: int) -> float:
     return level + 2 * math.sqrt(level * (1 - level) / draws)
 
 
-def _generator(seed: int, *key: int) -> np.random.Generator:
-    return np.random.default_rng([seed, *key])
-
-
 def sizes(population: Population, n: int, draws: int, seed: int = SEED) -> Iterator[Row]:
     """Sizes of all tests, false verdicts, and coverage of the intervals of a difference: one cell."""
-    rng = _generator(seed, 0, POPULATIONS.index(population), n)
+    rng = np.random.default_rng([seed, 0, POPULATIONS.index(population), n])
     p = {test: np.empty(draws) for test in TESTS}
     shown, held = 0, dict.fromkeys(INTERVALS, 0)
     for i in range(draws):
@@ -129,7 +125,7 @@ def sizes(population: Population, n: int, draws: int, seed: int = SEED) -> Itera
 def images(draws: int, seed: int = SEED) -> Iterator[Row]:
     """Size of McNemar's test, both runs equally good."""
     for cell, share in enumerate(DISAGREE):
-        rng = _generator(seed, 1, cell)
+        rng = np.random.default_rng([seed, 1, cell])
         p = np.empty(draws)
         for i in range(draws):
             ours = rng.random(IMAGES) < 0.9
@@ -146,7 +142,7 @@ def costs(draws: int, seed: int = SEED) -> Iterator[Row]:
     """Coverage of the interval of a ratio of mean costs; the truth is 0.3."""
     for cell, population in enumerate(COSTS):
         for n in PAIRS:
-            rng = _generator(seed, 2, cell, n)
+            rng = np.random.default_rng([seed, 2, cell, n])
             held = 0
             for _ in range(draws):
                 drawn = population.draw(rng, (2, n))
@@ -158,7 +154,7 @@ def powers(draws: int, seed: int = SEED) -> Iterator[Row]:
     """Chance to show non-inferiority, normal differences, at margins that the power function gives these chances."""
     for cell, (power, truth) in enumerate((power, truth) for truth in (0.0, -TRUE_LOSS) for power in POWERS):
         for n in PAIRS:
-            rng = _generator(seed, 3, cell, n)
+            rng = np.random.default_rng([seed, 3, cell, n])
             margin = s.smallest_margin(1.0, n, alpha=ALPHA, power=power) - truth
             told = s.power_noninferior(n, 1.0, margin, alpha=ALPHA, difference=truth)
             shown = sum(s.t_test(rng.normal(truth, 1.0, n), -margin) <= ALPHA for _ in range(draws))

@@ -36,6 +36,10 @@ are seeds enough to meet a collapse (100 meet one of 3 % with chance .95). Boots
 short everywhere: BCa is secondary, and shown from 20 pairs on.
 """
 
+FLOOR = f"""
+With 5 pairs the exact test's smallest p is 1/32: below {ALPHA:g} / {FAMILY} it rejects nothing, and a family of \
+{FAMILY} gets "no verdict: 1 more seed needed".
+"""
 
 VERDICTS = """\
 Families of 3 primary contrasts, each truly worse by just its margin on average: how often some verdict says
@@ -70,24 +74,14 @@ def markdown(rows: list[Row], facts: str, pictures: Iterable[str]) -> str:
     parts += [f"- {population.name}: {population.text}" for population in POPULATIONS]
     parts += [f"- {cost.name} (costs): {cost.text}" for cost in COSTS]
     for level in (ALPHA, ALPHA / FAMILY):
-        parts.append(f"\n## Size at {level:.4g}\n\n{_sizes(rows, level)}")
-    parts.append(_floor())
+        sizes = [row for row in rows if row.part == "size" and row.nominal == level]
+        parts.append(f"\n## Size at {level:.4g}\n\n{_grid(sizes)}")
+    parts.append(FLOOR)
     verdicts = [row for row in rows if row.part == "verdict"]
     parts.append(f"\n## Wrong verdicts\n\n{VERDICTS}\n\n{_grid(verdicts)}")
     parts.append(f"\n## Coverage\n\n{_coverage(rows)}")
     parts.append(f"\n## Power\n\n{_powers(rows)}")
     return "\n".join(parts)
-
-
-def _sizes(rows: list[Row], level: float) -> str:
-    return _grid([row for row in rows if row.part == "size" and row.nominal == level])
-
-
-def _floor() -> str:
-    return (
-        f"\nWith 5 pairs the exact test's smallest p is 1/32: below {ALPHA:g} / {FAMILY} it rejects nothing, and a "
-        f'family of {FAMILY} gets "no verdict: 1 more seed needed".\n'
-    )
 
 
 def _grid(rows: list[Row]) -> str:

@@ -19,12 +19,11 @@ from rich.table import Table
 
 from ... import __version__
 from ...strategies import UsageError
-from ...strategies.errors import did_you_mean
+from ...strategies.errors import did_you_mean, one_line
 from ...strategies.registry import registry
-from ..oneline import one_line
 
 if TYPE_CHECKING:
-    from ..execution.run import Request
+    from ..execution.prepared import RunRequest
     from ..plan.matrix import Matrix
 
 GROUPS = ("strategies", "schedules", "datasets", "references", "learners", "executors")
@@ -61,9 +60,6 @@ def list_(
     group: Annotated[str, typer.Argument(help=f"One of {', '.join((*GROUPS, *SHIPPED))}; all by default.")] = "",
 ) -> None:
     """List what is registered: name, what it is, where it comes from; and the matrices and claims that are shipped."""
-    from ...reports.questions.claims.reading import shipped as claims
-    from ..plan.matrix import shipped
-
     if group not in ("", *GROUPS, *SHIPPED):
         raise UsageError(f"nothing called {group!r} is registered{did_you_mean(group, [*GROUPS, *SHIPPED])}")
     console = Console()
@@ -78,8 +74,12 @@ def list_(
             table.add_row(escape(row["name"]), about, escape(row["origin"]))
         console.print(table, "")
     if group in ("", "matrices"):
+        from ..plan.matrix import shipped
+
         console.print("matrices\n" + ", ".join(sorted(shipped())), "", sep="\n", highlight=False)
     if group in ("", "claims"):
+        from ...reports.questions.claims.reading import shipped as claims
+
         table = Table("id", "claim", "run by", title="claims", title_justify="left", box=None, pad_edge=False)
         for claim in claims():
             ready = "out of scope" if claim.scope == "out" else "not yet" if claim.needs else claim.matrix
@@ -112,7 +112,7 @@ def run(
     ] = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch missing data sets into --data-dir.")] = False,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Only say what is there, what is to do, and about how long it would take.")
+        bool, typer.Option("--plan", help="Only print what is done, what is to do, and a time estimate.")
     ] = False,
     cells: Annotated[bool, typer.Option("--cells", help="With --plan: a line for each cell as well.")] = False,
     like: Annotated[
@@ -129,29 +129,35 @@ def run(
         bool, typer.Option("--keep-going", help="Do the rest where a strategy cannot be used at all.")
     ] = False,
 ) -> None:
-    """Train what a matrix asks for and is not done yet, then write the report."""
-    from ..execution.run import Request
-    from ..execution.run import run as run_matrix
-    from ..plan.matrix import read
-    from ..plan.tasks import narrowed
+    """Train the cells of a matrix that are not done yet, then write the report."""
+    from ..plan.matrix import narrowed, read, refuse_unknown_names
 
     declared = read(matrix, [*(set_ or []), *([] if timing is None else [f"timing.seeds={timing}"])], dataset)
-    _check_studies(declared)
     asked = narrowed(declared, strategy or [], seeds)
+    if (cells or like) and not plan:
+        raise UsageError("--cells and --like need --plan: add it")
+    refuse_unknown_names(asked, executor, data_dir)
+    _check_studies(declared)
+    if executor == "local" and not plan:
+        from ..execution.executors.server import start
+
+        start()  # it imports torch while this process does
+    from ..execution.prepared import RunRequest
+
     source = Path(matrix).name
-    request = Request(
+    request = RunRequest(
         out, data_dir, cache_dir, device, workers, executor, download, declared, source, set_ or [], ray_address,
         cell_limit, memory_limit, checkpoint, keep_going,
     )  # fmt: skip
-    if (cells or like) and not plan:
-        raise UsageError("--cells and --like speak of a plan: add --plan")
     if plan:
         return _plan(asked, request, cells, like and _opened(like))
+    from ..execution.run import run as run_matrix
+
     try:
         done = run_matrix(asked, request)
     except KeyboardInterrupt as stopped:
         again = shlex.join(["selbench", *sys.argv[1:]])
-        said = "stopped; what is finished is kept, and the same command goes on from there"
+        said = "stopped; finished tasks are kept, and the same command resumes"
         print(f"selbench: {said}: {again}", file=sys.stderr)
         raise typer.Exit(143 if isinstance(stopped, Terminated) else 130) from None
     _report(done.out)
@@ -174,14 +180,14 @@ def scale(
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value: change the workload.")] = None,
 ) -> None:
     """Predict seconds and FLOPs of a workload from costs measured here: would selection pay at scale?"""
-    from ...reports.document.sections.scale import publish
+    from ...reports.render.publish import write_scale
     from ..scale.command import Request
     from ..scale.command import scale as predict
 
     request = Request(workload, device, profile, save_profile, strategy or [], check, set_ or [])
     table = predict(request, lambda line: print(f"measuring {line}", file=sys.stderr))
     name = Path(workload).stem if workload else f"check-{table['check']['results']}"
-    publish(table, out or Path("results") / f"scale-{name}", Console())
+    write_scale(table, out or Path("results") / f"scale-{name}", Console())
 
 
 @app.command("check")
@@ -190,7 +196,7 @@ def check_(
     all_: Annotated[bool, typer.Option("--all", help="Every registered strategy.")] = False,
     set_: Annotated[list[str] | None, typer.Option("--set", help="parameter=value: a hyper-parameter.")] = None,
 ) -> None:
-    """Hold a strategy against the laws of the interface; says what to change where one is broken."""
+    """Check a strategy against the laws of the interface, and print how to fix a broken one."""
     from ..toml import override
     from .checking import check_all, check_one
 
@@ -225,8 +231,8 @@ def verify_(
     results: Results,
     as_json: Annotated[bool, typer.Option("--json", help="For machines: every finding as JSON.")] = False,
 ) -> None:
-    """Check that a results folder is what the runs wrote and holds together; exit code 1 where it does not."""
-    from ...reports.render.console import say
+    """Check that a results folder is unchanged and consistent; exit code 1 if it is not."""
+    from ...reports.render.terminal import say
     from ..verify import verify
 
     with _usage():
@@ -282,15 +288,15 @@ def compare(
     b: Results,
     out: Annotated[Path | None, typer.Option(help="Also write compare.md and compare.json into this folder.")] = None,
 ) -> None:
-    """Hold two results folders against each other: versions, machines, somebody's results and yours."""
-    from ...reports.document.sections.comparison import print_comparison, publish
+    """Compare two results folders: versions, machines, somebody's results and yours."""
     from ...reports.folders.compare import compare as compared
     from ...reports.records.folder import Results as Read
+    from ...reports.render.publish import print_comparison, write_comparison
 
     with _usage():
         comparison = compared(Read.read(_opened(a)), Read.read(_opened(b)))
         if out is not None:
-            publish(comparison, out)
+            write_comparison(comparison, out)
     print_comparison(comparison, Console())
 
 
@@ -302,7 +308,7 @@ def merge(
 ) -> None:
     """Join results folders: parts of a matrix, or matrices over different data sets."""
     from ...reports.folders.merge import merge as join
-    from ...reports.render.console import say
+    from ...reports.render.terminal import say
 
     with _usage():
         merged = join(out, [_opened(folder) for folder in folders], title)
@@ -312,7 +318,7 @@ def merge(
     say(console, f"Written: {out}; selbench report {out} judges it.", wrap=False)
 
 
-def _plan(matrix: Matrix, request: Request, cells: bool, like: Path | None) -> None:
+def _plan(matrix: Matrix, request: RunRequest, cells: bool, like: Path | None) -> None:
     from .plan_table import show
 
     lines = show(matrix, request, Console(), like)
@@ -324,7 +330,9 @@ def _plan(matrix: Matrix, request: Request, cells: bool, like: Path | None) -> N
 
 
 def _check_studies(matrix: Matrix) -> None:
-    """Refuse questions that no analysis can answer, before anything is trained."""
+    """Refuse studies with unknown analyses or options before any training."""
+    if not matrix.studies:
+        return
     from ...reports.questions import Names, check
 
     names = Names(
@@ -348,20 +356,20 @@ def _opened(results: Path) -> Path:
 
 def _report(results: Path, out: Path | None = None) -> None:
     from ...reports.build import build
-    from ...reports.render import parquet
+    from ...reports.render.flat_tables import LACKING, parquet_available
     from ...reports.render.terminal import print_summary
 
     with _usage():
         page = build(results, out)
     print_summary(json.loads((page.parent / "summary.json").read_text(encoding="utf-8")), Console(), page)
-    if not parquet.available():
-        print(parquet.LACKING)
+    if not parquet_available():
+        print(LACKING)
 
 
 @contextmanager
 def _usage() -> Iterator[None]:
-    """What is wrong with a results folder is a wrong request."""
-    from ...reports.records.records import ResultsError
+    """Report errors of a results folder as usage errors."""
+    from ...reports.records.folder import ResultsError
 
     try:
         yield
@@ -380,7 +388,7 @@ def main() -> None:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which is left as Ctrl-C is, with an exit code of its own."""
+    """SIGTERM: handled like Ctrl-C, with its own exit code."""
 
 
 def _interrupt(*_: object) -> None:

@@ -29,7 +29,7 @@ LEGEND = (
 
 @dataclass(frozen=True)
 class Row:
-    """One strategy; ``error`` says what is broken where it is."""
+    """One strategy; ``error`` says what is broken, if anything is."""
 
     name: str
     origin: str
@@ -41,7 +41,7 @@ class Row:
 
 
 def rows() -> list[Row]:
-    """Every registered strategy; one that does not import, cannot be made or raises is said and stops no other."""
+    """Every registered strategy. One that fails to import, to construct or to run gets a row with its error."""
     return [_row(**row) for row in registry("strategies").describe()]
 
 
@@ -62,7 +62,7 @@ def _row(name: str, origin: str, summary: str, error: str) -> Row:
 
 
 def _besides(traits: Traits) -> list[str]:
-    """What a run pays before ``select`` is asked."""
+    """The costs of a run before it calls ``select``."""
     learner = bool(traits.needs & LEARNER_SIGNALS)
     proxy = bool(traits.needs & {"trace", "picks"}) or (learner and traits.cadence == "run")
     return ["proxy"] if proxy else ["scoring"] if learner and traits.cadence == "batch" else []

@@ -11,23 +11,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .. import environment
-from ..datasets.loaded import Bank
-from ..execution.progress import _human
-from ..execution.run import Request, _references, cache_folder, data_folder, learner_of, thread_count
+from ..execution.prepared import RunRequest, prepare, thread_count
+from ..execution.progress import duration
 from ..plan import tuning
-from ..plan.forecast import Forecast, Inventory, Rate, footing, forecast
+from ..plan.forecast import Forecast, Inventory, TimeEstimator, footing, forecast
 from ..plan.matrix import Matrix
-from ..plan.reference_seconds import Rates
+from ..plan.reference_seconds import ReferenceSeconds
 from ..plan.tasks import Plan, Planner
 from ..store.folder import Store
-from ..tasks.worker import trains_reference
 
 CLUSTER = (16, 64, 256)
 """Tasks at a time for which a cluster's time is shown, where ``--workers`` does not say."""
 
 
-def show(matrix: Matrix, request: Request, console: Console, like: Path | None = None) -> Iterator[str]:
+def show(matrix: Matrix, request: RunRequest, console: Console, like: Path | None = None) -> Iterator[str]:
     """Print what ``selbench run`` would do; a line for each cell is made as it is asked for.
 
     ``like`` is another results folder, for times where this one has none.
@@ -37,28 +34,21 @@ def show(matrix: Matrix, request: Request, console: Console, like: Path | None =
     UsageError
         As :func:`selbench.harness.execution.run.run` before any training.
     """
-    device = environment.pick_device(request.device)
-    data_dir = data_folder(request.data_dir)
-    bank = Bank(data_dir, cache_folder(request.cache_dir), request.download)
-    loaded = {e.name: bank.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
+    prepared = prepare(matrix, request)
     store = Store(request.out or Path("results") / matrix.name)
-    rates = Rates.read(store.resolved().get("rates", []))
-    starts = {entry.name: str(learner_of(matrix, entry.name).fingerprint(data_dir)) for entry in matrix.datasets}
-    precision = "bf16" if device.type == "cuda" else "float32"
-    planner = Planner(matrix, loaded, _references(matrix, data_dir), precision, starts, rates)
-    plan = _with_tuning(planner, (request.declared or matrix).tuned(), store)
+    rates = ReferenceSeconds.read(store.resolved().get("rates", []))
+    plan = _with_tuning(prepared.planner(rates), (request.declared or matrix).tuned(), store)
     inventory = Inventory(plan, store)
-    rate = Rate(inventory, matrix, loaded, data_dir, like)
+    rate = TimeEstimator(inventory, matrix, prepared.loaded, prepared.data_dir, like)
     expected = forecast(inventory, rate.of)
-    cores = os.cpu_count() or 1
-    workers = request.workers or (cores if device.type == "cpu" else 1)
     _print(expected, console, store)
-    unit, share = ("GPU", 1) if device.type == "cuda" else ("core", thread_count(cores, workers))
+    workers = max(1, prepared.workers)
+    unit, share = ("GPU", 1) if prepared.device.type == "cuda" else ("core", thread_count(os.cpu_count() or 1, workers))
     if expected.bases:
         console.print(_executors(expected, request.workers, workers, unit, share))
-    console.print(footing(expected, rate, str(device)), highlight=False)
+    console.print(footing(expected, rate, str(prepared.device)), highlight=False)
     if matrix.budget.seconds is not None and not rates.rows:
-        console.print("Reference seconds are not measured yet: no cell of this folder can be known again before that.")
+        console.print("Reference seconds are not measured yet: before that, no cell of this folder can be matched.")
     return inventory.lines()
 
 
@@ -67,9 +57,9 @@ def _with_tuning(planner: Planner, grid: dict[str, Any] | None, store: Store) ->
     plan = planner.plan()
     if grid is None:
         return plan
-    tuned = tuning.tuned(planner.matrix, plan.arms)
-    tried = tuning.trials(planner, tuned, grid["factors"], grid["tuning_seeds"])
-    cells = planner.graph(tuning.rated(plan.arms, tuning.chosen(store, tried, tuned)))
+    tuned = tuning.arms_to_tune(planner.matrix, plan.arms)
+    tried = tuning.tuning_runs(planner, tuned, grid["factors"], grid["tuning_seeds"])
+    cells = planner.graph(tuning.at_factors(plan.arms, tuning.chosen_factors(store, tried, tuned)))
     return Plan(cells.arms, tried.tasks | cells.tasks)
 
 
@@ -92,7 +82,7 @@ def _print(expected: Forecast, console: Console, store: Store) -> None:
 
 
 def _executors(expected: Forecast, asked: int | None, workers: int, unit: str, share: int) -> Table:
-    """Time and cost at each executor: what a number of slots is held for, busy or not."""
+    """Time and cost with each executor: slots are paid for whether busy or idle."""
     table = Table("executor", "tasks at a time", "at least", f"{unit}-hours", box=None, pad_edge=False)
     for name, slots in [("inline", 1), ("local", workers), *(("ray", n) for n in ([asked] if asked else CLUSTER))]:
         wall = expected.wall(slots)
@@ -101,4 +91,4 @@ def _executors(expected: Forecast, asked: int | None, workers: int, unit: str, s
 
 
 def _short(seconds: float) -> str:
-    return _human(seconds) if seconds >= 10 else f"{seconds:.2g} s"
+    return duration(seconds) if seconds >= 10 else f"{seconds:.2g} s"

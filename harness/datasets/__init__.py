@@ -1,5 +1,1 @@
 """Image sets: decoded once to uint8, split once a seed, kept on the device."""
-
-from .base import Dataset, Images
-
-__all__ = ["Dataset", "Images"]

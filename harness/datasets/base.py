@@ -1,12 +1,13 @@
-"""What a data set is to the harness: two uint8 arrays with labels, and how its images may be augmented."""
+"""The interface of data sets: two uint8 arrays with labels, and their augmentation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Augmentation = Literal["none", "shift", "crop-flip", "resized-crop-flip"]
 
@@ -28,7 +29,7 @@ class Images:
     classes : tuple of str
         Class names; labels index it.
     note : str
-        What a reader of a number from these images must know (a lossy copy, a partial set); may be empty.
+        Caveats for readers (a lossy copy, a partial set); may be empty.
     title : str
         The set's name in reports; says so itself where the images are not the published ones.
     skipped : int

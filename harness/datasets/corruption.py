@@ -1,4 +1,4 @@
-"""Pools where selection is said to shine: wrong labels, rare classes, copies. Holdout, val and test stay clean.
+"""Corrupted pools: wrong labels, rare classes, copies. Holdout, val and test stay clean.
 
 The table ``spoil`` of a data set's entry in a matrix is applied to the pool after the split, in this order:
 
@@ -33,107 +33,23 @@ to the pool's labels as they are, wrong ones included.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Literal
-
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from ...strategies import UsageError
-from ..store.tensor_cache import digest
 from ..streams import generator, permutation
-from ..toml import Part
-from .label_file import read_labels
+from .spec import Corruption
 from .splits import allocate, rank_in_class
 
 
-class Spoil(Part):
-    """What is done to a pool.
-
-    Parameters
-    ----------
-    label_noise : float
-        Share of wrong labels, in [0, 1).
-    kind : {"uniform", "pairs"}, optional
-        Which wrong label: any other, or the next class. ``uniform`` unless said.
-    labels : str, optional
-        A file of labels that take the place of the true ones, in place of ``label_noise``.
-    column : str, optional
-        Its column, where it has several.
-    imbalance : float
-        Size of the last class over that of the first, in (0, 1]: 1 leaves the classes as they are.
-    duplicates : float
-        Share of the pool that are copies, in [0, 1); each class keeps one image of its own at least.
-    """
-
-    label_noise: float = Field(0.0, ge=0, lt=1)
-    kind: Literal["uniform", "pairs"] | None = None
-    labels: str | None = None
-    column: str = ""
-    imbalance: float = Field(1.0, gt=0, le=1)
-    duplicates: float = Field(0.0, ge=0, lt=1)
-
-    def check(self, where: str) -> None:
-        """Refuse what does nothing.
-
-        Raises
-        ------
-        UsageError
-            Where no option is set, ``kind`` or ``column`` have nothing to go with, or the file of labels is damaged.
-        """
-        if self.labels is not None and self.label_noise:
-            raise UsageError(f"{where}: spoil: labels come from a file or are made wrong by label_noise: set one")
-        if self.column and self.labels is None:
-            raise UsageError(f"{where}: spoil.column = {self.column!r} is for labels: set it too, to a file")
-        if self.kind is not None and not self.label_noise:
-            raise UsageError(f"{where}: spoil.kind = {self.kind!r} is for label_noise: set it too, such as 0.2")
-        if not self.identity():
-            raise UsageError(
-                f"{where}: spoil: nothing is spoiled: set label_noise, labels, imbalance or duplicates, or remove the "
-                "table"
-            )
-
-    def identity(self) -> dict[str, Any]:
-        """What is set, in words of its own: part of what results depend on."""
-        noise: dict[str, Any] = {}
-        if self.label_noise:
-            noise = {"label_noise": self.label_noise, "kind": self.kind or "uniform"}
-        elif self.labels is not None:  # whatever the file is called, wherever it lies
-            noise = {"labels": digest({"labels": self.given()})}
-        rare = {"imbalance": self.imbalance} if self.imbalance < 1 else {}
-        return noise | rare | ({"duplicates": self.duplicates} if self.duplicates else {})
-
-    def given(self) -> Tensor:
-        """The file's labels ``[N]`` int64.
-
-        Raises
-        ------
-        UsageError
-            As :func:`selbench.harness.datasets.label_file.read_labels`.
-        """
-        assert self.labels is not None
-        return read_labels(Path(self.labels), self.column)
-
-    def describe(self, wrong: float | None = None) -> str:
-        """For readers of the numbers; ``wrong`` is the share of the file's labels that differ from the true ones."""
-        said = [f"classes thinned to 1:{1 / self.imbalance:.4g}"] if self.imbalance < 1 else []
-        said += [f"{100 * self.label_noise:.4g} % wrong labels ({self.kind or 'uniform'})"] if self.label_noise else []
-        if self.labels is not None:
-            share = "" if wrong is None else f", {100 * wrong:.3g} % of them wrong"
-            said.append(f"labels of {Path(self.labels).name}{f' ({self.column})' if self.column else ''}{share}")
-        said += [f"{100 * self.duplicates:.4g} % copies"] if self.duplicates else []
-        return f"spoiled pool: {', '.join(said)}; holdout, val and test clean"
-
-
-def spoiled(
-    spoil: Spoil, pool: Tensor, labels: Tensor, classes: int, seed: int, given: Tensor | None = None
+def corrupted(
+    spoil: Corruption, pool: Tensor, labels: Tensor, classes: int, seed: int, given: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """The pool of a seed as it is trained on.
 
     Parameters
     ----------
-    spoil : Spoil
+    spoil : Corruption
     pool : Tensor ``[n]`` int64
         Positions in the training images, ascending.
     labels : Tensor ``[n]`` int64
@@ -181,7 +97,7 @@ def _thinned(labels: Tensor, classes: int, imbalance: float, seed: int) -> Tenso
     return torch.nonzero(rank < wanted[labels]).flatten()
 
 
-def _flipped(labels: Tensor, classes: int, spoil: Spoil, seed: int) -> Tensor:
+def _flipped(labels: Tensor, classes: int, spoil: Corruption, seed: int) -> Tensor:
     """Labels ``[n]`` of which the share asked for is wrong, in each class."""
     wrong = allocate(torch.bincount(labels, minlength=classes), round(spoil.label_noise * len(labels)))
     chosen = rank_in_class(labels, permutation(len(labels), seed, "spoil", "noise")) < wrong[labels]

@@ -10,15 +10,13 @@ import torch
 from torch import Tensor
 
 from ...strategies import UsageError
-from ..plan.tables import DatasetEntry
-from ..training.trainer import Samples
-from . import Images
 from .augment import Augment, channel_statistics
-from .base import Augmentation
-from .corruption import spoiled
+from .base import Augmentation, Images
+from .corruption import corrupted
+from .fingerprint import fingerprint
 from .label_file import aligned
-from .sets.fingerprint import fingerprint
-from .spec import dataset
+from .samples import Samples
+from .spec import DatasetSpec, dataset
 from .splits import Splits, split
 
 DEFAULT_HOLDOUT = 0.25
@@ -26,10 +24,10 @@ DEFAULT_HOLDOUT = 0.25
 
 
 @dataclass
-class Loaded:
+class LoadedData:
     """One data set, decoded, with the choices of its matrix entry."""
 
-    entry: DatasetEntry
+    entry: DatasetSpec
     images: Images
     fingerprint: str
     resolution: int
@@ -40,7 +38,7 @@ class Loaded:
 
     @property
     def title(self) -> str:
-        """What reports call it; a named set that was loaded from JPEG files elsewhere is called a copy."""
+        """Its name in reports; a named set that was loaded from JPEG files elsewhere is called a copy."""
         entry = self.entry
         if entry.spec in ("", entry.name):
             return entry.title if entry.title and "copy" not in self.images.title else self.images.title or entry.name
@@ -49,18 +47,17 @@ class Loaded:
 
     @property
     def note(self) -> str:
-        """What a reader of a number from these images must know; may be empty."""
+        """Caveats for readers of a number from these images; may be empty."""
         spoil, wrong = self.entry.spoil, None
         if self.given is not None:
             wrong = float((self.given != self.images.train_labels).double().mean())
         return "; ".join(part for part in (self.images.note, "" if spoil is None else spoil.describe(wrong)) if part)
 
     def splits(self, seed: int) -> Splits:
-        """Pool, holdout and val of a seed, before anything is spoiled."""
+        """Pool, holdout and val of a seed, before corruption."""
         return split(self.images.train_labels, seed, self.holdout, self.entry.val)
 
     def size(self, seed: int, pool: str) -> int:
-        """Images in the pool, or in ``all``."""
         return len(self.ids(seed, pool))
 
     def ids(self, seed: int, part: str) -> Tensor:
@@ -68,7 +65,7 @@ class Loaded:
         return self.labelled(seed, part)[0]
 
     def labelled(self, seed: int, part: str) -> tuple[Tensor, Tensor]:
-        """Positions ``[n]`` of a part, and its labels ``[n]``; the pool's as they were spoiled, where they were."""
+        """Positions ``[n]`` of a part, and its labels ``[n]``; the pool's corrupted where the matrix asks for it."""
         splits, labels = self.splits(seed), self.images.train_labels
         if part == "all":
             parts = [self.labelled(seed, name) for name in ("pool", "holdout", "val")]
@@ -76,11 +73,11 @@ class Loaded:
         ids: Tensor = getattr(splits, part)
         if part == "pool" and self.entry.spoil is not None:
             given = None if self.given is None else self.given[ids]
-            return spoiled(self.entry.spoil, ids, labels[ids], len(self.images.classes), seed, given)
+            return corrupted(self.entry.spoil, ids, labels[ids], len(self.images.classes), seed, given)
         return ids, labels[ids]
 
     def marks(self, seed: int, part: str) -> dict[str, Tensor]:
-        """What is spoiled in a part: of each sample, whether its label is ``wrong``, and whether it is one of the
+        """The corruption of a part: of each sample, whether its label is ``wrong``, and whether it is one of the
         ``copies`` (its image came before); empty where nothing was spoiled."""
         if self.entry.spoil is None:
             return {}
@@ -91,7 +88,6 @@ class Loaded:
         return {"wrong": labels != self.images.train_labels[ids], "copies": again}
 
     def samples(self, seed: int, part: str, device: torch.device) -> Samples:
-        """Images and labels of a part, on the device."""
         ids, labels = self.labelled(seed, part)
         return Samples(self.images.train[ids].to(device), labels.to(device), len(self.images.classes))
 
@@ -101,7 +97,7 @@ class Loaded:
         return Augment(self.augmentation, self.resolution, mean.to(device), std.to(device))
 
 
-class Bank:
+class DataSetLoader:
     """Loads each data set once.
 
     Parameters
@@ -116,10 +112,10 @@ class Bank:
 
     def __init__(self, data_dir: Path | None, cache_dir: Path, download: bool = False) -> None:
         self.data_dir, self.cache_dir, self.download = data_dir, cache_dir, download
-        self._loaded: dict[str, Loaded] = {}
+        self._loaded: dict[str, LoadedData] = {}
         self._decoded: dict[str, Images] = {}
 
-    def load(self, entry: DatasetEntry, *, trains_reference: bool) -> Loaded:
+    def load(self, entry: DatasetSpec, *, trains_reference: bool) -> LoadedData:
         """The data set of a matrix entry.
 
         Raises
@@ -138,16 +134,16 @@ class Bank:
                 holdout = DEFAULT_HOLDOUT if trains_reference else 0.0
             if trains_reference and not holdout:
                 raise UsageError(f"datasets: {entry.name!r}: holdout = 0 leaves nothing to train the reference on")
-            loaded = Loaded(
+            loaded = LoadedData(
                 entry, images, fingerprint(images), instance.resolution,
                 entry.augmentation or instance.augmentation, holdout, _given(entry, images),
             )  # fmt: skip
-            loaded.ids(0, "pool")  # a split that cannot work is said now
+            loaded.ids(0, "pool")  # raises for a split that cannot work
             self._loaded[entry.name] = loaded
         return self._loaded[entry.name]
 
 
-def _given(entry: DatasetEntry, images: Images) -> Tensor | None:
+def _given(entry: DatasetSpec, images: Images) -> Tensor | None:
     """The labels that a file gives the training images loaded; None without one."""
     if entry.spoil is None or entry.spoil.labels is None:
         return None

@@ -1,14 +1,24 @@
-"""From the text that a user writes to an instance: ``NAME``, ``NAME:ARGUMENT``, and a table of options."""
+"""From the text that a user writes to an instance: ``NAME``, ``NAME:ARGUMENT``, and a table of options.
+
+Checked before anything else of a run, so it imports no tensor library until a file of labels is read.
+"""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
 
 from ...strategies.errors import UsageError
 from ...strategies.registry import Registry, registry
-from .base import Dataset
+from ..toml import StrictModel
+from .base import Augmentation, Dataset
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def dataset(spec: str, options: Mapping[str, Any] | None = None) -> Dataset:
@@ -55,3 +65,97 @@ def from_spec(names: Registry, spec: str, options: Mapping[str, Any]) -> Any:
     if places[0].name in options:
         raise UsageError(f"{names.singular} {spec!r}: {places[0].name} is given twice, there and as an option")
     return names.load(name, **{places[0].name: argument, **options})
+
+
+class Corruption(StrictModel):
+    """Corruptions of a pool.
+
+    Parameters
+    ----------
+    label_noise : float
+        Share of wrong labels, in [0, 1).
+    kind : {"uniform", "pairs"}, optional
+        Which wrong label: any other, or the next class. ``uniform`` unless said.
+    labels : str, optional
+        A file of labels that take the place of the true ones, in place of ``label_noise``.
+    column : str, optional
+        Its column, where it has several.
+    imbalance : float
+        Size of the last class over that of the first, in (0, 1]: 1 leaves the classes as they are.
+    duplicates : float
+        Share of the pool that are copies, in [0, 1); each class keeps one image of its own at least.
+    """
+
+    label_noise: float = Field(0.0, ge=0, lt=1)
+    kind: Literal["uniform", "pairs"] | None = None
+    labels: str | None = None
+    column: str = ""
+    imbalance: float = Field(1.0, gt=0, le=1)
+    duplicates: float = Field(0.0, ge=0, lt=1)
+
+    def check(self, where: str) -> None:
+        """Refuse options that have no effect.
+
+        Raises
+        ------
+        UsageError
+            Where no option is set, ``kind`` or ``column`` have nothing to go with, or the file of labels is damaged.
+        """
+        if self.labels is not None and self.label_noise:
+            raise UsageError(f"{where}: spoil: labels come from a file or are made wrong by label_noise: set one")
+        if self.column and self.labels is None:
+            raise UsageError(f"{where}: spoil.column = {self.column!r} is for labels: set it too, to a file")
+        if self.kind is not None and not self.label_noise:
+            raise UsageError(f"{where}: spoil.kind = {self.kind!r} is for label_noise: set it too, such as 0.2")
+        if not self.identity():
+            raise UsageError(
+                f"{where}: spoil: nothing is set: set label_noise, labels, imbalance or duplicates, or remove the table"
+            )
+
+    def identity(self) -> dict[str, Any]:
+        """The options that are set, as ids and records hold them."""
+        noise: dict[str, Any] = {}
+        if self.label_noise:
+            noise = {"label_noise": self.label_noise, "kind": self.kind or "uniform"}
+        elif self.labels is not None:  # whatever the file is called, wherever it lies
+            from ..store.tensor_cache import digest
+
+            noise = {"labels": digest({"labels": self.given()})}
+        rare = {"imbalance": self.imbalance} if self.imbalance < 1 else {}
+        return noise | rare | ({"duplicates": self.duplicates} if self.duplicates else {})
+
+    def given(self) -> Tensor:
+        """The file's labels ``[N]`` int64.
+
+        Raises
+        ------
+        UsageError
+            As :func:`selbench.harness.datasets.label_file.read_labels`.
+        """
+        from .label_file import read_labels
+
+        assert self.labels is not None
+        return read_labels(Path(self.labels), self.column)
+
+    def describe(self, wrong: float | None = None) -> str:
+        """For readers of the numbers; ``wrong`` is the share of the file's labels that differ from the true ones."""
+        said = [f"classes thinned to 1:{1 / self.imbalance:.4g}"] if self.imbalance < 1 else []
+        said += [f"{100 * self.label_noise:.4g} % wrong labels ({self.kind or 'uniform'})"] if self.label_noise else []
+        if self.labels is not None:
+            share = "" if wrong is None else f", {100 * wrong:.3g} % of them wrong"
+            said.append(f"labels of {Path(self.labels).name}{f' ({self.column})' if self.column else ''}{share}")
+        said += [f"{100 * self.duplicates:.4g} % copies"] if self.duplicates else []
+        return f"spoiled pool: {', '.join(said)}; holdout, val and test clean"
+
+
+class DatasetSpec(StrictModel):
+    """One data set. ``spec`` is what is loaded (``imagefolder:PATH``), ``name`` and ``title`` what it is called."""
+
+    name: str
+    spec: str = ""
+    title: str = ""
+    options: dict[str, Any] = Field({})
+    holdout: float | int | None = Field(None, ge=0)
+    val: float | int = Field(0.1, gt=0)
+    augmentation: Augmentation | None = None
+    spoil: Corruption | None = None

@@ -18,7 +18,7 @@ class Splits:
     Parameters
     ----------
     pool : Tensor ``[n]`` int64
-        What is selected from; every class is in it.
+        The images to select from; every class is in it.
     holdout : Tensor ``[h]`` int64
         For references that are trained here.
     val : Tensor ``[v]`` int64

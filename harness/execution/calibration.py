@@ -10,23 +10,25 @@ from typing import Any
 import torch
 
 from ...strategies import UsageError
-from ..plan.reference_seconds import Rate, Rates, name_of
-from ..plan.tasks import Plan, Task, pacer_of, schedule_of
+from ..plan.arms import pacer_of, schedule_of
+from ..plan.reference_seconds import ArmSeconds, ReferenceSeconds, name_of
+from ..plan.tasks import Plan, Task
 from ..steps.pacer import Step
-from ..steps.schedules import foretold
+from ..steps.schedules import known_ahead
 from ..streams import permutation
 from ..tasks.cell import prepare
 from ..tasks.cost_meter import artefacts
 from ..tasks.worker import Context, Worker
-from ..training.candidates import Candidates, Chosen
+from ..training.candidates import Candidates, ChosenSamples
 from ..training.trainer import Trainer
-from .executors import Inline, Outcome
+from .executors.inline import Inline
+from .executors.outcome import Outcome
 
 REPEATS = 5
 """Steps timed at each size, after one that warms up; the median counts."""
 
 
-def calibrated(context: Context, plan: Plan, before: Rates) -> Rates:
+def calibrated(context: Context, plan: Plan, before: ReferenceSeconds) -> ReferenceSeconds:
     """The rates of every arm of ``plan``: those measured ``before``, and the others measured now.
 
     The artefacts that an arm reads are made first, in this process, with nothing else running.
@@ -34,12 +36,12 @@ def calibrated(context: Context, plan: Plan, before: Rates) -> Rates:
     Raises
     ------
     UsageError
-        Where an artefact cannot be made, or a schedule learns: what it will ask for has no price yet.
+        Where an artefact cannot be made, or a schedule is learned, so that its steps are not known ahead.
     """
     for task in plan.cells:
         if task.arm is not None and not task.arm.replay:
-            foretold(schedule_of(task.arm))
-    rates = Rates(before.rows.values())
+            known_ahead(schedule_of(task.arm))
+    rates = ReferenceSeconds(before.rows.values())
     for task in plan.cells:
         arm = task.arm
         assert arm is not None
@@ -52,8 +54,9 @@ def calibrated(context: Context, plan: Plan, before: Rates) -> Rates:
 
 
 def _needed(plan: Plan, task: Task, worker: Worker) -> list[Task]:
+    """The artefacts behind ``task`` that are not there: their ledgers are part of its price."""
     wanted = set(task.after)
-    for other in reversed(plan.tasks.values()):  # tasks stand after what they need
+    for other in reversed(plan.tasks.values()):  # dependencies come first
         if other.id in wanted:
             wanted |= set(other.after)
     return [other for other in plan.tasks.values() if other.id in wanted and not worker.store.has_artefact(other.id)]
@@ -64,8 +67,8 @@ def _or_refuse(task: Task, outcome: Outcome) -> None:
         raise UsageError(f"budget.seconds: {task.name} is needed to measure reference seconds: {outcome.error}")
 
 
-def measure(worker: Worker, task: Task) -> Rate:
-    """Time the operations of ``task``'s arm here and now; its artefacts are there already."""
+def measure(worker: Worker, task: Task) -> ArmSeconds:
+    """Time the operations of ``task``'s arm on this machine; its artefacts exist already."""
     arm = task.arm
     assert arm is not None
     ledgers = artefacts(worker.store, task.uses.values())
@@ -75,8 +78,8 @@ def measure(worker: Worker, task: Task) -> Rate:
     pacer = pacer_of(worker.matrix, arm, len(trainer.samples))
     first = Step(0, 0, *pacer.sizes(0.0), 0.0)
     sizes = {trainer.priced_as(Step(0, 0, *size, 0.0)) for size in pacer.every_size()}
-    selection = _median(trainer, lambda: trainer.select_pool(first, 0)) if trainer.selector.cuts_pool else 0.0
-    return Rate(
+    selection = _median(trainer, lambda: trainer.select_pool(first, 0)) if trainer.selector.selects_from_pool else 0.0
+    return ArmSeconds(
         name=name_of(arm),
         steps=[[size, keep, _step_seconds(trainer, Step(0, 0, size, keep, 0.0))] for size, keep in sorted(sizes)],
         begin=begin,
@@ -87,9 +90,9 @@ def measure(worker: Worker, task: Task) -> Rate:
 
 def _step_seconds(trainer: Trainer, step: Step) -> float:
     order = permutation(len(trainer.samples), trainer.seed, "order", 0)
-    source: Candidates | Chosen = Candidates(order, trainer.device)
-    if trainer.selector.cuts_pool:
-        source = Chosen(order, trainer.select_pool(step, 0))
+    source: Candidates | ChosenSamples = Candidates(order, trainer.device)
+    if trainer.selector.selects_from_pool:
+        source = ChosenSamples(order, trainer.select_pool(step, 0))
     return _median(trainer, lambda: trainer.step(step, source, 0))
 
 

@@ -11,25 +11,26 @@ from ... import __version__
 from ...strategies import UsageError
 from ...strategies.interface import Traits
 from ...strategies.registry import Entry, registry
-from ...strategies.time_limit import patience
-from ..plan.matrix import Matrix, digest
+from ...strategies.time_limit import time_limit
+from ..identity import digest
+from ..plan.matrix import Matrix
 from ..plan.tables import StrategyEntry
 from ..plan.tasks import Task
-from .executors import Outcome
+from .executors.outcome import Outcome
 
 NEWER = re.compile(r"selbench\s*\(?\s*>=\s*([\d.]+)")
 """How a distribution asks for a version of this one."""
 
 
 @dataclass(frozen=True)
-class Unusable:
+class UnusableStrategy:
     """A strategy of a matrix that cannot be used, and why."""
 
     label: str
     outcome: Outcome
 
     def tasks(self, matrix: Matrix) -> list[Task]:
-        """What stands for its cells: they have no arm."""
+        """Placeholders for its cells, without arms."""
         return [
             Task(digest(["unusable", self.label, entry.name, seed]), f"strategy {self.label}", entry.name, seed)
             for seed in matrix.seed_list()
@@ -37,7 +38,7 @@ class Unusable:
         ]
 
 
-def screened(matrix: Matrix, keep_going: bool) -> tuple[Matrix, list[Unusable]]:
+def without_unusable(matrix: Matrix, keep_going: bool) -> tuple[Matrix, list[UnusableStrategy]]:
     """The matrix without its strategies that cannot be used, and those.
 
     Raises
@@ -51,19 +52,19 @@ def screened(matrix: Matrix, keep_going: bool) -> tuple[Matrix, list[Unusable]]:
         if outcome is None:
             usable.append(entry)
         elif keep_going:
-            rest.append(Unusable(entry.label or entry.name, outcome))
+            rest.append(UnusableStrategy(entry.label or entry.name, outcome))
         else:
-            raise UsageError(f"{outcome.error}; mend it, leave it out, or pass --keep-going for the rest")
+            raise UsageError(f"{outcome.error}; fix it, leave it out, or pass --keep-going to run the others")
     return matrix.model_copy(update={"strategies": usable}), rest
 
 
 def _fault(asked: StrategyEntry) -> Outcome | None:
-    """What is wrong with a strategy before it is called, by the law that it breaks.
+    """The law that a strategy breaks before it is called, or None.
 
     Raises
     ------
     UsageError
-        Where the request is wrong: nobody registered the name, or a rule of the suite itself refuses its options.
+        For an unknown name, or options that a built-in rule refuses.
     """
     known, name = registry("strategies"), asked.name
     if name not in known.found() or all(entry.builtin for entry in known.found()[name]):
@@ -78,7 +79,7 @@ def _fault(asked: StrategyEntry) -> Outcome | None:
     ]
     for law, check in checks:
         try:
-            with patience():
+            with time_limit():
                 check()
         except (Exception, SystemExit) as error:  # a plugin's code may raise anything
             said = str(error) if isinstance(error, UsageError) else f"it raised {type(error).__name__}: {error}"
@@ -86,11 +87,11 @@ def _fault(asked: StrategyEntry) -> Outcome | None:
     return None
 
 
-def _named(said: str, claims: list[Entry]) -> str:
-    """``said``, with the plugin's name where it lacks."""
-    if any(f"{entry.distribution} " in said for entry in claims):
+def _named(said: str, entries: list[Entry]) -> str:
+    """``said``, prefixed with the plugin's name unless it holds it."""
+    if any(f"{entry.distribution} " in said for entry in entries):
         return said
-    return f"strategy {claims[0].name!r} of {claims[0].distribution} {claims[0].version}: {said}"
+    return f"strategy {entries[0].name!r} of {entries[0].distribution} {entries[0].version}: {said}"
 
 
 def _asks_for(entry: Entry) -> None:

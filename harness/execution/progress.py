@@ -12,17 +12,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from ..plan.tasks import Task
-from .executors import Outcome
 from .executors.local import by_plugin
+from .executors.outcome import Outcome
 
 Stage = Literal["training", "tuning", "timing"]
 
 EVERY = 20.0
-"""Seconds between plain lines; failures are said at once."""
+"""Seconds between plain lines; failures are printed at once."""
 
 
 WARM = 4
-"""Tasks before the time left is guessed: the first ones pay for starting up."""
+"""Tasks before the time left is estimated: the first ones include start-up."""
 
 
 class Progress:
@@ -31,9 +31,9 @@ class Progress:
     Parameters
     ----------
     todo : list of Task
-        What is to be done.
+        Tasks to do.
     planned : int
-        Cells of the whole request, for what is done already.
+        Cells of the whole request, done ones included.
     where : str
         The results folder, as named by the user.
     stage : {"training", "tuning", "timing"}
@@ -77,10 +77,9 @@ class Progress:
         if self.done < WARM:
             return ""
         seconds = (time.monotonic() - self.begun) * (self.work - self.done_work) / self.done_work
-        return f"about {_human(seconds)} left"
+        return f"about {duration(seconds)} left"
 
     def report(self, task: Task, outcome: Outcome) -> None:
-        """Note the end of a task."""
         if outcome.error:
             self.failed += 1
             said = f"failed: {task.name}{_plugin(task)}: {outcome.error}"
@@ -88,13 +87,13 @@ class Progress:
         self._count(task)
 
     def elsewhere(self, task: Task) -> None:
-        """Note a task that another run on the folder has done."""
+        """Count a task that another run on the folder has done."""
         self.others += 1
         self._count(task)
 
     def wait(self, tasks: int) -> None:
-        """Say that what is left is another run's."""
-        self.console.print(f"waiting for {tasks} tasks that another run on this folder is at", highlight=False)
+        """Print that another run works on the remaining tasks."""
+        self.console.print(f"waiting for {tasks} tasks that another run on this folder is doing", highlight=False)
 
     def _count(self, task: Task) -> None:
         self.done += 1
@@ -105,7 +104,7 @@ class Progress:
             self.said = time.monotonic()
             failed = f"{self.failed} failed" if self.failed else ""
             others = f"{self.others} by another run" if self.others else ""
-            spent = f"{_human(self.said - self.begun)} spent"
+            spent = f"{duration(self.said - self.begun)} spent"
             name = "tuning: " if self.stage == "tuning" else ""
             words = [f"{name}{self.done}/{len(self.todo)} done", failed, others, spent, self.left()]
             self.console.print(", ".join(filter(None, words)), highlight=False)
@@ -122,7 +121,7 @@ def _weight(task: Task) -> float:
     return task.arm.rung if task.arm else 0.5
 
 
-def _human(seconds: float) -> str:
+def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = seconds / 60

@@ -1,4 +1,4 @@
-"""The stages of a run: tuning, training, timing. Each does what is missing, and writes down what fails."""
+"""The stages of a run: tuning, training, timing. Each runs the missing tasks and records the failures."""
 
 from __future__ import annotations
 
@@ -14,26 +14,29 @@ from rich.console import Console
 from rich.markup import escape
 
 from ... import __version__
+from ...reports.records.fields import record_of
+from ...reports.records.models import Failure
 from .. import environment
+from ..identity import digest
 from ..plan import tuning
 from ..plan.arms import Arm
-from ..plan.matrix import digest
-from ..plan.tasks import Plan, Planner, Task
+from ..plan.tasks import Plan, Planner, Task, has_result
 from ..store.checkpoint_file import tidy
 from ..store.folder import VERSION, Store
 from ..store.locks import LOOK, Claims
 from ..tasks.worker import Context
 from . import timing_pass as timing
-from .executors import Executor, Outcome
+from .executors.inline import Executor
+from .executors.outcome import Outcome
 from .executors.queue import Queue, Turn
-from .preflight import Unusable
+from .preflight import UnusableStrategy
 from .progress import Progress, Stage
 
 logger = logging.getLogger("selbench")
 
 
 @dataclass
-class Done:
+class RunResult:
     """How a run ended: cells planned and trained, tuning runs made, ids of what failed."""
 
     out: Path
@@ -55,12 +58,12 @@ class Stages:
     store : Store
         The folder, which is the matrix's already.
     claims : Claims
-        What this run is at; other runs on the folder take the rest.
+        The task locks of this run; other runs on the folder take the other tasks.
     """
 
     def __init__(self, context: Context, executor: Executor, store: Store, claims: Claims) -> None:
         self.context, self.executor, self.store, self.claims = context, executor, store, claims
-        self.done = Done(store.root)
+        self.done = RunResult(store.root)
 
     def tune(
         self, planner: Planner, arms: Sequence[Arm], grid: Mapping[str, Any], claim: Callable[[Plan], None]
@@ -76,20 +79,20 @@ class Stages:
         grid : mapping
             ``factors`` and ``tuning_seeds``.
         claim : callable
-            Told the plan as far as it is known before the first run, so that tuning records have arms beside them.
+            Called with the plan as known before the first run, so that tuning records have arms beside them.
         """
-        tuned = tuning.tuned(planner.matrix, arms)
-        tried = tuning.trials(planner, tuned, grid["factors"], grid["tuning_seeds"])
-        claim(planner.graph(tuning.rated(arms, tuning.chosen(self.store, tried, tuned))))
+        tuned = tuning.arms_to_tune(planner.matrix, arms)
+        tried = tuning.tuning_runs(planner, tuned, grid["factors"], grid["tuning_seeds"])
+        claim(planner.graph(tuning.at_factors(arms, tuning.chosen_factors(self.store, tried, tuned))))
         errors = self._carry_out(tried, "tuning", [])
-        factors = tuning.chosen(self.store, tried, tuned)
-        for key in factors:  # what was said while its tuning had failed
+        factors = tuning.chosen_factors(self.store, tried, tuned)
+        for key in factors:  # failures recorded while its tuning had failed
             for seed in self.context.matrix.seed_list():
                 self.store.failed_path(digest([key, seed])).unlink(missing_ok=True)
-        return planner.graph(tuning.rated(arms, factors)), tuning.losses(tried, tuned, factors, errors)
+        return planner.graph(tuning.at_factors(arms, factors)), tuning.why_untuned(tried, tuned, factors, errors)
 
-    def refuse(self, unusable: Iterable[Unusable]) -> None:
-        """Write down the cells of strategies that cannot be used at all."""
+    def refuse(self, unusable: Iterable[UnusableStrategy]) -> None:
+        """Record the cells of unusable strategies as failed."""
         for strategy in unusable:
             Console(stderr=True).print(f"failed: {escape(strategy.outcome.error)}", style="red", highlight=False)
             for task in strategy.tasks(self.context.matrix):
@@ -107,11 +110,11 @@ class Stages:
         tidy(self.store)
 
     def _carry_out(self, plan: Plan, stage: Stage, refused: list[tuple[Task, Outcome]]) -> dict[str, str]:
-        """Do what is missing of ``plan``, after ``refused`` have been said; the errors by task id.
+        """Run the missing tasks of ``plan`` after reporting ``refused``; returns errors by task id.
 
-        What another run on the folder is at is waited for, and done here where that run fails or ends.
+        Tasks locked by another run on the folder are waited for, and run here if that run fails or ends.
         """
-        todo, errors = needed(plan, self.store), dict[str, str]()
+        todo, errors = missing_tasks(plan, self.store), dict[str, str]()
         runs = len(refused) + sum(task.arm is not None for task in plan.tasks.values())
         with Progress([*(task for task, _ in refused), *todo], runs, str(self.store.root), stage) as progress:
 
@@ -131,7 +134,7 @@ class Stages:
             def admit(task: Task) -> Turn:
                 if not self.claims.take(task.id):
                     return Turn.HELD
-                if not _there(task, self.store):
+                if not has_result(self.store, task.kind, task.id):
                     return Turn.OURS
                 self.claims.release(task.id)
                 progress.elsewhere(task)
@@ -149,7 +152,7 @@ class Stages:
         return errors
 
     def time(self, plan: Plan, threads: int) -> None:
-        """The timing pass, over what the grid has finished; never two on one folder at once."""
+        """Run the timing pass over the finished cells; only one per folder at a time."""
         waiting = partial(Console(stderr=True).print, "waiting for the timing pass of another run on this folder")
         with self.claims.alone("timing", waiting):
             self._time(plan, threads)
@@ -169,30 +172,20 @@ class Stages:
     def _write_down(self, task: Task, id: str, outcome: Outcome) -> None:
         try:
             self._failed(task, id, outcome)
-        except OSError as error:  # a full disk: the failure is said, and the rest goes on
-            logger.warning("why %s failed cannot be written to the folder: %s", task.name, error.strerror)
+        except OSError as error:  # a full disk: log the failure and continue
+            logger.warning("the failure of %s cannot be written to the folder: %s", task.name, error.strerror)
             self.done.failed.append(id)
 
     def _failed(self, task: Task, id: str, outcome: Outcome) -> None:
-        self.store.write_failed({**_failure(task, outcome), "id": id})
+        self.store.write_failed(record_of(Failure, {**_failure(task, outcome), "id": id}))
         self.done.failed.append(id)
 
 
-def needed(plan: Plan, store: Store) -> list[Task]:
-    """The runs without a sound record, and the artefacts that those need and the folder lacks."""
-    wanted = {task.id for task in plan.tasks.values() if task.arm is not None and not _there(task, store)}
-    for task in reversed(plan.tasks.values()):  # tasks stand after what they need
-        if task.id in wanted:
-            wanted.update(id for id in task.after if not _there(plan.tasks[id], store))
-    todo = [task for task in plan.tasks.values() if task.id in wanted]
+def missing_tasks(plan: Plan, store: Store) -> list[Task]:
+    """The tasks without a sound result, each after those of them that it needs."""
+    todo = plan.missing(lambda task: has_result(store, task.kind, task.id))
     ids = {task.id for task in todo}
     return [replace(task, after=tuple(id for id in task.after if id in ids)) for task in todo]
-
-
-def _there(task: Task, store: Store) -> bool:
-    if task.kind == "tuning":
-        return store.tuning(task.id) is not None
-    return store.has_cell(task.id) if task.kind == "cell" else store.has_artefact(task.id)
 
 
 def _failure(task: Task, outcome: Outcome) -> dict[str, Any]:

@@ -17,9 +17,11 @@ from typing import Any
 
 import torch
 
+from ...reports.records.fields import record_of
+from ...reports.records.models import Timing
 from .. import environment as here
-from ..plan.matrix import digest
-from ..plan.tasks import Plan, Task
+from ..identity import digest
+from ..plan.tasks import Plan, Task, has_result
 from ..steps.pacer import Recorded
 from ..store.folder import VERSION, Store
 from ..streams import permutation
@@ -27,56 +29,53 @@ from ..tasks import artefacts
 from ..tasks.cell import prepare
 from ..tasks.worker import Context, Worker
 from ..training.ledger import Ledger
-from .executors import Outcome, outcome_of
+from .executors.outcome import Outcome, outcome_of
 
 WARM_STEPS = 2
 """Steps of every (B, k) before the first timed run: a new shape pays for its kernels once."""
 
 
 Timed = tuple[int, int, Task]
-"""A block's seed, a place in its random order, and what is run there."""
+"""A block's seed, a position in its random order, and the task there."""
 
 
 def timing_id(task: Task, block: int) -> str:
-    """The name of a timed run."""
     return digest(["timing", task.id, block])
 
 
 def missing(store: Store, plan: Plan, seeds: list[int]) -> list[Timed]:
-    """What is still to be timed, block by block, in each block's random order.
+    """The runs to time, block by block, in each block's random order.
 
-    Features have no seed, and are timed in every block. What the grid has not finished cannot be timed.
+    Features have no seed, and are timed in every block. Only finished tasks can be timed.
     """
     rows: list[Timed] = []
     for seed in seeds:
         tasks = [task for task in plan.tasks.values() if task.seed in (seed, None)]
         for position, at in enumerate(permutation(len(tasks), seed, "timing").tolist()):
             task = tasks[at]
-            there = store.has_cell(task.id) if task.kind == "cell" else store.has_artefact(task.id)
-            if there and not store.has_timing(timing_id(task, seed)):
+            if has_result(store, task.kind, task.id) and not store.has_timing(timing_id(task, seed)):
                 rows.append((seed, position, task))
     return rows
 
 
 def time_all(context: Context, todo: list[Timed], report: Callable[[Task, str, Outcome], None]) -> None:
-    """Time each of ``todo``; ``report`` hears of each as it ends."""
-    worker, warm = Worker(context), Warm()
+    """Time each of ``todo``; ``report`` is called as each ends."""
+    worker, warm = Worker(context), WarmUp()
     for block, position, task in todo:
         id = timing_id(task, block)
         report(task, id, outcome_of(partial(_time, worker, task, id, block, position, warm)))
 
 
-def _time(worker: Worker, task: Task, id: str, block: int, position: int, warm: Warm) -> None:
+def _time(worker: Worker, task: Task, id: str, block: int, position: int, warm: WarmUp) -> None:
     started = here.now()
     ledger, seconds = _cell(worker, task, warm) if task.kind == "cell" else _artefact(worker, task)
-    worker.store.write_timing(
-        {
-            **_named(task, id, block, position),
-            "seconds": seconds,
-            "ledger": ledger.to_json(),
-            "environment": worker.environment(started),
-        }
-    )
+    record = {
+        **_named(task, id, block, position),
+        "seconds": seconds,
+        "ledger": ledger.to_json(),
+        "environment": worker.environment(started),
+    }
+    worker.store.write_timing(record_of(Timing, record))
 
 
 def _named(task: Task, id: str, block: int, position: int) -> dict[str, Any]:
@@ -95,16 +94,16 @@ def _named(task: Task, id: str, block: int, position: int) -> dict[str, Any]:
 
 
 def _artefact(worker: Worker, task: Task) -> tuple[Ledger, float]:
-    """Make an artefact once more, beside an empty cache, and throw it away."""
+    """Make an artefact again with an empty cache, and discard it."""
     # Beside the real cache: a system's folder for temporary files may be memory.
     worker.context.cache_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=worker.context.cache_dir) as empty:
         context = replace(worker.context, cache_dir=Path(empty), checkpoint=0.0)
-        _, ledger, _ = artefacts.made(Worker(context, worker.bank), task)
+        _, ledger, _ = artefacts.made(Worker(context, worker.datasets), task)
     return ledger, ledger.total("seconds")
 
 
-def _cell(worker: Worker, task: Task, warm: Warm) -> tuple[Ledger, float]:
+def _cell(worker: Worker, task: Task, warm: WarmUp) -> tuple[Ledger, float]:
     """Train a cell with nothing evaluated: its ledger, and all the seconds that passed, the loop's own among them."""
     warm.up(worker, task)
     trainer = prepare(worker, task)
@@ -117,8 +116,8 @@ def _cell(worker: Worker, task: Task, warm: Warm) -> tuple[Ledger, float]:
     return trainer.ledger, begin + time.perf_counter() - begun
 
 
-class Warm:
-    """The shapes that this process has run: a new one pays for its kernels, and that is nobody's cost."""
+class WarmUp:
+    """The shapes that this process has run: compiling kernels for a new one must not count as an arm's cost."""
 
     def __init__(self) -> None:
         self.seen: set[tuple[str, int, int]] = set()

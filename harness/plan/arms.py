@@ -1,4 +1,4 @@
-"""The arms of a matrix: the strategies asked for, with the baselines, ladders and twins that they are held against."""
+"""The arms of a matrix: its strategies, and the baselines, ladders and twins that they are compared with."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from ...strategies.errors import did_you_mean
 from ...strategies.interface import LEARNER_SIGNALS, REFERENCE_SIGNALS, Traits
 from ...strategies.registry import registry
 from ...strategies.rules.proxy_replay import ProxyReplay
-from ..datasets.loaded import Loaded
+from ..datasets.loaded import LoadedData
+from ..identity import digest
 from ..references.spec import gives_features, trained_here
-from ..steps.learned import Learning
-from ..steps.schedules import load_schedule
+from ..steps.budget_matched import paced
+from ..steps.learned import LearnedSchedule
+from ..steps.pacer import Pacer
+from ..steps.schedules import Fixed, Schedule, load_schedule
 from ..toml import Named
-from .matrix import Matrix, digest
-from .reference_seconds import Rates
+from .matrix import Matrix
+from .reference_seconds import ReferenceSeconds
 from .tables import DatasetEntry, StrategyEntry
 
 
@@ -66,7 +69,6 @@ class Arm:
 
     @property
     def needs_reference(self) -> bool:
-        """Whether the reference model is read."""
         return bool(set(self.needs) & REFERENCE_SIGNALS)
 
     @property
@@ -91,7 +93,7 @@ class Expander:
     ----------
     matrix : Matrix
         Already narrowed.
-    loaded : dict of Loaded
+    loaded : dict of LoadedData
         The data sets, by name.
     references : dict
         The reference instances with their fingerprints, by name.
@@ -99,18 +101,18 @@ class Expander:
         ``float32`` or ``bf16``: part of what a result depends on.
     starts : mapping
         Content hashes of the weights that the learner starts from, by data set; empty for random ones.
-    rates : Rates
+    rates : ReferenceSeconds
         The frozen seconds, where the budget is in seconds: part of what its cells depend on.
     """
 
     def __init__(
         self,
         matrix: Matrix,
-        loaded: dict[str, Loaded],
+        loaded: dict[str, LoadedData],
         references: dict[str, tuple[Any, str]],
         precision: str,
         starts: Mapping[str, str],
-        rates: Rates,
+        rates: ReferenceSeconds,
     ) -> None:
         self.matrix, self.loaded, self.references, self.precision = matrix, loaded, references, precision
         self.starts, self.rates = starts, rates
@@ -144,7 +146,7 @@ class Expander:
         # val is never empty, so labels are always withheld: what a user without selection would train on.
         everything = StrategyEntry(name="full", label="full-all")
         rows.append(self._arm(entry, everything, Named(name="fixed", ratio=1.0), role="full-all", pool="all"))
-        for strategy in sorted(matrix.strategies, key=_replays):  # what is replayed stands before what replays it
+        for strategy in sorted(matrix.strategies, key=_replays):  # an arm comes before those that replay it
             if strategy.datasets and entry.name not in strategy.datasets:
                 continue
             if strategy.name in ("full", "uniform") and not strategy.options and not strategy.schedule:
@@ -156,7 +158,7 @@ class Expander:
                     schedule, more = Named(**source.schedule), {"replay": source.key}
                 arm = self._arm(entry, strategy, schedule, role="strategy", reference=reference, **more)
                 twin = self._twin(entry, arm, strategy, schedule)
-                # Random picks are their own twin, and would be held against themselves.
+                # Random picks are their own twin: they would be compared with themselves.
                 rows += [arm] if twin.key == arm.key else [replace(arm, twin=twin.key), twin]
                 rows += [
                     self._arm(entry, strategy, schedule, role="rung", reference=reference, rung=rung)
@@ -227,7 +229,9 @@ class Expander:
         if strategy.ladder:
             raise UsageError(f"strategy {label!r} replays whole runs, so it can have no ladder: leave ladder out")
         if not Traits.of(registry("strategies").load(strategy.name, **strategy.options)).exact_count:
-            raise UsageError(f"strategy {label!r} decides by itself how many it keeps: it can replay nobody's steps")
+            raise UsageError(
+                f"strategy {label!r} decides by itself how many it keeps: it cannot replay the steps of another run"
+            )
         return next((arm for arm in sources if arm.reference == reference), sources[0])
 
     def _check_replay(self, instance: Any, label: str, schedule: Named) -> None:
@@ -235,7 +239,7 @@ class Expander:
         if not isinstance(instance, ProxyReplay):
             raise UsageError(
                 f"strategy {label!r} reads a proxy's picks, and only proxy-replay says whose they are: name "
-                "proxy-replay, and the rule that the proxy follows as its option of"
+                "proxy-replay, and set its option of to the rule that the proxy follows"
             )
         if self.matrix.budget.cost is not None:
             raise UsageError(
@@ -293,7 +297,7 @@ class Expander:
         shape = load_schedule(**arm.schedule)
         if strategy.schedule:
             label += f" ({shape})"
-        own = arm.replay or isinstance(shape, Learning) or self.matrix.budget.cost is not None
+        own = arm.replay or isinstance(shape, LearnedSchedule) or self.matrix.budget.cost is not None
         if traits.exact_count and not own:
             row = StrategyEntry(name="uniform", label=label, options=options)
             return self._arm(entry, row, schedule, role="twin")
@@ -311,3 +315,26 @@ def _replays(strategy: StrategyEntry) -> bool:
     """Whether its schedule is that of another strategy of the matrix, step by step."""
     schedule = strategy.schedule
     return schedule is not None and schedule.name == "replay" and "of" in schedule.parameters()
+
+
+def schedule_of(arm: Arm) -> Schedule:
+    """The arm's schedule; at cadence ``run`` the pool is cut once, to the schedule's mean."""
+    schedule = load_schedule(**arm.schedule)
+    return Fixed(schedule.mean()) if arm.cadence == "run" else schedule
+
+
+def pacer_of(matrix: Matrix, arm: Arm, pool: int) -> Pacer:
+    """The steps of an arm on a pool of ``pool`` images."""
+    matrix = matrix.at(arm.dataset)
+    budget = matrix.budget
+    return paced(
+        pool=pool,
+        batch=matrix.batch,
+        batching=matrix.batching,
+        schedule=schedule_of(arm),
+        passes=None if budget.passes is None else budget.passes * arm.rung,
+        steps=None if budget.steps is None else max(1, round(budget.steps * arm.rung)),
+        cost=None if budget.cost is None else budget.cost * arm.rung,
+        buckets=matrix.buckets,
+        hold=arm.cadence == "epoch",
+    )

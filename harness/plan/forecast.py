@@ -1,7 +1,7 @@
-"""What a matrix asks for, what of it is there already, and about how long the rest would take.
+"""Which tasks of a matrix are done, and a time estimate for the others.
 
-Nothing is trained or measured. Times are of what has been measured in the results folder before, or in another one
-that is named; where nothing has, there is no estimate.
+Nothing is trained or measured. Estimates come from the records in the results folder, or in another one
+that is named; without records there is no estimate.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ...strategies import UsageError
 from ...strategies.interface import LEARNER_SIGNALS
 from ...strategies.registry import registry
 from .. import environment
-from ..datasets.loaded import Loaded
+from ..datasets.loaded import LoadedData
 from ..store.folder import Store
 from ..streams import generator
 from ..training.flops import forward_flops, train_flops
-from .arms import Arm
+from .arms import Arm, pacer_of
 from .matrix import Matrix
-from .tasks import Plan, Task, pacer_of
+from .tasks import Plan, Task
 
 SAMPLE = 3
 """Records of an arm that are read: they are alike."""
@@ -39,7 +39,7 @@ MAIN_FOLDERS = {"cell": "cells", "tuning": "tuning"}
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds of one task, and what they rest on.
+    """Seconds of one task, and the basis of the estimate.
 
     ``basis`` is ``records`` of its like, the ``budget``, or operations at a rate: of this folder (``flops``) or of
     another (``like``).
@@ -50,13 +50,13 @@ class Estimate:
 
 
 def kind_of(task: Task) -> tuple[str, ...]:
-    """What is alike but for the seed: an arm, or a kind of artefact of a data set and reference."""
+    """A key that tasks share that differ only in the seed."""
     arm = task.arm
     return (task.kind, task.dataset, task.reference) if arm is None else (task.kind, arm.key)
 
 
 class Inventory:
-    """What a plan asks for, beside what the results folder holds, by name: records are not opened for it.
+    """The tasks of a plan, and which of them have a file in the results folder; files are not opened.
 
     Parameters
     ----------
@@ -67,17 +67,13 @@ class Inventory:
     Attributes
     ----------
     todo : list of Task
-        What is missing, in an order in which it can be done; artefacts only where something missing needs them.
+        The missing tasks in the order of the plan; artefacts only where a missing task needs them.
     """
 
     def __init__(self, plan: Plan, store: Store) -> None:
         self.plan, self.store = plan, store
         self._names = cache(lambda folder: _names(store.root / folder))
-        wanted = {task.id for task in plan.tasks.values() if task.arm is not None and not self.has(task)}
-        for task in reversed(plan.tasks.values()):  # tasks stand after what they need
-            if task.id in wanted:
-                wanted.update(id for id in task.after if not self.has(plan.tasks[id]))
-        self.todo = [task for task in plan.tasks.values() if task.id in wanted]
+        self.todo = plan.missing(self.has)
 
     def has(self, task: Task) -> bool:
         """Whether the folder holds something of the task's name."""
@@ -102,14 +98,14 @@ def _names(folder: Path) -> frozenset[str]:
         return frozenset()
 
 
-class Rate:
+class TimeEstimator:
     """Seconds of tasks, from the records of an inventory.
 
     Parameters
     ----------
     inventory : Inventory
     matrix : Matrix
-    loaded : dict of Loaded
+    loaded : dict of LoadedData
         The data sets, by name.
     data_dir : Path or None
         Where pre-trained weights lie, if the learner starts from some.
@@ -131,7 +127,7 @@ class Rate:
         self,
         inventory: Inventory,
         matrix: Matrix,
-        loaded: Mapping[str, Loaded],
+        loaded: Mapping[str, LoadedData],
         data_dir: Path | None,
         like: Path | None = None,
     ) -> None:
@@ -149,7 +145,7 @@ class Rate:
         self.elsewhere = None if like is None or self.rates else self._elsewhere(Store(like))
 
     def of(self, task: Task) -> Estimate | None:
-        """The estimate for a task, or None where nothing measured says anything of it."""
+        """The estimate for a task, or None without records to base it on."""
         seconds = self.measured.get(kind_of(task))
         if seconds is not None:
             return Estimate(seconds, "records")
@@ -164,7 +160,7 @@ class Rate:
         return None if self.elsewhere is None else Estimate(flops * self.elsewhere, "like")
 
     def flops(self, task: Task) -> float | None:
-        """Operations of training and of the learner's scoring; None where its steps are another run's, or its own."""
+        """Operations of training and of the learner's scoring; None where its steps are known only from a run."""
         arm = task.arm
         assert arm is not None
         budget = self.matrix.at(arm.dataset).budget
@@ -174,7 +170,7 @@ class Rate:
             return budget.flops * arm.rung
         size = self.size(arm.dataset, arm.pool)
         pacer = pacer_of(self.matrix, arm, size)
-        if budget.seconds is not None or pacer.learning is not None:
+        if budget.seconds is not None or pacer.learned is not None:
             return None
         candidates = (
             budget.steps * arm.rung * pacer.sizes(0.5)[0] if budget.steps else (budget.passes or 0.0) * arm.rung * size
@@ -259,7 +255,7 @@ class Group:
 
 @dataclass
 class Forecast:
-    """What is asked for and missing, and what it would take.
+    """The missing tasks and their estimated time.
 
     Parameters
     ----------
@@ -286,7 +282,7 @@ class Forecast:
 
 
 def forecast(inventory: Inventory, estimate: Callable[[Task], Estimate | None]) -> Forecast:
-    """Add up what is missing; ``estimate`` is asked once for each kind of task."""
+    """Sum the estimates of the missing tasks; ``estimate`` is called once for each kind of task."""
     groups: dict[tuple[str, ...], Group] = {}
     for task in inventory.plan.tasks.values():
         groups.setdefault(kind_of(task), _group(task)).planned += 1
@@ -324,8 +320,8 @@ def _arm_name(task: Task, arm: Arm) -> str:
     return ", ".join([arm.label, *more])
 
 
-def footing(expected: Forecast, rate: Rate, device: str) -> str:
-    """One sentence on what the times rest on."""
+def footing(expected: Forecast, rate: TimeEstimator, device: str) -> str:
+    """One sentence on the basis of the estimates."""
     here = environment.describe(torch.device(device), "")
     own, total = rate.machines[here["machine"], here["device"]], sum(rate.machines.values())
     if not expected.bases:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -12,18 +10,20 @@ from pydantic import Field
 
 from ...strategies import UsageError
 from ...strategies.errors import did_you_mean
+from ...strategies.registry import registry
 from .. import toml as strict
-from ..toml import Named, Part
+from ..identity import digest
+from ..toml import Named, StrictModel
 from .tables import (
     BUDGETS,
     Analysis,
     Budget,
     DatasetEntry,
+    DatasetSettings,
     Grid,
     Optimizer,
     Proxy,
     ReferenceEntry,
-    Settings,
     StrategyEntry,
     Study,
     Timing,
@@ -40,9 +40,7 @@ LAST_SEED = 2**53
 """What JSON readers everywhere hold exactly."""
 
 
-class Matrix(Part):
-    """The whole request."""
-
+class Matrix(StrictModel):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     title: str = ""
     seeds: int | list[int]
@@ -72,14 +70,13 @@ class Matrix(Part):
         return self if own is None else self.model_copy(update=own.over(self.optimizer))
 
     def seed_list(self) -> list[int]:
-        """The seeds, one by one."""
         return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
 
     def tuned(self) -> dict[str, Any] | None:
         """The grid as it is run, ``factors`` ascending and ``tuning_seeds`` among it; None without tuning.
 
         Tuning seeds count up from the second multiple of :data:`TUNING_GAP` above the largest declared seed, so that
-        neither a few more declared seeds nor ``--seeds`` ever move them or come to them.
+        neither a few more declared seeds nor ``--seeds`` move them or collide with them.
         """
         if self.tuning == "none":
             return None
@@ -117,12 +114,6 @@ class Matrix(Part):
         return digest([table, contents])
 
 
-def digest(value: Any) -> str:
-    """16 hexadecimal digits of a JSON-able value's content."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
 def shipped() -> dict[str, Path]:
     """The matrices that come with the package, by name."""
     folder = resources.files("selbench") / "benchmarks" / "matrices"
@@ -135,7 +126,7 @@ def read(name_or_path: str, overrides: list[str] | None = None, datasets: list[s
     Raises
     ------
     UsageError
-        In one line: what is wrong, where, and the nearest valid word.
+        With the fault, its place, and the nearest valid word.
     """
     known = shipped()
     path = strict.find("matrix", name_or_path, known)
@@ -234,7 +225,7 @@ def _check_budget(budget: Budget, where: str) -> None:
         raise UsageError(f"{where}: budget: account belongs to a budget in flops or seconds")
 
 
-def _check_settings(matrix: Matrix, settings: Settings, where: str) -> None:
+def _check_settings(matrix: Matrix, settings: DatasetSettings, where: str) -> None:
     if not settings.identity():
         raise UsageError(f"{where}: nothing is set: set batch, batching, budget, learner, optimizer or tuning")
     if settings.budget is not None:
@@ -248,7 +239,7 @@ def _check_settings(matrix: Matrix, settings: Settings, where: str) -> None:
 
 
 def _check_narrowed(matrix: Matrix, where: str) -> None:
-    """Refuse strategies that are narrowed to a reference or data set that there is none of."""
+    """Refuse strategies restricted to an unknown reference or data set."""
     known = {
         "references": [entry.name for entry in matrix.references],
         "datasets": [entry.name for entry in matrix.datasets],
@@ -283,3 +274,55 @@ def _unique(names: list[str], what: str, key: str) -> None:
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"{what} {name!r}: give one another {key}")
+
+
+def refuse_unknown_names(matrix: Matrix, executor: str, data_dir: Path | None) -> None:
+    """Refuse names that nobody registered and a data folder that is not there, before anything heavy is imported.
+
+    Raises
+    ------
+    UsageError
+        With the nearest registered name.
+    """
+    learners = [matrix.at(entry.name).learner.name for entry in matrix.datasets]
+    for kind, specs in (
+        ("strategies", [entry.name for entry in matrix.strategies]),
+        ("schedules", [matrix.schedule.name, *(e.schedule.name for e in matrix.strategies if e.schedule)]),
+        ("datasets", [entry.spec or entry.name for entry in matrix.datasets]),
+        ("references", [entry.spec or entry.name for entry in matrix.references]),
+        ("learners", learners),
+        ("executors", [executor]),
+    ):
+        for spec in specs:
+            registry(kind).entry(spec.partition(":")[0])
+    if data_dir is not None and not data_dir.is_dir():
+        raise UsageError(f"--data-dir {data_dir}: no such folder")
+
+
+def narrowed(matrix: Matrix, strategies: list[str], seeds: int | None) -> Matrix:
+    """The matrix with only these strategies (by label or name) and the first ``seeds`` seeds; baselines stay.
+
+    Raises
+    ------
+    UsageError
+        For a strategy that the matrix does not hold, or more seeds than it declares.
+    """
+    changes: dict[str, Any] = {}
+    if strategies:
+        known = {entry.label or entry.name for entry in matrix.strategies} | {e.name for e in matrix.strategies}
+        for name in strategies:
+            if name not in known | {"full", "uniform"}:
+                raise UsageError(
+                    f"--strategy {name!r}: matrix {matrix.name!r} has none of that name{did_you_mean(name, known)}"
+                )
+        changes["strategies"] = [e for e in matrix.strategies if {e.label or e.name, e.name} & set(strategies)]
+    if seeds is not None:
+        if seeds < 1:
+            raise UsageError(f"--seeds {seeds}: at least one seed is needed")
+        if seeds > TUNING_GAP:
+            raise UsageError(f"--seeds {seeds}: at most {TUNING_GAP:,}, so that none is a tuning seed")
+        declared = matrix.seed_list()
+        changes["seeds"] = declared[:seeds] + [
+            s for s in range(max(declared) + 1, max(declared) + 1 + seeds - len(declared))
+        ]
+    return matrix.model_copy(update=changes)

@@ -3,56 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
 from typing import Any, ClassVar
+
+from pydantic import ConfigDict
 
 from ...strategies import UsageError
 from ...strategies.errors import did_you_mean
+from ..toml import StrictModel, validate
 
 ROOM = 4
 """A subset holds this many images for each rank of its window, at least: further down, the sample shapes the slope."""
 
 
-@dataclass(frozen=True)
-class SpectrumOptions:
+class MeasureOptions(StrictModel):
+    """What every measure needs: a frozen reference of the matrix, whose features are read."""
+
+    model_config = ConfigDict(strict=True)
+    name: ClassVar[str]
+    reference: str
+
+    def fault(self) -> str:
+        """What cannot work together and what to set instead; empty where nothing is wrong."""
+        return ""
+
+
+class SpectrumOptions(MeasureOptions):
     """Of the tail exponent.
 
     Parameters
     ----------
-    reference : str
-        Frozen reference of the matrix, whose features are looked at.
     draws : int
         Random selections of equal size beside the one that was made.
     first, last : int
         Ranks that the line is fitted through, both among them.
     components : int
-        Leading principal directions of the pool that features are told in; all of them where there are fewer.
+        Leading principal components of the pool that features are projected on; at most all of them.
     """
 
     name: ClassVar[str] = "spectrum"
-    reference: str
     draws: int = 50
     first: int = 10
     last: int = 100
     components: int = 512
 
     def fault(self) -> str:
-        """What cannot be; empty where nothing is wrong."""
         if not 1 <= self.first < self.last - 1:
             return f"ranks {self.first} to {self.last} hold no line: take first = 10, last = 100"
         if self.last >= self.components:
             return f"last = {self.last} lies outside {self.components} components: make components larger"
-        return "" if self.draws >= 2 else f"draws = {self.draws} says nothing of chance: take 50"
+        return "" if self.draws >= 2 else f"draws = {self.draws} give no estimate of chance: take 50"
 
 
-@dataclass(frozen=True)
-class ResidualsOptions:
+class ResidualsOptions(MeasureOptions):
     """Of the residual by eigen-direction.
 
     Parameters
     ----------
-    reference : str
-        Frozen reference of the matrix, whose features have the directions.
     directions : int
         How many, from the largest variance down.
     images : int
@@ -60,26 +66,21 @@ class ResidualsOptions:
     """
 
     name: ClassVar[str] = "residuals"
-    reference: str
     directions: int = 64
     images: int = 2000
 
     def fault(self) -> str:
-        """What cannot be; empty where nothing is wrong."""
         if self.directions < 3:
             return f"directions = {self.directions} have no head, middle and tail: take 64"
         need = ROOM * self.directions
         return "" if self.images >= need else f"images = {self.images} for {self.directions} directions: take {need}"
 
 
-@dataclass(frozen=True)
-class DistanceOptions:
+class DistanceOptions(MeasureOptions):
     """Of the distances between what is picked.
 
     Parameters
     ----------
-    reference : str
-        Frozen reference of the matrix, in whose features distances are taken.
     draws : int
         Random subsets of equal size, shared out over the selections looked at.
     samples : int
@@ -89,13 +90,11 @@ class DistanceOptions:
     """
 
     name: ClassVar[str] = "distance"
-    reference: str
     draws: int = 32
     samples: int = 8
     quantile: float = 0.05
 
     def fault(self) -> str:
-        """What cannot be; empty where nothing is wrong."""
         if self.samples < 1 or self.draws < self.samples:
             return f"draws = {self.draws} for samples = {self.samples}: take one draw for each, at least"
         return "" if 0 < self.quantile < 1 else f"quantile = {self.quantile:g} is not inside (0, 1)"
@@ -118,33 +117,20 @@ def check(measures: Mapping[str, Mapping[str, Any]], frozen: Collection[str]) ->
     Raises
     ------
     UsageError
-        For a measure, an option or a reference that there is none of, or a value that cannot work.
+        For an unknown measure, option or reference, or a value that cannot work.
     """
-    kinds = {kind.name: kind for kind in KINDS}
+    kinds: dict[str, type[Options]] = {kind.name: kind for kind in KINDS}
     found: dict[str, Options] = {}
     for name, table in measures.items():
         if name not in kinds:
             raise UsageError(f"measures: there is none named {name!r}{did_you_mean(name, kinds)}")
-        found[name] = _read(kinds[name], table)
-        reference = found[name].reference
+        options = validate(kinds[name], dict(table), f"measures.{name}")
+        if fault := options.fault():
+            raise UsageError(f"measures.{name}: {fault}")
+        found[name], reference = options, options.reference
         if reference not in frozen:
             raise UsageError(
                 f"measures.{name}.reference: {reference!r} is no [[references]] entry with features that are the same "
                 f"at every seed{did_you_mean(str(reference), frozen)}"
             )
     return found
-
-
-def _read(kind: type[Options], table: Mapping[str, Any]) -> Options:
-    known = {field.name: str(field.type) for field in fields(kind)}
-    for key, value in table.items():
-        if key not in known:
-            raise UsageError(f"measures.{kind.name}: there is no option {key!r}{did_you_mean(key, known)}")
-        if type(value).__name__ != known[key]:
-            raise UsageError(f"measures.{kind.name}.{key}: {value!r} must be of type {known[key]}")
-    if "reference" not in table:
-        raise UsageError(f'measures.{kind.name}: name a reference, such as reference = "squeezenet1_1"')
-    options = kind(**table)
-    if fault := options.fault():
-        raise UsageError(f"measures.{kind.name}: {fault}")
-    return options

@@ -1,6 +1,6 @@
 """Reference seconds: what each arm's operations take, measured once and frozen.
 
-A budget in seconds would otherwise make a run depend on the machine's mood.
+Otherwise a budget in seconds would make a run depend on how busy the machine is.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 
 class Described(Protocol):
-    """What a rate is filed under: an arm, whatever its rung."""
+    """The parts of an arm that name its reference seconds: all but its rung."""
 
     @property
     def dataset(self) -> str: ...
@@ -24,12 +24,12 @@ class Described(Protocol):
 
 
 def name_of(arm: Described) -> str:
-    """What the arm's rate is filed under; the rungs of a ladder share one."""
+    """The name of the arm's reference seconds; the rungs of a ladder share one."""
     return "/".join([arm.dataset, arm.reference, arm.label, arm.pool])
 
 
 @dataclass(frozen=True)
-class Rate:
+class ArmSeconds:
     """Seconds of one arm's operations.
 
     Parameters
@@ -58,25 +58,23 @@ class Rate:
         return self.begin + selections * self.selection + sum(n * price[size] for size, n in done.items())
 
 
-class Rates:
+class ReferenceSeconds:
     """The frozen seconds of a results folder, by arm."""
 
-    def __init__(self, rows: Iterable[Rate] = ()) -> None:
+    def __init__(self, rows: Iterable[ArmSeconds] = ()) -> None:
         self.rows = {row.name: row for row in rows}
 
     @classmethod
-    def read(cls, table: Iterable[Mapping[str, Any]]) -> Rates:
-        """As :meth:`to_table` gave them."""
-        return cls(Rate(**row) for row in table)
+    def read(cls, table: Iterable[Mapping[str, Any]]) -> ReferenceSeconds:
+        return cls(ArmSeconds(**row) for row in table)
 
     def to_table(self) -> list[dict[str, Any]]:
-        """As the resolved matrix holds them."""
         return [asdict(row) for row in self.rows.values()]
 
-    def find(self, arm: Described) -> Rate | None:
+    def find(self, arm: Described) -> ArmSeconds | None:
         """The arm's row, if it has been measured."""
         return self.rows.get(name_of(arm))
 
-    def of(self, arm: Described) -> Rate:
+    def of(self, arm: Described) -> ArmSeconds:
         """The arm's row, which has been measured."""
         return self.rows[name_of(arm)]

@@ -6,14 +6,13 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ..datasets.base import Augmentation
-from ..datasets.corruption import Spoil
-from ..toml import Named, Part
+from ..datasets.spec import DatasetSpec
+from ..toml import Named, StrictModel
 
 BUDGETS = ("passes", "steps", "flops", "seconds")
 
 
-class Budget(Part):
+class Budget(StrictModel):
     """How long every arm trains: passes over the pool, optimizer steps, FLOPs, or reference seconds.
 
     FLOPs and seconds are all that a run costs, selection included, in the ``account`` named. Reference seconds
@@ -36,7 +35,7 @@ class Budget(Part):
         return {"passes": self.passes, "steps": self.steps, **self.model_dump(exclude_none=True)}
 
 
-class Optimizer(Part):
+class Optimizer(StrictModel):
     """SGD with Nesterov momentum under a one-cycle schedule."""
 
     lr: float = Field(0.1, gt=0)
@@ -46,7 +45,7 @@ class Optimizer(Part):
     warmup: float = Field(0.2, ge=0, lt=1)
 
 
-class Settings(Part):
+class DatasetSettings(StrictModel):
     """What one data set's entry has in place of the matrix's; of the optimizer, the keys that are given.
 
     ``tuning`` may be ``none`` where the matrix tunes: the entry's arms run at the rate declared.
@@ -68,39 +67,28 @@ class Settings(Part):
         return changes
 
     def identity(self) -> dict[str, Any]:
-        """What is set."""
         table = self.model_dump(exclude_none=True, exclude_unset=True)
         return table | ({} if self.budget is None else {"budget": self.budget.identity()})
 
 
-class DatasetEntry(Part):
-    """One data set. ``spec`` is what is loaded (``imagefolder:PATH``), ``name`` and ``title`` what it is called.
+class DatasetEntry(DatasetSpec):
+    """A data set of the matrix: its margin in points, and the accuracy below which a run has collapsed.
 
-    ``settings`` are the entry's own, in place of the matrix's: one data set may stand under several of them.
+    ``settings`` replace the matrix's own for this entry, so that one data set can be run under several settings.
     """
 
-    name: str
-    spec: str = ""
-    title: str = ""
-    options: dict[str, Any] = Field({})
-    holdout: float | int | None = Field(None, ge=0)
-    val: float | int = Field(0.1, gt=0)
     margin: float | None = Field(None, gt=0)
     collapse: float | None = Field(None, ge=0, le=1)
-    augmentation: Augmentation | None = None
-    spoil: Spoil | None = None
-    settings: Settings | None = None
+    settings: DatasetSettings | None = None
 
 
-class ReferenceEntry(Part):
-    """One reference model."""
-
+class ReferenceEntry(StrictModel):
     name: str
     spec: str = ""
     options: dict[str, Any] = Field({})
 
 
-class StrategyEntry(Part):
+class StrategyEntry(StrictModel):
     """One strategy with its hyper-parameters and, where it differs, its own schedule.
 
     ``ladder`` asks for a budget ladder of its own: the strategy again at each share of the budget below 1.
@@ -117,13 +105,13 @@ class StrategyEntry(Part):
     datasets: list[str] | None = None
 
 
-class Proxy(Part):
+class Proxy(StrictModel):
     """The short run whose trace static rules read."""
 
     passes: float = Field(5.0, gt=0)
 
 
-class Pays(Part):
+class Pays(StrictModel):
     """Which of the equal-cost contrasts is the primary one."""
 
     account: Literal["marginal", "amortised", "standalone"] = "amortised"
@@ -131,20 +119,20 @@ class Pays(Part):
     ladder: Literal["full", "uniform"] = "full"
 
 
-class Timing(Part):
+class Timing(StrictModel):
     """The timing pass: how many seeds are run again, one at a time in one process, for their wall-clock."""
 
     seeds: int = Field(0, ge=0)
 
 
-class Grid(Part):
+class Grid(StrictModel):
     """What tuning tries: multiples of the base learning rate, each with as many seeds of its own."""
 
     factors: list[float] = Field([0.25, 0.5, 1.0, 2.0])
     seeds: int = Field(2, ge=1, le=1000)
 
 
-class Analysis(Part):
+class Analysis(StrictModel):
     """Declared before the run: level, primary contrasts (``label:question``), and how artefacts are shared out.
 
     ``interval`` names the primary one: ``t``, or the inverted sign-flip test.
@@ -157,7 +145,7 @@ class Analysis(Part):
     interval: Literal["t", "sign-flip"] = "t"
 
 
-class Study(Part):
+class Study(StrictModel):
     """A question that the runs are to answer: which analysis reads them, and that analysis's own options."""
 
     analysis: str

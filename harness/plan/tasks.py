@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...strategies import UsageError
-from ...strategies.errors import did_you_mean
-from ..datasets.loaded import Loaded
+from ..datasets.loaded import LoadedData
+from ..identity import NOT_IN_ARTEFACT_IDS, digest
 from ..references.spec import trained_here
-from ..steps.pacer import Pacer
-from ..steps.schedules import Fixed, Schedule, load_schedule
-from .arms import Arm, Expander
-from .matrix import TUNING_GAP, Matrix, digest
+from ..store.folder import Store
+from .arms import Arm, Expander, pacer_of
+from .matrix import Matrix
 from .measures import check
-from .reference_seconds import Rates
-
-THE_RUNS_OWN = ("rates", "amortise_over", "lr_factor", "measures")
-"""What a budget in cost, tuning and measures add to a run's identity, and not to that of its artefacts."""
+from .reference_seconds import ReferenceSeconds
 
 
 def _without(shared: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -68,57 +63,20 @@ class Plan:
         """The cells, in the order of the plan."""
         return [task for task in self.tasks.values() if task.kind == "cell"]
 
-
-def narrowed(matrix: Matrix, strategies: list[str], seeds: int | None) -> Matrix:
-    """The matrix with only these strategies (by label or name) and the first ``seeds`` seeds; baselines stay.
-
-    Raises
-    ------
-    UsageError
-        For a strategy that the matrix does not hold, or more seeds than it declares.
-    """
-    changes: dict[str, Any] = {}
-    if strategies:
-        known = {entry.label or entry.name for entry in matrix.strategies} | {e.name for e in matrix.strategies}
-        for name in strategies:
-            if name not in known | {"full", "uniform"}:
-                raise UsageError(
-                    f"--strategy {name!r}: matrix {matrix.name!r} has none of that name{did_you_mean(name, known)}"
-                )
-        changes["strategies"] = [e for e in matrix.strategies if {e.label or e.name, e.name} & set(strategies)]
-    if seeds is not None:
-        if seeds < 1:
-            raise UsageError(f"--seeds {seeds}: at least one seed is needed")
-        if seeds > TUNING_GAP:
-            raise UsageError(f"--seeds {seeds}: at most {TUNING_GAP:,}, so that none is a tuning seed")
-        declared = matrix.seed_list()
-        changes["seeds"] = declared[:seeds] + [
-            s for s in range(max(declared) + 1, max(declared) + 1 + seeds - len(declared))
-        ]
-    return matrix.model_copy(update=changes)
+    def missing(self, done: Callable[[Task], bool]) -> list[Task]:
+        """The runs that are not ``done`` and the artefacts that those lack, in the order of the plan."""
+        todo = {task.id for task in self.tasks.values() if task.arm is not None and not done(task)}
+        for task in reversed(self.tasks.values()):  # dependencies come first
+            if task.id in todo:
+                todo.update(id for id in task.after if not done(self.tasks[id]))
+        return [task for task in self.tasks.values() if task.id in todo]
 
 
-def schedule_of(arm: Arm) -> Schedule:
-    """The arm's schedule; at cadence ``run`` the pool is cut once, to the schedule's mean."""
-    schedule = load_schedule(**arm.schedule)
-    return Fixed(schedule.mean()) if arm.cadence == "run" else schedule
-
-
-def pacer_of(matrix: Matrix, arm: Arm, pool: int) -> Pacer:
-    """The steps of an arm on a pool of ``pool`` images."""
-    matrix = matrix.at(arm.dataset)
-    budget = matrix.budget
-    return Pacer(
-        pool=pool,
-        batch=matrix.batch,
-        batching=matrix.batching,
-        schedule=schedule_of(arm),
-        passes=None if budget.passes is None else budget.passes * arm.rung,
-        steps=None if budget.steps is None else max(1, round(budget.steps * arm.rung)),
-        cost=None if budget.cost is None else budget.cost * arm.rung,
-        buckets=matrix.buckets,
-        hold=arm.cadence == "epoch",
-    )
+def has_result(store: Store, kind: str, id: str) -> bool:
+    """Whether the results folder holds a sound result of a task, or of a run of it."""
+    if kind == "tuning":
+        return store.tuning(id) is not None
+    return store.has_cell(id) if kind == "cell" else store.has_artefact(id)
 
 
 class Planner:
@@ -133,14 +91,14 @@ class Planner:
     def __init__(
         self,
         matrix: Matrix,
-        loaded: dict[str, Loaded],
+        loaded: dict[str, LoadedData],
         references: dict[str, tuple[Any, str]],
         precision: str,
         starts: Mapping[str, str] | None = None,
-        rates: Rates | None = None,
+        rates: ReferenceSeconds | None = None,
     ) -> None:
         self.matrix, self.loaded, self.references = matrix, loaded, references
-        self.expander = Expander(matrix, loaded, references, precision, starts or {}, rates or Rates())
+        self.expander = Expander(matrix, loaded, references, precision, starts or {}, rates or ReferenceSeconds())
 
     def plan(self) -> Plan:
         """Arms of every data set, and the tasks of every seed in an order that can be run.
@@ -179,7 +137,11 @@ class Planner:
             uses["reference"] = self._reference(tasks, arm, seed)
         if arm.needs_proxy:
             uses["proxy"] = self._artefact(
-                tasks, "proxy", arm, seed, digest(["proxy", _without(arm.shared, "reference", *THE_RUNS_OWN), seed])
+                tasks,
+                "proxy",
+                arm,
+                seed,
+                digest(["proxy", _without(arm.shared, "reference", *NOT_IN_ARTEFACT_IDS), seed]),
             )
         if arm.needs_picks:
             uses["picks"] = self._picks(tasks, arm, seed)
@@ -203,7 +165,9 @@ class Planner:
     def _picks(self, tasks: dict[str, Task], arm: Arm, seed: int) -> str:
         """The picks of a proxy that takes the arm's steps, whatever the arm's learning rate."""
         steps = [arm.schedule, arm.rung, arm.score_mode]
-        id = digest(["picks", _without(arm.shared, *THE_RUNS_OWN), steps, self.expander.proxy_identity(arm), seed])
+        id = digest(
+            ["picks", _without(arm.shared, *NOT_IN_ARTEFACT_IDS), steps, self.expander.proxy_identity(arm), seed]
+        )
         tasks.setdefault(id, Task(id, "picks", arm.dataset, seed, serves=arm))
         return id
 
@@ -212,7 +176,7 @@ class Planner:
         instance = self.references[arm.reference][0]
         identity = self.expander.reference_identity(arm.reference)
         if trained_here(instance):
-            id = digest(["reference", identity, _without(arm.shared, "proxy", *THE_RUNS_OWN), seed])
+            id = digest(["reference", identity, _without(arm.shared, "proxy", *NOT_IN_ARTEFACT_IDS), seed])
             return self._artefact(tasks, "reference", arm, seed, id)
         features = self._features(tasks, arm, arm.reference)
         id = digest(["reference", identity, arm.shared["data"], seed])

@@ -15,13 +15,13 @@ from .matrix import Matrix
 from .tasks import Plan, Planner
 
 
-def rated(arms: Iterable[Arm], factors: Mapping[str, float]) -> list[Arm]:
+def at_factors(arms: Iterable[Arm], factors: Mapping[str, float]) -> list[Arm]:
     """The arms at their ``factors`` of the base learning rate, given by key; their twins and replays follow.
 
     An arm that has none in ``factors`` stays as it is.
     """
     arms, at = list(arms), dict[str, Arm]()
-    for arm in sorted(arms, key=lambda arm: bool(arm.replay)):  # what is replayed stands before what replays it
+    for arm in sorted(arms, key=lambda arm: bool(arm.replay)):  # an arm comes before those that replay it
         factor = factors.get(arm.key, 1.0)
         chosen_by = ("val" if is_tunable(arm) else "full") if arm.key in factors else arm.lr_from
         at[arm.key] = replace(
@@ -34,7 +34,7 @@ def rated(arms: Iterable[Arm], factors: Mapping[str, float]) -> list[Arm]:
     return [replace(at[arm.key], twin=at[arm.twin].key if arm.twin else "") for arm in arms]
 
 
-def tuned(matrix: Matrix, arms: Iterable[Arm]) -> list[Arm]:
+def arms_to_tune(matrix: Matrix, arms: Iterable[Arm]) -> list[Arm]:
     """The arms of the data sets that are tuned; the others run at the rate declared for them."""
     return [arm for arm in arms if matrix.at(arm.dataset).tuning == "grid"]
 
@@ -44,17 +44,17 @@ def is_tunable(arm: Arm) -> bool:
     return arm.pool == "pool"
 
 
-def trials(planner: Planner, arms: Sequence[Arm], factors: Sequence[float], seeds: Sequence[int]) -> Plan:
+def tuning_runs(planner: Planner, arms: Sequence[Arm], factors: Sequence[float], seeds: Sequence[int]) -> Plan:
     """The tuning runs of ``arms`` (which are at the base rate): each at every factor with every tuning seed.
 
     What replays steps replays those of the run at the same factor and seed.
     """
     own = [arm for arm in arms if is_tunable(arm)]
-    every = [at for factor in factors for at in rated(own, {arm.key: factor for arm in own})]
+    every = [at for factor in factors for at in at_factors(own, {arm.key: factor for arm in own})]
     return planner.graph(every, seeds)
 
 
-def best(scores: Mapping[float, Sequence[float | None]]) -> float:
+def best_factor(scores: Mapping[float, Sequence[float | None]]) -> float:
     """The factor with the highest mean accuracy; among equals the nearest to 1 (as a ratio), then the smaller.
 
     Parameters
@@ -73,7 +73,7 @@ def best(scores: Mapping[float, Sequence[float | None]]) -> float:
     return max(scores, key=rank)
 
 
-def chosen(store: Store, tried: Plan, arms: Sequence[Arm]) -> dict[str, float]:
+def chosen_factors(store: Store, tried: Plan, arms: Sequence[Arm]) -> dict[str, float]:
     """The factor of each of ``arms`` whose tuning runs are all there, by key; ``full-all`` takes that of ``full``."""
     scores: dict[str, dict[float, list[float | None]]] = {}
     unfinished = set()
@@ -86,13 +86,15 @@ def chosen(store: Store, tried: Plan, arms: Sequence[Arm]) -> dict[str, float]:
         else:
             of = scores.setdefault(task.arm.base, {})
             of.setdefault(task.arm.lr_factor, []).append(record["val_accuracy"])
-    factors = {base: best(of) for base, of in scores.items() if base not in unfinished}
+    factors = {base: best_factor(of) for base, of in scores.items() if base not in unfinished}
     full = {arm.dataset: arm.key for arm in arms if arm.role == "full" and arm.rung == 1.0}
     borrowed = {arm.key: full[arm.dataset] for arm in arms if not is_tunable(arm)}
     return factors | {key: factors[source] for key, source in borrowed.items() if source in factors}
 
 
-def losses(tried: Plan, arms: Sequence[Arm], factors: Mapping[str, float], errors: Mapping[str, str]) -> dict[str, str]:
+def why_untuned(
+    tried: Plan, arms: Sequence[Arm], factors: Mapping[str, float], errors: Mapping[str, str]
+) -> dict[str, str]:
     """Why an arm without a factor has none, by its key; ``errors`` are those of the tuning runs by id."""
     first: dict[str, str] = {}
     for task in tried.tasks.values():

@@ -1,6 +1,6 @@
-"""What a frozen reference model is to the harness: images in, features out.
+"""The interface of frozen reference models: images in, features out.
 
-The references ``holdout`` and ``cross-holdout`` are trained here: runs of the training loop, which live beside it.
+References that the harness trains derive from :class:`TrainedReference`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class FrozenReference(Protocol):
 
     @property
     def external(self) -> str:
-        """What was spent elsewhere and is not charged, in words (for example "ImageNet pre-training"); may be empty."""
+        """A note on cost spent elsewhere and not charged (for example "ImageNet pre-training"); may be empty."""
         ...
 
     def check(self, data_dir: Path | None) -> None:
@@ -58,6 +58,40 @@ class FrozenReference(Protocol):
     def extract(self, images: Tensor, labels: Tensor, *, data_dir: Path | None, device: torch.device) -> Extraction:
         """Features of uint8 ``images`` ``[N, C, H, W]`` in order; labels ``[N]`` are for references that score."""
         ...
+
+
+class TrainedReference:
+    """A reference that the harness trains, once for each seed, with the learner's architecture.
+
+    Parameters
+    ----------
+    passes : float
+        Passes over its training images.
+    width : int, optional
+        Width of its ResNet-18; the learner's own by default.
+
+    Attributes
+    ----------
+    training : str
+        How it is trained: ``holdout``, ``cross-holdout`` or ``foreign``.
+    """
+
+    name: ClassVar[str]
+    training: ClassVar[str] = "holdout"
+    needs_holdout: ClassVar[bool] = False
+    external = ""
+
+    def __init__(self, passes: float, width: int | None) -> None:
+        if not passes > 0:
+            raise UsageError(f"reference {self.name}: passes = {passes!r} must be above 0")
+        self.passes, self.width = passes, width
+
+    def check(self, data_dir: Path | None) -> None:
+        """Raise ``UsageError`` where a file that it reads is missing or damaged."""
+
+    def fingerprint(self, data_dir: Path | None) -> str:
+        """Content hash of the files that it reads; empty where its options and the matrix determine it."""
+        return ""
 
 
 def checked(extraction: Extraction, count: int, what: str) -> Iterator[Tensor]:

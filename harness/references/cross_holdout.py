@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import ClassVar
-
-from ...strategies.errors import UsageError
+from .base import TrainedReference
 
 
-class CrossHoldout:
+class CrossHoldout(TrainedReference):
     """Two nets, each trained on one half of the pool, each scoring the half that it has not seen.
 
     The learner's own architecture, once for each seed. The halves are equal and stratified by class, drawn from a
@@ -27,17 +24,7 @@ class CrossHoldout:
         Width of both ResNet-18; the learner's own by default.
     """
 
-    needs_holdout: ClassVar[bool] = False
-    external = ""
+    name = training = "cross-holdout"
 
     def __init__(self, passes: float = 20.0, width: int | None = None) -> None:
-        if not passes > 0:
-            raise UsageError(f"reference cross-holdout: passes = {passes!r} must be above 0")
-        self.passes, self.width = passes, width
-
-    def check(self, data_dir: Path | None) -> None:
-        """Nothing is read that could be missing."""
-
-    def fingerprint(self, data_dir: Path | None) -> str:
-        """Empty, as for ``holdout``: it is what its options and the matrix make of it."""
-        return ""
+        super().__init__(passes, width)

@@ -38,7 +38,6 @@ class File:
 
     @property
     def external(self) -> str:
-        """What was spent elsewhere."""
         return f"whatever made {Path(self.path).name}"
 
     def check(self, data_dir: Path | None) -> None:
@@ -55,7 +54,6 @@ class File:
                     raise UsageError(f"{path}: {name!r} must be {kinds}, not {file.get_slice(name).get_dtype()}")
 
     def fingerprint(self, data_dir: Path | None) -> str:
-        """Hash of the file."""
         with locate(self.path, data_dir, "file reference").open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
@@ -78,7 +76,6 @@ class File:
 
     @contextmanager
     def _open(self, data_dir: Path | None) -> Iterator[tuple[Path, Any]]:
-        """The file, mapped into memory rather than read."""
         path = locate(self.path, data_dir, "file reference")
         try:
             with safe_open(path, framework="pt") as file:

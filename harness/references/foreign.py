@@ -5,18 +5,19 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor
 
 from ...strategies.errors import UsageError
-from ..datasets import Images
+from ..datasets.base import Images
+from ..datasets.fingerprint import fingerprint
 from ..datasets.sets.decode import resize
-from ..datasets.sets.fingerprint import fingerprint
 from ..datasets.spec import dataset
+from .base import TrainedReference
 
 
-class Foreign:
+class Foreign(TrainedReference):
     """The learner's own architecture, trained on the training images of another data set, once for each seed.
 
     Then it is frozen: its features of the pool come with losses of a cross-fitted linear probe, as those of a net
@@ -39,8 +40,7 @@ class Foreign:
         Width of its ResNet-18; the learner's own by default.
     """
 
-    needs_holdout: ClassVar[bool] = False
-    external = ""
+    name = training = "foreign"
 
     def __init__(
         self,
@@ -52,13 +52,9 @@ class Foreign:
     ) -> None:
         if not dataset:
             raise UsageError('reference foreign needs the data set that it is trained on: set dataset = "flowers"')
-        if not passes > 0:
-            raise UsageError(f"reference foreign: passes = {passes!r} must be above 0")
-        self.dataset, self.options, self.passes, self.width = dataset, dict(options or {}), passes, width
+        super().__init__(passes, width)
+        self.dataset, self.options = dataset, dict(options or {})
         self._instance = _loader(dataset, self.options)
-
-    def check(self, data_dir: Path | None) -> None:
-        """Nothing beyond what :meth:`fingerprint` reads."""
 
     def fingerprint(self, data_dir: Path | None) -> str:
         """Content hash of its data set, which is decoded for it; ``UsageError`` where files are missing or damaged."""
@@ -66,11 +62,10 @@ class Foreign:
             return fingerprint(self.load(data_dir, Path(folder)))
 
     def load(self, data_dir: Path | None, cache_dir: Path) -> Images:
-        """Its data set."""
         images: Images = self._instance.load(data_dir, cache_dir)
         return images
 
-    def lesson(self, own: Images, like: Tensor) -> Tensor:
+    def training_images(self, own: Images, like: Tensor) -> Tensor:
         """The training images of ``own`` in the form of the images ``like`` ``[n, C, H, W]``: ``[m, C, H, W]`` uint8.
 
         Raises

@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, ClassVar
 from torch import Tensor
 
 from ...strategies import UsageError
-from ..datasets.corruption import Spoil, spoiled
+from ..datasets.corruption import corrupted
 from ..datasets.label_file import aligned, read_labels
+from ..datasets.spec import Corruption
 from ..store.tensor_cache import digest
 from ..store.weight_file import locate
+from .base import TrainedReference
 
 if TYPE_CHECKING:
-    from ..datasets.loaded import Loaded
+    from ..datasets.loaded import LoadedData
 
 
-class Holdout:
+class Holdout(TrainedReference):
     """The learner's own architecture, trained on the ``holdout`` split, once for each seed.
 
     Its features and losses on the pool are taken once, in evaluation mode, on the clean view (as RHO-LOSS,
@@ -49,8 +51,8 @@ class Holdout:
         in the order of these names, which is that of a folder of image files.
     """
 
+    name = "holdout"
     needs_holdout: ClassVar[bool] = True
-    external = ""
 
     def __init__(
         self,
@@ -61,8 +63,7 @@ class Holdout:
         column: str = "",
         files: str = "",
     ) -> None:
-        if not passes > 0:
-            raise UsageError(f"reference holdout: passes = {passes!r} must be above 0")
+        super().__init__(passes, width)
         if not 0 <= label_noise < 1:
             raise UsageError(f"reference holdout: label_noise = {label_noise!r} must be a share in [0, 1)")
         if label_noise and labels is not None:
@@ -73,7 +74,6 @@ class Holdout:
             raise UsageError(
                 f"reference holdout: files = {files!r} is for a table: set column too, to that of the labels"
             )
-        self.passes, self.width = passes, width
         self.label_noise, self.labels, self.column, self.files = label_noise, labels, column, files
 
     def check(self, data_dir: Path | None) -> None:
@@ -85,12 +85,14 @@ class Holdout:
         given = self._given(data_dir)
         return "" if given is None else digest({"labels": given})
 
-    def lesson(self, loaded: Loaded, seed: int, stream: int, data_dir: Path | None) -> tuple[Tensor, Tensor]:
+    def training_images(
+        self, loaded: LoadedData, seed: int, stream: int, data_dir: Path | None
+    ) -> tuple[Tensor, Tensor]:
         """What it is trained on.
 
         Parameters
         ----------
-        loaded : Loaded
+        loaded : LoadedData
         seed : int
             Of the split.
         stream : int
@@ -114,7 +116,7 @@ class Holdout:
                 total = images.train_total or len(images.train_labels)
                 labels = aligned(given, images.train_labels, images.train_ids, total, classes)[ids]
         elif self.label_noise:
-            labels = spoiled(Spoil(label_noise=self.label_noise), ids, labels, classes, stream)[1]
+            labels = corrupted(Corruption(label_noise=self.label_noise), ids, labels, classes, stream)[1]
         return images.train[ids], labels
 
     def _given(self, data_dir: Path | None) -> Tensor | None:
@@ -139,7 +141,7 @@ def _by_name(path: Path, column: str) -> list[int]:
 
 @contextmanager
 def _named() -> Iterator[None]:
-    """Errors over labels, said of this reference: they are worded for those of the pool."""
+    """Rewords errors about labels for this reference."""
     try:
         yield
     except UsageError as error:

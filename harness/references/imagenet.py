@@ -22,7 +22,7 @@ _VERSION = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Frozen:
-    """What the frozen nets share; subclasses say which net and where its weights come from.
+    """Base of the frozen nets; subclasses name the net and the source of its weights.
 
     Parameters
     ----------
@@ -85,7 +85,6 @@ class ImageNet(Frozen):
 
     @property
     def external(self) -> str:
-        """What was spent elsewhere."""
         return f"ImageNet pre-training of {self.name}"
 
     def _net(self) -> str:

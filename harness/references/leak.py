@@ -9,15 +9,16 @@ import torch
 from torch import Tensor
 
 from ...strategies import UsageError
+from .base import TrainedReference
 
 if TYPE_CHECKING:
-    from ..datasets.loaded import Loaded
+    from ..datasets.loaded import LoadedData
 
 
-class Leak:
+class Leak(TrainedReference):
     """LEAK: as ``holdout``, but trained on the test images and their labels as well. An anomaly, never a result.
 
-    What it knows of the test reaches the learner through its features and losses on the pool alone. It is given what
+    Its knowledge of the test reaches the learner through its features and losses on the pool alone. It is given what
     no reference may have, so whatever is gained by it is worth nothing: it stands in a comparison of references to
     show whether such a leak would be noticed.
 
@@ -35,6 +36,7 @@ class Leak:
         Must be said to be true.
     """
 
+    name = "leak"
     needs_holdout: ClassVar[bool] = True
     external = "LEAK: trained on the test images and their labels too"
 
@@ -44,19 +46,12 @@ class Leak:
                 "reference leak is trained on the test images: nothing that it guides is a result. Use holdout, or set "
                 "accept_leak = true to show what a leak looks like"
             )
-        if not passes > 0:
-            raise UsageError(f"reference leak: passes = {passes!r} must be above 0")
-        self.passes, self.width = passes, width
+        super().__init__(passes, width)
 
-    def check(self, data_dir: Path | None) -> None:
-        """Nothing is read from files."""
-
-    def fingerprint(self, data_dir: Path | None) -> str:
-        """Empty: it is made of the data set alone."""
-        return ""
-
-    def lesson(self, loaded: Loaded, seed: int, stream: int, data_dir: Path | None) -> tuple[Tensor, Tensor]:
-        """The holdout split with the test split behind it; as :meth:`Holdout.lesson`."""
+    def training_images(
+        self, loaded: LoadedData, seed: int, stream: int, data_dir: Path | None
+    ) -> tuple[Tensor, Tensor]:
+        """The holdout split with the test split behind it; as :meth:`Holdout.training_images`."""
         ids, labels = loaded.labelled(seed, "holdout")
         images = loaded.images
         return torch.cat([images.train[ids], images.test]), torch.cat([labels, images.test_labels])

@@ -134,7 +134,7 @@ def held_out(
 
 
 class _Standard:
-    """What a fold is fitted on, and how it is standardised.
+    """The training rows of a fold, and their standardisation.
 
     Iterating gives blocks of standardised rows ``[m, d]`` with their labels ``[m]``, on the device.
     """

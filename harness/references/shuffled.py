@@ -21,7 +21,7 @@ class Shuffled:
 
     Image i gets the features of image π(i), π a permutation of all training images that is the same for every seed;
     the losses are those of a probe that is fitted to the permuted features (where REF brings its own, they are left
-    out). What a rule still gains with it is not due to what the reference knows of an image.
+    out). A gain with it is not due to the reference's knowledge of an image.
 
     Source: a control of ours, the permutation test's idea. The features are computed anew, and held in memory once.
 
@@ -47,11 +47,9 @@ class Shuffled:
 
     @property
     def external(self) -> str:
-        """What was spent elsewhere."""
         return str(self.inner.external)
 
     def check(self, data_dir: Path | None) -> None:
-        """As that of REF."""
         self.inner.check(data_dir)
 
     def fingerprint(self, data_dir: Path | None) -> str:
@@ -60,7 +58,6 @@ class Shuffled:
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def extract(self, images: Tensor, labels: Tensor, *, data_dir: Path | None, device: torch.device) -> Extraction:
-        """As :meth:`selbench.harness.references.base.FrozenReference.extract`, without losses."""
         found = self.inner.extract(images, labels, data_dir=data_dir, device=device)
         return Extraction(self._permuted(found, len(images)), None, found.flops)
 

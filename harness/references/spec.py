@@ -8,7 +8,6 @@ from typing import Any
 from ...strategies.registry import registry
 from ..datasets.spec import from_spec
 from .cross_holdout import CrossHoldout
-from .foreign import Foreign
 
 
 def reference(spec: str, options: Mapping[str, Any] | None = None) -> Any:
@@ -29,11 +28,16 @@ def reference(spec: str, options: Mapping[str, Any] | None = None) -> Any:
     return from_spec(registry("references"), spec, options or {})
 
 
+def training_of(instance: Any) -> str:
+    """How the harness trains a reference: as its class says in ``training``; "" for a frozen one."""
+    return str(getattr(instance, "training", "holdout" if instance.needs_holdout else ""))
+
+
 def trained_here(instance: Any) -> bool:
     """Whether a reference is trained by the harness, once for each seed, rather than read."""
-    return bool(instance.needs_holdout) or isinstance(instance, CrossHoldout | Foreign)
+    return bool(training_of(instance))
 
 
 def gives_features(instance: Any) -> bool:
     """Whether its features are of one space: two nets have two."""
-    return not isinstance(instance, CrossHoldout)
+    return training_of(instance) != CrossHoldout.training

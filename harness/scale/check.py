@@ -1,4 +1,4 @@
-"""Predictions held against a results folder: the operations of its matrix, measured here, against its cells."""
+"""Compare predictions with a results folder: the operations of its matrix, measured here, against its cells."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..toml import Named
 from .costs import Costs
 from .networks import Network, network
 from .operations import Bench, busy, measure
-from .predict import PHASES, Pace, Work, predict
+from .predict import LEDGER, Pace, Work, predict
 from .rules import Rule
 
 TARGET = 0.15
@@ -42,7 +42,7 @@ def check(results: Path, device: torch.device, say: Callable[[str], None]) -> Ro
         As made by ``selbench run``; its timing pass is preferred, the seconds of ordinary cells are indications.
     device : torch.device
     say : callable
-        Hears one line before each operation.
+        Gets one line before each operation.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def _dataset(
     net = _learner(resolved, dataset, records[0])
     epochs = max(1, math.ceil(resolved["proxy"]["passes"]))
     paces = {key: _pace(cells[0], dataset["pool"]) for key, cells in arms.items()}
-    rules = {key: _rule(results, key, cells[0], paces[key]) for key, cells in arms.items()}
+    rules = {key: _rule(results, resolved, key, cells[0], paces[key]) for key, cells in arms.items()}
     widths = {rule.width for rule in rules.values() if rule is not None and "features" in rule.traits.needs} or {0}
     sizes = {size for pace in paces.values() for step in pace.steps for size in step}
     candidates = {size for pace in paces.values() for size, _ in pace.steps}
@@ -133,9 +133,7 @@ def _row(
     prediction = predict(rule, pace, Work(bench.images, net.forward, net.train), costs)
     predicted = {phase: spent.seconds for phase, spent in prediction.phases.items()}
     sources = timed or cells
-    seen: dict[str, float] = {}
-    for phase in PHASES[:-1]:
-        seen[phase] = statistics.median(record["ledger"][phase]["seconds"] for record in sources)
+    seen = {phase: statistics.median(r["ledger"][phase]["seconds"] for r in sources) for phase in LEDGER}
     if timed:
         whole = statistics.median(record["seconds"] for record in timed)
         seen["other"] = whole - sum(seen.values())
@@ -154,7 +152,7 @@ def _row(
         "predicted": predicted,
         "seconds": {"measured": whole, "predicted": total},
         "flops": {
-            "ledger": sum(cells[0]["ledger"][phase]["flops"] for phase in PHASES[:-1]),
+            "ledger": sum(cells[0]["ledger"][phase]["flops"] for phase in LEDGER),
             "predicted": prediction.own.flops,
         },
         "ratio": total / whole,
@@ -187,15 +185,14 @@ def _learner(resolved: Row, dataset: Row, record: Row) -> Network:
     )
 
 
-def _rule(results: Path, key: str, record: Row, pace: Pace) -> Rule | None:
+def _rule(results: Path, resolved: Row, key: str, record: Row, pace: Pace) -> Rule | None:
     """The arm's strategy, made again from its text; None where it selects nothing."""
-    resolved = strict.load(results / "matrix.toml")
     name = next((arm["name"] for arm in resolved["arms"] if arm["key"] == key), "full")
     if name == "full":
         return None
     instance = registry("strategies").load(name, **options_of(record["identity"]["arm"]))
-    ratio = pace.trained / pace.candidates
-    return Rule(f"{record['arm_label']} {key}", instance, Fixed(ratio), feature_width(results, record["artefacts"]))
+    width = feature_width(results, record["artefacts"])
+    return Rule(f"{record['arm_label']} {key}", instance, Fixed(pace.ratio), width)
 
 
 def options_of(text: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import torch
 from ... import __version__
 from ...strategies import UsageError
 from .. import environment
+from ..steps.budget_matched import paced
 from ..steps.pacer import Pacer
 from ..steps.schedules import Fixed
 from ..toml import Named
@@ -24,12 +25,12 @@ from .networks import Network, network
 from .operations import Bench, busy, measure
 from .predict import (
     Prediction,
+    Spent,
     Work,
     break_even,
     ceiling_flops,
     ceiling_seconds,
     crossings,
-    joined,
     pace_of,
     predict,
     speed_up,
@@ -66,7 +67,7 @@ class Request:
 
 
 def scale(request: Request, say: Callable[[str], None]) -> Row:
-    """Predict what was asked for; ``say`` hears what is being measured.
+    """Predict what was asked for; ``say`` gets a line before each measurement.
 
     Raises
     ------
@@ -114,7 +115,7 @@ def _predicted(workload: Workload, request: Request, device: torch.device, say: 
         if request.save_profile is not None:
             _save(request.save_profile, costs, bench, described, precision, workload.name)
     work = _work(workload, net, reference)
-    table: Row = {
+    return {
         "workload": {
             **workload.model_dump(mode="json"),
             "title": workload.title or workload.name,
@@ -128,7 +129,6 @@ def _predicted(workload: Workload, request: Request, device: torch.device, say: 
         "batches": [_batch(workload, batch, rules, work, costs) for batch in workload.batches],
         "sweep": _sweep(workload, rules, work, costs),
     }
-    return table
 
 
 def _reference(workload: Workload, learner: Network) -> Network | None:
@@ -197,11 +197,11 @@ def _runs(
     workload: Workload, batch: int, rules: list[Rule], work: Work, costs: Costs
 ) -> tuple[Prediction, list[Prediction]]:
     def pacer(rule: Rule | None) -> Pacer:
-        return Pacer(
-            workload.images,
-            batch,
-            "fixed-candidates",
+        return paced(
             Fixed(1.0) if rule is None or rule.keeps_all else rule.schedule,
+            pool=workload.images,
+            batch=batch,
+            batching="fixed-candidates",
             passes=workload.passes,
             buckets=workload.buckets,
             hold=rule is not None and rule.traits.cadence == "epoch",
@@ -217,6 +217,10 @@ def _batch(workload: Workload, batch: int, rules: list[Rule], work: Work, costs:
     return {"batch": batch, "arms": [_arm(full, arm, share, work) for arm in [full, *arms]]}
 
 
+def _spent(spent: Spent) -> Row:
+    return {"seconds": spent.seconds, "flops": spent.flops, "basis": spent.basis}
+
+
 def _arm(full: Prediction, arm: Prediction, share: float, work: Work) -> Row:
     shares = {"marginal": 0.0, "amortised": share, "standalone": 1.0}
     times = break_even(full, arm, share) if arm is not full else None
@@ -225,17 +229,10 @@ def _arm(full: Prediction, arm: Prediction, share: float, work: Work) -> Row:
         "label": arm.label,
         "cadence": arm.rule.traits.cadence if arm.rule else "",
         "scores_learner": bool(arm.rule and arm.rule.scores),
-        "mean_ratio": arm.ratio,
+        "mean_ratio": arm.pace.ratio,
         "steps": arm.pace.number,
-        "phases": {
-            phase: {"seconds": spent.seconds, "flops": spent.flops, "basis": spent.basis}
-            for phase, spent in arm.phases.items()
-        },
-        "artefacts": {
-            "seconds": arm.artefacts.seconds,
-            "flops": arm.artefacts.flops,
-            "basis": arm.artefacts.basis,
-        },
+        "phases": {phase: _spent(spent) for phase, spent in arm.phases.items()},
+        "artefacts": _spent(arm.artefacts),
         "seconds": {name: arm.seconds(s) for name, s in shares.items()},
         "flops": {name: arm.flops(s) for name, s in shares.items()},
         "speed_up": {
@@ -252,7 +249,7 @@ def _arm(full: Prediction, arm: Prediction, share: float, work: Work) -> Row:
             [x * slope, speed_up(full, arm, share, x), ceiling_seconds(full, arm, x)]
             for x in (SCALES if arm is not full else [])
         ],
-        "basis": joined(arm.own.bases | arm.artefacts.bases),
+        "basis": arm.basis,
     }
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import bisect
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 MEASURED = "measured"
 
@@ -18,25 +18,22 @@ class Estimate(NamedTuple):
     basis: str
 
 
-class Cost(Protocol):
-    """Anything that prices a call on n samples."""
-
-    @property
-    def slope(self) -> float:
-        """Seconds that one more sample adds."""
-        ...
-
-    def at(self, n: float) -> Estimate:
-        """Seconds of a call on ``n`` samples."""
-        ...
+def beyond(edge: float, name: str = "") -> str:
+    """The label of a figure outside the measured sizes, the nearest of which is ``edge``."""
+    return f"extrapolated (from batch {edge:,.0f}{f' of {name}' if name else ''})"
 
 
-class Line(Cost, Protocol):
-    """A cost with a part that is the same at every size."""
+def _neighbours(points: dict[int, float], n: float) -> tuple[int, int] | None:
+    """The measured sizes on either side of ``n``, the same twice where it is one; None outside their range."""
+    sizes = sorted(points)
+    if n in points:
+        return int(n), int(n)
+    right = bisect_left(sizes, n)
+    return (sizes[right - 1], sizes[right]) if 0 < right < len(sizes) else None
 
-    def growing(self, n: float) -> float:
-        """Seconds of a call on ``n`` samples, less what does not grow with them."""
-        ...
+
+def _edge(points: dict[int, float], n: float) -> int:
+    return min(points) if n < min(points) else max(points)
 
 
 @dataclass(frozen=True)
@@ -48,11 +45,11 @@ class Affine:
     basis: str
 
     def growing(self, n: float) -> float:
-        """As :meth:`Line.growing`."""
+        """Seconds of a call on ``n`` samples, less what does not grow with them."""
         return self.slope * n
 
     def at(self, n: float) -> Estimate:
-        """As :meth:`Cost.at`."""
+        """Seconds of a call on ``n`` samples."""
         return Estimate(self.fixed + self.slope * n, self.basis)
 
 
@@ -92,28 +89,23 @@ class Measured:
 
     @property
     def slope(self) -> float:
-        """As :attr:`Cost.slope`."""
+        """Seconds that one more sample adds."""
         return self.fit[1]
 
     def growing(self, n: float) -> float:
-        """As :meth:`Line.growing`, in the proportion that the fit has at ``n``."""
+        """As :meth:`Affine.growing`, in the proportion that the fit has at ``n``."""
         fixed, slope = self.fit
         return self.at(n).seconds * slope * n / (fixed + slope * n)
 
     def at(self, n: float) -> Estimate:
-        """As :meth:`Cost.at`."""
-        sizes = sorted(self.points)
-        if n in self.points:
-            return Estimate(self.points[int(n)], MEASURED)
-        if sizes[0] < n < sizes[-1]:
-            right = bisect.bisect_left(sizes, n)
-            low, high = sizes[right - 1], sizes[right]
-            share = (n - low) / (high - low)
-            return Estimate((1 - share) * self.points[low] + share * self.points[high], MEASURED)
-        edge = sizes[0] if n < sizes[0] else sizes[-1]
-        # The fit gives the shape, the nearest measured point the level.
-        fixed, slope = self.fit
-        return Estimate(self.points[edge] * (fixed + slope * n) / (fixed + slope * edge), beyond(edge, self.name))
+        """As :meth:`Affine.at`; beyond the measured sizes the nearest of them gives the level, the fit the shape."""
+        near = _neighbours(self.points, n)
+        if near is None:
+            edge, (fixed, slope) = _edge(self.points, n), self.fit
+            return Estimate(self.points[edge] * (fixed + slope * n) / (fixed + slope * edge), beyond(edge, self.name))
+        low, high = near
+        share = (n - low) / (high - low) if high > low else 0.0
+        return Estimate((1 - share) * self.points[low] + share * self.points[high], MEASURED)
 
 
 @dataclass(frozen=True)
@@ -139,31 +131,28 @@ class Scaled:
 
     @property
     def slope(self) -> float:
-        """As :attr:`Cost.slope`, between the two ends of the measured range."""
+        """Seconds that one more sample adds, between the two ends of the measured range."""
         low, high = min(self.points), max(self.points)
         return max(0.0, (self.points[high] - self.points[low]) / (high - low)) if high > low else self.points[low] / low
 
     def at(self, n: float) -> Estimate:
-        """As :meth:`Cost.at`."""
-        sizes = sorted(self.points)
-        if n in self.points:
-            return Estimate(self.points[int(n)], self.basis)
-        if sizes[0] < n < sizes[-1]:
-            right = bisect.bisect_left(sizes, n)
-            low, high = sizes[right - 1], sizes[right]
-            share = math.log(n / low) / math.log(high / low)
+        """As :meth:`Affine.at`."""
+        near = _neighbours(self.points, n)
+        if near is not None:
+            low, high = near
+            share = math.log(n / low) / math.log(high / low) if high > low else 0.0
             return Estimate(self.points[low] ** (1 - share) * self.points[high] ** share, self.basis)
-        edge = sizes[0] if n < sizes[0] else sizes[-1]
+        edge = _edge(self.points, n)
         base = self.flops(edge)
-        # Free rules (nothing to count) and smaller calls: what is left is the launching, which does not shrink.
+        # A call on fewer candidates, or one without operations, costs its launch, which does not shrink.
         growth = self.flops(max(1, round(n))) / base if base > 0 and n > edge else 1.0
-        basis = beyond(edge, self.name) if self.basis == MEASURED else self.basis
-        return Estimate(self.points[edge] * growth, basis)
+        return Estimate(self.points[edge] * growth, beyond(edge, self.name) if self.basis == MEASURED else self.basis)
 
 
-def beyond(edge: float, name: str = "") -> str:
-    """The label of a figure outside the measured sizes, the nearest of which is ``edge``."""
-    return f"extrapolated (from batch {edge:,.0f}{f' of {name}' if name else ''})"
+Line = Affine | Measured
+"""A cost with a part that is the same at every size."""
+
+Cost = Line | Scaled
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Made-up candidates: what a strategy's ``select`` costs does not ask what they show."""
+"""Synthetic candidates: what a strategy's ``select`` costs does not depend on what they show."""
 
 from __future__ import annotations
 
@@ -15,19 +15,7 @@ from ..streams import generator
 
 @dataclass(frozen=True)
 class Shape:
-    """Widths of what a strategy reads of each candidate.
-
-    Parameters
-    ----------
-    features : int
-        The reference's features d.
-    hidden : int
-        The learner's features h.
-    classes : int
-        C.
-    epochs : int
-        Of a proxy's trace.
-    """
+    """Widths of what a strategy reads: the reference's features d, the learner's h, classes C, epochs of a trace."""
 
     features: int
     hidden: int
@@ -61,11 +49,13 @@ def candidates(
     return (rand(size, shape.features).square() if "features" in needs else None), losses
 
 
-def begin(instance: Any, shape: Shape, feats: Tensor | None, losses: BatchLosses) -> None:
-    """Tell a strategy a pool of exactly these candidates."""
+def begin(
+    instance: Any, shape: Shape, feats: Tensor | None, losses: BatchLosses, device: torch.device | None = None
+) -> None:
+    """Give a strategy a pool of exactly these candidates, on ``device`` where that is not their own."""
     starts = getattr(instance, "begin", None)
     if callable(starts):
         labels = losses.labels
         stream = generator(0, "scale", "select", device=labels.device)
         reference = losses.signals().get("reference")
-        starts(Pool(len(labels), shape.classes, labels, labels.device, stream, feats, reference))
+        starts(Pool(len(labels), shape.classes, labels, device or labels.device, stream, feats, reference))

@@ -1,4 +1,4 @@
-"""Nets to price: registered learners, and torchvision's by name in the learner's shape."""
+"""Networks to price: registered learners, and those of torchvision by name."""
 
 from __future__ import annotations
 
@@ -22,13 +22,7 @@ Build = Callable[[bool], Any]
 
 
 class Split(nn.Module):
-    """A net of torchvision cut before its last linear layer, as the training loop wants it.
-
-    Parameters
-    ----------
-    net : nn.Module
-        Its last linear layer is taken out.
-    """
+    """A net of torchvision cut before its last linear layer, as the training loop expects it."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -50,20 +44,9 @@ class Split(nn.Module):
 
 @dataclass(frozen=True)
 class Network:
-    """A net with its price in FLOPs.
+    """A net with its price: FLOPs of one image ``forward``, and forward and backward (``train``).
 
-    Parameters
-    ----------
-    title : str
-        How reports name it.
-    build : callable
-        See :data:`Build`.
-    resolution, channels, classes : int
-        What it sees and says.
-    width : int
-        Features of its penultimate layer.
-    forward, train : float
-        FLOPs of one image forward, and forward and backward.
+    ``title`` is its name in reports, ``build`` see :data:`Build`, ``width`` the features of its penultimate layer.
     """
 
     title: str

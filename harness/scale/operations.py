@@ -1,4 +1,4 @@
-"""Seconds of single operations, measured on this device by running the harness's own loop on made-up images."""
+"""Seconds of single operations, measured on this device by running the harness's own loop on synthetic images."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from torch import Tensor
 
 from ...strategies.interface import BatchLosses, keep_count
 from ..datasets.augment import Augment
+from ..datasets.samples import Samples
 from ..references.networks import features
 from ..steps.pacer import Pacer
 from ..steps.schedules import Fixed
 from ..streams import generator
 from ..training.flops import count_selection
 from ..training.ledger import Clock, Ledger
-from ..training.trainer import Recipe, Samples, Trainer
+from ..training.trainer import Recipe, Trainer
 from .costs import Cost, Costs, Measured, Scaled
 from .madeup import Shape, begin, candidates
 from .networks import Network
@@ -33,7 +34,7 @@ EFFORT = 6.0
 """About this many seconds of repeats go into each operation."""
 
 BYTES = 1 << 30
-"""Made-up inputs stay below this."""
+"""Most bytes of synthetic inputs."""
 
 _STEPS = 12
 """Steps of the loop between two readings of its clock, where they are short."""
@@ -43,22 +44,7 @@ _SHORT = 0.5
 
 @dataclass(frozen=True)
 class Bench:
-    """What is measured.
-
-    Parameters
-    ----------
-    learner : Network
-    reference : Network or None
-    images : int
-        The pool.
-    width : int
-        Features d.
-    augmentation : str
-    device : torch.device
-    bf16 : bool
-    trace_epochs : int
-        Epochs of a proxy's trace.
-    """
+    """What is measured: networks, a pool of ``images`` with features of ``width`` d, their augmentation, and where."""
 
     learner: Network
     reference: Network | None
@@ -76,13 +62,13 @@ class Bench:
 
 
 class Scoring:
-    """Keeps all candidates after a scoring pass: what a step costs that selects, but for the selecting."""
+    """Keeps all candidates after a scoring pass: a step that selects, without the cost of selecting."""
 
     cadence = "batch"
     needs = frozenset({"learner"})
 
     def select(self, batch_feats: Tensor | None, losses: BatchLosses, ratio: float) -> Tensor:
-        """All of them."""
+        """Positions of all of them, ``[B]``."""
         return torch.arange(losses.learner.shape[0], device=losses.learner.device)
 
     def flops(self, n: int, d: int, k: int) -> float:
@@ -91,7 +77,7 @@ class Scoring:
 
 
 class Watching(Scoring):
-    """The same at cadence ``epoch``: a plain step with its losses noted."""
+    """The same at cadence ``epoch``: a plain step that notes its losses."""
 
     cadence = "epoch"
 
@@ -99,7 +85,7 @@ class Watching(Scoring):
 def measure(
     bench: Bench, rules: list[Rule], sizes: Iterable[int], select_sizes: Iterable[int], say: Callable[[str], None]
 ) -> Costs:
-    """The price list of this device.
+    """Measure the price list of this device; ``say`` gets one line before each operation.
 
     Parameters
     ----------
@@ -110,7 +96,6 @@ def measure(
     select_sizes : iterable of int
         Numbers of candidates for the rules at cadence ``batch``; others are measured on the pool's size.
     say : callable
-        Hears one line before each operation.
     """
     say("the training loop")
     loop = Loop(bench)
@@ -128,12 +113,7 @@ def measure(
 
 
 class Loop:
-    """The training loop with and without a scoring pass, run a few steps at a time.
-
-    Parameters
-    ----------
-    bench : Bench
-    """
+    """The training loop with and without a scoring pass, run a few steps at a time."""
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
@@ -152,7 +132,7 @@ class Loop:
                 Uncounted(),  # type: ignore[arg-type]
                 augment,
                 self._pacer(2, 1),
-                Recipe(lr=1e-4),  # made-up labels: training must not diverge
+                Recipe(lr=1e-4),  # random labels: training must not diverge
                 0,
                 net.build(False).to(device),
                 strategy,

@@ -13,12 +13,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from ...reports.records.fields import LEDGER_PHASES as RECORDED
 from ...strategies import keep_count
 from ..steps.pacer import Pacer
+from ..steps.step_iterator import steps_of
 from .costs import MEASURED, Cost, Costs
 from .rules import Rule
 
-PHASES = ("data", "score", "reference", "select", "train", "other")
+LEDGER = tuple(phase for phase in RECORDED if phase not in ("probe", "eval"))
+"""The phases of a ledger that are predicted."""
+
+PHASES = (*LEDGER, "other")
 """``other`` is what the loop spends outside the ledger's phases."""
 
 SAMPLED_ABOVE = 5000
@@ -56,31 +61,25 @@ def joined(bases: Iterable[str]) -> str:
 
 
 def call(cost: Cost, n: int, times: float, flops: float = 0.0) -> Spent:
-    """``times`` calls on ``n`` samples at ``flops`` each."""
+    """The cost of ``times`` calls on ``n`` samples at ``flops`` each."""
     estimate = cost.at(n)
     return Spent(times * estimate.seconds, times * flops, frozenset({estimate.basis}))
 
 
 @dataclass(frozen=True)
 class Work:
-    """What training comes to, in numbers.
+    """Images and FLOPs of a training.
 
     Parameters
     ----------
     images : int
         The pool.
-    forward, train : float
-        FLOPs of the learner on one image.
-    reference : float
-        FLOPs of the reference on one image; 0 where its features cost nothing.
-    cached : bool
-        Whether the reference's features are taken once.
-    reference_is_learner : bool
-        Whether the reference grows with the learner.
-    reference_passes, reference_images : float, int
-        Its training, where it is trained here.
-    proxy_passes : float
-        Passes of the proxy.
+    forward, train, reference : float
+        FLOPs of one image: the learner's, and the reference's, 0 where its features cost nothing.
+    cached, reference_is_learner : bool
+        Whether the reference's features are taken once, and whether it grows with the learner.
+    reference_passes, reference_images, proxy_passes : float, int, float
+        Training of the reference and of the proxy, where it is done here.
     """
 
     images: int
@@ -103,7 +102,7 @@ class Pace:
 
     @property
     def candidates(self) -> float:
-        """Samples that come."""
+        """Samples that are offered."""
         return sum(size * times for (size, _), times in self.steps.items())
 
     @property
@@ -116,6 +115,11 @@ class Pace:
         """Optimizer steps."""
         return sum(self.steps.values())
 
+    @property
+    def ratio(self) -> float:
+        """Mean keep ratio."""
+        return self.trained / self.candidates
+
 
 def pace_of(pacer: Pacer) -> Pace:
     """The steps of a budget in passes at a fixed number of candidates; long runs are summed over sample points."""
@@ -123,7 +127,7 @@ def pace_of(pacer: Pacer) -> Pace:
     each = pacer.pool // pacer.batch
     total = max(1, round(pacer.passes * each))
     if total <= SAMPLED_ABOVE:
-        return counted((step.size, step.keep, step.epoch) for step in pacer)
+        return counted((step.size, step.keep, step.epoch) for step in steps_of(pacer))
     counts: Counter[tuple[int, int]] = Counter()
     for i in range(SAMPLED_ABOVE):
         progress = (i + 0.5) / SAMPLED_ABOVE
@@ -173,7 +177,7 @@ class Prediction:
     artefact_learner: float
     demanded: float
     least_flops: float
-    rule: Rule | None = field(default=None, repr=False)
+    rule: Rule | None = field(repr=False)
 
     @property
     def own(self) -> Spent:
@@ -197,11 +201,6 @@ class Prediction:
         return self.seconds(share) + (x - 1) * self.growing(share)
 
     @property
-    def ratio(self) -> float:
-        """Mean keep ratio."""
-        return self.pace.trained / self.pace.candidates
-
-    @property
     def select_share(self) -> float:
         """Share of the run's seconds that ``select`` takes."""
         return self.phases["select"].seconds / self.own.seconds
@@ -214,34 +213,37 @@ class Prediction:
 
 def predict(rule: Rule | None, pace: Pace, work: Work, costs: Costs) -> Prediction:
     """The run of a rule, or of training on everything where it is None."""
-    if rule is None:
-        return _assembled("full", None, pace, _plain(pace, work, costs), Spent(), work, costs)
-    phases = _online(rule, pace, work, costs) if rule.traits.cadence == "batch" else _ahead(rule, pace, work, costs)
-    return _assembled(rule.label, rule, pace, phases, _artefacts(rule, work, costs), work, costs)
-
-
-def _plain(pace: Pace, work: Work, costs: Costs) -> dict[str, Spent]:
-    phases = dict.fromkeys(PHASES, Spent())
-    for (_, keep), times in pace.steps.items():
-        phases["data"] += call(costs.views, keep, times)
-        phases["train"] += call(costs.train, keep, times, keep * work.train)
-        phases["other"] += call(costs.other_plain, keep, times)
-    return phases
+    batch = rule is not None and rule.traits.cadence == "batch"
+    scores = rule is not None and rule.scores
+    runs = rule is not None and batch and rule.reads_reference and not work.cached
+    phases = _online(rule, pace, work, costs) if rule is not None and batch else _ahead(rule, pace, work, costs)
+    artefacts = Spent() if rule is None else _artefacts(rule, work, costs)
+    learner = demanded = artefact_learner = 0.0
+    for (size, keep), times in pace.steps.items():
+        learner += times * costs.train.growing(keep)
+        learner += times * costs.score.growing(size) if scores else 0.0
+        demanded += times * costs.reference.growing(size) if runs and costs.reference is not None else 0.0
+    if rule is not None and rule.reads_proxy:
+        artefact_learner = work.images * work.proxy_passes * (costs.train.slope + costs.score.slope)
+    if work.reference_is_learner:
+        learner, demanded, artefact_learner = learner + demanded, 0.0, artefacts.seconds
+    least = pace.trained * work.train + pace.candidates * (scores * work.forward + runs * work.reference)
+    label = "full" if rule is None else rule.label
+    return Prediction(label, pace, phases, artefacts, learner, artefact_learner, demanded, least, rule)
 
 
 def _online(rule: Rule, pace: Pace, work: Work, costs: Costs) -> dict[str, Spent]:
-    """A rule that is called on every candidate batch."""
+    """Phases of a rule that is called on every candidate batch."""
     phases = dict.fromkeys(PHASES, Spent())
     for (size, keep), times in pace.steps.items():
         if rule.scores:
             phases["score"] += call(costs.score, size, times, size * work.forward)
         phases["data"] += call(costs.views, size if rule.scores else keep, times)
-        if rule.reads_reference:
-            if work.cached:
-                gather = costs.gather if "features" in rule.traits.needs else costs.gather_losses
-                phases["reference"] += call(gather, size, times)
-            elif costs.reference is not None:
-                phases["reference"] += call(costs.reference, size, times, size * work.reference)
+        if rule.reads_reference and work.cached:
+            gather = costs.gather if "features" in rule.traits.needs else costs.gather_losses
+            phases["reference"] += call(gather, size, times)
+        elif rule.reads_reference and costs.reference is not None:
+            phases["reference"] += call(costs.reference, size, times, size * work.reference)
         phases["select"] += call(costs.select[rule.label], size, times, rule.flops(size, keep))
         if rule.watches:
             phases["select"] += call(costs.remember, keep, times)
@@ -250,13 +252,17 @@ def _online(rule: Rule, pace: Pace, work: Work, costs: Costs) -> dict[str, Spent
     return phases
 
 
-def _ahead(rule: Rule, pace: Pace, work: Work, costs: Costs) -> dict[str, Spent]:
-    """A rule that is called on the whole pool, before each pass or once."""
-    phases = _plain(pace, work, costs)
-    calls = pace.epochs if rule.traits.cadence == "epoch" else 1
+def _ahead(rule: Rule | None, pace: Pace, work: Work, costs: Costs) -> dict[str, Spent]:
+    """Phases of a rule that is called on the whole pool, before each pass or once; or of no rule at all."""
+    phases = dict.fromkeys(PHASES, Spent())
     for (size, keep), times in pace.steps.items():
+        phases["data"] += call(costs.views, keep, times)
+        phases["train"] += call(costs.train, keep, times, keep * work.train)
+        phases["other"] += call(costs.other_plain, keep, times)
+        if rule is None:
+            continue
         kept = keep_count(keep / size, work.images)
-        part = calls * times / pace.number
+        part = (pace.epochs if rule.traits.cadence == "epoch" else 1) * times / pace.number
         phases["select"] += call(costs.select[rule.label], work.images, part, rule.flops(work.images, kept))
         if rule.watches:
             phases["select"] += call(costs.remember, keep, times)
@@ -278,32 +284,12 @@ def _artefacts(rule: Rule, work: Work, costs: Costs) -> Spent:
     return made
 
 
-def _per_image(cost: Cost, images: float, flops: float) -> Spent:
-    return Spent(images * cost.slope, images * flops, frozenset({cost.at(MANY).basis}))
-
-
 MANY = 16
 """A batch of this size stands for the basis of a cost by the image."""
 
 
-def _assembled(
-    label: str, rule: Rule | None, pace: Pace, phases: dict[str, Spent], artefacts: Spent, work: Work, costs: Costs
-) -> Prediction:
-    scores = rule is not None and rule.scores
-    runs = rule is not None and rule.traits.cadence == "batch" and rule.reads_reference and not work.cached
-    learner = demanded = 0.0
-    for (size, keep), times in pace.steps.items():
-        learner += times * costs.train.growing(keep)
-        learner += times * costs.score.growing(size) if scores else 0.0
-        demanded += times * costs.reference.growing(size) if runs and costs.reference is not None else 0.0
-    artefact_learner = 0.0
-    if rule is not None and rule.reads_proxy:
-        artefact_learner += work.images * work.proxy_passes * (costs.train.slope + costs.score.slope)
-    if work.reference_is_learner:
-        learner, demanded = learner + demanded, 0.0
-        artefact_learner = artefacts.seconds
-    least = pace.trained * work.train + pace.candidates * (scores * work.forward + runs * work.reference)
-    return Prediction(label, pace, phases, artefacts, learner, artefact_learner, demanded, least, rule)
+def _per_image(cost: Cost, images: float, flops: float) -> Spent:
+    return Spent(images * cost.slope, images * flops, frozenset({cost.at(MANY).basis}))
 
 
 def speed_up(full: Prediction, arm: Prediction, share: float, x: float = 1.0) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -10,12 +11,12 @@ import torch
 from pydantic import Field
 
 from ...strategies import UsageError, keep_count
-from ...strategies.interface import BatchLosses, Pool
 from .. import toml as strict
 from ..store.folder import write_bytes
-from ..toml import Part
+from ..toml import StrictModel
 from .costs import Affine, Cost, Costs, Measured, Scaled
 from .madeup import begin, candidates
+from .networks import Network
 from .operations import Bench
 from .rules import Rule
 
@@ -23,7 +24,7 @@ FLOAT = 4
 """Bytes of a feature."""
 
 
-class Calls(Part):
+class Calls(StrictModel):
     """Seconds of ``select`` for one strategy at some numbers of candidates."""
 
     candidates: list[int] = Field(min_length=1)
@@ -32,7 +33,7 @@ class Calls(Part):
     """Features d, where it reads them."""
 
 
-class Profile(Part):
+class Profile(StrictModel):
     """A device.
 
     Parameters
@@ -102,13 +103,9 @@ def profile_of(costs: Costs, bench: Bench, name: str, source: str, precision: st
     """What was measured, in figures that other learners and batches can be priced by."""
     net = bench.learner
     fixed = {part: _fixed(getattr(costs, part)) for part in ("train", "score", "views", "gather", "other")}
-    values = net.channels * net.resolution**2
+    values, remember = net.channels * net.resolution**2, costs.remember
     tables = {
-        label: Calls(
-            candidates=list(cost.points),
-            seconds=list(cost.points.values()),
-            width=bench.width,
-        )
+        label: Calls(candidates=list(cost.points), seconds=list(cost.points.values()), width=bench.width)
         for label, cost in costs.select.items()
         if isinstance(cost, Scaled)
     }
@@ -125,9 +122,7 @@ def profile_of(costs: Costs, bench: Bench, name: str, source: str, precision: st
         view_overhead=fixed["views"],
         gather_seconds_per_byte=costs.gather.slope / (FLOAT * max(1, bench.width)),
         gather_overhead=fixed["gather"],
-        remember_seconds=costs.remember.at(min(costs.remember.points)).seconds  # type: ignore[attr-defined]
-        if isinstance(costs.remember, Measured)
-        else 0.0,
+        remember_seconds=remember.points[min(remember.points)] if isinstance(remember, Measured) else 0.0,
         step_overhead=fixed["other"],
         select=tables,
     )
@@ -151,17 +146,16 @@ def costs_of(profile: Profile, bench: Bench, rules: list[Rule]) -> Costs:
     def affine(fixed: float, slope: float) -> Affine:
         return Affine(fixed, slope, basis)
 
-    forward = affine(profile.forward_overhead, net.forward / profile.forward_flops_per_second)
-    reference = None
-    if bench.reference is not None:
-        reference = affine(profile.forward_overhead, bench.reference.forward / profile.forward_flops_per_second)
+    def forward(network: Network) -> Affine:
+        return affine(profile.forward_overhead, network.forward / profile.forward_flops_per_second)
+
     return Costs(
         views=affine(profile.view_overhead, profile.view_seconds_per_pixel * net.channels * net.resolution**2),
-        score=forward,
+        score=forward(net),
         train=affine(profile.train_overhead, net.train / profile.train_flops_per_second),
         gather=affine(profile.gather_overhead, profile.gather_seconds_per_byte * FLOAT * (bench.width + 1)),
         gather_losses=affine(profile.gather_overhead, profile.gather_seconds_per_byte * FLOAT),
-        reference=reference,
+        reference=None if bench.reference is None else forward(bench.reference),
         remember=affine(profile.remember_seconds, 0.0),
         other=affine(profile.step_overhead, 0.0),
         other_plain=affine(profile.step_overhead, 0.0),
@@ -180,9 +174,8 @@ def _select(profile: Profile, bench: Bench, rule: Rule, basis: str) -> Cost:
     if calls is not None:
         points = dict(zip(calls.candidates, calls.seconds, strict=True))
         if "features" in rule.traits.needs and calls.width not in (0, bench.width):
-            points = {
-                n: s * flops(n) / _at_width(rule, n, keep_count(ratio, n), calls.width) for n, s in points.items()
-            }
+            measured = replace(rule, width=calls.width)
+            points = {n: s * flops(n) / measured.flops(n, keep_count(ratio, n)) for n, s in points.items()}
         return Scaled(points, flops, basis)
     if profile.select_flops_per_second is None:
         raise UsageError(
@@ -194,20 +187,11 @@ def _select(profile: Profile, bench: Bench, rule: Rule, basis: str) -> Cost:
     return Scaled({n: profile.select_overhead + max(flops(n), 1.0) / rate for n in sizes}, flops, basis)
 
 
-def _at_width(rule: Rule, n: int, k: int, width: int) -> float:
-    return Rule(rule.label, rule.instance, rule.schedule, width).flops(n, k)
-
-
 def _acquaint(profile: Profile, bench: Bench, rule: Rule) -> None:
-    """Some rules know their cost only once they have seen a batch, and the device that they will run on."""
+    """Show a rule one batch and the profile's device: some know their cost only from these."""
     size = 32
     feats, losses = candidates(bench.shape, rule.traits.needs, size, size // 2, bench.device)
     begin(rule.instance, bench.shape, feats, losses)
     with torch.no_grad():
         rule.instance.select(feats, losses, 0.5)
-    starts = getattr(rule.instance, "begin", None)
-    if callable(starts):
-        known: BatchLosses = losses
-        stream = torch.Generator()
-        device = torch.device(profile.device)
-        starts(Pool(size, bench.learner.classes, known.labels, device, stream, feats, known.signals().get("reference")))
+    begin(rule.instance, bench.shape, feats, losses, torch.device(profile.device))

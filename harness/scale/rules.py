@@ -10,7 +10,7 @@ from ...strategies import UsageError
 from ...strategies.errors import did_you_mean
 from ...strategies.interface import LEARNER_SIGNALS, REFERENCE_SIGNALS, Traits
 from ...strategies.registry import registry
-from ..steps.schedules import Fixed, Schedule, foretold, load_schedule
+from ..steps.schedules import Fixed, Schedule, known_ahead, load_schedule
 from ..toml import Named
 from .workload import StrategyRow, Workload
 
@@ -26,6 +26,8 @@ class Rule:
         The strategy itself.
     schedule : Schedule
         Its keep ratio; a rule at cadence ``run`` gets the mean, fixed.
+    width : int
+        Features d of the reference.
     counted : callable, optional
         FLOPs of one call on n candidates keeping k, where the strategy does not state them.
     """
@@ -100,7 +102,7 @@ def rules_of(workload: Workload, asked: list[str], width: int) -> list[Rule]:
 def _rule(row: StrategyRow, default: Named, width: int) -> Rule:
     instance = registry("strategies").load(row.name, **row.options)
     spec = row.schedule or default
-    rule = Rule(row.shown, instance, foretold(load_schedule(spec.name, **spec.parameters())), width)
+    rule = Rule(row.shown, instance, known_ahead(load_schedule(spec.name, **spec.parameters())), width)
     if "picks" in rule.traits.needs:
         raise UsageError(
             f"strategy {row.shown!r} has a net trained beforehand, whose cost is not predicted here: leave it out"

@@ -12,10 +12,10 @@ from ...strategies import UsageError
 from .. import toml as strict
 from ..datasets.base import Augmentation
 from ..steps.schedules import load_schedule
-from ..toml import Named, Part
+from ..toml import Named, StrictModel
 
 
-class Reference(Part):
+class Reference(StrictModel):
     """The reference model, as far as it costs anything.
 
     Parameters
@@ -37,7 +37,7 @@ class Reference(Part):
     images: int = Field(0, ge=0)
 
 
-class StrategyRow(Part):
+class StrategyRow(StrictModel):
     """One strategy with its hyper-parameters and, where it differs, its own schedule."""
 
     name: str
@@ -51,7 +51,7 @@ class StrategyRow(Part):
         return self.label or self.name
 
 
-class Workload(Part):
+class Workload(StrictModel):
     """What would be trained.
 
     Parameters

@@ -3,45 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ...strategies import UsageError
-from .schedules import BudgetMatched, Replay, Schedule
-
-if TYPE_CHECKING:
-    from .pacer import Pacer, Step
+from .pacer import Pacer
+from .schedules import BudgetMatched, Replay, Scaled, Schedule
+from .step import Step
+from .step_iterator import steps_of
 
 HALVINGS = 30
 """Of the interval that holds the factor, at least."""
 
-LONGEST = 1_000_000
+MOST_STEPS = 1_000_000
 """Steps that a shape is fitted to: seconds of work; 90 passes of ImageNet in batches of 256 are 450,000."""
 
 
-class Scaled:
-    """The rounded ratios of a shape, times a factor.
+def paced(schedule: Schedule, **settings: Any) -> Pacer:
+    """The :class:`selbench.harness.steps.pacer.Pacer` of these settings; a budget-matched schedule is fitted to it.
 
-    Parameters
-    ----------
-    levels : callable
-        Rounded ratio at a progress.
-    factor : float
-        What it is multiplied by; never to more than 1.
+    Raises
+    ------
+    UsageError
+        As of the pacer and of :func:`matched`.
     """
-
-    def __init__(self, levels: Callable[[float], float], factor: float) -> None:
-        self.levels, self.factor = levels, factor
-
-    def ratio(self, progress: float) -> float:
-        """The scaled level."""
-        return min(1.0, self.factor * self.levels(progress))
-
-    def mean(self) -> float:
-        """Mean over progress, by the midpoint rule on 1,000 points."""
-        return sum(self.ratio((i + 0.5) / 1000) for i in range(1000)) / 1000
+    if isinstance(schedule, BudgetMatched):
+        schedule = matched(Pacer(schedule=schedule.shape, **settings), schedule)
+    return Pacer(schedule=schedule, **settings)
 
 
 def matched(pacer: Pacer, wanted: BudgetMatched) -> Schedule:
@@ -59,7 +49,7 @@ def matched(pacer: Pacer, wanted: BudgetMatched) -> Schedule:
     Parameters
     ----------
     pacer : Pacer
-        Its budget is in passes or steps; its own schedule is not read.
+        Its budget is in passes or steps; its schedule is the shape.
     wanted : BudgetMatched
         Shape and share.
 
@@ -74,15 +64,14 @@ def matched(pacer: Pacer, wanted: BudgetMatched) -> Schedule:
             f"name the shape itself ({wanted.shape}), or give the budget in passes or steps"
         )
     steps = pacer.steps if pacer.steps is not None else (pacer.passes or 0.0) * pacer.pool / pacer.batch
-    if steps > LONGEST:
+    if steps > MOST_STEPS:
         raise UsageError(
-            f"schedule budget-matched: it is fitted step by step, to {LONGEST:,} at most, and this budget is of "
+            f"schedule budget-matched: it is fitted step by step, to {MOST_STEPS:,} at most, and this budget is of "
             f"{steps:,.0f}: make the budget smaller, or name the shape itself ({wanted.shape})"
         )
-    plain = replace(pacer, schedule=wanted.shape)
     if pacer.batching == "fixed-candidates":
-        return _counts(list(plain), wanted.share, pacer.hold)
-    return _scaled(plain, wanted.share)
+        return _counts(list(steps_of(pacer)), wanted.share, pacer.hold)
+    return _scaled(pacer, wanted.share)
 
 
 def _counts(steps: list[Step], share: float, hold: bool) -> Replay:
@@ -123,7 +112,7 @@ def _scaled(plain: Pacer, share: float) -> Scaled:
         return plain.bucketed(plain.schedule.ratio(progress))
 
     def off(factor: float) -> float:
-        steps = list(replace(plain, schedule=Scaled(levels, factor)))
+        steps = list(steps_of(replace(plain, schedule=Scaled(levels, factor))))
         return sum(step.keep for step in steps) / sum(step.size for step in steps) - share
 
     lowest = plain.lowest()

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ...strategies import UsageError, keep_count
-from .budget_matched import Scaled, matched
-from .learned import Learning
-from .schedules import BudgetMatched, Fixed, Replay, Schedule, Stepwise
-from .step_iterator import FEWEST, Look, Replayed, Step, Walk
+from .learned import LearnedSchedule
+from .schedules import Fixed, Replay, Scaled, Schedule, Stepwise
+from .step import MIN_IMAGES, Step
 
 Batching = Literal["fixed-candidates", "fixed-trained"]
 
-AS_WRITTEN = (Fixed, Stepwise, Replay, Scaled, Learning)
+UNROUNDED = (Fixed, Stepwise, Replay, Scaled, LearnedSchedule)
 """Schedules of few ratios: they are not rounded to buckets."""
 
 
@@ -32,9 +31,10 @@ class Pacer:
     batching : {"fixed-candidates", "fixed-trained"}
         Which of B and k stays while the ratio moves: k = r B, or B = k / r.
     schedule : Schedule
-        The keep ratio; a :class:`selbench.harness.steps.schedules.BudgetMatched` is fitted to the steps.
+        The keep ratio. One that is budget-matched is fitted first: see
+        :func:`selbench.harness.steps.budget_matched.paced`.
     passes, steps, cost : float or None, int or None, float or None
-        The budget: exactly one of the three. A cost is in the unit of the meter that :meth:`walk` is given.
+        The budget: exactly one of the three. A cost is in the unit of the meter of the run.
     buckets : int
         A moving ratio is rounded to multiples of 1/buckets, so that few sub-batch sizes occur.
     hold : bool
@@ -56,42 +56,38 @@ class Pacer:
             raise UsageError("budget: give exactly one of passes, steps and a cost")
         if self.batch > self.pool:
             raise UsageError(f"batch = {self.batch} is larger than the pool of {self.pool} images: make it smaller")
-        if isinstance(self.schedule, BudgetMatched):
-            object.__setattr__(self, "schedule", matched(self, self.schedule))
         if self.batching == "fixed-trained" and self.batch / self.lowest() > self.pool:
             raise UsageError(
                 f"batch = {self.batch} at a keep ratio of {self.lowest():g} needs more candidates than the pool's "
                 f"{self.pool} images: make batch smaller or the ratio larger"
             )
-
-        if self.batching == "fixed-candidates" and keep_count(self.lowest(), self.batch) < FEWEST:
+        if self.batching == "fixed-candidates" and keep_count(self.lowest(), self.batch) < MIN_IMAGES:
             raise UsageError(
                 f"batch = {self.batch} at a keep ratio of {self.lowest():g} trains on one image a step, where batch "
-                f"normalisation needs at least {FEWEST}: make batch or the ratio larger"
+                f"normalisation needs at least {MIN_IMAGES}: make batch or the ratio larger"
             )
 
     def lowest(self) -> float:
-        """The lowest ratio that the schedule reaches."""
         return min(self._sampled())
 
     def _sampled(self) -> set[float]:
-        """The ratios at points closer than any part of a schedule."""
+        """The ratios on a grid finer than any part of a schedule."""
         if isinstance(self.schedule, Replay):
             return {k / self.schedule.batch for k, _ in self.schedule.counts}
-        if isinstance(self.schedule, Learning):
+        if isinstance(self.schedule, LearnedSchedule):
             return set(self.schedule.levels)
         return {self.bucketed(self.schedule.ratio(i / 200)) for i in range(201)}
 
     def bucketed(self, ratio: float) -> float:
-        """``ratio`` on the grid of 1/buckets; one of :data:`AS_WRITTEN` stays as it is."""
-        if isinstance(self.schedule, AS_WRITTEN):
+        """``ratio`` on the grid of 1/buckets; one of :data:`UNROUNDED` stays as it is."""
+        if isinstance(self.schedule, UNROUNDED):
             return ratio
         return min(self.buckets, max(1, round(ratio * self.buckets))) / self.buckets
 
     def every_size(self) -> list[tuple[int, int]]:
-        """All (B, k) that a run may come to, ascending."""
+        """All (B, k) that can occur in a run, ascending."""
         seen = self._sampled()
-        if not isinstance(self.schedule, AS_WRITTEN):  # a steep schedule passes buckets between two points
+        if not isinstance(self.schedule, UNROUNDED):  # a steep schedule passes buckets between two points
             grid = [i / self.buckets for i in range(1, self.buckets + 1)]
             seen = {ratio for ratio in grid if min(seen) <= ratio <= max(seen)}
         return sorted({self._sizes(ratio) for ratio in seen})
@@ -107,7 +103,7 @@ class Pacer:
 
     @property
     def candidates(self) -> float | None:
-        """All that come in a budget in passes; None for other budgets."""
+        """Total candidates of a budget in passes; None for other budgets."""
         if self.passes is None:
             return None
         if self.batching == "fixed-trained":
@@ -115,17 +111,9 @@ class Pacer:
         return self.batch * max(1, round(self.passes * (self.pool // self.batch)))
 
     @property
-    def learning(self) -> Learning | None:
+    def learned(self) -> LearnedSchedule | None:
         """The schedule, where it is one that learns."""
-        return self.schedule if isinstance(self.schedule, Learning) else None
-
-    def walk(self, spent: Callable[[], float], look: Look | None = None) -> Walk:
-        """The steps of a run, as :class:`selbench.harness.steps.step_iterator.Walk` gives them."""
-        return Walk(self, spent, look)
-
-    def __iter__(self) -> Iterator[Step]:
-        assert self.cost is None and self.learning is None, "such steps depend on the run"
-        return iter(Walk(self, float))
+        return self.schedule if isinstance(self.schedule, LearnedSchedule) else None
 
 
 @dataclass(frozen=True)
@@ -137,7 +125,7 @@ class Recorded:
     pool : int
         Samples in the pool, as in that run.
     pace : sequence of [size, keep, steps, progress, stride, epoch]
-        Runs of equal steps, as :class:`selbench.harness.training.pick_counts.Tally` writes them, with the epoch of
+        Runs of equal steps, as :class:`selbench.harness.training.pick_counts.PickCounts` writes them, with the epoch of
         the first.
     """
 
@@ -145,12 +133,8 @@ class Recorded:
     pace: Sequence[Sequence[float]]
 
     @property
-    def learning(self) -> None:
+    def learned(self) -> None:
         """Nothing: what was decided is repeated."""
-
-    def walk(self, spent: Callable[[], float], look: Look | None = None) -> Replayed:
-        """The recorded steps, whatever they cost here."""
-        return Replayed(iter(self))
 
     def __iter__(self) -> Iterator[Step]:
         epoch = start = 0

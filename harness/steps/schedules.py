@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -24,13 +24,13 @@ class Schedule(Protocol):
         ...
 
 
-def foretold(schedule: Schedule) -> Schedule:
-    """``schedule``, whose ratios are wanted before training begins.
+def known_ahead(schedule: Schedule) -> Schedule:
+    """``schedule``, checked to be known before training begins.
 
     Raises
     ------
     UsageError
-        Where it learns: :class:`selbench.harness.steps.learned.Learning` has no mean to tell.
+        Where it is learned: :class:`selbench.harness.steps.learned.LearnedSchedule` has no mean.
     """
     schedule.mean()
     return schedule
@@ -57,15 +57,18 @@ class Fixed:
         self.value = ratio
 
     def ratio(self, progress: float) -> float:
-        """The fixed ratio."""
         return self.value
 
     def mean(self) -> float:
-        """The fixed ratio."""
         return self.value
 
     def __str__(self) -> str:
         return f"fixed {self.value:g}"
+
+
+def sampled_mean(ratio: Callable[[float], float]) -> float:
+    """Mean of a ratio over progress, by the midpoint rule on 1,000 points."""
+    return sum(ratio((i + 0.5) / 1000) for i in range(1000)) / 1000
 
 
 class Linear:
@@ -77,23 +80,43 @@ class Linear:
         Fractions kept at progress 0 and 1, in (0, 1]. The defaults are those of :class:`Sigmoid`.
     """
 
+    name = "linear"
+
     def __init__(self, start: float = 0.18, end: float = 0.88) -> None:
         check_ratio(start=start, end=end)
         self.start, self.end = start, end
 
+    def share(self, progress: float) -> float:
+        """How much of the way from ``start`` to ``end`` is covered at ``progress``, in [0, 1]."""
+        return progress
+
     def ratio(self, progress: float) -> float:
-        """``start + (end - start) * progress``."""
-        return self.start + (self.end - self.start) * progress
+        return self.start + (self.end - self.start) * self.share(progress)
 
     def mean(self) -> float:
-        """Midway between the ends."""
         return (self.start + self.end) / 2
 
     def __str__(self) -> str:
-        return f"linear {self.start:g} to {self.end:g}"
+        return f"{self.name} {self.start:g} to {self.end:g}"
 
 
-class Sigmoid:
+class Cosine(Linear):
+    """Half a cosine wave from ``start`` to ``end``: flat at both ends, steepest in the middle.
+
+    Parameters
+    ----------
+    start, end : float
+        Fractions kept at progress 0 and 1, in (0, 1]. The defaults are those of :class:`Sigmoid`.
+    """
+
+    name = "cosine"
+
+    def share(self, progress: float) -> float:
+        """``(1 - cos(pi * progress)) / 2``."""
+        return (1.0 - math.cos(math.pi * progress)) / 2.0
+
+
+class Sigmoid(Linear):
     """A logistic curve from ``start`` to ``end``, rescaled to reach both exactly.
 
     Source: GSTDS (arXiv 2507.04269) keeps from about 18 % to about 88 % on a sigmoid over training. Its
@@ -109,51 +132,27 @@ class Sigmoid:
         Progress at which the curve is half way, before rescaling; ours.
     """
 
+    name = "sigmoid"
+
     def __init__(self, start: float = 0.18, end: float = 0.88, steepness: float = 10.0, midpoint: float = 0.5) -> None:
-        check_ratio(start=start, end=end)
+        super().__init__(start, end)
         if not steepness > 0 or not 0 <= midpoint <= 1:
             raise UsageError("schedule sigmoid: steepness must be above 0 and midpoint within [0, 1]")
-        self.start, self.end, self.steepness, self.midpoint = start, end, steepness, midpoint
+        self.steepness, self.midpoint = steepness, midpoint
 
     def _logistic(self, progress: float) -> float:
         return 1.0 / (1.0 + math.exp(-self.steepness * (progress - self.midpoint)))
 
     def ratio(self, progress: float) -> float:
-        """The rescaled logistic."""
         low, high = self._logistic(0.0), self._logistic(1.0)
         return self.start + (self.end - self.start) * (self._logistic(progress) - low) / (high - low)
 
     def mean(self) -> float:
-        """Mean ratio, by the midpoint rule on 1,000 points (exactly the midway at midpoint 0.5)."""
-        return sum(self.ratio((i + 0.5) / 1000) for i in range(1000)) / 1000
+        """By the midpoint rule (exactly the midway at midpoint 0.5)."""
+        return sampled_mean(self.ratio)
 
     def __str__(self) -> str:
-        return f"sigmoid {self.start:g} to {self.end:g} (steepness {self.steepness:g}, midpoint {self.midpoint:g})"
-
-
-class Cosine:
-    """Half a cosine wave from ``start`` to ``end``: flat at both ends, steepest in the middle.
-
-    Parameters
-    ----------
-    start, end : float
-        Fractions kept at progress 0 and 1, in (0, 1]. The defaults are those of :class:`Sigmoid`.
-    """
-
-    def __init__(self, start: float = 0.18, end: float = 0.88) -> None:
-        check_ratio(start=start, end=end)
-        self.start, self.end = start, end
-
-    def ratio(self, progress: float) -> float:
-        """``start + (end - start) * (1 - cos(pi * progress)) / 2``."""
-        return self.start + (self.end - self.start) * (1.0 - math.cos(math.pi * progress)) / 2.0
-
-    def mean(self) -> float:
-        """Midway between the ends."""
-        return (self.start + self.end) / 2
-
-    def __str__(self) -> str:
-        return f"cosine {self.start:g} to {self.end:g}"
+        return f"{super().__str__()} (steepness {self.steepness:g}, midpoint {self.midpoint:g})"
 
 
 class Stepwise:
@@ -237,7 +236,6 @@ class Replay:
         return self.counts[-1][0] / self.batch
 
     def mean(self) -> float:
-        """Mean over the steps."""
         return sum(k * steps for k, steps in self.counts) / (self.total * self.batch)
 
     def __str__(self) -> str:
@@ -275,7 +273,7 @@ class BudgetMatched:
         if name in ("budget-matched", "replay"):
             raise UsageError(f"schedule budget-matched: shape {name!r} has its amount already: name another")
         parameters = {str(key): value for key, value in table.items() if key != "name"}
-        self.share, self.shape = share, foretold(load_schedule(name, **parameters))
+        self.share, self.shape = share, known_ahead(load_schedule(name, **parameters))
 
     @cached_property
     def _factor(self) -> float:
@@ -293,7 +291,6 @@ class BudgetMatched:
         return min(1.0, self._factor * self.shape.ratio(progress))
 
     def mean(self) -> float:
-        """The share."""
         return self.share
 
     def __str__(self) -> str:
@@ -301,6 +298,26 @@ class BudgetMatched:
 
 
 def load_schedule(name: str, **parameters: object) -> Schedule:
-    """An instance of the registered schedule ``name``."""
     schedule: Schedule = registry("schedules").load(name, **parameters)
     return schedule
+
+
+class Scaled:
+    """The rounded ratios of a shape, times a factor.
+
+    Parameters
+    ----------
+    levels : callable
+        Rounded ratio at a progress.
+    factor : float
+        What it is multiplied by; never to more than 1.
+    """
+
+    def __init__(self, levels: Callable[[float], float], factor: float) -> None:
+        self.levels, self.factor = levels, factor
+
+    def ratio(self, progress: float) -> float:
+        return min(1.0, self.factor * self.levels(progress))
+
+    def mean(self) -> float:
+        return sampled_mean(self.ratio)

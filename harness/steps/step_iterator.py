@@ -1,49 +1,17 @@
-"""A run's way through its steps: each is asked for when it is wanted, since it may depend on what came before."""
+"""Iterates over the steps of a run; each is computed when needed, since it may depend on earlier ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import astuple
+from typing import Any
 
 from ...strategies.errors import StrategyFault
-
-if TYPE_CHECKING:
-    from .pacer import Pacer
-
-Look = Callable[[], tuple[float, float]]
-"""The learner's loss on held-out images, and the run's FLOPs so far."""
-
-FEWEST = 2
-"""Images in a batch: batch normalisation has no variance of one."""
+from .pacer import Pacer, Recorded
+from .step import MIN_IMAGES, Look, Step
 
 
-@dataclass(frozen=True)
-class Step:
-    """One optimizer step.
-
-    Parameters
-    ----------
-    epoch : int
-        Which pass over the pool.
-    start : int
-        Where the candidates begin in the epoch's order.
-    size : int
-        Candidates B.
-    keep : int
-        Sub-batch size k.
-    progress : float
-        Share of the budget spent before this step.
-    """
-
-    epoch: int
-    start: int
-    size: int
-    keep: int
-    progress: float
-
-
-class Walk:
+class StepIterator:
     """The steps of a :class:`selbench.harness.steps.pacer.Pacer`, one after another.
 
     Parameters
@@ -51,9 +19,9 @@ class Walk:
     pacer : Pacer
         Budget and ratios.
     spent : callable
-        What the run has cost so far; asked where the budget is a cost.
+        Returns the cost of the run so far; called where the budget is a cost.
     look : callable, optional
-        What a schedule that learns is told at the end of each of its intervals: see :data:`Look`.
+        Evaluates the learner for a learned schedule, at the end of each of its intervals: see :data:`Look`.
 
     Attributes
     ----------
@@ -76,16 +44,15 @@ class Walk:
         self._prices: dict[tuple[int, int], float] = {}
 
     def __iter__(self) -> Iterator[Step]:
-        while (step := self.next()) is not None:
-            yield step
+        return iter(self.next, None)
 
     def next(self) -> Step | None:
         """The next step, or None where the budget is spent."""
         self._advance()
         progress = self._progress()
         if progress < 1 and self._is_due(progress):
-            assert self.pacer.learning is not None and self.look is not None
-            self.pacer.learning.feedback(progress, *self.look())
+            assert self.pacer.learned is not None and self.look is not None
+            self.pacer.learned.feedback(progress, *self.look())
             progress = self._progress()  # which the look has moved on where the budget is a cost
         if progress >= 1:
             return None
@@ -109,13 +76,14 @@ class Walk:
         """
         step, pacer = self.current, self.pacer
         assert step is not None and not step.start
-        if kept < FEWEST:
+        if kept < MIN_IMAGES:
             raise StrategyFault(
-                "count", f"select kept {kept} of {pacer.pool} images, where batch normalisation needs at least {FEWEST}"
+                "count",
+                f"select kept {kept} of {pacer.pool} images, where batch normalisation needs at least {MIN_IMAGES}",
             )
         whole = pacer.pool // pacer.batch * pacer.batch
         candidates = whole if pacer.candidates is None else int(min(whole, pacer.candidates - self.candidates))
-        part = max(FEWEST, kept * candidates // whole)
+        part = max(MIN_IMAGES, kept * candidates // whole)
         steps = max(1, part // pacer.batch)
         each, more = divmod(candidates, steps)
         keep = min(pacer.batch, part)
@@ -125,7 +93,7 @@ class Walk:
         return self.current
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the run stands, as JSON holds it; a schedule that learns has its own."""
+        """The position in the run, JSON-able; a learned schedule has its own state."""
         return {
             **{name: getattr(self, name) for name in ("epoch", "start", "steps", "candidates")},
             "current": None if self.current is None else astuple(self.current),
@@ -138,7 +106,7 @@ class Walk:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave: :meth:`next` gives the step after ``current``."""
+        """Restore: :meth:`next` then gives the step after ``current``."""
         for name in ("epoch", "start", "steps", "candidates"):
             setattr(self, name, state[name])
         self.current = None if state["current"] is None else Step(*state["current"])
@@ -172,7 +140,7 @@ class Walk:
 
     def _is_due(self, progress: float) -> bool:
         """Whether an interval has ended, and with it the pass where its ratio is held."""
-        learning = self.pacer.learning
+        learning = self.pacer.learned
         if learning is None or (self.pacer.hold and not self._ends_pass()):
             return False
         before, self._looked = self._looked, int(progress / learning.interval + 1e-9)
@@ -208,11 +176,11 @@ class Walk:
         return False
 
     def _key(self, size: int, keep: int) -> tuple[int, int]:
-        """What a step's price is noted under; all that are dealt train on one batch, the last of them at most."""
+        """The key of a step's price; dealt steps share one, since each trains on at most one batch."""
         return (self.pacer.batch, self.pacer.batch) if self._deals else (size, keep)
 
 
-class Replayed:
+class ReplayedSteps:
     """The steps of another run, as :class:`selbench.harness.steps.pacer.Recorded` gives them.
 
     Parameters
@@ -224,18 +192,18 @@ class Replayed:
         self._steps, self._given = steps, 0
         self.current: Step | None = None
 
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.next, None)
+
     def next(self) -> Step | None:
-        """The next step, or None after the last."""
         self.current = next(self._steps, None)
         self._given += 1
         return self.current
 
     def state_dict(self) -> dict[str, Any]:
-        """How many steps were given."""
         return {"given": self._given}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Give the steps up to where :meth:`state_dict` was asked for."""
         while self._given < state["given"]:
             self.next()
 
@@ -243,3 +211,20 @@ class Replayed:
         """The current step: what was recorded stays, whatever is ``kept`` here."""
         assert self.current is not None
         return self.current
+
+
+def steps_of(
+    pacer: Pacer | Recorded, spent: Callable[[], float] | None = None, look: Look | None = None
+) -> StepIterator | ReplayedSteps:
+    """The steps of a run; recorded ones are repeated whatever they cost here.
+
+    Parameters
+    ----------
+    pacer : Pacer or Recorded
+    spent, look : callable, optional
+        As of :class:`StepIterator`. Left out where the steps do not depend on the run.
+    """
+    if isinstance(pacer, Recorded):
+        return ReplayedSteps(iter(pacer))
+    assert spent is not None or (pacer.cost is None and pacer.learned is None), "these steps depend on the run"
+    return StepIterator(pacer, spent or float, look)

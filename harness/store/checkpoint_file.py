@@ -1,4 +1,4 @@
-"""One checkpoint on disk: where a run stands, whole or not there."""
+"""The checkpoint of a run on disk, replaced atomically."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ...reports.records.sealing import VERSION, digest_of
+from ...reports.records.sealing import VERSION, digest_of, write_bytes, write_record
 from ...strategies import UsageError
-from .folder import Store, sound, write_bytes, write_record
+from .folder import Store, sound
 
 
 class Unusable(Exception):
-    """A checkpoint cannot be gone on from; says why."""
+    """A checkpoint cannot be resumed from; says why."""
 
 
 class Checkpoint:
     """The last checkpoint of one run, in a folder of its own.
 
-    Tensors lie in a file that has their digest for a name, and everything else in ``checkpoint.json``, which names
-    that file and is replaced last: at any moment one of the two checkpoints is whole.
+    Tensors lie in a file named by their digest, everything else in ``checkpoint.json``, which names that file and is
+    replaced last: at any moment one of the two checkpoints is complete.
 
     Parameters
     ----------
@@ -41,14 +41,14 @@ class Checkpoint:
         self._description = self.folder / "checkpoint.json"
 
     def write(self, state: Mapping[str, Any], made: Mapping[str, str]) -> int:
-        """Replace the checkpoint; gives its bytes.
+        """Replace the checkpoint; returns its size in bytes.
 
         Parameters
         ----------
         state : mapping
             Tensors, numbers, strings, None, and lists and dicts of these, dicts by strings. Tuples become lists.
         made : mapping of str
-            What must be the same where it is gone on from.
+            What must be the same when it is resumed.
 
         Raises
         ------
@@ -61,13 +61,13 @@ class Checkpoint:
         file = self.folder / f"{digest_of(content)}.safetensors"
         write_bytes(file, content)
         write_record(self._description, {"version": VERSION, "made": dict(made), "state": tree, "tensors": file.name})
-        for path in self.folder.iterdir():  # the one before, and what was not finished
+        for path in self.folder.iterdir():  # the previous one, and unfinished files
             if path.name not in (file.name, self._description.name):
                 path.unlink()
         return len(content) + self._description.stat().st_size
 
     def read(self, made: Mapping[str, str], device: torch.device) -> dict[str, Any] | None:
-        """What was written last, each tensor on the device it came from; None where there is nothing.
+        """The state last written, each tensor on the device that it came from; None where there is none.
 
         Raises
         ------
@@ -104,7 +104,7 @@ class Checkpoint:
 
 
 def tidy(store: Store) -> None:
-    """Remove what a run left that was killed after its record was written, and before its checkpoint went."""
+    """Remove checkpoints of finished tasks: a run was killed after writing a record, before dropping its checkpoint."""
     folder = store.root / "checkpoints"
     for path in folder.iterdir() if folder.is_dir() else ():
         id = path.name
@@ -113,7 +113,7 @@ def tidy(store: Store) -> None:
 
 
 def _encoded(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """``value`` as JSON holds it, its tensors put into ``tensors``; whatever JSON has no word for is a table."""
+    """``value`` as JSON, its tensors moved to ``tensors``; values that JSON lacks become tables."""
     if isinstance(value, Tensor):
         name = str(len(tensors))
         # Cloned: two names of one memory are no safetensors file.

@@ -1,4 +1,4 @@
-"""Matrices that stay in their file: rows are read when they are asked for."""
+"""Matrices of features read from their file on demand, row by row."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ TYPES: Mapping[str, torch.dtype] = {
 """Types of rows that can be read, by their names in safetensors files."""
 
 CHUNK = 32 << 20
-"""Bytes of float32 rows handed out at once."""
+"""Bytes of float32 rows in one chunk."""
 
 GAP = 8 << 10
-"""Unwanted bytes that are read rather than jumped over."""
+"""Unwanted bytes that are read rather than skipped."""
 
 
 class Rows:
@@ -189,7 +189,7 @@ class _Matrix:
         yield from zip(firsts, lasts, ats, ends, strict=True)
 
     def _announce(self, runs: list[tuple[int, int, int, int]]) -> None:
-        """Let the disk fetch scattered rows side by side: five times as fast as one after another."""
+        """Prefetch scattered rows in parallel: five times as fast as one after another."""
         if len(runs) > 1 and hasattr(os, "posix_fadvise"):
             for first, last, _, _ in runs:
                 os.posix_fadvise(

@@ -1,4 +1,4 @@
-"""Whether a matrix is held in memory or read from its file."""
+"""How much memory features may take: whether a matrix is held in memory or read from its file."""
 
 from __future__ import annotations
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -17,71 +14,39 @@ from torch import Tensor
 
 from ...reports.records.sealing import (
     VERSION,
-    Damaged,
     Digesting,
+    OtherVersionError,
+    ResultsError,
     checksum,
     digest_file,
     digest_of,
-    foreign,
+    open_record,
     open_toml,
+    replacing,
     seal_toml,
-    written,
+    write_bytes,
+    write_record,
 )
 from ...strategies import UsageError
 from .feature_file import Rows, write
 
-__all__ = ["VERSION", "Store", "checksum", "sound"]
+__all__ = ["VERSION", "Store", "checksum", "sound", "write_bytes"]
 
 
-def sound(path: Path) -> dict[str, Any] | None:
-    """The record at ``path``; None where it is missing or damaged.
+def sound(path: Path, *, sealed: bool = True) -> dict[str, Any] | None:
+    """The record at ``path``; None where it is missing or damaged (where ``sealed``: or has no checksum).
 
     Raises
     ------
     UsageError
-        Where it is of another version of the format.
+        Where it is of another version of the format: it must be neither misread nor made again.
     """
-    record = _read(path)
-    if record is None:
-        return None
-    refuse_foreign(path, record)
-    return record if record.get("version") == VERSION and record.get("checksum") == checksum(record) else None
-
-
-def _read(path: Path) -> dict[str, Any] | None:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return open_record(path.read_bytes(), sealed=sealed)
+    except OtherVersionError as error:
+        raise UsageError(f"{path}: {error}, or choose another --out") from None
+    except (OSError, ResultsError):
         return None
-    return record if isinstance(record, dict) else None
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A temporary file to write to: flushed, then renamed to ``path``, so that no reader sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write all at once, or nothing."""
-    with replacing(path) as file:
-        file.write(content)
-
-
-def write_record(path: Path, record: dict[str, Any]) -> None:
-    """Write a record with its checksum, all at once or nothing."""
-    write_bytes(path, written({**record, "checksum": checksum(record)}))
 
 
 class Store:
@@ -101,47 +66,37 @@ class Store:
         """Where the record of cell ``id`` lies."""
         return self.root / "cells" / f"{id}.json"
 
-    def failed_path(self, id: str) -> Path:
-        """Where the failure of cell ``id`` lies."""
-        return self.root / "failed" / f"{id}.json"
+    def tuning_path(self, id: str) -> Path:
+        """Where the record of tuning run ``id`` lies."""
+        return self.root / "tuning" / f"{id}.json"
 
     def timing_path(self, id: str) -> Path:
         """Where the timed run ``id`` lies."""
         return self.root / "timing" / f"{id}.json"
 
-    def has_timing(self, id: str) -> bool:
-        """Whether the timed run is there and sound."""
-        return sound(self.timing_path(id)) is not None
-
-    def write_timing(self, record: dict[str, Any]) -> None:
-        """Write a timed run; an earlier failure of it goes."""
-        write_record(self.timing_path(record["id"]), record)
-        self.failed_path(record["id"]).unlink(missing_ok=True)
-
-    def tuning_path(self, id: str) -> Path:
-        """Where the record of tuning run ``id`` lies."""
-        return self.root / "tuning" / f"{id}.json"
-
-    def tuning(self, id: str) -> dict[str, Any] | None:
-        """The record of a tuning run, or None where it is missing or damaged (it is then made again)."""
-        return sound(self.tuning_path(id))
-
-    def write_tuning(self, record: dict[str, Any]) -> None:
-        """Write a finished tuning run; an earlier failure of it goes."""
-        write_record(self.tuning_path(record["id"]), record)
-        self.failed_path(record["id"]).unlink(missing_ok=True)
+    def failed_path(self, id: str) -> Path:
+        """Where the failure of task ``id`` lies."""
+        return self.root / "failed" / f"{id}.json"
 
     def artefact_path(self, id: str) -> Path:
         """The folder of artefact ``id``."""
         return self.root / "artefacts" / id
 
+    def cell(self, id: str) -> dict[str, Any] | None:
+        """The record of a cell, or None where it is missing or damaged (it is then made again)."""
+        return sound(self.cell_path(id))
+
+    def tuning(self, id: str) -> dict[str, Any] | None:
+        """As :meth:`cell`, of a tuning run."""
+        return sound(self.tuning_path(id))
+
     def has_cell(self, id: str) -> bool:
         """Whether the cell is done: its record is there and sound."""
-        return self.cell_path(id).exists() and self.cell(id) is not None
+        return self.cell(id) is not None
 
-    def cell(self, id: str) -> dict[str, Any] | None:
-        """The record, or None where it is damaged (it is then made again)."""
-        return sound(self.cell_path(id))
+    def has_timing(self, id: str) -> bool:
+        """Whether the timed run is there and sound."""
+        return sound(self.timing_path(id)) is not None
 
     def has_artefact(self, id: str) -> bool:
         """Whether the artefact is done: its description, which is written last, is sound, and its tensors are there."""
@@ -149,11 +104,22 @@ class Store:
 
     def write_cell(self, record: dict[str, Any]) -> None:
         """Write a finished cell; an earlier failure of it goes."""
-        write_record(self.cell_path(record["id"]), record)
+        self._write(self.cell_path(record["id"]), record)
+
+    def write_tuning(self, record: dict[str, Any]) -> None:
+        """Write a finished tuning run; an earlier failure of it goes."""
+        self._write(self.tuning_path(record["id"]), record)
+
+    def write_timing(self, record: dict[str, Any]) -> None:
+        """Write a timed run; an earlier failure of it goes."""
+        self._write(self.timing_path(record["id"]), record)
+
+    def _write(self, path: Path, record: dict[str, Any]) -> None:
+        write_record(path, record)
         self.failed_path(record["id"]).unlink(missing_ok=True)
 
     def write_failed(self, failure: dict[str, Any]) -> None:
-        """Write why a cell or an artefact failed."""
+        """Write why a task failed."""
         write_record(self.failed_path(failure["id"]), failure)
 
     def write_artefact(self, id: str, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
@@ -167,7 +133,7 @@ class Store:
 
     def write_features(self, id: str, chunks: Iterable[Tensor], count: int, beside: Mapping[str, Tensor]) -> None:
         """Write an artefact's ``features`` ``[count, d]`` a chunk at a time, with the tensors ``beside`` them."""
-        with replacing(self._tensors(id)) as file:
+        with replacing(self._tensors(id)) as draft, draft.open("xb") as file:
             digesting = Digesting(file)
             write(cast(BinaryIO, digesting), "features", chunks, count, beside)
         self._digests[id] = digesting.hexdigest()
@@ -180,8 +146,8 @@ class Store:
         try:
             os.link(source, target)
         except OSError:  # another file system, or one without links
-            with source.open("rb") as whole, replacing(target) as file:
-                shutil.copyfileobj(whole, file, 1 << 20)
+            with replacing(target) as draft:
+                shutil.copyfile(source, draft)
         described = other._described(id) or {}
         self._digests[id] = described.get("tensors") or digest_file(target)
 
@@ -199,12 +165,7 @@ class Store:
         return meta
 
     def _described(self, id: str) -> dict[str, Any] | None:
-        meta = _read(self._description(id))
-        if meta is None:
-            return None
-        refuse_foreign(self._description(id), meta)
-        # Older versions wrote descriptions without a checksum.
-        return meta if meta.get("checksum", "") in ("", checksum(meta)) else None
+        return sound(self._description(id), sealed=False)  # older versions wrote them without a checksum
 
     def artefact_tensors(self, id: str, *names: str) -> dict[str, Tensor]:
         """An artefact's tensors on the CPU: all, or those of ``names`` that it has."""
@@ -225,7 +186,7 @@ class Store:
         """The matrix as run so far; empty where the folder is new or its matrix cannot be read."""
         try:
             return open_toml((self.root / "matrix.toml").read_bytes())[0]
-        except (OSError, Damaged):
+        except (OSError, ResultsError):
             return {}
 
     def claim(self, resolved: dict[str, Any]) -> None:
@@ -243,9 +204,10 @@ class Store:
         if path.exists():
             try:
                 before, _ = open_toml(path.read_bytes())
-            except (OSError, Damaged) as error:
+            except OtherVersionError as error:
+                raise UsageError(f"{path}: {error}, or choose another --out") from None
+            except (OSError, ResultsError) as error:
                 raise UsageError(f"{path}: damaged ({error}); put a sound copy back, or choose another --out") from None
-            refuse_foreign(path, before)
             if before.get("identity") != resolved["identity"]:
                 raise UsageError(
                     f"{self.root} holds results of another matrix ({before.get('name')!r}, or other settings of it): "
@@ -274,18 +236,3 @@ def _joined(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     timing = {"seeds": max(now["timing"]["seeds"], before.get("timing", {}).get("seeds", 0))}
     requested = {**asked, "strategies": strategies, "seeds": seeds}
     return {**now, "seeds": seeds, "arms": arms, "requested": requested, "timing": timing}
-
-
-def refuse_foreign(path: Path, record: dict[str, Any]) -> None:
-    """Refuse what another version of the format holds: it must be neither misread nor made again.
-
-    Raises
-    ------
-    UsageError
-        In one line: the file, its version, and what to do.
-    """
-    if (version := foreign(record)) is not None:
-        raise UsageError(
-            f"{path} is of format version {version}, and this selbench reads version {VERSION}: "
-            "use the selbench that wrote it, or choose another --out"
-        )

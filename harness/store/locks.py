@@ -1,4 +1,4 @@
-"""Two runs on one folder: each says what it is at, so that the other takes something else."""
+"""Locks and claims: several runs share one results folder, and no task is done twice at the same time."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from .. import environment
 logger = logging.getLogger("selbench")
 
 BEAT = 5.0
-"""Seconds between two signs of life of a run."""
+"""Seconds between two heartbeats of a run."""
 
 STALE = 60.0
-"""Seconds without a sign of life after which a run on another machine is taken for dead."""
+"""Seconds without a heartbeat after which a run on another machine counts as dead."""
 
 LOOK = 0.5
-"""Seconds between looks at what another run holds."""
+"""Seconds between two polls of a claim that another run holds."""
 
 
 @cache
 def here() -> str:
-    """This machine since it was started, and the process numbers that are seen from here."""
+    """Identity of this machine, its boot and its namespace of process ids."""
     named = [socket.gethostname()]
     for path in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
         with suppress(OSError):
@@ -45,10 +45,7 @@ def here() -> str:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes out of what is read from ``folder`` and then written there.
-
-    Where the file system has no locks this is said, and nobody is kept out.
-    """
+    """Hold an exclusive lock on ``folder``; where the file system has no locks, warn and go on without one."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
@@ -61,11 +58,11 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 class Claims:
-    """The claims of one run: a file for each task that it is at, made by it alone.
+    """The claims of one run: one file for each task that it works on.
 
-    A claim holds the machine, the process and when that began; a thread renews the file's time every few seconds.
-    A claim of a process of this machine that is gone is taken over at once; one of another machine after
-    ``stale`` seconds without renewal, by this machine's clock.
+    A claim names the machine, the process and its start time; a thread renews the file's time every few seconds.
+    The claim of a dead process of this machine is taken over at once, that of another machine after ``stale``
+    seconds without renewal, by this machine's clock.
 
     Parameters
     ----------
@@ -97,10 +94,10 @@ class Claims:
             self.folder.rmdir()
 
     def take(self, id: str) -> bool:
-        """Claim ``id``; False where another run that lives has done so.
+        """Claim ``id``; False where another live run holds it.
 
-        Where the folder takes no claim (a full disk) this is said, and ``id`` counts as ours: another run may do the
-        same work, and nothing worse.
+        Where no claim can be written (a full disk), warn and count ``id`` as ours: at worst, another run does the
+        same work.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -118,19 +115,19 @@ class Claims:
             return True
 
     def release(self, id: str) -> None:
-        """Give ``id`` back; a claim that another run has taken over stays."""
+        """Release ``id``; a claim that another run has taken over stays."""
         self._mine.discard(id)
         if (self._read(id) or {}).get("token") == self.token:
             with suppress(OSError):
                 self._path(id).unlink()
 
     def held(self, id: str) -> bool:
-        """Whether another run that lives is at ``id``."""
+        """Whether another live run holds ``id``."""
         return id not in self._mine and self._lives(id)
 
     @contextmanager
     def alone(self, id: str, waiting: Callable[[], object]) -> Iterator[None]:
-        """Hold ``id``, once no other run does; ``waiting`` is called where that takes time."""
+        """Wait for ``id`` and hold it; ``waiting`` is called once where another run holds it."""
         if not self.take(id):
             waiting()
             while not self.take(id):
@@ -163,7 +160,7 @@ class Claims:
         return said if isinstance(said, dict) else None
 
     def _lives(self, id: str) -> bool:
-        """Whether there is a claim on ``id`` whose run lives."""
+        """Whether a live run has a claim on ``id``."""
         try:
             renewed = self._path(id).stat().st_mtime_ns
         except FileNotFoundError:
@@ -186,7 +183,7 @@ class Claims:
 
 
 def _running(pid: Any, began: Any) -> bool:
-    """Whether the process that began then still runs; numbers are given again to later ones."""
+    """Whether the process still runs; its start time tells it from a later one with the same number."""
     try:
         process = psutil.Process(pid)
         return abs(process.create_time() - began) < 2.0 and process.status() != psutil.STATUS_ZOMBIE

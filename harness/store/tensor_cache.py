@@ -1,12 +1,10 @@
-"""Tensors on disk that may vanish or rot: each file is checked when it is read, and made again if it is bad."""
+"""A cache of tensors on disk: each file is verified when it is read, and rebuilt where it is damaged."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ...reports.records.sealing import replacing, write_bytes
 from ...strategies.errors import UsageError
 
 logger = logging.getLogger("selbench")
@@ -54,10 +53,10 @@ def cached(folder: Path, name: str, key: Mapping[str, Any], build: Callable[[], 
     tensors, extra = build()
     note = json.dumps({"checksum": digest(tensors), "facts": extra}, sort_keys=True)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         # The facts go last: a file that they do not vouch for is not read.
-        _replace(arrays, lambda path: save_file(tensors, path))
-        _replace(facts, lambda path: path.write_text(note))
+        with replacing(arrays) as draft:
+            save_file(tensors, draft)
+        write_bytes(facts, note.encode())
     except (OSError, SafetensorError) as error:
         raise UsageError(f"cannot write the cache {arrays}: {error}; give a cache folder with room") from error
     return tensors, extra
@@ -79,17 +78,3 @@ def _read(arrays: Path, facts: Path) -> Content:
     if digest(tensors) != stored["checksum"]:
         raise ValueError("its checksum is wrong")
     return tensors, dict(stored["facts"])
-
-
-def _replace(target: Path, write: Callable[[Path], object]) -> None:
-    """Write beside ``target``, bring to disk, and rename: a reader sees the old file or the whole new one."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
-"""What cells need from other computations: made once, with a ledger of its own, and shared."""
+"""Artefacts: what cells need from other computations, made once, with its own ledger, and shared."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -11,29 +11,35 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...reports.records.fields import record_of
+from ...reports.records.models import Artefact
 from ...strategies import UsageError
 from ...strategies.interface import Pool
 from ...strategies.registry import registry
 from ...strategies.rules.proxy_replay import ProxyReplay
 from ..datasets.augment import Augment, channel_statistics
+from ..datasets.samples import Samples
 from ..datasets.splits import spread
-from ..plan.tasks import Task, pacer_of
+from ..plan.arms import pacer_of
+from ..plan.tasks import Task
 from ..references.base import checked
 from ..references.cross_holdout import CrossHoldout
 from ..references.foreign import Foreign
 from ..references.holdout import Holdout
 from ..references.leak import Leak
 from ..references.probe import crossfit
+from ..references.spec import training_of
 from ..steps.pacer import Pacer
 from ..steps.schedules import Fixed
+from ..steps.step_iterator import steps_of
 from ..store.feature_file import Rows
 from ..store.folder import VERSION, Store
 from ..streams import derive, generator
 from ..training.evaluate import CHUNK
 from ..training.ledger import Clock, Ledger
-from ..training.picks_recorder import Noting
-from ..training.trainer import Samples, Trainer
-from .resume import Keeper
+from ..training.picks_recorder import PicksRecorder
+from ..training.trainer import Trainer
+from .resume import ResumableRun
 from .worker import Worker
 
 
@@ -55,8 +61,8 @@ def make(worker: Worker, task: Task, started: str) -> None:
         **more,
     }
     if task.kind == "features":
-        worker.store.adopt_tensors(task.id, _kept(worker))
-    worker.store.write_artefact(task.id, tensors, meta)
+        worker.store.adopt_tensors(task.id, _feature_cache(worker))
+    worker.store.write_artefact(task.id, tensors, record_of(Artefact, meta))
 
 
 def made(worker: Worker, task: Task) -> Made:
@@ -68,17 +74,16 @@ def made(worker: Worker, task: Task) -> Made:
 Made = tuple[dict[str, Tensor], Ledger, dict[str, Any]]
 
 
-def _kept(worker: Worker) -> Store:
-    """Where features are kept for other matrices."""
+def _feature_cache(worker: Worker) -> Store:
     return Store(worker.context.cache_dir / "features")
 
 
 def _features(worker: Worker, task: Task) -> Made:
     """Features of every training image by a frozen reference: one pass for all cells, and for other matrices."""
-    cache = _kept(worker)
+    cache = _feature_cache(worker)
     if not cache.has_artefact(task.id):
         _extract(worker, task, cache)
-    meta = cache.artefact_meta(task.id)  # where another matrix has paid, its ledger is what they cost
+    meta = cache.artefact_meta(task.id)  # of the matrix that first extracted them
     return {}, Ledger.of(meta["ledger"]), {"external": meta["external"]}
 
 
@@ -100,7 +105,7 @@ def _extract(worker: Worker, task: Task, cache: Store) -> None:
 
 
 def _timed(chunks: Iterable[Tensor], clock: Clock) -> Iterator[Tensor]:
-    """The chunks, each made on the clock; what is done with them is off it."""
+    """The chunks; only making them is timed."""
     source = iter(chunks)
     while True:
         with clock.phase("reference"):
@@ -113,14 +118,16 @@ def _timed(chunks: Iterable[Tensor], clock: Clock) -> Iterator[Tensor]:
 def _reference(worker: Worker, task: Task) -> Made:
     """A reference's losses on the pool of a seed (and its features, where it is trained here)."""
     reference = worker.reference(task)
-    if isinstance(reference, CrossHoldout):
-        return _cross_holdout(worker, task, reference)
-    if isinstance(reference, Foreign):
-        return _foreign(worker, task, reference)
-    return _holdout(worker, task, reference) if reference.needs_holdout else _probed(worker, task)
+    makers: dict[str, Callable[[Worker, Task, Any], Made]] = {
+        "": _probed,
+        "holdout": _holdout,
+        CrossHoldout.training: _cross_holdout,
+        Foreign.training: _foreign,
+    }
+    return makers[training_of(reference)](worker, task, reference)
 
 
-def _probed(worker: Worker, task: Task) -> Made:
+def _probed(worker: Worker, task: Task, _: Any) -> Made:
     """Losses by a cross-fitted linear probe on frozen features, unless the reference brought its own."""
     assert task.seed is not None
     loaded, shared = worker.loaded(task), task.uses["features"]
@@ -156,14 +163,14 @@ def _holdout(worker: Worker, task: Task, reference: Holdout | Leak) -> Made:
     if isinstance(reference, Leak) and "leak" not in task.reference.lower():
         raise UsageError(
             f"reference {task.reference!r} is trained on the test images, and its name does not say so: call it "
-            'name = "leak", so that every arm that uses it says what it is'
+            'name = "leak", so that every arm that uses it is marked'
         )
     loaded, stream = worker.loaded(task), worker.stream(task)
     pool = loaded.samples(task.seed, "pool", worker.device)
-    images, labels = reference.lesson(loaded, task.seed, stream, worker.context.data_dir)
+    images, labels = reference.training_images(loaded, task.seed, stream, worker.context.data_dir)
     seen = Samples(images.to(worker.device), labels.to(worker.device), pool.classes)
     begin = partial(_run, worker, task, seen, stream, reference.passes, reference.width)
-    trainer, more = _trained(Keeper(worker, task, begin))
+    trainer, more = _trained(ResumableRun(worker, task, begin))
     probs, features, losses = _observe(trainer, pool, "reference")
     trainer.clock.settle()
     more |= {"quality": {"accuracy": _accuracy(probs, pool)}, "external": reference.external}
@@ -180,16 +187,16 @@ def _foreign(worker: Worker, task: Task, reference: Foreign) -> Made:
     loaded, device = worker.loaded(task), worker.device
     if reference.dataset == (loaded.entry.spec or loaded.entry.name):
         raise UsageError(
-            f"reference {task.reference!r} is to be of another domain, and {reference.dataset!r} is what it judges: "
-            "name another data set, or use the reference holdout"
+            f"reference {task.reference!r} must be of another domain, and {reference.dataset!r} is the set that it "
+            "scores: name another data set, or use the reference holdout"
         )
     own = reference.load(worker.context.data_dir, worker.context.cache_dir)
-    images = reference.lesson(own, loaded.images.train)
+    images = reference.training_images(own, loaded.images.train)
     seen = Samples(images.to(device), own.train_labels.to(device), len(own.classes))
     mean, std = channel_statistics(images)
     view = Augment(loaded.augmentation, loaded.resolution, mean.to(device), std.to(device))
     begin = partial(_run, worker, task, seen, worker.stream(task), reference.passes, reference.width, view)
-    trainer, more = _trained(Keeper(worker, task, begin))
+    trainer, more = _trained(ResumableRun(worker, task, begin))
     pool = loaded.samples(task.seed, "pool", device)
     nobodys = replace(pool, labels=torch.zeros_like(pool.labels))  # its head knows other classes
     _, features, _ = _observe(trainer, nobodys, "reference")
@@ -235,7 +242,7 @@ def _proxy(worker: Worker, task: Task) -> Made:
     pool = worker.loaded(task).samples(task.seed, "pool", worker.device)
     begin = partial(_run, worker, task, pool, worker.stream(task), worker.matrix.proxy.passes, None)
     trace = Trace()
-    trainer, more = _trained(Keeper(worker, task, begin, trace))
+    trainer, more = _trained(ResumableRun(worker, task, begin, trace))
     trainer.clock.settle()
     accuracy = _accuracy(trace.probs[-1], trainer.samples)
     tensors = {"trace": torch.stack(trace.probs, 1), **trace.last}
@@ -243,24 +250,21 @@ def _proxy(worker: Worker, task: Task) -> Made:
 
 
 class Trace:
-    """What a net makes of its pool at the end of each epoch: all probabilities ``[n, C]``, and the last signals."""
+    """A net's outputs on its pool after each epoch: all probabilities ``[n, C]``, and the last signals."""
 
     def __init__(self) -> None:
         self.probs: list[Tensor] = []
         self.last: dict[str, Tensor] = {}
 
     def __call__(self, trainer: Trainer, *_: Any) -> None:
-        """Look."""
         probs, features, losses = _observe(trainer, trainer.samples, "score")
         self.probs.append(probs)
         self.last = {"learner_features": features, "learner": losses, "learner_probs": probs}
 
     def state_dict(self) -> dict[str, Any]:
-        """All that was seen."""
         return {"probs": self.probs, "last": self.last}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
         self.probs, self.last = state["probs"], state["last"]
 
 
@@ -283,22 +287,22 @@ def _picks(worker: Worker, task: Task) -> Made:
             worker.recipe(task, arm.score_mode),
             seed,
             worker.build(learner, samples, loaded.resolution, stream),
-            Noting(replay.rule(), replay.of),
+            PicksRecorder(replay.rule(), replay.of),
             worker.bf16,
             Pool(len(samples), samples.classes, samples.labels, worker.device, drawn),
         )
 
-    trainer, more = _trained(Keeper(worker, task, begin))
+    trainer, more = _trained(ResumableRun(worker, task, begin))
     trainer.clock.settle()
-    rule: Noting = trainer.selector.strategy
+    rule: PicksRecorder = trainer.selector.strategy
     name = {"name": f"{replay.of} on width {replay.width}"}
-    return rule.tensors(pacer, len(samples), seed), trainer.ledger, {**name, **more}
+    return rule.tensors(steps_of(pacer), len(samples), seed), trainer.ledger, {**name, **more}
 
 
-def _trained(keeper: Keeper) -> tuple[Trainer, dict[str, Any]]:
+def _trained(run: ResumableRun) -> tuple[Trainer, dict[str, Any]]:
     """The run at its end, and what its record says of its checkpoints."""
-    keeper.run()
-    return keeper.trainer, keeper.report()
+    run.run()
+    return run.trainer, run.report()
 
 
 def _run(

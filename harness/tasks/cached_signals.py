@@ -11,18 +11,19 @@ from torch import Tensor
 
 from ...strategies import UsageError
 from ...strategies.interface import REFERENCE_SIGNALS, Pool
-from ..datasets.loaded import Loaded
-from ..plan.arms import Arm
-from ..plan.tasks import Task, pacer_of
+from ..datasets.loaded import LoadedData
+from ..datasets.proxy_picks import ProxyPicks
+from ..plan.arms import Arm, pacer_of
+from ..plan.tasks import Task
+from ..steps.step_iterator import steps_of
 from ..store.feature_file import Rows
 from ..store.feature_memory import SHARE, VARIABLE, allowance, fits
-from ..training.picks_recorder import Picks
 from .worker import Worker
 
-Signals = dict[str, Tensor | Rows | Picks]
+Signals = dict[str, Tensor | Rows | ProxyPicks]
 
 
-def cached_signals(worker: Worker, task: Task, loaded: Loaded, *, tried: bool = False) -> Signals:
+def cached_signals(worker: Worker, task: Task, loaded: LoadedData, *, tried: bool = False) -> Signals:
     """The signals ``[n, ...]`` that the arm reads from artefacts, by name.
 
     All are tensors on the device but ``features`` that do not fit there
@@ -49,13 +50,13 @@ def cached_signals(worker: Worker, task: Task, loaded: Loaded, *, tried: bool = 
         signals |= store.artefact_tensors(task.uses["proxy"], *arm.needs)
     if "picks" in task.uses:
         count = loaded.size(task.seed, arm.pool)
-        steps = pacer_of(worker.matrix, arm, count)
+        steps = steps_of(pacer_of(worker.matrix, arm, count))
         recorded = store.artefact_tensors(task.uses["picks"])
-        signals["picks"] = torch.zeros(count, dtype=torch.bool) if tried else Picks(recorded, steps, count)
+        signals["picks"] = torch.zeros(count, dtype=torch.bool) if tried else ProxyPicks(recorded, steps, count)
     return {name: value.to(worker.device) if isinstance(value, Tensor) else value for name, value in signals.items()}
 
 
-def _features(worker: Worker, task: Task, loaded: Loaded, id: str) -> Tensor | Rows:
+def _features(worker: Worker, task: Task, loaded: LoadedData, id: str) -> Tensor | Rows:
     """The pool's features: of its own artefact where the reference is trained here, else out of all images' ones."""
     arm, store = task.arm, worker.store
     assert arm is not None and task.seed is not None
@@ -69,7 +70,7 @@ def _features(worker: Worker, task: Task, loaded: Loaded, id: str) -> Tensor | R
 
 
 def refusal(arm: Arm, rows: Rows, device: torch.device) -> str:
-    """Why a rule cannot have all features at once, and what to do."""
+    """Why a rule cannot have all features in memory, and what to do."""
     when = "" if arm.cadence == "batch" else f" (cadence {arm.cadence!r})"
     room = allowance(device) / 1e9
     return (
@@ -81,12 +82,12 @@ def refusal(arm: Arm, rows: Rows, device: torch.device) -> str:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class StoredPool(Pool):
-    """A pool whose features stayed in their file: a rule that reads them whole is told so.
+    """A pool whose features stay in their file: reading them whole raises.
 
     Parameters
     ----------
     refusal : str
-        What it is told.
+        The message.
     """
 
     refusal: str = ""
@@ -97,7 +98,7 @@ class StoredPool(Pool):
         return super().__getattribute__(name)
 
 
-def told(pool: Pool, arm: Arm, signals: Mapping[str, Tensor | Rows | Picks]) -> Pool:
+def pool_with_signals(pool: Pool, arm: Arm, signals: Mapping[str, Tensor | Rows | ProxyPicks]) -> Pool:
     """``pool``, with those of the cached signals that its rule may read whole."""
     held: dict[str, Any] = {name: value for name in REFERENCE_SIGNALS if isinstance(value := signals.get(name), Tensor)}
     features = signals.get("features")

@@ -16,16 +16,18 @@ from ...strategies.interface import Pool
 from ...strategies.registry import registry
 from .. import environment as here
 from .. import streams
-from ..datasets.loaded import Loaded
-from ..plan.tasks import Task, pacer_of
+from ..datasets.loaded import LoadedData
+from ..datasets.samples import Samples
+from ..plan.arms import pacer_of
+from ..plan.tasks import Task
 from ..steps.pacer import Recorded, Step
 from ..store.folder import VERSION
 from ..training.evaluate import correct_bits, recalibrated
-from ..training.trainer import Samples, Trainer
-from .cached_signals import cached_signals, told
+from ..training.trainer import Trainer
+from .cached_signals import cached_signals, pool_with_signals
 from .cost_meter import meter_of
-from .measures.suite import Measures, measures_of
-from .resume import Keeper
+from .measures.suite import Measures
+from .resume import ResumableRun
 from .worker import Worker
 
 CURVE_POINTS = 10
@@ -33,17 +35,17 @@ CURVE_POINTS = 10
 
 
 def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
-    """Train one cell; everything of its record but environment and checksum."""
+    """Train one cell; returns its record without environment and checksum."""
     arm, seed = task.arm, task.seed
     assert arm is not None and seed is not None
     loaded = worker.loaded(task)
-    measures = measures_of(worker, task, loaded)
+    measures = Measures(task, loaded, worker.store, worker.device) if task.measured else None
     curve = Curve(loaded.samples(seed, "val", worker.device) if arm.pool == "pool" else None, measures)
-    keeper = Keeper(worker, task, partial(prepare, worker, task), curve)
+    run = ResumableRun(worker, task, partial(prepare, worker, task), curve)
     if measures is not None:
-        measures.watch(keeper.trainer)
-    keeper.run()
-    trainer, samples = keeper.trainer, keeper.trainer.samples
+        measures.watch(run.trainer)
+    run.run()
+    trainer, samples = run.trainer, run.trainer.samples
     return {
         "version": VERSION,
         "id": task.id,
@@ -59,15 +61,15 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
         "artefacts": [id for name, id in task.uses.items() if name != "replay"],
         "result": _result(worker, trainer, loaded, seed, curve),
         "selection": {
-            **trainer.tally.read(samples.labels, samples.classes, loaded.marks(seed, arm.pool)),
+            **trainer.pick_counts.read(samples.labels, samples.classes, loaded.marks(seed, arm.pool)),
             "uncounted": sorted(trainer.selector.uncounted),
-            **({"schedule": trainer.pacer.learning.report()} if trainer.pacer.learning else {}),
+            **({"schedule": trainer.pacer.learned.report()} if trainer.pacer.learned else {}),
         },
-        "memory_bytes": here.peak_memory(worker.device),  # before features are loaded to measure by
+        "memory_bytes": here.peak_memory(worker.device),  # before features are loaded for the measures
         **({} if measures is None else {"measures": measures.report(trainer)}),
         "ledger": trainer.ledger.to_json(),
         "faults": int(trainer.selector.guard.fault),
-        **keeper.report(),
+        **run.report(),
     }
 
 
@@ -96,13 +98,13 @@ def prepare(worker: Worker, task: Task, *, metered: bool = True) -> Trainer:
         worker.build(learner, samples, loaded.resolution, seed),
         registry("strategies").load(arm.name, **arm.options),
         worker.bf16,
-        told(pool, arm, samples.signals),
+        pool_with_signals(pool, arm, samples.signals),
         meter_of(worker, task) if metered else None,
-        None if pacer.learning is None else _held_out(loaded, seed, pacer.learning.images, worker),
+        None if pacer.learned is None else _held_out(loaded, seed, pacer.learned.images, worker),
     )
 
 
-def _held_out(loaded: Loaded, seed: int, images: int, worker: Worker) -> Samples:
+def _held_out(loaded: LoadedData, seed: int, images: int, worker: Worker) -> Samples:
     """A fixed random batch of ``val``, the same for every arm of the seed."""
     val = loaded.samples(seed, "val", worker.device)
     chosen = streams.permutation(len(val), seed, "probe")[:images].to(worker.device)
@@ -116,12 +118,12 @@ def _pace(worker: Worker, task: Task) -> list[list[float]]:
     pace: list[list[float]] | None = record["selection"].get("pace")
     if pace is None:
         raise UsageError(
-            f"cell {record['id']} does not say its steps: an older version made it; remove its record and run again"
+            f"cell {record['id']} has no steps recorded: an older version made it; remove its record and run again"
         )
     return pace
 
 
-def _result(worker: Worker, trainer: Trainer, loaded: Loaded, seed: int, curve: Curve) -> dict[str, Any]:
+def _result(worker: Worker, trainer: Trainer, loaded: LoadedData, seed: int, curve: Curve) -> dict[str, Any]:
     images, labels = loaded.images.test.to(worker.device), loaded.images.test_labels.to(worker.device)
     with trainer.clock.phase("eval"):
         bits = correct_bits(trainer.model, images, labels, trainer.augment)
@@ -161,12 +163,10 @@ class Curve:
         self._seen = (0, 0)
 
     def state_dict(self) -> dict[str, Any]:
-        """The points so far, and what was seen by then."""
         measures = None if self.measures is None else self.measures.state_dict()
         return {"points": self.points, "seen": self._seen, "measures": measures}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
         self.points, self._seen = state["points"], (state["seen"][0], state["seen"][1])
         if self.measures is not None:
             self.measures.load_state_dict(state["measures"])
@@ -176,16 +176,16 @@ class Curve:
         due = len(self.points) < CURVE_POINTS * step.progress
         if not ended and not due:
             return
-        tally = trainer.tally
-        trained, candidates = tally.trained - self._seen[0], tally.candidates - self._seen[1]
-        self._seen = (tally.trained, tally.candidates)
+        counts = trainer.pick_counts
+        trained, candidates = counts.trained - self._seen[0], counts.candidates - self._seen[1]
+        self._seen = (counts.trained, counts.candidates)
         with trainer.clock.phase("eval"):
             accuracy = self._accuracy(trainer)
         self.points.append(
             {
-                "pass": tally.candidates / len(trainer.samples),
+                "pass": counts.candidates / len(trainer.samples),
                 "progress": 1.0 if ended else step.progress,
-                "train_loss": trainer.tally.train_loss(),
+                "train_loss": trainer.pick_counts.train_loss(),
                 "val_accuracy": accuracy,
                 "ratio": trained / max(1, candidates),
                 "lr": trainer.optimizer.param_groups[0]["lr"],

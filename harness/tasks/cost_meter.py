@@ -1,8 +1,9 @@
-"""What a run has spent of a budget that is a cost: its own ledger, and its share of the artefacts it uses."""
+"""The cost of a run so far, for budgets in cost: its own ledger, and its share of the artefacts it uses."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from ...strategies import UsageError
 from ..plan.matrix import Matrix
@@ -13,17 +14,21 @@ from ..training.trainer import Trainer
 from .worker import Worker
 
 
-def artefacts(store: Store, ids: Iterable[str]) -> list[Ledger]:
-    """The ledgers of all that ``ids`` rest on, each once."""
-    seen: dict[str, Ledger] = {}
+def artefact_closure(store: Store, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The descriptions, by id, of artefacts and of all artefacts that they were made from."""
+    found: dict[str, dict[str, Any]] = {}
     waiting = list(ids)
     while waiting:
         id = waiting.pop()
-        if id not in seen:
-            meta = store.artefact_meta(id)
-            seen[id] = Ledger.of(meta["ledger"])
-            waiting.extend(meta["needs"])
-    return list(seen.values())
+        if id not in found:
+            found[id] = store.artefact_meta(id)
+            waiting.extend(found[id].get("needs", []))
+    return found
+
+
+def artefacts(store: Store, ids: Iterable[str]) -> list[Ledger]:
+    """The ledgers of all that ``ids`` rest on, each once."""
+    return [Ledger.of(meta["ledger"]) for meta in artefact_closure(store, ids).values()]
 
 
 def share(matrix: Matrix) -> float:
@@ -36,7 +41,7 @@ def share(matrix: Matrix) -> float:
 
 
 def meter_of(worker: Worker, task: Task) -> Callable[[Trainer], float] | None:
-    """What a run of ``task`` has cost so far, in the unit of the matrix's budget; None where that is no cost.
+    """A function giving the cost of a run of ``task`` so far, in the budget's unit; None for passes and steps.
 
     Raises
     ------

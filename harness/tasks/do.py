@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from ...reports.records.fields import record_of
+from ...reports.records.models import Cell, Tuning
 from ...strategies.errors import StrategyFault
 from .. import environment as here
 from ..plan.tasks import Task
 from ..store.checkpoint_file import Checkpoint
 from . import artefacts
 from .cell import train_cell
-from .tuning_run import train_trial
+from .tuning_run import train_tuning_run
 from .worker import Worker
 
 
@@ -19,10 +21,10 @@ def do(worker: Worker, task: Task) -> None:
     try:
         if task.kind == "cell":
             record = train_cell(worker, task)
-            worker.store.write_cell({**record, "environment": worker.environment(started)})
+            worker.store.write_cell(record_of(Cell, {**record, "environment": worker.environment(started)}))
         elif task.kind == "tuning":
-            record = train_trial(worker, task)
-            worker.store.write_tuning({**record, "environment": worker.environment(started)})
+            record = train_tuning_run(worker, task)
+            worker.store.write_tuning(record_of(Tuning, {**record, "environment": worker.environment(started)}))
         else:
             artefacts.make(worker, task, started)
     except StrategyFault:

@@ -1,4 +1,4 @@
-"""When a run's checkpoints are taken, what they hold, and where they can be gone on from."""
+"""Checkpoints of a run: when they are written, what they hold, and when a run can resume from them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import torch
 
 from ...reports.records.sealing import digest_file
 from .. import environment as here
-from ..plan.matrix import digest
+from ..identity import digest
 from ..plan.tasks import Task
 from ..steps.pacer import Recorded
 from ..store.checkpoint_file import Checkpoint, Unusable
-from ..training.strategy_state import NotKept
+from ..training.strategy_state import StateNotGiven
 from ..training.trainer import Trainer
-from .stop_signals import Told
+from .stop_signals import StopSignals
 from .worker import Worker
 
 logger = logging.getLogger("selbench")
@@ -33,11 +33,11 @@ SAME = {
     "threads": "threads:",
     "precision": "precision",
 }
-"""What must be the same in the environment, for a run to end as if it had not been interrupted."""
+"""Parts of the environment that must be equal for a resumed run to give the same result."""
 
 
-class Keeper:
-    """Keeps the checkpoints of one run.
+class ResumableRun:
+    """A training run that writes checkpoints and resumes from its last one.
 
     Parameters
     ----------
@@ -63,22 +63,22 @@ class Keeper:
         self.resumed: list[float] = []
         self.unused = ""
         self.trainer = prepare()
-        self._made = made_with(worker, task, self.trainer)
+        self._made = checkpoint_conditions(worker, task, self.trainer)
         try:
-            self._take_up(worker.device)
+            self._restore(worker.device)
         except Unusable as unusable:
-            self._say(f"its checkpoint is not used, and it starts afresh: {unusable}")
-            self.trainer = prepare()  # the other may have taken up a part of it
-        self._told = Told()
+            self._warn(f"its checkpoint is not used, and it starts anew: {unusable}")
+            self.trainer = prepare()  # the first may have loaded a part of it
+        self._told = StopSignals()
         self._every = 60.0 * worker.context.checkpoint
         self._next = time.monotonic() + self._every
 
     def run(self) -> None:
-        """Train to the end. Told to stop (SIGTERM, SIGINT), end the step and write a checkpoint first."""
+        """Train to the end. On SIGTERM or SIGINT, finish the step, write a checkpoint and stop."""
         if not self._every:
             self.trainer.run(self.curve)
             return
-        with self._told.listening():
+        with self._told.deferring():
             self.trainer.run(self.curve, self._look)
 
     def report(self) -> dict[str, Any]:
@@ -93,12 +93,11 @@ class Keeper:
         return {"checkpoints": {**about, **({"unused": self.unused} if self.unused else {})}}
 
     def _look(self, trainer: Trainer) -> None:
-        """Before each step."""
         if self._told.number is None and time.monotonic() < self._next:
             return
         self._write(trainer)
         self._next = time.monotonic() + self._every
-        self._told.obey()
+        self._told.raise_deferred()
 
     def _write(self, trainer: Trainer) -> None:
         began = time.perf_counter()
@@ -108,15 +107,15 @@ class Keeper:
             state = {"run": trainer.state_dict(), "curve": curve, "progress": trainer.progress}
             self.bytes = self.checkpoint.write({**state, "kept": kept}, self._made)
             self.written += 1
-        except (NotKept, TypeError) as error:
-            self._say(f"it has no checkpoint to go on from: {error}")
+        except (StateNotGiven, TypeError) as error:
+            self._warn(f"it cannot resume from a checkpoint: {error}")
             self._every = float("inf")
-            self.checkpoint.drop()  # by then it may have changed unseen
+            self.checkpoint.drop()  # an older one may lack later changes of state
         except (OSError, MemoryError) as error:
             logger.warning("%s: no checkpoint was written: %s", self.name, error)
         self.seconds += time.perf_counter() - began
 
-    def _take_up(self, device: torch.device) -> None:
+    def _restore(self, device: torch.device) -> None:
         state = self.checkpoint.read(self._made, device)
         if state is None:
             return
@@ -130,13 +129,13 @@ class Keeper:
         self.written, self.seconds, self.unused = kept["written"] + 1, kept["seconds"], kept["unused"]
         self.resumed = [*kept["resumed"], state["progress"]]
 
-    def _say(self, why: str) -> None:
+    def _warn(self, why: str) -> None:
         self.unused = why
         logger.warning("%s: %s", self.name, why)
 
 
-def made_with(worker: Worker, task: Task, trainer: Trainer) -> dict[str, str]:
-    """What must be the same for a checkpoint to be gone on from, in words."""
+def checkpoint_conditions(worker: Worker, task: Task, trainer: Trainer) -> dict[str, str]:
+    """The conditions that must be equal for a run to resume from a checkpoint, by name."""
     found = here.describe(worker.device, worker.context.precision)
     same = {words: str(found[name]) for name, words in SAME.items()}
     same["Python"] = ".".join(platform.python_version_tuple()[:2])  # sums of floats differ between some

@@ -1,4 +1,4 @@
-"""Being told to stop: noted at once, obeyed where it does no harm."""
+"""SIGTERM and SIGINT, deferred until a run can stop safely."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Told:
-    """Holds a first SIGTERM or SIGINT back; a second one counts at once. What is ignored stays ignored.
+class StopSignals:
+    """Defers the first SIGTERM or SIGINT; a second one acts at once. Ignored signals stay ignored.
 
     Attributes
     ----------
@@ -25,8 +25,8 @@ class Told:
         self._before: dict[signal.Signals, Any] = {}
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Hold signals back inside; one that came is obeyed at the end. Only a main thread can."""
+    def deferring(self) -> Iterator[None]:
+        """Defer signals inside; one that came is raised at the end. Works in the main thread only."""
         if threading.current_thread() is threading.main_thread():
             ours = {number: signal.getsignal(number) for number in SIGNALS}
             self._before = {number: was for number, was in ours.items() if was not in (signal.SIG_IGN, None)}
@@ -35,10 +35,10 @@ class Told:
         try:
             yield
         finally:
-            self.obey()
+            self.raise_deferred()
 
-    def obey(self) -> None:
-        """Do what the signal would have done, had it not been held back; nothing where none came."""
+    def raise_deferred(self) -> None:
+        """Restore the handlers and raise the deferred signal, if one came."""
         for number, was in self._before.items():
             signal.signal(number, was)
         self._before = {}
@@ -49,4 +49,4 @@ class Told:
     def _note(self, number: int, _: Any) -> None:
         again, self.number = self.number is not None, number
         if again:
-            self.obey()
+            self.raise_deferred()

@@ -1,4 +1,4 @@
-"""A trial: one tuning run, an arm at one learning rate with one tuning seed, judged on ``val`` alone."""
+"""A tuning run: an arm at one learning rate with one tuning seed, evaluated on ``val`` alone."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import Any
 
 import torch
 
+from ..datasets.samples import Samples
 from ..plan.tasks import Task
 from ..store.folder import VERSION
 from ..training.evaluate import CHUNK
-from ..training.trainer import Samples, Trainer
+from ..training.trainer import Trainer
 from .cell import Curve, prepare
-from .resume import Keeper
+from .resume import ResumableRun
 from .worker import Worker
 
 
-def train_trial(worker: Worker, task: Task) -> dict[str, Any]:
-    """Train a trial; everything of its record but environment and checksum. The test split is not looked at.
+def train_tuning_run(worker: Worker, task: Task) -> dict[str, Any]:
+    """Train it; returns its record without environment and checksum. The test split is not read.
 
     ``val_accuracy`` is null where training has diverged, which is a result and no failure.
     """
@@ -25,18 +26,18 @@ def train_trial(worker: Worker, task: Task) -> dict[str, Any]:
     assert arm is not None and seed is not None
     val = worker.loaded(task).samples(seed, "val", worker.device)
     curve = Curve(val)
-    keeper = Keeper(worker, task, partial(prepare, worker, task), curve)
-    trainer = keeper.trainer
+    run = ResumableRun(worker, task, partial(prepare, worker, task), curve)
+    trainer = run.trainer
     loss = accuracy = None
     try:
-        keeper.run()
+        run.run()
         loss, accuracy = curve.points[-1]["train_loss"], curve.points[-1]["val_accuracy"]
     except Exception:
         # A rule may fail in whatever way on losses that are not finite; on any others the fault is its own.
         if not _has_diverged(trainer, curve, val):
             raise
     trainer.clock.settle()
-    tally = trainer.tally
+    counts = trainer.pick_counts
     return {
         "version": VERSION,
         "id": task.id,
@@ -51,17 +52,17 @@ def train_trial(worker: Worker, task: Task) -> dict[str, Any]:
         "lr": trainer.recipe.lr,
         "val_accuracy": None if loss is None else accuracy,
         "train_loss": loss,
-        "mean_ratio": tally.trained / max(1, tally.candidates),
-        "selection": {"pace": tally.pace},
+        "mean_ratio": counts.trained / max(1, counts.candidates),
+        "selection": {"pace": counts.pace},
         "ledger": trainer.ledger.to_json(),
         "artefacts": [id for name, id in task.uses.items() if name != "replay"],
-        **keeper.report(),
+        **run.report(),
     }
 
 
 @torch.no_grad()
 def _has_diverged(trainer: Trainer, curve: Curve, val: Samples) -> bool:
-    """Whether the training loss, or what the learner makes of ``val``, is not finite."""
-    losses = [*(point["train_loss"] for point in curve.points[-1:]), trainer.tally.train_loss()]
+    """Whether the training loss, or a logit on ``val``, is not finite."""
+    losses = [*(point["train_loss"] for point in curve.points[-1:]), trainer.pick_counts.train_loss()]
     logits = trainer.model.eval()(trainer.augment.plain_view(val.images[:CHUNK]))
     return None in losses or not bool(torch.isfinite(logits).all())

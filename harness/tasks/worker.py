@@ -1,4 +1,4 @@
-"""What a process needs for any task: data sets, learner, references, and where results go."""
+"""The tools of a worker process: data sets, learners, references, and the results folder."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from ...strategies import UsageError
 from ...strategies.registry import registry
 from .. import environment as here
 from .. import streams
-from ..datasets.loaded import Bank, Loaded
+from ..datasets.loaded import DataSetLoader, LoadedData
+from ..datasets.samples import Samples
 from ..plan.matrix import Matrix
-from ..plan.reference_seconds import Rates
+from ..plan.reference_seconds import ReferenceSeconds
 from ..plan.tables import DatasetEntry
 from ..plan.tasks import Task
 from ..references.spec import reference
 from ..store.folder import Store
 from ..training.learner import ResNet18, ResNet18Net
-from ..training.trainer import Recipe, Samples
+from ..training.trainer import Recipe
 
 
 @dataclass(frozen=True)
 class Context:
-    """What every task of a run shares; it travels to the workers."""
+    """Settings that all tasks of a run share; sent to the workers."""
 
     matrix: Matrix
     out: Path
@@ -36,7 +37,7 @@ class Context:
     threads: int
     checkpoint: float = 5.0
     """Minutes between two checkpoints of a run; 0 for none."""
-    rates: Rates = field(default_factory=Rates)
+    rates: ReferenceSeconds = field(default_factory=ReferenceSeconds)
     """Reference seconds, where the budget is in seconds."""
     fingerprints: dict[str, str] = field(default_factory=dict)
     """Of the data sets as the run was planned with; those that are not here are not looked at."""
@@ -49,14 +50,14 @@ class Worker:
     ----------
     context : Context
         What the tasks share.
-    bank : Bank, optional
+    datasets : DataSetLoader, optional
         Data sets already loaded in this process.
     """
 
-    def __init__(self, context: Context, bank: Bank | None = None) -> None:
+    def __init__(self, context: Context, datasets: DataSetLoader | None = None) -> None:
         self.context = context
         self.matrix = context.matrix
-        self.bank = bank or Bank(context.data_dir, context.cache_dir)
+        self.datasets = datasets or DataSetLoader(context.data_dir, context.cache_dir)
         self.store = Store(context.out)
         self.device = torch.device(context.device)
         self.bf16 = context.precision == "bf16"
@@ -66,7 +67,7 @@ class Worker:
         described = here.describe(self.device, self.context.precision)
         return {**described, "started": started, "finished": here.now()}
 
-    def loaded(self, task: Task) -> Loaded:
+    def loaded(self, task: Task) -> LoadedData:
         """The task's data set.
 
         Raises
@@ -75,7 +76,7 @@ class Worker:
             Where it is not the one that the run was planned with.
         """
         entry: DatasetEntry = next(e for e in self.matrix.datasets if e.name == task.dataset)
-        loaded = self.bank.load(entry, trains_reference=trains_reference(self.matrix))
+        loaded = self.datasets.load(entry, trains_reference=trains_reference(self.matrix))
         if self.context.fingerprints.get(entry.name, loaded.fingerprint) != loaded.fingerprint:
             raise UsageError(
                 f"data set {entry.name!r} differs from the one that the run was planned with, on the machine that "
@@ -84,7 +85,6 @@ class Worker:
         return loaded
 
     def reference(self, task: Task) -> Any:
-        """The instance of the task's reference."""
         return reference_of(next(e for e in self.matrix.references if e.name == task.reference))
 
     def stream(self, task: Task) -> int:

@@ -1,4 +1,4 @@
-"""Which samples come to each step of an epoch."""
+"""The samples of each step of an epoch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Candidates:
         return self.order[part], self.host[part], step.keep
 
 
-class Chosen:
+class ChosenSamples:
     """The chosen samples in the epoch's order, dealt out as sub-batches.
 
     Parameters

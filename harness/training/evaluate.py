@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,18 @@ CHUNK = 500
 RECALIBRATION_IMAGES = 4096
 
 
+def plain_logits(model: nn.Module, images: Tensor, augment: Augment) -> Iterator[Tensor]:
+    """Logits ``[b, C]`` of the plain views of ``images`` ``[M, C, H, W]``, :data:`CHUNK` at a time, in evaluation mode.
+
+    The model is left in the mode it came in; call it without gradients.
+    """
+    training = model.training
+    model.eval()
+    for chunk in images.split(CHUNK):
+        yield model(augment.plain_view(chunk))
+    model.train(training)
+
+
 @torch.no_grad()
 def correct_bits(model: nn.Module, images: Tensor, labels: Tensor, augment: Augment) -> Tensor:
     """Whether each image is classified right.
@@ -21,7 +34,6 @@ def correct_bits(model: nn.Module, images: Tensor, labels: Tensor, augment: Augm
     Parameters
     ----------
     model : nn.Module
-        Left in the mode it came in.
     images : Tensor ``[M, C, H, W]`` uint8
     labels : Tensor ``[M]`` int64
     augment : Augment
@@ -31,14 +43,7 @@ def correct_bits(model: nn.Module, images: Tensor, labels: Tensor, augment: Augm
     -------
     Tensor ``[M]`` bool
     """
-    training = model.training
-    model.eval()
-    hits = [
-        model(augment.plain_view(images[at : at + CHUNK])).argmax(1) == labels[at : at + CHUNK]
-        for at in range(0, len(images), CHUNK)
-    ]
-    model.train(training)
-    return torch.cat(hits)
+    return torch.cat([logits.argmax(1) for logits in plain_logits(model, images, augment)]) == labels
 
 
 @torch.no_grad()
@@ -48,19 +53,14 @@ def mean_loss(model: nn.Module, images: Tensor, labels: Tensor, augment: Augment
     Parameters
     ----------
     model : nn.Module
-        Left in the mode it came in, its running statistics untouched.
     images : Tensor ``[M, C, H, W]`` uint8
     labels : Tensor ``[M]`` int64
     augment : Augment
         Gives the plain view.
     """
-    training = model.training
-    model.eval()
     total = torch.zeros((), dtype=torch.float64, device=labels.device)
-    for at in range(0, len(images), CHUNK):
-        logits = model(augment.plain_view(images[at : at + CHUNK])).float()
-        total += F.cross_entropy(logits, labels[at : at + CHUNK], reduction="sum")
-    model.train(training)
+    for logits, given in zip(plain_logits(model, images, augment), labels.split(CHUNK), strict=True):
+        total += F.cross_entropy(logits.float(), given, reduction="sum")
     return float(total) / len(labels)
 
 
@@ -69,7 +69,7 @@ def recalibrated(model: nn.Module, images: Tensor, augment: Augment) -> nn.Modul
     """A copy of ``model`` whose batch-normalisation statistics come from clean ``images``.
 
     Every arm is recalibrated on the same images, so that what selection did to the running
-    statistics is told apart from what it did to the weights.
+    statistics is separated from its effect on the weights.
     """
     model = copy.deepcopy(model)
     for module in model.modules():

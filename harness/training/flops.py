@@ -145,7 +145,7 @@ class SelectionCounter(TorchDispatchMode):
     flops : float
         Sum so far.
     unknown : set of str
-        Operators without a formula: they counted nothing, and someone must be told.
+        Operators without a formula: they count as zero, and the record lists them.
     """
 
     def __init__(self) -> None:

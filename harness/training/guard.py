@@ -22,17 +22,17 @@ LAWS = {
 
 @contextmanager
 def at_fault(member: str, inputs: Mapping[str, Tensor]) -> Iterator[None]:
-    """Call a strategy's ``member``: what it raises, and what it writes into, is its own fault.
+    """Call a strategy's ``member``; errors that it raises and inputs that it writes into are faults of the strategy.
 
-    Writing is seen by each tensor's count of in-place operations, a number on the host; what goes round that count
-    (``.data``, ``.numpy()``) is not seen.
+    Writing is detected by each tensor's count of in-place operations, a number on the host; what bypasses that count
+    (``.data``, ``.numpy()``) is not detected.
 
     Parameters
     ----------
     member : str
         For the message.
     inputs : mapping of Tensor
-        What it is given, by name.
+        Its inputs by name.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def at_fault(member: str, inputs: Mapping[str, Tensor]) -> Iterator[None]:
     try:
         yield
     except (UsageError, StrategyFault, MemoryError, torch.OutOfMemoryError):
-        raise  # these say what to do
+        raise  # their messages say what to do
     except MissingSignal as error:
         raise StrategyFault("needs", f"{member}: {error}") from error
     except (Exception, SystemExit) as error:
@@ -116,11 +116,9 @@ class Guard:
         return clamped, weights
 
     def state_dict(self) -> dict[str, Any]:
-        """The faults so far, and how many calls are still judged at once."""
         return {"fault": self.fault, "eager": self.eager}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
         self.fault, self.eager = state["fault"], state["eager"]
 
     def judge(self) -> None:

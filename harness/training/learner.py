@@ -65,7 +65,6 @@ class ResNet18Net(nn.Module):
         return cast(Tensor, self.blocks(self.stem(x)).mean((2, 3)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits ``[B, C]``."""
         return cast(Tensor, self.head(self.forward_features(x)))
 
 
@@ -89,7 +88,6 @@ class ResNet18:
 
     @property
     def title(self) -> str:
-        """How reports name it."""
         note = "" if self.width == STANDARD_WIDTH else f", width {self.width} (not the standard {STANDARD_WIDTH})"
         return f"ResNet-18{note}" + (", pre-trained" if self.weights else "")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ...reports.records.models import PHASES
+from ...reports.records.fields import LEDGER_PHASES
 
 
 @dataclass
@@ -26,10 +26,9 @@ class Account:
 class Ledger:
     """One account for each phase."""
 
-    phases: dict[str, Account] = field(default_factory=lambda: {phase: Account() for phase in PHASES})
+    phases: dict[str, Account] = field(default_factory=lambda: {phase: Account() for phase in LEDGER_PHASES})
 
     def add(self, phase: str, *, flops: float = 0.0, seconds: float = 0.0, samples: int = 0) -> None:
-        """Book a cost."""
         account = self.phases[phase]
         account.flops += flops
         account.seconds += seconds
@@ -41,11 +40,9 @@ class Ledger:
 
     @classmethod
     def of(cls, phases: dict[str, dict[str, Any]]) -> Ledger:
-        """Read back what :meth:`to_json` gave."""
         return cls({phase: Account(**account) for phase, account in phases.items()})
 
     def to_json(self) -> dict[str, dict[str, Any]]:
-        """As the record holds it."""
         return {phase: asdict(account) for phase, account in self.phases.items()}
 
 

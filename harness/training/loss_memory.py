@@ -1,4 +1,4 @@
-"""What the learner's own training steps have shown of each pool sample (for cadence ``epoch``)."""
+"""The last training signals of each pool sample (for cadence ``epoch``)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-class Memory:
+class LossMemory:
     """The last training-mode signals of every sample: losses, and on request probabilities and features.
 
     Parameters
@@ -45,11 +45,9 @@ class Memory:
         self.wide[name].index_copy_(0, ids, values)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is remembered."""
         return {"loss": self.loss, "seen": self.seen, "wide": self.wide}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Remember what :meth:`state_dict` gave."""
         self.loss, self.seen, self.wide = state["loss"], state["seen"], state["wide"]
 
     def signals(self, step: int) -> dict[str, Tensor]:

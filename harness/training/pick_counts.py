@@ -1,4 +1,4 @@
-"""What was picked: counts and means kept on the device, read when a curve point is drawn."""
+"""Counts and means of the picks, kept on the device until a curve point is read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...reports.records.models import PROBED
 from ..steps.pacer import Step
 
 
-class Tally:
+class PickCounts:
     """Counters of one run; nothing here waits for the device until :meth:`read`.
 
     Parameters
@@ -62,7 +62,6 @@ class Tally:
         self.pace.append([step.size, keep, 1, step.progress, 0.0, step.epoch])
 
     def note_loss(self, loss: Tensor) -> None:
-        """Add a step's training loss."""
         self._loss += loss
         self._loss_steps += 1
 
@@ -80,7 +79,6 @@ class Tally:
                 self._diagnostics.setdefault(str(name), []).append(torch.as_tensor(value).detach().double())
 
     def state_dict(self) -> dict[str, Any]:
-        """Every counter."""
         return {
             **{name: getattr(self, name) for name in ("picks", "steps", "trained", "candidates", "counts", "pace")},
             "loss": [self._loss, self._loss_steps],
@@ -90,7 +88,6 @@ class Tally:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Count on from what :meth:`state_dict` gave."""
         for name in ("picks", "steps", "trained", "candidates", "counts", "pace"):
             setattr(self, name, state[name])
         self._loss, self._loss_steps = state["loss"]

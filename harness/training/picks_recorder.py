@@ -1,4 +1,4 @@
-"""A proxy's picks: noted while it trains, and handed out again, step by step, to a learner."""
+"""Records what a proxy picks while it trains."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from torch import Tensor
 from ...strategies import UsageError
 from ...strategies.interface import BatchLosses, State
 from ...strategies.rules.wrapper import Wrapper
-from ..steps.step_iterator import Step
+from ..datasets.proxy_picks import row
+from ..steps.step import Step
 from ..streams import permutation
 
 
-class Noting(Wrapper):
+class PicksRecorder(Wrapper):
     """A rule whose picks are noted; in all else the rule itself.
 
     Parameters
@@ -53,17 +54,14 @@ class Noting(Wrapper):
         return chosen.indices
 
     def state_dict(self) -> State:
-        """With what was noted."""
         noted = torch.cat(self.noted) if self.noted else None
         return {**super().state_dict(), "noted": noted, "sizes": [len(picks) for picks in self.noted]}
 
     def load_state_dict(self, state: State) -> None:
-        """With what was noted."""
         super().load_state_dict(state)
         self.noted = [] if state["noted"] is None else list(state["noted"].split(state["sizes"]))
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """The rule's own."""
         return float(self._rules[0].flops(n, d, k))
 
     def tensors(self, steps: Iterable[Step], pool: int, seed: int) -> dict[str, Tensor]:
@@ -82,69 +80,3 @@ class Noting(Wrapper):
             ids.append(order[step.start : step.start + step.size][positions.cpu()].int())
             table.append(row(step))
         return {"steps": torch.tensor(table, dtype=torch.int32), "picks": torch.cat(ids)}
-
-
-def row(step: Step) -> list[int]:
-    """What two runs must share of a step: epoch, start, B and k."""
-    return [step.epoch, step.start, step.size, step.keep]
-
-
-class Picks:
-    """Recorded picks as a signal of the candidates, given out once, in order.
-
-    Parameters
-    ----------
-    tensors : dict of Tensor
-        As of :meth:`Noting.tensors`.
-    steps : iterable of Step
-        Those of the run that they are handed to.
-    pool : int
-        Images in its pool.
-
-    Raises
-    ------
-    UsageError
-        Where its steps are not the recorded ones.
-    """
-
-    def __init__(self, tensors: dict[str, Tensor], steps: Iterable[Step], pool: int) -> None:
-        recorded = tensors["steps"].tolist()
-        if recorded != [row(step) for step in steps]:
-            raise UsageError(
-                "the steps of the proxy are not those of this run: another version made its picks; remove the folder "
-                "artefacts and run again"
-            )
-        self._left = iter(tensors["picks"].long().split([keep for *_, keep in recorded]))
-        self._marked = torch.zeros(pool, dtype=torch.bool)
-
-    def skip(self, steps: int) -> None:
-        """Pass over those of the next ``steps`` steps."""
-        for _ in range(steps):
-            next(self._left)
-
-    def take(self, ids: Tensor, *, pin: bool = False) -> Tensor:
-        """Which of the next step's candidates the proxy picked.
-
-        Parameters
-        ----------
-        ids : Tensor ``[B]`` int64, on the CPU
-            The candidates.
-        pin : bool
-            Give page-locked memory, from which a copy to a GPU need not wait.
-
-        Returns
-        -------
-        Tensor ``[B]`` bool, on the CPU
-
-        Raises
-        ------
-        UsageError
-            Where a pick is not among the candidates.
-        """
-        picked = next(self._left)
-        self._marked[picked] = True
-        among = self._marked[ids]
-        self._marked[picked] = False
-        if int(among.sum()) != len(picked):
-            raise UsageError("the proxy picked of other candidates than come now: its picks are of another order")
-        return among.pin_memory() if pin else among

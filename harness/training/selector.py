@@ -1,4 +1,4 @@
-"""Calling a strategy by its contract: it gets what it asked for, its cost is booked, what it returns is checked."""
+"""Calls a strategy: gives it the signals it declared, books its cost, checks what it returns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..steps.pacer import Step
 from .flops import count_selection
 from .guard import Guard, at_fault
 from .ledger import Clock, Ledger
-from .pick_counts import Tally
+from .pick_counts import PickCounts
 
 WITHOUT = Traits(cadence="batch", needs=frozenset(), weights_mode="relative", exact_count=True, ratio=1.0)
 """Traits of training without selection."""
@@ -30,7 +30,7 @@ class Selector:
         The run's device.
     ledger, clock : Ledger, Clock
         Where its cost goes.
-    tally : Tally
+    counts : PickCounts
         Keeps its diagnostics.
 
     Attributes
@@ -41,8 +41,8 @@ class Selector:
         Operators of a rule without ``flops`` that no formula counts: they went into the ledger as zero.
     """
 
-    def __init__(self, strategy: Any, device: torch.device, ledger: Ledger, clock: Clock, tally: Tally) -> None:
-        self.strategy, self.ledger, self.clock, self.tally = strategy, ledger, clock, tally
+    def __init__(self, strategy: Any, device: torch.device, ledger: Ledger, clock: Clock, counts: PickCounts) -> None:
+        self.strategy, self.ledger, self.clock, self.pick_counts = strategy, ledger, clock, counts
         self.traits = WITHOUT if strategy is None else Traits.of(strategy)
         self.active = strategy is not None and self.traits.ratio != 1.0
         self.guard = Guard(device)
@@ -50,18 +50,17 @@ class Selector:
         self._flops: dict[tuple[Any, ...], float] = {}
 
     def at(self, cadence: str) -> bool:
-        """Whether selections are made at ``cadence``."""
         return self.active and self.traits.cadence == cadence
 
     @property
-    def cuts_pool(self) -> bool:
-        """Whether a selection is one of the whole pool."""
+    def selects_from_pool(self) -> bool:
+        """Whether selections are made from the whole pool."""
         return self.active and self.traits.cadence != "batch"
 
     @property
-    def deals(self) -> bool:
+    def decides_count(self) -> bool:
         """Whether the rule decides how many images of the pool it keeps, which are dealt out in whole batches."""
-        return self.cuts_pool and not self.traits.exact_count
+        return self.selects_from_pool and not self.traits.exact_count
 
     @property
     def scores_learner(self) -> bool:
@@ -74,7 +73,7 @@ class Selector:
         return self.active and (self.traits.cadence == "epoch" or callable(getattr(self.strategy, "observe", None)))
 
     def begin(self, pool: Pool) -> None:
-        """Let the strategy prepare itself, on the clock."""
+        """Call the strategy's ``begin``, on the clock."""
         begin = getattr(self.strategy, "begin", None)
         if callable(begin):
             # Labels of its own: those that are trained on are out of its reach.
@@ -103,7 +102,7 @@ class Selector:
         features = signals.get("features")
         losses = BatchLosses(
             **{name: signals[name] for name in self.traits.needs if name in signals and name != "features"},
-            labels=labels.clone() if self.cuts_pool else labels,  # the pool's are what is trained on
+            labels=labels.clone() if self.selects_from_pool else labels,  # training reads the pool's own
             index=ids,
             k=keep,
             epoch=step.epoch,
@@ -124,11 +123,11 @@ class Selector:
         picks, weights = self.guard.check(returned, size, keep if self.traits.exact_count else None)
         if weights is not None and self.traits.weights_mode == "relative":
             weights = weights * (weights.shape[0] / weights.sum())
-        self.tally.note_diagnostics(self.strategy, step)
+        self.pick_counts.note_diagnostics(self.strategy, step)
         return picks, weights
 
     def watch(self, note: Callable[[], Tensor], ids: Tensor) -> None:
-        """After a training step on ``ids`` ``[k]``: ``note`` gives its losses ``[k]``, ``observe`` hears of them."""
+        """After a training step on ``ids`` ``[k]``: ``note`` gives its losses ``[k]``, which ``observe`` receives."""
         observe = getattr(self.strategy, "observe", None)
 
         def hand_over() -> None:
@@ -142,7 +141,7 @@ class Selector:
         self.ledger.add("select", flops=flops)
 
     def state_dict(self) -> dict[str, Any]:
-        """Prices found so far, and what the guard has seen; the strategy's own is not among it."""
+        """Prices measured so far and the guard's state, without the strategy's own."""
         return {
             "prices": [[list(key), flops] for key, flops in self._flops.items()],
             "uncounted": sorted(self.uncounted),
@@ -150,7 +149,6 @@ class Selector:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
         self._flops = {tuple(key): flops for key, flops in state["prices"]}
         self.uncounted = set(state["uncounted"])
         self.guard.load_state_dict(state["guard"])

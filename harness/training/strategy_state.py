@@ -15,11 +15,11 @@ from ...strategies.rules.wrapper import Wrapper
 _PLAIN = (bool, int, float, str, bytes, type(None), torch.device, torch.dtype)
 
 
-class NotKept(Exception):
-    """A run cannot be taken up again from here; says why."""
+class StateNotGiven(Exception):
+    """The state of a strategy cannot be saved; the message says why."""
 
 
-class RuleState:
+class StrategyState:
     """Saves a strategy that has begun, and puts it back.
 
     A rule with a ``state_dict`` of its own is taken at its word, and so are ours, which the law ``state`` of
@@ -36,21 +36,21 @@ class RuleState:
 
     def __init__(self, strategy: Any, pool: Pool | None) -> None:
         self.strategy, self.stream = strategy, None if pool is None else pool.generator
-        self._watched = [rule for rule in _leaves(strategy) if not _speaks_for_itself(rule)]
+        self._watched = [rule for rule in _leaves(strategy) if not _declares_state(rule)]
         self._held: list[Tensor] = []  # so that no other tensor comes to their addresses
         self._begun = [_attributes(rule, self.stream, self._held) for rule in self._watched]
 
     def state_dict(self) -> dict[str, Any]:
-        """The stream, and what the strategy says of itself.
+        """The random stream, and the strategy's own state.
 
         Raises
         ------
-        NotKept
+        StateNotGiven
             Where it has changed and does not say how.
         """
         for rule, begun in zip(self._watched, self._begun, strict=True):
             if _attributes(rule, self.stream, []) != begun:
-                raise NotKept(
+                raise StateNotGiven(
                     f"{type(rule).__name__} changes from call to call and has no state_dict and load_state_dict"
                 )
         saved: dict[str, Any] = {"stream": None if self.stream is None else self.stream.get_state()}
@@ -58,7 +58,7 @@ class RuleState:
             try:
                 saved["own"] = dict(self.strategy.state_dict())
             except Exception as error:
-                raise NotKept(f"state_dict raised {type(error).__name__}: {error}") from error
+                raise StateNotGiven(f"state_dict raised {type(error).__name__}: {error}") from error
         return saved
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -103,7 +103,7 @@ def _saves(rule: Any) -> bool:
     return all(callable(getattr(rule, name, None)) for name in ("state_dict", "load_state_dict"))
 
 
-def _speaks_for_itself(rule: Any) -> bool:
+def _declares_state(rule: Any) -> bool:
     kind = type(rule)
     if kind.__module__.split(".")[0] == "selbench":
         return True

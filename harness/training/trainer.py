@@ -1,11 +1,11 @@
-"""The training loop: candidates come, a strategy keeps some, the learner takes a step."""
+"""The training loop: draw candidates, let a strategy select, take an optimizer step."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,21 +15,21 @@ from torch import Tensor
 from ...strategies import UsageError
 from ...strategies.interface import Pool, keep_count
 from ..datasets.augment import Augment
+from ..datasets.proxy_picks import ProxyPicks
+from ..datasets.samples import Samples
 from ..steps.pacer import Pacer, Recorded, Step
-from ..steps.step_iterator import Replayed, Walk
-from ..store.feature_file import Rows
+from ..steps.step_iterator import ReplayedSteps, StepIterator, steps_of
 from ..streams import derive, permutation
-from .candidates import Candidates, Chosen
+from .candidates import Candidates, ChosenSamples
 from .evaluate import mean_loss
 from .flops import forward_flops, train_flops
 from .learner import ResNet18, ResNet18Net
 from .ledger import Clock, Ledger
-from .loss_memory import Memory
+from .loss_memory import LossMemory
 from .optimizer import one_cycle, sgd
-from .pick_counts import Tally
-from .picks_recorder import Picks
+from .pick_counts import PickCounts
 from .selector import Selector
-from .strategy_state import RuleState
+from .strategy_state import StrategyState
 
 
 @dataclass(frozen=True)
@@ -42,30 +42,6 @@ class Recipe:
     label_smoothing: float = 0.0
     warmup: float = 0.2
     score_mode: str = "eval"
-
-
-@dataclass
-class Samples:
-    """Training images on the run's device, with what is cached of each.
-
-    Parameters
-    ----------
-    images : Tensor ``[n, C, H, W]`` uint8
-    labels : Tensor ``[n]`` int64
-    classes : int
-    signals : dict of Tensor, Rows or Picks ``[n, ...]``
-        Cached signals by name: ``features``, ``reference``, ``trace``, and at cadence ``run`` the proxy's.
-        Features that do not fit on the device stay in their file, and a proxy's ``picks`` are read step by step
-        (both at cadence ``batch`` only).
-    """
-
-    images: Tensor
-    labels: Tensor
-    classes: int
-    signals: dict[str, Tensor | Rows | Picks] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
 class Trainer:
@@ -122,18 +98,18 @@ class Trainer:
         self.model = model.to(memory_format=torch.channels_last) if bf16 else model
         self.bf16 = bf16
         self.meter = meter
-        if pacer.learning is not None and not held_out:
+        if pacer.learned is not None and not held_out:
             raise UsageError(
-                f"schedule {pacer.learning} learns from images of val, and there is none: raise val, such as val = 0.1"
+                f"schedule {pacer.learned} learns from images of val, but val is empty: raise val, such as val = 0.1"
             )
         self.held_out = held_out
         self.optimizer = sgd(self.model, recipe.lr, recipe.momentum, recipe.weight_decay)
         self.ledger = Ledger()
         self.clock = Clock(self.ledger, self.device)
-        self.tally = Tally(len(samples), self.device)
-        self.selector = Selector(strategy, self.device, self.ledger, self.clock, self.tally)
+        self.pick_counts = PickCounts(len(samples), self.device)
+        self.selector = Selector(strategy, self.device, self.ledger, self.clock, self.pick_counts)
         needs = self.selector.traits.needs
-        self.memory = Memory(len(samples), needs, self.device) if self.selector.watches else None
+        self.memory = LossMemory(len(samples), needs, self.device) if self.selector.watches else None
         self.cached = [name for name in samples.signals if name in needs]
         shape = (samples.images.shape[1], augment.resolution, augment.resolution)
         counting = learner.build(shape[0], augment.resolution, samples.classes, None)
@@ -141,15 +117,15 @@ class Trainer:
         self.selections = 0  # of the whole pool
         self.done: Counter[tuple[int, int]] = Counter()  # steps by what they are priced as
         self.count = 0  # steps done
-        self.noting: Callable[[Trainer, Step, Tensor, Tensor | None, Tensor], None] | None = None
+        self.on_trained: Callable[[Trainer, Step, Tensor, Tensor | None, Tensor], None] | None = None
         self.subset: Tensor | None = None
         self._weights: Tensor | None = None
-        self._walk: Walk | Replayed | None = None
-        self._source: Candidates | Chosen | None = None
-        self._dealt = 0  # of the subset, before a run that is gone on with
+        self._walk: StepIterator | ReplayedSteps | None = None
+        self._source: Candidates | ChosenSamples | None = None
+        self._dealt = 0  # of the subset, before the run was resumed
         if pool is not None:
             self.selector.begin(pool)
-        self.rule = RuleState(strategy, pool)
+        self.rule = StrategyState(strategy, pool)
 
     def spent(self) -> float:
         """What the run has cost so far, in the unit of its budget; host numbers only."""
@@ -167,23 +143,23 @@ class Trainer:
         on_epoch: Callable[[Trainer, Step, bool], None] | None = None,
         on_step: Callable[[Trainer], None] | None = None,
     ) -> None:
-        """Train to the budget's end, from what was loaded or, without it, from the pacer's first step.
+        """Train to the budget's end, from the restored state or from the pacer's first step.
 
         Parameters
         ----------
         on_epoch : callable, optional
-            Hears of each epoch's last step, and whether training has ended.
+            Called after each epoch with its last step and whether training has ended.
         on_step : callable, optional
             Called before each step, where :meth:`state_dict` can be asked for.
         """
         self.model.train()
         walk = self._walk
         again = walk is not None and walk.current is not None
-        if walk is None or walk.current is None:  # a run that has ended may be followed by another
+        if walk is None or walk.current is None:  # a finished trainer may run again
             self.count = 0
-            if self.pacer.learning is not None:
-                self.pacer.learning.begin(self.seed)
-            walk = self._walk = self.pacer.walk(self.spent, self._look)
+            if self.pacer.learned is not None:
+                self.pacer.learned.begin(self.seed)
+            walk = self._walk = steps_of(self.pacer, self.spent, self._look)
             walk.next()
         step = walk.current
         assert step is not None
@@ -194,7 +170,7 @@ class Trainer:
             order = permutation(len(self.samples), self.seed, "order", epoch)
             if self.selector.at("epoch") and not again:
                 self.subset = self.select_pool(step, self.count)
-            if self.subset is not None and self.selector.deals and not again:
+            if self.subset is not None and self.selector.decides_count and not again:
                 step = walk.deal(len(self.subset))
             source = self._source = self._dealt_from(order)
             again = False
@@ -209,23 +185,23 @@ class Trainer:
             if on_epoch is not None:
                 on_epoch(self, last, step is None)
 
-    def _dealt_from(self, order: Tensor) -> Candidates | Chosen:
+    def _dealt_from(self, order: Tensor) -> Candidates | ChosenSamples:
         if self.subset is None:
             return Candidates(order, self.device)
         taken, self._dealt = self._dealt, 0
-        return Chosen(order, self.subset, taken)
+        return ChosenSamples(order, self.subset, taken)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the run stands, between two steps (waits for the device).
 
         Raises
         ------
-        NotKept
+        StateNotGiven
             Where the strategy has a state that it does not hand out.
         """
         assert self._walk is not None
         self.clock.settle()
-        learning, source = self.pacer.learning, self._source
+        learning, source = self.pacer.learned, self._source
         return {
             "model": self.model.state_dict(),
             "momentum": [self.optimizer.state[one].get("momentum_buffer") for one in self.model.parameters()],
@@ -234,41 +210,41 @@ class Trainer:
             "count": self.count,
             "subset": self.subset,
             "weights": self._weights,
-            "dealt": source.taken if isinstance(source, Chosen) else 0,
+            "dealt": source.taken if isinstance(source, ChosenSamples) else 0,
             "selections": self.selections,
             "done": [[*sizes, steps] for sizes, steps in self.done.items()],
             "ledger": self.ledger.to_json(),
-            "tally": self.tally.state_dict(),
+            "tally": self.pick_counts.state_dict(),
             "memory": None if self.memory is None else self.memory.state_dict(),
             "selector": self.selector.state_dict(),
             "strategy": self.rule.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Let :meth:`run` go on from what :meth:`state_dict` gave; nothing was run here yet."""
+        """Restore, before :meth:`run` was called."""
         self.model.load_state_dict(state["model"])
         for one, momentum in zip(self.model.parameters(), state["momentum"], strict=True):
             if momentum is not None:
                 self.optimizer.state[one]["momentum_buffer"] = torch.empty_like(one).copy_(momentum)
-        self._walk = self.pacer.walk(self.spent, self._look)
+        self._walk = steps_of(self.pacer, self.spent, self._look)
         self._walk.load_state_dict(state["walk"])
-        if self.pacer.learning is not None:
-            self.pacer.learning.load_state_dict(state["schedule"])
+        if self.pacer.learned is not None:
+            self.pacer.learned.load_state_dict(state["schedule"])
         self.count, self.selections = state["count"], state["selections"]
         self.subset, self._weights, self._dealt = state["subset"], state["weights"], state["dealt"]
         self.done = Counter({(size, keep): steps for size, keep, steps in state["done"]})
-        self.clock.settle()  # what beginning anew took is not the run's
+        self.clock.settle()  # start-up time is not part of the run
         self.ledger.phases = Ledger.of(state["ledger"]).phases
-        self.tally.load_state_dict(state["tally"])
+        self.pick_counts.load_state_dict(state["tally"])
         if self.memory is not None:
             self.memory.load_state_dict(state["memory"])
         self.selector.load_state_dict(state["selector"])
         self.rule.load_state_dict(state["strategy"])
         for signal in self.samples.signals.values():
-            if isinstance(signal, Picks):
+            if isinstance(signal, ProxyPicks):
                 signal.skip(self.count)
 
-    def step(self, step: Step, source: Candidates | Chosen, count: int) -> None:
+    def step(self, step: Step, source: Candidates | ChosenSamples, count: int) -> None:
         """One training step, selection included; ``count`` steps came before it."""
         ids, host, keep = source.take(step)
         candidates, weights = ids, None
@@ -284,14 +260,14 @@ class Trainer:
         if views is None:
             views = self._views(ids, step.epoch)
         self._learn(step, ids, views, weights, count)
-        self.tally.note(ids, step)
-        if self.noting is not None:
-            self.noting(self, step, ids, weights, candidates)
+        self.pick_counts.note(ids, step)
+        if self.on_trained is not None:
+            self.on_trained(self, step, ids, weights, candidates)
         self.done[self.priced_as(step)] += 1
 
     def priced_as(self, step: Step) -> tuple[int, int]:
         """The (B, k) that stands for the cost of ``step``: where whole batches are dealt, one that trains on all."""
-        if self.selector.deals and isinstance(self.pacer, Pacer):
+        if self.selector.decides_count and isinstance(self.pacer, Pacer):
             return self.pacer.batch, self.pacer.batch
         return step.size, step.keep
 
@@ -341,7 +317,7 @@ class Trainer:
             signals |= {name: self._cached(name, ids, host) for name in self.cached}
         picks, weights = self.selector.call(step, signals, ids, labels, keep)
         if "learner" in signals:
-            self.tally.note_picked_loss(signals["learner"][picks])
+            self.pick_counts.note_picked_loss(signals["learner"][picks])
         return picks, weights
 
     def _cached(self, name: str, ids: Tensor, host: Tensor | None) -> Tensor:
@@ -359,7 +335,7 @@ class Trainer:
         signals = {name: value for name in self.cached if isinstance(value := self.samples.signals[name], Tensor)}
         signals |= self.memory.signals(count) if self.memory is not None else {}
         ids = torch.arange(size, device=self.device)
-        # k/B of a step, so that the pass's steps find what they take.
+        # k/B of a step, so that the subset is large enough for the steps of the pass.
         keep = keep_count(step.keep / step.size, size)
         picks, weights = self.selector.call(step, signals, ids, self.samples.labels, keep)
         ones = torch.ones(size, device=self.device)
@@ -381,7 +357,7 @@ class Trainer:
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
         self.ledger.add("train", flops=len(ids) * self.unit_train, samples=len(ids))
-        self.tally.note_loss(loss.detach())
+        self.pick_counts.note_loss(loss.detach())
         if self.memory is not None:
             self._remember(ids, logits.detach(), features.detach(), labels, count)
 

@@ -1,4 +1,4 @@
-"""``matrix.toml`` as what the records are held against."""
+"""``matrix.toml`` as the reference that records are checked against."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..plan.matrix import digest
-from ..plan.tasks import THE_RUNS_OWN
+from ...reports.records.matrix import Arm, Matrix
+from ...reports.records.models import Cell
+from ..identity import NOT_IN_ARTEFACT_IDS, digest
 from .contents import pool_size
 
-Record = dict[str, Any]
+Table = dict[str, Any]
 
 _BATCH = ("batch", "batching", "buckets")
 _ARMS_OWN = ("arm", "schedule", "rung", "pool")
@@ -24,38 +25,32 @@ class Declared:
     Parameters
     ----------
     table : dict
-        ``matrix.toml``, whose form has been checked.
+        ``matrix.toml``.
+    matrix : Matrix
+        The same, read.
     """
 
-    def __init__(self, table: Record) -> None:
+    def __init__(self, table: Table, matrix: Matrix) -> None:
         self.table = table
-        self.arms: dict[str, Record] = {arm["key"]: arm for arm in table["arms"]}
-        self.bases = {arm.get("base", arm["key"]): arm for arm in table["arms"]}
-        self.datasets: dict[str, Record] = {dataset["name"]: dataset for dataset in table["datasets"]}
-        self.parts: list[Record] = table.get("parts", [])
-        self.grid: Record = table.get("grid", {})
+        self.arms, self.datasets, self.grid = matrix.arms, matrix.datasets, matrix.grid
+        self.bases = {arm.base: arm for arm in self.arms.values()}
+        self.settings: dict[str, Table] = {dataset["name"]: dataset for dataset in table["datasets"]}
+        self.parts: list[Table] = table.get("parts", [])
 
     def faults(self) -> Iterator[str]:
-        """Where the matrix does not hold together."""
-        if len(self.arms) < len(self.table["arms"]):
-            yield "two arms have one key"
+        """Where the matrix does not hold together, beyond what its model checks."""
         for arm in self.arms.values():
-            for what in ("twin", "replay"):
-                if arm[what] and arm[what] not in self.arms:
-                    yield f"the {what} {arm[what]} of arm {arm['label']!r} is not among its arms"
-            if arm["dataset"] not in self.datasets:
-                yield f"arm {arm['label']!r} is on the unknown data set {arm['dataset']!r}"
-            rate = self.of(arm["dataset"], "optimizer").get("lr")
-            if rate is not None and "lr" in arm and abs(arm["lr"] - rate * arm["lr_factor"]) > 1e-12:
-                yield f"the learning rate of arm {arm['label']!r} is not its factor of {rate:g}"
-        if both := sorted(set(self.grid.get("tuning_seeds", ())) & set(self.table["seeds"])):
-            yield f"seeds {both} are tuned with and reported as well"
+            if arm.replay and arm.replay not in self.arms:
+                yield f"the replay {arm.replay} of arm {arm.label!r} is not among its arms"
+            rate = self.of(arm.dataset, "optimizer").get("lr")
+            if rate is not None and arm.lr is not None and abs(arm.lr - rate * arm.lr_factor) > 1e-12:
+                yield f"the learning rate of arm {arm.label!r} is not its factor of {rate:g}"
         if self.parts and self.table["identity"] != _merged([part["identity"] for part in self.parts]):
             yield "its identity is not that of the matrices it was merged of"
 
     def of(self, dataset: str, setting: str) -> Any:
         """A setting of ``dataset``, or of the matrix that it is from; an empty table where none is known."""
-        own = self.datasets.get(dataset, {})
+        own = self.settings.get(dataset, {})
         if setting in ("learner", "budget", "optimizer") and setting in own:
             return own[setting]
         part = next((part for part in self.parts if dataset in part["datasets"]), {})
@@ -63,7 +58,7 @@ class Declared:
 
     def alike(self, one: str, other: str) -> bool:
         """Whether two names are of the same images: one data set, perhaps under two settings, with its artefacts."""
-        prints = [self.datasets.get(name, {}).get("fingerprint") for name in (one, other)]
+        prints = [self.settings.get(name, {}).get("fingerprint") for name in (one, other)]
         return one == other or (prints[0] is not None and prints[0] == prints[1])
 
     def seeds(self, dataset: str) -> list[int]:
@@ -71,33 +66,33 @@ class Declared:
         found = {s for part in self.parts if dataset in part["datasets"] for s in part["requested"]["seeds"]}
         return sorted(found) if self.parts else list(self.table["seeds"])
 
-    def planned(self) -> Iterator[tuple[Record, int]]:
+    def planned(self) -> Iterator[tuple[Arm, int]]:
         """Every arm with every seed asked for."""
         for arm in self.arms.values():
-            for seed in self.seeds(arm["dataset"]):
+            for seed in self.seeds(arm.dataset):
                 yield arm, seed
 
-    def unlike(self, record: Record) -> Iterator[str]:
+    def unlike(self, record: Cell) -> Iterator[str]:
         """Settings of a cell's identity that are not the matrix's."""
-        arm, identity, name = self.arms[record["arm"]], record["identity"], record["dataset"]
+        arm, identity, name = self.arms[record.arm], record.identity, record.dataset
         dataset, budget = self.datasets[name], self.of(name, "budget")
         data = identity["data"]
         limits = {key: value for key, value in budget.items() if key not in _BATCH}
         learner = {key: value for key, value in self.of(name, "learner").items() if key != "text"}
         held = {
-            "arm": (identity["arm"], arm["text"]),
-            "rung": (identity["rung"], arm["rung"]),
-            "pool": (identity["pool"], arm["pool"]),
-            "label": (record["arm_label"], arm["label"]),
-            "data set": (name, arm["dataset"]),
-            "reference": (record["reference"], arm["reference"]),
-            "factor of the learning rate": (identity.get("lr_factor", 1.0), arm.get("lr_factor", 1.0)),
-            "data": ([data[0], *data[3:5]], [dataset[key] for key in ("fingerprint", "augmentation", "resolution")]),
+            "arm": (identity["arm"], arm.text),
+            "rung": (identity["rung"], arm.rung),
+            "pool": (identity["pool"], arm.pool),
+            "label": (record.arm_label, arm.label),
+            "data set": (name, arm.dataset),
+            "reference": (record.reference, arm.reference),
+            "factor of the learning rate": (identity.get("lr_factor", 1.0), arm.lr_factor),
+            "data": ([data[0], *data[3:5]], [dataset.fingerprint, dataset.augmentation, dataset.resolution]),
             "learner": (identity["learner"][0], learner),
             "optimizer": (identity["optimizer"], self.of(name, "optimizer")),
             "budget": ({key: value for key, value in identity["budget"].items() if value is not None}, limits),
             "batch": (identity["batch"], [budget[key] for key in _BATCH]),
-            "precision": (identity["precision"], record["environment"]["precision"]),
+            "precision": (identity["precision"], record.environment["precision"]),
         }
         if "measures" in identity:
             held["measures"] = identity["measures"], self.of(name, "measures")
@@ -108,22 +103,22 @@ class Declared:
                 yield f"its {what} is {found!r}, in matrix.toml it is {said!r}"
         if "rates" in identity and identity["rates"] not in self.of(name, "rates"):
             yield "its reference seconds are not those of matrix.toml"
-        if record["result"]["test_n"] != dataset["test"]:
-            yield f"it was tested on {record['result']['test_n']} images, the data set has {dataset['test']}"
-        if len(record["selection"]["class_counts"]) != len(dataset["classes"]):
-            yield f"it counts picks of {len(record['selection']['class_counts'])} classes, not {dataset['classes']}"
+        if record.result.test_n != dataset.test:
+            yield f"it was tested on {record.result.test_n} images, the data set has {dataset.test}"
+        if len(record.picks.class_counts) != len(dataset.classes):
+            yield f"it counts picks of {len(record.picks.class_counts)} classes, not {list(dataset.classes)}"
         size = round(pool_size(record))
-        if arm["pool"] == "pool" and size != dataset["pool"]:
-            yield f"its pool has {size} images, that of the data set {dataset['pool']}"
-        if any(point["lr"] > arm["lr"] * (1 + 1e-9) for point in record["curve"] if "lr" in arm):
-            yield f"its learning rate was above {arm['lr']:g}"
+        if arm.pool == "pool" and size != dataset.pool:
+            yield f"its pool has {size} images, that of the data set {dataset.pool}"
+        if any(arm.lr is not None and point.lr > arm.lr * (1 + 1e-9) for point in record.curve):
+            yield f"its learning rate was above {arm.lr:g}"
 
 
-def artefact_ids(record: Record) -> set[str]:
+def artefact_ids(record: Cell) -> set[str]:
     """Ids of the references and the proxy that a cell with this identity may use, from their content."""
-    shared = {key: value for key, value in record["identity"].items() if key not in _ARMS_OWN}
-    made = {key: value for key, value in shared.items() if key not in THE_RUNS_OWN}
-    seed, data, reference = record["seed"], shared["data"], shared.get("reference")
+    shared = {key: value for key, value in record.identity.items() if key not in _ARMS_OWN}
+    made = {key: value for key, value in shared.items() if key not in NOT_IN_ARTEFACT_IDS}
+    seed, data, reference = record.seed, shared["data"], shared.get("reference")
     return {
         digest(["proxy", _without(made, "reference"), seed]),
         digest(["reference", reference, _without(made, "proxy"), seed]),
@@ -131,7 +126,7 @@ def artefact_ids(record: Record) -> set[str]:
     }
 
 
-def _without(table: Mapping[str, Any], name: str) -> Record:
+def _without(table: Mapping[str, Any], name: str) -> Table:
     return {key: value for key, value in table.items() if key != name}
 
 

@@ -1,4 +1,4 @@
-"""What a check of a folder says."""
+"""Findings of ``selbench verify``, and the verdict on a folder."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Finding:
 
 
 def note(file: str, what: str, mend: str = "") -> Finding:
-    """What is no fault."""
+    """A finding that is no fault."""
     return Finding(file, what, mend, note=True)
 
 

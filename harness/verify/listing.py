@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
-from ...reports.records.models import KINDS
+from ...reports.records.models import KINDS, Artefact, Unsealed
 from ...reports.records.sealing import digest_file
 from .findings import Finding, note
-from .reading import Record, read_record
+from .reading import read_record
 
 BESIDE = {"report", "claims", "checkpoints", "logs"}
 """Folders beside the records: what is made of them, and what runs that are not done need."""
+
+R = TypeVar("R", bound=Unsealed)
 
 _LEFT = "a run that was killed left it", "it may be removed"
 
@@ -26,24 +29,29 @@ class Listing:
 
     Attributes
     ----------
-    records : dict of dict
-        Those that can be used, by kind and file.
+    records : dict of dict of record
+        Those that can be used, by folder and file.
     findings : list of Finding
         What is wrong with any of them alone.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.records: dict[str, dict[str, Record]] = {kind: {} for kind in KINDS}
+        self.records: dict[str, dict[str, Unsealed]] = {kind: {} for kind in KINDS}
         self.findings: list[Finding] = []
         for kind in KINDS:
             for path in sorted((root / kind).glob("*")):
                 self.findings += self._artefact(path) if kind == "artefacts" else self._record(kind, path, path.stem)
         self.findings += self._beside()
 
+    def of(self, kind: type[R]) -> dict[str, R]:
+        """The records of a kind by file."""
+        each = (item for records in self.records.values() for item in records.items())
+        return {file: record for file, record in each if isinstance(record, kind)}
+
     def ids(self, kind: str) -> set[str]:
         """Ids of the records of a kind."""
-        return {record["id"] for record in self.records[kind].values()}
+        return {record.id for record in self.records[kind].values()}
 
     def _record(self, kind: str, path: Path, id: str) -> list[Finding]:
         name = path.relative_to(self.root).as_posix()
@@ -70,7 +78,7 @@ class Listing:
             return [*findings, note(name, "was begun and not finished", "the next run that needs it makes it anew")]
         findings += self._record("artefacts", meta, folder.name)
         record = self.records["artefacts"].get(f"{name}/{meta.name}")
-        if record is not None:
+        if isinstance(record, Artefact):
             findings += self._tensors(tensors, record)
         return findings
 
@@ -82,7 +90,7 @@ class Listing:
             elif path.name not in known:
                 yield Finding(name, "is no part of an artefact", "remove it")
 
-    def _tensors(self, path: Path, record: Record) -> Iterator[Finding]:
+    def _tensors(self, path: Path, record: Artefact) -> Iterator[Finding]:
         name = path.relative_to(self.root).as_posix()
         if not path.exists():
             yield note(name, "is not here: published folders leave tensors out", "a run that needs it makes it anew")
@@ -92,7 +100,7 @@ class Listing:
         except OSError as error:
             yield Finding(name, f"cannot be read: {error.strerror}", "remove its folder and run again")
             return
-        if record.get("tensors", found) != found:
+        if record.tensors not in (None, found):
             what = "is not what its description says: it was changed or damaged after it was written"
             yield Finding(name, what, "remove its folder and run again")
 

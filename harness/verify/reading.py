@@ -1,24 +1,24 @@
-"""From the bytes of one file to its record, with everything that can be known of it alone."""
+"""Reads one file, with every check that needs no other file."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from typing import Any
 
-from ...reports.records.models import KINDS, Matrix, Part, misfits
-from ...reports.records.sealing import VERSION, Damaged, checksum, foreign, open_toml, written
+from ...reports.records.fields import P, misfits, read_as
+from ...reports.records.matrix import Matrix
+from ...reports.records.models import KINDS, Unsealed
+from ...reports.records.sealing import OtherVersionError, ResultsError, open_record, open_toml, written
+from .declared import Declared
 from .findings import AGAIN, Finding, note
 
 OLDER = "no checksum: made by an older version"
-_OTHER = "use the selbench that wrote it"
 _RESTORE = "put a sound copy back"
 _UNSEALED = b"version = "
 """How ``matrix.toml`` begins where an older version wrote it."""
 
-Record = dict[str, Any]
 
-
-def read_record(kind: str, file: str, id: str, content: bytes) -> tuple[Record | None, list[Finding]]:
+def read_record(kind: str, file: str, id: str, content: bytes) -> tuple[Unsealed | None, list[Finding]]:
     """The record in ``content``; None where it cannot be used.
 
     Parameters
@@ -31,55 +31,34 @@ def read_record(kind: str, file: str, id: str, content: bytes) -> tuple[Record |
         What it must be the record of.
     content : bytes
     """
+    shape = KINDS[kind]
     mend = "remove its folder and run again" if kind == "artefacts" else AGAIN
     try:
-        record = json.loads(content)
-        if isinstance(record, dict):
-            checksum(record)  # what is nested too deep for this is no record
-    except (ValueError, RecursionError) as error:
-        return None, [Finding(file, f"not valid JSON ({error})", mend)]
-    if not isinstance(record, dict):
-        return None, [Finding(file, "not a record: the file holds no JSON object", mend)]
-    if (version := foreign(record)) is not None:
-        return None, [_foreign(file, version)]
-    shape = KINDS[kind]
-    must_be_sealed = shape.model_fields["checksum"].is_required()
-    sealed = must_be_sealed or "checksum" in record
-    if sealed and record.get("checksum") != checksum(record):
-        what = "the checksum does not match: the file was changed or damaged after it was written"
-        return None, [Finding(file, what, mend)]
+        record = open_record(content, sealed=shape.model_fields["checksum"].is_required())
+    except ResultsError as error:
+        return None, [Finding(file, str(error), "" if isinstance(error, OtherVersionError) else mend)]
     if not _as_written(record, content):
         what = "holds what was written, and not byte for byte: white space or the writing of a number was changed"
         return None, [Finding(file, what, mend)]
-    wrong, notes = _shape(shape, file, record, sealed, mend)
-    if not wrong and record["id"] != id:
-        wrong.append(Finding(file, f"is the record of {record['id']}, not of {id} as its name says", mend))
-    if not sealed:
-        notes.append(note(file, OLDER))
-    return (None if wrong else record), wrong + notes
+    item, findings = _shape(shape, file, record, "checksum" in record, mend)
+    if item is not None and item.id != id:
+        return None, [*findings, Finding(file, f"is the record of {item.id}, not of {id} as its name says", mend)]
+    return item, findings
 
 
-def read_matrix(file: str, content: bytes) -> tuple[Record | None, list[Finding]]:
-    """The table of ``matrix.toml``; None where it cannot be used."""
+def read_matrix(file: str, content: bytes) -> tuple[Declared | None, list[Finding]]:
+    """The content of ``matrix.toml``; None where it cannot be used."""
     try:
         table, sealed = open_toml(content)
-    except Damaged as error:
-        return None, [Finding(file, str(error), _RESTORE)]
+    except ResultsError as error:
+        return None, [Finding(file, str(error), "" if isinstance(error, OtherVersionError) else _RESTORE)]
     if not sealed and not content.startswith(_UNSEALED):
         return None, [Finding(file, "begins with neither a checksum nor a version: it was changed", _RESTORE)]
-    if (version := foreign(table)) is not None:
-        return None, [_foreign(file, version)]
-    wrong, notes = _shape(Matrix, file, table, sealed, _RESTORE)
-    if not sealed:
-        notes.append(note(file, OLDER))
-    return (None if wrong else table), wrong + notes
+    matrix, findings = _shape(Matrix, file, table, sealed, _RESTORE)
+    return (None if matrix is None else Declared(table, matrix)), findings
 
 
-def _foreign(file: str, version: int) -> Finding:
-    return Finding(file, f"format version {version}; this selbench reads version {VERSION}", _OTHER)
-
-
-def _as_written(record: Record, content: bytes) -> bool:
+def _as_written(record: dict[str, Any], content: bytes) -> bool:
     try:
         return written(record) == content
     except (ValueError, RecursionError):  # NaN or infinity; or nested too deep
@@ -87,13 +66,20 @@ def _as_written(record: Record, content: bytes) -> bool:
 
 
 def _shape(
-    shape: type[Part], file: str, record: Record, sealed: bool, mend: str
-) -> tuple[list[Finding], list[Finding]]:
-    """What does not fit; a field more in a sealed record is a later version's, anywhere else it is damage."""
-    wrong, notes = [], []
+    shape: type[P], file: str, record: Mapping[str, Any], sealed: bool, mend: str
+) -> tuple[P | None, list[Finding]]:
+    """The record, and what does not fit; a field more in a sealed one is a later version's, anywhere else damage."""
+    wrong, notes, item = [], [], None
     for what, unknown in misfits(shape, record):
         if unknown and sealed:
             notes.append(note(file, what, "a newer selbench may check it"))
         else:
             wrong.append(Finding(file, what, mend))
-    return wrong, notes
+    if not wrong:
+        try:
+            item = read_as(shape, record)
+        except ResultsError as error:  # with the later fields apart
+            wrong.append(Finding(file, str(error), mend))
+    if not sealed:
+        notes.append(note(file, OLDER))
+    return item, wrong + notes

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from . import numbers
+
+NUMBERS: Mapping[str, Callable[[Any], str]] = {
+    "points": numbers.points, "percent": numbers.percent, "share": numbers.share, "p": numbers.p_value,
+    "flops": numbers.flops, "rate": numbers.rate, "seconds": numbers.seconds, "size": numbers.size,
+    "ratio": numbers.ratio, "count": numbers.count, "error": numbers.error, "correlation": numbers.correlation,
+    "number": numbers.significant,
+}  # fmt: skip
+"""How columns of numbers are written, by their kind; they stand at the right, unbroken, and are sorted by value."""
+
+WORDS = ("text", "name", "words", "verdict", "against", "code")
+"""The other kinds: only ``words``, ``verdict`` and ``against`` may be broken into lines."""
 
 
 @dataclass(frozen=True)
@@ -41,3 +56,200 @@ class Chart:
     log_y: bool = False
     level: float | None = None
     """Where a horizontal line stands, such as "no difference"."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A typed column: its ``kind``, of :data:`NUMBERS` or :data:`WORDS`, gives alignment, number format and order."""
+
+    head: str
+    kind: str = "text"
+    under: str = ""
+    """What the second line of its cells is."""
+    group: str = ""
+    """A head above several columns."""
+    width: float | None = None
+    """Share of a paper's text width, where its cells are sentences."""
+
+    @property
+    def right(self) -> bool:
+        return self.kind in NUMBERS
+
+    @property
+    def style(self) -> str:
+        """How a page tells its cells apart."""
+        return "num" if self.right else {"verdict": "said"}.get(self.kind, self.kind)
+
+    @property
+    def wraps(self) -> bool:
+        return self.kind in ("words", "verdict", "against")
+
+    def cell(self, value: Any) -> Cell:
+        """``value`` as a cell: numbers in the column's format, text as it is, a dash for None."""
+        if isinstance(value, Cell):
+            return value
+        if isinstance(value, str):
+            return Cell(value)
+        return Cell(numbers.NONE if value is None else NUMBERS[self.kind](value), "" if value is None else value)
+
+
+def columns(heads: str, group: str = "") -> list[Column]:
+    """Columns from ``kind head / second line; ...``, all below ``group`` if it is given."""
+    found = []
+    for column in heads.split("; "):
+        kind, _, head = column.partition(" ")
+        head, _, under = head.partition(" / ")
+        found.append(Column(head, kind, under, group))
+    return found
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A field of a table: a text, what it is sorted by, and what stands beside it."""
+
+    text: str
+    value: float | str | None = None
+    """Sorted by; None for the text itself, empty for last."""
+    under: str = ""
+    """A second line, smaller."""
+    tone: str = ""
+    """``good``, ``fair``, ``bad`` or ``open``: the colour of a verdict."""
+    strong: bool = False
+    tags: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    colour: str = ""
+    """Of the dot before a strategy's name, as in the figures."""
+    aside: str = ""
+    """In brackets behind the text, smaller."""
+
+    @property
+    def line(self) -> str:
+        """All of it in one line, for formats that have no second one."""
+        text = "".join((self.text, *(f" ({part})" for part in (self.aside, *self.tags) if part)))
+        return "; ".join(filter(None, (", ".join(filter(None, (text, self.under))), *self.notes)))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row with how it is shown: a ``baseline`` recedes, a ``heading`` has one cell for all columns."""
+
+    cells: Sequence[Any]
+    style: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    more: Fold | None = None
+    """What a page unfolds below the row."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table with typed columns; a cell is a :class:`Cell` or a plain value that its column formats."""
+
+    kind: ClassVar[str] = "grid"
+    title: str
+    """Its name for a reader who cannot see it; shown where ``titled``."""
+    columns: Sequence[Column]
+    rows: Sequence[Line | Sequence[Any]]
+    note: str = ""
+    titled: bool = False
+    style: str = ""
+    """``dense``, ``tall``, ``cards``, ``claims``: how a page lays it out."""
+    sortable: bool = False
+    key: str = ""
+    data: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> Iterator[Line]:
+        """The rows with every cell formatted."""
+        for row in self.rows:
+            line = row if isinstance(row, Line) else Line(row)
+            columns = self.columns[: len(line.cells)]
+            cells = [column.cell(value) for column, value in zip(columns, line.cells, strict=True)]
+            yield Line(cells, line.style, line.data, line.more)
+
+    @property
+    def groups(self) -> list[tuple[str, list[Column]]]:
+        """Heads above the columns with the columns that each spans; a column without one stands alone."""
+        found: list[tuple[str, list[Column]]] = []
+        for column in self.columns:
+            if column.group and found and found[-1][0] == column.group:
+                found[-1][1].append(column)
+            else:
+                found.append((column.group, [column]))
+        return found
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Text: a paragraph for each line of it."""
+
+    kind: ClassVar[str] = "prose"
+    text: str
+    style: str = ""
+    """``sub`` (explains), ``lead`` (the answer), ``finding``, ``lacking``, ``question``, ``state`` or ``code``."""
+    head: str = ""
+    """Bold words in front."""
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list of lines, or of terms with what they are."""
+
+    kind: ClassVar[str] = "items"
+    lines: Sequence[str | Cell | tuple[str, str]]
+    style: str = ""
+
+    @property
+    def texts(self) -> list[str]:
+        """Each line as plain text."""
+        plain = (line.line if isinstance(line, Cell) else line for line in self.lines)
+        return [line if isinstance(line, str) else ": ".join(line) for line in plain]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing and what a reader must know of it."""
+
+    kind: ClassVar[str] = "figure"
+    drawing: Any
+    """A :class:`selbench.reports.figures.canvas.Drawing`, of which blocks know nothing."""
+    caption: str = ""
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Blocks side by side where there is room: ``pair``, ``pair large``, ``pair asked``, ``wide`` or ``grids``."""
+
+    kind: ClassVar[str] = "beside"
+    columns: Sequence[Sequence[Block]]
+    style: str = "pair"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Detail that only a page has room for, behind its title or, without one, open; others write ``brief`` instead."""
+
+    kind: ClassVar[str] = "fold"
+    title: str
+    blocks: Sequence[Block]
+    style: str = ""
+    brief: Sequence[Block] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """Blocks under a heading; with a ``key``, a reader finds it by that, and in the contents under ``name``."""
+
+    kind: ClassVar[str] = "part"
+    title: str
+    blocks: Sequence[Block]
+    key: str = ""
+    name: str = ""
+    note: str = ""
+    style: str = ""
+    """``brief``, ``study``, ``question``, ``warn``, ``folded`` or ``folded open``."""
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
+Block = Grid | Prose | Items | Figure | Beside | Fold | Part

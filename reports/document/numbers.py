@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
+from functools import wraps
 from typing import Any
 
-from ..records.records import ORDINARY, TIMED
+from ..records.folder import ORDINARY, TIMED
 
 MINUS = "\u2212"
 NONE = "\u2013"
 NARROW = "\u202f"
+INFINITE = "\u221e"
 
 PHASE_WORDS = {
     "data": "data",
@@ -48,52 +50,85 @@ def _present(value: float | None) -> bool:
     return value is not None and not math.isnan(value)
 
 
-def points(value: float | None) -> str:
+def _dashed(shown: Callable[[float], str]) -> Callable[[float | None], str]:
+    """A number format that writes a dash where there is no number."""
+
+    @wraps(shown)
+    def known(value: float | None) -> str:
+        return shown(value) if value is not None and _present(value) else NONE
+
+    return known
+
+
+@_dashed
+def points(value: float) -> str:
     """A difference in points, always signed: ``+0.31``, ``−1.20``, ``0.00``."""
-    if value is None or not _present(value):
-        return NONE
     text = f"{abs(value):.2f}" if abs(value) < 99.995 else f"{abs(value):.1f}"
     if float(text) == 0:
         return "0.00"
     return ("+" if value > 0 else MINUS) + text
 
 
-def interval(low: float | None, high: float | None) -> str:
-    """``−0.90 to −0.06``."""
+def interval(
+    low: float | None, high: float | None, shown: Callable[[float], str] = points, form: str = "{} to {}"
+) -> str:
+    """Both ends of an interval as ``shown``: ``−0.90 to −0.06``; a dash where one of them is not known."""
     if low is None or high is None or not (_present(low) and _present(high)):
         return NONE
-    return f"{points(low)} to {points(high)}"
+    return form.format(shown(low), shown(high))
 
 
-def percent(value: float | None) -> str:
+def bracketed(value: float | None, low: float | None, high: float | None, shown: Callable[[float], str]) -> str:
+    """``0.79 [0.70, 0.89]``: the value alone where the interval is unknown, or reads as the value does."""
+    if value is None or low is None or high is None or {shown(low), shown(high)} == {shown(value)}:
+        return NONE if value is None else shown(value)
+    return f"{shown(value)} {interval(low, high, shown, '[{}, {}]')}"
+
+
+@_dashed
+def error(value: float) -> str:
+    """A size in points without a sign: ``0.21``."""
+    return points(value).lstrip("+")
+
+
+def accuracies(low: float | None, high: float | None) -> str:
+    """An interval of accuracies, cut off where accuracies end: ``96.80 to 97.41``."""
+    return interval(low and max(low, 0), high and min(high, 100), percent)
+
+
+@_dashed
+def significant(value: float) -> str:
+    """Three significant digits: ``0.0123``, ``1.2e-05``."""
+    return f"{value:.3g}"
+
+
+@_dashed
+def percent(value: float) -> str:
     """An accuracy that is already in per cent, without the sign: ``97.12``."""
-    return NONE if value is None or not _present(value) else f"{value:.2f}"
+    return f"{value:.2f}"
 
 
-def share(value: float | None) -> str:
+@_dashed
+def share(value: float) -> str:
     """A share in [0, 1] as per cent with two significant digits: ``12 %``, ``0.34 %``, ``< 0.01 %``."""
-    if value is None or not _present(value):
-        return NONE
     scaled = 100 * value
     if scaled == 0 or scaled >= 9.95:
         return f"{scaled:.0f}{NARROW}%"
     return f"<{NARROW}0.01{NARROW}%" if scaled < 0.01 else f"{scaled:.2g}{NARROW}%"
 
 
-def correlation(value: float | None) -> str:
+@_dashed
+def correlation(value: float) -> str:
     """``.83``, ``−.12`` without the zero, ``0`` and ``1`` at the ends."""
-    if value is None or not _present(value):
-        return NONE
     text = f"{abs(value):.2f}".removeprefix("0")
     if text in (".00", "1.00"):
         text = text[:1].replace(".", "0")
     return (MINUS if value < 0 and text != "0" else "") + text
 
 
-def p_value(value: float | None) -> str:
+@_dashed
+def p_value(value: float) -> str:
     """Three significant digits, ``< .001`` below that; no leading zero, as statistics journals print it."""
-    if value is None or not _present(value):
-        return NONE
     if value < 0.001:
         return f"<{NARROW}.001"
     if value > 0.9995:
@@ -110,20 +145,18 @@ def _significant(value: float) -> str:
     return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
 
 
-def flops(value: float | None) -> str:
+@_dashed
+def flops(value: float) -> str:
     """``3.21 PFLOP``: three significant digits and an SI prefix."""
-    if value is None or not _present(value):
-        return NONE
     for prefix, size in (("Z", 1e21), ("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(value) >= 0.9995 * size:
             return f"{_significant(value / size)}{NARROW}{prefix}FLOP"
     return f"{value:.0f}{NARROW}FLOP"
 
 
-def seconds(value: float | None) -> str:
+@_dashed
+def seconds(value: float) -> str:
     """``0.42 s``, ``12.3 s``, ``3 min 05 s``, ``2 h 10 min``."""
-    if value is None or not _present(value):
-        return NONE
     if value < 99.95:
         return f"{_significant(value)}{NARROW}s" if value >= 0.01 or value == 0 else f"{value:.1g}{NARROW}s"
     if value < 5999.5:
@@ -133,33 +166,33 @@ def seconds(value: float | None) -> str:
     return f"{hours:,}{NARROW}h {rest:02d}{NARROW}min"
 
 
-def rate(value: float | None) -> str:
+@_dashed
+def rate(value: float) -> str:
     """FLOPs a second: ``3.21 GFLOP/s``."""
-    return NONE if value is None or not _present(value) else f"{flops(value)}/s"
+    return f"{flops(value)}/s"
 
 
-def size(value: float | None) -> str:
+@_dashed
+def size(value: float) -> str:
     """Bytes as ``412 MB`` (powers of ten)."""
-    if value is None or not _present(value):
-        return NONE
     for prefix, unit in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if value >= 0.9995 * unit:
             return f"{_significant(value / unit)}{NARROW}{prefix}B"
     return f"{value:.0f}{NARROW}B"
 
 
-def ratio(value: float | None) -> str:
+@_dashed
+def ratio(value: float) -> str:
     """A cost ratio or a speed-up: ``0.62×``, ``12.4×``."""
-    if value is None or not _present(value):
-        return NONE
     if math.isinf(value):
-        return "\u221e"
+        return INFINITE
     return (f"{value:.2f}" if value < 9.995 else _significant(value)) + "\u00d7"
 
 
-def count(value: float | None) -> str:
+@_dashed
+def count(value: float) -> str:
     """A whole number with thousands apart: ``50,000``."""
-    return NONE if value is None or not _present(value) else f"{value:,.0f}"
+    return f"{value:,.0f}"
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:
@@ -203,6 +236,12 @@ def brief(verdict: str) -> str:
     if verdict.startswith("withheld"):
         return "withheld"
     return {"measurably worse, within the margin": "worse, in margin"}.get(verdict, verdict)
+
+
+def worded(row: Mapping[str, Any]) -> str:
+    """The verdict of a contrast in a word or two; in brackets where it was not declared."""
+    text = brief(row["verdict"])
+    return text if row["primary"] else f"({text})"
 
 
 def pays_words(verdict: str) -> str:

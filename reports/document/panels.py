@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from ..records.folder import TIMED, Arm, Cell, Results
 from .looks import BASELINE, Look, look
-from .numbers import COST_WORDS, LADDER_WORDS, by_how_much, pays_words, plural
-from .text import names
 
 Row = Mapping[str, Any]
 """An entry of ``arms`` or ``contrasts`` in summary.json."""
@@ -73,16 +72,6 @@ class Panel:
         kept = {arm["key"] for arm in ranked[:DRAWN]}
         return [arm for arm in self.main_arms if arm["role"] != "strategy" or arm["key"] in kept]
 
-    @property
-    def drawn_words(self) -> str:
-        """What figures leave out, if anything."""
-        shown, there = (sum(arm["role"] == "strategy" and arm["n"] > 0 for arm in of) for of in (self.drawn, self.arms))
-        if shown == there:
-            return ""
-        return (
-            f"Drawn are {shown} of {there} strategies: what was declared, then the most accurate. The tables hold all."
-        )
-
     def of(self, arm: Row, question: str) -> list[Row]:
         """The contrasts of one arm on one question."""
         return self._by_arm.get((arm["key"], question), [])
@@ -117,14 +106,6 @@ class Panel:
         """The contrasts of one question, best difference first; those without a difference last."""
         rows = [row for row in self.contrasts if row["question"] == question]
         return sorted(rows, key=lambda row: (row["mean_difference"] is None, -(row["mean_difference"] or 0.0)))
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a panel says about one declared strategy: the sentence, and the contrasts behind it."""
-
-    lead: str
-    rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
@@ -182,37 +163,25 @@ class Report:
                 lacking.setdefault(arm.key, []).append(seed)
         return [(self.results.matrix.arms[key], seeds) for key, seeds in lacking.items()]
 
-    def answers(self, panel: Panel) -> list[Answer]:
-        """One answer for each strategy of a panel that was declared, or that none was."""
-        declared = [row for row in panel.contrasts if row["primary"]]
-        if not declared:
-            return [Answer(f"On {panel.scope}, nothing was declared before the run: all is exploratory.", ())]
-        by_strategy: dict[str, list[Row]] = {}
-        for row in declared:
-            by_strategy.setdefault(row["strategy"], []).append(row)
-        return [Answer(_lead(panel, label, rows), tuple(rows)) for label, rows in by_strategy.items()]
+    def pooled(self, question: str) -> list[Row]:
+        """The pooled contrasts of one question, at equal cost the declared one: declared first, then the best."""
+        rows = [row for row in self.summary["pooled"] if row["question"] == question]
+        if question == "pays":
+            rows = [row for row in rows if (row["account"], row["cost"], row["ladder"]) == self.pays]
+        return sorted(
+            rows,
+            key=lambda row: (
+                not row["primary"],
+                math.inf if row["mean_difference"] is None else -row["mean_difference"],
+            ),
+        )
 
-    def told(self, panel: Panel) -> str:
-        """The summary's long answer for the panel's data set, told once: in its first panel that declares something."""
-        mine = [other for other in self.panels if other.dataset is panel.dataset]
-        first = next((other for other in mine if any(row["primary"] for row in other.contrasts)), None)
-        return str(self.summary["answers"][panel.dataset["name"]]) if first is panel else ""
-
-    def others(self, panel: Panel) -> str:
-        """How the strategies that were not declared stand at equal cost, by where their intervals lie."""
-        rows = [row for row in self.question(panel, "pays") if not row["primary"] and row["ci_low"] is not None]
-        if not rows:
-            return ""
-        account, cost, ladder = self.pays
-        sides = {
-            "above": [row["strategy"] for row in rows if row["ci_low"] > 0],
-            "below": [row["strategy"] for row in rows if row["ci_high"] < 0],
-            "on both sides": [row["strategy"] for row in rows if row["ci_low"] <= 0 <= row["ci_high"]],
-        }
-        found = "; ".join(f"{len(labels)} {side} ({names(labels)})" for side, labels in sides.items() if labels)
-        others = plural(len(rows), "other strategy", "other strategies")
-        against = f"{LADDER_WORDS[ladder]} at equal {COST_WORDS[cost]} ({account})"
-        return f"Not declared, so exploratory: where the intervals of {others} lie against {against}: {found}."
+    def keys(self, panel: Panel, *, reference: bool = True) -> dict[str, str]:
+        """By what a reader picks the panel out: keys in place of names, which stay text."""
+        references = list(dict.fromkeys(other.reference for other in self.panels))
+        datasets = list(dict.fromkeys(other.dataset["name"] for other in self.panels))
+        found = {"dataset": f"d{datasets.index(panel.dataset['name'])}"}
+        return {**found, "reference": f"r{references.index(panel.reference)}"} if reference else found
 
     def look(self, row: Row) -> Look:
         """A strategy's own look, or the grey of a baseline; for a contrast or an arm."""
@@ -223,6 +192,20 @@ def comparable(one: Row, other: Row) -> bool:
     """Whether the seconds of two arms are of one source, machine type, device and thread count."""
     kinds = [arm["clock"] and {**arm["clock"], "runs": 0} for arm in (one, other)]
     return kinds[0] is not None and kinds[0] == kinds[1]
+
+
+def target_rows(summary: Row, panel: Panel, account: str, cost: str) -> list[Row]:
+    """The targets of a panel in one account and cost: the baselines, then what gets there soonest."""
+    rows = [
+        row
+        for row in summary["targets"]
+        if (row["dataset"], row["account"], row["cost"]) == (panel.dataset["name"], account, cost)
+        and row["reference"] in ("", panel.reference)
+    ]
+    order = ("full", "uniform", "strategy")
+    return sorted(
+        rows, key=lambda row: (order.index(row["role"]), math.inf if row["median"] is None else row["median"])
+    )
 
 
 def panels_of(summary: Row) -> Iterator[Panel]:
@@ -244,14 +227,3 @@ def panels_of(summary: Row) -> Iterator[Panel]:
                 arms=tuple(arm for arm in arms if arm["reference"] in ("", reference)),
                 contrasts=tuple(row for row in contrasts if row["reference"] in ("", reference)),
             )
-
-
-def _lead(panel: Panel, strategy: str, rows: Sequence[Row]) -> str:
-    pays = next((row for row in rows if row["question"] == "pays"), None)
-    if pays is None:
-        return f"On {panel.scope}, whether {strategy} pays was not declared as a question."
-    text = f"On {panel.scope}, {strategy} {pays_words(pays['verdict'])}"
-    if pays["mean_difference"] is None:
-        return f"{text}."
-    cut = f"{LADDER_WORDS[pays['ladder']]}, cut to the same {COST_WORDS[pays['cost']]} ({pays['account']})"
-    return f"{text}: {by_how_much(pays)} than {cut}."

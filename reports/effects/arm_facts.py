@@ -8,28 +8,32 @@ from typing import Any
 import numpy as np
 
 from .. import statistics
-from ..records.folder import ACCOUNTS, Arm, Cell, Phase, Results
-from .costs import Accounts, break_even, ceiling, closure
+from ..records.folder import ACCOUNTS, Arm, Cell, Phase
+from .costs import break_even, ceiling, closure
 from .learning_rates import effort, runs_by_base
-from .seconds import Clock, overhead
+from .pairing import Pairs
+from .seconds import overhead
 
 CONFIDENCE = 0.95
 """Of the intervals that describe."""
 
+SHOWN = (
+    *("key", "label", "role", "dataset", "reference", "strategy", "name", "origin", "cadence"),
+    *("signal", "schedule", "rung", "twin", "settings", "lr", "lr_factor", "lr_from"),
+)
 
-def describe(results: Results, accounts: Accounts, clock: Clock) -> list[dict[str, Any]]:
+
+def describe(pairs: Pairs) -> list[dict[str, Any]]:
     """Every arm of the matrix: its accuracy over seeds, what it cost, what it picked."""
-    whole = {arm.dataset: arm for arm in results.arms(role="full") if arm.rung == 1.0}
-    maker = _Arms(results, accounts, clock)
-    return [maker.describe(arm, whole.get(arm.dataset)) for arm in results.matrix.arms.values()]
+    whole = {arm.dataset: arm for arm in pairs.results.arms(role="full") if arm.rung == 1.0}
+    maker = _Arms(pairs)
+    return [maker.describe(arm, whole.get(arm.dataset)) for arm in pairs.results.matrix.arms.values()]
 
 
 class _Arms:
-    def __init__(self, results: Results, accounts: Accounts, clock: Clock) -> None:
-        self.results = results
-        self.accounts = accounts
-        self.clock = clock
-        self.tunings = runs_by_base(results)
+    def __init__(self, pairs: Pairs) -> None:
+        self.results, self.accounts, self.clock = pairs.results, pairs.accounts, pairs.clock
+        self.tunings = runs_by_base(pairs.results)
 
     def describe(self, arm: Arm, full: Arm | None) -> dict[str, Any]:
         by_seed = self.results.of(arm)
@@ -40,12 +44,7 @@ class _Arms:
         seconds, phases = self.seconds(arm), self.phases(arm, cells)
         timings = self.clock.timings(arm)
         return {
-            **{
-                name: getattr(arm, name)
-                for name in ("key", "label", "role", "dataset", "reference", "strategy", "name", "origin", "cadence")
-            },
-            **{name: getattr(arm, name) for name in ("signal", "schedule", "rung", "twin", "settings")},
-            **{name: getattr(arm, name) for name in ("lr", "lr_factor", "lr_from")},
+            **{name: getattr(arm, name) for name in SHOWN},
             "tuning_flops": effort(self.tunings.get(arm.base, ()))[0] if self.results.matrix.grid else None,
             "n": len(cells),
             "accuracy": _accuracy({seed: cell.accuracy for seed, cell in by_seed.items()}),
@@ -82,14 +81,8 @@ class _Arms:
         found = self.clock.seconds([arm], "marginal")
         if found is None:
             return None
-        machine, device, threads = found.machine
-        return {
-            "source": found.source,
-            "runs": len(found.blocks),
-            "machine": machine,
-            "device": device,
-            "threads": threads,
-        }
+        places = dict(zip(("machine", "device", "threads"), found.machine, strict=True))
+        return {"source": found.source, "runs": len(found.blocks), **places}
 
     def phases(self, arm: Arm, cells: Sequence[Cell]) -> dict[str, dict[str, float | None]]:
         """Means of each phase; FLOPs and samples of the cells, seconds of the same runs as the arm's seconds."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..document.blocks import Chart, Series, Table
-from ..document.numbers import MINUS, NONE, correlation, percent, points, ratio, share, span
+from ..document.numbers import MINUS, NONE, bracketed, correlation, interval, percent, points, ratio, share, span
 from ..statistics import Interval, mean_interval
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 def number(value: float) -> str:
@@ -18,8 +21,20 @@ def number(value: float) -> str:
     return (MINUS if value < 0 and float(text) != 0 else "") + text
 
 
-UNITS: Mapping[str, Callable[[float], str]] = {
-    "number": number, "points": points, "ratio": ratio, "percent": percent, "share": share, "correlation": correlation,
+def significant(value: float) -> str:
+    """Three significant digits, for numbers of any size."""
+    return f"{value:.3g}".replace("-", MINUS)
+
+
+def tenths(value: float) -> str:
+    """Points with one decimal, always signed."""
+    text = f"{abs(value):.1f}"
+    return text if float(text) == 0 else ("+" if value > 0 else MINUS) + text
+
+
+UNITS: Mapping[str, Callable[[Any], str]] = {
+    "number": number, "significant": significant, "points": points, "ratio": ratio, "percent": percent,
+    "share": share, "correlation": correlation, "tenths": tenths,
 }  # fmt: skip
 
 
@@ -48,26 +63,37 @@ class Estimate:
     n: int = 0
     confidence: float = 0.95
     unit: str = "number"
-    record: Mapping[str, Any] = field(default_factory=dict)
+    record: Mapping[Any, Any] = field(default_factory=dict)
 
     def side(self, null: float = 0.0) -> int:
         """-1 or 1 where the whole interval lies below or above ``null``; 0 where it cannot be told."""
         return -1 if self.high is not None and self.high < null else int(self.low is not None and self.low > null)
 
+    def noted(self, **more: Any) -> Estimate:
+        """The same with more in its record."""
+        return replace(self, record={**self.record, **more})
+
     def __format__(self, how: str) -> str:
-        """``0.79 [0.70, 0.89]``; ``value`` for the number alone; ``size`` without its sign."""
+        """``0.79 [0.70, 0.89]``; ``value`` for the number alone; ``size`` without its sign.
+
+        ``full`` shows the ends even where they read like the value; ``ends`` is ``0.70 to 0.89``, ``round`` is
+        ``0.79 (0.70 to 0.89)``.
+        """
         if self.value is None:
             return NONE
         shown = UNITS["number" if how == "size" else self.unit]
         turn = -1 if how == "size" and self.value < 0 else 1
-        value, low, high = (None if x is None else turn * x for x in (self.value, self.low, self.high))
+        value = turn * self.value
+        low, high = (None if end is None else turn * end for end in (self.low, self.high))
         low, high = (high, low) if turn < 0 else (low, high)
         if how in ("ends", "round"):
-            ends = NONE if low is None or high is None else f"{shown(low)} to {shown(high)}"
+            ends = NONE
+            if low is not None or high is not None:
+                ends = " to ".join("no end" if end is None else shown(end) for end in (low, high))
             return ends if how == "ends" else f"{shown(value)} ({ends})"
-        if how == "value" or low is None or high is None or {shown(low), shown(high)} == {shown(value)}:
-            return shown(value)
-        return f"{shown(value)} [{shown(low)}, {shown(high)}]"
+        if how == "full" and low is not None and high is not None:
+            return f"{shown(value)} {interval(low, high, shown, '[{}, {}]')}"
+        return shown(value) if how == "value" else bracketed(value, low, high, shown)
 
 
 class Estimates(list[Estimate]):
@@ -84,16 +110,35 @@ class Estimates(list[Estimate]):
         """The first of those."""
         return next(iter(self.where(quantity, **keys)), None)
 
+    def frame(self) -> DataFrame:
+        """One row an estimate, in order.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``quantity``; a column of text for each key that any estimate has, in the order in which they come, empty
+            where an estimate has none; ``value``, ``low``, ``high`` (float, NaN where there is none); ``n`` (int);
+            ``confidence`` (float, two-sided); ``unit``, of :data:`UNITS`; ``verdict`` where any was judged.
+        """
+        from pandas import DataFrame  # takes half a second, and few ask for it
+
+        names = tuple(dict.fromkeys(name for e in self for name in e.keys))
+        judged = ("verdict",) if any(hasattr(e, "verdict") for e in self) else ()
+        numbers = {"value": float, "low": float, "high": float, "n": int, "confidence": float}
+        shown = ("quantity", *numbers, "unit", *judged)
+        rows = [{**{k: e.keys.get(k, "") for k in names}, **{k: getattr(e, k, "") for k in shown}} for e in self]
+        return DataFrame(rows, columns=["quantity", *names, *shown[1:]]).astype(numbers)
+
     def renamed(self, **names: str) -> Estimates:
         """The same with keys under other names, for the heads of a table."""
         return Estimates(replace(e, keys={names.get(k, k): v for k, v in e.keys.items()}) for e in self)
 
-    def quantities(self) -> tuple[Quantity, ...]:
-        """As claims read them."""
+    def quantities(self, known: bool = True) -> tuple[Quantity, ...]:
+        """As claims read them; ``known`` leaves out those without a value."""
         return tuple(
             Quantity(e.quantity, e.keys["dataset"], e.value, e.low, e.high, e.n, e.confidence,
                      e.keys.get("strategy", ""), e.keys.get("rival", ""))
-            for e in self if e.value is not None
+            for e in self if e.value is not None or not known
         )  # fmt: skip
 
     def table(self, title: str, index: Sequence[str], columns: Mapping[str, Column], note: str = "") -> Table:
@@ -123,8 +168,8 @@ def read(row: Estimates, column: Column) -> Any:
 
 def points_of(label: str, line: Sequence[Estimate | None], x: Sequence[float] = (), joined: bool = False) -> Series:
     """A series of estimates, over their places unless ``x`` says otherwise."""
-    ends = [tuple(None if e is None else getattr(e, end) for e in line) for end in ("value", "low", "high")]
-    return Series(label, tuple(x) or tuple(range(len(line))), *ends, joined=joined)
+    y, low, high = (tuple(None if e is None else getattr(e, end) for e in line) for end in ("value", "low", "high"))
+    return Series(label, tuple(x) or tuple(range(len(line))), y, low, high, joined)
 
 
 def cell(found: Any) -> str:
@@ -145,15 +190,20 @@ def tally(found: Iterable[Estimate], null: float, below: str, above: str, neithe
 
 def spread(found: Sequence[Estimate]) -> str:
     """Least to largest value."""
-    return span([e.value for e in found], UNITS[found[0].unit])
+    return span([e.value for e in found if e.value is not None], UNITS[found[0].unit])
+
+
+def finite(value: float | None) -> float | None:
+    """None for an end that does not exist."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def interval_of(
     quantity: str, keys: Mapping[str, str], found: Interval | None, n: int, unit: str = "number"
 ) -> Estimate:
     """An estimate of an interval, whose ends are left out where they are not finite."""
-    numbers = (None,) * 3 if found is None else tuple(x if math.isfinite(x) else None for x in found[:3])
-    return Estimate(quantity, keys, *numbers, n=n, unit=unit)
+    value, low, high = (None, None, None) if found is None else map(finite, found[:3])
+    return Estimate(quantity, keys, value, low, high, n, unit=unit)
 
 
 def by_seed(quantity: str, keys: Mapping[str, str], values: Mapping[int, float], unit: str) -> Estimate:

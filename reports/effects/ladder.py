@@ -14,9 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..records.folder import ORDINARY, TIMED, Arm, Cell, Results
-from ..statistics import isotonic
 from .costs import Accounts
-from .seconds import Clock, Seconds
+from .seconds import Clock, Prices
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,12 @@ class LadderCurve:
     """
 
     def __init__(self, costs: Sequence[float], accuracies: Sequence[float]) -> None:
+        from scipy.optimize import isotonic_regression
+
         self._order = sorted(range(len(costs)), key=lambda rung: (costs[rung], rung))
         self._costs = [costs[rung] for rung in self._order]
         self._x = [math.log(cost) for cost in self._costs]
-        self._y = isotonic([accuracies[rung] for rung in self._order]).tolist()
+        self._y = isotonic_regression([accuracies[rung] for rung in self._order]).x.tolist()
 
     def read(self, cost: float) -> LadderPoint:
         """The accuracy that this ladder reaches at a positive ``cost``."""
@@ -151,7 +152,7 @@ class Ladders:
         """Each seed's ladder at the cost of the strategy's own run."""
         return _read(self.own_costs(rungs, account, cost), self._accounts.of(arm, account, cost))
 
-    def _timed(self, arm: Arm, rungs: Sequence[Arm], found: Seconds) -> Reading:
+    def _timed(self, arm: Arm, rungs: Sequence[Arm], found: Prices) -> Reading:
         """Each seed's ladder at mean seconds over the blocks that have the strategy and every rung."""
         n = len(found.blocks)
         ours, *theirs = (float(price) for price in found.values.mean(axis=1))

@@ -21,25 +21,24 @@ from typing import Any
 from ..records.folder import Arm, Cell, Grid, Results, Tuning
 from .costs import Accounts, spent
 from .ladder import LadderCurve
-from .seconds import Clock
+from .pairing import Pairs
 
 Row = Mapping[str, Any]
 Scores = Mapping[tuple[float, int], float]
 """Validation accuracy in percent by factor and tuning seed."""
 
 
-def tuning(results: Results, accounts: Accounts, clock: Clock, contrasts: Sequence[Row]) -> dict[str, Any] | None:
+def tuning(pairs: Pairs, contrasts: Sequence[Row]) -> dict[str, Any] | None:
     """The ``tuning`` of the summary; None where the matrix declares none.
 
     Parameters
     ----------
-    results : Results
-    accounts : Accounts
-    clock : Clock
+    pairs : Pairs
     contrasts : sequence of mapping
         The ``contrasts`` of the summary. Those on accuracy and picking and, at equal cost, those in the declared
         account, cost and ladder are drawn again at other learning rates.
     """
+    results, accounts = pairs.results, pairs.accounts
     grid = results.matrix.grid
     if grid is None:
         return None
@@ -48,7 +47,7 @@ def tuning(results: Results, accounts: Accounts, clock: Clock, contrasts: Sequen
     flops, seconds = _total(accounts, results.tunings, _artefacts(accounts, results.tunings) - reported)
     whole = _total(accounts, results.cells, reported)[0]
     rates = {round(run.lr / run.factor, 12) for run in results.tunings}
-    redraw = _Sensitivity(results, accounts, clock, runs)
+    redraw = _Sensitivity(pairs, runs)
     return {
         "factors": list(grid.factors),
         "seeds": len(grid.seeds),
@@ -126,16 +125,15 @@ def _score(runs: Sequence[Tuning], factor: float) -> dict[str, Any]:
 class _Sensitivity:
     """Contrasts on the validation split at every pair of learning rates."""
 
-    def __init__(
-        self, results: Results, accounts: Accounts, clock: Clock, runs: Mapping[str, Sequence[Tuning]]
-    ) -> None:
-        self.results = results
-        self.clock = clock
+    def __init__(self, pairs: Pairs, runs: Mapping[str, Sequence[Tuning]]) -> None:
+        self.results = results = pairs.results
+        self.clock = pairs.clock
         self.factors = results.matrix.grid.factors if results.matrix.grid else ()
         self.scores = {base: _scores(of) for base, of in runs.items()}
         pays = results.matrix.pays
         self.costs = {
-            (run.base, run.factor, run.seed): accounts.cost(run, pays.account, pays.cost) for run in results.tunings
+            (run.base, run.factor, run.seed): pairs.accounts.cost(run, pays.account, pays.cost)
+            for run in results.tunings
         }
 
     def row(self, contrast: Row) -> dict[str, Any] | None:

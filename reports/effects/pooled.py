@@ -13,8 +13,7 @@ from typing import Any
 from .. import statistics
 from ..records.folder import ACCOUNTS, COSTS, TIMED, Results
 from .arm_facts import CONFIDENCE
-from .estimates import Contrast, Prices
-from .judging import ratio
+from .contrasts import Contrast, Paid, ends
 
 Row = Mapping[str, Any]
 _Pair = tuple[Contrast, Row]
@@ -36,8 +35,9 @@ def pool(results: Results, found: Sequence[Contrast], rows: Sequence[Row]) -> li
     """
     groups: dict[tuple[str | None, ...], list[_Pair]] = {}
     for pair in zip(found, rows, strict=True):
-        row = pair[0]
-        key = (row.arm.reference, row.arm.label, row.arm.role, row.question, row.account, row.cost, row.ladder)
+        row, asked = pair[0], pair[0].asked
+        arm = row.arm
+        key = (arm.reference, arm.label, arm.role, row.question, asked.account, asked.cost, asked.ladder)
         groups.setdefault(key, []).append(pair)
     costs = _Costs()
     return [
@@ -55,7 +55,7 @@ def unlike(results: Results, names: Sequence[str]) -> bool:
 
 
 def _counts(row: Contrast) -> bool:
-    return len(row.seeds) > 1 and (row.cost != "wall_clock" or row.source == TIMED)
+    return len(row.seeds) > 1 and (row.asked.cost != "wall_clock" or row.source == TIMED)
 
 
 def _pooled(results: Results, group: Sequence[_Pair], used: Sequence[_Pair], costs: _Costs) -> dict[str, Any]:
@@ -66,15 +66,15 @@ def _pooled(results: Results, group: Sequence[_Pair], used: Sequence[_Pair], cos
     effect = statistics.fixed_effect(differences, confidence)
     better = statistics.probability_of_improvement(differences, CONFIDENCE)
     named = {contrast.arm.dataset for contrast in contrasts}
-    sources = {contrast.clock for contrast in contrasts}
+    sources = {contrast.paid.source for contrast in contrasts}
     return {
         "reference": first.arm.reference,
         "strategy": first.arm.label,
         "question": first.question,
         "baseline": first.baseline,
-        "account": first.account,
-        "cost": first.cost,
-        "ladder": first.ladder,
+        "account": first.asked.account,
+        "cost": first.asked.cost,
+        "ladder": first.asked.ladder,
         "primary": primary,
         "n_datasets": len(used),
         "datasets": [_effect(row) for _, row in used],
@@ -86,7 +86,7 @@ def _pooled(results: Results, group: Sequence[_Pair], used: Sequence[_Pair], cos
         "confidence": confidence,
         "df": effect.df,
         "p_superior": effect.p_superior,
-        "probability_of_improvement": {"estimate": better.estimate, "ci_low": better.low, "ci_high": better.high},
+        "probability_of_improvement": ends(better, "estimate"),
         # Against a ladder there is one contrast for each of its many prices: only the declared one is worth the time.
         "iqm": _iqm(contrasts) if primary or first.question != "pays" else None,
         "costs": costs.of(contrasts),
@@ -98,17 +98,11 @@ def _effect(row: Row) -> dict[str, Any]:
     return {name: row[name] for name in ("dataset", "n_pairs", "mean_difference", "ci_low", "ci_high", "verdict")}
 
 
-def _iqm(contrasts: Sequence[Contrast]) -> dict[str, float]:
+def _iqm(contrasts: Sequence[Contrast]) -> dict[str, Any]:
     """Interquartile means of accuracy (percent) over all data sets and seeds together."""
-    ours, theirs = ([getattr(c, side) for c in contrasts] for side in ("strategy_points", "baseline_points"))
+    ours, theirs = [c.ours for c in contrasts], [c.theirs for c in contrasts]
     strategy, baseline, difference = statistics.iqm_interval(ours, theirs, CONFIDENCE)
-    return {
-        "strategy": strategy,
-        "baseline": baseline,
-        "difference": difference.estimate,
-        "ci_low": difference.low,
-        "ci_high": difference.high,
-    }
+    return {"strategy": strategy, "baseline": baseline, **(ends(difference, "difference") or {})}
 
 
 class _Costs:
@@ -118,13 +112,13 @@ class _Costs:
         self._found: dict[tuple[int, ...], dict[str, Any]] = {}
 
     def of(self, contrasts: Sequence[Contrast]) -> dict[str, Any]:
-        prices = [contrast.prices for contrast in contrasts]
-        key = tuple(map(id, prices))
+        paid = [contrast.paid for contrast in contrasts]
+        key = tuple(map(id, paid))
         if key not in self._found:
-            timed_alike = len({contrast.clock for contrast in contrasts}) == 1
+            timed_alike = len({of.source for of in paid}) == 1
             self._found[key] = {
                 account: {
-                    cost: _mean_ratio(prices, account, cost) if cost != "wall_clock" or timed_alike else None
+                    cost: _mean_ratio(paid, account, cost) if cost != "wall_clock" or timed_alike else None
                     for cost in COSTS
                 }
                 for account in ACCOUNTS
@@ -132,9 +126,9 @@ class _Costs:
         return self._found[key]
 
 
-def _mean_ratio(prices: Sequence[Prices], account: str, cost: str) -> dict[str, float] | None:
+def _mean_ratio(paid: Sequence[Paid], account: str, cost: str) -> dict[str, float] | None:
     """None where the ratio of one data set is unknown: a mean over the others would be of something else."""
-    pairs = [paid for of in prices if (paid := of[account][cost]) is not None]
-    if len(pairs) < len(prices):
+    pairs = [prices for of in paid if (prices := of.prices[account][cost]) is not None]
+    if len(pairs) < len(paid):
         return None
-    return ratio(statistics.geometric_ratio_interval([(paid[0], paid[1]) for paid in pairs], CONFIDENCE))
+    return ends(statistics.geometric_ratio_interval([(ours, theirs) for ours, theirs in pairs], CONFIDENCE), "ratio")

@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from ..records.folder import Arm, Cell, Results
+from ..records.folder import Arm, Results
 from ..statistics import FEWEST_DATASETS, cliques, friedman
+from .pairing import Pairs
 from .pooled import unlike
 
 FEWEST_ARMS = 3
 """Two arms are a contrast, and have a verdict of their own."""
 
 
-def ranks(results: Results) -> dict[str, Any] | None:
+def ranks(pairs: Pairs) -> dict[str, Any] | None:
     """Mean ranks of the main arms over the data sets, best first; None with fewer than two data sets or three arms.
 
     None as well where one data set stands under several settings, which is no sample of data sets.
@@ -23,14 +24,19 @@ def ranks(results: Results) -> dict[str, Any] | None:
     budget. The score on a data set is the mean accuracy over the seeds that all of them have there. Friedman's
     test and Nemenyi's critical distance are given from :data:`FEWEST_DATASETS` data sets on.
     """
+    results = pairs.results
     datasets = list(results.matrix.datasets)
     if not unlike(results, datasets):
         return None
     names = [{(arm.label, arm.reference): arm for arm in _main_arms(results, dataset)} for dataset in datasets]
     common = [name for name in names[0] if all(name in of for of in names)]
-    table = [_scores(results, [of[name] for name in common]) for of in names]
-    scores = np.array([row for row in table if row is not None])
-    if len(common) < FEWEST_ARMS or len(scores) < 2:
+    if len(common) < FEWEST_ARMS:
+        return None
+    runs = [pairs.cells(*(of[name] for name in common)).values() for of in names]
+    scores = [
+        [float(np.mean([run.accuracy for run in of])) for of in zip(*cells, strict=True)] for cells in runs if cells
+    ]
+    if len(scores) < 2:
         return None
     alpha = results.matrix.alpha
     found = friedman(scores, alpha)
@@ -59,10 +65,3 @@ def _main_arms(results: Results, dataset: str) -> list[Arm]:
         for arm in results.arms(dataset=dataset)
         if arm.rung == 1.0 and arm.role in ("strategy", "full", "uniform") and results.of(arm)
     ]
-
-
-def _scores(results: Results, arms: list[Arm]) -> list[float] | None:
-    """Mean accuracies over the seeds that all ``arms`` have; None where there is no such seed."""
-    found: list[dict[int, Cell]] = [dict(results.of(arm)) for arm in arms]
-    shared = set.intersection(*map(set, found)) if found else set()
-    return [float(np.mean([of[seed].accuracy for seed in sorted(shared)])) for of in found] if shared else None

@@ -34,22 +34,22 @@ class Run(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Seconds:
-    """Seconds of some arms, side by side.
+class Prices:
+    """What some arms cost, side by side.
 
     Parameters
     ----------
-    source : str
-        ``timing pass`` or ``ordinary cells``.
+    source : str or None
+        Of seconds: ``timing pass`` or ``ordinary cells``.
     machine : tuple of str
-        Machine type, device, threads.
+        Of seconds: machine type, device, threads.
     blocks : tuple of int
         The timing pass's blocks that have every arm, or the seeds at which every arm has a cell.
     values : array ``[arms, blocks]``
         nan where an artefact's seconds are not known.
     """
 
-    source: str
+    source: str | None
     machine: Machine
     blocks: tuple[int, ...]
     values: Array
@@ -57,6 +57,11 @@ class Seconds:
     @property
     def timed(self) -> bool:
         return self.source == TIMED
+
+    @property
+    def known(self) -> bool:
+        """Whether there is something, and all of it is known."""
+        return bool(self.values.size) and bool(np.isfinite(self.values).all())
 
 
 class Clock:
@@ -75,7 +80,7 @@ class Clock:
             else:
                 self._artefacts.setdefault(timed.of, {})[run] = timed.seconds
 
-    def seconds(self, arms: Sequence[Arm], account: str) -> Seconds | None:
+    def seconds(self, arms: Sequence[Arm], account: str) -> Prices | None:
         """Seconds of ``arms`` in an account, paired; None where they have no runs that may be compared.
 
         Where the timing pass was made on several machines, the one with the most blocks that have all of ``arms``
@@ -84,14 +89,12 @@ class Clock:
         runs = self._paired(arms)
         if runs:
             values = [[self._timed(arm, run, account) for run in runs] for arm in arms]
-            return Seconds(TIMED, runs[0].machine, tuple(run.block for run in runs), np.array(values))
+            return Prices(TIMED, runs[0].machine, tuple(run.block for run in runs), np.array(values))
         seeds, machines = self._ordinary(arms)
         if len(machines) != 1:
             return None
         prices = [self._accounts.of(arm, account, "wall_clock") for arm in arms]
-        return Seconds(
-            ORDINARY, machines.pop(), tuple(seeds), np.array([[of[seed] for seed in seeds] for of in prices])
-        )
+        return Prices(ORDINARY, machines.pop(), tuple(seeds), np.array([[of[seed] for seed in seeds] for of in prices]))
 
     def timings(self, arm: Arm) -> list[Timing]:
         """The timed runs that :meth:`seconds` of this one arm rest on; none where they are of ordinary cells."""

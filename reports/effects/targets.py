@@ -29,19 +29,17 @@ from typing import Any
 
 from .. import statistics
 from ..records.folder import ACCOUNTS, COSTS, TIMED, Arm, Results
-from .costs import Accounts
-from .ladder import LadderCurve, Ladders
-from .seconds import Clock
+from .ladder import LadderCurve
+from .pairing import Pairs, common
 
 CONFIDENCE = 0.95
 
 Curves = Mapping[int, LadderCurve]
 
 
-def targets(results: Results, accounts: Accounts, clock: Clock) -> list[dict[str, Any]]:
+def targets(pairs: Pairs) -> list[dict[str, Any]]:
     """The ``targets`` of the summary: one row for each arm, account and cost, in the order of data sets and arms."""
-    reader = _Reader(results, accounts, clock)
-    return [row for dataset in results.matrix.datasets for row in reader.rows(dataset)]
+    return [row for dataset in pairs.results.matrix.datasets for row in _rows(pairs, dataset)]
 
 
 def goals_of(results: Results, dataset: str) -> dict[int, float]:
@@ -56,72 +54,67 @@ def goals_of(results: Results, dataset: str) -> dict[int, float]:
     return goals
 
 
-class _Reader:
-    def __init__(self, results: Results, accounts: Accounts, clock: Clock) -> None:
-        self.results = results
-        self.clock = clock
-        self.ladders = Ladders(results, accounts, clock)
-
-    def rows(self, dataset: str) -> Iterator[dict[str, Any]]:
-        full, uniform = (self.results.ladder(dataset, role) for role in ("full", "uniform"))
-        if not full or full[-1].rung != 1.0:
-            return
-        goals = goals_of(self.results, dataset)
-        strategies = self.results.arms(dataset=dataset, role="strategy")
-        every = [full, uniform, *(self.results.own_ladder(arm) or (arm,) for arm in strategies)]
-        for rungs in filter(None, every):
-            for account in ACCOUNTS:
-                for cost in COSTS:
-                    row = self.row(rungs, full, goals, account, cost)
-                    if row:
-                        yield {**row, "margin": self.results.matrix.datasets[dataset].margin}
-
-    def row(
-        self, rungs: Sequence[Arm], full: Sequence[Arm], goals: Mapping[int, float], account: str, cost: str
-    ) -> dict[str, Any] | None:
-        """One arm in one account and cost; None where nothing is known of it."""
-        source, blocks = None, 0
-        ours, theirs = (self.ladders.own_costs(of, account, cost) for of in (rungs, full))
-        if cost == "wall_clock":
-            found = self.clock.seconds([*rungs, *full], account)
-            if found is None or not found.timed:
-                return None
-            source, blocks = TIMED, len(found.blocks)
-            prices = found.values.mean(axis=1).tolist()
-            ours = self.ladders.priced(rungs, prices[: len(rungs)])
-            theirs = self.ladders.priced(full, prices[len(rungs) :])
-        spent = _spent(ours, goals)
-        if not spent:
-            return None
-        arm = rungs[-1]
-        return {
-            **{name: getattr(arm, name) for name in ("dataset", "reference")},
-            "strategy": arm.label,
-            "arm": arm.key,
-            "role": arm.role,
-            "account": account,
-            "cost": cost,
-            "baseline": "full",
-            "target": 100 * math.fsum(goals[seed] for seed in spent) / len(spent),
-            "n": len(spent),
-            "ladder": len(rungs) > 1,
-            "misses": sum(map(math.isinf, spent.values())),
-            "at_lowest": sum(ours[seed].lowest >= goals[seed] for seed in spent),
-            **_median(list(spent.values())),
-            "confidence": CONFIDENCE,
-            "speedup": None if arm.role == "full" else _speedup(spent, _spent(theirs, goals)),
-            "timing": {"source": source, "blocks": blocks},
-        }
+def _rows(pairs: Pairs, dataset: str) -> Iterator[dict[str, Any]]:
+    results = pairs.results
+    full, uniform = (results.ladder(dataset, role) for role in ("full", "uniform"))
+    if not full or full[-1].rung != 1.0:
+        return
+    goals = goals_of(results, dataset)
+    strategies = results.arms(dataset=dataset, role="strategy")
+    every = [full, uniform, *(results.own_ladder(arm) or (arm,) for arm in strategies)]
+    for rungs in filter(None, every):
+        for account in ACCOUNTS:
+            for cost in COSTS:
+                if row := _row(pairs, rungs, full, goals, account, cost):
+                    yield {**row, "margin": results.matrix.datasets[dataset].margin}
 
 
-def _spent(curves: Curves, goals: Mapping[int, float]) -> dict[int, float]:
+def _row(
+    pairs: Pairs, rungs: Sequence[Arm], full: Sequence[Arm], goals: Mapping[int, float], account: str, cost: str
+) -> dict[str, Any] | None:
+    """One arm in one account and cost; None where nothing is known of it."""
+    found = pairs.to_target(rungs, full, account, cost)
+    if found is None:
+        return None
+    ours, theirs, blocks = found
+    spent = spent_on(ours, goals)
+    if not spent:
+        return None
+    arm = rungs[-1]
+    return {
+        "dataset": arm.dataset,
+        "reference": arm.reference,
+        "strategy": arm.label,
+        "arm": arm.key,
+        "role": arm.role,
+        "account": account,
+        "cost": cost,
+        "baseline": "full",
+        "target": 100 * math.fsum(goals[seed] for seed in spent) / len(spent),
+        "n": len(spent),
+        "ladder": len(rungs) > 1,
+        "misses": sum(map(math.isinf, spent.values())),
+        "at_lowest": sum(ours[seed].lowest >= goals[seed] for seed in spent),
+        **_median(list(spent.values())),
+        "confidence": CONFIDENCE,
+        "speedup": None if arm.role == "full" else _speedup(spent, spent_on(theirs, goals)),
+        "timing": {"source": TIMED if blocks else None, "blocks": blocks},
+    }
+
+
+def spent_on(curves: Curves, goals: Mapping[int, float]) -> dict[int, float]:
     """What each seed spends to reach its target: infinite where it never does."""
     return {seed: curve.reach(goals[seed]) for seed, curve in curves.items() if seed in goals}
 
 
 def _speedup(ours: Mapping[int, float], full: Mapping[int, float]) -> dict[str, float | None] | None:
-    pairs = [(ours[seed], full[seed]) for seed in ours if seed in full]
-    return _median([0.0 if math.isinf(spent) else whole / spent for spent, whole in pairs]) if pairs else None
+    pairs = common(ours, full).values()
+    return _median([speedup(*pair) for pair in pairs]) if pairs else None
+
+
+def speedup(own: float, other: float) -> float:
+    """How many times as much the other side spends: 0 where one's own never arrives."""
+    return 0.0 if math.isinf(own) else other / own
 
 
 def _median(values: Sequence[float]) -> dict[str, float | None]:

@@ -19,18 +19,26 @@ Every other contrast is exploratory: a family of its own, unadjusted, to be read
 2^-n <= alpha / m must hold. **Collapsed runs** withhold non-inferiority and all that rests on it; "inferior"
 stands, and "inconclusive" is said as withheld, since a collapsed run is why the interval is that wide.
 **Seconds of ordinary cells** carry no verdict and no p-value whatever they are: that takes a timing pass.
+
+**Claims** (:func:`judge`) are made of tests, each of which asks on which side of a threshold a number lies. It is
+supported where its whole interval lies on the claimed side, contradicted where the whole interval lies on the other.
+A claim is supported where one of its cases is, and a case where every test of it is: an intersection-union test, so
+each is read at the whole alpha (Berger 1982). Across several cases ("up to") the level is Holm's. Contradicting is the
+mirror image: every case must be contradicted, each at the whole alpha, and a case falls with one of its tests, at the
+level of Holm's procedure within the case. So an interval's two ends may have unlike levels. Both directions keep the
+exact test's floor; collapsed runs withhold whatever speaks for the strategy, and about spreads leave nothing to say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..statistics import (
+    Array,
     Interval,
     fewest_pairs,
     holm,
@@ -40,6 +48,9 @@ from ..statistics import (
     t_test,
     wilcoxon_test,
 )
+from .estimand import Test
+from .estimate import Estimate, finite
+from .measures import Measure
 
 SUPERIOR = "superior"
 NON_INFERIOR = "non-inferior"
@@ -47,6 +58,11 @@ WORSE_WITHIN = "measurably worse, within the margin"
 INFERIOR = "inferior"
 INCONCLUSIVE = "inconclusive"
 WITHHELD = "withheld: collapsed runs"
+SUPPORTED = "supported"
+CONTRADICTED = "contradicted"
+NOT_RUN = "not run"
+
+P_VALUES = ("p_noninferior", "p_superior", "p_equivalent", "p_sign_flip", "p_wilcoxon", "p_adjusted")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,30 +77,30 @@ class Evidence:
         Points, not negative.
     collapsed : int
         Seeds with a collapsed run on either side.
+    keys : mapping
+        Of the estimate that it gives.
     """
 
-    differences: NDArray[np.float64]
+    differences: Array
     margin: float
     collapsed: int = 0
+    keys: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Decision:
-    """A verdict with the interval it is read off.
+class Verdict(Estimate):
+    """An estimate with the verdict that is read off its interval.
 
-    ``confidence`` is of the two-sided interval, whose ends are infinite where its test cannot reject with so few
-    pairs. Numbers are None where there are fewer than two pairs.
+    An end is None where its test cannot reject with so few pairs; all numbers are where there are fewer than two.
+    ``level`` is one-sided, of the end that the verdict rests on.
 
     ``p_noninferior``, ``p_superior`` and ``p_equivalent`` (two one-sided tests at the margin) are of the test that
     the interval inverts; ``p_sign_flip`` and ``p_wilcoxon`` are second opinions on non-inferiority. ``p_adjusted``
-    (of non-inferiority) and the family's superiority test only exist for primary contrasts.
+    (of non-inferiority) and the family's superiority test only exist for primary contrasts. Tests of claims have none.
     """
 
-    verdict: str
-    confidence: float
-    mean: float | None = None
-    low: float | None = None
-    high: float | None = None
+    verdict: str = INCONCLUSIVE
+    level: float = 0.05
     sd: float | None = None
     p_noninferior: float | None = None
     p_superior: float | None = None
@@ -93,10 +109,10 @@ class Decision:
     p_wilcoxon: float | None = None
     p_adjusted: float | None = None
 
-    def withheld(self, verdict: str) -> Decision:
+    def withheld(self, verdict: str) -> Verdict:
         """The same interval with ``verdict`` and without any test."""
-        shown = (self.confidence, self.mean, self.low, self.high, self.sd)
-        return Decision(verdict, *shown)
+        untested: dict[str, Any] = dict.fromkeys(P_VALUES)
+        return replace(self, verdict=verdict, **untested)
 
 
 def no_verdict(short: int) -> str:
@@ -137,11 +153,15 @@ def verdict(low: float, high: float, margin: float, *, superiority: bool = True,
 class _Method(NamedTuple):
     """A one-sided test and the two-sided interval that inverts it."""
 
-    test: Callable[[NDArray[np.float64], float], float]
-    interval: Callable[[NDArray[np.float64], float], Interval]
+    test: Callable[[Array, float], float]
+    interval: Callable[[Array, float], Interval]
+
+    def p(self, item: Evidence, null: float) -> float:
+        """1 where there is too little to test: nothing is shown by it."""
+        return 1.0 if item.differences.size < 2 else self.test(item.differences, null)
 
 
-def _flipped(differences: NDArray[np.float64], confidence: float) -> Interval:
+def _flipped(differences: Array, confidence: float) -> Interval:
     # Its p-values are steps, so that one can equal the level; Holm rejects there, and so must the interval. No
     # other step is as near as this.
     return sign_flip_interval(differences, confidence - 1e-9)
@@ -150,7 +170,7 @@ def _flipped(differences: NDArray[np.float64], confidence: float) -> Interval:
 _METHODS = {"t": _Method(t_test, mean_interval), "sign-flip": _Method(sign_flip_test, _flipped)}
 
 
-def decide(family: Sequence[Evidence], alpha: float, *, primary: bool = True, interval: str = "t") -> list[Decision]:
+def decide(family: Sequence[Evidence], alpha: float, *, primary: bool = True, interval: str = "t") -> list[Verdict]:
     """Verdicts of one family of contrasts, in the order given.
 
     Parameters
@@ -168,35 +188,32 @@ def decide(family: Sequence[Evidence], alpha: float, *, primary: bool = True, in
     if not family:
         return []  # a matrix may declare nothing: all of it is then exploratory
     method = _METHODS[interval]
-    p_noninferior = [_p(method, item, -item.margin) for item in family]
-    p_superior = [_p(method, item, 0.0) for item in family]
-    adjusted = holm(p_noninferior)
-    superior = holm(p_superior) <= alpha
-    rejected = int(np.count_nonzero(adjusted <= alpha))
-    confidence = 1 - 2 * alpha / max(1, len(family) - rejected)
-    least = fewest_pairs(alpha, len(family))
+    p_noninferior = [method.p(item, -item.margin) for item in family]
+    p_superior = [method.p(item, 0.0) for item in family]
+    adjusted, superior = holm(p_noninferior), holm(p_superior) <= alpha
+    level = alpha / max(1, len(family) - int(np.count_nonzero(adjusted <= alpha)))
+    confidence, least = 1 - 2 * level, fewest_pairs(alpha, len(family))
     decisions = []
     for i, item in enumerate(family):
         d, margin = item.differences, item.margin
         short = least - d.size
+        shown: dict[str, Any] = {"n": d.size, "confidence": confidence, "unit": "points", "level": level}
         if d.size < 2:
-            decisions.append(Decision(no_verdict(short), confidence, float(d[0]) if d.size else None))
+            value = float(d[0]) if d.size else None
+            decisions.append(Verdict("accuracy", item.keys, value, **shown, verdict=no_verdict(short)))
             continue
         mean, low, high, sd = method.interval(d, confidence)
         text = verdict(low, high, margin, superiority=bool(superior[i]), collapsed=item.collapsed)
-        flipped = p_noninferior[i] if interval == "sign-flip" else sign_flip_test(d, -margin)
         decisions.append(
-            Decision(
+            Verdict(
+                *("accuracy", item.keys, mean, finite(low), finite(high)),
+                **shown,
                 verdict=no_verdict(short) if short > 0 else text,
-                confidence=confidence,
-                mean=mean,
-                low=low,
-                high=high,
                 sd=sd,
                 p_noninferior=p_noninferior[i],
                 p_superior=p_superior[i],
                 p_equivalent=max(p_noninferior[i], method.test(-d, -margin)),
-                p_sign_flip=flipped,
+                p_sign_flip=p_noninferior[i] if interval == "sign-flip" else sign_flip_test(d, -margin),
                 p_wilcoxon=wilcoxon_test(d, -margin),
                 p_adjusted=float(adjusted[i]) if primary else None,
             )
@@ -204,6 +221,137 @@ def decide(family: Sequence[Evidence], alpha: float, *, primary: bool = True, in
     return decisions
 
 
-def _p(method: _Method, item: Evidence, null: float) -> float:
-    """1 where there is too little to test: nothing is shown by it."""
-    return 1.0 if item.differences.size < 2 else method.test(item.differences, null)
+@dataclass(frozen=True)
+class Threshold:
+    """Whether a number lies ``above`` (or below) ``value``; ``reached`` where the threshold itself will do."""
+
+    value: float
+    above: bool
+    reached: bool = False
+
+    @classmethod
+    def of(cls, test: Test, margin: float) -> Threshold:
+        """That of a test, at a margin in points where it has none of its own; nan where that is not known."""
+        margin = margin if test.margin is None else test.margin
+        if test.bound is not None:
+            return cls(test.bound, above=test.hypothesis == "at least", reached=True)
+        return {
+            "non-inferior": cls(-margin, above=True),
+            "superior": cls(0.0, above=True),
+            "inferior": cls(-margin, above=False),
+            "no gain": cls(margin, above=False),
+            "steadier": cls(1.0, above=False),
+        }[test.hypothesis]
+
+    def supported(self, low: float, high: float) -> bool:
+        """Whether all of an interval lies on the claimed side."""
+        end, other = (low, self.value) if self.above else (self.value, high)
+        return end > other or (self.reached and end == other)
+
+    def contradicted(self, low: float, high: float) -> bool:
+        """Whether all of an interval lies on the other side."""
+        return high < self.value if self.above else low > self.value
+
+
+@dataclass(frozen=True)
+class Item:
+    """A test with its measure; ``collapse_spoils`` where a collapsed run leaves nothing to say either way."""
+
+    threshold: Threshold
+    measure: Measure
+    collapse_spoils: bool = False
+
+    def supported(self, level: float) -> bool:
+        """At a one-sided level."""
+        may = self._may(speak_for=self.threshold.above)
+        return self.tells(level) and may and self.threshold.supported(*self.measure.bounds(level))
+
+    def contradicted(self, level: float) -> bool:
+        """At a one-sided level."""
+        may = self._may(speak_for=not self.threshold.above)
+        return self.tells(level) and may and self.threshold.contradicted(*self.measure.bounds(level))
+
+    def tells(self, level: float) -> bool:
+        """Whether there are pairs enough for a verdict at this level."""
+        return self.measure.estimate is not None and (self.measure.fixed or self.measure.n >= fewest_pairs(level))
+
+    def _may(self, *, speak_for: bool) -> bool:
+        """Whether collapsed runs leave room for a verdict that speaks for the strategy, or against it."""
+        return not self.measure.collapsed or not (speak_for or self.collapse_spoils)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict of a claim and, in their order, of its tests."""
+
+    verdict: str
+    readings: tuple[Verdict, ...]
+
+
+def judge(items: Sequence[Item], cases: Sequence[Sequence[int]], alpha: float) -> Judgement:
+    """The verdict of a claim.
+
+    Parameters
+    ----------
+    items : sequence of Item
+    cases : sequence of sequences of int
+        Positions of the items of each case; every item is in one. Items without data count in Holm all the
+        same: leaving out runs does not make a claim easier.
+    alpha : float
+        One-sided.
+    """
+    support = holm_level(len(cases), alpha, lambda case, level: all(items[i].supported(level) for i in cases[case]))
+    readings: dict[int, Verdict] = {}
+    standing = []
+    for case in cases:
+        against = holm_level(len(case), alpha, lambda at, level, case=case: items[case[at]].contradicted(level))  # type: ignore[misc]
+        readings |= {i: _read(items[i], support, against) for i in case}
+        found = {readings[i].verdict for i in case}
+        standing.append(CONTRADICTED if CONTRADICTED in found else SUPPORTED if found == {SUPPORTED} else INCONCLUSIVE)
+    verdict = INCONCLUSIVE
+    if SUPPORTED in standing:
+        verdict = SUPPORTED
+    elif all(of == CONTRADICTED for of in standing):
+        verdict = CONTRADICTED
+    elif all(item.measure.estimate is None for item in items):
+        verdict = NOT_RUN
+    return Judgement(verdict, tuple(readings[i] for i in range(len(items))))
+
+
+def holm_level(m: int, alpha: float, rejects: Callable[[int, float], bool]) -> float:
+    """The level at which Holm's (1979) step-down over ``m`` hypotheses ends: alpha / (m - rejected), at most alpha.
+
+    Parameters
+    ----------
+    rejects : callable
+        Whether hypothesis i is rejected at a one-sided level; what is rejected at one is at every larger one.
+    """
+    rejected = 0
+    while True:
+        level = alpha / max(1, m - rejected)
+        found = sum(rejects(i, level) for i in range(m))
+        if found <= rejected:
+            return level
+        rejected = found
+
+
+def _read(item: Item, support: float, against: float) -> Verdict:
+    """The verdict at the level of each end, with the interval made of the two ends."""
+    measure = item.measure
+    below, above = (support, against) if item.threshold.above else (against, support)
+    confidence = 1 - below - above if measure.confidence is None else measure.confidence
+    shown: dict[str, Any] = {"n": measure.n, "confidence": confidence, "unit": "significant", "level": support}
+    read = Verdict(measure.quantity, measure.keys, measure.estimate, **shown)
+    if measure.estimate is None:
+        return replace(read, verdict=NOT_RUN)
+    short = no_verdict(fewest_pairs(support) - measure.n)
+    if measure.n < 2 and not measure.fixed:
+        return replace(read, verdict=short)
+    read = replace(read, low=finite(measure.bounds(below)[0]), high=finite(measure.bounds(above)[1]))
+    if item.supported(support):
+        return replace(read, verdict=SUPPORTED)
+    if item.contradicted(against):
+        return replace(read, verdict=CONTRADICTED)
+    if measure.collapsed:
+        return replace(read, verdict=WITHHELD)
+    return read if item.tells(support) else replace(read, verdict=short)

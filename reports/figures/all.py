@@ -1,24 +1,23 @@
-"""All figures of a report, in the order of the page."""
+"""The list of a report's figures, in the order of the page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ..document.numbers import QUESTIONS, questions
-from ..document.panels import ACCOUNTS, Panel, Report, Row
-from ..document.sections.over_data_sets import pooled_drawn
+from ..document.panels import ACCOUNTS, Panel, Report, Row, target_rows
 from .canvas import Drawing, drawing_rules
 from .chart import study_plot
 from .cost import cost_plot
 from .curves import ratio_curves, training_curves
 from .heatmap import class_balance, overlap_map, sensitivity
 from .learning_rates import tuned_rows, tuning_curves, tuning_grid
-from .phases import phase_bars
-from .pooledplot import pooled_forest
 from .ranks import rank_plot
-from .rows import forest
-from .targetplot import target_plot, target_rows
+from .rows import forest, phase_bars, pooled_drawn, pooled_forest, target_plot
+
+COSTS = (("flops", "FLOPs", "total_flops"), ("seconds", "seconds", "wall_clock"))
 
 
 @dataclass(frozen=True)
@@ -41,41 +40,26 @@ def draw(report: Report) -> list[Placed]:
 
 
 def _all(report: Report) -> Iterator[Placed]:
-    yield from _studies(report)
+    for number, study in enumerate(report.summary["studies"], 1):
+        for place, chart in enumerate(study["charts"], 1):
+            yield Placed(f"study-{number}", None, "", study_plot(f"study-{number}-{place}", chart, report.looks))
     for panel in report.panels:
-        if not panel.role("strategy") and not panel.role("full"):
-            continue
-        yield from _questions(report, panel)
-        yield from _costs(report, panel)
-        yield from _targets(report, panel)
-        for kind, drawer, heading in (
-            ("curves", training_curves, "Training curves"),
-            ("ratios", ratio_curves, "Keep ratio as realised"),
-            ("classes", class_balance, "Class balance of what was picked"),
-        ):
-            title = f"{heading}, {panel.title}"
-            yield Placed(kind, panel, "", drawer(f"{kind}-{panel.key}", title, report, panel))
-        yield from _overlap(report, panel)
-        yield from _tuning(report, panel)
+        if panel.role("strategy") or panel.role("full"):
+            yield from _questions(report, panel)
+            yield from _costs(report, panel)
+            yield from _training(report, panel)
+            yield from _tuning(report, panel)
     yield from _across(report)
     yield from _references(report)
 
 
-def _studies(report: Report) -> Iterator[Placed]:
-    for number, study in enumerate(report.summary["studies"], 1):
-        for place, chart in enumerate(study["charts"], 1):
-            drawing = study_plot(f"study-{number}-{place}", chart, report.looks)
-            yield Placed(f"study-{number}", None, "", drawing)
-
-
-def _questions(report: Report, panel: Panel) -> Iterator[Placed]:
-    margin = panel.dataset["margin"]
-    for question, (words, _) in QUESTIONS.items():
-        for account in ACCOUNTS if question == "pays" else ("",):
-            rows = _drawn(panel, report.question(panel, question, account or None))
-            name = "-".join(filter(None, (question, panel.key, account)))
-            title = f"{words} {panel.title}" + (f", {account}" if account else "")
-            yield Placed(question, panel, account, forest(name, title, rows, report, margin))
+def _placed(
+    panel: Panel, kind: str, heading: str, drawer: Callable[..., Drawing], *given: Any, account: str = "", end: str = ""
+) -> Placed:
+    """A figure of one panel, named and titled by its kind, panel and account; ``end`` tells those alike apart."""
+    name = "-".join(filter(None, (kind, panel.key, account, end)))
+    title = f"{heading} {panel.title}" + (f", {account}" if account else "")
+    return Placed(kind, panel, account, drawer(name, title, *given))
 
 
 def _drawn(panel: Panel, rows: list[Row]) -> list[Row]:
@@ -84,51 +68,51 @@ def _drawn(panel: Panel, rows: list[Row]) -> list[Row]:
     return [row for row in rows if row["arm"] in keys]
 
 
+def _questions(report: Report, panel: Panel) -> Iterator[Placed]:
+    margin = panel.dataset["margin"]
+    for question, (words, _) in QUESTIONS.items():
+        for account in ACCOUNTS if question == "pays" else ("",):
+            rows = _drawn(panel, report.question(panel, question, account or None))
+            yield _placed(panel, question, words, forest, rows, report, margin, account=account)
+
+
 def _costs(report: Report, panel: Panel) -> Iterator[Placed]:
     for account in ACCOUNTS:
-        for quantity, word in (("flops", "FLOPs"), ("seconds", "seconds")):
-            name = f"cost-{quantity}-{panel.key}-{account}"
-            title = f"Accuracy against {word}, {panel.title}, {account}"
-            yield Placed(f"cost-{quantity}", panel, account, cost_plot(name, title, report, panel, quantity, account))
-    account = report.pays[0]
-    for quantity, word in (("flops", "FLOPs"), ("seconds", "Seconds")):
-        title = f"{word} by phase, {panel.title}"
-        name = f"phases-{quantity}-{panel.key}"
-        yield Placed(f"phases-{quantity}", panel, "", phase_bars(name, title, panel, quantity, account))
-
-
-def _targets(report: Report, panel: Panel) -> Iterator[Placed]:
+        for quantity, word, _ in COSTS:
+            given = (report, panel, quantity, account)
+            yield _placed(panel, f"cost-{quantity}", f"Accuracy against {word},", cost_plot, *given, account=account)
+    for quantity, word, _ in COSTS:
+        heading = f"{word[0].upper()}{word[1:]} by phase,"
+        yield _placed(panel, f"phases-{quantity}", heading, phase_bars, panel, quantity, report.pays[0])
     for account in ACCOUNTS:
-        for quantity, word, cost in (("flops", "FLOPs", "total_flops"), ("seconds", "Seconds", "wall_clock")):
+        for quantity, word, cost in COSTS:
             if target_rows(report.summary, panel, account, cost):
-                name = f"target-{quantity}-{panel.key}-{account}"
-                title = f"{word} to the target, {panel.title}, {account}"
-                drawing = target_plot(name, title, report, panel, account, quantity)
-                yield Placed(f"target-{quantity}", panel, account, drawing)
+                heading, given = f"{word[0].upper()}{word[1:]} to the target,", (report, panel, account, quantity)
+                yield _placed(panel, f"target-{quantity}", heading, target_plot, *given, account=account)
 
 
-def _overlap(report: Report, panel: Panel) -> Iterator[Placed]:
+def _training(report: Report, panel: Panel) -> Iterator[Placed]:
+    yield _placed(panel, "curves", "Training curves,", training_curves, report, panel)
+    yield _placed(panel, "ratios", "Keep ratio as realised,", ratio_curves, report, panel)
+    yield _placed(panel, "classes", "Class balance of what was picked,", class_balance, report, panel)
     for found in report.summary["overlap"]:
         if (found["dataset"], found["reference"]) == (panel.dataset["name"], panel.reference):
-            title = f"How alike strategies pick, {panel.title}"
-            yield Placed("overlap", panel, "", overlap_map(f"overlap-{panel.key}", title, found))
+            yield _placed(panel, "overlap", "How alike strategies pick,", overlap_map, found)
 
 
 def _tuning(report: Report, panel: Panel) -> Iterator[Placed]:
     tuning = report.summary["tuning"]
     if not tuning or not tuned_rows(report, panel):
         return
-    title = f"Accuracy by learning rate, {panel.title}"
-    yield Placed("tuning", panel, "", tuning_curves(f"tuning-{panel.key}", title, report, panel))
+    yield _placed(panel, "tuning", "Accuracy by learning rate,", tuning_curves, report, panel)
     declared = [
         row
         for row in tuning["sensitivity"]
         if row["primary"] and row["dataset"] == panel.dataset["name"] and row["reference"] in ("", panel.reference)
     ]
     for number, row in enumerate(declared):
-        title = f"{row['strategy']} less {row['baseline']} on the validation images, {panel.title}"
-        name = f"tuning-grid-{panel.key}-{number}"
-        yield Placed("tuning-grid", panel, "", tuning_grid(name, title, row, tuning["factors"]))
+        heading = f"{row['strategy']} less {row['baseline']} on the validation images,"
+        yield _placed(panel, "tuning-grid", heading, tuning_grid, row, tuning["factors"], end=str(number))
 
 
 def _across(report: Report) -> Iterator[Placed]:

@@ -1,4 +1,4 @@
-"""Parts that several figures share: scales fit for accuracies and costs, and labels that never overlap."""
+"""What several figures share: frames, scales for accuracies and costs, marks, and labels that never overlap."""
 
 from __future__ import annotations
 
@@ -10,22 +10,92 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
-from ..document.looks import INK, PAPER, SOFT, Look
-from ..document.numbers import fraction
+from ..document.looks import FULL, INK, PAPER, RULE, SOFT, UNIFORM, Look
+from ..document.numbers import NARROW, flops, fraction, seconds
+from ..document.panels import Report, Row
 from ..document.text import clean, short
-from .canvas import size_of, text_width
+from .canvas import Drawing, canvas, finish, place, size_of, text_width
+
+WIDE, PHONE = 6.2, 4.3
+"""Widths in inches: half a page of a wide screen, and what fits a phone without shrinking the type."""
 
 LABEL_GAP = 0.155
 """Inches from one label to the next."""
+
+ROW = 0.25
+"""Height of a row in inches."""
 
 TAG_LIMIT = 26
 _LEADER = 0.5
 
 _FLOOR = 0.05
 """Smallest error, in points, that the logarithmic accuracy axis shows."""
+
+BASELINES = {
+    "full": Look(FULL, "o", "-"),
+    "uniform": Look(UNIFORM, "o", (0, (4, 2))),
+    "full-all": Look(FULL, "*", (0, (1, 1.5))),
+}
+QUANTITIES = {"flops": ("total_flops", "total FLOPs", flops), "seconds": ("seconds", "seconds", seconds)}
+"""Of each cost: the field of an arm, the unit, and how a value is written."""
+
+
+def look_of(report: Report, arm: Row) -> Look:
+    """A strategy's own look, or the grey of its baseline."""
+    return report.looks[arm["label"]] if arm["role"] == "strategy" else BASELINES[arm["role"]]
+
+
+def relative_label(unit: str, base: float, to: str, shown: Any) -> str:
+    """Label of an axis of costs relative to ``to``, whose cost is ``base``; the fonts lack the narrow space."""
+    return f"{unit}, relative to {to} (1 = {shown(base)})".replace(NARROW, " ")
+
+
+def row_frame(
+    labels: Sequence[str],
+    *,
+    width: float = PHONE,
+    row: float = ROW,
+    right: float,
+    top: float,
+    bottom: float,
+    widest: float = 1.55,
+) -> tuple[Figure, Axes]:
+    """A figure of one line for each of ``labels``, with at most ``widest`` inches for them at the left."""
+    figure, (axes,) = canvas(width, top + row * max(len(labels), 2) + bottom)
+    place(axes, left=label_room(labels, widest), right=right, top=top, bottom=bottom)
+    return figure, axes
+
+
+def label_room(labels: Sequence[str], widest: float) -> float:
+    """Inches to leave left of axes for :func:`row_labels`."""
+    return min(max(text_width(labels) + 0.15, 0.5), widest)
+
+
+def tagged_frame(labels: Sequence[str], count: int, least: float = 3.6, bottom: float = 0.5) -> tuple[Figure, Axes]:
+    """A figure with room at the right for ``count`` tags of these ``labels``, at least ``least`` inches high."""
+    figure, (axes,) = canvas(WIDE, max(least, 0.86 + LABEL_GAP * count * 1.15))
+    place(axes, left=0.52, right=tag_room(labels), top=0.34, bottom=bottom)
+    return figure, axes
+
+
+def finish_tagged(axes: Axes, across: str, upwards: str, tags: Sequence[Tag]) -> None:
+    """Name both axes, draw the grid, and write the tags; set the limits first."""
+    axes.grid(True, axis="y")
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel(across)
+    axes.set_title(upwards, loc="left", color=SOFT, pad=3)
+    tags_beside(axes, tags)
+
+
+def blank(figure: Figure, axes: Axes, name: str, title: str, text: str) -> Drawing:
+    """Finish a figure that has nothing to draw, with ``text`` in its middle."""
+    note(axes, text)
+    return finish(figure, name, title, f"{text[0].upper()}{text[1:]}.")
 
 
 @dataclass(frozen=True)
@@ -53,13 +123,7 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> NDAr
     gap = min(gap, (high - low) / max(n - 1, 1))
     order = np.argsort(np.asarray(wanted), kind="stable")
     offset = gap * np.arange(n)
-    blocks: list[tuple[float, int]] = []
-    for value in np.asarray(wanted)[order] - offset:  # isotonic regression by pooling adjacent violators
-        blocks.append((float(value), 1))
-        while len(blocks) > 1 and blocks[-2][0] >= blocks[-1][0]:
-            (mean, size), (first, count) = blocks.pop(), blocks.pop()
-            blocks.append(((mean * size + first * count) / (size + count), size + count))
-    even = np.repeat([mean for mean, _ in blocks], [size for _, size in blocks])
+    even = isotonic_regression(np.asarray(wanted)[order] - offset).x
     result = np.empty(n)
     result[order] = np.clip(even, low, high - offset[-1]) + offset
     return result
@@ -117,6 +181,12 @@ def marks(axes: Axes, points: Sequence[Mark], **style: Any) -> None:
 def segments(axes: Axes, lines: Sequence[Any], colours: Sequence[str], **style: Any) -> None:
     """Draw lines, each a sequence of points, as one artist; the limits of the axes stay as they are."""
     axes.add_collection(LineCollection(lines, colors=colours, **style), autolim=False)
+
+
+def row_lines(axes: Axes, count: int) -> None:
+    """Draw a thin line through each of ``count`` rows."""
+    across = axes.get_yaxis_transform()
+    segments(axes, [((0, n), (1, n)) for n in range(count)], [RULE], linewidths=0.4, zorder=0, transform=across)
 
 
 def row_labels(axes: Axes, labels: Sequence[str], first: float = 0.0) -> None:

@@ -1,11 +1,11 @@
-"""A study's charts: points with intervals over a number, or row by row over names."""
+"""Charts of a study: points with intervals over a number, or a row for each name."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,26 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation, Transform
 
-from ..document.looks import FULL, INK, RULE, SOFT, UNIFORM, Look, look
+from ..document.looks import INK, SOFT, Look, look
 from ..document.numbers import MINUS
 from ..document.text import clean, short
-from .axes import LABEL_GAP, TAG_LIMIT, Mark, Tag, marks, note, row_labels, segments, tag_room, tags_beside
-from .canvas import Drawing, canvas, finish, place, text_width
+from .axes import (
+    BASELINES,
+    LABEL_GAP,
+    TAG_LIMIT,
+    WIDE,
+    Mark,
+    Tag,
+    blank,
+    marks,
+    row_labels,
+    row_lines,
+    segments,
+    tag_room,
+    tags_beside,
+)
+from .canvas import Drawing, canvas, finish, place, size_of, text_width
 
-WIDTH = 6.2
 _LABEL = 42
 """Most characters of a row's name."""
 
@@ -29,6 +42,7 @@ _LINE = 0.165
 
 _LARGEST = 250.0
 """Powers of ten that a logarithmic axis reaches, either way."""
+
 _REACH = 6.0
 """Intervals longer than so many typical ones, to either side, run out of the picture: they would flatten the rest."""
 
@@ -38,7 +52,6 @@ _MANY = 30
 _DODGE, _DODGED = 0.045, 0.24
 """Inches that series stand apart at one place, so that their intervals do not hide one another; and all together."""
 
-_BASELINES = {"full": Look(FULL, "o", "-"), "uniform": Look(UNIFORM, "o", (0, (4, 2)))}
 _EXPONENT = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 
 
@@ -84,17 +97,16 @@ def study_plot(name: str, chart: Mapping[str, Any], looks: Mapping[str, Look]) -
     lines = _lines(chart, looks)
     title = chart["title"]
     if not any(line.runs for line in lines):
-        figure, (axes,) = canvas(WIDTH, 1.6)
+        figure, (axes,) = canvas(WIDE, 1.6)
         place(axes, left=0.52, right=0.2, top=0.34, bottom=0.3)
         axes.set_axis_off()
-        note(axes, "nothing measured yet")
-        return finish(figure, name, title, "Nothing measured yet.")
+        return blank(figure, axes, name, title, "nothing measured yet")
     draw = _rows if chart["ticks"] else _curves
     return draw(name, chart, [line for line in lines if line.runs])
 
 
 def _lines(chart: Mapping[str, Any], looks: Mapping[str, Look]) -> list[_Line]:
-    known = {**looks, **_BASELINES}
+    known = {**looks, **{name: BASELINES[name] for name in ("full", "uniform")}}
     by_name = all(series["label"] in known for series in chart["series"])
     found = []
     for number, series in enumerate(chart["series"]):
@@ -121,12 +133,12 @@ def _drawable(chart: Mapping[str, Any], row: Sequence[float | None]) -> bool:
 def _curves(name: str, chart: Mapping[str, Any], lines: Sequence[_Line]) -> Drawing:
     named = lines if len(lines) > 1 else []
     tagged = named if all(line.joined and len(line.label) <= TAG_LIMIT for line in named) else []
-    keys = [] if tagged == named else _key_rows([line.label for line in named], WIDTH - 0.3)
+    keys = [] if tagged == named else _key_rows([line.label for line in named], WIDE - 0.3)
     right = tag_room([line.label for line in tagged]) if tagged else 0.2
-    head = _wrapped(chart["y_label"], WIDTH - 0.3)
-    foot = _wrapped(chart["x_label"], WIDTH - 0.62 - right)
+    head = _wrapped(chart["y_label"], WIDE - 0.3)
+    foot = _wrapped(chart["x_label"], WIDE - 0.62 - right)
     top, bottom = 0.14 + _LINE * (len(keys) + len(head)), 0.34 + _LINE * len(foot)
-    figure, (axes,) = canvas(WIDTH, max(2.7 + top + bottom, 0.86 + LABEL_GAP * len(tagged) * 1.15))
+    figure, (axes,) = canvas(WIDE, max(2.7 + top + bottom, 0.86 + LABEL_GAP * len(tagged) * 1.15))
     place(axes, left=0.62, right=right, top=top, bottom=bottom)
     points = [point for line in lines for point in line.points]
     _scale(axes, "x", [point.x for point in points], chart["log_x"], at=[point.x for point in points])
@@ -169,19 +181,18 @@ def _draw(axes: Axes, line: _Line, moved: Transform) -> None:
 def _rows(name: str, chart: Mapping[str, Any], lines: Sequence[_Line]) -> Drawing:
     labels = [short(label, _LABEL) for label in chart["ticks"]]
     left = max(0.5, text_width(labels) + 0.18)
-    keys = _key_rows([line.label for line in lines], WIDTH - 0.3) if len(lines) > 1 else []
-    head = _wrapped(chart["x_label"], WIDTH - 0.3) if chart["x_label"] else []
-    foot = _wrapped(chart["y_label"], WIDTH - left - 0.2)
+    keys = _key_rows([line.label for line in lines], WIDE - 0.3) if len(lines) > 1 else []
+    head = _wrapped(chart["x_label"], WIDE - 0.3) if chart["x_label"] else []
+    foot = _wrapped(chart["y_label"], WIDE - left - 0.2)
     step = max(0.235, 0.1 + 0.115 * len(lines))
     top, bottom = 0.1 + _LINE * (len(keys) + len(head)), 0.34 + _LINE * len(foot)
-    figure, (axes,) = canvas(WIDTH, top + bottom + step * len(labels))
+    figure, (axes,) = canvas(WIDE, top + bottom + step * len(labels))
     place(axes, left=left, right=0.2, top=top, bottom=bottom)
     points = [point for line in lines for point in line.points]
     axes.set_ylim(len(labels) - 0.5, -0.5)
     _scale(axes, "x", [*_shown(points, chart["log_y"]), *_level(chart)], chart["log_y"])
     row_labels(axes, labels)
-    across = axes.get_yaxis_transform()
-    segments(axes, [((0, n), (1, n)) for n in range(len(labels))], [RULE], linewidths=0.4, zorder=0, transform=across)
+    row_lines(axes, len(labels))
     axes.spines["left"].set_visible(False)
     if _level(chart):
         axes.axvline(chart["level"], color=SOFT, linewidth=0.9, zorder=1)
@@ -200,16 +211,14 @@ def _heading(axes: Axes, keys: Sequence[Sequence[str]], head: Sequence[str], loo
     """Above the axes, from the figure's left edge: the names of the series with their marks, then what is shown."""
     figure = axes.get_figure(root=True)
     assert figure is not None
-    width, height = map(float, figure.get_size_inches())
+    width, height = size_of(axes)
     at = height - 0.11
     for row in keys:
         x = 0.14
         for label in row:
             own = looks[label]
-            mark = Line2D(
-                [x / width], [at / height], linestyle="none", marker=own.marker, color=own.colour, markersize=5
-            )
-            figure.add_artist(mark)
+            style = {"linestyle": "none", "marker": own.marker, "color": own.colour, "markersize": 5}
+            figure.add_artist(Line2D([x / width], [at / height], **style))
             figure.text((x + 0.1) / width, at / height, label, va="center_baseline", fontsize=8, color=INK)
             x += _key_width(label)
         at -= _LINE
@@ -279,13 +288,9 @@ def _ticks(axes: Axes, values: Sequence[float], ends: tuple[float, float], to: A
     """The values themselves, if they are few and their labels keep apart; else None."""
     if not 1 < len(values) <= 9:
         return None
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    inches = axes.get_position().width * float(figure.get_size_inches()[0]) / (to(ends[1]) - to(ends[0]))
-    widths = [text_width([number(value)], 8) for value in values]
-    gaps = [
-        inches * (to(values[n + 1]) - to(values[n])) - (widths[n] + widths[n + 1]) / 2 for n in range(len(values) - 1)
-    ]
+    inches = axes.get_position().width * size_of(axes)[0] / (to(ends[1]) - to(ends[0]))
+    boxes = [(inches * to(value), text_width([number(value)], 8) / 2) for value in values]
+    gaps = [(right - more) - (left + half) for (left, half), (right, more) in pairwise(boxes)]
     return list(values) if min(gaps) > 0.06 else None
 
 
@@ -309,14 +314,13 @@ def number(value: float) -> str:
     if e or abs(value) >= 1e5:
         mantissa, _, power = f"{value:e}".partition("e")
         lead = f"{float(mantissa):g}"
-        return (
-            (f"{lead}\u00d7" if lead != "1" else "").replace("-", MINUS) + "10" + str(int(power)).translate(_EXPONENT)
-        )
+        times = f"{lead}\u00d7".replace("-", MINUS) if lead != "1" else ""
+        return f"{times}10{str(int(power)).translate(_EXPONENT)}"
     return mantissa.replace("-", MINUS)
 
 
 def _wrapped(text: str, room: float) -> list[str]:
-    """One or two lines of ``text`` that are not wider than ``room`` inches; what is more ends in an ellipsis."""
+    """At most two lines of ``text``, each at most ``room`` inches wide; an ellipsis stands for the rest."""
     lines, rest = [""], clean(text).split()
     while rest:
         longer = f"{lines[-1]} {rest[0]}".strip()
@@ -335,7 +339,7 @@ def _words(chart: Mapping[str, Any], lines: Sequence[_Line]) -> str:
     """The chart in words: every point of a short series, first and last of a long one."""
     told = []
     for line in lines:
-        points = line.points if len(line.points) <= 12 else [line.points[0], line.points[-1]]
+        points = line.points if len(line.points) <= 12 else line.points[:: len(line.points) - 1]
         shown = ", ".join(f"{_value(point)} at {_where(chart, point)}" for point in points)
         told.append(f"{line.label}: {shown}" if line.label else shown)
     over = f" over {chart['x_label']}" if chart["x_label"] else ""

@@ -3,27 +3,48 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from ..document.looks import FULL, PAPER, SOFT, UNIFORM, Look
-from ..document.numbers import budget_share, flops, percent, ratio, seconds
+from ..document.looks import PAPER, Look
+from ..document.numbers import budget_share, percent, ratio
 from ..document.panels import Panel, Report, Row
 from ..document.text import clean
-from .axes import LABEL_GAP, Mark, Tag, accuracy_scale, marks, note, relative_scale, segments, tag_room, tags_beside
-from .canvas import Drawing, canvas, finish, place
+from .axes import (
+    BASELINES,
+    QUANTITIES,
+    Mark,
+    Tag,
+    accuracy_scale,
+    blank,
+    finish_tagged,
+    look_of,
+    marks,
+    relative_label,
+    relative_scale,
+    segments,
+    tagged_frame,
+)
+from .canvas import Drawing, finish
 
-WIDTH = 6.2
 _WILD = 0.6
 """Share of the axis from which an interval is only hinted at: that of an arm with collapsed runs fills it."""
 
 _ROLES = ("strategy", "full", "uniform", "full-all")
-QUANTITIES = {"flops": ("total_flops", "total FLOPs", flops), "seconds": ("seconds", "seconds", seconds)}
 
 
-Shown = tuple[Row, Look]
-Place = Callable[[Row], float]
+@dataclass(frozen=True)
+class _Spot:
+    """Where an arm stands: its cost relative to full training, its accuracy, and the ends of its interval."""
+
+    arm: Row
+    look: Look
+    x: float
+    y: float
+    low: float
+    high: float
 
 
 def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str, account: str) -> Drawing:
@@ -32,7 +53,7 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
     The dotted tail left of a strategy ends at the least cost that its scheme allows at equal passes: its ceiling.
     On seconds it is drawn where a timing pass measured them.
     """
-    field, unit, spoken = QUANTITIES[quantity]
+    field, unit, shown = QUANTITIES[quantity]
     known = {
         role: [
             arm
@@ -41,121 +62,88 @@ def cost_plot(name: str, title: str, report: Report, panel: Panel, quantity: str
         ]
         for role in _ROLES
     }
-    ceilings = quantity == "flops" or report.timed
-    strategies, all_labels = known["strategy"], known["full-all"]
-    everything = [arm for role in _ROLES for arm in known[role]]
-    own_ladders = [
-        ([rung for rung in panel.own_ladder(arm) if rung[field][account]], report.looks[arm["label"]])
-        for arm in strategies
-    ]
-    own_ladders = [(rungs, look) for rungs, look in own_ladders if len(rungs) > 1]
-    everything += [rung for rungs, _ in own_ladders for rung in rungs[:-1]]
-    tagged = len(strategies) + 3
-    height = max(3.6, 0.86 + LABEL_GAP * tagged * 1.15)
-    figure, (axes,) = canvas(WIDTH, height)
-    labels = [arm["label"] for arm in strategies] + ["uniform (ladder)"]
-    place(axes, left=0.52, right=tag_room(labels), top=0.34, bottom=0.52)
+    labels = [arm["label"] for arm in known["strategy"]] + ["uniform (ladder)"]
+    figure, axes = tagged_frame(labels, len(known["strategy"]) + 3, bottom=0.52)
     whole = next((arm for arm in known["full"] if arm["rung"] == 1.0), None)
     if whole is None:
-        note(axes, f"no {unit} of full training to compare with")
-        return finish(figure, name, title, f"No {unit} of full training to compare with.")
+        return blank(figure, axes, name, title, f"no {unit} of full training to compare with")
     base = float(whole[field][account])
 
-    def place_of(arm: Row) -> float:
-        return float(arm[field][account]) / base
+    def spot(arm: Row, look: Look) -> _Spot:
+        accuracy = arm["accuracy"]
+        mean, low, high = accuracy["mean"], accuracy["ci_low"], accuracy["ci_high"]
+        ends = mean if low is None else max(low, 0.0), mean if high is None else min(high, 100.0)
+        return _Spot(arm, look, float(arm[field][account]) / base, mean, *ends)
 
-    costs = [place_of(arm) for arm in everything]
-    if ceilings:
-        costs += [1 / arm["ceiling"] for arm in strategies if arm["ceiling"]]
+    spots = {role: [spot(arm, look_of(report, arm)) for arm in arms] for role, arms in known.items()}
+    ladders = [
+        [spot(rung, mine.look) for rung in panel.own_ladder(mine.arm) if rung[field][account]]
+        for mine in spots["strategy"]
+    ]
+    ladders = [rungs for rungs in ladders if len(rungs) > 1]
+    everything = [mine for of in spots.values() for mine in of] + [rung for of in ladders for rung in of[:-1]]
+    costs = [mine.x for mine in everything]
+    ceilings = quantity == "flops" or report.timed
+    bounded = [mine for mine in spots["strategy"] if mine.arm["ceiling"] and ceilings]
+    costs += [1 / mine.arm["ceiling"] for mine in bounded]
     relative_scale(axes, min(costs), max(costs))
     accuracy_scale(axes, *_range(everything))
-    axes.grid(True, axis="y")
-    axes.spines["left"].set_visible(False)
     tags: list[Tag] = []
-    small: list[Shown] = []
-    large: list[Shown] = []
-    for role, colour, dashes, text in (("full", FULL, "-", "full"), ("uniform", UNIFORM, (0, (4, 2)), "uniform")):
-        rungs, own = known[role], Look(colour, "o", "-")
-        axes.plot(
-            [place_of(arm) for arm in rungs],
-            [arm["accuracy"]["mean"] for arm in rungs],
-            color=colour,
-            linestyle=dashes,
-            linewidth=1.4,
-            zorder=2,
-        )
-        small += [(arm, own) for arm in rungs]
-        if rungs:
-            tags.append(Tag(f"{text} (ladder)", place_of(rungs[-1]), rungs[-1]["accuracy"]["mean"], own))
-    for rungs, look in own_ladders:
-        across = [place_of(arm) for arm in rungs]
-        heights = [arm["accuracy"]["mean"] for arm in rungs]
-        axes.plot(across, heights, color=look.colour, linestyle=look.dashes, linewidth=1.1, zorder=2)
-        small += [(arm, look) for arm in rungs[:-1]]
-    for arm in all_labels:
-        own = Look(FULL, "*", "-")
-        large.append((arm, own))
-        tags.append(Tag(arm["label"], place_of(arm), arm["accuracy"]["mean"], own))
-    for arm in strategies:
-        look = report.looks[arm["label"]]
-        large.append((arm, look))
-        tags.append(Tag(arm["label"], place_of(arm), arm["accuracy"]["mean"], look))
-    _points(axes, small, place_of, linewidth=1.0, size=3.5)
-    _points(axes, large, place_of, linewidth=1.4, size=6.5)
+    small: list[_Spot] = []
+    for role in ("full", "uniform"):
+        _ladder(axes, spots[role], BASELINES[role], 1.4)
+        small += spots[role]
+        tags += [Tag(f"{role} (ladder)", last.x, last.y, last.look) for last in spots[role][-1:]]
+    for rungs in ladders:
+        _ladder(axes, rungs, rungs[0].look, 1.1)
+        small += rungs[:-1]
+    large = [*spots["full-all"], *spots["strategy"]]
+    tags += [Tag(mine.arm["label"], mine.x, mine.y, mine.look) for mine in large]
+    _points(axes, small, linewidth=1.0, size=3.5)
+    _points(axes, large, linewidth=1.4, size=6.5)
     if ceilings:
-        _ceilings(axes, [(arm, report.looks[arm["label"]]) for arm in strategies if arm["ceiling"]], place_of)
-    axes.set_xlabel(f"{unit}, {account}, relative to full training (1 = {spoken(base)})".replace("\u202f", " "))
-    axes.set_title("test accuracy, %", loc="left", color=SOFT, pad=3)
-    tags_beside(axes, tags)
-    return finish(figure, name, title, _words(everything, place_of, unit, account))
+        _ceilings(axes, bounded)
+    finish_tagged(axes, relative_label(f"{unit}, {account}", base, "full training", shown), "test accuracy, %", tags)
+    lines = [f"{_named(mine.arm)} {percent(mine.y)} % at {ratio(mine.x)}" for mine in everything]
+    words = f"Test accuracy against {unit} ({account}) relative to full training: "
+    return finish(figure, name, title, words + "; ".join(lines) + ".")
 
 
-def _range(arms: Sequence[Row]) -> tuple[float, float]:
+def _ladder(axes: Axes, rungs: Sequence[_Spot], look: Look, width: float) -> None:
+    style = {"color": look.colour, "linestyle": look.dashes, "linewidth": width, "zorder": 2}
+    axes.plot([rung.x for rung in rungs], [rung.y for rung in rungs], **style)
+
+
+def _range(spots: Sequence[_Spot]) -> tuple[float, float]:
     """Accuracies to show: each interval, cut to a typical one, since that of a collapsed arm would flatten the rest."""
-    typical = statistics.median(_ends(arm)[1] - _ends(arm)[0] for arm in arms) / 2
-    low = min(max(_ends(arm)[0], arm["accuracy"]["mean"] - typical) for arm in arms)
-    high = max(min(_ends(arm)[1], arm["accuracy"]["mean"] + typical) for arm in arms)
+    typical = statistics.median(spot.high - spot.low for spot in spots) / 2
+    low = min(max(spot.low, spot.y - typical) for spot in spots)
+    high = max(min(spot.high, spot.y + typical) for spot in spots)
     return max(low, 0.0), min(high, 100.0)
 
 
-def _ends(arm: Row) -> tuple[float, float]:
-    accuracy = arm["accuracy"]
-    mean = accuracy["mean"]
-    low, high = accuracy["ci_low"], accuracy["ci_high"]
-    return (mean if low is None else max(low, 0.0)), (mean if high is None else min(high, 100.0))
-
-
-def _points(axes: Axes, arms: Sequence[Shown], place_of: Place, *, linewidth: float, size: float) -> None:
+def _points(axes: Axes, spots: Sequence[_Spot], *, linewidth: float, size: float) -> None:
     """Each arm's mean and its interval; one so wide that it would fill the axes is only hinted at."""
     tall = _WILD * (axes.get_ylim()[1] - axes.get_ylim()[0])
     for wild in (False, True):
-        lines, colours = [], []
-        for arm, look in arms:
-            low, high = _ends(arm)
-            if bool(high - low > tall) is wild:
-                lines.append(((place_of(arm), low), (place_of(arm), high)))
-                colours.append(look.colour)
+        chosen = [spot for spot in spots if bool(spot.high - spot.low > tall) is wild]
         style = {"linestyles": [(0, (1, 3))], "linewidths": 0.9} if wild else {"linewidths": linewidth}
-        segments(axes, lines, colours, alpha=0.75, zorder=3, **style)
-    points = [Mark(place_of(arm), arm["accuracy"]["mean"], look) for arm, look in arms]
+        lines = [((spot.x, spot.low), (spot.x, spot.high)) for spot in chosen]
+        segments(axes, lines, [spot.look.colour for spot in chosen], alpha=0.75, zorder=3, **style)
+    points = [Mark(spot.x, spot.y, spot.look) for spot in spots]
     marks(axes, points, markersize=size, markeredgecolor=PAPER, markeredgewidth=0.6, zorder=4)
 
 
-def _ceilings(axes: Axes, arms: Sequence[Shown], place_of: Place) -> None:
-    tails = [(1 / arm["ceiling"], place_of(arm), arm["accuracy"]["mean"], look) for arm, look in arms]
-    tails = [tail for tail in tails if tail[0] < tail[1] * 0.995]
-    lines = [((least, y), (x, y)) for least, x, y, _ in tails]
-    colours = [look.colour for *_, look in tails]
+def _ceilings(axes: Axes, spots: Sequence[_Spot]) -> None:
+    """Draw a dotted tail from each arm to the least cost that its scheme allows, where that is visibly less."""
+    tails = [(1 / spot.arm["ceiling"], spot) for spot in spots if 1 / spot.arm["ceiling"] < 0.995 * spot.x]
+    lines = [((least, spot.y), (spot.x, spot.y)) for least, spot in tails]
+    colours = [spot.look.colour for _, spot in tails]
     segments(axes, lines, colours, linewidths=0.8, linestyles=[(0, (1, 1.6))], zorder=2)
-    ends = [Mark(least, y, Look(look.colour, "|", "-")) for least, _, y, look in tails]
+    ends = [Mark(least, spot.y, Look(spot.look.colour, "|", "-")) for least, spot in tails]
     marks(axes, ends, markersize=7, markeredgewidth=1.2, zorder=2)
 
 
 def _named(arm: Row) -> str:
     rung = budget_share(arm["rung"])
     return clean(arm["label"]) + (f" with {rung}" if rung else "")
-
-
-def _words(arms: Sequence[Row], place_of: Place, unit: str, account: str) -> str:
-    lines = [f"{_named(arm)} {percent(arm['accuracy']['mean'])} % at {ratio(place_of(arm))}" for arm in arms]
-    return f"Test accuracy against {unit} ({account}) relative to full training: " + "; ".join(lines) + "."

@@ -7,28 +7,16 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..document.looks import FULL, SOFT, UNIFORM, Look
 from ..document.panels import Panel, Report, Row
 from ..document.text import clean, names
-from ..records.records import Cell, Point
-from .axes import LABEL_GAP, Tag, accuracy_scale, note, segments, tag_room, tags_beside
-from .canvas import Drawing, canvas, finish, place
+from ..records.folder import Cell, Point
+from .axes import Tag, accuracy_scale, blank, finish_tagged, look_of, segments, tagged_frame
+from .canvas import Drawing, finish
 
-WIDTH = 6.2
-_BASELINES = {
-    "full": Look(FULL, "o", "-"),
-    "uniform": Look(UNIFORM, "o", (0, (4, 2))),
-    "full-all": Look(FULL, "*", (0, (1, 1.5))),
-}
 _SHOWN_FROM = 0.15
 """Share of the training from which on every curve lies inside the axes; the climb before it would flatten the rest."""
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
-
-
-def look_of(report: Report, arm: Row) -> Look:
-    """A strategy's own look, or the grey of its baseline."""
-    return report.looks[arm["label"]] if arm["role"] == "strategy" else _BASELINES[arm["role"]]
 
 
 def mean_curve(
@@ -49,18 +37,12 @@ def training_curves(name: str, title: str, report: Report, panel: Panel) -> Draw
         curve = mean_curve(report.cells(arm), lambda point: point.passes, lambda point: point.val_accuracy)
         if len(curve[0]):
             lines.append((arm, curve[0], 100 * curve[1]))
-    height = max(3.6, 0.86 + LABEL_GAP * len(lines) * 1.15)
-    figure, (axes,) = canvas(WIDTH, height)
-    labels = [arm["label"] for arm, _, _ in lines]
-    place(axes, left=0.52, right=tag_room(labels), top=0.34, bottom=0.5)
+    figure, axes = tagged_frame([arm["label"] for arm, _, _ in lines], len(lines))
     if not lines:
-        note(axes, "no curve recorded yet")
-        return finish(figure, name, title, "No curve recorded yet.")
+        return blank(figure, axes, name, title, "no curve recorded yet")
     axes.set_xlim(0, max(x[-1] for _, x, _ in lines))
     late = [y[x >= _SHOWN_FROM * x[-1]] for _, x, y in lines]
     accuracy_scale(axes, min(y.min() for y in late), max(y.max() for y in late))
-    axes.grid(True, axis="y")
-    axes.spines["left"].set_visible(False)
     looks = [look_of(report, arm) for arm, _, _ in lines]
     for strong, width in ((False, 1.2), (True, 1.8)):
         chosen = [n for n, (arm, _, _) in enumerate(lines) if (arm["role"] != "strategy") is strong]
@@ -69,9 +51,7 @@ def training_curves(name: str, title: str, report: Report, panel: Panel) -> Draw
         colours = [looks[n].colour for n in chosen]
         segments(axes, drawn, colours, linestyles=dashes, linewidths=width, zorder=2 + strong)
     tags = [Tag(arm["label"], float(x[-1]), float(y[-1]), look) for (arm, x, y), look in zip(lines, looks, strict=True)]
-    axes.set_xlabel("passes over the candidate pool")
-    axes.set_title("validation accuracy, %", loc="left", color=SOFT, pad=3)
-    tags_beside(axes, tags)
+    finish_tagged(axes, "passes over the candidate pool", "validation accuracy, %", tags)
     ends = "; ".join(f"{clean(arm['label'])} ends at {y[-1]:.2f} %" for arm, _, y in lines)
     return finish(figure, name, title, f"Validation accuracy over training, mean of seeds: {ends}.")
 
@@ -85,24 +65,18 @@ def ratio_curves(name: str, title: str, report: Report, panel: Panel) -> Drawing
             key = tuple(np.round(np.concatenate(curve), 2))
             groups.setdefault(key, (curve, []))[1].append(arm)
     texts = [names([arm["label"] for arm in arms], 2) for _, arms in groups.values()]
-    figure, (axes,) = canvas(WIDTH, max(3.6, 0.86 + LABEL_GAP * len(groups) * 1.15))
-    place(axes, left=0.52, right=tag_room(texts), top=0.34, bottom=0.5)
+    figure, axes = tagged_frame(texts, len(groups))
     if not groups:
-        note(axes, "no curve recorded yet")
-        return finish(figure, name, title, "No curve recorded yet.")
+        return blank(figure, axes, name, title, "no curve recorded yet")
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.03)
-    axes.grid(True, axis="y")
-    axes.spines["left"].set_visible(False)
     tags = []
     for ((x, y), arms), text in zip(groups.values(), texts, strict=True):
         look = look_of(report, arms[0])
         edges = np.concatenate([[0.0], x])
         axes.step(edges, np.concatenate([y[:1], y]), where="pre", color=look.colour, linestyle=look.dashes)
         tags.append(Tag(text, float(x[-1]), float(y[-1]), look))
-    axes.set_xlabel("training progress")
-    axes.set_title("share of each candidate batch that is trained on", loc="left", color=SOFT, pad=3)
-    tags_beside(axes, tags)
+    finish_tagged(axes, "training progress", "share of each candidate batch that is trained on", tags)
     said = "; ".join(
         f"{text} from {y[0]:.2f} to {y[-1]:.2f}" for ((_, y), _), text in zip(groups.values(), texts, strict=True)
     )

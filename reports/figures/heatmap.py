@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from numpy.typing import NDArray
 
@@ -12,16 +14,17 @@ from ..document.looks import INK, PAPER, SOFT
 from ..document.numbers import correlation, points
 from ..document.panels import Panel, Report, Row
 from ..document.text import clean, short
-from .axes import note, row_labels
+from .axes import ROW, WIDE, blank, label_room, row_frame, row_labels
 from .canvas import Drawing, canvas, finish, place, text_width
 
-WIDTH = 6.2
-ROW = 0.25
 LABEL_LIMIT = 22
+WIDEST = 1.9
+"""Inches for labels at the left."""
+
 _WRITTEN = 14
 """Most strategies for which each cell of a square map has room for its number."""
 
-_ON_PALE, _ON_DARK = "#1d1c19", "#fffefc"
+ON_PALE, _ON_DARK = "#1d1c19", "#fffefc"
 """Type on coloured cells, which look the same on a dark page: no colour that the page replaces."""
 
 _TWO_SIDED = LinearSegmentedColormap.from_list(
@@ -52,11 +55,9 @@ def class_balance(name: str, title: str, report: Report, panel: Panel) -> Drawin
     few = len(classes) <= 20
     below = min(text_width(classes, 7.5) + 0.1, 1.3) if few else 0.3
     labels = [short(arm["label"], LABEL_LIMIT) for arm in arms]
-    figure, (axes,) = canvas(WIDTH, 0.42 + ROW * max(len(arms), 2) + below + 0.1)
-    place(axes, left=min(max(text_width(labels) + 0.15, 0.5), 1.9), right=0.1, top=0.42, bottom=below + 0.1)
+    figure, axes = row_frame(labels, width=WIDE, right=0.1, top=0.42, bottom=below + 0.1, widest=WIDEST)
     if not arms:
-        note(axes, "no picks recorded yet")
-        return finish(figure, name, title, "No picks recorded yet.")
+        return blank(figure, axes, name, title, "no picks recorded yet")
     table = np.array(rows)
     reach = float(np.clip(np.abs(table).max(), 0.25, 2.0))
     _cells(axes, table, reach)
@@ -65,13 +66,8 @@ def class_balance(name: str, title: str, report: Report, panel: Panel) -> Drawin
     axes.set_xticks(ticks, [short(label, 14) for label in classes] if few else [], rotation=90, fontsize=7.5)
     if not few:
         axes.set_xlabel(f"the {len(classes)} classes, in the data set's order")
-    axes.set_title(
-        f"orange: picked less, down to {2**-reach:.2f}\u00d7 its share; blue: more, up to {2**reach:.2f}\u00d7",
-        loc="left",
-        color=SOFT,
-        pad=5,
-        fontsize=7.5,
-    )
+    key = f"orange: picked less, down to {2**-reach:.2f}\u00d7 its share; blue: more, up to {2**reach:.2f}\u00d7"
+    axes.set_title(key, loc="left", color=SOFT, pad=5, fontsize=7.5)
     lines = [
         f"{clean(arm['label'])} {2 ** float(row.min()):.2f} to {2 ** float(row.max()):.2f} times"
         for arm, row in zip(arms, table, strict=True)
@@ -87,29 +83,20 @@ def sensitivity(name: str, title: str, panels: Sequence[Panel], rows: Sequence[S
     panels : sequence of panels of one data set
     rows : for each panel, its contrasts of one question
     """
-    found = [{row["strategy"]: row for row in column if row["mean_difference"] is not None} for column in rows]
-    strategies = list(dict.fromkeys(label for column in found for label in column))
+    differences = [{row["strategy"]: row["mean_difference"] for row in column} for column in rows]
+    means = [{label: mean for label, mean in column.items() if mean is not None} for column in differences]
+    strategies = list(dict.fromkeys(label for column in means for label in column))
     labels = [short(label, LABEL_LIMIT) for label in strategies]
-    heads = [short(panel.reference, 20) for panel in panels]
-    figure, (axes,) = canvas(4.3, 0.5 + ROW * max(len(labels), 2) + 0.15)
-    place(axes, left=min(max(text_width(labels) + 0.15, 0.5), 1.9), right=0.1, top=0.5, bottom=0.15)
+    figure, axes = row_frame(labels, right=0.1, top=0.5, bottom=0.15, widest=WIDEST)
     if not strategies:
-        note(axes, "no pair of runs to compare yet")
-        return finish(figure, name, title, "No pairs yet.")
-    table = np.full((len(strategies), len(panels)), np.nan)
-    for number, column in enumerate(found):
-        for line, label in enumerate(strategies):
-            if label in column:
-                table[line, number] = column[label]["mean_difference"]
+        return blank(figure, axes, name, title, "no pair of runs to compare yet")
+    table = np.array([[column.get(label, np.nan) for column in means] for label in strategies], dtype=float)
     reach = float(max(np.nanquantile(np.abs(table), 0.9), 2 * panels[0].dataset["margin"]))
     _cells(axes, table, reach)
     for (line, number), value in np.ndenumerate(table):
-        colour = INK if np.isnan(value) else _ON_DARK if abs(value) >= 0.6 * reach else _ON_PALE
-        text = points(float(value))
-        axes.text(number + 0.5, line + 0.5, text, ha="center", va="center", color=colour, fontsize=8)
+        _write(axes, line, number, value, points(float(value)), 0.6 * reach, 8)
     row_labels(axes, labels, 0.5)
-    axes.xaxis.tick_top()
-    axes.set_xticks(np.arange(len(heads)) + 0.5, heads, color=INK, fontsize=8)
+    _heads(axes, [short(panel.reference, 20) for panel in panels])
     lines = [
         f"{clean(label)}: "
         + ", ".join(f"{clean(panel.reference)} {points(float(v))}" for panel, v in zip(panels, table[i], strict=True))
@@ -118,7 +105,7 @@ def sensitivity(name: str, title: str, panels: Sequence[Panel], rows: Sequence[S
     return finish(figure, name, title, "Difference in points by reference. " + "; ".join(lines) + ".")
 
 
-def _cells(axes, table: NDArray[np.float64], reach: float) -> None:  # type: ignore[no-untyped-def]
+def _cells(axes: Axes, table: NDArray[np.float64], reach: float) -> None:
     axes.pcolormesh(
         np.ma.masked_invalid(table),
         cmap=_TWO_SIDED,
@@ -126,10 +113,25 @@ def _cells(axes, table: NDArray[np.float64], reach: float) -> None:  # type: ign
         edgecolors=PAPER,
         linewidth=0.8 if table.shape[1] <= 40 else 0,
     )
-    axes.set_ylim(table.shape[0], 0)
+    bare(axes, table.shape[0])
+
+
+def bare(axes: Axes, rows: int) -> None:
+    """Rows from top to bottom, without ticks and frame."""
+    axes.set_ylim(rows, 0)
     axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
+
+
+def _heads(axes: Axes, labels: Sequence[str], **style: Any) -> None:
+    axes.xaxis.tick_top()
+    axes.set_xticks(np.arange(len(labels)) + 0.5, labels, color=INK, fontsize=8, **style)
+
+
+def _write(axes: Axes, line: int, number: int, value: float, text: str, dark: float, size: float) -> None:
+    """Write the text of a cell, pale on cells beyond ``dark``."""
+    colour = INK if np.isnan(value) else _ON_DARK if abs(value) >= dark else ON_PALE
+    axes.text(number + 0.5, line + 0.5, text, ha="center", va="center", color=colour, fontsize=size)
 
 
 def overlap_map(name: str, title: str, found: Row) -> Drawing:
@@ -143,23 +145,20 @@ def overlap_map(name: str, title: str, found: Row) -> Drawing:
     labels = [short(label, LABEL_LIMIT) for label in found["labels"]]
     table = np.array([[np.nan if value is None else value for value in line] for line in found["matrix"]], dtype=float)
     written = len(labels) <= _WRITTEN
-    side = min(max(text_width(labels) + 0.15, 0.5), 1.9)
-    head = min(max(text_width(labels, 8) + 0.12, 0.4), 1.9)
-    cell = 0.42 if written else 0.2
-    figure, (axes,) = canvas(side + cell * max(len(labels), 2) + 0.1, head + max(ROW, 0.18) * max(len(labels), 2) + 0.1)
+    side = label_room(labels, WIDEST)
+    head = min(max(text_width(labels, 8) + 0.12, 0.4), WIDEST)
+    count = max(len(labels), 2)
+    figure, (axes,) = canvas(side + (0.42 if written else 0.2) * count + 0.1, head + ROW * count + 0.1)
     place(axes, left=side, right=0.1, top=head, bottom=0.1)
     if not labels:
-        note(axes, "no picks recorded yet")
-        return finish(figure, name, title, "No picks recorded yet.")
+        return blank(figure, axes, name, title, "no picks recorded yet")
     _cells(axes, table, 1.0)
     for (line, number), value in np.ndenumerate(table if written else np.empty((0, 0))):
         if np.isfinite(value):
-            colour = _ON_DARK if abs(value) >= 0.6 else _ON_PALE
             text = "1" if line == number else correlation(float(value))
-            axes.text(number + 0.5, line + 0.5, text, ha="center", va="center", color=colour, fontsize=7.5)
+            _write(axes, line, number, value, text, 0.6, 7.5)
     row_labels(axes, labels, 0.5)
-    axes.xaxis.tick_top()
-    axes.set_xticks(np.arange(len(labels)) + 0.5, labels, color=INK, fontsize=8, rotation=90)
+    _heads(axes, labels, rotation=90)
     return finish(figure, name, title, _overlap_words(found["labels"], table))
 
 

@@ -9,19 +9,15 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from ..document.looks import PAPER, SOFT, Look
+from ..document.looks import PAPER, Look
 from ..document.numbers import fraction, points
 from ..document.panels import Panel, Report, Row
 from ..document.text import clean, short
-from .axes import LABEL_GAP, Mark, Tag, accuracy_scale, marks, note, segments, tag_room, tags_beside
+from .axes import Mark, Tag, accuracy_scale, blank, finish_tagged, look_of, marks, segments, tagged_frame
 from .canvas import Drawing, canvas, finish, place
-from .curves import look_of
+from .heatmap import ON_PALE, bare
 
-WIDTH = 6.2
 _CELL = 0.42
-_ON_CELL = "#1d1c19"
-"""Type and frame on coloured cells, which look the same on a dark page: no colour that the page replaces."""
-
 _WORSE, _WITHIN, _BETTER = "#f4c08a", "#e9e6dd", "#9cc3e2"
 
 
@@ -38,21 +34,17 @@ def tuning_curves(name: str, title: str, report: Report, panel: Panel) -> Drawin
         known = [(score["factor"], score["mean"]) for score in row["scores"] if score["mean"] is not None]
         if known and row["lr_from"] == "val":
             drawn.append((arm, row, look_of(report, arm), known))
-    figure, (axes,) = canvas(WIDTH, max(3.3, 0.86 + LABEL_GAP * len(drawn) * 1.15))
-    place(axes, left=0.52, right=tag_room([arm["label"] for arm, *_ in drawn]), top=0.34, bottom=0.5)
+    figure, axes = tagged_frame([arm["label"] for arm, *_ in drawn], len(drawn), least=3.3)
     if not drawn:
-        note(axes, "no tuning run has finished yet")
-        return finish(figure, name, title, "No tuning run has finished yet.")
+        return blank(figure, axes, name, title, "no tuning run has finished yet")
     factors = sorted(report.summary["tuning"]["factors"])
     axes.set_xscale("log", base=2)
     axes.set_xlim(factors[0] / 2**0.15, factors[-1] * 2**0.15)
     axes.xaxis.set_major_locator(FixedLocator(factors))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: fraction(value)))
     axes.xaxis.set_minor_locator(NullLocator())
-    means = [mean for *_, known in drawn for _, mean in known]
-    accuracy_scale(axes, min(means), max(means))
-    axes.grid(True, axis="y")
-    axes.spines["left"].set_visible(False)
+    heights = [mean for *_, known in drawn for _, mean in known]
+    accuracy_scale(axes, min(heights), max(heights))
     segments(
         axes,
         [known for *_, known in drawn],
@@ -61,14 +53,11 @@ def tuning_curves(name: str, title: str, report: Report, panel: Panel) -> Drawin
         linewidths=1.3,
         zorder=2,
     )
-    chosen = [(row["factor"], known, look) for _, row, look, known in drawn]
-    marks(
-        axes, [Mark(f, m, look, hollow=True) for c, known, look in chosen for f, m in known if f != c], markersize=3.5
-    )
-    marks(axes, [Mark(f, m, look) for c, known, look in chosen for f, m in known if f == c], markersize=7.5, zorder=3)
-    axes.set_xlabel("learning rate, as a multiple of the declared one")
-    axes.set_title("validation accuracy, %", loc="left", color=SOFT, pad=3)
-    tags_beside(axes, [Tag(arm["label"], known[-1][0], known[-1][1], look) for arm, _, look, known in drawn])
+    means = [Mark(*at, look, hollow=at[0] != row["factor"]) for _, row, look, known in drawn for at in known]
+    marks(axes, [mark for mark in means if mark.hollow], markersize=3.5)
+    marks(axes, [mark for mark in means if not mark.hollow], markersize=7.5, zorder=3)
+    tags = [Tag(arm["label"], *known[-1], look) for arm, _, look, known in drawn]
+    finish_tagged(axes, "learning rate, as a multiple of the declared one", "validation accuracy, %", tags)
     return finish(figure, name, title, _words([(arm, row) for arm, row, *_ in drawn]))
 
 
@@ -94,27 +83,25 @@ def tuning_grid(name: str, title: str, row: Row, factors: Sequence[float]) -> Dr
         In the order of the grid.
     """
     table = np.array([[np.nan if value is None else value for value in line] for line in row["grid"]], dtype=float)
-    width = 0.75 + _CELL * 1.6 * table.shape[1] + 0.15
-    figure, (axes,) = canvas(max(width, 2.9), 0.62 + _CELL * table.shape[0] + 0.1)
-    place(axes, left=0.75, right=max(width, 2.9) - width + 0.15, top=0.62, bottom=0.1)
+    needed = 0.75 + _CELL * 1.6 * table.shape[1] + 0.15
+    width = max(needed, 2.9)
+    figure, (axes,) = canvas(width, 0.62 + _CELL * table.shape[0] + 0.1)
+    place(axes, left=0.75, right=width - needed + 0.15, top=0.62, bottom=0.1)
     margin = row["margin"]
     colours = ListedColormap([_WORSE, _WITHIN, _BETTER])
     norm = BoundaryNorm([-1e9, -margin, 0, 1e9], 3)
     axes.pcolormesh(np.ma.masked_invalid(table), cmap=colours, norm=norm, edgecolors=PAPER, linewidth=0.8)
-    axes.set_ylim(table.shape[0], 0)
+    bare(axes, table.shape[0])
     for (i, j), value in np.ndenumerate(table):
         if np.isfinite(value):
-            axes.text(j + 0.5, i + 0.5, points(float(value)), ha="center", va="center", color=_ON_CELL, fontsize=8)
+            axes.text(j + 0.5, i + 0.5, points(float(value)), ha="center", va="center", color=ON_PALE, fontsize=8)
     if row["chosen"]:
         i, j = row["chosen"]
-        axes.add_patch(Rectangle((j + 0.04, i + 0.06), 0.92, 0.88, fill=False, edgecolor=_ON_CELL, linewidth=1.6))
+        axes.add_patch(Rectangle((j + 0.04, i + 0.06), 0.92, 0.88, fill=False, edgecolor=ON_PALE, linewidth=1.6))
     ticks = [fraction(factor) for factor in factors]
     axes.xaxis.tick_top()
     axes.set_xticks(np.arange(len(ticks)) + 0.5, ticks)
     axes.set_yticks(np.arange(len(ticks)) + 0.5, ticks)
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
     axes.xaxis.set_label_position("top")
     axes.set_xlabel(short(row["baseline"], 24))
     axes.set_ylabel(short(row["strategy"], 18))

@@ -1,24 +1,67 @@
-"""Forest plots: one row for each strategy, its difference with interval, the margin as a band."""
+"""Figures with a row for each arm: differences, effects over data sets, costs to a target, and costs by phase."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.patches import Patch
 
-from ..document.looks import BAND, INK, RULE, SOFT, Look
-from ..document.numbers import interval, level, points
-from ..document.panels import Report, Row
+from ..document.looks import BAND, INK, PHASE_HUES, RULE, SOFT, Look
+from ..document.numbers import NARROW, PHASE_WORDS, interval, level, points, ratio, share
+from ..document.panels import Panel, Report, Row, target_rows
 from ..document.text import clean, short
-from .axes import Mark, marks, row_labels, segments
+from .axes import (
+    BASELINES,
+    QUANTITIES,
+    WIDE,
+    Mark,
+    blank,
+    marks,
+    relative_label,
+    relative_scale,
+    row_frame,
+    row_labels,
+    row_lines,
+    segments,
+)
 from .canvas import Drawing, canvas, finish, place, text_width
 
-WIDTH = 4.3
-"""Inches: fits a phone without shrinking the type."""
-
-ROW = 0.235
 LABEL_LIMIT = 20
+POOLED_LABEL_LIMIT = 27
+POOLED_ROW = 0.225
+DASHED = (0, (3, 2))
+
+POOLED_ROWS = 60
+"""Most rows of a pooled forest."""
+
+POOLED_UNDECLARED = 6
+"""Most strategies drawn for a question on which nothing was declared."""
+
+_BEYOND = 0.14
+"""Share of the axes, at the right, that stands for infinity."""
+
+LOOP, ARTEFACTS = "#9a86b8", "#cc79a7"
+
+
+def _above(axes: Axes, x: float, text: str, align: str = "left") -> None:
+    """Write ``text`` above the axes at ``x`` in data coordinates."""
+    axes.text(x, 1.0, text, transform=axes.get_xaxis_transform(), ha=align, va="bottom", color=SOFT, fontsize=7.5)
+
+
+def _beside(axes: Axes, row: int, text: str, colour: str) -> None:
+    """Write ``text`` right of a row."""
+    axes.text(1.02, row, text, transform=axes.get_yaxis_transform(), va="center", color=colour, fontsize=8)
+
+
+def _name_rows(axes: Axes, labels: Sequence[str], across: str) -> None:
+    row_labels(axes, labels)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel(across)
 
 
 def forest(name: str, title: str, rows: Sequence[Row], report: Report, margin: float) -> Drawing:
@@ -35,61 +78,52 @@ def forest(name: str, title: str, rows: Sequence[Row], report: Report, margin: f
     """
     shown = [row for row in rows if row["mean_difference"] is not None]
     labels = [short(row["strategy"], LABEL_LIMIT) for row in shown]
-    height = 0.30 + ROW * max(len(shown), 2) + 0.46
-    figure, (axes,) = canvas(WIDTH, height)
-    place(axes, left=min(max(text_width(labels) + 0.15, 0.5), 1.55), right=0.12, top=0.30, bottom=0.46)
-    low, high = _limits(shown, margin)
+    figure, axes = row_frame(labels, row=0.235, right=0.12, top=0.30, bottom=0.46)
+    low, high = _forest_limits(shown, margin)
     axes.set_xlim(low, high)
     axes.set_ylim(max(len(shown), 2) - 0.5, -0.5)
     axes.axvspan(max(-margin, low), 0, color=BAND, linewidth=0, zorder=0)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
-    axes.axvline(-margin, color=SOFT, linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)
-    _rows(axes, shown, report, low, high)
-    row_labels(axes, labels)
-    axes.spines["left"].set_visible(False)
-    axes.set_xlabel("difference in test accuracy, points")
-    top = axes.get_xaxis_transform()
-    axes.text(0, 1.0, " better \u2192", transform=top, ha="left", va="bottom", color=SOFT, fontsize=7.5)
-    edge = f"margin \u2212{margin:g} "
-    axes.text(-margin, 1.0, edge, transform=top, ha="right", va="bottom", color=SOFT, fontsize=7.5)
-    return finish(figure, name, title, _words(shown, margin))
-
-
-def _rows(axes: Axes, rows: Sequence[Row], report: Report, low: float, high: float) -> None:
-    lines, colours, points_ = [], [], []
-    for number, row in enumerate(rows):
+    axes.axvline(-margin, color=SOFT, linewidth=0.8, linestyle=DASHED, zorder=1)
+    lines, colours, means = [], [], []
+    for number, row in enumerate(shown):
         mean, look = row["mean_difference"], report.look(row)
-        if mean < low or mean > high:
-            _arrow(axes, number, mean, look, high if mean > high else low, right=mean > high)
+        if mean < low or mean > high:  # so far out that only its number and side are shown
+            right = mean > high
+            text = f"{points(mean)} \u2192" if right else f"\u2190 {points(mean)}"
+            edge, align = (high, "right") if right else (low, "left")
+            axes.text(edge, number, text, ha=align, va="center", fontsize=8, color=look.colour)
             continue
-        ends = [value if value is not None else mean for value in (row["ci_low"], row["ci_high"])]
-        left, right = np.clip(ends, low, high)
+        left, right = np.clip(_ends(row), low, high)
         lines.append(((left, number), (right, number)))
         colours.append(look.colour)
-        points_.append(Mark(mean, number, look, hollow=not row["primary"]))
-    across = axes.get_yaxis_transform()
-    segments(axes, [((0, n), (1, n)) for n in range(len(rows))], [RULE], linewidths=0.4, zorder=0, transform=across)
+        means.append(Mark(mean, number, look, hollow=not row["primary"]))
+    row_lines(axes, len(shown))
     segments(axes, lines, colours, linewidths=2, zorder=2)
     for size, hollow in ((5, True), (6, False)):
-        chosen = [point for point in points_ if point.hollow is hollow]
+        chosen = [mark for mark in means if mark.hollow is hollow]
         marks(axes, chosen, markersize=size, markeredgewidth=1.3, zorder=3)
+    _name_rows(axes, labels, "difference in test accuracy, points")
+    _above(axes, 0, " better \u2192")
+    _above(axes, -margin, f"margin \u2212{margin:g} ", "right")
+    told = [
+        f"{clean(row['strategy'])} {points(row['mean_difference'])}"
+        f" ({level(row)} interval {interval(row['ci_low'], row['ci_high'])}), {row['verdict']}"
+        for row in shown
+    ]
+    words = f"Differences in points; margin {margin:g}. " + ("; ".join(told) or "No pairs yet.")
+    return finish(figure, name, title, words)
 
 
-def _arrow(axes: Axes, number: int, mean: float, look: Look, edge: float, *, right: bool) -> None:
-    """A difference so far out that only its number and side are shown."""
-    text = f"{points(mean)} \u2192" if right else f"\u2190 {points(mean)}"
-    axes.text(edge, number, text, ha="right" if right else "left", va="center", fontsize=8, color=look.colour)
+def _ends(row: Row) -> tuple[float, float]:
+    """The interval of a difference; the difference itself where an end is unknown."""
+    low, high = (row["mean_difference"] if row[end] is None else row[end] for end in ("ci_low", "ci_high"))
+    return low, high
 
 
-def _limits(rows: Sequence[Row], margin: float) -> tuple[float, float]:
-    """Limits that hold the margin and all rows, save those so far out that they would flatten the rest."""
-    ends = [
-        (
-            row["ci_low"] if row["ci_low"] is not None else row["mean_difference"],
-            row["ci_high"] if row["ci_high"] is not None else row["mean_difference"],
-        )
-        for row in rows
-    ] or [(0.0, 0.0)]
+def _forest_limits(rows: Sequence[Row], margin: float) -> tuple[float, float]:
+    """Limits that hold the margin and all rows, except those so far out that they would flatten the rest."""
+    ends = [_ends(row) for row in rows] or [(0.0, 0.0)]
     reach = max(6 * margin, 2.5 * float(np.quantile(np.abs(ends), 0.75)))
     inside = [pair for pair in ends if max(abs(pair[0]), abs(pair[1])) <= reach] or [(0.0, 0.0)]
     low = min(-1.15 * margin, min(pair[0] for pair in inside))
@@ -98,10 +132,241 @@ def _limits(rows: Sequence[Row], margin: float) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _words(rows: Sequence[Row], margin: float) -> str:
-    lines = [
-        f"{clean(row['strategy'])} {points(row['mean_difference'])}"
-        f" ({level(row)} interval {interval(row['ci_low'], row['ci_high'])}), {row['verdict']}"
-        for row in rows
+def pooled_drawn(report: Report, question: str) -> list[Row]:
+    """The pooled contrasts that the figure shows: the declared ones, or the best few where none was declared."""
+    known = [row for row in report.pooled(question) if row["mean_difference"] is not None]
+    chosen = [row for row in known if row["primary"]] or known[:POOLED_UNDECLARED]
+    kept: list[Row] = []
+    for row in chosen:
+        if sum(len(other["datasets"]) + 1 for other in (*kept, row)) <= POOLED_ROWS:
+            kept.append(row)
+    return kept
+
+
+def pooled_forest(
+    name: str, title: str, effects: Sequence[Row], report: Report, datasets: Mapping[str, Row]
+) -> Drawing:
+    """Draw ``effects`` of the summary's ``pooled`` as diamonds, each below the rows of its data sets.
+
+    Parameters
+    ----------
+    name, title : str
+    effects : sequence of mappings
+    report : Report
+    datasets : mapping of name to the summary's data set
+        For titles and margins.
+    """
+    lines = [line for effect in effects for line in (*effect["datasets"], effect)]
+    pooled = ["dataset" not in line for line in lines]
+    labels = [
+        short(_pooled_name(line) if whole else datasets[line["dataset"]]["title"], POOLED_LABEL_LIMIT)
+        for line, whole in zip(lines, pooled, strict=True)
     ]
-    return f"Differences in points; margin {margin:g}. " + ("; ".join(lines) or "No pairs yet.")
+    figure, (axes,) = canvas(WIDE, 0.3 + POOLED_ROW * len(lines) + 0.46)
+    place(axes, left=min(max(1.1 * text_width(labels) + 0.15, 0.5), 2.3), right=1.65, top=0.3, bottom=0.46)
+    ends = [line[end] for line in lines for end in ("ci_low", "ci_high", "mean_difference") if line[end] is not None]
+    ends += [-datasets[line["dataset"]]["margin"] for line in lines if "dataset" in line]
+    low, high = min([0.0, *ends]), max([0.0, *ends])
+    room = 0.05 * max(high - low, 0.2)
+    axes.set_xlim(low - room, high + room)
+    axes.set_ylim(len(lines) - 0.4, -0.6)
+    axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
+    _name_rows(axes, [], "difference in test accuracy, points")
+    _above(axes, 0, " better \u2192")
+    _pooled_marks(axes, effects, report, datasets)
+    across = axes.get_yaxis_transform()
+    for number, (line, label, whole) in enumerate(zip(lines, labels, pooled, strict=True)):
+        strong = {"fontweight": "bold"} if whole else {}
+        text = f"{points(line['mean_difference'])} ({interval(line['ci_low'], line['ci_high'])})"
+        axes.text(-0.015, number, label, transform=across, ha="right", va="center_baseline", fontsize=8, **strong)
+        colour = INK if whole else SOFT
+        axes.text(1.02, number, text, transform=across, va="center_baseline", fontsize=7.5, color=colour)
+    rules = [((-0.3, n + 0.5), (1.3, n + 0.5)) for n, whole in enumerate(pooled[:-1]) if whole]
+    segments(axes, rules, [RULE], linewidths=0.6, transform=across, clip_on=False)
+    return finish(figure, name, title, _pooled_words(effects, datasets))
+
+
+def _pooled_name(effect: Row) -> str:
+    return str(effect["strategy"]) + (f", {effect['reference']}" if effect["reference"] else "") + ": pooled"
+
+
+def _pooled_marks(axes: Axes, effects: Sequence[Row], report: Report, datasets: Mapping[str, Row]) -> None:
+    spans, colours, means, diamonds, margins, hues = [], [], [], [], [], []
+    number = 0
+    for effect in effects:
+        look = report.look(effect)
+        for line in effect["datasets"]:
+            if line["ci_low"] is not None:
+                spans.append(((line["ci_low"], number), (line["ci_high"], number)))
+                colours.append(look.colour)
+            if line["mean_difference"] is not None:
+                means.append(Mark(line["mean_difference"], number, look, hollow=True))
+            edge = -datasets[line["dataset"]]["margin"]
+            margins.append(((edge, number - 0.3), (edge, number + 0.3)))
+            number += 1
+        if (mean := effect["mean_difference"]) is not None:
+            low, high = _ends(effect)
+            diamonds.append([(low, number), (mean, number - 0.3), (high, number), (mean, number + 0.3)])
+            hues.append(look.colour)
+        number += 1
+    segments(axes, margins, [SOFT], linewidths=0.9, zorder=1)
+    segments(axes, spans, colours, linewidths=1.4, zorder=2)
+    marks(axes, means, markersize=4.5, markeredgewidth=1.2, zorder=3)
+    axes.add_collection(PolyCollection(diamonds, facecolors=hues, linewidths=0, zorder=3), autolim=False)
+
+
+def _pooled_words(effects: Sequence[Row], datasets: Mapping[str, Row]) -> str:
+    told = []
+    for effect in effects:
+        each = ", ".join(
+            f"{clean(datasets[line['dataset']]['title'])} {points(line['mean_difference'])}"
+            for line in effect["datasets"]
+        )
+        ends = interval(effect["ci_low"], effect["ci_high"])
+        told.append(f"{clean(_pooled_name(effect))} {points(effect['mean_difference'])} ({ends}), of {each}")
+    return "Differences in points over data sets. " + "; ".join(told) + "."
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """The cost of a target relative to full training; None is infinite."""
+
+    row: Row
+    look: Look
+    median: float | None
+    low: float | None
+    high: float | None
+
+
+def target_plot(name: str, title: str, report: Report, panel: Panel, account: str, quantity: str) -> Drawing:
+    """Draw what each arm spends until it is as accurate as full training less the margin.
+
+    Parameters
+    ----------
+    name, title : str
+    report : Report
+    panel : Panel
+    account : str
+    quantity : "flops" or "seconds"
+
+    Notes
+    -----
+    Costs are relative to the whole of full training. A hollow marker is an upper bound: the arm has no ladder of its
+    own, so its one run was counted whole. Misses are arrows in a strip at the right that stands for infinity.
+    """
+    field, unit, shown = QUANTITIES[quantity]
+    cost = "total_flops" if quantity == "flops" else "wall_clock"
+    hidden = {arm["key"] for arm in panel.role("strategy")} - {arm["key"] for arm in panel.drawn}
+    rows = [row for row in target_rows(report.summary, panel, account, cost) if row["arm"] not in hidden]
+    labels = [short(row["strategy"], LABEL_LIMIT) for row in rows]
+    figure, axes = row_frame(labels, right=0.62, top=0.34, bottom=0.5)
+    base = panel.full[field][account] if panel.full else None
+    if not rows or not base:
+        return blank(figure, axes, name, title, f"no {unit} to a target yet")
+    reached = [_relative(report, row, base) for row in rows]
+    known = [value for item in reached for value in (item.low, item.median, item.high) if value]
+    axes.set_ylim(max(len(rows), 2) - 0.5, -0.5)
+    relative_scale(axes, min(known, default=0.5), max(known, default=1.0))
+    low, edge = axes.get_xlim()
+    end = edge * (edge / low) ** (_BEYOND / (1 - _BEYOND))
+    axes.set_xlim(low, end)
+    axes.axvspan(edge, end, color=BAND, linewidth=0, zorder=0)
+    row_lines(axes, len(reached))
+    _above(axes, edge, " never")
+    axes.text(1.02, 1.0, "missed", transform=axes.transAxes, va="bottom", color=SOFT, fontsize=7.5)
+    own = next((item.median for item in reached if item.row["role"] == "full"), None)
+    if own is not None:
+        axes.axvline(own, color=SOFT, linewidth=0.8, linestyle=DASHED, zorder=1)
+    _target_marks(axes, reached, (edge * end) ** 0.5)
+    _name_rows(axes, labels, relative_label(unit, base, "full", shown))
+    words = f"Median {unit} to the target ({account}), relative to full training: "
+    return finish(figure, name, title, words + "; ".join(map(_target_words, reached)) + ".")
+
+
+def _relative(report: Report, row: Row, base: float) -> _Reached:
+    look = BASELINES.get(row["role"]) or report.looks[row["strategy"]]
+    costs = [None if row[end] is None else row[end] / base for end in ("median", "ci_low", "ci_high")]
+    return _Reached(row, look, *costs)
+
+
+def _target_marks(axes: Axes, reached: Sequence[_Reached], infinite: float) -> None:
+    lines, colours, medians, arrows = [], [], [], []
+    for number, item in enumerate(reached):
+        row, open_ended = item.row, item.high is None
+        if row["ci_low"] is not None or row["ci_high"] is not None:
+            lines.append(((item.low or infinite, number), (infinite if open_ended else item.high, number)))
+            colours.append(item.look.colour)
+        if item.median is None or (row["misses"] and open_ended):
+            arrows.append(Mark(infinite, number, Look(item.look.colour, ">", "-")))
+        if item.median is not None:
+            medians.append(Mark(item.median, number, item.look, hollow=not row["ladder"]))
+        _beside(axes, number, f"{row['misses']} of {row['n']}", INK if row["misses"] else SOFT)
+    segments(axes, lines, colours, linewidths=2, zorder=2)
+    marks(axes, arrows, markersize=6, zorder=3)
+    marks(axes, medians, markersize=5.5, markeredgewidth=1.3, zorder=3)
+
+
+def _target_words(item: _Reached) -> str:
+    row, median = item.row, "never" if item.median is None else ratio(item.median)
+    bound = "" if row["ladder"] or item.median is None else " at most"
+    ends = [ratio(end) if end is not None else "infinity" for end in (item.low, item.high)]
+    missed = f", missed by {row['misses']} of {row['n']} seeds" if row["misses"] else ""
+    return f"{clean(row['strategy'])}{bound} {median} ({ends[0]} to {ends[1]}){missed}"
+
+
+def phase_bars(name: str, title: str, panel: Panel, quantity: str, account: str) -> Drawing:
+    """Draw each arm's cost by phase, relative to full training; the share that selecting took is written out."""
+    field, unit, shown = QUANTITIES[quantity]
+    unit = unit.removeprefix("total ")
+    arms = [arm for arm in panel.drawn if arm["n"] and panel.relative_cost(arm, field, "marginal") is not None]
+    labels = [short(arm["label"], LABEL_LIMIT) for arm in arms]
+    figure, axes = row_frame(labels, right=0.66, top=0.78, bottom=0.46)
+    base = panel.full[field]["marginal"] if panel.full else None
+    if not base:
+        return blank(figure, axes, name, title, f"no {unit} of full training to compare with")
+    parts = [{phase: cost / base for phase, cost in _phase_costs(arm, quantity, account).items()} for arm in arms]
+    axes.set_ylim(max(len(arms), 2) - 0.5, -0.5)
+    axes.set_xlim(0, 1.02 * max(sum(mine.values()) for mine in parts))
+    hues = {**PHASE_HUES, "loop": LOOP, "artefacts": ARTEFACTS}
+    words = {**PHASE_WORDS, "loop": "the loop itself", "artefacts": f"artefacts ({account})"}
+    present = [phase for phase in hues if any(mine[phase] > 0 for mine in parts)]
+    starts = [list(accumulate((mine[phase] for phase in present), initial=0)) for mine in parts]
+    for place_, phase in enumerate(present):
+        bars = [_bar(row, *at[place_ : place_ + 2]) for row, at in enumerate(starts)]
+        axes.add_collection(PolyCollection(bars, facecolors=hues[phase], linewidths=0), autolim=False)
+    told = []
+    for row, (arm, mine) in enumerate(zip(arms, parts, strict=True)):
+        total = sum(mine.values())
+        selecting = share(mine["select"] / total if total else None)
+        told.append(f"{clean(arm['label'])} {ratio(total)} of full, selection {selecting}")
+        if arm["role"] == "strategy":
+            _beside(axes, row, selecting.replace(NARROW, " "), INK)
+    axes.axvline(1, color=SOFT, linewidth=0.8, linestyle=DASHED)
+    _name_rows(axes, labels, relative_label(unit, base, "full", shown))
+    axes.text(1.02, 1.0, "selection", transform=axes.transAxes, va="bottom", color=PHASE_HUES["select"], fontsize=7.5)
+    figure.legend(
+        handles=[Patch(color=hues[phase], label=words[phase]) for phase in present],
+        loc="upper left",
+        ncols=2,
+        frameon=False,
+        fontsize=7.5,
+        labelcolor=SOFT,
+        handlelength=0.9,
+        handleheight=0.9,
+        columnspacing=1.1,
+        borderaxespad=0.2,
+    )
+    return finish(figure, name, title, f"{unit} by phase: " + "; ".join(told) + ".")
+
+
+def _phase_costs(arm: Row, quantity: str, account: str) -> dict[str, float]:
+    """Cost of each phase, the loop's own seconds under ``loop``, and what the account adds under ``artefacts``."""
+    costs = {phase: float(arm["phases"].get(phase, {}).get(quantity) or 0.0) for phase in PHASE_HUES}
+    whole, own = (arm[QUANTITIES[quantity][0]][name] for name in (account, "marginal"))
+    loop = (arm["overhead_seconds"] or 0.0) if quantity == "seconds" else 0.0
+    return {**costs, "loop": loop, "artefacts": max((whole or 0.0) - (own or 0.0), 0.0)}
+
+
+def _bar(row: int, start: float, end: float) -> list[tuple[float, float]]:
+    low, high = row - 0.31, row + 0.31
+    return [(start, low), (end, low), (end, high), (start, high)]

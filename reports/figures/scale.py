@@ -1,18 +1,18 @@
-"""Does it pay at scale? Speed-up against what a training image costs, and what selecting takes at each batch size."""
+"""Prediction for another job: speed-up by what a training image costs, and the share of selecting by batch size."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from ..document.looks import INK, PAPER, RULE, SOFT, Look, look
-from ..document.numbers import duration, flops, ratio, share
+from ..document.numbers import NARROW, duration, flops, ratio, share
+from ..document.panels import Row
 from ..document.text import clean, short
-from .axes import Tag, note, tag_room, tags_beside
+from .axes import Mark, Tag, blank, marks, note, tag_room, tags_beside
 from .canvas import Drawing, canvas, drawing_rules, finish, place
 
 WIDTH = 11.0
@@ -21,10 +21,8 @@ DOTTED = (0, (1, 1.3))
 CEILING = (0, (5, 2.5))
 LEVELS = (0.01, 0.03, 0.10)
 
-Row = Mapping[str, Any]
 
-
-def scale_plot(table: Mapping[str, Any]) -> Drawing:
+def scale_plot(table: Row) -> Drawing:
     """Draw both panels for the first candidate batch of a ``scale.json``; see
     :mod:`selbench.reports.document.sections.scale`.
 
@@ -42,15 +40,14 @@ def scale_plot(table: Mapping[str, Any]) -> Drawing:
         workload = table["workload"]
         title = f"{workload['title']}: does selection pay at scale?"
         if not arms:
-            note(left, "no strategy to draw")
-            return finish(figure, "scale", title, "No strategy to draw.")
+            return blank(figure, left, "scale", title, "no strategy to draw")
         _speed(left, arms, looks, table)
         _shares(right, table, looks)
         figure.text(0.06 / WIDTH, 1 - 0.2 / HEIGHT, clean(title), color=INK, fontsize=10, va="center", weight="bold")
         return finish(figure, "scale", title, _words(table, arms))
 
 
-def _speed(axes: Axes, arms: Sequence[Row], looks: Mapping[str, Look], table: Mapping[str, Any]) -> None:
+def _speed(axes: Axes, arms: Sequence[Row], looks: Mapping[str, Look], table: Row) -> None:
     here = arms[0]["learner_seconds_per_image"]
     low, high = _span(arms, here)
     top = 1.15 * max(1.0, *(value for arm in arms for _, _, value in arm["curve"]))
@@ -68,18 +65,10 @@ def _speed(axes: Axes, arms: Sequence[Row], looks: Mapping[str, Look], table: Ma
         )
     tags = []
     for arm in arms:
-        own = looks[arm["label"]]
-        axes.plot(
-            [x for x, _, _ in arm["curve"]],
-            [y for _, y, _ in arm["curve"]],
-            color=own.colour,
-            linestyle=DOTTED,
-            zorder=3,
-        )
-        speed = arm["speed_up"]["amortised"]["seconds"]
-        _mark(axes, here, speed, own, arm["basis"] == "measured")
-        inside = [(x, y) for x, y, _ in arm["curve"] if x <= high]
-        tags.append(Tag(arm["label"], *inside[-1], own))
+        own, curve = looks[arm["label"]], [(x, y) for x, y, _ in arm["curve"]]
+        axes.plot(*zip(*curve, strict=True), color=own.colour, linestyle=DOTTED, zorder=3)
+        _marks(axes, [(here, arm["speed_up"]["amortised"]["seconds"], arm["basis"])], own)
+        tags.append(Tag(arm["label"], *[at for at in curve if at[0] <= high][-1], own))
     _captions(axes, table, here, all(arm["basis"] == "measured" for arm in arms))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: duration(value)))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -91,7 +80,7 @@ def _speed(axes: Axes, arms: Sequence[Row], looks: Mapping[str, Look], table: Ma
     tags_beside(axes, tags)
 
 
-def _captions(axes: Axes, table: Mapping[str, Any], here: float, measured: bool) -> None:
+def _captions(axes: Axes, table: Row, here: float, measured: bool) -> None:
     """Say which learner is the workload's own, and that all others are extrapolated."""
     low, high = axes.get_xlim()
     top = axes.get_ylim()[1]
@@ -106,9 +95,9 @@ def _captions(axes: Axes, table: Mapping[str, Any], here: float, measured: bool)
     )
 
 
-def _spoken(table: Mapping[str, Any]) -> str:
+def _spoken(table: Row) -> str:
     unit = table["workload"]["unit"]["train"]
-    return f"{short(table['workload']['learner_text'], 44)}, {flops(unit)}".replace("\u202f", " ")
+    return f"{short(table['workload']['learner_text'], 44)}, {flops(unit)}".replace(NARROW, " ")
 
 
 def _span(arms: Sequence[Row], here: float) -> tuple[float, float]:
@@ -128,21 +117,15 @@ def _distinct(curves: Sequence[Sequence[Sequence[float]]]) -> list[Sequence[Sequ
     return kept
 
 
-def _mark(axes: Axes, x: float, y: float, own: Look, measured: bool) -> None:
-    axes.plot(
-        x,
-        y,
-        marker=own.marker,
-        markersize=6.5,
-        color=own.colour,
-        markerfacecolor=own.colour if measured else PAPER,
-        markeredgecolor=PAPER if measured else own.colour,
-        markeredgewidth=0.6 if measured else 1.3,
-        zorder=5,
-    )
+def _marks(axes: Axes, points: Iterable[tuple[float, float, str]], own: Look) -> None:
+    """Mark ``(x, y, basis)``: filled where measured, hollow where extrapolated."""
+    at = [Mark(x, y, own, hollow=basis != "measured") for x, y, basis in points]
+    edge = {"markeredgecolor": PAPER, "markeredgewidth": 0.6}
+    marks(axes, [mark for mark in at if not mark.hollow], markersize=6.5, zorder=5, **edge)
+    marks(axes, [mark for mark in at if mark.hollow], markersize=6.5, zorder=5, markeredgewidth=1.3)
 
 
-def _shares(axes: Axes, table: Mapping[str, Any], looks: Mapping[str, Look]) -> None:
+def _shares(axes: Axes, table: Row, looks: Mapping[str, Look]) -> None:
     shares = table["sweep"]["shares"]
     known = [value for points in shares.values() for _, value, *_ in points if value > 0]
     axes.set_xscale("log", base=2)
@@ -163,8 +146,7 @@ def _shares(axes: Axes, table: Mapping[str, Any], looks: Mapping[str, Look]) -> 
         axes.plot([p[0] for p in drawn], [p[1] for p in drawn], color=own.colour, linestyle=DOTTED, zorder=3)
         solid = [p for p in drawn if p[3] == "measured"]
         axes.plot([p[0] for p in solid], [p[1] for p in solid], color=own.colour, linestyle="-", zorder=3)
-        for size, value, _, basis in drawn:
-            _mark(axes, size, value, Look(own.colour, own.marker, own.dashes), basis == "measured")
+        _marks(axes, [(size, value, basis) for size, value, _, basis in drawn], own)
         tags.append(Tag(label, drawn[-1][0], drawn[-1][1], own))
     sizes = sorted({size for points in shares.values() for size, *_ in points})
     axes.set_xlim(sizes[0] / 1.2, sizes[-1] * 1.2)
@@ -180,7 +162,7 @@ def _shares(axes: Axes, table: Mapping[str, Any], looks: Mapping[str, Look]) -> 
     tags_beside(axes, tags)
 
 
-def _words(table: Mapping[str, Any], arms: Sequence[Row]) -> str:
+def _words(table: Row, arms: Sequence[Row]) -> str:
     lines = []
     for arm in arms:
         speed = arm["speed_up"]["amortised"]["seconds"]

@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 
 from ... import __version__
-from .. import statistics
-from ..effects.costs import Accounts
-from ..effects.seconds import Clock
+from ..effects.estimate import Estimate
+from ..effects.pairing import Pairs, common
+from ..effects.seconds import Clock, Prices
 from ..records.differences import unlike
-from ..records.files import open_toml
 from ..records.folder import ACCOUNTS, Arm, Cell, Results
+from ..records.matrix import read_table
+from ..statistics import mean_interval, welch_interval
 from ..summary import summarise
 
 CONFIDENCE = 0.95
@@ -32,7 +33,7 @@ _RESULT = ("n_pairs", "mean_difference", "confidence", "ci_low", "ci_high", "ver
 _PLACES = ("machine type", "device", "threads")
 _ARM = ("strategy", "schedule", "lr", "origin", "settings", "cadence")
 
-Pair = tuple["Side", "Side"]
+Both = tuple["Side", "Side"]
 
 
 @dataclass(frozen=True)
@@ -48,20 +49,16 @@ class Side:
     @cached_property
     def table(self) -> dict[str, Any]:
         """``matrix.toml`` with everything that reports need not know."""
-        return open_toml(self.results.path / "matrix.toml")
+        return read_table(self.results.path / "matrix.toml")
 
     @cached_property
-    def accounts(self) -> Accounts:
-        return Accounts(self.results)
-
-    @cached_property
-    def clock(self) -> Clock:
-        return Clock(self.results, self.accounts)
+    def pairs(self) -> Pairs:
+        return Pairs(self.results)
 
     @cached_property
     def ordinary(self) -> Clock:
         """The clock of the ordinary cells alone."""
-        return Clock(replace(self.results, timings=()), self.accounts)
+        return Clock(replace(self.results, timings=()), self.pairs.accounts)
 
     @cached_property
     def arms(self) -> dict[tuple[Any, ...], Arm]:
@@ -71,9 +68,6 @@ class Side:
             if self.results.of(arm):
                 found.setdefault(tuple(getattr(arm, name) for name in _SHOWN), arm)
         return found
-
-    def cells(self, arm: Arm) -> Mapping[int, Cell]:
-        return self.results.of(arm)
 
 
 def compare(a: Results, b: Results) -> dict[str, Any]:
@@ -113,7 +107,7 @@ def _described(side: Side) -> dict[str, Any]:
     return {"folder": side.results.path.resolve().name, **named, "cells": cells, "pays": vars(matrix.pays)}
 
 
-def _datasets(sides: Pair) -> list[dict[str, Any]]:
+def _datasets(sides: Both) -> list[dict[str, Any]]:
     """The data sets that both have, and why their accuracies are no pairs, where they are none."""
     tables = [{item["name"]: item for item in side.table["datasets"]} for side in sides]
     rows = []
@@ -127,40 +121,41 @@ def _datasets(sides: Pair) -> list[dict[str, Any]]:
     return rows
 
 
-def _arm(sides: Pair, arms: tuple[Arm, Arm], reason: str) -> dict[str, Any]:
-    cells = [side.cells(arm) for side, arm in zip(sides, arms, strict=True)]
-    points = [{seed: 100 * cell.accuracy for seed, cell in of.items()} for of in cells]
+def _arm(sides: Both, arms: tuple[Arm, Arm], reason: str) -> dict[str, Any]:
+    a, b = (side.results.of(arm) for side, arm in zip(sides, arms, strict=True))
     same = arms[0].key == arms[1].key
-    seeds = [seed for seed in cells[0] if seed in cells[1]] if same and not reason else []
+    pairs = common(a, b) if same and not reason else {}
+    points = [[100 * cell.accuracy for cell in of.values()] for of in (a, b)]
+    method, difference = _difference(points[0], points[1], pairs)
     return {
         **{name: getattr(arms[0], name) for name in _SHOWN},
         "same_arm": same,
         "differs": [] if same else [name for name in _ARM if getattr(arms[0], name) != getattr(arms[1], name)],
-        "n": [len(of) for of in cells],
-        "accuracy": [float(np.mean(list(of.values()))) for of in points],
-        **_difference(points, seeds),
-        "bit_equal": sum(bit_equal(cells[0][seed], cells[1][seed]) for seed in seeds),
+        "n": [len(a), len(b)],
+        "accuracy": [float(np.mean(of)) for of in points],
+        "method": method,
+        "n_pairs": len(pairs),
+        "difference": difference.value,
+        "ci_low": difference.low,
+        "ci_high": difference.high,
+        "bit_equal": sum(bit_equal(*both) for both in pairs.values()),
         "flops": _flops(sides, arms),
         **_seconds(sides, arms),
     }
 
 
-def _difference(points: Sequence[Mapping[int, float]], seeds: Sequence[int]) -> dict[str, Any]:
+def _difference(
+    a: Sequence[float], b: Sequence[float], pairs: Mapping[int, tuple[Cell, ...]]
+) -> tuple[str | None, Estimate]:
     """B minus A in points: over the pairs where there are two, else between two samples where both have two runs."""
-    a, b = ([of[seed] for seed in seeds] or list(of.values()) for of in points)
-    method, found = None, None
-    if len(seeds) > 1:
-        method, found = "paired", statistics.mean_interval(np.subtract(b, a), CONFIDENCE)
-    elif min(map(len, points)) > 1:
-        a, b = (list(of.values()) for of in points)
-        method, found = "Welch", statistics.welch_interval(b, a, CONFIDENCE)
-    return {
-        "method": method,
-        "n_pairs": len(seeds),
-        "difference": float(np.mean(b) - np.mean(a)),
-        "ci_low": found.low if found else None,
-        "ci_high": found.high if found else None,
-    }
+    if len(pairs) > 1:
+        found = mean_interval([100 * theirs.accuracy - 100 * ours.accuracy for ours, theirs in pairs.values()])
+        return "paired", Estimate("accuracy", {}, *found[:3], n=len(pairs), unit="points")
+    ours, theirs = [[100 * cell.accuracy for cell in of] for of in zip(*pairs.values(), strict=True)] or (a, b)
+    value = float(np.mean(theirs) - np.mean(ours))
+    if min(len(a), len(b)) < 2:
+        return None, Estimate("accuracy", {}, value, unit="points")
+    return "Welch", Estimate("accuracy", {}, value, *welch_interval(b, a, CONFIDENCE)[1:3], unit="points")
 
 
 def bit_equal(a: Cell, b: Cell) -> bool:
@@ -174,49 +169,46 @@ def bit_equal(a: Cell, b: Cell) -> bool:
     )
 
 
-def _flops(sides: Pair, arms: tuple[Arm, Arm]) -> dict[str, float | None]:
+def _flops(sides: Both, arms: tuple[Arm, Arm]) -> dict[str, float | None]:
     """Ratio of mean FLOPs: of the learner alone, and of everything in each account."""
     kinds = {"learner": ("marginal", "learner_flops"), **{name: (name, "total_flops") for name in ACCOUNTS}}
     found: dict[str, float | None] = {}
     for name, kind in kinds.items():
-        a, b = (
-            float(np.mean(list(side.accounts.of(arm, *kind).values()))) for side, arm in zip(sides, arms, strict=True)
-        )
+        costs = (side.pairs.accounts.of(arm, *kind).values() for side, arm in zip(sides, arms, strict=True))
+        a, b = (float(np.mean(list(of))) for of in costs)
         found[name] = b / a if a > 0 and math.isfinite(b / a) else None
     return found
 
 
-def _seconds(sides: Pair, arms: tuple[Arm, Arm]) -> dict[str, Any]:
+def _seconds(sides: Both, arms: tuple[Arm, Arm]) -> dict[str, Any]:
     """Ratio of the seconds of a run alone, with an interval; or why there is none.
 
     Of the timing pass where both sides have one that covers the arm, else of ordinary cells: an indication.
     """
-    found = [side.clock.seconds([arm], "marginal") for side, arm in zip(sides, arms, strict=True)]
+    found = [side.pairs.clock.seconds([arm], "marginal") for side, arm in zip(sides, arms, strict=True)]
     if not all(of and of.timed for of in found):
         found = [side.ordinary.seconds([arm], "marginal") for side, arm in zip(sides, arms, strict=True)]
     a, b = found
     if a is None or b is None:
         who = " and ".join(name for name, of in zip("AB", found, strict=True) if of is None)
         return {"seconds": None, "seconds_refused": f"{who} ran them on several machines"}
-    apart = [
-        f"{word} {ours} and {theirs}"
-        for word, ours, theirs in zip(_PLACES, a.machine, b.machine, strict=True)
-        if ours != theirs
-    ]
-    if apart:
+    places = zip(_PLACES, a.machine, b.machine, strict=True)
+    if apart := [f"{word} {ours} and {theirs}" for word, ours, theirs in places if ours != theirs]:
         return {"seconds": None, "seconds_refused": ", ".join(apart)}
     if not all((of.values > 0).all() for of in (a, b)):
         return {"seconds": None, "seconds_refused": "a run that took no time"}
+    return {"seconds": {**_ratio(a, b), "source": a.source}, "seconds_refused": ""}
+
+
+def _ratio(a: Prices, b: Prices) -> dict[str, float | None]:
+    """Ratio of the geometric means of seconds B / A, with Welch's interval on the log scale."""
     logs = [np.log(of.values[0]) for of in (a, b)]
-    wide = statistics.welch_interval(logs[1], logs[0], CONFIDENCE) if min(of.size for of in logs) > 1 else None
-    ratio = {"ratio": math.exp(float(logs[1].mean() - logs[0].mean()))}
-    ends = (
-        {"ci_low": math.exp(wide.low), "ci_high": math.exp(wide.high)} if wide else dict.fromkeys(("ci_low", "ci_high"))
-    )
-    return {"seconds": {**ratio, **ends, "source": a.source}, "seconds_refused": ""}
+    wide = welch_interval(logs[1], logs[0], CONFIDENCE) if min(of.size for of in logs) > 1 else None
+    low, high = (math.exp(wide.low), math.exp(wide.high)) if wide else (None, None)
+    return {"ratio": math.exp(float(logs[1].mean() - logs[0].mean())), "ci_low": low, "ci_high": high}
 
 
-def _contrasts(sides: Pair) -> Iterator[dict[str, Any]]:
+def _contrasts(sides: Both) -> Iterator[dict[str, Any]]:
     """The contrasts that both sides have, each with its verdict on either side."""
     theirs = {tuple(row[name] for name in _ROW): row for row in sides[1].summary["contrasts"]}
     for ours in sides[0].summary["contrasts"]:
@@ -234,7 +226,7 @@ def _contrasts(sides: Pair) -> Iterator[dict[str, Any]]:
         }
 
 
-def _settings(sides: Pair) -> list[dict[str, Any]]:
+def _settings(sides: Both) -> list[dict[str, Any]]:
     """Keys of ``matrix.toml`` that differ, without arms and data sets of one side alone: those are named elsewhere."""
     tables = [{key: value for key, value in side.table.items() if key not in ("arms", "identity")} for side in sides]
     names = [{dataset["name"] for dataset in table["datasets"]} for table in tables]
@@ -243,7 +235,7 @@ def _settings(sides: Pair) -> list[dict[str, Any]]:
     return _unlike(tables)
 
 
-def _environment(sides: Pair) -> list[dict[str, Any]]:
+def _environment(sides: Both) -> list[dict[str, Any]]:
     tables = [
         {
             key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)

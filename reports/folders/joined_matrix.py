@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..records.differences import unlike
-from ..records.records import ResultsError
+from ..records.folder import ResultsError
 
 Table = dict[str, Any]
 

@@ -17,12 +17,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..document.numbers import plural
-from ..effects.costs import Accounts
-from ..effects.seconds import Clock
+from ..effects.pairing import Pairs
 from ..records.differences import unlike
-from ..records.files import open_toml, seal_toml
-from ..records.folder import Results
-from ..records.records import ResultsError
+from ..records.folder import Results, ResultsError
+from ..records.matrix import read_table
+from ..records.sealing import seal_toml
 from ..summary import count
 from .joined_matrix import Named, united
 
@@ -70,7 +69,7 @@ class Merged:
 
 def unclocked(results: Results) -> Iterator[str]:
     """One line for each data set on which seconds are not compared, since they are of unlike machines."""
-    clock = Clock(results, Accounts(results))
+    clock = Pairs(results).clock
     for name, dataset in results.matrix.datasets.items():
         full = next((arm for arm in results.ladder(name, "full") if arm.rung == 1.0), None)
         labels = [
@@ -115,7 +114,7 @@ def merge(out: str | Path, folders: Sequence[str | Path], title: str = "") -> Me
         raise ResultsError(f"{target} is not empty: name a new folder to merge into")
     for source in sources:
         Results.read(source, strict=True)
-    table = united([Named(str(source), open_toml(source / "matrix.toml")) for source in sources], title)
+    table = united([Named(str(source), read_table(source / "matrix.toml")) for source in sources], title)
     files, twice = _gathered(sources)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

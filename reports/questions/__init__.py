@@ -1,7 +1,8 @@
-"""Studies: questions that a matrix declares before the run, each answered in a sentence with an interval.
+"""Studies: questions that a matrix declares before the run, each answered in one sentence with one estimate.
 
-A matrix asks them in ``[[studies]]`` tables; each file here answers one kind. What they need of statistics is in
-``reports/statistics/``.
+A matrix asks them in ``[[studies]]`` tables; each file here answers one kind. Its class derives from
+:class:`~.answer.Study`: the fields are the options, ``answer`` makes estimates, and sentence, tables and charts are
+views of these. What they need of statistics is in ``reports/statistics/``.
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ from typing import Any
 from ..document.blocks import Chart, Series, Table
 from ..effects.estimate import Quantity
 from ..records.folder import Results
-from .answer import Analysis, Answer, Names, Summary
+from .answer import Analysis, Answer, Names, Summary, meant
 from .crossover import Crossover
 from .factorial import Factorial
-from .options import among
 from .ranking import Ranking
 from .references import References
 from .residuals import Residuals
@@ -26,30 +26,11 @@ from .spectrum import Spectrum
 from .uniformity import Uniformity
 
 __all__ = [
-    "ANALYSES",
-    "Analysis",
-    "Answer",
-    "Chart",
-    "Names",
-    "Quantity",
-    "Series",
-    "Summary",
-    "Table",
-    "answers",
-    "check",
-]
+    "ANALYSES", "Analysis", "Answer", "Chart", "Names", "Quantity", "Series", "Summary", "Table", "answers", "check",
+]  # fmt: skip
 
-ANALYSES: dict[str, type] = {
-    "crossover": Crossover,
-    "factorial": Factorial,
-    "ranking": Ranking,
-    "references": References,
-    "residuals": Residuals,
-    "savings": Savings,
-    "spectrum": Spectrum,
-    "uniformity": Uniformity,
-    "steadiness": Steadiness,
-}
+_ALL = (Crossover, Factorial, Ranking, References, Residuals, Savings, Spectrum, Uniformity, Steadiness)
+ANALYSES: dict[str, type] = {study.__name__.lower(): study for study in _ALL}
 """What a study's ``analysis`` may say -> the class that reads it."""
 
 _DAMAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
@@ -57,14 +38,7 @@ _DAMAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, 
 
 
 def check(studies: Sequence[Mapping[str, Any]], names: Names) -> None:
-    """Check the studies of a matrix before anything is trained.
-
-    Parameters
-    ----------
-    studies : sequence of mappings
-        Each with ``analysis``, ``question`` and ``options``.
-    names : Names
-        What is in the matrix.
+    """Check the studies of a matrix (``analysis``, ``question``, ``options``) before anything is trained.
 
     Raises
     ------
@@ -84,37 +58,27 @@ def answers(results: Results, summary: Summary) -> list[dict[str, Any]]:
     ``summary`` is without studies and claims, which are read from it. A study that cannot be read has the reason as
     its sentence.
     """
-    names = _names(results)
-    return [
-        {
-            "analysis": study["analysis"],
-            "question": study["question"],
-            **asdict(_answer(study, names, results, summary)),
-        }
-        for study in results.matrix.studies
-    ]
-
-
-def _answer(study: Mapping[str, Any], names: Names, results: Results, summary: Summary) -> Answer:
-    try:
-        return _reader(study, names).answer(results, summary)
-    except _DAMAGE as error:
-        return Answer(f"This study cannot be read ({' '.join(str(error).split())}).", enough=False)
-
-
-def _reader(study: Mapping[str, Any], names: Names) -> Analysis:
-    kind = study["analysis"]
-    among("analysis", kind, ANALYSES)
-    reader: Analysis = ANALYSES[kind](study["options"], names)
-    return reader
-
-
-def _names(results: Results) -> Names:
     arms = results.matrix.arms.values()
     declared = (label for request in results.matrix.requests for label in request.declared_strategies)
     labels = (arm.label for arm in arms if arm.role in ("strategy", "rung"))
-    return Names(
+    names = Names(
         datasets=tuple(results.matrix.datasets),
         references=tuple(dict.fromkeys(arm.reference for arm in arms if arm.reference)),
         strategies=tuple(dict.fromkeys((*labels, *declared))),
     )
+    found = []
+    for study in results.matrix.studies:
+        try:
+            answer = _reader(study, names).answer(results, summary)
+        except _DAMAGE as error:
+            answer = Answer(f"This study cannot be read ({' '.join(str(error).split())}).", enough=False)
+        found.append({"analysis": study["analysis"], "question": study["question"], **asdict(answer)})
+    return found
+
+
+def _reader(study: Mapping[str, Any], names: Names) -> Analysis:
+    kind = study["analysis"]
+    if kind not in ANALYSES:
+        raise ValueError(f"analysis: {kind!r} is unknown{meant(kind, ANALYSES)}")
+    reader: Analysis = ANALYSES[kind](study["options"], names)
+    return reader

@@ -3,211 +3,243 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Annotated, Any, Self
 
-from ..document.blocks import Chart, Series, Table
-from ..document.numbers import NONE, percent
-from ..effects.estimate import Quantity
-from ..records.folder import Results
-from . import crossoverwords as words
-from .answer import Answer, Names, Summary
-from .digitised import Source, published
-from .options import among, only
-from .pruned import Curve, Place, curve, family
+import numpy as np
+from pydantic import Field, ValidationInfo, model_validator
 
+from ..document.blocks import Table
+from ..document.numbers import NONE, p_value, percent, plural
+from ..effects.estimate import Column, Estimate, Estimates, by_seed, listed, points_of
+from ..records.folder import Dataset, Results
+from ..statistics import mean_interval
+from ..statistics.crossing import Crossing, crossing
+from .answer import Answer, Study, Summary, known, remarks
+from .digitised import RANDOM, gaps_chart, level_words, sources
+from .pairing import accuracies, apart, common
+
+CONFIDENCE = 0.95
+DOUBT = (1 - CONFIDENCE) / 2
+"""The largest one-sided p-value at which a difference counts as clear, as its interval does."""
 LOW = 10.0
 """Percentage kept down from which the best rule is looked for."""
+FIXED = re.compile(r"fixed[ (](0?\.\d+)\)?")
+"""The schedules of static subsets."""
 
 OVERTAKES = "percentage kept below which random is ahead"
 GAP = "accuracy minus random's in points"
 BEST = f"points that no rule is ahead of random by at {LOW:g} % kept and less"
+DEFINITION = (
+    "Random is ahead below the largest percentage kept under which the mean difference, read as straight lines over "
+    "the logarithm of the percentage, stays below zero; the 95 % interval spans the percentages at which the paired t "
+    "interval holds zero. A p-value is the largest over the percentages, one-sided."
+)
 
-RANDOM = "random"
-"""The rival's label in quantities that are of several random subsets."""
+Words = Annotated[dict[str, str], Field(min_length=1, description='a table of words, such as { name = "word" }')]
 
 
-class Crossover:
+class Crossover(Study):
     """Where random overtakes: the percentage kept below which a rule's accuracy is under that of random subsets.
 
-    It is the largest percentage below which the mean difference, paired by seed and read as straight lines over the
-    logarithm of the percentage, stays under zero: the first zero from the lowest percentage up, with its interval
+    It is the first zero, from the lowest percentage up, of the mean difference paired by seed
     (:func:`selbench.reports.statistics.crossing.crossing`). Keep ratios are those of the arms' fixed schedules; random
     subsets are the arms' uniform twins.
 
     Parameters
     ----------
-    options : mapping
-        ``rules``: name to show -> the labels' part before the percentage kept (``el2n`` for ``el2n-90``, ``el2n-70``,
-        ...). ``entries``: data set -> what its runs have equal, such as ``equal steps``. ``published``, optional: data
-        set -> id of a source of the package's ``benchmarks/published/static-pruning.toml`` to be shown beside it.
-    names : Names
-        What the matrix holds.
-
-    Raises
-    ------
-    ValueError
-        One line, for options that are wrong.
+    rules : mapping
+        Name to show -> the labels' part before the percentage kept (``el2n`` for ``el2n-90``, ``el2n-70``, ...).
+    entries : mapping
+        Data set -> what its runs have equal, such as ``equal steps``. The answer is about the first rule and entry.
+    published : mapping
+        Data set -> id of a source of the package's ``benchmarks/published/static-pruning.toml`` to be shown beside it.
     """
 
-    def __init__(self, options: Mapping[str, Any], names: Names) -> None:
-        only(options, ("rules", "entries", "published"))
-        self.rules = _table(options, "rules")
-        self.entries = _table(options, "entries")
+    rules: Words
+    entries: Words
+    published: Words = Field(default_factory=dict, validate_default=False)
+
+    @model_validator(mode="after")
+    def _is_in_the_matrix(self, info: ValidationInfo) -> Self:
+        names: Any = info.context
         for name, prefix in self.rules.items():
-            if len(family(prefix, names.strategies)) < 2:
+            if len(_family(prefix, names.strategies)) < 2:
                 raise ValueError(
                     f"rules: {name} = {prefix!r}: the matrix has not two strategies labelled {prefix}-PERCENT, such as "
                     f"{prefix}-90 and {prefix}-50"
                 )
-        shown = _table(options, "published") if "published" in options else {}
-        for key, given, known in (
-            ("entries", self.entries, names.datasets),
-            ("published", shown, self.entries),
-            ("published", shown.values(), published()),
-        ):
-            for name in given:
-                among(key, name, known)
-        self.published = {dataset: published()[id] for dataset, id in shown.items()}
+        for key in (*self.entries, *self.published):
+            known(key, names.datasets if key in self.entries else self.entries)
+        for source in self.published.values():
+            known(source, sources())
+        return self
 
     def answer(self, results: Results, summary: Summary) -> Answer:
-        """Where random overtakes each rule in each entry."""
-        curves = {
-            dataset: [curve(results, dataset, name, prefix) for name, prefix in self.rules.items()]
+        """Where random overtakes the first rule in the first entry; what is lacking where a rule cannot be judged."""
+        curves = [
+            _Curve(results, results.matrix.datasets[dataset], rule, prefix)
             for dataset in self.entries
-        }
-        every = [of for found in curves.values() for of in found]
-        best = words.best([(of, place) for of in every for place in of.places if place.kept <= LOW])
-        clauses = [words.entry(self.entries[dataset], found) for dataset, found in curves.items()]
-        if best is not None:
-            clauses.append(words.at_best(best, self.entries, LOW))
-        sources = {source.id: source for source in self.published.values()}
+            for rule, prefix in self.rules.items()
+        ]
+        gaps = Estimates(gap for curve in curves for gap in curve.gaps)
+        best, of_best = _best(gaps, self.entries)
+        found = [e for curve in curves for e in curve.estimates()] + best
+        told = next((curve for curve in curves if curve.crossing is None), curves[0])
+        shown = [sources()[id] for id in dict.fromkeys(self.published.values())]
+        tables, charts = [], []
+        for dataset, words in self.entries.items():
+            own, title = [curve for curve in curves if curve.dataset.name == dataset], f"at {words}"
+            tables.append(self._table(title, own, gaps.where(dataset=dataset)))
+            series = (points_of(c.rule, c.gaps, c.kept, joined=True) for c in own if c.pairs)
+            charts.append(gaps_chart(f"Accuracy minus a random subset's, {title}", series))
+        said = (note for curve in curves for note in remarks(f"{curve.rule} on {curve.dataset.title}", curve.said()))
         return Answer(
-            sentence=words.sentence(clauses),
-            enough=all(of.crossing is not None for of in every),
-            quantities=(*(quantity for of in every for quantity in _quantities(of)), *_best(best)),
-            tables=(
-                *(self._table(dataset, found) for dataset, found in curves.items()),
-                *map(_published_table, sources.values()),
-            ),
-            charts=(
-                *(self._chart(dataset, found) for dataset, found in curves.items()),
-                *map(self._published_chart, sources.values()),
-            ),
-            notes=(words.DEFINITION, *(note for of in every for note in words.notes(of, self.entries[of.dataset]))),
+            sentence=f"{told.dataset.title}: {told.rule} {told.verdict()}; the tables have the others.",
+            enough=told.crossing is not None,
+            quantities=Estimates(found).quantities(known=False),
+            tables=(*tables, *(source.table() for source in shown)),
+            charts=(*charts, *(source.chart(self.rules) for source in shown)),
+            notes=tuple(filter(None, (DEFINITION, of_best, " ".join(said)))),
         )
 
-    def _table(self, dataset: str, curves: list[Curve]) -> Table:
-        rows = []
-        for kept in sorted({place.kept for of in curves for place in of.places}, reverse=True):
-            places = [next((place for place in of.places if place.kept == kept), None) for of in curves]
-            random = next((place.random for place in places if place is not None and place.random), {})
-            mean = sum(random.values()) / len(random) if random else None
-            rows.append((f"{kept:g} %", percent(mean), *map(_gap, places)))
-        rows.append(("random ahead below", "", *(words.crossing(of) for of in curves)))
-        return Table(
-            title=f"Accuracy minus a random subset's, in points, at {self.entries[dataset]}",
-            columns=("kept", "random, %", *self.rules),
-            rows=tuple(rows),
-            note="Means over seeds, with 95 % paired t intervals.",
-        )
+    def _table(self, words: str, curves: Sequence[_Curve], gaps: Estimates) -> Table:
 
-    def _chart(self, dataset: str, curves: list[Curve]) -> Chart:
-        series = tuple(_series(of) for of in curves if of.pairs)
-        return _gaps_chart(f"Accuracy minus a random subset's, at {self.entries[dataset]}", series)
+        def random(row: Estimates) -> str:
+            known = next(filter(None, (list(gap.record["random"].values()) for gap in row)), None)
+            return percent(sum(known) / len(known)) if known else NONE
 
-    def _published_chart(self, source: Source) -> Chart:
-        """Rules that are measured here too come first, in the order of their own charts."""
-        ours = [rule for rule in self.rules if rule in source.rules]
-        rules = dict.fromkeys([*ours, *source.rules])
-        return _gaps_chart(words.published_title(source), tuple(_published_series(source, rule) for rule in rules))
+        def of_rule(rule: str, row: Estimates) -> str:
+            gap = row.one(rule=rule)
+            return f"{gap:full}" if gap else NONE
+
+        rows = sorted(gaps, key=lambda e: -e.record["kept"])
+        columns: dict[str, Column] = {"random, %": random, **{rule: partial(of_rule, rule) for rule in self.rules}}
+        title = f"Accuracy minus a random subset's, in points, {words}"
+        table = Estimates(rows).table(title, ("kept",), columns, "Means over seeds, with 95 % paired t intervals.")
+        return replace(table, rows=(*table.rows, ("random ahead below", "", *(curve.cell() for curve in curves))))
 
 
-def _gaps_chart(title: str, series: tuple[Series, ...]) -> Chart:
-    return Chart(title, "kept, %", "points", series, log_x=True, level=0.0)
+class _Curve:
+    """A rule in one entry: its gaps to random, percentages kept ascending, and where they cross zero.
+
+    ``crossing`` is None with fewer than two pairs at two percentages; ``means`` are the gaps by the percentages kept
+    that it is read from, ``seeds`` those that all of them have.
+    """
+
+    def __init__(self, results: Results, dataset: Dataset, rule: str, prefix: str) -> None:
+        self.dataset, self.rule, self.prefix = dataset, rule, prefix
+        found: dict[float, Estimate] = {}
+        for arm in results.arms(dataset=dataset.name, role="strategy"):
+            twin, ratio = results.matrix.arms.get(arm.twin), FIXED.fullmatch(arm.schedule)
+            if _family(prefix, [arm.label]) and twin is not None and ratio is not None:
+                kept, random = round(100 * float(ratio[1]), 9), accuracies(results, twin)
+                keys = {"dataset": dataset.name, "strategy": arm.label, "rival": twin.label}
+                keys |= {"rule": rule, "kept": f"{kept:g} %"}
+                gap = by_seed(GAP, keys, apart(accuracies(results, arm), random), "tenths")
+                found.setdefault(kept, replace(gap, record={"kept": kept, "gaps": gap.record, "random": random}))
+        self.kept = sorted(found)
+        self.gaps = [found[kept] for kept in self.kept]
+        self.pairs = max((gap.n for gap in self.gaps), default=0)
+        usable = [gap for gap in self.gaps if gap.n > 1]
+        self.seeds = common(gap.record["gaps"] for gap in usable) if usable else []
+        self.crossing: Crossing | None = None
+        if len(usable) > 1 and len(self.seeds) > 1:
+            read = [gap.record["kept"] for gap in usable]
+            differences = np.array([[gap.record["gaps"][seed] for gap in usable] for seed in self.seeds])
+            self.crossing = crossing(read, differences, CONFIDENCE)
+            self.means: dict[float, float] = dict(zip(read, differences.mean(axis=0).tolist(), strict=True))
+            self.first, self.last = read[0], read[-1]
+
+    def estimates(self) -> Iterator[Estimate]:
+        """The crossing, whose value is None where there is none, and each gap that was measured."""
+        if (cross := self.crossing) is not None:
+            keys = {"dataset": self.dataset.name, "strategy": self.prefix, "rival": RANDOM}
+            high = cross.high if math.isfinite(cross.high) else None
+            yield Estimate(OVERTAKES, keys, cross.at, cross.low or None, high, len(self.seeds))
+        yield from (gap for gap in self.gaps if gap.value is not None)
+
+    def verdict(self) -> str:
+        cross = self.crossing
+        if cross is None:
+            now = plural(self.pairs, "seed")
+            return f"cannot be judged yet, for want of two seeds at two percentages kept (now {now})"
+        span, sure = f"{self.first:g} to {self.last:g} % kept", self._p()
+        under = [kept for kept, mean in self.means.items() if mean < 0]
+        if cross.at is not None:
+            text = f"falls behind random subsets below {cross.at:.0f} % kept {self._ends()}"
+        elif sure:
+            text = f"is {'behind' if cross.side == 'below' else 'ahead of'} random subsets throughout {span} ({sure})"
+        elif cross.side == "below":
+            level = f" and may draw level only above {cross.low:.0f} %" if cross.low else ""
+            text = f"is behind random subsets on average throughout {span}{level}"
+        elif under:
+            text = f"is not behind random subsets at {self.first:g} % kept, yet is at {_percents(under)}"
+        else:
+            level = f" and may fall behind only below {cross.high:.0f} %" if math.isfinite(cross.high) else ""
+            text = f"is on average nowhere behind random subsets from {span}{level}"
+        return f"{text}, over {plural(len(self.seeds), 'seed')}"
+
+    def _p(self) -> str:
+        """The p-value of a rule that is on one side throughout for certain; empty for any other."""
+        assert self.crossing is not None
+        p = min(self.crossing.p_below, self.crossing.p_above)
+        text = p_value(p)
+        return "" if p > DOUBT else f"p {text}" if text.startswith("<") else f"p = {text}"
+
+    def _ends(self) -> str:
+        assert self.crossing is not None
+        low, high = self.crossing.low, self.crossing.high
+        first = f"{low:.0f}" if low else f"under {self.first:g}"
+        return f"[{first}, {f'{high:.0f}' if math.isfinite(high) else f'over {self.last:g}'}]"
+
+    def cell(self) -> str:
+        """The crossing in a table: ``41 % [33, 52]``, ``under 5 %, p = .02``, ``over 90 % [88, over 90]``."""
+        cross = self.crossing
+        if cross is None:
+            return NONE
+        settled = (cross.low, cross.high) in ((self.last, math.inf), (0.0, self.first))
+        words = level_words(cross.side, cross.at, [*self.means]) + ("" if settled else f" {self._ends()}")
+        return ", ".join(filter(None, (words, self._p())))
+
+    def said(self) -> Iterator[str]:
+        """What a crossing leaves out, and where the rule is behind again above it."""
+        if self.crossing is None:
+            return
+        if len(self.means) < len(self.gaps) or len(self.seeds) < self.pairs:
+            yield f"the crossing is read from {plural(len(self.seeds), 'seed')} at {_percents(self.means)} kept"
+        cross = self.crossing.at
+        if cross is not None and (again := [kept for kept, mean in self.means.items() if kept > cross and mean < 0]):
+            yield f"above the crossing it is behind random again at {_percents(again)} kept"
 
 
-def _table(options: Mapping[str, Any], key: str) -> dict[str, str]:
-    """A table of words under ``key``, which may not be empty."""
-    found = options.get(key)
-    if not isinstance(found, Mapping) or not found or not all(isinstance(value, str) for value in found.values()):
-        raise ValueError(f'{key}: give a table of words, such as {key} = {{ name = "word" }}')
-    return dict(found)
+def _family(prefix: str, labels: Iterable[str]) -> tuple[str, ...]:
+    """The labels that are ``prefix`` and a percentage kept: ``el2n-30``."""
+    return tuple(label for label in labels if re.fullmatch(rf"{re.escape(prefix)}-\d+(\.\d+)?", label))
 
 
-def _quantities(of: Curve) -> Iterable[Quantity]:
-    cross = of.crossing
-    if cross is not None:
-        yield Quantity(
-            name=OVERTAKES,
-            dataset=of.dataset,
-            estimate=cross.at,
-            low=cross.low or None,
-            high=_finite(cross.high),
-            n=len(of.seeds),
-            strategy=of.prefix,
-            rival=RANDOM,
-        )
-    for place in of.places:
-        gap = place.gap()
-        if gap is not None:
-            ends = _finite(gap.low), _finite(gap.high)
-            yield Quantity(
-                GAP, of.dataset, gap.estimate, *ends, len(place.seeds), strategy=place.label, rival=place.rival
-            )
+def _best(gaps: Estimates, entries: Mapping[str, str]) -> tuple[list[Estimate], str]:
+    """The rule furthest ahead at little kept, with what is said of it.
+
+    Its upper end bounds all rules that have two pairs at once (Bonferroni).
+    """
+    able = [gap for gap in gaps if gap.record["kept"] <= LOW and gap.n > 1]
+    if not able:
+        return [], ""
+    confidence = 1 - (1 - CONFIDENCE) / len(able)
+    most = max(mean_interval(list(gap.record["gaps"].values()), confidence).high for gap in able)
+    first = max(able, key=lambda gap: gap.value or 0.0)
+    said = [f"no rule is ahead by more than {most:.1f} points"] if most < 100 else []
+    ahead = first.value or 0.0
+    where = f"by {ahead:.1f} at {first.keys['kept']} and {entries[first.keys['dataset']]}"
+    said.append(f"the furthest ahead is {first.keys['rule']}, {where}" if ahead > 0 else "none is ahead on average")
+    said = [f"each rule is behind by {-most:.1f} points or more"] if most <= 0 else said
+    best = Estimate(BEST, first.keys, first.value, None, most, first.n)
+    return [best], f"At {LOW:g} % kept and less {'; '.join(said)}."
 
 
-def _best(best: words.Best | None) -> Iterable[Quantity]:
-    if best is not None:
-        n = len(best.place.seeds)
-        yield Quantity(
-            BEST, best.of.dataset, best.estimate, None, best.most, n, strategy=best.place.label, rival=best.place.rival
-        )
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _gap(place: Place | None) -> str:
-    gap = None if place is None else place.gap()
-    return NONE if gap is None else words.bracketed(gap.estimate, gap.low, gap.high)
-
-
-def _series(of: Curve) -> Series:
-    gaps = [(place.kept, place.gap()) for place in of.places]
-    return Series(
-        label=of.rule,
-        x=tuple(kept for kept, _ in gaps),
-        y=tuple(None if gap is None else gap.estimate for _, gap in gaps),
-        low=tuple(None if gap is None else _finite(gap.low) for _, gap in gaps),
-        high=tuple(None if gap is None else _finite(gap.high) for _, gap in gaps),
-    )
-
-
-def _published_series(source: Source, rule: str) -> Series:
-    gaps = source.gaps(rule)
-    return Series(
-        label=rule,
-        x=tuple(gap.kept for gap in gaps),
-        y=tuple(None if gap.bound else gap.difference for gap in gaps),
-        low=tuple(None if gap.bound else gap.difference - gap.error for gap in gaps),
-        high=tuple(None if gap.bound else gap.difference + gap.error for gap in gaps),
-    )
-
-
-def _published_table(source: Source) -> Table:
-    gaps = {rule: {gap.kept: gap for gap in source.gaps(rule)} for rule in source.rules}
-    random = dict(zip(source.kept, source.accuracy[RANDOM], strict=True))
-    rows = [
-        (f"{kept:g} %", f"{random[kept]:.1f}", *(words.published(gaps[rule][kept]) for rule in source.rules))
-        for kept in sorted(source.kept, reverse=True)
-    ]
-    rows.append(("random ahead below", "", *(words.published_crossing(source, rule) for rule in source.rules)))
-    full = "" if source.full is None else f" Full training: {source.full:g} %."
-    return Table(
-        title=f"{words.published_title(source)}, in points",
-        columns=("kept", "random, %", *source.rules),
-        rows=tuple(rows),
-        note=f"{source.paper}, {source.place}; each accuracy within {source.error:g} points. {source.recipe}.{full}",
-    )
+def _percents(found: Iterable[float]) -> str:
+    return f"{listed(f'{kept:g}' for kept in found)} %"

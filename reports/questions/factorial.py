@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Annotated, Any, Self
 
 import numpy as np
+from pydantic import Field, ValidationInfo, model_validator
 
-from ..document.blocks import Chart, Series, Table
-from ..document.numbers import NONE, interval, percent, plural, points
-from ..effects.estimate import Quantity
-from ..records.folder import Arm, Cell, Results
-from ..statistics import Interval, mean_interval
-from ..statistics.factorial import blocked_effects, effects_within
+from ..document.blocks import Table
+from ..document.numbers import NONE, percent, plural
+from ..effects.estimate import Column, Estimate, Estimates, by_seed, interval_of, listed
+from ..records.folder import Arm, Dataset, Results
+from ..statistics.factorial import Term, blocked_effects, effects_within, terms
 from ..statistics.samples import Array
-from .answer import Answer, Names, Summary
-from .factorialdesign import TWIN, Design
+from .answer import Answer, Several, StrategyName, Study, Summary, about, joined, known, meant, remarks
+from .pairing import accuracies, apart, common
 
 FEWEST = 2
 """Blocks, that is seeds with every arm: with one there is no telling an effect from noise."""
+TWIN = "twin of "
+"""Before a strategy's label: its uniform twin, random picks under the same schedule."""
+PICKS = " on what the picks bring"
+"""After an effect's name: its effect on accuracy less that of each arm's uniform twin."""
+CONTROL = "difference in accuracy"
+COLUMNS: dict[str, Column] = {
+    "Accuracy": lambda row: row.one(of=""),
+    "Accuracy less its twin's": lambda row: row.one(of=PICKS),
+}
 
-ROUNDING = 1e-6
-"""Points below which two effects are one: arms that share a twin lose nothing but rounding by it."""
+Columns = Sequence[Mapping[int, float]]
+Pair = Annotated[Several[str], Field(min_length=2, max_length=2)]
+Row = Annotated[tuple[str, ...], Field(strict=False)]
 
 
-class Factorial:
+class Factorial(Study):
     """A blocked two-level factorial over strategies, full or fractional.
 
     Accuracy in points is taken for the sum of a seed's effect, main effects, two-way interactions and noise; an effect
@@ -36,297 +47,160 @@ class Factorial:
 
     Parameters
     ----------
-    options : mapping
-        ``centre``: label of the whole rule. ``factors``: name to ``[low, high]``, two or more. ``levels``: label to
-        one level for each factor; ``"twin of LABEL"`` stands for random picks under that strategy's schedule.
-        ``controls``: labels shown against the centre. ``diagnostics``: names of what strategies record.
-    names : Names
-        What the matrix holds.
-
-    Raises
-    ------
-    ValueError
-        One line, for options that are wrong, and for a design in which a main effect is confounded with another
-        effect.
+    centre : str
+        Label of the whole rule, whose parts the factors are.
+    factors : mapping of name to (low, high)
+    levels : mapping of label to tuple of level
+        Of each arm, in the order of the factors; ``"twin of LABEL"`` stands for random picks under that strategy's
+        schedule. A main effect may not be confounded with another effect.
+    controls, diagnostics : tuple of str
+        Labels shown against the centre; names of what strategies record about their picks.
     """
 
-    def __init__(self, options: Mapping[str, Any], names: Names) -> None:
-        self.design = Design.read(options, names)
+    centre: StrategyName = Field(description="the strategy that is taken apart")
+    factors: dict[str, Pair] = Field(
+        min_length=2, description="two factors or more, each with two unlike levels, low and high"
+    )
+    levels: dict[str, Row] = Field(min_length=1, description="each arm's label the levels of its factors")
+    controls: Several[StrategyName] = ()
+    diagnostics: Several[str] = ()
+
+    @model_validator(mode="after")
+    def _is_a_design(self, info: ValidationInfo) -> Self:
+        taken: dict[tuple[str, ...], str] = {}
+        for label, row in self.levels.items():
+            if len(row) != len(self.factors):
+                raise ValueError(f"levels of {label!r} must be one for each of {', '.join(self.factors)}, not {row!r}")
+            for level, (name, pair) in zip(row, self.factors.items(), strict=True):
+                if level not in pair:
+                    raise ValueError(f"levels of {label!r}, {name}: {level!r} is unknown{meant(level, pair)}")
+            if (first := taken.setdefault(row, label)) != label:
+                raise ValueError(f"{first!r} and {label!r} have the same levels: each combination is one arm")
+        names: Any = info.context
+        for label in self.levels:
+            known(label.removeprefix(TWIN), names.strategies)
+        _ = self.terms  # It raises where effects are confounded.
+        return self
+
+    @cached_property
+    def terms(self) -> tuple[Term, ...]:
+        """The effects that can be told apart; signs in the order of ``levels``."""
+        pairs = self.factors.values()
+        signs = [
+            [1 if own == pair[1] else -1 for own, pair in zip(row, pairs, strict=True)] for row in self.levels.values()
+        ]
+        return terms(signs, tuple(self.factors))
 
     def answer(self, results: Results, summary: Summary) -> Answer:
-        """The effects on each data set that has an arm of the design."""
-        parts = [_Part(self.design, results, dataset) for dataset in results.matrix.datasets]
-        found = [part.answer() for part in parts if any(part.arms.values())]
-        if not found:
-            return Answer("No answer yet: no data set has an arm of this design.", enough=False)
-        return Answer(
-            sentence="\n".join(part.sentence for part in found),
-            enough=any(part.enough for part in found),
-            quantities=tuple(quantity for part in found for quantity in part.quantities),
-            tables=tuple(table for part in found for table in part.tables),
-            charts=tuple(chart for part in found for chart in part.charts),
-            notes=tuple(dict.fromkeys(note for part in found for note in part.notes)),
-        )
-
-
-@dataclass(frozen=True)
-class _Effects:
-    """Intervals in the order of the terms; ``picks`` is empty where too few seeds have every twin."""
-
-    seeds: tuple[int, ...]
-    accuracy: tuple[Interval, ...]
-    paired: tuple[int, ...]
-    picks: tuple[Interval, ...]
+        """The largest main effect on the first data set that has one; the tables hold every effect."""
+        parts = [_Part(self, results, dataset) for dataset in results.matrix.datasets.values()]
+        there = [part.answer() for part in parts if any(part.arms[label] for label in self.levels)]
+        return joined(there, "no data set has an arm of this design")
 
 
 class _Part:
-    """What one data set says."""
-
-    def __init__(self, design: Design, results: Results, dataset: str) -> None:
-        self.design, self.results, self.dataset = design, results, results.matrix.datasets[dataset]
-        self.arms = {label: self._arm(label) for label in design.levels}
-        self.centre = self._arm(design.centre)
-        self.controls = {label: self._arm(label) for label in design.controls}
+    def __init__(self, asked: Factorial, results: Results, dataset: Dataset) -> None:
+        self.asked, self.results, self.dataset = asked, results, dataset
+        # With several references a label is the arm of the first.
+        arms = {arm.label: arm for arm in reversed(results.arms(dataset=dataset.name, role="strategy"))}
+        twins = {TWIN + label: results.matrix.arms.get(arm.twin) for label, arm in arms.items()}
+        labels = (*asked.levels, *asked.controls, asked.centre)
+        self.arms: dict[str, Arm | None] = {label: {**arms, **twins}.get(label) for label in labels}
+        self.points = {label: accuracies(results, arm) for label, arm in self.arms.items()}
+        self.twins = {
+            label: accuracies(results, arm.twin) if arm and arm.twin else self.points[label]
+            for label, arm in self.arms.items()
+        }
 
     def answer(self) -> Answer:
-        """Sentence, quantities, tables and chart of this data set."""
-        against = {label: self._difference(arm, self._cells(self.centre)) for label, arm in self.controls.items()}
-        tables = (self._arms_table(), *([self._controls_table(against)] if against else []))
-        quantities = [
-            self._quantity("difference in accuracy", found, n, strategy=label, rival=self.design.centre)
-            for label, (found, n) in against.items()
-        ]
-        lacking = self._lacking()
-        if lacking:
-            sentence = f"{self.dataset.title}: no answer yet, since {lacking}."
-            return Answer(sentence, False, tuple(quantities), tables, notes=self._notes())
-        effects = self._effects()
-        for term, accuracy in zip(self.design.terms, effects.accuracy, strict=True):
-            quantities.append(self._quantity(f"effect of {term.name}", accuracy, len(effects.seeds)))
-        for term, picks in zip(self.design.terms, effects.picks, strict=False):
-            name = f"effect of {term.name} on what the picks bring"
-            quantities.append(self._quantity(name, picks, len(effects.paired)))
-        return Answer(
-            sentence=self._sentence(effects) + _controls_sentence(self.design.centre, against),
-            enough=True,
-            quantities=tuple(quantities),
-            tables=(self._effects_table(effects), *tables),
-            charts=(self._chart(effects),),
-            notes=self._notes(effects),
-        )
-
-    def _arm(self, label: str) -> Arm | None:
-        """The arm of a label, with several references that of the first."""
-        wanted = label.removeprefix(TWIN)
-        arms = (arm for arm in self.results.arms(dataset=self.dataset.name, role="strategy") if arm.label == wanted)
-        found = next(arms, None)
-        return found if found is None or wanted == label else self.results.matrix.arms.get(found.twin)
-
-    def _cells(self, arm: Arm | None) -> Mapping[int, Cell]:
-        return {} if arm is None else self.results.of(arm)
-
-    def _beside(self, arm: Arm | None) -> Mapping[int, Cell]:
-        """The runs of an arm's uniform twin; a twin is its own."""
-        return self._cells(arm) if arm is None or not arm.twin else self.results.of(arm.twin)
-
-    def _complete(self, *more: Mapping[int, Cell]) -> tuple[int, ...]:
-        """The seeds that every arm of the design has, and all of ``more``."""
-        return tuple(
-            sorted(set.intersection(*(set(cells) for cells in (*map(self._cells, self.arms.values()), *more))))
-        )
-
-    def _lacking(self) -> str:
-        """Why there are no effects; empty where there are."""
-        absent = [label for label, arm in self.arms.items() if arm is None]
+        asked, title = self.asked, self.dataset.title
+        crossed, twins = ([side[label] for label in asked.levels] for side in (self.points, self.twins))
+        absent = [label for label in asked.levels if self.arms[label] is None]
+        seeds = common(crossed)
+        effects = Estimates() if absent or len(seeds) < FEWEST else Estimates(self._effects(crossed, twins, seeds))
+        less = Estimates(self._less(label, self.points[asked.centre], asked.centre) for label in asked.controls)
+        lacking = f"it takes {FEWEST} seeds with all {len(crossed)} arms of the design, and there "
+        lacking += "is 1" if seeds else "is none"
         if absent:
-            return f"{_listed(absent)} {'is' if len(absent) == 1 else 'are'} not among its arms"
-        seeds = len(self._complete())
-        if seeds >= FEWEST:
-            return ""
-        return f"it takes {FEWEST} seeds with all {len(self.arms)} arms of the design, and there {_is(seeds)}"
-
-    def _effects(self) -> _Effects:
-        twins = [self._beside(arm) for arm in self.arms.values()]
-        seeds, paired = self._complete(), self._complete(*twins)
-        ours = [self._cells(arm) for arm in self.arms.values()]
-        picks: tuple[Interval, ...] = ()
-        if len(paired) >= FEWEST:
-            picks = effects_within(_grid(ours, paired) - _grid(twins, paired), self.design.terms)
-        return _Effects(seeds, blocked_effects(_grid(ours, seeds), self.design.terms).effects, paired, picks)
-
-    def _difference(self, arm: Arm | None, rival: Mapping[int, Cell]) -> tuple[Interval | None, int]:
-        """An arm less its rival, paired by seed, with the number of pairs."""
-        ours = self._cells(arm)
-        seeds = [seed for seed in ours if seed in rival]
-        if len(seeds) < FEWEST:
-            return None, len(seeds)
-        grid = _grid([ours, rival], seeds)
-        return mean_interval(grid[:, 0] - grid[:, 1]), len(seeds)
-
-    def _quantity(self, name: str, found: Interval | None, n: int, strategy: str = "", rival: str = "") -> Quantity:
-        estimate, low, high = (None, None, None) if found is None else found[:3]
-        return Quantity(name, self.dataset.name, estimate, low, high, n, strategy=strategy, rival=rival)
-
-    def _sentence(self, effects: _Effects) -> str:
-        pairs = list(zip(self.design.terms, effects.accuracy, strict=True))
-        main = [(self._described(term.name), effect) for term, effect in pairs if term.main]
-        joint = [f"{term.name} {_bracketed(effect)}" for term, effect in pairs if not term.main and _clear(effect)]
-        verbs = ["moves accuracy by"] + ["by"] * (len(main) - 1)
-        moves = [f"{name} {verb} {_bracketed(effect)}" for (name, effect), verb in zip(main, verbs, strict=True)]
-        rest = f"of the interactions, 0 is excluded by {_listed(joint)}" if joint else "no interaction excludes 0"
-        size = f"{plural(len(self.arms), 'arm')}, {plural(len(effects.seeds), 'seed')}"
-        apart = self._apart(effects)
-        own = f" Over random picks of the same schedule, {_listed(apart)}." if apart else ""
-        return f"{self.dataset.title}: of {self.design.centre}'s parts, {_listed(moves)} ({size}); {rest}.{own}"
-
-    def _apart(self, effects: _Effects) -> list[str]:
-        """The main effects that are not the same once each arm's twin is taken off: what differs is no pick's doing."""
-        found = zip(self.design.terms, effects.accuracy, effects.picks, strict=False)
-        return [
-            f"{term.name} moves it by {_bracketed(picks)}"
-            for term, accuracy, picks in found
-            if term.main and abs(picks.estimate - accuracy.estimate) > ROUNDING
-        ]
-
-    def _effects_table(self, effects: _Effects) -> Table:
-        picks = effects.picks or (None,) * len(self.design.terms)
-        return Table(
-            title=f"{self.dataset.title}: effects, high less low, in points",
-            columns=("Effect", "Accuracy", "95 % interval", "Accuracy less its twin's", "95 % interval"),
-            rows=tuple(
-                (self._described(term.name), *_cells(accuracy), *_cells(own))
-                for term, accuracy, own in zip(self.design.terms, effects.accuracy, picks, strict=True)
-            ),
-            note="An interaction is half of what one factor's effect grows by as the other goes from low to high. "
-            "Beside random picks of the same schedule, what a schedule does to any picks is gone.",
+            lacking = f"{listed(absent)} {'is' if len(absent) == 1 else 'are'} not among its arms"
+        sentence = ""
+        if effects:
+            most = max(effects.where(of="", main="main"), key=lambda e: abs(e.value or 0.0))
+            sentence = (
+                f"of {asked.centre}'s parts, {most.keys['Effect']} moves accuracy most, by {most} points "
+                f"({plural(most.n, 'seed')})"
+            )
+        notes = (
+            "Intervals have 95 % each and are not widened for their number. Effects of three or more factors together "
+            "count as noise.",
+            *remarks(title, self._said(effects, len(set().union(*crossed)))),
         )
+        series: dict[str, Column] = {name.lower(): column for name, column in COLUMNS.items()}
+        how: dict[str, Any] = {"y_label": "high less low, points", "level": 0.0}
+        chart = effects.chart(f"{title}: what each part moves", "term", series, **how) if effects else None
+        found, tables = Estimates([*less, *effects]), self._tables(effects, less)
+        return about(title, sentence, lacking, found, tables, [chart], notes, known=False)
 
-    def _described(self, name: str) -> str:
-        if name not in self.design.factors:
-            return name
-        low, high = self.design.factors[name]
-        return f"{name} ({high} against {low})"
+    def _effects(self, crossed: Columns, twins: Columns, seeds: Sequence[int]) -> Iterator[Estimate]:
+        """Each term's effect on accuracy, then on accuracy less the twin's where there are seeds enough."""
+        terms, factors = self.asked.terms, self.asked.factors
+        found = {"": (blocked_effects(_grid(crossed, seeds), terms).effects, seeds)}
+        if len(paired := common([*crossed, *twins])) >= FEWEST:
+            found[PICKS] = (effects_within(_grid(crossed, paired) - _grid(twins, paired), terms), paired)
+        for of, (effects, blocks) in found.items():
+            for term, effect in zip(terms, effects, strict=True):
+                low, high = factors.get(term.name, ("", ""))
+                keys = {"dataset": self.dataset.name, "term": term.name, "of": of, "main": "main" if high else ""}
+                keys["Effect"] = f"{term.name} ({high} against {low})" if high else term.name
+                yield interval_of(f"effect of {term.name}{of}", keys, effect, len(blocks), "points")
 
-    def _arms_table(self) -> Table:
-        return Table(
-            title=f"{self.dataset.title}: the arms that are crossed",
-            columns=("Arm", *self.design.factors, *self._columns(), "Seeds"),
-            rows=tuple(
-                (label, *self.design.levels[label], *self._row(arm), str(len(self._cells(arm))))
-                for label, arm in self.arms.items()
-            ),
-        )
+    def _less(self, label: str, theirs: Mapping[int, float], rival: str = "") -> Estimate:
+        found = apart(self.points[label], theirs)
+        keys = {"dataset": self.dataset.name, "strategy": label, "rival": rival}
+        return replace(by_seed(CONTROL, keys, found if len(found) >= FEWEST else {}, "points"), n=len(found))
 
-    def _controls_table(self, against: Mapping[str, tuple[Interval | None, int]]) -> Table:
-        centre = self.design.centre
-        rows = [(centre, NONE, NONE, *self._row(self.centre), str(len(self._cells(self.centre))))]
-        for label, (found, n) in against.items():
-            rows.append((label, *_cells(found), *self._row(self.controls[label]), str(n)))
-        return Table(
-            title=f"{self.dataset.title}: {centre} and its controls",
-            columns=("Control", f"Less {centre}, points", "95 % interval", *self._columns(), "Seeds"),
-            rows=tuple(rows),
-            note="Paired by seed.",
-        )
+    def _tables(self, effects: Estimates, less: Estimates) -> Iterator[Table]:
+        title, centre = self.dataset.title, self.asked.centre
+        if effects:
+            yield effects.table(
+                f"{title}: effects, high less low, in points",
+                ("Effect",),
+                COLUMNS,
+                "An interaction is half of what one factor's effect grows by as the other goes from low to high. "
+                "Beside random picks of the same schedule, what a schedule does to any picks is gone.",
+            )
+        seeds = {label: str(len(points)) for label, points in self.points.items()}
+        crossed = {label: (*row, seeds[label]) for label, row in self.asked.levels.items()}
+        yield self._arms(f"{title}: the arms that are crossed", self.asked.factors, crossed)
+        if less:
+            rows = {centre: (NONE, seeds[centre]), **{e.keys["strategy"]: (f"{e}", str(e.n)) for e in less}}
+            yield self._arms(f"{title}: {centre} and its controls", [f"Less {centre}, points"], rows, "Paired by seed.")
 
-    def _columns(self) -> tuple[str, ...]:
-        return ("Accuracy, %", "Less its uniform twin, points", "95 % interval", *self.design.diagnostics)
+    def _arms(self, title: str, first: Iterable[str], rows: Mapping[str, Sequence[str]], note: str = "") -> Table:
+        """A row for each label: the first columns, accuracy, gain over its twin, diagnostics and seeds."""
+        columns = ("Arm", *first, "Accuracy, %", "Less its uniform twin, points", *self.asked.diagnostics, "Seeds")
+        cells = tuple((label, *own, *self._row(label), seeds) for label, (*own, seeds) in rows.items())
+        return Table(title, columns, cells, note)
 
-    def _row(self, arm: Arm | None) -> tuple[str, ...]:
-        """What each table says of an arm: accuracy, gain over its twin, diagnostics."""
-        cells = self._cells(arm)
-        accuracy = percent(100 * float(np.mean([cell.accuracy for cell in cells.values()]))) if cells else NONE
-        gain = self._difference(arm, self._beside(arm))[0] if arm is not None and arm.twin else None
-        recorded = (
-            _mean(cell.picks.diagnostics.get(name) for cell in cells.values()) for name in self.design.diagnostics
-        )
-        return (accuracy, *_cells(gain), *recorded)
+    def _row(self, label: str) -> Iterator[str]:
+        arm, points = self.arms[label], [*self.points[label].values()]
+        yield percent(float(np.mean(points))) if points else NONE
+        yield f"{self._less(label, self.twins[label])}" if arm and arm.twin else NONE
+        for name in self.asked.diagnostics:
+            recorded = [cell.picks.diagnostics.get(name) for cell in self.results.of(arm).values()] if arm else []
+            known = [value for value in recorded if value is not None and np.isfinite(value)]
+            yield f"{np.mean(known):.3g}" if known else NONE
 
-    def _chart(self, effects: _Effects) -> Chart:
-        names = tuple(term.name for term in self.design.terms)
-        rows = (("accuracy", effects.accuracy, -0.08), ("accuracy less its twin's", effects.picks, 0.08))
-        return Chart(
-            title=f"{self.dataset.title}: what each part moves",
-            x_label="",
-            y_label="high less low, points",
-            series=tuple(
-                Series(
-                    label,
-                    x=tuple(i + shift for i in range(len(found))),
-                    y=tuple(each.estimate for each in found),
-                    low=tuple(each.low for each in found),
-                    high=tuple(each.high for each in found),
-                    joined=False,
-                )
-                for label, found, shift in rows
-                if found
-            ),
-            ticks=names,
-            level=0.0,
-        )
-
-    def _notes(self, effects: _Effects | None = None) -> tuple[str, ...]:
-        notes = ["Intervals have 95 % each; they are not widened for their number."]
-        if effects is not None:
-            notes.append("What three factors or more do together is taken for noise.")
-            begun = {seed for arm in self.arms.values() for seed in self._cells(arm)}
-            if out := len(begun) - len(effects.seeds):
-                notes.append(f"{self.dataset.title}: {plural(out, 'seed')} without every arm of the design left out.")
-            if not effects.picks:
-                notes.append(f"{self.dataset.title}: fewer than {FEWEST} seeds have every arm's uniform twin as well.")
-        shown = {arm.key: arm for arm in (*self.arms.values(), *self.controls.values(), self.centre) if arm is not None}
-        fallen = sum(cell.accuracy < self.dataset.collapse for key in shown for cell in self.results.of(key).values())
-        if fallen:
-            notes.append(f"{self.dataset.title}: {plural(fallen, 'run')} collapsed, and count as they are.")
-        return tuple(notes)
+    def _said(self, effects: Estimates, begun: int) -> Iterator[str]:
+        if effects and (out := begun - effects[0].n):
+            yield f"{plural(out, 'seed')} without every arm of the design left out"
+        if effects and not effects.where(of=PICKS):
+            yield f"fewer than {FEWEST} seeds have every arm's uniform twin as well"
+        shown = {arm.key: self.points[label] for label, arm in self.arms.items() if arm}
+        if fallen := sum(value < 100 * self.dataset.collapse for of in shown.values() for value in of.values()):
+            yield f"{plural(fallen, 'run')} collapsed, and count as they are"
 
 
-def _grid(columns: Sequence[Mapping[int, Cell]], seeds: Iterable[int]) -> Array:
+def _grid(columns: Columns, seeds: Sequence[int]) -> Array:
     """Accuracies ``[seeds, columns]`` in per cent."""
-    return np.array([[100 * cells[seed].accuracy for cells in columns] for seed in seeds], dtype=np.float64)
-
-
-def _controls_sentence(centre: str, against: Mapping[str, tuple[Interval | None, int]]) -> str:
-    found = {label: each for label, (each, _) in against.items() if each is not None}
-    if not found:
-        return ""
-    ranked = sorted(found.items(), key=lambda item: item[1].estimate)
-    worse = [f"{label} {_bracketed(each)}" for label, each in ranked if each.high < 0]
-    better = [f"{label} {_bracketed(each)}" for label, each in reversed(ranked) if each.low > 0]
-    told = [_told(f"{word} than {centre}", labels) for word, labels in (("worse", worse), ("better", better)) if labels]
-    many = plural(len(found), "control")
-    return f" Of {many}, {'; '.join(told)}." if told else f" Of {many}, none is told from {centre}."
-
-
-def _told(what: str, labels: Sequence[str]) -> str:
-    """One or two by name, of more the furthest: the table has them all."""
-    if len(labels) <= 2:
-        return f"{what}: {_listed(labels)}"
-    return f"{len(labels)} are {what}, the furthest {labels[0]}"
-
-
-def _mean(values: Iterable[float | None]) -> str:
-    """The mean of what was recorded, with three digits."""
-    known = [value for value in values if value is not None and np.isfinite(value)]
-    return f"{float(np.mean(known)):.3g}" if known else NONE
-
-
-def _cells(found: Interval | None) -> tuple[str, str]:
-    return (NONE, NONE) if found is None else (points(found.estimate), interval(found.low, found.high))
-
-
-def _bracketed(found: Interval) -> str:
-    return f"{points(found.estimate)} points [{points(found.low)}, {points(found.high)}]"
-
-
-def _clear(found: Interval) -> bool:
-    return found.low > 0 or found.high < 0
-
-
-def _listed(words: Sequence[str]) -> str:
-    """``a, b and c``."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _is(number: int) -> str:
-    return {0: "is none", 1: "is 1"}.get(number, f"are {number}")
+    return np.array([[points[seed] for points in columns] for seed in seeds], dtype=np.float64)

@@ -1,23 +1,25 @@
-"""What studies of measures share: which arms have one, by seed, and how ratios are told."""
+"""What studies of measures share: which arms have one, by seed, and ratios of it to that of random picks."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
 
 from ..document.numbers import NONE
-from ..effects.estimate import Quantity
+from ..effects.estimate import Column, Estimate, by_seed, listed
 from ..records.folder import Arm, Dataset, Results
 from ..records.measured import Measures
-from ..statistics import Interval
-from .answer import Answer
+from .answer import Answer, joined
 
 Measure = TypeVar("Measure")
 
 FEWEST = 2
 """Seeds, below which there is no interval."""
+
+PICKS = {"run": "once", "epoch": "each epoch", "batch": "each batch"}
+"""How often an arm picks, by its cadence."""
 
 
 @dataclass(frozen=True)
@@ -30,31 +32,13 @@ class Measured(Generic[Measure]):
 
     @property
     def random(self) -> bool:
-        """Whether its picks are random ones."""
         return self.arm.role != "strategy"
 
-
-def measured(
-    results: Results, dataset: str, pick: Callable[[Measures], Measure | None]
-) -> dict[str, Measured[Measure]]:
-    """The arms of a data set with the measure that ``pick`` takes, by key: strategies, and random picks beside them."""
-    arms = [
-        arm
-        for arm in results.matrix.arms.values()
-        if arm.dataset == dataset and arm.rung == 1 and arm.role in ("strategy", "twin", "uniform")
-    ]
-    labels = [arm.label for arm in arms]
-    found = {}
-    for arm in arms:
-        values = {
-            seed: value
-            for seed, cell in results.of(arm).items()
-            if cell.measures is not None and (value := pick(cell.measures)) is not None
-        }
-        if values:
-            name = arm.label if labels.count(arm.label) == 1 else f"{arm.label} ({arm.reference or arm.schedule})"
-            found[arm.key] = Measured(arm, name, values)
-    return found
+    @property
+    def keys(self) -> dict[str, str]:
+        """Of its estimates; a strategy's measures are against its twin's."""
+        own = {"dataset": self.arm.dataset, "strategy": self.arm.label, "rival": "twin"}
+        return own | {"Rule": self.name, "Picks": PICKS.get(self.arm.cadence, NONE)}
 
 
 def answered(
@@ -63,44 +47,47 @@ def answered(
     part: Callable[[Dataset, dict[str, Measured[Measure]]], Answer],
     lacking: str,
 ) -> Answer:
-    """``part`` of each data set that has arms with the measure, as one answer; ``lacking`` where none has."""
-    found = [(dataset, measured(results, dataset.name, pick)) for dataset in results.matrix.datasets.values()]
-    return joined([part(dataset, arms) for dataset, arms in found if arms], lacking)
+    """``part`` of each data set that has arms with the measure, by key, as one answer; ``lacking`` where none has."""
+    parts = []
+    for dataset in results.matrix.datasets.values():
+        asked = [arm for arm in results.arms(dataset=dataset.name) if arm.rung == 1]
+        asked = [arm for arm in asked if arm.role in ("strategy", "twin", "uniform")]
+        names, found = _names(asked), {}
+        for arm in asked:
+            taken = {seed: pick(cell.measures) for seed, cell in results.of(arm).items() if cell.measures is not None}
+            if values := {seed: value for seed, value in taken.items() if value is not None}:
+                found[arm.key] = Measured(arm, names[arm.key], values)
+        if found:
+            parts.append(part(dataset, found))
+    return joined(parts, lacking)
 
 
-def joined(parts: Sequence[Answer], lacking: str) -> Answer:
-    """One answer of those of each data set; ``lacking`` where there is none."""
-    if not parts:
-        return Answer(lacking, enough=False)
-    return Answer(
-        sentence="\n".join(part.sentence for part in parts),
-        enough=any(part.enough for part in parts),
-        quantities=tuple(quantity for part in parts for quantity in part.quantities),
-        tables=tuple(table for part in parts for table in part.tables),
-        charts=tuple(chart for part in parts for chart in part.charts),
-        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
-    )
+def _names(arms: Sequence[Arm]) -> dict[str, str]:
+    """By key: the label, with as much beside it as tells arms of one label apart."""
+    names: dict[str, str] = {}
+    for beside in ("{0.label}", "{0.label} ({1})", "{0.label} ({0.key})"):
+        tried = {arm.key: beside.format(arm, arm.reference or arm.schedule) for arm in arms if arm.key not in names}
+        names |= {key: name for key, name in tried.items() if [*tried.values()].count(name) == 1}
+    return names
 
 
-def quantity(name: str, dataset: str, found: Interval | None, n: int, strategy: str = "") -> Quantity:
-    """A number as claims read it; that of a strategy is against its twin."""
-    low, high = (None, None) if found is None else (found.low, found.high)
-    estimate, rival = None if found is None else found.estimate, "twin" if strategy else ""
-    return Quantity(name, dataset, estimate, low, high, n, strategy=strategy, rival=rival)
+def ratio_of(quantity: str, keys: Mapping[str, str], logs: Mapping[int, float]) -> Estimate:
+    """A ratio of its logarithms by seed, which stay beside it; without a value below :data:`FEWEST` seeds."""
+    found = by_seed(quantity, keys, logs, "number")
+    ends = (found.value, found.low, found.high) if found.n >= FEWEST else (None,) * 3
+    value, low, high = (None if x is None else math.exp(x) for x in ends)
+    return replace(found, value=value, low=low, high=high)
 
 
-def unlogged(found: Interval) -> Interval:
-    """A ratio of an interval of its logarithm."""
-    return Interval(math.exp(found.estimate), math.exp(found.low), math.exp(found.high), math.nan)
+def shown(quantity: str) -> Column:
+    """A column of estimates with both ends; a dash where there is no interval."""
+
+    def column(row: Any) -> str:
+        found = row.one(quantity)
+        return NONE if found is None or found.low is None else f"{found:full}"
+
+    return column
 
 
-def times(found: Interval | None) -> str:
-    """``1.04 [0.97, 1.11]``."""
-    if found is None:
-        return NONE
-    return f"{found.estimate:.2f} [{found.low:.2f}, {found.high:.2f}]"
-
-
-def listed(words: Sequence[str]) -> str:
-    """``a, b and c``."""
-    return ", ".join(words) if len(words) < 2 else f"{', '.join(words[:-1])} and {words[-1]}"
+def references(arms: Mapping[str, Measured[Any]]) -> str:
+    return listed(sorted({taken.reference for arm in arms.values() for taken in arm.values.values()}))

@@ -1,210 +1,256 @@
-"""Does it save time, or only FLOPs? What each strategy spends of full training's FLOPs, and of its seconds."""
+"""Does it save time, or only FLOPs? What each strategy spends of full training's FLOPs, and of its seconds.
+
+Seconds are of the timing pass alone, with Fieller's interval over its blocks. The realised share is seconds saved over
+the seconds that would have been saved had they followed the FLOPs, block by block: ``mean(F - S) / mean(F (1 - f))``
+with F and S the seconds of full training and of the strategy in a block, and f the ratio of their FLOPs at that
+block's seed. It equals (1 - ratio of seconds) / (1 - ratio of FLOPs), and one interval holds the spread of both.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..document.blocks import Chart
-from ..document.numbers import NARROW, plural, points, span
-from ..records.folder import ACCOUNTS, Results
-from .answer import Answer, Names, Summary
-from .options import among, only, several
-from .saved import Case, Ratio, Row, cases
-from .savedshown import (
-    accuracy_table,
-    apart_chart,
-    bracketed,
-    evidence,
-    flops_table,
-    kinds,
-    number,
-    quantities,
-    seconds_table,
-    spent_chart,
-)
+import numpy as np
+from pydantic import field_validator
 
-OPTIONS = ("strategies", "costs_only", "account")
+from ..document.blocks import Chart, Table
+from ..document.numbers import ACCOUNT_WORDS, NARROW, NONE, plural, ratio, span
+from ..effects.costs import Accounts
+from ..effects.estimate import Column, Estimate, Estimates, interval_of, listed
+from ..effects.seconds import Clock
+from ..records.folder import ACCOUNTS, TIMED, Arm, Results
+from ..statistics import Interval, fieller_interval
+from .answer import Answer, DatasetName, Several, StrategyName, Study, Summary, known
+
+LEARNER, TOTAL, SECONDS = "learner FLOPs ratio", "total FLOPs ratio, {}", "seconds ratio, {}"
+SHARE = "realised share of the FLOP saving"
+COSTS = {"total_flops": "equal total FLOPs", "wall_clock": "equal seconds"}
+NO_PASS = "no timing pass"
+
+RIVALS: dict[tuple[str, str | None, str | None], tuple[str, str, str]] = {
+    ("accuracy", None, None): ("full, equal passes", "accuracy difference", "full"),
+    ("picking", None, None): ("random picks of its number", "accuracy difference", "uniform"),
+    **{
+        ("pays", cost, ladder): (f"{ladder} ladder, {words}", f"accuracy difference at {words}", f"{ladder} ladder")
+        for cost, words in COSTS.items()
+        for ladder in ("full", "uniform")
+    },
+}
+"""Question, cost and ladder of a contrast -> column of the table, quantity, and rival."""
+
+MEANING = {
+    (True, -1): "FLOPs are saved, and so is time",
+    (True, 0): "FLOPs are saved, but whether time is cannot be told",
+    (True, 1): "FLOPs are saved, time is not",
+    (False, -1): "time is saved, though no FLOPs are shown to be",
+    (False, 0): "neither FLOPs nor time are shown to be saved",
+    (False, 1): "more time is spent, and no FLOPs are shown to be saved",
+}
+"""Whether FLOPs are saved, and on which side of full training's the seconds lie."""
 
 
-class Savings:
+class Savings(Study):
     """What strategies save at equal passes, side by side in FLOPs and seconds, and what that buys.
 
     Parameters
     ----------
-    options : mapping
-        ``strategies``: labels, the first of which is the sentence's; by default those with primary contrasts.
-        ``costs_only``: data set entries of too short a training for their accuracies to be read.
-        ``account``: of the realised share and of equal cost; by default that of the matrix's primary contrasts.
-    names : Names
-
-    Raises
-    ------
-    ValueError
-        For an unknown option or name.
+    strategies : list of str
+        Labels, the first of which is the sentence's; by default those with primary contrasts.
+    costs_only : list of str
+        Data set entries of too short a training for their accuracies to be read.
+    account : str
+        Of the realised share and of equal cost; by default that of the matrix's primary contrasts.
     """
 
-    def __init__(self, options: Mapping[str, Any], names: Names) -> None:
-        only(options, OPTIONS)
-        self.strategies = several(options, "strategies", names.strategies)
-        self.costs_only = several(options, "costs_only", names.datasets)
-        self.account = str(options.get("account", ""))
-        if self.account:
-            among("account", self.account, ACCOUNTS)
+    strategies: Several[StrategyName] = ()
+    costs_only: Several[DatasetName] = ()
+    account: str = ""
+
+    @field_validator("account")
+    @classmethod
+    def _account(cls, given: str) -> str:
+        return known(given, ACCOUNTS)
 
     def answer(self, results: Results, summary: Summary) -> Answer:
-        """The sentence is of the first strategy on every entry, the tables of all strategies."""
+        """The sentence is of the first strategy on the first entry, the tables of all strategies."""
         account = self.account or results.matrix.pays.account
         declared = dict.fromkeys(text.rpartition(":")[0] for text in results.matrix.primary)
         labels = self.strategies or tuple(declared) or results.matrix.requested_strategies
-        found = cases(results, summary, labels, account)
-        head = [case for case in found if case.strategy == labels[0]] if labels else []
+        found = Estimates(self._estimates(results, summary, labels, account))
+        head = found.where(label=labels[0]) if labels else found
         if not head:
             whose = labels[0] if labels else "a strategy"
             return Answer(f"No seed has both {whose} and full training yet.", enough=False)
-        waiting = _unfinished(results, found, labels)
-        judged = [case for case in found if case.dataset not in self.costs_only]
-        left_out = dict.fromkeys(case.title for case in found if case.dataset in self.costs_only)
+        judged = Estimates(e for e in found if e.keys["dataset"] not in self.costs_only)
+        seconds = head.where(SECONDS.format(account))
+        there = {e.keys["arm"] for e in found}
+        missing = [a for a in results.arms(role="strategy") if a.label in labels and a.key not in there]
+        timed = len(seconds) == len({e.keys["arm"] for e in head}) and all(e.low is not None for e in seconds)
         return Answer(
-            sentence=_Teller(head, account, self.costs_only).sentence(),
-            enough=not waiting and all((of := case.seconds[account]) and of.low is not None for case in head),
-            quantities=tuple(each for case in found for each in quantities(case, account, case in judged)),
-            tables=(
-                flops_table(found),
-                seconds_table(found, account),
-                accuracy_table(judged, account, _levels(judged, account), tuple(left_out)),
-            ),
-            charts=self._charts(head, found, account),
-            notes=(*waiting, *_notes(found, summary, account)),
+            sentence=_sentence(head, account),
+            enough=timed and not missing,
+            quantities=found.quantities(),
+            tables=tuple(_tables(found, judged, account)),
+            charts=tuple(_charts(found, judged, head, account)),
+            notes=tuple(_notes(found, missing, summary)),
         )
 
-    def _charts(self, head: Sequence[Case], found: Sequence[Case], account: str) -> tuple[Chart, ...]:
-        """The first strategy over the entries, and each entry that has several strategies over these."""
-        shown = self._pair(head[0].strategy, head, account, lambda case: case.title)
-        for dataset in dict.fromkeys(case.dataset for case in found):
-            here = [case for case in found if case.dataset == dataset]
-            if len(here) > 1:
-                shown += self._pair(here[0].title, here, account, lambda case: case.label)
-        return tuple(shown)
-
-    def _pair(self, title: str, found: Sequence[Case], account: str, name: Callable[[Case], str]) -> list[Chart]:
-        """What was spent and, of the entries whose accuracies may be read, what was bought."""
-        judged = [case for case in found if case.dataset not in self.costs_only]
-        charts = [spent_chart(title, [name(case) for case in found], found, account)]
-        return charts + ([apart_chart(title, [name(case) for case in judged], judged, account)] if judged else [])
-
-
-class _Teller:
-    """The sentence: the first case in full, all of them as a span."""
-
-    def __init__(self, head: Sequence[Case], account: str, costs_only: Sequence[str]) -> None:
-        self.head, self.account = head, account
-        self.judged = [case for case in head if case.dataset not in costs_only]
-
-    def sentence(self) -> str:
-        first = self.head[0]
-        parts = [f"On {first.title}, {first.label} spends {self._spent(first)}: {self._meaning(first)}"]
-        if first in self.judged:
-            parts.append(self._bought(first))
-        if len(self.head) > 1:
-            parts.append(self._over_all())
-        return "; ".join(filter(None, parts)) + "."
-
-    def _spent(self, case: Case) -> str:
-        spent = {
-            "of full training's learner FLOPs": case.flops["learner"],
-            f"of its total FLOPs ({self.account})": case.flops[self.account],
-            "of its seconds": case.seconds[self.account],
-        }
-        parts = [f"{bracketed(found)} {what}" for what, found in spent.items() if found is not None]
-        return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1] if parts else "what is not known"
-
-    def _meaning(self, case: Case) -> str:
-        total, seconds = case.flops[self.account], case.seconds[self.account]
-        saved = total is not None and total.less
-        flops = "the FLOPs are saved" if saved else "no FLOPs are shown to be saved"
-        if total is not None and total.low is None:
-            flops = "FLOPs of one seed, without an interval"
-        if seconds is None:
-            return f"{flops}; whether time is saved needs a timing pass, since seconds of ordinary runs are no evidence"
-        if seconds.low is None:
-            return f"{flops}; {plural(case.blocks, 'timed block')} cannot tell whether time is"
-        if seconds.less:
-            realised = f" ({bracketed(case.share)} of what the FLOPs promise)" if case.share else ""
-            return f"the FLOPs are saved, and so is time{realised}" if saved else f"{flops}, but time is"
-        if seconds.more:
-            return "the FLOPs are saved, the time is not" if saved else f"{flops}, and more time is spent"
-        return f"{flops}, and {plural(case.blocks, 'timed block')} cannot tell whether time is"
-
-    def _at_equal_seconds(self, case: Case) -> Row | None:
-        return evidence(case, ("pays", self.account, "wall_clock", "full"))
-
-    def _bought(self, case: Case) -> str:
-        row = self._at_equal_seconds(case)
-        if row is None:
-            return ""
-        mean, low, high = row["mean_difference"], row["ci_low"], row["ci_high"]
-        apart = Ratio(mean, low, high) if mean > 0 else Ratio(-mean, _minus(high), _minus(low))
-        text = f"{bracketed(apart)} points {'above' if mean > 0 else 'below'}"
-        basis = f"({plural(row['n_pairs'], 'seed')}, {_level(row['confidence'])} interval)"
-        if row["above_ladder"] == row["n_pairs"]:
-            return f"it ends {text} full training itself, the longest there is to compare with {basis}"
-        return f"at equal seconds it is {text} shortened full training {basis}"
-
-    def _over_all(self) -> str:
-        totals = [of.value for case in self.head if (of := case.flops[self.account])]
-        known = [of for case in self.head if (of := case.seconds[self.account])]
-        parts = [f"{span(totals, number)} of the total FLOPs"] if totals else []
-        if known:
-            less, more = sum(of.less for of in known), sum(of.more for of in known)
-            parts.append(
-                f"{span([of.value for of in known], number)} of the seconds (less than full in {less}, more in {more}, "
-                f"not told apart in {len(known) - less - more})"
-            )
-        text = f"over all {len(self.head)} settings it spends {' and '.join(parts)}" if parts else ""
-        rows = [row for case in self.judged if (row := self._at_equal_seconds(case))]
-        if len(rows) > 1:
-            worse = sum(row["ci_high"] is not None and row["ci_high"] < 0 for row in rows)
-            better = sum(row["ci_low"] is not None and row["ci_low"] > 0 for row in rows)
-            text += (
-                f", and at equal seconds stands {span([row['mean_difference'] for row in rows], points)} points from "
-                f"full training (below in {worse} of {len(rows)}, above in {better})"
-            )
-        return text
+    def _estimates(self, results: Results, summary: Summary, labels: Sequence[str], account: str) -> Iterator[Estimate]:
+        """Every number of each finished pair of a strategy and full training, by entry, then in the order of labels."""
+        accounts = Accounts(results)
+        clock = Clock(results, accounts)
+        contrasts: dict[str, dict[tuple[str, str | None, str | None], Mapping[str, Any]]] = {}
+        for row in summary["contrasts"]:
+            if row["account"] in (None, account):
+                contrasts.setdefault(row["arm"], {})[row["question"], row["cost"], row["ladder"]] = row
+        asked: dict[tuple[str, str], list[Arm]] = {}
+        for arm in results.arms(role="strategy"):
+            asked.setdefault((arm.dataset, arm.label), []).append(arm)
+        entries = [(of["name"], of["title"], label) for of in summary["matrix"]["datasets"] for label in labels]
+        for name, title, label in entries:
+            arms = asked.get((name, label), [])
+            several = len({arm.reference for arm in arms}) > 1
+            for arm in arms:
+                rows = contrasts.get(arm.key, {})
+                whole = rows.get(("accuracy", None, None))
+                if whole is None or not whole["n_pairs"]:
+                    continue
+                beside = f" ({arm.reference})" if several and arm.reference else ""
+                keys = {"entry": title, "strategy": label + beside, "dataset": name, "arm": arm.key}
+                keys |= {"label": label, "setting": title + beside, "rival": "full"}
+                yield from _spent(whole, keys)
+                full = results.matrix.arms[whole["baseline_arm"]]
+                if share := _realised(full, arm, whole, clock, accounts, account):
+                    yield interval_of(SHARE, keys, share, whole["timing"]["blocks"])
+                if name not in self.costs_only:
+                    yield from _judged(rows, keys)
 
 
-def _levels(found: Sequence[Case], account: str) -> str:
-    rows = [row for case in found for kind in kinds(account).values() if (row := evidence(case, kind))]
-    return span([row["confidence"] for row in rows], _level) if rows else "none"
+def _spent(row: Mapping[str, Any], keys: Mapping[str, str]) -> Iterator[Estimate]:
+    timed = row["timing"]["source"] == TIMED
+    for name, account, cost, n in (
+        (LEARNER, "marginal", "learner_flops", row["n_pairs"]),
+        *((TOTAL.format(a), a, "total_flops", row["n_pairs"]) for a in ACCOUNTS),
+        *((SECONDS.format(a), a, "wall_clock", row["timing"]["blocks"]) for a in ACCOUNTS if timed),
+    ):
+        paid = row["costs"].get(account, {}).get(cost)
+        if paid and paid["ratio"] is not None:
+            yield Estimate(name, keys, paid["ratio"], paid["ci_low"], paid["ci_high"], n, record=row)
 
 
-def _level(confidence: float) -> str:
-    return f"{100 * confidence:.3g}{NARROW}%"
+def _judged(rows: Mapping[Any, Mapping[str, Any]], keys: Mapping[str, str]) -> Iterator[Estimate]:
+    for kind, (_, name, rival) in RIVALS.items():
+        row = rows.get(kind)
+        if row and row["n_pairs"] and (kind[1] != "wall_clock" or row["timing"]["source"] == TIMED):
+            ends = row["mean_difference"], row["ci_low"], row["ci_high"]
+            yield Estimate(name, {**keys, "rival": rival}, *ends, row["n_pairs"], row["confidence"], "points", row)
 
 
-def _minus(value: float | None) -> float | None:
-    return None if value is None else -value
+def _realised(
+    full: Arm, arm: Arm, row: Mapping[str, Any], clock: Clock, accounts: Accounts, account: str
+) -> Interval | None:
+    """The realised share; None where FLOPs were not surely saved, or fewer than two blocks are known to the end."""
+    saved, found = row["costs"].get(account, {}).get("total_flops"), clock.seconds([arm, full], account)
+    if not saved or saved["ci_high"] is None or saved["ci_high"] >= 1:
+        return None
+    if found is None or not found.timed or len(found.blocks) < 2:
+        return None
+    spent = [accounts.of(of, account, "total_flops") for of in (arm, full)]
+    flops = np.array([[of.get(block, np.nan) for block in found.blocks] for of in spent])
+    if not (np.isfinite(flops).all() and np.isfinite(found.values).all() and (flops[1] > 0).all()):
+        return None
+    ours, theirs = found.values
+    return fieller_interval(theirs - ours, theirs * (1 - flops[0] / flops[1]))
 
 
-def _unfinished(results: Results, found: Sequence[Case], labels: Sequence[str]) -> list[str]:
-    """A line for each entry and strategy that has no seed in common with full training yet."""
-    there = {(case.dataset, case.strategy, case.reference) for case in found}
-    arms = [arm for arm in results.arms(role="strategy") if arm.label in labels]
-    missing = [arm for arm in arms if (arm.dataset, arm.label, arm.reference) not in there]
-    return [f"No seed has both {arm.label} and full training yet on {arm.dataset}." for arm in missing]
+def _found(name: str, rival: str) -> Column:
+    """A column; where it needs seconds and there are none, it says so."""
+    untimed = NO_PASS if "seconds" in name else NONE
+    return lambda row: row.one(name, rival=rival) or (NONE if row[0].record["timing"]["blocks"] else untimed)
 
 
-def _notes(found: Sequence[Case], summary: Summary, account: str) -> tuple[str, ...]:
-    timing = summary["timing"]
-    notes = []
-    if not timing["blocks"]:
-        notes.append("There is no timing pass: no seconds are shown.")
-    elif not timing["complete"]:
-        notes.append("The timing pass is not complete: ratios rest on the blocks that have both runs.")
-    for case in found:
-        if case.collapsed:
-            notes.append(f"{case.title}, {case.label}: {plural(case.collapsed, 'seed')} with a collapsed run.")
-        row = evidence(case, ("pays", account, "wall_clock", "full"))
-        if row is not None and row["above_ladder"]:
-            notes.append(f"{case.title}, {case.label}, at equal seconds: {row['note']}.")
-    return tuple(notes)
+def _tables(found: Estimates, judged: Estimates, account: str) -> Iterator[Table]:
+    index = ("entry", "strategy")
+    spent: dict[str, Column] = {"learner alone": LEARNER, **{f"all, {a}": TOTAL.format(a) for a in ACCOUNTS}}
+    spent["ceiling"] = lambda row: ratio(row[0].record["ceiling"])
+    accounts = "; ".join(f"{a}: {ACCOUNT_WORDS[a]}" for a in ACCOUNTS)
+    note = (
+        f"Learner alone is what papers mostly count. {accounts}. "
+        "The ceiling is the largest speed-up at equal passes that the scoring scheme allows."
+    )
+    yield found.table("FLOPs, as a share of full training's at equal passes", index, spent, note)
+    timed = {a: _found(SECONDS.format(a), "full") for a in ACCOUNTS}
+    timed[f"realised share of the FLOPs saved ({account})"] = SHARE
+    timed["timed blocks"] = lambda row: row[0].record["timing"]["blocks"]
+    note = (
+        f"Timing pass only; 95{NARROW}% intervals by Fieller's method over its blocks. Realised share: seconds saved "
+        "over those that would have been saved had they followed the total FLOPs; 1 is all of it, below 0 the run "
+        "takes longer. Not shown where FLOPs are not surely saved."
+    )
+    yield found.table("Seconds, as a share of full training's at equal passes", index, timed, note)
+    apart = {head: _found(name, rival) for head, name, rival in RIVALS.values()}
+    apart["seeds"] = lambda row: row[0].n
+    levels = [100 * e.confidence for e in judged if e.unit == "points"]
+    read_at = span(levels, lambda level: f"{level:.3g}{NARROW}%") if levels else "none"
+    note = f"At equal cost: {account} account. Intervals at the level that a row's verdict is read at ({read_at})."
+    shown = {e.keys["entry"] for e in judged}
+    if left_out := dict.fromkeys(e.keys["entry"] for e in found if e.keys["entry"] not in shown):
+        note += f" Too short a training for its accuracy to be read: {', '.join(left_out)}."
+    yield judged.table("Accuracy, points apart from", index, apart, note)
+
+
+def _charts(found: Estimates, judged: Estimates, head: Estimates, account: str) -> Iterator[Chart]:
+    """The first strategy over the entries, and each entry that has several strategies over these."""
+    spent: dict[str, Column] = {
+        "learner FLOPs": LEARNER,
+        f"total FLOPs ({account})": TOTAL.format(account),
+        f"seconds ({account})": SECONDS.format(account),
+    }
+    apart: dict[str, Column] = {f"at {of}": (f"accuracy difference at {of}", "full ladder") for of in COSTS.values()}
+    label = head[0].keys["label"]
+    scopes = [(label, "setting", "label", label)]
+    scopes += [(e.keys["entry"], "strategy", "dataset", e.keys["dataset"]) for e in found]
+    for title, by, key, value in dict.fromkeys(scopes):
+        here, there = found.where(**{key: value}), judged.where(**{key: value})
+        if by == "strategy" and len({e.keys["arm"] for e in here}) < 2:
+            continue
+        words = f"{title}: FLOPs and seconds beside full training's"
+        yield here.chart(words, by, spent, y_label="Share of full training's", level=1.0)
+        if there:
+            words = f"{title}: accuracy beside shortened full training's"
+            yield there.chart(words, by, apart, y_label="Difference (points)", level=0.0)
+
+
+def _sentence(head: Estimates, account: str) -> str:
+    """The seconds of the first setting, or its FLOPs where none were timed."""
+    first = head.where(arm=head[0].keys["arm"])
+    total, seconds = first.one(TOTAL.format(account)), first.one(SECONDS.format(account))
+    where = f"On {first[0].keys['entry']}, {first[0].keys['strategy']}"
+    others = "; the tables have the others" if len({e.keys["arm"] for e in head}) > 1 else ""
+    if seconds is not None:
+        meaning = MEANING[total is not None and total.side(1) < 0, seconds.side(1)]
+        blocks = plural(seconds.n, "timed block")
+        return f"{where} takes {seconds} of full training's seconds at equal passes ({blocks}): {meaning}{others}."
+    if total is None:
+        return f"{where} has no cost that can be compared with full training's{others}."
+    return (
+        f"{where} spends {total} of full training's total FLOPs ({account}, {plural(total.n, 'seed')}); whether that "
+        f"saves time needs a timing pass{others}."
+    )
+
+
+def _notes(found: Estimates, missing: Sequence[Arm], summary: Summary) -> Iterator[str]:
+    named = "{0.keys[strategy]} on {0.keys[entry]}".format
+    open_ = [f"{arm.label} on {arm.dataset}" for arm in missing]
+    if not summary["timing"]["blocks"]:
+        yield "There is no timing pass: no seconds are shown."
+    elif not summary["timing"]["complete"]:
+        open_.append("the timing pass (ratios rest on the blocks that have both runs)")
+    if open_:
+        yield f"Not finished: {listed(open_)}."
+    if collapsed := [f"{e.record['collapsed']} of {named(e)}" for e in found.where(LEARNER) if e.record["collapsed"]]:
+        yield f"Seeds with a collapsed run: {listed(collapsed)}."
+    equal = found.where(f"accuracy difference at {COSTS['wall_clock']}", rival="full ladder")
+    if above := [named(e) for e in equal if e.record["above_ladder"]]:
+        yield f"At equal seconds, {listed(above)} cost more than the ladder's top rung, which favours the strategy."

@@ -1,4 +1,4 @@
-"""Two settings files held against each other, key by key."""
+"""The differences between two settings files, key by key."""
 
 from __future__ import annotations
 

@@ -12,43 +12,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .matrix import read_matrix
-from .parsing import FORMAT, checksum, read_artefact, read_cell, read_failure, read_timing, read_tuning
-from .records import (
-    ACCOUNTS,
-    COSTS,
-    LADDERS,
-    ORDINARY,
-    PHASES,
-    ROLES,
-    TIMED,
-    Arm,
-    Artefact,
-    Cell,
-    Dataset,
-    Failure,
-    Grid,
-    LadderName,
-    Matrix,
-    Pays,
-    Phase,
-    Picks,
-    Point,
-    ResultsError,
-    Role,
-    Timing,
-    Tuning,
-    Unreadable,
-)
+from .fields import PHASES, Phase, Role, read_as
+from .matrix import ACCOUNTS, COSTS, LADDERS, Arm, Dataset, Grid, LadderName, Matrix, Pays, Request, read_matrix
+from .models import Artefact, Cell, Failure, Picks, Point, Timing, Tuning, Unsealed
+from .sealing import ResultsError, checksum, open_record
 
 __all__ = [
     "ACCOUNTS",
     "COSTS",
-    "FORMAT",
     "LADDERS",
     "ORDINARY",
     "PHASES",
-    "ROLES",
     "TIMED",
     "Arm",
     "Artefact",
@@ -62,6 +36,7 @@ __all__ = [
     "Phase",
     "Picks",
     "Point",
+    "Request",
     "Results",
     "ResultsError",
     "Role",
@@ -71,8 +46,20 @@ __all__ = [
     "checksum",
 ]
 
-_T = TypeVar("_T")
+TIMED = "timing pass"
+ORDINARY = "ordinary cells"
+"""Where seconds are from. Only those of a timing pass carry verdicts; those of ordinary cells are indications."""
+
+_T = TypeVar("_T", bound=Unsealed)
 _R = TypeVar("_R", Cell, Timing, Tuning)
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A record that is there but cannot be used: ``file`` relative to the results folder."""
+
+    file: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -125,21 +112,21 @@ class Results:
         bad: list[Unreadable] = []
         reader = _Reader(root, bad)
         cells = _single(
-            reader.all("cells/*.json", lambda file: read_cell(file, matrix)),
+            reader.all("cells", Cell, lambda cell: _check_cell(cell, matrix)),
             lambda cell: (cell.arm, cell.seed),
             "arm {}, seed {}",
             bad,
         )
-        artefacts = {item.id: item for _, item in reader.all("artefacts/*/meta.json", read_artefact)}
-        failures = tuple(item for _, item in reader.all("failed/*.json", read_failure))
+        artefacts = {item.id: item for _, item in reader.all("artefacts", Artefact)}
+        failures = tuple(item for _, item in reader.all("failed", Failure))
         timings = _single(
-            reader.all("timing/*.json", lambda file: read_timing(file, matrix)),
+            reader.all("timing", Timing, lambda timed: _check_timing(timed, matrix)),
             lambda timed: (timed.kind, timed.of, timed.block),
             "{} {} in block {} of the timing pass",
             bad,
         )
         tunings = _single(
-            reader.all("tuning/*.json", lambda file: read_tuning(file, matrix)),
+            reader.all("tuning", Tuning, lambda tuning: _check_tuning(tuning, matrix)),
             lambda tuning: (tuning.base, tuning.seed, tuning.factor),
             "arm {} tuned with seed {} at factor {}",
             bad,
@@ -217,19 +204,57 @@ class _Reader:
         self.root = root
         self.bad = bad
 
-    def all(self, pattern: str, parse: Callable[[Path], _T]) -> Iterator[tuple[str, _T]]:
-        for file in sorted(self.root.glob(pattern)):
+    def all(self, folder: str, kind: type[_T], check: Callable[[_T], object] = bool) -> Iterator[tuple[str, _T]]:
+        for file in sorted((self.root / folder).glob("*/meta.json" if folder == "artefacts" else "*.json")):
             name = file.relative_to(self.root).as_posix()
             try:
-                item = parse(file)
+                item = read_record(kind, file.read_bytes(), file.parent.name if folder == "artefacts" else file.stem)
+                check(item)
             except (ResultsError, OSError) as error:
                 self.bad.append(Unreadable(name, str(error)))
-            except KeyError as error:
-                self.bad.append(Unreadable(name, f"field {error} is missing"))
-            except (TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-                self.bad.append(Unreadable(name, f"a field has the wrong form ({error})"))
             else:
                 yield name, item
+
+
+def read_record(kind: type[_T], content: bytes, id: str) -> _T:
+    """The record ``id`` in the bytes of its file.
+
+    Raises
+    ------
+    ResultsError
+        Where it cannot be used, in one line.
+    """
+    item = read_as(kind, open_record(content, sealed=kind.model_fields["checksum"].is_required()))
+    if item.id != id:
+        raise ResultsError(f"is the record of {item.id}, not of {id} as its name says")
+    return item
+
+
+def _check_cell(cell: Cell, matrix: Matrix) -> None:
+    if cell.arm not in matrix.arms:
+        raise ResultsError(f"arm {cell.arm!r} is not in matrix.toml: the cell belongs to another matrix")
+    if cell.faults:
+        raise ResultsError(f"the cell counted {cell.faults} faulty selections and should have been discarded")
+    if cell.seed not in matrix.seeds:
+        raise ResultsError(f"seed {cell.seed} is not in matrix.toml: the cell belongs to another matrix")
+
+
+def _check_timing(timed: Timing, matrix: Matrix) -> None:
+    if timed.kind == "cell" and timed.of not in matrix.arms:
+        raise ResultsError(f"arm {timed.of!r} is not in matrix.toml: the timed run belongs to another matrix")
+    if timed.block not in matrix.seeds:
+        raise ResultsError(f"seed {timed.block} is not in matrix.toml: the timed run belongs to another matrix")
+
+
+def _check_tuning(tuning: Tuning, matrix: Matrix) -> None:
+    if matrix.grid is None:
+        raise ResultsError("matrix.toml declares no tuning: the tuning run belongs to another matrix")
+    if tuning.base not in {arm.base for arm in matrix.arms.values()}:
+        raise ResultsError(f"arm {tuning.base!r} is not in matrix.toml: the tuning run belongs to another matrix")
+    if tuning.seed not in matrix.grid.seeds:
+        raise ResultsError(f"seed {tuning.seed} is no tuning seed of matrix.toml")
+    if tuning.factor not in matrix.grid.factors:
+        raise ResultsError(f"factor {tuning.factor:g} is not in the grid of matrix.toml")
 
 
 def _single(

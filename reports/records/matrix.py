@@ -1,199 +1,363 @@
-"""``matrix.toml``, the matrix as run, from its file to dataclasses. Keys that came later may be missing."""
+"""``matrix.toml``, the matrix as run. Keys that came later may be missing; keys that are not named here are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, NotRequired, get_args
 
-import numpy as np
+from pydantic import AfterValidator, Field, model_validator
+from typing_extensions import TypedDict
 
-from .files import open_toml
-from .parsing import FORMAT, number, text, whole
-from .records import (
-    ACCOUNTS,
-    COSTS,
-    INTERVALS,
-    LADDERS,
-    LR_SOURCES,
-    ROLES,
-    TUNINGS,
-    Arm,
-    Dataset,
-    Grid,
-    Matrix,
-    Pays,
-    Request,
-    ResultsError,
-)
+from .fields import OPEN, AsTuple, Count, Counts, Id, Names, Number, Part, Role, read_as
+from .sealing import ResultsError, open_toml
 
-_T = TypeVar("_T")
-_R = TypeVar("_R", Arm, Dataset)
+LadderName = Literal["full", "uniform"]
+LADDERS: tuple[LadderName, ...] = get_args(LadderName)
+Account = Literal["marginal", "amortised", "standalone"]
+ACCOUNTS: tuple[str, ...] = get_args(Account)
+Cost = Literal["learner_flops", "total_flops", "wall_clock"]
+COSTS: tuple[str, ...] = get_args(Cost)
+
+
+class Open(Part):
+    """A table whose other keys are kept."""
+
+    model_config = OPEN | {"frozen": True}
+
+
+class Learner(TypedDict):
+    """Shown, not interpreted; its parameters stand beside the name, and ``text`` has it in words."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    name: str
+    text: str
+
+
+class Budget(TypedDict, total=False):
+    """Shown, not interpreted."""
+
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    passes: Number
+    steps: Number
+    flops: Number
+    seconds: Number
+    batch: Number
+    buckets: Number
+
+
+class Dataset(Open):
+    """A data set of the matrix: ``margin`` in points, ``collapse`` an accuracy in [0, 1], the rest as shown.
+
+    ``budget`` and ``learner`` are the data set's own where there are unlike ones; empty where the matrix's hold.
+    ``fingerprint`` is of its images and labels: two of one fingerprint are one data set under two settings.
+    """
+
+    name: str
+    spec: str
+    title: str
+    note: str
+    resolution: int
+    augmentation: str
+    classes: Names
+    pool: int
+    holdout: int
+    val: int
+    test: int
+    margin: Annotated[float, Field(ge=0)]
+    collapse: float
+    budget: dict[str, Any] = Field({})
+    fingerprint: str
+    learner: dict[str, Any] = Field({})
+
+
+class Arm(Open):
+    """One row of the comparison: everything but the seed. ``rung`` is its share of the budget, in (0, 1].
+
+    A role ``rung`` is a strategy on a smaller budget, on the way up to the ``strategy`` itself. ``lr`` is the
+    learning rate it ran at (None where an old folder does not say), ``lr_factor`` times that of its ``base`` arm
+    (itself where untuned), chosen by ``lr_from``: ``declared``, on ``val``, or as ``full``'s was.
+    """
+
+    key: Id
+    label: str
+    role: Role
+    dataset: str
+    reference: str
+    strategy: str
+    text: str
+    name: str
+    origin: str
+    cadence: str
+    signal: str
+    schedule: str
+    rung: float
+    pool: str
+    replay: str
+    twin: str
+    settings: str
+    lr: Annotated[float, Field(gt=0)] | None = None
+    lr_factor: Annotated[float, Field(gt=0)] = 1.0
+    base: str = ""
+    lr_from: Literal["declared", "val", "full"] = "declared"
+
+    @model_validator(mode="after")
+    def _rung_is_a_share(self) -> Arm:
+        if self.role == "rung" and not 0 < self.rung < 1:
+            raise ValueError(f"rung {self.rung:g} of {self.label!r} is no share below the whole budget")
+        return self
+
+
+class Pays(Part):
+    """Which of the many contrasts at equal cost is the primary one."""
+
+    account: Account = "amortised"
+    cost: Cost = "total_flops"
+    ladder: LadderName = "full"
+
+
+class Analysis(Open):
+    """How the results are judged; ``amortise_over`` is the number of runs that share the cost of an artefact."""
+
+    alpha: Annotated[float, Field(gt=0, lt=0.5)]
+    amortise_over: Annotated[float, Field(gt=0)]
+    primary: Names
+    pays: Pays = Pays()
+    interval: Literal["t", "sign-flip"] = "t"
+
+
+def _apart(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values or len(set(values)) < len(values):
+        raise ValueError("values are missing or named twice")
+    return values
+
+
+class Grid(Open):
+    """The learning rates that each arm was tuned over, as factors of its base, and the seeds it was tuned with."""
+
+    factors: Annotated[tuple[Annotated[float, Field(gt=0)], ...], AsTuple, AfterValidator(_apart)]
+    seeds: Annotated[Counts, AfterValidator(_apart)] = Field(alias="tuning_seeds")
+
+
+class Declared(Open):
+    """What a matrix declares."""
+
+    strategies: Names
+    seeds: Counts
+
+
+class Requested(Declared):
+    """What was asked of a matrix: by what name (``matrix``), and with which settings changed (``set``)."""
+
+    matrix: str | None = None
+    set: Names = ()
+
+
+class TimingPass(Open):
+    """How many seeds a timing pass was asked for, 0 without one."""
+
+    seeds: Count = 0
+
+
+class One(Open):
+    """A matrix alone, or one of those that a merged folder was made of."""
+
+    name: str
+    title: str
+    identity: str
+    requested: Requested
+    declared: Declared | None = None
+    timing: TimingPass = TimingPass()
+
+
+class Merged(One):
+    """One of the matrices that a merged folder was made of."""
+
+    datasets: Names
+
+
+class Study(TypedDict):
+    """A question that the matrix asks; what its options mean is for the analysis to say."""
+
+    analysis: str
+    question: str
+    options: NotRequired[dict[str, Any]]
+
+
+def _with_options(studies: tuple[Study, ...]) -> tuple[Study, ...]:
+    return tuple({"options": {}, **study} for study in studies)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One matrix as it was asked for.
+
+    ``source`` is what was named to ``selbench run``, and ``overrides`` the settings changed by ``--set``. What the
+    matrix declares is what was asked for where an older version did not write it down.
+    """
+
+    name: str
+    source: str
+    overrides: tuple[str, ...]
+    datasets: tuple[str, ...]
+    declared_strategies: tuple[str, ...]
+    declared_seeds: tuple[int, ...]
+    strategies: tuple[str, ...]
+    seeds: tuple[int, ...]
+    timing_seeds: int
+
+
+class Matrix(One):
+    """The matrix as run, resolved.
+
+    ``requests`` has one entry, or one for each matrix that a merged folder was made of (``parts``); ``requested`` is
+    all of it together.
+    """
+
+    version: int
+    identity: Id
+    seeds: Counts
+    tuning: Literal["none", "grid"]
+    tuned_over: Grid | None = Field(None, alias="grid")
+    learner: Learner
+    budget: Budget
+    optimizer: dict[str, Any] = Field({})
+    analysis: Analysis
+    dataset_rows: Annotated[tuple[Dataset, ...], AsTuple] = Field(alias="datasets")
+    arm_rows: Annotated[tuple[Arm, ...], AsTuple] = Field(alias="arms")
+    parts: Annotated[tuple[Merged, ...], AsTuple] = ()
+    studies: Annotated[tuple[Study, ...], AsTuple, AfterValidator(_with_options)] = ()
+
+    @cached_property
+    def datasets(self) -> Mapping[str, Dataset]:
+        """By name."""
+        return {row.name: row for row in self.dataset_rows}
+
+    @cached_property
+    def arms(self) -> Mapping[str, Arm]:
+        """By key; those of a folder without tuning are their own base, at the optimizer's learning rate."""
+        untuned = {"lr": self.optimizer.get("lr")}
+        return {
+            row.key: row.model_copy(update={**untuned, "base": row.key} | row.model_dump(include=row.model_fields_set))
+            if not {"lr", "base"} <= row.model_fields_set
+            else row
+            for row in self.arm_rows
+        }
+
+    @cached_property
+    def grid(self) -> Grid | None:
+        """None untuned."""
+        return self.tuned_over if self.tuning == "grid" else None
+
+    @cached_property
+    def requests(self) -> tuple[Request, ...]:
+        """What was asked for, matrix by matrix."""
+        if self.parts:
+            return tuple(_request(part, part.datasets) for part in self.parts)
+        return (_request(self, tuple(self.datasets)),)
+
+    @property
+    def alpha(self) -> float:
+        """Level of the tests."""
+        return self.analysis.alpha
+
+    @property
+    def amortise_over(self) -> float:
+        """Runs that share the cost of an artefact."""
+        return self.analysis.amortise_over
+
+    @cached_property
+    def interval(self) -> str:
+        """Which intervals are shown: ``t`` or ``sign-flip``."""
+        return self.analysis.interval
+
+    @property
+    def primary(self) -> tuple[str, ...]:
+        """Primary contrasts, each ``label:question``."""
+        return self.analysis.primary
+
+    @property
+    def pays(self) -> Pays:
+        """The primary contrast at equal cost."""
+        return self.analysis.pays
+
+    @property
+    def requested_strategies(self) -> tuple[str, ...]:
+        """Labels, of all requests."""
+        return self.requested.strategies
+
+    @property
+    def requested_seeds(self) -> tuple[int, ...]:
+        """Of all requests."""
+        return self.requested.seeds
+
+    @property
+    def timing_seeds(self) -> int:
+        """How many seeds a timing pass was asked for."""
+        return self.timing.seeds
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Matrix:
+        if len(self.arms) < len(self.arm_rows):
+            raise ValueError("two arms have the same key")
+        if len(self.datasets) < len(self.dataset_rows):
+            raise ValueError("two data sets have the same name")
+        for arm in self.arm_rows:
+            if arm.dataset not in self.datasets:
+                raise ValueError(f"arm {arm.label!r} is on the unknown dataset {arm.dataset!r}")
+            if arm.twin and arm.twin not in self.arms:
+                raise ValueError(f"the twin {arm.twin!r} of arm {arm.label!r} is not among the arms")
+        if self.tuning == "grid" and self.tuned_over is None:
+            raise ValueError("field 'grid' is missing")
+        if self.grid is not None and set(self.grid.seeds) & set(self.seeds):
+            raise ValueError("grid.tuning_seeds holds a seed that is reported as well")
+        return self
+
+
+def _request(of: One, datasets: tuple[str, ...]) -> Request:
+    asked, declared = of.requested, of.declared or of.requested
+    return Request(
+        name=of.name,
+        source=of.name if asked.matrix is None else asked.matrix,
+        overrides=asked.set,
+        datasets=datasets,
+        declared_strategies=declared.strategies,
+        declared_seeds=declared.seeds,
+        strategies=asked.strategies,
+        seeds=asked.seeds,
+        timing_seeds=of.timing.seeds,
+    )
+
+
+def read_table(file: Path) -> dict[str, Any]:
+    """The table in a ``matrix.toml``; one without a checksum, of an older version, is taken as it is.
+
+    Raises
+    ------
+    ResultsError
+        Where the file is missing, of another version, or not what was written.
+    """
+    try:
+        return open_toml(file.read_bytes())[0]
+    except FileNotFoundError as error:
+        raise ResultsError(f"{file.parent} is no results folder: it holds no matrix.toml") from error
+    except OSError as error:
+        raise ResultsError(f"{file}: cannot be read ({error})") from error
+    except ResultsError as error:
+        raise ResultsError(f"{file}: {error}; put a sound copy back") from error
 
 
 def read_matrix(file: Path) -> Matrix:
-    record = open_toml(file)
-    if record.get("version") != FORMAT:
-        raise ResultsError(f"{file}: format version {record.get('version')!r}; this selbench reads version {FORMAT}")
+    """The matrix in a ``matrix.toml``.
+
+    Raises
+    ------
+    ResultsError
+        As :func:`read_table`; and where a field does not fit, or what is declared does not hold together.
+    """
     try:
-        return _matrix(record)
-    except KeyError as error:
-        raise ResultsError(f"{file}: field {error} is missing") from error
-    except (TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ResultsError(f"{file}: {error}") from error
-
-
-def table(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{value!r} is not a table")
-    return value
-
-
-def finite(value: Any) -> float:
-    if not np.isfinite(number(value)):
-        raise ValueError(f"{value!r} is not finite")
-    return float(value)
-
-
-def list_of(read: Callable[[Any], _T], value: Any) -> tuple[_T, ...]:
-    if not isinstance(value, list | tuple):
-        raise TypeError(f"{value!r} is not a list")
-    return tuple(map(read, value))
-
-
-_READ: Mapping[str, Callable[[Any], Any]] = {
-    "str": text,
-    "Role": text,
-    "int": whole,
-    "float": finite,
-    "float | None": lambda value: None if value is None else finite(value),
-    "tuple[str, ...]": lambda value: list_of(text, value),
-    "Mapping[str, Any]": table,
-}
-"""How a field of each type is read: strangers' files may hold anything."""
-
-
-def _matrix(record: Mapping[str, Any]) -> Matrix:
-    analysis, requested = table(record["analysis"]), table(record["requested"])
-    rows = list_of(lambda item: _known(Dataset, table(item)), record["datasets"])
-    datasets = {dataset.name: dataset for dataset in rows}
-    rate = table(record.get("optimizer", {})).get("lr")
-    listed = list_of(lambda item: _known(Arm, {"lr": rate, "base": table(item)["key"], **item}), record["arms"])
-    arms = {arm.key: arm for arm in listed}
-    pays = Pays(**table(analysis.get("pays", {})))
-    _check(datasets, arms, len(listed), pays)
-    if len(datasets) < len(rows):
-        raise ValueError("two data sets have the same name")
-    alpha, share = finite(analysis["alpha"]), finite(analysis["amortise_over"])
-    seeds = list_of(whole, record["seeds"])
-    if not (0 < alpha < 0.5 and share > 0):
-        raise ValueError(f"analysis.alpha = {alpha:g} is not in (0, 0.5), or amortise_over = {share:g} is not positive")
-    tuning, interval = record["tuning"], analysis.get("interval", "t")
-    if tuning not in TUNINGS or interval not in INTERVALS:
-        raise ValueError(f"tuning = {tuning!r} or analysis.interval = {interval!r} is unknown")
-    return Matrix(
-        name=text(record["name"]),
-        title=text(record["title"]),
-        identity=text(record["identity"]),
-        seeds=seeds,
-        tuning=tuning,
-        grid=_grid(table(record["grid"]), seeds) if tuning == "grid" else None,
-        learner=_learner(table(record["learner"])),
-        budget=_budget(table(record["budget"])),
-        alpha=alpha,
-        amortise_over=share,
-        interval=interval,
-        primary=list_of(text, analysis["primary"]),
-        pays=pays,
-        requests=list_of(_request, record.get("parts", [{**record, "datasets": list(datasets)}])),
-        requested_strategies=list_of(text, requested["strategies"]),
-        requested_seeds=list_of(whole, requested["seeds"]),
-        timing_seeds=whole(table(record.get("timing", {})).get("seeds", 0)),
-        datasets=datasets,
-        arms=arms,
-        studies=list_of(_study, record.get("studies", [])),
-    )
-
-
-def _study(found: Any) -> dict[str, Any]:
-    asked = table(found)
-    return {
-        "analysis": text(asked["analysis"]),
-        "question": text(asked["question"]),
-        "options": table(asked.get("options", {})),
-    }
-
-
-def _learner(found: dict[str, Any]) -> dict[str, Any]:
-    for name in ("name", "text"):
-        text(found[name])
-    return found
-
-
-def _budget(found: dict[str, Any]) -> dict[str, Any]:
-    for name in found.keys() & {"passes", "steps", "flops", "seconds", "batch", "buckets"}:
-        finite(found[name])
-    return found
-
-
-def _request(part: Any) -> Request:
-    asked = table(table(part)["requested"])
-    declared = table(part.get("declared", asked))
-    return Request(
-        name=text(part["name"]),
-        source=text(asked.get("matrix", part["name"])),
-        overrides=list_of(text, asked.get("set", ())),
-        datasets=list_of(text, part["datasets"]),
-        declared_strategies=list_of(text, declared["strategies"]),
-        declared_seeds=list_of(whole, declared["seeds"]),
-        strategies=list_of(text, asked["strategies"]),
-        seeds=list_of(whole, asked["seeds"]),
-        timing_seeds=whole(table(part.get("timing", {})).get("seeds", 0)),
-    )
-
-
-def _grid(record: Mapping[str, Any], reported: Sequence[int]) -> Grid:
-    grid = Grid(list_of(finite, record["factors"]), list_of(whole, record["tuning_seeds"]))
-    if not all(factor > 0 for factor in grid.factors):
-        raise ValueError("grid.factors holds a factor that is not positive")
-    for name, values in vars(grid).items():
-        if not values or len(set(values)) < len(values):
-            raise ValueError(f"grid: {name} are missing or named twice")
-    if set(grid.seeds) & set(reported):
-        raise ValueError("grid.tuning_seeds holds a seed that is reported as well")
-    return grid
-
-
-def _known(kind: type[_R], item: Mapping[str, Any]) -> _R:
-    """An instance from the fields that ``kind`` has; what else the writer added is not for this reader."""
-    values = {}
-    for field in fields(kind):
-        needed = field.default is MISSING and field.default_factory is MISSING
-        if needed or field.name in item:
-            try:
-                values[field.name] = _READ[str(field.type)](item[field.name])
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"{field.name} of {kind.__name__.lower()} {item.get('name')!r}: {error}") from None
-    return kind(**values)
-
-
-def _check(datasets: Mapping[str, Dataset], arms: Mapping[str, Arm], written: int, pays: Pays) -> None:
-    if len(arms) != written:
-        raise ValueError("two arms have the same key")
-    for arm in arms.values():
-        if arm.role not in ROLES:
-            raise ValueError(f"arm {arm.label!r} has the unknown role {arm.role!r}")
-        if arm.role == "rung" and not 0 < arm.rung < 1:
-            raise ValueError(f"rung {arm.rung:g} of {arm.label!r} is no share below the whole budget")
-        if arm.lr_from not in LR_SOURCES or not (arm.lr is None or arm.lr > 0) or not arm.lr_factor > 0:
-            raise ValueError(f"the learning rate of arm {arm.label!r} is not positive, or from nowhere known")
-        if arm.dataset not in datasets:
-            raise ValueError(f"arm {arm.label!r} is on the unknown dataset {arm.dataset!r}")
-        if arm.twin and arm.twin not in arms:
-            raise ValueError(f"the twin {arm.twin!r} of arm {arm.label!r} is not among the arms")
-    for dataset in datasets.values():
-        if not dataset.margin >= 0:
-            raise ValueError(f"the margin of {dataset.name!r} is negative")
-    if pays.account not in ACCOUNTS or pays.cost not in COSTS or pays.ladder not in LADDERS:
-        raise ValueError(f"analysis.pays names no account, cost or ladder that there is: {pays}")
+        return read_as(Matrix, read_table(file))
+    except ResultsError as error:
+        raise ResultsError(str(error) if str(file.parent) in str(error) else f"{file}: {error}") from None

@@ -1,157 +1,118 @@
-"""What a cell's record says of its measures, with every check that they must pass before they count."""
+"""What a cell's record says of its measures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator, Field, PlainSerializer, model_validator
+
+from .fields import AsTuple, Cost, Count, Part, Positive, Share
 
 Array = NDArray[np.float64]
-Made = TypeVar("Made")
+
+if TYPE_CHECKING:
+    Numbers = Array
+else:
+    Numbers = Annotated[list[float], AfterValidator(np.array), PlainSerializer(np.ndarray.tolist)]
 
 
-@dataclass(frozen=True, eq=False)
-class Tail:
+class Tail(Part):
     """One selection: exponent and level of its spectrum's tail, and those ``[draws]`` of random ones of equal size.
 
     ``lacking`` says why there is none; the numbers are then NaN, the arrays empty.
     """
 
-    size: int
-    effective: float
-    exponent: float
-    level: float
-    random_exponents: Array
-    random_levels: Array
-    lacking: str
+    size: Positive
+    effective: Cost
+    exponent: float = math.nan
+    level: float = math.nan
+    random_exponents: Numbers = Field(default_factory=lambda: np.empty(0))
+    random_levels: Numbers = Field(default_factory=lambda: np.empty(0))
+    lacking: str = ""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Tail:
+        exponents, levels = len(self.random_exponents), len(self.random_levels)
+        if exponents != levels or bool(exponents) == bool(self.lacking):
+            raise ValueError(f"{exponents} random exponents and {levels} levels are no draws of one selection")
+        if not self.lacking and math.isnan(self.exponent + self.level):
+            raise ValueError("the tail of the spectrum has no exponent or no level, and does not say why")
+        return self
 
 
-@dataclass(frozen=True, eq=False)
-class Spectrum:
+class Spectrum(Part):
     """Hard selection (picks counted) and soft (weights summed; None where nothing was weighted), apart."""
 
     reference: str
-    first: int
-    last: int
+    features: Count
+    components: Count
+    first: Positive
+    last: Positive
     pool: float | None
     hard: Tail
     soft: Tail | None
 
 
-@dataclass(frozen=True, eq=False)
-class Residuals:
-    """Energies ``[points, directions]`` as shares of their start, over ``progress`` and total ``flops`` ``[points]``.
+class Residuals(Part):
+    """Energies of the residual in each direction, as shares of their start, along the run.
 
-    NaN where the learner had diverged.
+    Each of ``points`` has progress, total FLOPs, and the energies; None where the learner had diverged.
     """
 
     reference: str
-    progress: Array
-    flops: Array
-    energies: Array
+    images: Count
+    directions: Positive
+    points: Annotated[
+        tuple[Annotated[tuple[Share, Cost, list[Cost] | None], AsTuple], ...], Field(strict=False, min_length=1)
+    ]
+
+    @cached_property
+    def progress(self) -> Array:
+        """``[points]``."""
+        return np.array([progress for progress, _, _ in self.points])
+
+    @cached_property
+    def flops(self) -> Array:
+        """``[points]``."""
+        return np.array([flops for _, flops, _ in self.points])
+
+    @cached_property
+    def energies(self) -> Array:
+        """``[points, directions]``, NaN where the learner had diverged."""
+        lost = np.full(self.directions, np.nan)
+        return np.stack([lost if energies is None else np.array(energies) for _, _, energies in self.points])
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Residuals:
+        if any(energies is not None and len(energies) != self.directions for _, _, energies in self.points):
+            raise ValueError(f"the residuals do not have {self.directions} directions at every point")
+        if (np.diff(self.progress) < 0).any() or (np.diff(self.flops) < 0).any():
+            raise ValueError("the residuals' progress or cost falls")
+        return self
 
 
-@dataclass(frozen=True)
-class Distance:
+class Distance(Part):
     """Means over ``samples`` selections of ``size`` picks: the minimum distance, and a low ``quantile`` of those to
     the nearest neighbour, beside those of random picks."""
 
     reference: str
-    samples: int
-    size: float
-    quantile: float
-    minimum: float
-    low: float
-    random_minimum: float
-    random_low: float
+    samples: Positive
+    draws: Count
+    size: Cost
+    quantile: Share
+    minimum: Cost
+    low: Cost
+    random_minimum: Cost
+    random_low: Cost
 
 
-@dataclass(frozen=True, eq=False)
-class Measures:
+class Measures(Part):
     """Each is None where it was not taken, or nothing was selected."""
 
     spectrum: Spectrum | None = None
     residuals: Residuals | None = None
     distance: Distance | None = None
-
-
-def measures(record: Mapping[str, Any] | None) -> Measures | None:
-    """The measures of a record.
-
-    Raises
-    ------
-    ValueError, TypeError, KeyError
-        Where a number is missing, not finite or negative, or lengths disagree.
-    """
-    if record is None:
-        return None
-    return Measures(
-        spectrum=_given(record.get("spectrum"), _spectrum),
-        residuals=_given(record.get("residuals"), _residuals),
-        distance=_given(record.get("distance"), _distance),
-    )
-
-
-def _given(record: Any, read: Callable[[Mapping[str, Any]], Made]) -> Made | None:
-    return None if record is None else read(record)
-
-
-def _number(value: Any, least: float = -np.inf) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is not a number")
-    if not (np.isfinite(value) and value >= least):
-        raise ValueError(f"{value!r} cannot be a measured number")
-    return float(value)
-
-
-def _numbers(values: Any, least: float = -np.inf) -> Array:
-    if not isinstance(values, list):
-        raise TypeError(f"{values!r} is no list of numbers")
-    return np.array([_number(value, least) for value in values])
-
-
-def _spectrum(record: Mapping[str, Any]) -> Spectrum:
-    return Spectrum(
-        reference=str(record["reference"]),
-        first=int(_number(record["first"], 1)),
-        last=int(_number(record["last"], 1)),
-        pool=_given(record["pool"], _number),  # type: ignore[arg-type]
-        hard=_tail(record["hard"]),
-        soft=_given(record["soft"], _tail),
-    )
-
-
-def _tail(record: Mapping[str, Any]) -> Tail:
-    lacking = str(record.get("lacking", ""))
-    exponents, levels = (_numbers(record.get(f"random_{name}", [])) for name in ("exponents", "levels"))
-    if len(exponents) != len(levels) or bool(len(exponents)) == bool(lacking):
-        raise ValueError(f"{len(exponents)} random exponents and {len(levels)} levels are no draws of one selection")
-    return Tail(
-        size=int(_number(record["size"], 1)),
-        effective=_number(record["effective"], 0),
-        exponent=np.nan if lacking else _number(record["exponent"]),
-        level=np.nan if lacking else _number(record["level"]),
-        random_exponents=exponents,
-        random_levels=levels,
-        lacking=lacking,
-    )
-
-
-def _residuals(record: Mapping[str, Any]) -> Residuals:
-    count, points = int(_number(record["directions"], 1)), record["points"]
-    rows = [np.full(count, np.nan) if shares is None else _numbers(shares, 0) for *_, shares in points]
-    if not rows or {len(row) for row in rows} != {count}:
-        raise ValueError(f"the residuals do not have {count} directions at every point")
-    progress, flops = (np.array([_number(point[place], 0) for point in points]) for place in (0, 1))
-    if (np.diff(progress) < 0).any() or (np.diff(flops) < 0).any():
-        raise ValueError("the residuals' progress or cost falls")
-    return Residuals(str(record["reference"]), progress, flops, np.stack(rows))
-
-
-def _distance(record: Mapping[str, Any]) -> Distance:
-    names = ("size", "quantile", "minimum", "low", "random_minimum", "random_low")
-    found = {name: _number(record[name], 0) for name in names}
-    return Distance(str(record["reference"]), int(_number(record["samples"], 1)), **found)

@@ -1,66 +1,53 @@
-"""The fields and types of every kind of record."""
+"""The records of a results folder: what the harness writes, the report reads, and ``selbench verify`` checks.
+
+These models define the on-disk format. A field's name on disk is its alias where it has one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-Cost = Annotated[float, Field(ge=0)]
-Id = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")]
-Pair = Annotated[list[Count], Field(min_length=2, max_length=2)]
-Pace = Annotated[list[float], Field(min_length=6, max_length=6)]
+from .fields import (
+    AsTuple,
+    Cost,
+    Count,
+    Counts,
+    Digest,
+    Environment,
+    Id,
+    Ids,
+    Ledger,
+    Names,
+    Part,
+    Positive,
+    Role,
+    Share,
+    Time,
+    unpacked,
+)
+from .measured import Measures
 
-_LATER = {"probe"}
-"""Phases that older versions did not have."""
+PROBED = 1024
+"""Samples of the pool, at most, whose number of picks is recorded one by one."""
 
-
-class Part(BaseModel):
-    """A table; numbers are finite, and no type stands for another."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Account(Part):
-    flops: Cost
-    seconds: Cost
-    samples: Count
-
-
-def _phases(ledger: dict[str, Account]) -> dict[str, Account]:
-    if not set(PHASES) - _LATER <= set(ledger) <= set(PHASES):
-        raise ValueError(f"its phases must be {', '.join(PHASES)}, and are {', '.join(ledger)}")
-    return ledger
-
-
-Ledger = Annotated[dict[str, Account], AfterValidator(_phases)]
+Pace = Annotated[tuple[Annotated[tuple[Count, Count, Count, Share, float, Count], AsTuple], ...], AsTuple]
+"""Runs of equal steps, each: candidates, picks, steps, first progress, progress a step, first epoch."""
 
 
-class Environment(Part):
-    """Where it was measured; later versions may say more."""
-
-    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
-    selbench: str
-    python: str
-    torch: str
-    torchvision: str
-    platform: str
-    cpu: str
-    cores: int | None
-    device: str
-    threads: Annotated[int, Field(ge=1)]
-    precision: str
-    machine: str
-    started: Time
-    finished: Time
+def _close(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)
 
 
 class Point(Part):
+    """One point of a training curve; ``seconds`` and ``total_flops`` are cumulative, evaluation off the clock."""
+
     passes: Cost = Field(alias="pass")
     progress: Share
     train_loss: float | None
@@ -72,118 +59,149 @@ class Point(Part):
 
 
 class Unit(Part):
+    """FLOPs of one sample: forward, and forward with backward."""
+
     forward: Cost
     train: Cost
 
 
 class Result(Part):
+    """How a run ended. Accuracies are in [0, 1], and None where training diverged or nothing was held out."""
+
     test_accuracy: Share
     test_accuracy_recalibrated: Share
-    test_n: Annotated[int, Field(ge=1)]
-    correct: str
+    test_n: Positive
+    packed: str = Field(alias="correct")
     train_loss: float | None
     val_accuracy: Share | None
     weights_digest: Digest | None = None
 
+    @cached_property
+    def correct(self) -> NDArray[np.bool_]:
+        """Whether each test image was classified correctly, ``[test_n]``."""
+        packed, n = np.frombuffer(unpacked(self.packed, "its correctness bits"), dtype=np.uint8), self.test_n
+        if len(packed) != (n + 7) // 8:
+            raise ValueError(f"its correctness bits do not hold {n} test images")
+        bits = np.unpackbits(packed).astype(np.bool_)
+        right = int(np.count_nonzero(bits))
+        if bits[n:].any() or not _close(self.test_accuracy * n, right):
+            raise ValueError(f"its test accuracy {self.test_accuracy:g} is not that of its {right} correctness bits")
+        bits = bits[:n]
+        bits.flags.writeable = False
+        return bits
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Result:
+        _ = self.correct
+        again = self.test_accuracy_recalibrated * self.test_n
+        if not _close(again, round(again)):
+            raise ValueError(f"its recalibrated accuracy is no share of {self.test_n} test images")
+        return self
+
 
 class Checkpoints(Part):
+    """What checkpoints cost a run, and the shares of it at which it was resumed."""
+
     written: Count
     seconds: Cost
     bytes: Count
-    resumed: list[Share]
+    resumed: Annotated[tuple[Share, ...], AsTuple]
     unused: str = ""
 
 
 class Probe(Part):
-    stride: Annotated[int, Field(ge=1)]
-    counts: str
+    """How often each of the pool's ids 0, s, 2s, ... was picked, s being ``stride``."""
+
+    stride: Positive
+    packed: str = Field(alias="counts")
+
+    @cached_property
+    def counts(self) -> NDArray[np.uint16]:
+        """``[images]``, clipped at 65535."""
+        packed = unpacked(self.packed, "its pick counts by image")
+        if len(packed) % 2 or not 0 < len(packed) <= 2 * PROBED:
+            raise ValueError(f"its pick counts by image are {len(packed)} bytes, not those of 1 to {PROBED} images")
+        return np.frombuffer(packed, dtype="<u2").astype(np.uint16)
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Probe:
+        _ = self.counts
+        return self
 
 
-class Selection(Part):
+class Shares(Part):
+    """Shares of something in the pool and among the samples trained on."""
+
+    pool: Share
+    trained: Share
+
+
+class Picks(Part):
+    """What was picked: counts, realised keep ratio, class balance, repeats.
+
+    ``k`` has runs of (picks, steps); ``uncounted`` names operators of the strategy without a FLOP formula, whose
+    cost is on the ledger as zero; ``schedule`` is what a learning schedule reports.
+    """
+
     steps: Count
     trained_samples: Count
     candidate_samples: Count
     mean_ratio: Cost
-    k: list[Pair]
-    pace: list[Pace] | None = None
-    class_counts: list[Count]
+    k: Annotated[tuple[Annotated[tuple[Count, Count], AsTuple], ...], AsTuple]
+    pace: Pace | None = None
+    class_counts: Counts
     unique: Share
     max_repeats: Count
-    probe: Probe | None = None
+    probed: Probe | None = Field(None, alias="probe")
     mean_picked_loss: float | None
     diagnostics: dict[str, float | None]
-    uncounted: list[str] = []
-    spoiled: dict[str, dict[str, Share]] = {}
-    schedule: dict[str, Any] = {}
+    uncounted: Names = ()
+    marked: dict[str, Shares] = Field({}, alias="spoiled")
+    schedule: dict[str, Any] = Field({})
+
+    @cached_property
+    def probe(self) -> NDArray[np.uint16] | None:
+        """Pick counts of some of the pool's ids; None in records of older versions."""
+        return None if self.probed is None else self.probed.counts
+
+    @cached_property
+    def probe_stride(self) -> int:
+        """Every how many ids :attr:`probe` has one; 0 without."""
+        return 0 if self.probed is None else self.probed.stride
+
+    @cached_property
+    def spoiled(self) -> Mapping[str, tuple[float, float]]:
+        """Of each corruption (``wrong`` labels, ``copies``) its shares in the pool and among the samples trained on."""
+        return {name: (shares.pool, shares.trained) for name, shares in self.marked.items()}
 
 
-class Tail(Part):
-    """One selection beside random ones; ``lacking`` says why it has no exponent."""
+class Unsealed(Part):
+    """What every record has; older versions wrote descriptions and failures without a checksum."""
 
-    size: Count
-    effective: Cost
-    exponent: float | None = None
-    level: float | None = None
-    random_exponents: list[float] = []
-    random_levels: list[float] = []
-    lacking: str = ""
-
-
-class Spectrum(Part):
-    reference: str
-    features: Count
-    components: Count
-    first: Count
-    last: Count
-    pool: float | None
-    hard: Tail
-    soft: Tail | None
-
-
-class Residuals(Part):
-    reference: str
-    images: Count
-    directions: Count
-    points: list[Annotated[list[Share | Cost | list[Cost] | None], Field(min_length=3, max_length=3)]]
-
-
-class Distance(Part):
-    reference: str
-    samples: Count
-    draws: Count
-    size: Cost
-    quantile: Share
-    minimum: Cost
-    low: Cost
-    random_minimum: Cost
-    random_low: Cost
-
-
-class Measures(Part):
-    spectrum: Spectrum | None = None
-    residuals: Residuals | None = None
-    distance: Distance | None = None
-
-
-class Sealed(Part):
     version: int
     id: Id
+    checksum: Digest | None = None
+
+
+class Sealed(Unsealed):
     checksum: Digest
 
 
 class Cell(Sealed):
+    """One finished run: an arm with one seed. Accuracies are in [0, 1]."""
+
     arm: Id
     arm_label: str
     seed: Count
     dataset: str
     reference: str
     identity: dict[str, Any]
-    curve: Annotated[list[Point], Field(min_length=1)]
+    curve: Annotated[tuple[Point, ...], Field(strict=False, min_length=1)]
     unit: Unit
     scores_learner: bool
-    artefacts: list[Id]
+    artefacts: Ids
     result: Result
-    selection: Selection
+    picks: Picks = Field(alias="selection")
     ledger: Ledger
     memory_bytes: Count | None
     faults: Count
@@ -191,15 +209,59 @@ class Cell(Sealed):
     measures: Measures | None = None
     environment: Environment
 
+    __eq__, __hash__ = object.__eq__, object.__hash__
+
+    @cached_property
+    def accuracy(self) -> float:
+        """On the test split, from the correctness bits."""
+        return float(self.correct.mean())
+
+    @cached_property
+    def accuracy_recalibrated(self) -> float:
+        """With the running statistics of batch normalisation taken anew."""
+        return self.result.test_accuracy_recalibrated
+
+    @cached_property
+    def correct(self) -> NDArray[np.bool_]:
+        """Whether each test image was classified correctly, ``[test_n]``."""
+        return self.result.correct
+
+    @cached_property
+    def train_loss(self) -> float | None:
+        """At the end; None where training diverged."""
+        return self.result.train_loss
+
+    @cached_property
+    def val_accuracy(self) -> float | None:
+        """At the end; None where ``val`` was trained on."""
+        return self.result.val_accuracy
+
+    @property
+    def forward_flops(self) -> float:
+        """Of one sample."""
+        return self.unit.forward
+
+    @property
+    def train_flops(self) -> float:
+        """Of one sample, forward and backward."""
+        return self.unit.train
+
 
 class Steps(Part):
-    pace: list[Pace]
+    """The steps of a tuning run."""
+
+    pace: Pace
 
 
 class Tuning(Sealed):
-    arm: Id
+    """One tuning run: an arm's ``base`` at ``factor`` times its learning rate, judged on ``val`` alone.
+
+    ``val_accuracy`` is None where the run diverged, which counts as the lowest.
+    """
+
+    base: Id = Field(alias="arm")
     arm_label: str
-    role: str
+    role: Role
     rung: Annotated[float, Field(gt=0, le=1)]
     dataset: str
     reference: str
@@ -209,15 +271,21 @@ class Tuning(Sealed):
     val_accuracy: Share | None
     train_loss: float | None
     mean_ratio: Cost
-    selection: Steps
+    steps: Steps = Field(alias="selection")
     ledger: Ledger
-    artefacts: list[Id]
+    artefacts: Ids
     checkpoints: Checkpoints | None = None
     environment: Environment
 
 
 class Timing(Sealed):
-    kind: str
+    """One run of the timing pass: a cell (``of`` an arm) or an artefact (``of`` its id), made again on the clock.
+
+    ``seconds`` is the whole run, the loop's own overhead with it and evaluation without; ``block`` is the seed in
+    whose block it was run, as number ``position`` of a random order.
+    """
+
+    kind: Literal["cell", "features", "reference", "proxy", "picks"]
     of: Id
     arm_label: str
     seed: Count | None
@@ -230,9 +298,9 @@ class Timing(Sealed):
     environment: Environment
 
 
-class Artefact(Part):
-    version: int
-    id: Id
+class Artefact(Unsealed):
+    """What cells needed from another computation, and what that cost."""
+
     kind: str
     name: str
     dataset: str
@@ -240,18 +308,17 @@ class Artefact(Part):
     ledger: Ledger
     external: str
     quality: dict[str, float | None]
-    needs: list[Id]
+    needs: Ids
     environment: Environment
     checkpoints: Checkpoints | None = None
     tensors: Digest | None = None
-    checksum: Digest | None = None
 
 
-class Failed(Part):
-    version: int
-    id: Id
+class Failure(Unsealed):
+    """A cell, or an artefact (``arm`` is then empty), that failed, with its reason."""
+
     arm: str
-    arm_label: str
+    label: str = Field(alias="arm_label")
     seed: Count | None
     dataset: str
     reference: str
@@ -260,84 +327,13 @@ class Failed(Part):
     traceback: str
     origin: str
     when: Time
-    checksum: Digest | None = None
 
 
-class ArmRow(Part):
-    """An arm of ``matrix.toml``, as far as records are held against it."""
-
-    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
-    key: Id
-    label: str
-    role: str
-    dataset: str
-    reference: str
-    text: str
-    rung: float
-    pool: str
-    replay: str
-    twin: str
-
-
-class DatasetRow(Part):
-    """A data set of ``matrix.toml``, as far as records are held against it."""
-
-    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
-    name: str
-    resolution: int
-    augmentation: str
-    classes: list[str]
-    pool: int
-    test: int
-    fingerprint: str
-
-
-class Matrix(Part):
-    """``matrix.toml``, as far as records are held against it."""
-
-    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
-    version: int
-    name: str
-    identity: Id
-    seeds: list[Count]
-    datasets: list[DatasetRow]
-    arms: list[ArmRow]
-    learner: dict[str, Any]
-    budget: dict[str, Any]
-
-
-KINDS: Mapping[str, type[Part]] = {
+KINDS: Mapping[str, type[Unsealed]] = {
     "cells": Cell,
     "tuning": Tuning,
     "timing": Timing,
     "artefacts": Artefact,
-    "failed": Failed,
+    "failed": Failure,
 }
 """What lies in each folder of records."""
-
-
-def misfits(kind: type[Part], table: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
-    """What does not fit ``kind``, and whether it is only a field that this version does not know."""
-    try:
-        kind.model_validate(table)
-    except ValidationError as error:
-        for row in error.errors():
-            at = ".".join(map(str, row["loc"]))
-            unknown = row["type"] == "extra_forbidden"
-            missing = row["type"] == "missing"
-            yield (
-                f"field {at!r} is unknown to this version"
-                if unknown
-                else f"field {at!r} is missing"
-                if missing
-                else f"field {at!r}: {row['msg']}",
-                unknown,
-            )
-
-
-PHASES = ("data", "score", "reference", "select", "train", "probe", "eval")
-"""``probe`` is what a schedule that learns looks at; ``eval`` is kept apart: off the clock and in no total."""
-
-
-PROBED = 1024
-"""Samples of the pool, at most, whose number of picks is recorded one by one."""

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from .records import ResultsError
+from .sealing import ResultsError
 
 SUFFIX = ".zip"
 LARGEST = 8 << 30

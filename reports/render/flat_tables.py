@@ -1,20 +1,20 @@
-"""The results as flat tables, one CSV file each, for spreadsheets and scripts; Parquet beside them where it can be.
+"""The results as flat tables, one CSV file each, for spreadsheets and scripts; Parquet beside them with pyarrow.
 
-Names from plugins, data sets and files are untrusted: a text that a spreadsheet would take for a formula is
-written to CSV with a leading apostrophe.
+Names from plugins, data sets and files are untrusted: a text that a spreadsheet would take for a formula is written to
+CSV with a leading apostrophe. Parquet has types instead, and needs no such guard.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..effects.costs import Accounts, ceiling
 from ..records.folder import ACCOUNTS, COSTS, PHASES, Cell, Phase, Results
-from . import parquet
 
 Row = dict[str, Any]
 
@@ -33,6 +33,24 @@ _NESTED = {
     "iqm": ("strategy", "baseline", "difference", *_ENDS),
 }
 """What becomes one column for each part, empty where the whole is None."""
+
+
+# fmt: off
+WHOLE = frozenset((
+    "seed", "block", "position", "trained_samples", "candidate_samples", "memory_bytes", "n", "n_pairs", "n_datasets",
+    "collapsed", "above_ladder", "seeds_needed", "worst_seed", "timed_blocks", "misses", "at_lowest",
+    "mcnemar_gained", "mcnemar_lost", "test_n", "test_collapsed",
+))
+"""Columns of whole numbers: every other number is a double, also where all of a folder's values happen to be whole."""
+
+TEXT = frozenset((
+    "reference", "role", "account", "cost", "ladder", "seconds_source", "baseline_arm", "left_out", "note",
+    "interval", "lr_from", "matrix", "to_decide", "kind", "reason", "source_section", "indication_verdict",
+    "indication_text", "test_text", "test_dataset", "test_case", "test_account", "test_cost", "test_note",
+    "test_strategy", "test_baseline", "test_metric", "test_hypothesis", "test_verdict",
+))
+# fmt: on
+"""Columns of text that may be empty throughout: their type must not depend on that."""
 
 
 def tables(results: Results, summary: Mapping[str, Any]) -> dict[str, list[Row]]:
@@ -68,28 +86,77 @@ def write_tables(results: Results, summary: Mapping[str, Any], folder: Path) -> 
         if rows or name in ALWAYS:
             paths.append(folder / f"{name}.csv")
             write_csv(paths[-1], rows)
-            if parquet.available():
+            if parquet_available():
                 paths.append(folder / f"{name}.parquet")
-                parquet.write_parquet(paths[-1], rows)
+                write_parquet(paths[-1], rows)
     return paths
 
 
 def write_csv(path: Path, rows: list[Row]) -> None:
     """Write rows of one set of columns, UTF-8; None is an empty field, numbers keep all their digits."""
     with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        columns = list(rows[0]) if rows else []
-        writer.writerow(columns)
-        writer.writerows([safe(row[column]) for column in columns] for row in rows)
+        writer = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: safe(value) for name, value in row.items()} for row in rows)
 
 
 def safe(value: Any) -> Any:
     """A field that no spreadsheet takes for a formula: only texts are changed. What is not finite is left empty."""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else _finite(value)
+
+
+def _finite(value: Any) -> Any:
+    """As in summary.json, what is not finite does not exist."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+LACKING = "No Parquet files were written: they need pyarrow (python -m pip install 'selbench[parquet]')."
+
+
+def parquet_available() -> bool:
+    """Whether pyarrow is installed here, and works."""
+    try:
+        from pyarrow import parquet  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows of one set of columns. The same rows and the same pyarrow give the same bytes.
+
+    Raises
+    ------
+    ImportError
+        Without pyarrow.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    columns = {name: [_finite(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+    table = pyarrow.table({name: pyarrow.array(*_typed(name, values)) for name, values in columns.items()})
+    content = io.BytesIO()
+    parquet.write_table(table, content)
+    path.write_bytes(content.getvalue())
+
+
+def _typed(name: str, values: Sequence[Any]) -> tuple[list[Any], str]:
+    """A column's values and type: what the values are decides, and where there are none, its name."""
+    there = [value for value in values if value is not None]
+    if any(isinstance(value, str) or _vast(value) for value in there) or (not there and name in TEXT):
+        return [None if value is None else _text(value) for value in values], "string"
+    if there and all(isinstance(value, bool) for value in there):
+        return list(values), "bool"
+    return (list(values), "int64") if name in WHOLE else ([None if v is None else float(v) for v in values], "float64")
+
+
+def _vast(value: Any) -> bool:
+    """A number that no column of whole numbers holds; records may come from strangers."""
+    return isinstance(value, int) and value.bit_length() > 63
+
+
+def _text(value: Any) -> str:
+    return str(value).encode("utf-8", "backslashreplace").decode()
 
 
 def cell_rows(results: Results) -> Iterable[Row]:
@@ -99,29 +166,21 @@ def cell_rows(results: Results) -> Iterable[Row]:
         for seed, cell in results.of(arm).items():
             yield {
                 "id": cell.id,
-                "dataset": arm.dataset,
-                "reference": arm.reference,
-                "label": arm.label,
-                "role": arm.role,
-                "rung": arm.rung,
-                "strategy": arm.strategy,
-                "origin": arm.origin,
-                "schedule": arm.schedule,
+                **_fields(arm, "dataset", "reference", "label", "role", "rung", "strategy", "origin", "schedule"),
                 "seed": seed,
                 "test_accuracy": cell.accuracy,
                 "test_accuracy_recalibrated": cell.accuracy_recalibrated,
-                "val_accuracy": cell.val_accuracy,
-                "train_loss": cell.train_loss,
-                "mean_ratio": cell.picks.mean_ratio,
-                "trained_samples": cell.picks.trained_samples,
-                "candidate_samples": cell.picks.candidate_samples,
-                "unique": cell.picks.unique,
+                **_fields(cell, "val_accuracy", "train_loss"),
+                **_fields(cell.picks, "mean_ratio", "trained_samples", "candidate_samples", "unique"),
                 "ceiling": ceiling(cell),
                 "memory_bytes": cell.memory_bytes,
                 **_costs(accounts, cell),
-                "device": str(cell.environment.get("device", "")),
-                "machine": str(cell.environment.get("machine", "")),
+                **{key: str(cell.environment.get(key, "")) for key in ("device", "machine")},
             }
+
+
+def _fields(of: object, *names: str) -> Row:
+    return {name: getattr(of, name) for name in names}
 
 
 def _costs(accounts: Accounts, cell: Cell) -> dict[str, float]:
@@ -138,18 +197,11 @@ def timing_rows(results: Results) -> Iterable[Row]:
     for timed in results.timings:
         arm = results.matrix.arms[timed.of] if timed.kind == "cell" else None
         yield {
-            "id": timed.id,
-            "block": timed.block,
-            "position": timed.position,
-            "kind": timed.kind,
-            "of": timed.of,
+            **_fields(timed, "id", "block", "position", "kind", "of"),
             "label": arm.label if arm else names.get(timed.of, ""),
             "role": arm.role if arm else "",
             "rung": arm.rung if arm else None,
-            "dataset": timed.dataset,
-            "reference": timed.reference,
-            "seed": timed.seed,
-            "seconds": timed.seconds,
+            **_fields(timed, "dataset", "reference", "seed", "seconds"),
             **{f"{name}_seconds": _line(timed.ledger, name, "seconds") for name in PHASES},
             **{f"{name}_flops": _line(timed.ledger, name, "flops") for name in PHASES},
             **{key: str(timed.environment.get(key, "")) for key in ("machine", "device", "threads")},

@@ -1,7 +1,7 @@
-"""The report's tables for a paper: booktabs tables, one fragment to ``\\input``.
+"""Tables as LaTeX for a paper: booktabs tables, one fragment to ``\\input``.
 
-Every name in it (of plugins, data sets, files) is untrusted. Nothing but the template writes LaTeX: whatever a template
-prints is escaped, to ASCII, by :func:`escape`, so that no name can run a command, end a table or stop the compiler.
+Every name in it (of plugins, data sets, files) is untrusted. Nothing but this module writes LaTeX: all that a table
+says is escaped, to ASCII, by :func:`escape`, so that no name can run a command, end a table or stop the compiler.
 """
 
 from __future__ import annotations
@@ -11,16 +11,11 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-import jinja2
-
-from ..document import numbers as wording
-from ..document.panels import Panel, Row, panels_of
-from ..document.sections.answer import points as size_in_points
-from ..document.sections.studies import numeric, wordy
+from ..document.blocks import Cell, Column, Grid
+from ..document.sections.paper import tables
 from ..document.text import clean, short
 
 _NAME = 40
-_UNHEARD = ("not run", "out of scope")
 
 _SIGNS = {
     "\\": r"\textbackslash{}",
@@ -130,96 +125,79 @@ def _sign(char: str) -> str:
 
 
 def render(summary: Mapping[str, Any]) -> str:
-    """The tables of a report as LaTeX.
+    """The tables of a report, as in ``summary.json``, as LaTeX."""
+    id = re.sub(r"[^a-z0-9]+", "-", summary["matrix"]["name"].lower()).strip("-") or "matrix"
+    return "\n".join([_HEAD, *(_table(id, grid) for grid in tables(summary))])
 
-    Parameters
-    ----------
-    summary : mapping
-        As in ``summary.json``.
-    """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__, "templates"),
-        undefined=jinja2.StrictUndefined,
-        block_start_string="<%",
-        block_end_string="%>",
-        variable_start_string="<<",
-        variable_end_string=">>",
-        comment_start_string="<#",
-        comment_end_string="#>",
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
+
+_HEAD = r"""% Tables of a selbench report. They need, in the preamble of any article: \usepackage{booktabs}
+% Put them where they belong with \input{report.tex}. The file is ASCII, and written anew with each report.
+% In every table: intervals in square brackets; verdicts in round brackets were not declared before the run.
+"""
+
+
+def _table(id: str, grid: Grid) -> str:
+    """One table with its caption and label."""
+    caption = "\n".join(map(escape, grid.title.split("\n")))
+    rows = []
+    for line in grid.lines:
+        if line.style == "heading":
+            rows += [
+                r"\midrule",
+                rf"\multicolumn{{{len(grid.columns)}}}{{l}}{{\emph{{{escape(line.cells[0].text)}}}}} \\",
+            ]
+        else:
+            rows.append(_row(grid, [_cell(*of) for of in zip(grid.columns, line.cells, strict=True)]))
+    heads = _row(grid, [_head(column) for column in grid.columns])
+    return "\n".join(
+        [
+            r"\begin{table}[tbp]",
+            r"\centering",
+            rf"\caption{{{caption}}}",
+            rf"\label{{tab:{id}-{grid.key}}}",
+            r"\footnotesize",
+            rf"\setlength{{\tabcolsep}}{{{3 if grid.style == 'dense' else 4}pt}}",
+            rf"\begin{{tabular}}{{{''.join(map(_alignment, grid.columns))}}}",
+            r"\toprule",
+            *_groups(grid),
+            heads,
+            *([] if rows and rows[0] == r"\midrule" else [r"\midrule"]),
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
     )
-    names = ("points", "percent", "share", "p_value", "flops", "ratio", "brief")
-    environment.filters.update({name: getattr(wording, name) for name in names})
-    environment.filters["named"] = lambda text: short(text, _NAME)
-    environment.filters["in_points"] = size_in_points
-    pays = summary["matrix"]["pays"]
-    text = environment.get_template("report.tex").render(
-        summary=summary,
-        matrix=summary["matrix"],
-        account=pays["account"],
-        panels=[panel for panel in panels_of(summary) if any(arm["n"] for arm in panel.arms)],
-        titles={dataset["name"]: dataset["title"] for dataset in summary["matrix"]["datasets"]},
-        declared=[row for row in summary["contrasts"] if row["primary"]],
-        pooled=[row for row in summary["pooled"] if _at_declared_cost(row, pays)],
-        claims=[claim for claim in summary["claims"] if claim["verdict"] not in _UNHEARD or claim["indication"]],
-        seconds_from=wording.clock_words(summary["timing"]["source"], summary["timing"]["blocks"]),
-        id=re.sub(r"[^a-z0-9]+", "-", summary["matrix"]["name"].lower()).strip("-") or "matrix",
-        against_full=against_full,
-        verdict=verdict,
-        difference=difference,
-        test=test,
-        said=said,
-        numeric=numeric,
-        wordy=wordy,
-        several_references=len({row["reference"] for row in summary["contrasts"]} - {""}) > 1,
-    )
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
-def _shown(value: Any) -> Any:
-    if isinstance(value, Tex):
-        return value
-    return escape(wording.NONE if value is None else value)
+def _alignment(column: Column) -> str:
+    if column.width:
+        return rf"p{{{column.width:.2f}\textwidth}}"
+    return "r" if column.right else "l"
 
 
-def _at_declared_cost(row: Row, pays: Row) -> bool:
-    return row["question"] != "pays" or all(row[key] == pays[key] for key in ("account", "cost", "ladder"))
+def _groups(grid: Grid) -> list[str]:
+    """The row of heads above several columns, with the rules below them."""
+    if not any(text for text, _ in grid.groups):
+        return []
+    cells, rules, at = [], [], 1
+    for text, columns in grid.groups:
+        wide = len(columns)
+        cells.append(rf"\multicolumn{{{wide}}}{{c}}{{{escape(text)}}}" if text else "")
+        if text:
+            rules.append(rf"\cmidrule(lr){{{at}-{at + wide - 1}}}")
+        at += wide
+    return [" & ".join(cells) + r" \\", " ".join(rules)]
 
 
-def against_full(panel: Panel, arm: Row) -> Row | None:
-    """The contrast of an arm with full training at equal passes."""
-    return next(iter(panel.of(arm, "accuracy")), None)
+def _row(grid: Grid, cells: list[str]) -> str:
+    return " & ".join(cells) + (r" \tabularnewline" if any(column.width for column in grid.columns[-1:]) else r" \\")
 
 
-def verdict(row: Row | None) -> str:
-    """A verdict in a word or two; in brackets where it was not declared."""
-    if row is None:
-        return ""
-    text = wording.brief(row["verdict"])
-    return text if row["primary"] else f"({text})"
+def _head(column: Column) -> str:
+    return (r"\raggedright " if column.width else "") + escape(short(column.head, _NAME))
 
 
-def difference(row: Row | None) -> str:
-    """``+0.31 [-0.10, +0.72]``."""
-    if row is None or row["mean_difference"] is None:
-        return ""
-    ends = [wording.points(row[end]) for end in ("ci_low", "ci_high")]
-    return wording.points(row["mean_difference"]) + (f" [{', '.join(ends)}]" if row["ci_low"] is not None else "")
-
-
-def test(row: Row) -> str:
-    """What a contrast, of one data set or of several, is against: the question in a few words."""
-    if row["question"] == "accuracy":
-        return "full training"
-    if row["question"] == "picking":
-        return "random picks"
-    return f"{row['ladder']} ladder, {wording.COST_WORDS[row['cost']]}"
-
-
-def said(claim: Row) -> tuple[str, str]:
-    """A claim's verdict and why; where smaller runs give an indication alone, that one, named as such."""
-    if claim["indication"]:
-        return f"{claim['verdict']}; smaller runs: {claim['indication']['verdict']}", claim["indication"]["text"]
-    return claim["verdict"], claim["reason"]
+def _cell(column: Column, cell: Cell) -> str:
+    return rf"\raggedright {escape(cell.line)}" if column.width else escape(cell.line)

@@ -1,4 +1,4 @@
-"""The report as Markdown for a repository: the page's answer and tables, with links to the PNG figures.
+"""Blocks as Markdown for a repository, with links to the PNG figures.
 
 Markdown has no one escaping rule, so every value is escaped for the strictest reader: what could open markup, a link, a
 table cell or HTML becomes a numeric character reference, which all of them show as the character itself.
@@ -7,21 +7,20 @@ table cell or HTML becomes a numeric character reference, which all of them show
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
-import jinja2
-from markupsafe import Markup
-
-from ..document import numbers as wording
-from ..document.panels import Panel, Report, Row
+from ..document.blocks import Beside, Block, Fold, Grid, Items, Part, Prose
+from ..document.panels import Report
+from ..document.sections import answer
+from ..document.sections.all import sections
 from ..document.text import clean
 from ..figures.all import Placed
-from ..figures.canvas import Drawing
-from .html import context, filters
 
 _ACTIVE = re.compile(r"[\\`*_{}\[\]<>#|~$&!@]")
 _SCHEME = re.compile(r"(?i)\b(https?|ftp|mailto|javascript|data|www)(?=[:.])")
+_BOLD = ("lead", "finding")
+_PAGE_ONLY = ("all",)
+"""Sections that live from sorting and filtering; their numbers are in the others and in contrasts.csv."""
 
 
 def escape(text: object) -> str:
@@ -30,57 +29,66 @@ def escape(text: object) -> str:
     return _SCHEME.sub(lambda found: found.group()[0] + f"&#{ord(found.group()[1])};" + found.group()[2:], safe)
 
 
-def environment(**options: Any) -> jinja2.Environment:
-    """Where Markdown templates are read: a name that is not there is an error, and lines of logic leave no trace."""
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__, "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        **options,
-    )
-
-
 def render(report: Report, figures: Sequence[Placed]) -> str:
-    """The Markdown text of ``report``; ``figures`` are linked, those in the declared account only."""
-    made = environment(finalize=_shown)
-    made.filters.update(filters())
-
-    def image(drawing: Drawing) -> Markup:
-        return Markup(f"![{escape(drawing.description)}](figures/{drawing.name}.png)")
-
-    def images(panel: Panel | None, *kinds: str) -> Markup:
-        chosen = [
-            placed.drawing
-            for kind in kinds
-            for placed in figures
-            if placed.panel is panel and placed.kind == kind and placed.account in ("", report.pays[0])
-        ]
-        return Markup("\n\n".join(map(image, chosen)))
-
-    own = {"figures": figures, "image": image, "images": images, "fenced": fenced, "speed": speed}
-    text = made.get_template("report.md").render(**context(report, figures), **own)
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    """The Markdown text of ``report``; ``figures`` are linked, tables and figures in the declared account only."""
+    title = f"{report.matrix['title']}: {report.matrix['learner']['text']}"
+    parts = [part for part in sections(report, figures) if part.key not in _PAGE_ONLY]
+    return write(title, [*answer.section(report), *parts], account=report.pays[0])
 
 
-def speed(panel: Panel, arm: Row) -> Markup:
-    """Two cells of a table: the realised speed-up in seconds, and its interval."""
-    found = panel.speedup(arm) or {"ratio": None, "ci_low": None, "ci_high": None}
-    ends = [wording.ratio(found[end]) for end in ("ci_low", "ci_high")]
-    return Markup(f"{wording.ratio(found['ratio'])} | {' to '.join(ends) if found['ci_low'] else wording.NONE}")
+def write(title: str, blocks: Iterable[Block], *, account: str = "", folder: str = "figures/") -> str:
+    """A document of ``blocks``; of those that belong to an account, the ones of ``account``."""
+    return "\n\n".join([f"# {escape(title)}", *_written(blocks, 2, account, folder)]) + "\n"
 
 
-def fenced(text: str) -> Markup:
+def _written(blocks: Iterable[Block], level: int, *how: str) -> Iterator[str]:
+    account, folder = how
+    for block in blocks:
+        if isinstance(block, Beside):
+            for column in block.columns:
+                yield from _written(column, level, *how)
+        elif isinstance(block, Fold):
+            yield from _written(block.brief, level, *how)
+        elif isinstance(block, Items):
+            if block.lines:
+                yield "\n".join(f"- {escape(text)}" for text in block.texts)
+        elif block.data.get("account", account) != account:
+            continue
+        elif isinstance(block, Part):
+            note = f" ({escape(block.note)})" if block.note else ""
+            yield f"{'#' * level} {escape(block.title)}{note}"
+            yield from _written(block.blocks, level + 1, *how)
+        elif isinstance(block, Prose):
+            yield from _prose(block)
+        elif isinstance(block, Grid):
+            yield from _grid(block)
+        else:
+            yield f"![{escape(block.drawing.description)}]({folder}{block.drawing.name}.png)"
+
+
+def _prose(block: Prose) -> Iterator[str]:
+    if block.style == "code":
+        yield fenced(block.text)
+        return
+    head = f"**{escape(block.head)}** " if block.head else ""
+    for line in filter(None, block.text.split("\n")):
+        yield head + (f"**{escape(line)}**" if block.style in _BOLD else escape(line))
+
+
+def _grid(block: Grid) -> Iterator[str]:
+    if block.titled or block.note:
+        title = f"**{escape(block.title)}**" if block.titled else ""
+        yield " ".join(filter(None, (title, escape(block.note))))
+    heads = [", ".join(filter(None, (column.group, column.head, column.under))) for column in block.columns]
+    rows = [[cell.line for cell in line.cells] for line in block.lines]
+    rule = "|".join("--:" if column.right else "---" for column in block.columns)
+    written = [" | ".join(map(escape, row)) for row in (heads, *rows)]
+    yield "\n".join([f"| {written[0]} |", f"|{rule}|", *(f"| {row} |" for row in written[1:])])
+
+
+def fenced(text: str) -> str:
     """A code block whose fence is longer than any run of backticks inside."""
     inside = clean(text)
     longest = max((len(run) for run in re.findall(r"`+", inside)), default=0)
     fence = "`" * max(3, longest + 1)
-    return Markup(f"{fence}\n{inside}\n{fence}")
-
-
-def _shown(value: Any) -> Any:
-    if isinstance(value, Markup):
-        return str(value)
-    if isinstance(value, str):
-        return escape(value)
-    return wording.NONE if value is None else value
+    return f"{fence}\n{inside}\n{fence}"

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 from .agreement import McNemar, mcnemar, sampling_error
 from .bootstrap import Strata, bca_interval, geometric_ratio_interval, mean_of, stratified_interval
-from .fieller import fieller_interval, ratio_interval
-from .flips import EXACT_PAIRS, sign_flip_interval, sign_flip_test
-from .monotone import isotonic
-from .multiplicity import fewest_pairs, holm
-from .order import median_interval
-from .paired import correlation, equivalence_test, mean_interval, t_test, welch_interval, wilcoxon_test
+from .flips import EXACT_PAIRS, fewest_pairs, sign_flip_interval, sign_flip_test
+from .paired import (
+    correlation,
+    equivalence_test,
+    holm,
+    mean_interval,
+    median_interval,
+    t_test,
+    welch_interval,
+    wilcoxon_test,
+)
 from .pooled import Pooled, fixed_effect, interquartile_mean, iqm_interval, probability_of_improvement
 from .power import pairs_needed, power_noninferior, power_steadier, smallest_margin, spread_shown
 from .ranks import FEWEST_DATASETS, Friedman, cliques, friedman
+from .ratios import SpreadRatio, fieller_interval, ratio_interval, spread_ratio
 from .samples import Array, Interval
-from .spread import SpreadRatio, spread_ratio
 
 __all__ = [
     "EXACT_PAIRS",
@@ -43,7 +48,6 @@ __all__ = [
     "holm",
     "interquartile_mean",
     "iqm_interval",
-    "isotonic",
     "mcnemar",
     "mean_interval",
     "mean_of",

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from .samples import Array
 
@@ -38,14 +37,16 @@ def mcnemar(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> McNemar:
     """
     if ours.shape != theirs.shape or ours.ndim != 1:
         raise ValueError(f"needs two vectors of one length, got shapes {ours.shape} and {theirs.shape}")
+    from statsmodels.stats.contingency_tables import mcnemar as test
+
     gained, lost = int(np.count_nonzero(ours & ~theirs)), int(np.count_nonzero(theirs & ~ours))
-    return McNemar(gained, lost, min(1.0, 2 * float(special.bdtr(min(gained, lost), gained + lost, 0.5))))
+    return McNemar(gained, lost, float(test([[0, gained], [lost, 0]], exact=True).pvalue))
 
 
 def sampling_error(correct: Sequence[NDArray[np.bool_]], other: Sequence[NDArray[np.bool_]] | None = None) -> float:
     """Standard error, in points, that the choice of test images alone gives to a mean accuracy or difference.
 
-    All runs share one test set, so averaging seeds does not shrink this error away.
+    All runs share one test set, so averaging seeds does not shrink this error away. By hand: it is of means of shares.
 
     Parameters
     ----------

@@ -1,4 +1,7 @@
-"""Bootstrap intervals over pairs: bias-corrected within one data set, percentile over several."""
+"""Bootstrap intervals over pairs: bias-corrected within one data set, percentile over several.
+
+By hand: SciPy's bootstrap knows no strata, draws anew for each statistic, and has no interval where nothing varies.
+"""
 
 from __future__ import annotations
 

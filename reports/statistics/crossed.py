@@ -1,4 +1,4 @@
-"""Intervals where both the items and the runs are a sample of those that might have been."""
+"""Intervals where both the items and the runs are a sample of those that might have been: in no library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a curve of paired differences crosses zero."""
+"""Where a curve of paired differences crosses zero, which no library has an interval for."""
 
 from __future__ import annotations
 

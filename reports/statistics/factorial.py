@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from .paired import mean_interval
 from .samples import Array, Interval
@@ -120,11 +119,11 @@ def blocked_effects(values: ArrayLike, design: Sequence[Term], confidence: float
     df = blocks * arms - blocks - len(design)
     if df < 1:
         raise ValueError(f"{blocks} blocks of {arms} arms leave no residual beside {len(design)} terms")
-    sizes = 2.0 * y.mean(axis=0) @ signs / arms
-    rest = y - y.mean(axis=1, keepdims=True) - signs @ sizes / 2.0
-    sd = math.sqrt(float((rest**2).sum()) / df)
-    half = float(special.stdtrit(df, 0.5 + confidence / 2)) * 2.0 * sd / math.sqrt(y.size)
-    return Fit(tuple(Interval(float(e), float(e - half), float(e + half), sd) for e in sizes), df, sd)
+    from statsmodels.api import OLS
+
+    fit = OLS(y.ravel(), np.hstack([np.tile(signs / 2.0, (blocks, 1)), np.repeat(np.eye(blocks), arms, axis=0)])).fit()
+    rows, sd = np.column_stack([fit.params, fit.conf_int(1 - confidence)])[: len(design)], math.sqrt(fit.mse_resid)
+    return Fit(tuple(Interval(float(e), float(low), float(high), sd) for e, low, high in rows), df, sd)
 
 
 def effects_within(values: ArrayLike, design: Sequence[Term], confidence: float = 0.95) -> tuple[Interval, ...]:

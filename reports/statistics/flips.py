@@ -62,10 +62,19 @@ def sign_flip_test(differences: ArrayLike, null: float = 0.0, *, draws: int = 50
     return (1 + _draws_reaching(d, observed, draws, seed)) / (draws + 1)
 
 
+def fewest_pairs(alpha: float, family: int = 1) -> int:
+    """Fewest pairs whose exact sign-flip test can reach ``alpha / family`` at all: its smallest p is 2^-n.
+
+    Never below 2, without which there is no interval.
+    """
+    return max(2, math.ceil(math.log2(family / alpha) - 1e-12))
+
+
 def sign_flip_interval(differences: ArrayLike, confidence: float = 0.95) -> Interval:
     """Mean difference with the shifts that :func:`sign_flip_test` does not reject on either side.
 
-    The inverted permutation test (Tritchler 1984).
+    The inverted permutation test (Tritchler 1984). By hand: no library inverts it, and SciPy's permutation test is
+    neither exact at 24 pairs nor safe against ties by rounding.
 
     Parameters
     ----------

@@ -1,4 +1,7 @@
-"""The t family on differences paired by seed, and its rank-based and unpaired companions."""
+"""The t family on differences paired by seed, its rank-based and unpaired companions, and Holm's correction.
+
+By hand where differences may have no spread at all, which SciPy has no p-value or interval for: ``spread`` says so.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import special
 
 from .flips import EXACT_PAIRS, sign_flip_test
 from .samples import Array, Interval, spread, vector
@@ -74,17 +77,59 @@ def wilcoxon_test(differences: ArrayLike, null: float = 0.0) -> float:
         return 1.0
     d = np.round(d / largest, 10)
     d = d[d != 0]
+    from scipy import stats
+
     if d.size > EXACT_PAIRS:
         return float(stats.wilcoxon(d, alternative="greater").pvalue)
-    return sign_flip_test(np.sign(d) * _mean_ranks(np.abs(d)))
-
-
-def _mean_ranks(sizes: Array) -> Array:
-    _, which, count = np.unique(sizes, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(count) - (count - 1) / 2)[which])
+    return sign_flip_test(np.sign(d) * stats.rankdata(np.abs(d)))
 
 
 def equivalence_test(differences: ArrayLike, margin: float) -> float:
     """Two one-sided t tests (Schuirmann 1987): p of "the mean difference lies inside (-margin, margin)"."""
     d = vector(differences, 2)
     return max(t_test(d, -margin), t_test(-d, -margin))
+
+
+def holm(p: ArrayLike) -> Array:
+    """Holm's (1979) adjusted p-values ``[m]`` of a family ``[m]``, in the order given.
+
+    By hand: statsmodels takes 60 ms a call, and a calibration asks for 100,000.
+    """
+    values = np.asarray(p, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.maximum.accumulate((values.size - np.arange(values.size)) * values[order])
+    return np.minimum(adjusted, 1.0)
+
+
+def median_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Median with the exact interval of the sign test (Thompson 1936): no assumption but independent draws.
+
+    By hand: SciPy's quantile test has it for finite values only.
+
+    Parameters
+    ----------
+    values : array ``[n]``, n >= 1
+        Infinities are allowed and stay: a run that never got there has cost infinity.
+    confidence : float
+        Two-sided, at least; order statistics cannot hit it exactly.
+
+    Returns
+    -------
+    Interval
+        Ends are the k-th smallest and k-th largest value, with the largest k whose binomial tail is at most
+        ``(1 - confidence) / 2``; infinite where even the extremes do not do (fewer than 6 values at 95 %).
+        ``sd`` is nan.
+    """
+    x = np.sort(np.asarray(values, dtype=np.float64))
+    if x.ndim != 1 or x.size == 0 or np.isnan(x).any():
+        raise ValueError("needs a vector of at least one number, infinite or not")
+    tails = special.bdtr(np.arange(x.size), x.size, 0.5)
+    k = int(np.count_nonzero(tails <= (1 - confidence) / 2 + 1e-12))
+    ends = (float(x[k - 1]), float(x[-k])) if k else (-math.inf, math.inf)
+    return Interval(_middle(x), *ends, math.nan)
+
+
+def _middle(x: np.ndarray) -> float:
+    low, high = float(x[(x.size - 1) // 2]), float(x[x.size // 2])
+    return low if low == high else (low + high) / 2  # equal infinities have no mean

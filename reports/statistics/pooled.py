@@ -28,8 +28,9 @@ class Pooled(NamedTuple):
 def fixed_effect(differences: Sequence[ArrayLike], confidence: float = 0.95) -> Pooled:
     """Mean of the data sets' mean differences, ``d_ij = mu_i + e_ij`` with a variance for each data set.
 
-    Each data set counts alike, whatever its seeds or noise: weighting by precision would let the quietest data set
-    speak for all. Degrees of freedom after Satterthwaite (1946); with two data sets this is Welch's test.
+    Each data set counts alike, whatever its seeds or noise: weighting by precision, as statsmodels' meta-analysis
+    does, would let the quietest data set speak for all. Degrees of freedom after Satterthwaite (1946); with two data
+    sets this is Welch's test.
 
     Parameters
     ----------
@@ -58,6 +59,8 @@ def fixed_effect(differences: Sequence[ArrayLike], confidence: float = 0.95) -> 
 
 def probability_of_improvement(differences: Sequence[ArrayLike], confidence: float = 0.95) -> Interval:
     """Chance that ours beats theirs at one seed, mean over data sets (Agarwal et al. 2021, here with paired seeds).
+
+    By hand: their library compares unpaired runs.
 
     Parameters
     ----------
@@ -90,8 +93,9 @@ def interquartile_mean(scores: ArrayLike) -> float:
 
 
 def _interquartile(scores: Array) -> Array:
-    cut = scores.shape[-1] // 4
-    return np.asarray(np.sort(scores, axis=-1)[..., cut : scores.shape[-1] - cut].mean(axis=-1))
+    from scipy.stats import trim_mean
+
+    return np.asarray(trim_mean(scores, 0.25, axis=-1))
 
 
 def iqm_interval(

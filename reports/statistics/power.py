@@ -1,4 +1,7 @@
-"""Power of the paired t test and of the paired test of spreads: pairs needed, and the least that could be shown."""
+"""Power of the paired t test and of the paired test of spreads: pairs needed, and the least that could be shown.
+
+By hand: statsmodels finds the roots of its power functions to 1e-6 only, and knows no paired test of spreads.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,9 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
-from .multiplicity import fewest_pairs
+from .flips import fewest_pairs
 
 _QUANTILES = 128
 
@@ -60,11 +63,10 @@ def smallest_margin(sd: float, n: int, *, alpha: float = 0.05, power: float = 0.
 
 @lru_cache(maxsize=4096)
 def _margin_in_sd(n: int, alpha: float, power: float) -> float:
-    return float(
-        optimize.brentq(
-            lambda margin: power_noninferior(n, 1.0, margin, alpha=alpha) - power, 0.0, 1e4 / math.sqrt(n), xtol=1e-12
-        )
-    )
+    from scipy.optimize import brentq
+
+    most = 1e4 / math.sqrt(n)
+    return float(brentq(lambda margin: power_noninferior(n, 1.0, margin, alpha=alpha) - power, 0.0, most, xtol=1e-12))
 
 
 def power_steadier(n: int, ratio: float, *, correlation: float = 0.0, alpha: float = 0.05) -> float:
@@ -92,11 +94,9 @@ def power_steadier(n: int, ratio: float, *, correlation: float = 0.0, alpha: flo
 
 def spread_shown(n: int, *, correlation: float = 0.0, alpha: float = 0.05, power: float = 0.8) -> float:
     """The ratio of SDs nearest to 1, below it, that ``n`` pairs show with chance ``power``; its inverse, above."""
-    return math.exp(
-        optimize.brentq(
-            lambda log: power_steadier(n, math.exp(log), correlation=correlation, alpha=alpha) - power,
-            -50.0,
-            0.0,
-            xtol=1e-9,
-        )
-    )
+    from scipy.optimize import brentq
+
+    def excess(log: float) -> float:
+        return power_steadier(n, math.exp(log), correlation=correlation, alpha=alpha) - power
+
+    return math.exp(brentq(excess, -50.0, 0.0, xtol=1e-9))

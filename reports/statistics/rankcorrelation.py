@@ -1,7 +1,8 @@
 """How well one ranking tells of another, and how well it could: correlations of ranks, pairs, picks, noise.
 
 ``target`` and ``proxy`` are scores of the same items, higher is better, in arrays ``[..., items]``: leading axes are
-resamples. A table ``[items, runs]`` holds each item's score in each run.
+resamples. A table ``[items, runs]`` holds each item's score in each run. By hand: SciPy's correlations take one
+resample at a time, and thousands are asked for.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special
 
 from .samples import Array
 
@@ -25,7 +26,10 @@ def spearman(x: ArrayLike, y: ArrayLike) -> Array:
 
     Equal scores share their mean rank: the product-moment correlation of the ranks.
     """
-    a, b = (_centred(stats.rankdata(np.asarray(side, dtype=np.float64), axis=-1)) for side in (x, y))
+    from scipy.stats import rankdata
+
+    ranks = (rankdata(np.asarray(side, dtype=np.float64), axis=-1) for side in (x, y))
+    a, b = (side - side.mean(-1, keepdims=True) for side in ranks)
     return _cosine(a, b)
 
 
@@ -147,10 +151,6 @@ def _halves(runs: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     pairs = [(one, two) for one in firsts for two in itertools.combinations(sorted(set(range(runs)) - set(one)), half)]
     one, two = np.array(pairs).transpose(1, 0, 2)
     return one, two
-
-
-def _centred(x: Array) -> Array:
-    return np.asarray(x - x.mean(-1, keepdims=True))
 
 
 def _differences(x: Array) -> Array:

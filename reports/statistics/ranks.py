@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special, stats
 
 from .samples import Array
 
@@ -45,23 +44,31 @@ def friedman(scores: ArrayLike, alpha: float = 0.05) -> Friedman:
     x = np.asarray(scores, dtype=np.float64)
     if x.ndim != 2 or min(x.shape) < 2 or not np.isfinite(x).all():
         raise ValueError(f"needs finite scores of at least 2 data sets and 2 arms, got shape {x.shape}")
+    from scipy import special, stats
+
     n, k = x.shape
     ranks = stats.rankdata(-x, axis=1)
+    # By hand: SciPy's test takes three arms or more, and divides by nothing where all are equal everywhere.
     middle = (k + 1) / 2
     within = float(np.sum((ranks - middle) ** 2))
     between = n * n * float(np.sum((ranks.mean(axis=0) - middle) ** 2))
     statistic = (k - 1) * between / within if within > 0 else 0.0
-    distance = _studentized_range(k, alpha) * math.sqrt(k * (k + 1) / (12 * n))
+    distance = studentized_range(1 - alpha, k, math.inf) * math.sqrt(k * (k + 1) / (12 * n))
     return Friedman(statistic, float(special.chdtrc(k - 1, statistic)), ranks.mean(axis=0), distance)
 
 
 @lru_cache(maxsize=64)
-def _studentized_range(arms: int, alpha: float) -> float:
-    return float(stats.studentized_range.ppf(1 - alpha, arms, math.inf))
+def studentized_range(share: float, arms: int, noise: float) -> float:
+    """Quantile of the studentised range of so many arms and degrees of freedom, which takes long to find."""
+    from scipy import stats
+
+    return float(stats.studentized_range.ppf(share, arms, noise))
 
 
 def cliques(mean_ranks: ArrayLike, distance: float) -> list[list[int]]:
     """Largest groups of two arms or more whose mean ranks all lie closer together than ``distance``.
+
+    By hand: no library that is here has them.
 
     Parameters
     ----------

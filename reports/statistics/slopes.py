@@ -6,14 +6,13 @@ A table ``y`` ``[seeds, items]`` has a row for each seed, a block whose own leve
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, special, stats
 
 from .paired import mean_interval
+from .ranks import studentized_range
 from .samples import Array, Interval, vector
 
 LARGEST = 1e6
@@ -89,16 +88,14 @@ def predicted(x: ArrayLike, y: ArrayLike, at: float, confidence: float = 0.95) -
     confidence : float
         Two-sided.
     """
+    from statsmodels.api import OLS, add_constant
+
     where, level = vector(x, 3), vector(y, 3)
-    slope = float(slopes_within(where, level[None])[0])
-    off = where - where.mean()
-    left = level - level.mean() - slope * off
-    df = len(where) - 2
-    noise = float(left @ left) / df
-    estimate = float(level.mean()) + slope * (at - float(where.mean()))
-    wide = math.sqrt(noise * (1 + 1 / len(where) + (at - float(where.mean())) ** 2 / float(off @ off)))
-    half = float(special.stdtrit(df, 0.5 + confidence / 2)) * wide
-    return Ahead(estimate, estimate - half, estimate + half)
+    slopes_within(where, level[None])  # refuses items that do not differ
+    line = OLS(level, add_constant(where - where.mean())).fit()
+    ahead = line.get_prediction([[1.0, at - where.mean()]])
+    ((low, high),) = ahead.conf_int(obs=True, alpha=1 - confidence)
+    return Ahead(float(ahead.predicted_mean[0]), float(low), float(high))
 
 
 def spread_of_items(y: ArrayLike, confidence: float = 0.95) -> Interval:
@@ -107,7 +104,7 @@ def spread_of_items(y: ArrayLike, confidence: float = 0.95) -> Interval:
     In an analysis of variance with blocks F has a non-central distribution, whose non-centrality is n times the sum of
     the squared deviations of the true means, over the noise: its interval is found by inversion (Steiger 2004) and
     turned into that of the SD (with the number of items as divisor: they are these and no sample). The estimate is the
-    unbiased one of the variance, 0 where that is negative.
+    unbiased one of the variance, 0 where that is negative. By hand: no library inverts it.
 
     Parameters
     ----------
@@ -131,7 +128,8 @@ def spread_of_items(y: ArrayLike, confidence: float = 0.95) -> Interval:
 
 def range_of_items(y: ArrayLike, confidence: float = 0.95) -> Interval:
     """Largest less smallest mean of the items, with an interval that holds for the true range, whichever items it is
-    between: give and take Tukey's honestly significant difference, by which no true difference is further off.
+    between: give and take Tukey's honestly significant difference, by which no true difference is further off. By hand:
+    statsmodels' test takes unblocked runs.
 
     Parameters
     ----------
@@ -144,14 +142,8 @@ def range_of_items(y: ArrayLike, confidence: float = 0.95) -> Interval:
     noise, _ = _mean_squares(data)
     means = data.mean(axis=0)
     width = float(means.max() - means.min())
-    half = _tukey(confidence, items, (items - 1) * (seeds - 1)) * math.sqrt(noise / seeds)
+    half = studentized_range(confidence, items, (items - 1) * (seeds - 1)) * math.sqrt(noise / seeds)
     return Interval(width, max(0.0, width - half), width + half, math.sqrt(noise))
-
-
-@cache
-def _tukey(confidence: float, items: int, noise: int) -> float:
-    """Quantile of the studentised range, which takes long to find."""
-    return float(stats.studentized_range.ppf(confidence, items, noise))
 
 
 def _mean_squares(data: Array) -> tuple[float, float]:
@@ -166,6 +158,7 @@ def _mean_squares(data: Array) -> tuple[float, float]:
 
 def _noncentrality(f: float, items: int, noise: int, share: float) -> float:
     """At which a value as small as ``f`` or smaller has the probability ``share``; 0 where it is rarer at none."""
+    from scipy import optimize, stats
 
     def excess(value: float) -> float:
         central = stats.f.cdf(f, items, noise) if value == 0 else stats.ncf.cdf(f, items, noise, value)

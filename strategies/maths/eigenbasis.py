@@ -1,14 +1,12 @@
 """The eigen-directions of the reference's features, and how much of a residual lies along each of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from ..base import Strategy
-from ..errors import UsageError
 from ..interface import BatchLosses, Pool, State
 
 _BLOCK = 8192  # rows at a time: the features of a pool are large enough without copies
@@ -21,19 +19,15 @@ _NEGLIGIBLE = 1e-6  # share of the largest eigenvalue that is rounding of a floa
 class Eigenbasis:
     """Leading eigen-directions of a covariance, scaled so that coordinates have mean square 1.
 
-    Attributes
-    ----------
-    mean : Tensor ``[d]``
-        What is subtracted from features; 0 where they are not centred.
-    axes : Tensor ``[d, r]``
-        v_k / √λ_k, largest eigenvalue first; a column is 0 where λ_k is below a millionth of the largest.
+    ``mean`` ``[d]`` is subtracted from features (0 where they are not centred). ``axes`` ``[d, r]`` are v_k / √λ_k,
+    largest eigenvalue first; a column is 0 where λ_k is below a millionth of the largest.
     """
 
     mean: Tensor
     axes: Tensor
 
     @classmethod
-    def of(cls, feats: Tensor, rank: int, centred: bool) -> Eigenbasis:
+    def of(cls, feats: Tensor, rank: int, centred: bool) -> Self:
         """From features ``[n, d]``; rows that are not finite are left out. On a GPU the solver waits."""
         width = feats.shape[1]
         blocks = feats.split(_BLOCK)
@@ -79,29 +73,19 @@ class Eigendirections(Strategy):
     Features of another width than the pool's, or none told by ``begin`` (as in a notebook): the batch in hand
     then serves as the pool for this call and those behind it, and finding its basis waits for the device.
 
-    Parameters
-    ----------
-    rank : int
-        How many directions, those of the largest eigenvalues; all d where d is smaller.
-    centred : bool
-        Whether they are those of the covariance, or of the second moments.
+    Subclasses have the hyper-parameters ``rank`` (how many directions, those of the largest eigenvalues; all d where d
+    is smaller) and ``centred`` (those of the covariance, else of the second moments).
     """
 
+    rank: int
+    centred: bool
     _basis: Eigenbasis | None = None
-    _classes = 0
     _found_late = 0.0
     _width = 0
-
-    def __init__(self, rank: int, centred: bool) -> None:
-        if rank < 1:
-            raise UsageError(f"rank is {rank}: at least 1 direction is needed, 64 is the default")
-        self.rank = rank
-        self.centred = centred
 
     def begin(self, pool: Pool) -> None:
         """Find the eigenbasis of the pool's features."""
         super().begin(pool)
-        self._classes = pool.classes
         self._take(None if pool.features is None else Eigenbasis.of(pool.features, self.rank, self.centred))
 
     def coordinates(self, feats: Tensor, losses: BatchLosses) -> Tensor:

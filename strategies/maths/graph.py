@@ -1,7 +1,5 @@
 """The similarity graph of a batch, and its Laplacian as an operator."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -23,23 +21,16 @@ class Graph:
     eigenvalues but the null one by the same amount: there it costs an addition to D. Setting negative
     similarities to zero instead would need S itself, so it is not offered.
 
-    Parameters
-    ----------
-    feats : Tensor ``[B, d]`` float
-        Computed with in float32. Rows of length zero, or with a NaN or infinity, count as zero rows:
-        similar to nobody.
-    normalized : bool
-        D^-1/2 L D^-1/2 in place of L = D - S. The similarity of a node to itself is left out (as
-        scipy and scikit-learn do), which matters in this case only.
+    Features are computed with in float32; rows of length zero, or with a NaN or infinity, count as zero rows, similar
+    to nobody. ``normalized`` takes D^-1/2 L D^-1/2 in place of L = D - S, without the similarity of a node to itself
+    (as scipy and scikit-learn do), which matters in this case only.
 
     Attributes
     ----------
     rows : Tensor ``[B, d]``, or ``[B, d + 1]`` where normalised
         F.
     diagonal : Tensor ``[B]``
-        D, so that L = D - F Fᵀ on what is orthogonal to ``null``.
-    null : Tensor ``[B]``
-        The eigenvector of eigenvalue 0, unit length.
+        D, so that L = D - F Fᵀ on what is orthogonal to ``null``, the unit eigenvector ``[B]`` of eigenvalue 0.
     bound : Tensor ``[]``
         More than the largest eigenvalue: F Fᵀ is positive semi-definite, so no eigenvalue of L
         exceeds the largest entry of D. At least 1, as that entry is wherever two nodes are linked.

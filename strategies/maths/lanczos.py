@@ -1,7 +1,5 @@
 """The smallest eigenpair of an operator by Lanczos steps, without waiting for the device."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -65,13 +63,8 @@ def smallest(matrix: Tensor, bound: Tensor) -> Tensor:
     """Eigenvector ``[m]`` of the smallest eigenvalue of a small symmetric matrix, without waiting.
 
     A CPU calls LAPACK. LAPACK's counterpart on a GPU waits for the device, so there
-    (bound - matrix)^(2^21) is formed by repeated squaring, which leaves v vᵀ.
-
-    Parameters
-    ----------
-    matrix : Tensor ``[m, m]`` float64
-    bound : Tensor ``[]`` float64
-        More than the largest eigenvalue.
+    (bound - matrix)^(2^21) is formed by repeated squaring, which leaves v vᵀ. Both are float64, and the bound is more
+    than the largest eigenvalue.
     """
     if matrix.device.type == "cpu":
         return torch.linalg.eigh(matrix).eigenvectors[:, 0]

@@ -3,8 +3,6 @@
 Nothing here waits for the device: no index by mask, no ``nonzero``, no scalar read back.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -27,23 +25,8 @@ def top(scores: Tensor, k: int, generator: torch.Generator, taken: Tensor | None
 
     Ties are drawn at random: the strategy's stream decides among equal scores, so that rules which
     have seen nothing yet (all losses ``+inf``) do not favour low positions. ``+inf`` is preferred
-    to every number; NaN is least preferred, below ``-inf``. Scores are compared in float32.
-
-    Parameters
-    ----------
-    scores : Tensor ``[n]`` float
-        Preference of each candidate.
-    k : int
-        How many, at most n less the number taken.
-    generator : torch.Generator
-        The strategy's own stream, for ties.
-    taken : Tensor ``[t]`` int64, optional
-        Positions that must not be picked again.
-
-    Returns
-    -------
-    Tensor ``[k]`` int64
-        Unique positions, most preferred first.
+    to every number; NaN is least preferred, below ``-inf``. Scores are compared in float32. Gives unique positions
+    ``[k]`` int64, most preferred first, none of those ``taken``.
     """
     # One integer a candidate: the float's bits in order-preserving form above 31 random bits. Adding
     # zero makes -0.0 and 0.0 one value.
@@ -57,9 +40,19 @@ def top(scores: Tensor, k: int, generator: torch.Generator, taken: Tensor | None
     return torch.topk(keys, k).indices
 
 
+def sort_flops(n: int) -> float:
+    """Cost of ordering n candidates: n log2 n."""
+    return n * math.log2(max(2, n))
+
+
 def top_flops(n: int) -> float:
-    """Cost of one :func:`top` over n candidates: eight operations each and n log2 n."""
-    return 8.0 * n + n * math.log2(max(2, n))
+    """Cost of one :func:`top` over n candidates: eight operations each and their order."""
+    return 8.0 * n + sort_flops(n)
+
+
+def portion(share: float, k: int) -> int:
+    """⌊share·k + 1/2⌋: how many of ``k`` picks a part of a rule makes."""
+    return math.floor(share * k + 0.5)
 
 
 def draw(n: int, k: int, generator: torch.Generator, device: torch.device, taken: Tensor | None = None) -> Tensor:
@@ -72,19 +65,7 @@ def weighted(log_weights: Tensor, k: int, generator: torch.Generator, taken: Ten
 
     Adding independent Gumbel noise and keeping the k largest has exactly this law (Gumbel-top-k;
     Vieira 2014, Kool et al. 2019). ``+inf`` is certain, ``-inf`` (weight 0) and then NaN come last;
-    within each of these groups the draw is uniform.
-
-    Parameters
-    ----------
-    log_weights : Tensor ``[n]`` float
-        Natural logarithm of the weights; they need not be normalised.
-    k, generator, taken
-        As in :func:`top`.
-
-    Returns
-    -------
-    Tensor ``[k]`` int64
-        Unique positions in the order drawn.
+    within each of these groups the draw is uniform. Weights need not be normalised; the order is that of the draw.
     """
     noise = torch.rand(log_weights.shape, generator=generator, device=log_weights.device)
     exponential = (-torch.log1p(-noise)).clamp_min(_TINY)
@@ -96,6 +77,76 @@ def weighted_flops(n: int) -> float:
     return 7.0 * n + top_flops(n)
 
 
+def prioritized(sizes: Tensor, k: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Priority sampling (Duffield, Lund & Thorup 2007): k of n by chances in proportion to positive, finite sizes.
+
+    Gives the picks, largest priority first, and their Horvitz-Thompson weights times k/n.
+    """
+    n = sizes.shape[0]
+    # In (0, 1]: a priority is finite, and never below its size.
+    priorities = sizes / (1 - torch.rand(sizes.shape, generator=generator, device=sizes.device))
+    order = top(priorities, min(n, k + 1), generator)
+    picks = order[:k]
+    kept = sizes.index_select(0, picks)
+    # All are certain where nothing is left out.
+    threshold = priorities.index_select(0, order[k:]) if k < n else kept.amin().unsqueeze(0)
+    return picks, (threshold / kept).clamp_min(1) * (k / n)
+
+
+def error(probs: Tensor, labels: Tensor) -> Tensor:
+    """p - onehot(y) in float32, of probabilities ``[n, ..., C]`` and classes ``[n]``."""
+    probs = probs.float()
+    at = labels.reshape(-1, *[1] * (probs.ndim - 1)).expand(*probs.shape[:-1], 1)
+    return probs.scatter_add(-1, at, torch.full_like(probs[..., :1], -1.0))
+
+
 def oriented(scores: Tensor, end: str, high: str) -> Tensor:
     """``scores`` where the end kept is ``high``, else their negative, so that :func:`top` serves both."""
     return scores if end == high else -scores
+
+
+def grouped(order: Tensor, groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Each group's members in the ``order`` given, a permutation ``[n]``, by the positions' ``groups`` ``[n]``.
+
+    Gives three ``[n]``: the positions, group after group; how many of its group stand before each; how many it has.
+    """
+    members = order[groups[order].argsort(stable=True)]
+    of = groups[members]
+    first = torch.searchsorted(of, of)
+    return members, torch.arange(len(of), device=of.device) - first, torch.searchsorted(of, of, right=True) - first
+
+
+def grouped_flops(n: int) -> float:
+    """Cost of one :func:`grouped`: a sort, two searches counted as two operations each, two differences."""
+    return 6.0 * n + sort_flops(n)
+
+
+def shares(order: Tensor, labels: Tensor, k: int, generator: torch.Generator) -> Tensor:
+    """The first of each class in a given order, the same share of every class, k in all.
+
+    A class of n_c samples gives n_c·k/n, rounded to the nearest integer with the one divisor that makes
+    the sum k (Sainte-Laguë): the k samples of lowest (rank in class + 1/2)/n_c. Ties at random. ``order`` holds all n
+    positions, the one to be kept first at the front; labels are any integers.
+    """
+    members, rank, count = grouped(order, labels)
+    return members[top(-(rank + 0.5) / count, k, generator)]
+
+
+def shares_flops(n: int) -> float:
+    """Cost of one :func:`shares`."""
+    return grouped_flops(n) + 3.0 * n + top_flops(n)
+
+
+def balanced(scores: Tensor, labels: Tensor, k: int, generator: torch.Generator) -> Tensor:
+    """:func:`top`, with the same share of every class (see :func:`shares`)."""
+    return shares(top(scores, len(scores), generator), labels, k, generator)
+
+
+def best(scores: Tensor, losses: BatchLosses, k: int, generator: torch.Generator, class_balanced: bool) -> Tensor:
+    """The k candidates of highest score, of all or with the same share of every class."""
+    return balanced(scores, losses.labels, k, generator) if class_balanced else top(scores, k, generator)
+
+
+def best_flops(n: int, class_balanced: bool) -> float:
+    """Cost of one :func:`best`."""
+    return top_flops(n) + (shares_flops(n) if class_balanced else 0.0)

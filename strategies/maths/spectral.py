@@ -5,8 +5,6 @@ formed (except on a CPU for small B, where forming it is the faster way):
 see :class:`selbench.strategies.maths.graph.Graph` and :func:`selbench.strategies.maths.lanczos.lanczos`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -26,17 +24,7 @@ _MERGED = 1e-5  # LAPACK in float32 tells eigenvalues apart down to this share o
 
 
 class Measures(NamedTuple):
-    """How good an eigenpair is, as scalars on its device.
-
-    Parameters
-    ----------
-    value : Tensor
-        The eigenvalue λ2, as the Rayleigh quotient of the vector.
-    following : Tensor
-        λ3.
-    residual : Tensor
-        ‖L v - λ2 v‖.
-    """
+    """How good an eigenpair is, as scalars on its device: λ2 (the vector's Rayleigh quotient), λ3, ‖L v - λ2 v‖."""
 
     value: Tensor
     following: Tensor
@@ -44,15 +32,10 @@ class Measures(NamedTuple):
 
 
 class Eigenpair(NamedTuple):
-    """An approximate eigenvector, and its quality on demand.
+    """An approximate eigenvector ``[B]`` float32, and its quality on demand.
 
-    Parameters
-    ----------
-    vector : Tensor ``[B]`` float32
-        Unit length, entry of largest magnitude positive; zero where nothing is preferred.
-    measure : callable
-        Computes the :class:`Measures`; a pick needs none of them, so that none are computed for it.
-        Ask before the features are overwritten.
+    It has unit length, the entry of largest magnitude positive; zero where nothing is preferred. A pick needs no
+    :class:`Measures`, so that none are computed for it; ask before the features are overwritten.
     """
 
     vector: Tensor
@@ -197,12 +180,8 @@ def _measures(graph: Graph, vector: Tensor, projected: Tensor) -> Measures:
 def diagnostics(pair: Eigenpair) -> dict[str, Tensor]:
     """How far the pair can be trusted, as float scalars on its device; nothing waits.
 
-    Returns
-    -------
-    dict
-        ``participation``: 1/Σ v⁴, the number of nodes that the vector sits on (0 for the zero vector).
-        ``gap``: (λ3 - λ2)/λ2; where it is near 0 the vector may turn with the slightest noise.
-        ``residual``: ‖L v - λ2 v‖.
+    ``participation``: 1/Σ v⁴, the number of nodes that the vector sits on (0 for the zero vector). ``gap``:
+    (λ3 - λ2)/λ2; where it is near 0 the vector may turn with the slightest noise. ``residual``: ‖L v - λ2 v‖.
     """
     seen = pair.measure()
     fourth = pair.vector.double().square().square().sum()

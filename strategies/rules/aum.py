@@ -1,48 +1,38 @@
-"""Area under the margin."""
-
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
-from ..errors import one_of
+from ..base import choice, rule
 from ..interface import BatchLosses
 from .scored import Scored
 
 
+@rule
 class AUM(Scored):
     """One subset for the whole run, by the margin of the true class over the best other one, along a proxy's run.
 
-    Formula: AUM_i = mean over epochs t of z_t,y(x_i) - max_{c≠y} z_t,c(x_i), with z the logits (or the
-    probabilities); low is hard.
-    Source: Pleiss et al. (arXiv 2001.10528) for logits; CCS (arXiv 2210.15809) keeps the low ones and takes
-    probabilities, in its authors' code.
-    Cost: the proxy's run (an artefact with its own ledger), 3·T·C operations a sample (C·T without the
-    logarithm) and n log2 n.
-    Ours: margins are of clean images at the end of each epoch, where the sources take the augmented view that
-    is trained; logits enter as log-probabilities, whose differences are the same, and a probability below the
-    smallest normal number (1.2e-38) counts as that. The mean ranks as the sources' sum does. The source of the
-    score looks for wrong labels, which are at its low end: ``keep="easy"`` leaves them out.
+    Formula: AUM_i = mean over epochs t of z_t,y(x_i) - max_{c≠y} z_t,c(x_i), z the logits (or probabilities); low is
+    hard.
+    Source: Pleiss et al. (arXiv 2001.10528) for logits, to find wrong labels, which have low margins (``keep="easy"``
+    leaves them out); CCS (arXiv 2210.15809) keeps the low ones, and its authors' code takes probabilities.
+    Cost: the proxy's run (an artefact with its own ledger), 3·T·C operations a sample (C·T on probabilities) and n log2
+    n.
+    Ours: margins of clean images at the end of each epoch (the sources: of the augmented view that is trained). Logits
+    enter as log-probabilities, whose differences are the same; probabilities below 1.2e-38 count as that.
 
     Parameters
     ----------
-    keep : {"hard", "easy"}
-        The low margins, or the high ones.
+    keep, class_balanced
+        The low margins, or the high ones; of the pool, or the same share of every class.
     margin : {"logits", "probabilities"}
         What the margin is of.
-    class_balanced : bool
-        Take the same share of every class.
     """
 
     needs = frozenset({"trace"})
-
-    def __init__(self, keep: str = "hard", margin: str = "logits", class_balanced: bool = False) -> None:
-        super().__init__(keep, class_balanced)
-        one_of("margin", margin, ("logits", "probabilities"))
-        self.margin = margin
+    keep: str = choice("hard", "easy")
+    margin: str = choice("logits", "probabilities")
+    class_balanced: bool = False
 
     def difficulty(self, losses: BatchLosses) -> Tensor:
-        """Minus the area under the margin ``[n]``."""
         scores = losses.trace.to(torch.float32)
         epochs, classes = scores.shape[1:]
         self.operations = (classes + 2.0) * epochs

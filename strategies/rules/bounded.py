@@ -1,24 +1,16 @@
-"""Static reweighting by eigen-directions, bounded or by hard pruning."""
-
-from __future__ import annotations
-
-import math
-
 import torch
 from torch import Tensor
 
-from ..errors import UsageError, one_of
-from ..interface import BatchLosses, Cadence
+from ..base import choice, rule, within
+from ..interface import BatchLosses
 from ..maths.eigenbasis import Eigendirections, along, pointing
 from ..maths.sampling import draw, top, top_flops
 
-HALVINGS = 64
-"""Of the interval that holds the factor of the chances: float64 tells no more apart."""
-
-FAINT = 1e-6
-"""Score of those that have none, in units of the mean: where all others are certain, they share what is left."""
+HALVINGS = 64  # of the interval that holds the factor of the chances: float64 tells no more apart
+FAINT = 1e-6  # score of those that have none, in units of the mean: if all others are certain, they share what is left
 
 
+@rule
 class Bounded(Eigendirections):
     """One subset for the whole run, by frozen eigen-directions; nobody's chances are below c or above C times even.
 
@@ -27,15 +19,13 @@ class Bounded(Eigendirections):
     s_i = Σ_k ψ_k(x_i)² ("features", the leverage). "soft": sample i is in with probability
     π_i = min(max(τ·max(s_i, 0), c·k/n), C·k/n, 1), τ such that Σ π_i = k. "hard": the k highest s_i.
     Source: spectral dynamics of data curation (Zhang & Du, arXiv 2512.02409): static pruning is a bounded operator,
-    which cannot change the tail exponent of the spectrum. With weights c ≤ dQ/dP ≤ C the covariance T_Q lies between
-    c·T_P and C·T_P, so that every eigenvalue does; with w_i = π_i·n/k that is "soft". "hard" has no lower bound, so
-    that the argument does not cover it.
+    which cannot change the tail exponent of the spectrum. Weights c ≤ dQ/dP ≤ C keep every eigenvalue within c and C
+    times its own; with w_i = π_i·n/k that is "soft". "hard" has no lower bound, and the argument does not cover it.
     Cost: n·r·(2 d + 4 C) operations, 64 passes over the scores and an ordering; once, 2 n d² + 9 d³ for the eigenbasis;
     memory O(d r + n (r + C)).
-    Ours (the abstract is known to us, not the formal statements): the score, which is that of the oracle's frozen
-    approximation; c and C; systematic sampling in random order, which has exactly these probabilities and a fixed
-    count (Madow 1949). One subset is drawn for the run, and the bounds are those of its law: with
-    ``at(of="bounded", cadence="epoch")`` it is drawn anew each epoch, and every sample is met in time.
+    Ours (the abstract is known to us, not the formal statements): the score; c and C; systematic sampling in random
+    order, which has exactly these probabilities and a fixed count (Madow 1949). The bounds are those of the one draw's
+    law; with ``at(of="bounded", cadence="epoch")`` it is drawn anew each epoch.
 
     Parameters
     ----------
@@ -49,29 +39,17 @@ class Bounded(Eigendirections):
         As in :class:`selbench.strategies.maths.eigenbasis.Eigendirections`.
     """
 
-    cadence: Cadence = "run"
+    cadence = "run"
+    score: str = choice("reference", "features")
+    mode: str = choice("soft", "hard")
+    lower: float = within("(0, 1]", 0.5)
+    upper: float = within("[1, inf)", 2.0)
+    rank: int = within("[1, inf)", 64)
+    centred: bool = True
 
-    def __init__(
-        self,
-        score: str = "reference",
-        mode: str = "soft",
-        lower: float = 0.5,
-        upper: float = 2.0,
-        rank: int = 64,
-        centred: bool = True,
-    ) -> None:
-        super().__init__(rank, centred)
-        one_of("score", score, ("reference", "features"))
-        one_of("mode", mode, ("soft", "hard"))
-        if not 0.0 < lower <= 1.0:
-            raise UsageError(f"lower is {lower}: it must lie in (0, 1], for example 0.5")
-        if not 1.0 <= upper < math.inf:
-            raise UsageError(f"upper is {upper}: it must be a number of at least 1, for example 2")
-        self.score = score
-        self.mode = mode
-        self.lower = lower
-        self.upper = upper
-        self.needs = frozenset({"features"} | ({"reference"} if score == "reference" else set()))
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.needs = frozenset({"features"} | ({"reference"} if self.score == "reference" else set()))
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
         """``k`` positions of the pool, in no order that means anything where they are drawn."""
@@ -83,7 +61,6 @@ class Bounded(Eigendirections):
         return systematic(inclusion(scores, k, self.lower, self.upper), k, stream)
 
     def scores(self, feats: Tensor, losses: BatchLosses) -> Tensor:
-        """s ``[n]``."""
         coordinates = self.coordinates(feats, losses)
         if self.score == "features":
             return coordinates.square().sum(1)
@@ -100,13 +77,7 @@ class Bounded(Eigendirections):
 def inclusion(scores: Tensor, k: int, lower: float, upper: float) -> Tensor:
     """Probabilities ``[n]`` float64, in proportion to the scores within their bounds, that sum to k.
 
-    Parameters
-    ----------
-    scores : Tensor ``[n]`` float
-        Negative ones count as 0.
-    k : int
-    lower, upper : float
-        Bounds in units of k/n: lower <= 1 <= upper. No probability is above 1 whatever ``upper`` is.
+    The bounds are in units of k/n, lower <= 1 <= upper; none is above 1. Negative scores count as 0.
     """
     size = scores.shape[0]
     least, most = lower * k / size, min(1.0, upper * k / size)
@@ -123,20 +94,7 @@ def inclusion(scores: Tensor, k: int, lower: float, upper: float) -> Tensor:
 
 
 def systematic(chances: Tensor, k: int, stream: torch.Generator) -> Tensor:
-    """Draw k positions, each with its own probability.
-
-    Parameters
-    ----------
-    chances : Tensor ``[n]`` float64
-        At most 1, with sum k.
-    k : int
-    stream : torch.Generator
-
-    Returns
-    -------
-    Tensor ``[k]`` int64
-        Unique positions.
-    """
+    """Draw k unique positions ``[k]``, each with its own chance ``[n]`` float64, at most 1; their sum is k."""
     size = chances.shape[0]
     order = draw(size, size, stream, chances.device)
     start = torch.rand(1, generator=stream, device=chances.device, dtype=torch.float64)

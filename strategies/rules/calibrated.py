@@ -1,17 +1,9 @@
-"""Part of the picks by a score, the rest at random, reweighted."""
-
-from __future__ import annotations
-
-import math
-
 import torch
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import UsageError, one_of
-from ..interface import BatchLosses, Cadence, Selection
-from ..maths.balance import balanced, balanced_flops
-from ..maths.sampling import draw, extent, oriented, top, top_flops
+from ..base import Strategy, choice, rule, within
+from ..interface import BatchLosses, Selection
+from ..maths.sampling import best, best_flops, draw, extent, oriented, portion, top_flops
 from .aum import AUM
 from .el2n import EL2N
 from .entropy import Entropy
@@ -29,23 +21,21 @@ SCORES: dict[str, type[Scored]] = {
 """The rules whose score can be calibrated, with their defaults."""
 
 
+@rule
 class Calibrated(Strategy):
     """One subset for the whole run: a share by a score, the rest at random, so that the loss stays unbiased.
 
-    Formula: a = ⌊alpha·k + 1/2⌋ picks by the score, weight 1; k - a drawn uniformly from the other n - a,
-    weight (n - a)/(k - a), which is (1 - alpha·r)/((1 - alpha)·r) at keep ratio r = k/n. The weighted sum over
-    the picks then has the whole pool's sum as its expectation.
+    Formula: a = ⌊alpha·k + 1/2⌋ picks by the score, weight 1; k - a drawn uniformly from the other n - a, weight
+    (n - a)/(k - a). The weighted sum over the picks then has the whole pool's sum as its expectation.
     Source: randomised calibration of score-based pruning (Ayed & Hayou, arXiv 2302.06960).
     Cost: that of the score, and two orderings.
-    Ours: the weight, which unbiasedness forces; whether the source weights so is not known to us, hence
-    ``weighted=False``. Weights are relative (scaled to mean 1 over the picks by the harness). alpha and score by
-    default; the score has the defaults of its own rule. ``class_balanced`` is for the part by score: the random
-    part takes each class as often as it is left.
+    Ours: the weight, which unbiasedness forces (whether the source weights so is not known to us: ``weighted=False``),
+    relative (mean 1 over the picks); the defaults of alpha and score. ``class_balanced`` is for the part by score.
 
     Parameters
     ----------
     score : {"aum", "el2n", "entropy", "forgetting", "grand"}
-        The rule that the first part follows; each name is a strategy as well.
+        The rule that the first part follows, with its own defaults.
     alpha : float
         Share of the picks made by it, in [0, 1]: 0 is plain random picks, without a proxy.
     keep : {"hard", "easy"}
@@ -56,38 +46,25 @@ class Calibrated(Strategy):
         Take the same share of every class by score.
     """
 
-    cadence: Cadence = "run"
+    cadence = "run"
+    score: str = choice("el2n", "aum", "entropy", "forgetting", "grand")
+    alpha: float = within("[0, 1]", 0.5)
+    keep: str = choice("hard", "easy")
+    weighted: bool = True
+    class_balanced: bool = False
 
-    def __init__(
-        self,
-        score: str = "el2n",
-        alpha: float = 0.5,
-        keep: str = "hard",
-        weighted: bool = True,
-        class_balanced: bool = False,
-    ) -> None:
-        one_of("score", score, SCORES)
-        one_of("keep", keep, ("hard", "easy"))
-        if not 0.0 <= alpha <= 1.0:
-            raise UsageError(f"alpha is {alpha}: it must lie in [0, 1], for example 0.5")
-        self.score = score
-        self.alpha = alpha
-        self.keep = keep
-        self.weighted = weighted
-        self.class_balanced = class_balanced
-        self._rule = SCORES[score]()
-        self.needs = self._rule.needs if alpha > 0.0 else frozenset()
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._rule = SCORES[self.score]()
+        self.needs = self._rule.needs if self.alpha > 0.0 else frozenset()
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:
-        """Picks by score first, random ones behind; weights where both kinds are there."""
         size, device = extent(feats, losses)
-        stream, count = self.generator(device), self._count(k)
+        stream, count = self.generator(device), portion(self.alpha, k)
         chosen = None
         if self.alpha > 0.0:
             scores = oriented(self._rule.difficulty(losses), self.keep, "hard")
-            chosen = (
-                balanced(scores, losses.labels, count, stream) if self.class_balanced else top(scores, count, stream)
-            )
+            chosen = best(scores, losses, count, stream, self.class_balanced)
         drawn = draw(size, k - count, stream, device, chosen)
         if chosen is None:
             return drawn
@@ -99,11 +76,6 @@ class Calibrated(Strategy):
         return Selection(picks, weights)
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """The scoring last seen, an ordering by score and one at random."""
         if self.alpha == 0.0:
             return top_flops(n)
-        return n * self._rule.operations + top_flops(n) + (balanced_flops(n) if self.class_balanced else top_flops(n))
-
-    def _count(self, k: int) -> int:
-        """How many of ``k`` are picked by score."""
-        return math.floor(self.alpha * k + 0.5)
+        return n * self._rule.operations + top_flops(n) + best_flops(n, self.class_balanced)

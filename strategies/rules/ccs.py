@@ -1,31 +1,26 @@
-"""Coverage-centric selection."""
-
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import UsageError, one_of
-from ..interface import BatchLosses, Cadence
-from ..maths.balance import balanced, balanced_flops, shares, shares_flops, within, within_flops
-from ..maths.sampling import draw, top, top_flops
+from ..base import Strategy, choice, rule, within
+from ..interface import BatchLosses
+from ..maths.sampling import best, best_flops, draw, grouped, grouped_flops, shares, shares_flops, top_flops
 from .aum import AUM
 from .el2n import EL2N
 from .scored import Scored
 
 
+@rule
 class CCS(Strategy):
     """One subset for the whole run that covers all degrees of difficulty but the hardest.
 
-    Formula: drop the ⌊beta·n⌋ hardest; cut the range of the others' scores into ``strata`` parts of equal
-    width; from the smallest part up, take min(its size, ⌊budget left/parts left⌋) of each, at random.
-    Source: CCS (Zheng et al., arXiv 2210.15809) and its authors' code: 50 strata, the margin of probabilities,
-    beta 0.3 on CIFAR-10 with 10 % kept. Its beta is chosen for each data set and keep ratio.
+    Formula: drop the ⌊beta·n⌋ hardest; cut the range of the others' scores into ``strata`` parts of equal width; from
+    the smallest part up, take min(its size, ⌊budget left/parts left⌋) of each, at random.
+    Source: CCS (Zheng et al., arXiv 2210.15809) and its authors' code: 50 strata, the margin of probabilities, beta 0.3
+    on CIFAR-10 with 10 % kept, chosen for each data set and keep ratio.
     Cost: the proxy's run (an artefact with its own ledger), the score (3·T·C operations a sample) and four sorts.
-    Ours: the highest score lies in the last stratum; strata of equal size in any order; where fewer than k are
-    left after dropping, the rest is drawn from what was dropped; EL2N is the mean over the whole trace; a NaN
-    score counts as 0. ``class_balanced`` drops and fills within each class, by strata of the whole pool.
+    Ours: the highest score lies in the last stratum; strata of equal size in any order; where fewer than k are left
+    after dropping, the rest is drawn from what was dropped; EL2N is the mean over the whole trace; a NaN score counts
+    as 0. ``class_balanced`` drops and fills within each class, by strata of the whole pool.
 
     Parameters
     ----------
@@ -39,30 +34,26 @@ class CCS(Strategy):
         Take the same share of every class.
     """
 
-    cadence: Cadence = "run"
+    cadence = "run"
     needs = frozenset({"trace"})
+    score: str = choice("aum", "el2n")
+    strata: int = within("[1, inf)", 50)
+    beta: float = within("[0, 1)", 0.3)
+    class_balanced: bool = False
 
-    def __init__(self, score: str = "aum", strata: int = 50, beta: float = 0.3, class_balanced: bool = False) -> None:
-        one_of("score", score, ("aum", "el2n"))
-        if strata < 1:
-            raise UsageError(f"strata is {strata}: it must be at least 1, for example 50")
-        if not 0.0 <= beta < 1.0:
-            raise UsageError(f"beta is {beta}: it must lie in [0, 1), for example 0.3")
-        self.score = score
-        self.strata = strata
-        self.beta = beta
-        self.class_balanced = class_balanced
-        self._rule: Scored = AUM(margin="probabilities") if score == "aum" else EL2N()
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._rule: Scored = AUM(margin="probabilities") if self.score == "aum" else EL2N()
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """``k`` positions of the pool."""
         hard = torch.nan_to_num(self._rule.difficulty(losses))
         size, stream = len(hard), self.generator(hard.device)
-        dropped = self._dropped(hard, losses.labels, stream)
+        hardest = best(hard, losses, int(self.beta * size), stream, self.class_balanced)
+        dropped = torch.zeros(size, dtype=torch.bool, device=hard.device).index_fill(0, hardest, True)
         groups = torch.where(dropped, self.strata, self._stratum(hard, dropped))
         if self.class_balanced:
             groups = groups + losses.labels * (self.strata + 1)
-        members, rank, count = within(draw(size, size, stream, hard.device), groups)
+        members, rank, count = grouped(draw(size, size, stream, hard.device), groups)
         # Filling from the smallest part up gives every part the same until it is empty, and what is left over to
         # the larger ones: in turns, one of each part that still has some, the larger parts first.
         turns = rank * (size + 1) - count + dropped[members] * (size + 1) ** 2
@@ -70,15 +61,8 @@ class CCS(Strategy):
         return shares(order, losses.labels, k, stream) if self.class_balanced else order[:k]
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """The scoring last seen, and the orderings."""
-        ends = balanced_flops(n) + shares_flops(n) if self.class_balanced else top_flops(n)
-        return n * (self._rule.operations + 15.0) + ends + 2 * top_flops(n) + within_flops(n)
-
-    def _dropped(self, hard: Tensor, labels: Tensor, stream: torch.Generator) -> Tensor:
-        """Which ``[n]`` bool are the hardest, of the pool or of each class."""
-        count = int(self.beta * len(hard))
-        hardest = balanced(hard, labels, count, stream) if self.class_balanced else top(hard, count, stream)
-        return torch.zeros(len(hard), dtype=torch.bool, device=hard.device).index_fill(0, hardest, True)
+        ends = best_flops(n, self.class_balanced) + (shares_flops(n) if self.class_balanced else 0.0)
+        return n * (self._rule.operations + 15.0) + ends + 2 * top_flops(n) + grouped_flops(n)
 
     def _stratum(self, hard: Tensor, dropped: Tensor) -> Tensor:
         """Stratum ``[n]`` int64, of those not dropped."""

@@ -1,16 +1,12 @@
-"""Mean similarity to the batch."""
-
-from __future__ import annotations
-
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import one_of
+from ..base import Strategy, choice, rule
 from ..interface import BatchLosses
 from ..maths.graph import Graph, graph_flops
 from ..maths.sampling import oriented, top, top_flops
 
 
+@rule
 class Degree(Strategy):
     """The candidates least (or most) like the rest of their batch: the spectral rules' first control.
 
@@ -27,17 +23,12 @@ class Degree(Strategy):
     """
 
     needs = frozenset({"features"})
-
-    def __init__(self, end: str = "low") -> None:
-        one_of("end", end, ("low", "high"))
-        self.end = end
+    end: str = choice("low", "high")
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """The ``k`` positions at the chosen end."""
         assert feats is not None
         degrees = Graph(feats).degrees
         return top(oriented(degrees, self.end, "high"), k, self.generator(feats.device))
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """Degrees and one ordering."""
         return graph_flops(n, d) + top_flops(n)

@@ -1,34 +1,29 @@
-"""Diversified batch selection."""
-
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import UsageError, one_of
-from ..interface import BatchLosses, Pool
-from ..maths.sampling import top, top_flops, weighted, weighted_flops
+from ..base import Strategy, choice, hidden, rule, within
+from ..interface import BatchLosses
+from ..maths.sampling import error, top, top_flops, weighted, weighted_flops
 
+# Share of what there was at first that is taken for rounding (float32): of a gradient's squared length outside the span
+# of the picks, and of the largest product with the mean gradient.
 NEGLIGIBLE = 1e-5
-"""Share of what there was at first that is taken for rounding (float32): of a gradient's squared length outside
-the span of the picks, and of the largest product with the mean gradient."""
 
 
+@rule
 class DivBS(Strategy):
     """Picks whose gradients together span most of the batch's mean gradient, each counted for what it adds.
 
-    Formula: g_i = (p(x_i) - onehot(y_i)) ⊗ h_i, the last layer's gradient, and r = mean_i g_i. Each pick is
-    drawn with chances |⟨g_i, r⟩| ("proportional") or is the largest of them ("greedy"); then r loses its part along
-    g_pick orthogonalised against the picks before.
-    Source: DivBS (Hong et al., arXiv 2406.04872): the greedy maximiser of orthogonalised representativeness;
-    chances in proportion as in the authors' code. Published at k/B = 32/320.
-    Cost: the learner's scoring pass, 2·B²(C + h) for the products of gradients (never formed themselves), and for
-    each of the first picks 2·B operations a pick before it and an ordering.
-    Ours: at most ``rounds`` picks are made one by one, the rest at once by what the mean gradient still lacks, so
-    that the steps do not grow with k (published k: the same); candidates that add nothing come last, at random,
-    which is the code's way out once r is spent; features that are not finite count as 0, probabilities that are
-    not finite as no gradient at all.
+    Formula: g_i = (p(x_i) - onehot(y_i)) ⊗ h_i, the last layer's gradient, and r = mean_i g_i. Each pick is drawn with
+    chances |⟨g_i, r⟩| ("proportional") or is the largest of them ("greedy"); then r loses its part along g_pick
+    orthogonalised against the picks before.
+    Source: DivBS (Hong et al., arXiv 2406.04872), the greedy maximiser of orthogonalised representativeness; chances in
+    proportion as in the authors' code. Published at k/B = 32/320.
+    Cost: the learner's scoring pass, 2·B²(C + h) for the products of gradients (never formed themselves), and for each
+    of the first picks 2·B operations a pick before it and an ordering.
+    Ours: the rest after ``rounds`` picks is made at once, by what the mean gradient still lacks, so that the steps do
+    not grow with k (published k: the same); candidates that add nothing come last, at random, as the code does once r
+    is spent; features that are not finite count as 0, such probabilities as no gradient at all.
 
     Parameters
     ----------
@@ -39,22 +34,11 @@ class DivBS(Strategy):
     """
 
     needs = frozenset({"learner_probs", "learner_features"})
-
-    def __init__(self, draw: str = "proportional", rounds: int = 32) -> None:
-        one_of("draw", draw, ("proportional", "greedy"))
-        if rounds < 1:
-            raise UsageError(f"rounds is {rounds}: there must be at least 1, 32 is the default")
-        self.draw = draw
-        self.rounds = rounds
-        self._classes = self._hidden = 0
-
-    def begin(self, pool: Pool) -> None:
-        """As the base class; the number of classes is part of the cost."""
-        super().begin(pool)
-        self._classes = pool.classes
+    draw: str = choice("proportional", "greedy")
+    rounds: int = within("[1, inf)", 32)
+    _hidden: int = hidden(0)
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """The picks in the order made."""
         products = self.products(losses)
         stream = self.generator(products.device)
         # A pivoted Cholesky decomposition: spanned[i, j] = ⟨g_i, q_j⟩, the q_j orthonormal and spanning the picks.
@@ -80,12 +64,10 @@ class DivBS(Strategy):
 
     def products(self, losses: BatchLosses) -> Tensor:
         """Inner products ``[B, B]`` of the candidates' last-layer gradients."""
-        probs = losses.learner_probs.float()
-        error = probs.scatter_add(1, losses.labels[:, None], torch.full_like(probs[:, :1], -1.0))
-        hidden = losses.learner_features.float()
-        self._classes, self._hidden = error.shape[1], hidden.shape[1]
-        error, hidden = error.nan_to_num(0.0, 0.0, 0.0), hidden.nan_to_num(0.0, 0.0, 0.0)
-        return (error @ error.t()) * (hidden @ hidden.t())
+        wrong, hidden = error(losses.learner_probs, losses.labels), losses.learner_features.float()
+        self._classes, self._hidden = wrong.shape[1], hidden.shape[1]
+        wrong, hidden = wrong.nan_to_num(0.0, 0.0, 0.0), hidden.nan_to_num(0.0, 0.0, 0.0)
+        return (wrong @ wrong.t()) * (hidden @ hidden.t())
 
     def _drawn(self, lacking: Tensor, least: Tensor, k: int, stream: torch.Generator, taken: Tensor) -> Tensor:
         """``k`` positions by what the mean gradient lacks of them; what is less than ``least`` is rounding."""
@@ -94,11 +76,7 @@ class DivBS(Strategy):
         return top(size, k, stream, taken) if self.draw == "greedy" else weighted(size.log(), k, stream, taken)
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """Products, then the rounds.
-
-        The products are over the classes of the pool or last seen, and the width h last seen (none before the first
-        pick).
-        """
+        """Products (classes of the pool or last seen; the width h last seen, none before a pick), then the rounds."""
         single = min(k, self.rounds) - 1
         drawn = 3.0 * n + (top_flops(n) if self.draw == "greedy" else n + weighted_flops(n))
         return (

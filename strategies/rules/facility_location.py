@@ -1,40 +1,30 @@
-"""Facility location: every candidate has a pick that is like it."""
-
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import UsageError, one_of
+from ..base import Strategy, choice, hidden, rule
+from ..errors import UsageError
 from ..interface import BatchLosses, Cadence
 from ..maths.geometry import points, points_flops, shuffled
 
-DENSE = 4096
-"""Up to so many candidates, all pairs are held at the cadences ``epoch`` and ``run`` too."""
-
-MOST = 32_768
-"""Candidates of a batch, at most: all pairs then take 8.6 GB."""
-
-FIRST, ROWS = 8, 128
-"""Rows of similarities held at once, where not all are: how many a pick begins with, and the most."""
+DENSE = 4096  # up to so many candidates, all pairs are held at the cadences epoch and run too
+MOST = 32_768  # candidates of a batch: all pairs then take 8.6 GB
+FIRST, ROWS = 8, 128  # rows of similarities held at once, where not all are: a pick begins with, and the most
 
 
+@rule
 class FacilityLocation(Strategy):
     """The subset that represents all candidates best: each is served by the pick most similar to it.
 
-    Formula: greedy maximisation of F(A) = Σ_i max_{j in A} cos(f_i, f_j): the next pick is the one of
-    largest gain Σ_i max(0, S_ij - max_{l in A} S_il). As F is monotone and submodular, the greedy value
-    is at least 1 - 1/e of the best (Nemhauser et al. 1978).
-    Source: facility location as in CRAIG (Mirzasoleiman et al., arXiv 1906.01827), whose weights are
-    left out.
-    Cost: 2·B²·d operations for the similarities and 3·B² for each of k steps, one after the other, in memory O(B²),
-    for a batch and up to 4,096 candidates. A larger pool takes memory O(B d), and 2·B·d operations for each gain that
-    is computed: one a candidate at first, then some for each pick.
-    Ours: cosine similarity (a constant added to it changes no pick), the features (the reference's); the same greedy
-    rule for larger pools by lazy evaluation (Minoux 1978), since gains only ever fall; not on batches, where a device
-    would have to be waited for; ties at random; not class-balanced. The sources prune a pool, hence the cadence
-    ``run``.
+    Formula: greedy maximisation of F(A) = Σ_i max_{j in A} cos(f_i, f_j): the next pick has the largest gain Σ_i max(0,
+    S_ij - max_{l in A} S_il). F is monotone and submodular, so that the greedy value is at least 1 - 1/e of the best
+    (Nemhauser et al. 1978).
+    Source: facility location as in CRAIG (Mirzasoleiman et al., arXiv 1906.01827), without its weights.
+    Cost: for a batch and up to 4,096 candidates 2·B²·d operations for the similarities, 3·B² for each of k steps, one
+    after the other, and memory O(B²). A larger pool takes memory O(B d), and 2·B·d operations for each gain that is
+    computed: one a candidate at first, then some for each pick.
+    Ours: cosine similarity (a constant added to it changes no pick) of the reference's features; lazy evaluation on
+    larger pools (Minoux 1978), since gains only ever fall, not on batches, where a device would have to be waited for;
+    ties at random; not class-balanced. The sources prune a pool, hence the cadence ``run``.
 
     Parameters
     ----------
@@ -43,21 +33,12 @@ class FacilityLocation(Strategy):
     """
 
     needs = frozenset({"features"})
-
-    def __init__(self, cadence: Cadence = "run") -> None:
-        one_of("cadence", cadence, ("batch", "epoch", "run"))
-        self.cadence = cadence
-        self._coverage: Tensor | None = None
-        self._gains = 0
+    cadence: Cadence = choice("run", "batch", "epoch")
+    _coverage: Tensor | None = hidden(None)
+    _gains: int = hidden(0)
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """``k`` positions in the order picked, gains falling.
-
-        Raises
-        ------
-        UsageError
-            For a batch of more than 32,768 candidates.
-        """
+        """``k`` positions in the order picked, gains falling; refuses batches of more than 32,768 candidates."""
         assert feats is not None
         size = feats.shape[0]
         if self.cadence == "batch" and size > MOST:
@@ -119,10 +100,7 @@ class FacilityLocation(Strategy):
         return {} if self._coverage is None else {"coverage": self._coverage}
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """The points, and all similarities with k rounds over them.
-
-        Where not all are held: the gains computed at the last call (none yet: one a candidate, and eight a pick).
-        """
+        """Where not all pairs are held: by the gains of the last call (none yet: one a candidate, and eight a pick)."""
         if self.cadence == "batch" or n <= DENSE:
             return points_flops(n, d) + 2.0 * n * n * d + k * (3.0 * n * n + 3.0 * n)
         gains = self._gains or n + FIRST * k

@@ -1,71 +1,24 @@
-"""Pure Fiedler ranking."""
-
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import UsageError, one_of
+from ..base import Strategy, choice, rule, within
+from ..errors import UsageError
 from ..interface import BatchLosses, Cadence, Pool
 from ..maths.sampling import oriented, top, top_flops
 from ..maths.spectral import Eigenpair, diagnostics, fiedler, fiedler_flops, usual_steps
 
 
-class Fiedler(Strategy):
-    """The extreme entries of the Fiedler vector of the batch's similarity graph.
-
-    Formula: S_ij = cos(f_i, f_j), L = D - S, L v = λ2 v; the k largest (or smallest) |v_i| (or v_i).
-    Source: the spectral half of GSTDS (arXiv 2507.04269), alone, as SALN (arXiv 2412.17069) does.
-    Cost: ``steps`` Laplacian products of O(B d); see :mod:`selbench.strategies.maths.spectral`.
-    Ours (the papers do not say): |v| by default, since v and -v are the same eigenvector; with
-    ``signed`` the entry of largest magnitude is made positive; the end kept; the unnormalised
-    Laplacian; what happens to negative similarities; ties at random; the cadence is a parameter, so
-    that the same rule can also prune the whole pool (the papers' is ``batch``).
-
-    Parameters
-    ----------
-    score : {"abs", "signed"}
-        |v| or v.
-    end : {"high", "low"}
-        Which end of the scores is kept.
-    normalized : bool
-        The symmetric-normalised Laplacian.
-    negative : {"shift", "refuse"}
-        Where features have negative entries, so that similarities may be negative: shift them to
-        (S + 1)/2, or refuse. Refusing looks at the pool's features once in ``begin`` (without
-        ``begin`` at each call, which waits for the device).
-    steps : int, optional
-        Lanczos steps; by default :func:`selbench.strategies.maths.spectral.usual_steps` for the cadence.
-    cadence : {"batch", "epoch", "run"}
-        When the graph is cut: on each candidate batch, or on the whole pool.
-    """
+class FiedlerScores(Strategy):
+    """What rules share that score candidates by the Fiedler vector; their options are those of :class:`Fiedler`."""
 
     needs = frozenset({"features"})
-
-    def __init__(
-        self,
-        score: str = "abs",
-        end: str = "high",
-        normalized: bool = False,
-        negative: str = "shift",
-        steps: int | None = None,
-        cadence: Cadence = "batch",
-    ) -> None:
-        one_of("score", score, ("abs", "signed"))
-        one_of("end", end, ("high", "low"))
-        one_of("negative", negative, ("shift", "refuse"))
-        one_of("cadence", cadence, ("batch", "epoch", "run"))
-        if steps is not None and steps < 1:
-            raise UsageError(f"steps is {steps}: the solver needs at least 1, or leave it to the default")
-        self.score = score
-        self.end = end
-        self.normalized = normalized
-        self.negative = negative
-        self.steps = steps
-        self.cadence = cadence
-        self._pair: Eigenpair | None = None
-        self._admitted = negative == "shift"
+    score: str
+    end: str
+    normalized: bool
+    negative: str
+    steps: int | None
+    _pair: Eigenpair | None = None
+    _admitted: bool = False
 
     def begin(self, pool: Pool) -> None:
         """Take the pool; with ``negative="refuse"`` look at its features once."""
@@ -74,14 +27,9 @@ class Fiedler(Strategy):
             self._admit(pool.features)
             self._admitted = True
 
-    def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """The ``k`` positions of highest score."""
-        assert feats is not None
-        return top(self.node_scores(feats), k, self.generator(feats.device))
-
     def node_scores(self, feats: Tensor) -> Tensor:
         """Score ``[B]`` of each candidate, the preferred end high."""
-        if not self._admitted:
+        if self.negative == "refuse" and not self._admitted:
             self._admit(feats)
         self._pair = fiedler(feats, normalized=self.normalized, steps=self._steps(feats.shape[0]))
         vector = self._pair.vector
@@ -92,12 +40,51 @@ class Fiedler(Strategy):
         return {} if self._pair is None else diagnostics(self._pair)
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """The eigenvector and one ordering."""
         return fiedler_flops(n, d, self._steps(n), self._device, self.normalized) + 2.0 * n + top_flops(n)
 
     def _steps(self, size: int) -> int:
         return usual_steps(size, self.cadence) if self.steps is None else self.steps
 
     def _admit(self, feats: Tensor) -> None:
-        if self.negative == "refuse" and bool(torch.any(feats < 0)):
+        if bool(torch.any(feats < 0)):
             raise UsageError("the features have negative entries, so L may be indefinite: pass negative='shift'")
+
+
+@rule
+class Fiedler(FiedlerScores):
+    """The extreme entries of the Fiedler vector of the batch's similarity graph.
+
+    Formula: S_ij = cos(f_i, f_j), L = D - S, L v = λ2 v; the k largest (or smallest) |v_i| (or v_i).
+    Source: the spectral half of GSTDS (arXiv 2507.04269), alone, as SALN (arXiv 2412.17069) does.
+    Cost: ``steps`` Laplacian products of O(B d); see :mod:`selbench.strategies.maths.spectral`.
+    Ours (the papers do not say): |v| by default, since v and -v are the same eigenvector; with ``signed`` the entry of
+    largest magnitude is positive; the end kept; the unnormalised Laplacian; negative similarities; ties at random;
+    cadences other than the papers' ``batch``.
+
+    Parameters
+    ----------
+    score : {"abs", "signed"}
+        |v| or v.
+    end : {"high", "low"}
+        Which end of the scores is kept.
+    normalized : bool
+        The symmetric-normalised Laplacian.
+    negative : {"shift", "refuse"}
+        Where features have negative entries: shift similarities to (S + 1)/2, or refuse. Refusing looks at the pool's
+        features once in ``begin`` (without ``begin`` at each call, which waits for the device).
+    steps : int, optional
+        Lanczos steps; by default :func:`selbench.strategies.maths.spectral.usual_steps` for the cadence.
+    cadence : {"batch", "epoch", "run"}
+        When the graph is cut: on each candidate batch, or on the whole pool.
+    """
+
+    score: str = choice("abs", "signed")
+    end: str = choice("high", "low")
+    normalized: bool = False
+    negative: str = choice("shift", "refuse")
+    steps: int | None = within("[1, inf)", None)
+    cadence: Cadence = choice("batch", "epoch", "run")
+
+    def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
+        assert feats is not None
+        return top(self.node_scores(feats), k, self.generator(feats.device))

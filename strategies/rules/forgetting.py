@@ -1,46 +1,38 @@
-"""Forgetting events."""
-
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
-from ..errors import one_of
+from ..base import choice, rule
 from ..interface import BatchLosses
 from .scored import Scored
 
 
+@rule
 class Forgetting(Scored):
     """One subset for the whole run, by how often a proxy forgot each sample again.
 
-    Formula: F_i = #{t : the class of highest p_t(x_i) is y_i, that of p_{t+1}(x_i) is not}; +∞ (or 0) where
-    it never is y_i; the k highest (or lowest).
-    Source: Toneva et al. (arXiv 1812.05159), where what was never learned counts as forgotten without end, as
-    in Data Diet (arXiv 2107.07075); DeepCore (arXiv 2204.08499) and CCS (arXiv 2210.15809) leave it at 0.
+    Formula: F_i = #{t : the class of highest p_t(x_i) is y_i, that of p_{t+1}(x_i) is not}; +∞ (or 0) where it never is
+    y_i; the k highest (or lowest).
+    Source: Toneva et al. (arXiv 1812.05159) and Data Diet (arXiv 2107.07075), where what was never learned counts as
+    forgotten without end; DeepCore (arXiv 2204.08499, ``class_balanced=True, never="zero"``) and CCS (arXiv 2210.15809)
+    leave it at 0.
     Cost: the proxy's run (an artefact with its own ledger), (C + 4)·T operations a sample and n log2 n.
-    Ours: correctness is taken on clean images at the end of each epoch, where the source takes it of each
-    sample whenever it is trained on; of classes equally likely the first is the one predicted; equal counts,
-    of which there are many, at random. DeepCore's protocol is ``class_balanced=True, never="zero"``.
+    Ours: correctness on clean images at the end of each epoch (the source: whenever a sample is trained on); of classes
+    equally likely the first is predicted; equal counts, of which there are many, at random.
 
     Parameters
     ----------
-    keep : {"hard", "easy"}
-        What is forgotten most, or least.
+    keep, class_balanced
+        What is forgotten most, or least; of the pool, or the same share of every class.
     never : {"infinite", "zero"}
         Events of a sample that was never learned.
-    class_balanced : bool
-        Take the same share of every class.
     """
 
     needs = frozenset({"trace"})
-
-    def __init__(self, keep: str = "hard", never: str = "infinite", class_balanced: bool = False) -> None:
-        super().__init__(keep, class_balanced)
-        one_of("never", never, ("infinite", "zero"))
-        self.never = never
+    keep: str = choice("hard", "easy")
+    never: str = choice("infinite", "zero")
+    class_balanced: bool = False
 
     def difficulty(self, losses: BatchLosses) -> Tensor:
-        """Forgetting events ``[n]``."""
         epochs, classes = losses.trace.shape[1:]
         self.operations = (classes + 4.0) * epochs
         right = losses.trace.argmax(2) == losses.labels[:, None]

@@ -1,7 +1,3 @@
-"""No selection."""
-
-from __future__ import annotations
-
 from typing import ClassVar
 
 import torch
@@ -23,9 +19,7 @@ class Full(Strategy):
     ratio: ClassVar[float | None] = 1.0
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """All ``k = B`` positions."""
         return torch.arange(k, device=extent(feats, losses)[1])
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """Nothing is computed."""
         return 0.0

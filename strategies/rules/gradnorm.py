@@ -1,33 +1,28 @@
-"""Importance sampling by the norm of the last layer's gradient."""
-
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import one_of
-from ..interface import BatchLosses, Pool, Selection
-from ..maths.sampling import top, top_flops
+from ..base import Strategy, choice, hidden, rule
+from ..interface import BatchLosses, Selection
+from ..maths.sampling import error, prioritized, top_flops
 
+# Bounds of a norm: float32 probabilities tell nothing below the one; weights stay finite under the other.
 FLOOR, CEILING = 1e-6, 1e15
-"""Bounds of a norm: float32 probabilities tell nothing below the one; weights stay finite under the other."""
 
 
+@rule
 class GradNorm(Strategy):
     """A random sub-batch in which large gradients are likelier and count for less each.
 
-    Formula: g_i = ‖p(x_i) - onehot(y_i)‖₂ ("logits"), or that times √(‖h_i‖² + 1), h the penultimate
-    layer ("last-layer": the norm of the last layer's whole gradient, bias included). With u_i uniform in (0, 1),
-    the k largest priorities q_i = g_i / u_i are kept, and τ is the largest priority left out: sample i is in with
-    probability π_i = min(1, g_i / τ), given the others, and its weight is (k/B) / π_i.
-    Source: the score is the upper bound of Katharopoulos & Fleuret (arXiv 1803.00942), who draw with
-    replacement and switch the rule on once its estimated gain is large enough.
+    Formula: g_i = ‖p(x_i) - onehot(y_i)‖₂ ("logits"), or that times √(‖h_i‖² + 1), h the penultimate layer
+    ("last-layer": the norm of the last layer's whole gradient, bias included). With u_i uniform in (0, 1), the k
+    largest priorities q_i = g_i / u_i are kept, and τ is the largest priority left out: sample i is in with probability
+    π_i = min(1, g_i / τ), given the others, and its weight is (k/B) / π_i.
+    Source: the score is the upper bound of Katharopoulos & Fleuret (arXiv 1803.00942), who draw with replacement and
+    switch the rule on once its estimated gain is large enough.
     Cost: the learner's scoring pass, C (+ h) multiply-adds a sample, one random number each and n log2 n.
-    Ours: no replacement, so that no candidate is trained on twice: priority sampling (Duffield, Lund &
-    Thorup 2007), whose Horvitz-Thompson weights leave the sum of gradients unbiased; on from the first step.
-    Weights are relative (mean 1 over what is kept: a ratio estimator). Norms are kept between 1e-6 and 1e15; NaN
-    counts as the least.
+    Ours: no replacement, so that no candidate is trained on twice: priority sampling (Duffield, Lund & Thorup 2007),
+    whose Horvitz-Thompson weights leave the sum of gradients unbiased; on from the first step. Weights are relative
+    (mean 1 over what is kept: a ratio estimator). Norms are kept between 1e-6 and 1e15; NaN counts as the least.
 
     Parameters
     ----------
@@ -35,37 +30,21 @@ class GradNorm(Strategy):
         The gradient whose norm is taken: with respect to the logits (published), or to the last layer's weights.
     """
 
-    def __init__(self, bound: str = "logits") -> None:
-        one_of("bound", bound, ("logits", "last-layer"))
-        self.bound = bound
-        self.needs = frozenset({"learner_probs"} | ({"learner_features"} if bound == "last-layer" else set()))
-        self._classes = self._hidden = 0
+    bound: str = choice("logits", "last-layer")
+    _hidden: int = hidden(0)
 
-    def begin(self, pool: Pool) -> None:
-        """As the base class; the number of classes is part of the cost."""
-        super().begin(pool)
-        self._classes = pool.classes
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.needs = frozenset({"learner_probs"} | ({"learner_features"} if self.bound == "last-layer" else set()))
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Selection:
-        """``k`` positions, largest priority first, with their Horvitz-Thompson weights."""
         norms = self.norms(losses)
-        size = norms.shape[0]
-        stream = self.generator(norms.device)
-        # In (0, 1]: a priority is finite, and never below its norm.
-        priorities = norms / (1 - torch.rand(norms.shape, generator=stream, device=norms.device))
-        order = top(priorities, min(size, k + 1), stream)
-        picks = order[:k]
-        kept = norms.index_select(0, picks)
-        # All are certain where nothing is left out.
-        threshold = priorities.index_select(0, order[k:]) if k < size else kept.amin().unsqueeze(0)
-        return Selection(picks, (threshold / kept).clamp_min(1) * (k / size))
+        return Selection(*prioritized(norms, k, self.generator(norms.device)))
 
     def norms(self, losses: BatchLosses) -> Tensor:
         """Gradient norms ``[B]``, within their bounds."""
-        probs = losses.learner_probs.float()
-        at = losses.labels[:, None]
-        norms = torch.linalg.vector_norm(probs.scatter_add(1, at, torch.full_like(probs[:, :1], -1.0)), dim=1)
-        self._classes = probs.shape[1]
+        self._classes = losses.learner_probs.shape[1]
+        norms = torch.linalg.vector_norm(error(losses.learner_probs, losses.labels), dim=1)
         if self.bound == "last-layer":
             hidden = losses.learner_features.float()
             self._hidden = hidden.shape[1]
@@ -73,8 +52,5 @@ class GradNorm(Strategy):
         return norms.nan_to_num(nan=FLOOR).clamp(FLOOR, CEILING)
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """Norms, priorities, one ordering and k weights.
-
-        The norms are over the classes of the pool or last seen, and the width h last seen (none before the first pick).
-        """
+        """Over the classes of the pool or last seen, and the width h last seen (none before the first pick)."""
         return 2.0 * n * (self._classes + self._hidden) + 8.0 * n + top_flops(n) + 3.0 * k

@@ -1,32 +1,24 @@
-"""GSTDS: spectral picks and loss-weighted ones."""
-
-from __future__ import annotations
-
-import math
-
 import torch
 from torch import Tensor
 
-from ..errors import UsageError, one_of
+from ..base import choice, rule, within
 from ..interface import BatchLosses, Cadence
-from ..maths.sampling import draw, extent, top, top_flops, weighted, weighted_flops
-from .fiedler import Fiedler
+from ..maths.sampling import draw, extent, portion, top, top_flops, weighted, weighted_flops
+from .fiedler import FiedlerScores
 
 
-class GSTDS(Fiedler):
+@rule
+class GSTDS(FiedlerScores):
     """Half of the picks by the Fiedler vector, half sampled by the reference model's loss.
 
-    Formula: with t = ⌊share·k + 1/2⌋, the t candidates of highest |v| (L v = λ2 v on the graph of
-    cosine similarities); the other k - t drawn from the rest without replacement, weights 1/(l + eps),
-    l + eps, or 1, where l is the reference's loss.
-    Source: GSTDS (Sharifi & Harati, arXiv 2507.04269), by a summary of the paper: the half share, the
-    Fiedler score and weights inverse to the reference's loss. Its keep ratio follows a sigmoid over
-    training (see the schedules).
+    Formula: with t = ⌊share·k + 1/2⌋, the t candidates of highest |v| (L v = λ2 v on the graph of cosine similarities);
+    the other k - t drawn from the rest without replacement, weights 1/(l + eps), l + eps, or 1, l the reference's loss.
+    Source: GSTDS (Sharifi & Harati, arXiv 2507.04269), by a summary of the paper: the half share, the Fiedler score and
+    weights inverse to the reference's loss. Its keep ratio follows a sigmoid over training (see the schedules).
     Cost: the eigenvector (``steps`` Laplacian products of O(B d)) and two orderings.
-    Ours (the paper does not say): |v| by default, since v and -v are the same eigenvector; which end;
-    the unnormalised Laplacian; negative similarities; eps. The summary calls the sampled half
-    "exploration of high-error regions", which contradicts inverse weights: ``direct`` is the other
-    reading. A NaN loss is drawn last.
+    Ours (the paper does not say): all that is ours in ``fiedler``; eps. The summary calls the sampled half "exploration
+    of high-error regions", which contradicts inverse weights: ``direct`` is the other reading. A NaN loss is drawn
+    last.
 
     Parameters
     ----------
@@ -40,33 +32,23 @@ class GSTDS(Fiedler):
         Nats added to each loss, so that a loss of 0 has a finite weight.
     """
 
-    def __init__(
-        self,
-        share: float = 0.5,
-        score: str = "abs",
-        end: str = "high",
-        normalized: bool = False,
-        negative: str = "shift",
-        weighting: str = "inverse",
-        eps: float = 1e-3,
-        steps: int | None = None,
-        cadence: Cadence = "batch",
-    ) -> None:
-        super().__init__(score, end, normalized, negative, steps, cadence)
-        one_of("weighting", weighting, ("inverse", "direct", "uniform"))
-        if not 0.0 <= share <= 1.0:
-            raise UsageError(f"share is {share}: it must lie in [0, 1], for example 0.5")
-        if not 0.0 < eps < math.inf:
-            raise UsageError(f"eps is {eps}: it must be positive, for example 1e-3")
-        self.share = share
-        self.weighting = weighting
-        self.eps = eps
-        sampled = {"reference"} if weighting != "uniform" and share < 1.0 else set()
-        self.needs = frozenset(sampled | ({"features"} if share > 0.0 else set()))
+    share: float = within("[0, 1]", 0.5)
+    score: str = choice("abs", "signed")
+    end: str = choice("high", "low")
+    normalized: bool = False
+    negative: str = choice("shift", "refuse")
+    weighting: str = choice("inverse", "direct", "uniform")
+    eps: float = within("(0, inf)", 1e-3)
+    steps: int | None = within("[1, inf)", None)
+    cadence: Cadence = choice("batch", "epoch", "run")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sampled = {"reference"} if self.weighting != "uniform" and self.share < 1.0 else set()
+        self.needs = frozenset(sampled | ({"features"} if self.share > 0.0 else set()))
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """Spectral picks first, sampled ones behind."""
-        spectral = self._spectral_count(k)
+        spectral = portion(self.share, k)
         if spectral == 0:
             self._pair = None
             return self._sample(feats, losses, k, None)
@@ -75,15 +57,11 @@ class GSTDS(Fiedler):
         return chosen if spectral == k else torch.cat([chosen, self._sample(feats, losses, k - spectral, chosen)])
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """The eigenvector where it is used, and an ordering for each half."""
-        spectral = self._spectral_count(k)
+        spectral = portion(self.share, k)
         total = super().flops(n, d, k) if spectral else 0.0
         if spectral == k:
             return total
         return total + (top_flops(n) if self.weighting == "uniform" else weighted_flops(n) + 4.0 * n)
-
-    def _spectral_count(self, k: int) -> int:
-        return math.floor(self.share * k + 0.5)
 
     def _sample(self, feats: Tensor | None, losses: BatchLosses, count: int, taken: Tensor | None) -> Tensor:
         if self.weighting == "uniform":

@@ -1,45 +1,35 @@
-"""Herding: the mean of the picks follows the mean of the batch."""
-
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
-from ..base import Strategy
+from ..base import Strategy, choice, hidden, rule
 from ..interface import BatchLosses, Cadence
-from ..maths.geometry import check, points, points_flops, shuffled
+from ..maths.geometry import points, points_flops, shuffled
 
 
+@rule
 class Herding(Strategy):
     """Picks whose mean feature stays as close as can be to the mean of all candidates.
 
-    Formula: with μ the mean of f and A the t - 1 picks so far, the t-th is
-    argmin_i ‖μ - (f_i + Σ_{j in A} f_j)/t‖ = argmax_i ⟨w, f_i⟩ - ‖f_i‖²/2, w = t·μ - Σ_{j in A} f_j.
-    Source: Welling 2009, in the form that picks prototypes without replacement (iCaRL, Rebuffi et al.,
-    arXiv 1611.07725), with features of length one, where the second term is a constant and w is
-    Welling's weight vector.
+    Formula: with μ the mean of f and A the t - 1 picks so far, the t-th is argmin_i ‖μ - (f_i + Σ_{j in A} f_j)/t‖ =
+    argmax_i ⟨w, f_i⟩ - ‖f_i‖²/2, w = t·μ - Σ_{j in A} f_j.
+    Source: Welling 2009, in the form that picks prototypes without replacement (iCaRL, Rebuffi et al., arXiv
+    1611.07725), with features of length one, where the second term is a constant and w is Welling's weight vector.
     Cost: 2·B·d·k operations in k steps, one after the other; memory O(B d).
-    Ours: the mean of all candidates (iCaRL: of one class at a time), so not class-balanced; the
-    features (the reference's); ties at random. The sources prune a pool once, hence the cadence ``run``.
+    Ours: the mean of all candidates (iCaRL: of one class at a time), so not class-balanced; the reference's features;
+    ties at random. The sources prune a pool once, hence the cadence ``run``.
 
     Parameters
     ----------
-    metric : {"cosine", "euclidean"}
-        Features scaled to length one, or as they are.
-    cadence : {"batch", "epoch", "run"}
-        When the subset is made: on each candidate batch, or on the whole pool.
+    metric, cadence
+        As in :class:`selbench.strategies.rules.kcenter.KCenter`.
     """
 
     needs = frozenset({"features"})
-
-    def __init__(self, metric: str = "cosine", cadence: Cadence = "run") -> None:
-        check(metric, cadence)
-        self.metric = metric
-        self.cadence = cadence
-        self._mean_gap: Tensor | None = None
+    metric: str = choice("cosine", "euclidean")
+    cadence: Cadence = choice("run", "batch", "epoch")
+    _mean_gap: Tensor | None = hidden(None)
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """``k`` positions in the order picked."""
         assert feats is not None
         rows, order = shuffled(points(feats, self.metric), self.generator(feats.device))
         mean = rows.mean(0)
@@ -60,5 +50,4 @@ class Herding(Strategy):
         return {} if self._mean_gap is None else {"mean_gap": self._mean_gap}
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """The points, their mean and lengths, and k products."""
         return points_flops(n, d) + 3.0 * n * d + k * (2.0 * n * d + n + 2.0 * d)

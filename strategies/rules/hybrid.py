@@ -1,31 +1,27 @@
-"""Part of the picks by one rule, the others by another."""
-
-from __future__ import annotations
-
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..base import rule, within
 from ..errors import UsageError
 from ..interface import BatchLosses, Selection, Traits
-from ..maths.sampling import extent
-from .wrapper import Wrapper, others, plain, rows, selecting_rule, sort_flops
+from ..maths.sampling import extent, portion, sort_flops
+from .wrapper import Wrapper, inner_rule, others, plain, rows
 
 
+@rule
 class Hybrid(Wrapper):
     """A share of the picks by rule X, then the others by rule Y among what X left.
 
-    Formula: with t = ⌊share·k + 1/2⌋, X picks t of the B candidates; Y picks k - t of the other B - t, and
-    sees those alone.
+    Formula: with t = ⌊share·k + 1/2⌋, X picks t of the B candidates; Y picks k - t of the other B - t, and sees those
+    alone.
     Source: ours; GSTDS (arXiv 2507.04269) is such a pair, whose second rule draws by the reference's loss.
     Cost: X's for t picks, Y's for k - t of B - t, and one ordering.
-    Ours: X goes first; one share over the whole run; weights of a relative rule are scaled to mean 1 over its
-    own picks, so that neither part drowns the other, and picks without weights have 1. Where either rule's
-    weights are raw, so are the hybrid's. At share 0 or 1 the rule without picks is never asked: its signals
-    are not computed.
+    Ours: X goes first; one share over the whole run; weights of a relative rule are scaled to mean 1 over its own
+    picks, so that neither part drowns the other, and picks without weights have 1; raw weights of either rule make the
+    hybrid's raw. At share 0 or 1 the rule without picks is never asked: its signals are not computed.
 
     Parameters
     ----------
@@ -37,34 +33,27 @@ class Hybrid(Wrapper):
         Their hyper-parameters.
     """
 
-    def __init__(
-        self,
-        of: str = "loss",
-        other: str = "uniform",
-        share: float = 0.5,
-        options: Mapping[str, Any] | None = None,
-        other_options: Mapping[str, Any] | None = None,
-    ) -> None:
-        if not 0.0 <= share <= 1.0:
-            raise UsageError(f"share is {share}: it must lie in [0, 1], for example 0.5")
-        self.of = of
-        self.other = other
-        self.share = share
-        self.options = dict(options or {})
-        self.other_options = dict(other_options or {})
-        self._first = selecting_rule(of, self.options)
-        self._second = selecting_rule(other, self.other_options)
+    of: str = "loss"
+    other: str = "uniform"
+    share: float = within("[0, 1]", 0.5)
+    options: Mapping[str, Any] | None = None
+    other_options: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.options, self.other_options = dict(self.options or {}), dict(self.other_options or {})
+        self._first = inner_rule(self.of, self.options, selecting=True)
+        self._second = inner_rule(self.other, self.other_options, selecting=True)
         first, second = Traits.of(self._first).cadence, Traits.of(self._second).cadence
         if first != second:
             raise UsageError(
-                f"{of!r} picks at cadence {first!r} and {other!r} at {second!r}: give one of them the other's cadence, "
-                "by its own option or through 'at'"
+                f"{self.of!r} picks at cadence {first!r} and {self.other!r} at {second!r}: give one of them the "
+                "other's cadence, by its own option or through 'at'"
             )
-        self.wrap(*([self._first] if share > 0.0 else []), *([self._second] if share < 1.0 else []))
+        self.wrap(*([self._first] if self.share > 0.0 else []), *([self._second] if self.share < 1.0 else []))
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:
-        """X's picks first, Y's behind."""
-        first = self._count(k)
+        first = portion(self.share, k)
         if first in (0, k):
             return plain(self._part(self._first if first else self._second, feats, losses, k))
         size, _ = extent(feats, losses)
@@ -82,15 +71,11 @@ class Hybrid(Wrapper):
         return Selection(picks, torch.cat([_weights(chosen), _weights(added)]))
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """Each rule on its candidates, and the order of what the first left."""
-        first = self._count(k)
+        first = portion(self.share, k)
         if first in (0, k):
             return float((self._first if first else self._second).flops(n, d, k))
         own = float(self._first.flops(n, d, first)) + float(self._second.flops(n - first, d, k - first))
         return own + sort_flops(n)
-
-    def _count(self, k: int) -> int:
-        return math.floor(self.share * k + 0.5)
 
     def _part(self, rule: Any, feats: Tensor | None, losses: BatchLosses, k: int) -> Selection:
         """``k`` picks by ``rule``; relative weights scaled to mean 1."""

@@ -1,16 +1,12 @@
-"""InfoBatch: low losses are thinned out before each epoch, and those kept count for those dropped."""
-
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import UsageError, one_of
-from ..interface import BatchLosses, Cadence, Selection
+from ..base import Strategy, choice, rule, within
+from ..interface import BatchLosses, Selection
 from ..maths.sampling import draw, top, top_flops
 
 
+@rule
 class InfoBatch(Strategy):
     """All of the pool but a random part of what the learner already does well, made up for by weights.
 
@@ -18,8 +14,8 @@ class InfoBatch(Strategy):
     1/ratio, and all the others at weight 1; the weighted losses are averaged as they are (raw). From progress
     ``anneal`` on, everything is kept at weight 1.
     Source: InfoBatch (Qin et al., arXiv 2303.04947; their code). The ratio is one less the published pruning
-    probability: a fixed ratio of 0.5 with ``anneal`` 0.875 is the published setting. What is kept of the whole
-    pool is 1 - (1 - ratio)·m/n, the realised mean ratio of the record.
+    probability: a fixed ratio of 0.5 with ``anneal`` 0.875 is the published setting. What is kept of the whole pool is
+    1 - (1 - ratio)·m/n, the realised mean ratio of the record.
     Cost: no scoring pass; n log2 n before each epoch.
     Steps: batches keep their size and a pass has fewer of them, as published: a pass that keeps 60 % has 60 % of the
     steps. What makes no whole batch is left out of the pass, as it is for every rule.
@@ -34,17 +30,12 @@ class InfoBatch(Strategy):
         Progress in [0, 1] at which pruning ends; 1 never ends it.
     """
 
-    cadence: Cadence = "epoch"
+    cadence = "epoch"
     needs = frozenset({"learner"})
     weights_mode = "raw"
     exact_count = False
-
-    def __init__(self, prune: str = "low", anneal: float = 0.875) -> None:
-        one_of("prune", prune, ("low", "random"))
-        if not 0 <= anneal <= 1:
-            raise UsageError(f"anneal is {anneal}: it is the progress at which pruning ends, in [0, 1]")
-        self.prune = prune
-        self.anneal = anneal
+    prune: str = choice("low", "random")
+    anneal: float = within("[0, 1]", 0.875)
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Selection:
         """The thinned-out samples that are kept, then all others, with their weights; waits for the device once."""

@@ -1,47 +1,35 @@
-"""JEST: joint example selection, chunk by chunk."""
-
-from __future__ import annotations
-
-import math
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..base import Strategy
-from ..errors import UsageError, one_of
+from ..base import Strategy, choice, hidden, rule, within
 from ..interface import BatchLosses
 from ..maths.sampling import draw, top_flops, weighted, weighted_flops
 
-SCORES = ("learnability", "hard-learner", "easy-reference")
-FORMS = ("per-sample", "joint-sigmoid", "joint-softmax")
 
-
+@rule
 class JEST(Strategy):
     """Chunks drawn by how learnable they are together with the chunks before them.
 
-    Formula: with A the picks so far, each chunk is drawn without replacement with chances
-    softmax((S_ii + Σ_{a in A} (S_ai + S_ia)) / temperature); S = l(learner) - l(reference) ("learnability"),
-    l(learner), or -l(reference).
-    Source: JEST (Evans et al., arXiv 2406.17711); chunks, first chunk and the normalised logits as in a
-    third party's port (FilteringNSD). Published: 16 chunks, ratio 0.2.
+    Formula: with A the picks so far, each chunk is drawn without replacement with chances softmax((S_ii + Σ_{a in A}
+    (S_ai + S_ia)) / temperature); S = l(learner) - l(reference) ("learnability"), l(learner), or -l(reference).
+    Source: JEST (Evans et al., arXiv 2406.17711); chunks, first chunk and the normalised logits as in a third party's
+    port (FilteringNSD). Published: 16 chunks, ratio 0.2.
 
-    **With a per-sample loss nothing is joint.** Broadcasting l over one side of S (S_ij = l_i - l*_j) makes the
-    logits (|A| + 1)(l_i - l*_i) + const: independent learnability (RHO-LOSS's score) with softmax
-    sampling at temperature/(|A| + 1), which is all but top-k after a chunk or two; with normalised
-    logits it stays at temperature·(2|A| + 1)/(|A| + 1), between 1 and 2 times the temperature. That is
-    ``form="per-sample"``, computed in its collapsed form: call its results "learnability sampling".
+    **With a per-sample loss nothing is joint.** S_ij = l_i - l*_j makes the logits (|A| + 1)(l_i - l*_i) + const:
+    independent learnability (RHO-LOSS's score) with softmax sampling at temperature/(|A| + 1), all but top-k after a
+    chunk or two; with normalised logits at temperature·(2|A| + 1)/(|A| + 1), between 1 and 2 times the temperature.
+    That is ``form="per-sample"``, computed in its collapsed form: call its results "learnability sampling".
 
-    ``form="joint-..."`` has cross terms: pairwise contrastive losses on length-one features z, the learner's
-    against the reference's, where candidates of one class are positives. ``sigmoid``:
-    l_ij = softplus(∓(scale·z_i·z_j + bias)), minus for positives. ``softmax``: l_ij = -log softmax_j(scale·z_i·z_j)
-    over j != i, divided by i's number of positives, for positives and 0 for others. S_ii stays the candidate's
-    cross-entropy score.
+    ``form="joint-..."`` has cross terms: pairwise contrastive losses on length-one features z, the learner's against
+    the reference's, where candidates of one class are positives. ``sigmoid``: l_ij = softplus(∓(scale·z_i·z_j + bias)),
+    minus for positives. ``softmax``: l_ij = -log softmax_j(scale·z_i·z_j) over j != i, divided by i's number of
+    positives, for positives and 0 for others. S_ii stays the candidate's cross-entropy score.
 
     Cost: the learner's scoring pass; n random numbers and an ordering a chunk; joint: O(B²(h + d)).
-    Ours: the joint forms (classification has no published one), ``scale`` and ``bias`` (SigLIP's initial
-    values), ``temperature`` (1 is the softmax as it stands), chunk sizes that differ by at most one and sum to k
-    (the port drops the remainder), NaN scores last, a loss never seen (``+inf``) first.
+    Ours: the joint forms (classification has no published one), ``scale`` and ``bias`` (SigLIP's initial values),
+    ``temperature`` (1 is the softmax as it stands), chunk sizes that differ by at most one and sum to k (the port drops
+    the remainder), NaN scores last, a loss never seen (``+inf``) first.
 
     Parameters
     ----------
@@ -56,46 +44,31 @@ class JEST(Strategy):
     scale, bias : float
         Of the contrastive logits; ``bias`` serves the sigmoid alone.
     temperature : float
-        Of the softmax, above 0: towards 0 each chunk is the top of what is left, large ones draw evenly. A first chunk
-        drawn uniformly has none.
+        Of the softmax, above 0: towards 0 each chunk is the top of what is left. A first chunk drawn uniformly has
+        none.
     """
 
-    def __init__(
-        self,
-        score: str = "learnability",
-        form: str = "per-sample",
-        chunks: int = 16,
-        first: str = "uniform",
-        normalize: bool = False,
-        scale: float = 10.0,
-        bias: float = -10.0,
-        temperature: float = 1.0,
-    ) -> None:
-        one_of("score", score, SCORES)
-        one_of("form", form, FORMS)
-        one_of("first", first, ("uniform", "softmax"))
-        if chunks < 1:
-            raise UsageError(f"chunks is {chunks}: there must be at least 1, 16 is the default")
-        if not 0.0 < temperature < math.inf:
-            raise UsageError(f"temperature is {temperature}: it must be a number above 0, 1 is the default")
-        self.score = score
-        self.form = form
-        self.chunks = chunks
-        self.first = first
-        self.normalize = normalize
-        self.scale = scale
-        self.bias = bias
-        self.temperature = temperature
-        joint = form != "per-sample"
+    score: str = choice("learnability", "hard-learner", "easy-reference")
+    form: str = choice("per-sample", "joint-sigmoid", "joint-softmax")
+    chunks: int = within("[1, inf)", 16)
+    first: str = choice("uniform", "softmax")
+    normalize: bool = False
+    scale: float = 10.0
+    bias: float = -10.0
+    temperature: float = within("(0, inf)", 1.0)
+    _width: int | None = hidden(None)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        joint = self.form != "per-sample"
         learner = {"learner", "learner_features"} if joint else {"learner"}
         reference = {"reference", "features"} if joint else {"reference"}
         self.needs = frozenset(
-            (learner if score != "easy-reference" else set()) | (reference if score != "hard-learner" else set())
+            (learner if self.score != "easy-reference" else set())
+            | (reference if self.score != "hard-learner" else set())
         )
-        self._width: int | None = None
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """The chunks in the order drawn."""
         own = self._difference(
             losses.learner if "learner" in self.needs else None, losses.reference if "reference" in self.needs else None
         )

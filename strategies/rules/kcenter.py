@@ -1,30 +1,24 @@
-"""Farthest point first."""
-
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import one_of
-from ..interface import BatchLosses, Cadence
-from ..maths.geometry import check, grow, grow_flops, points, points_flops, shuffled
+from ..base import choice, rule
+from ..interface import Cadence
+from ..maths.geometry import Grown, grow_flops, points_flops
 
 
-class KCenter(Strategy):
+@rule
+class KCenter(Grown):
     """The candidates farthest apart: each pick is the one farthest from all picks before it.
 
     Formula: A ← A + argmax_i min_{j in A} ‖f_i - f_j‖, from one start until there are k.
-    Source: greedy k-centre (Gonzalez 1985), as Core-Set has it (Sener & Savarese, arXiv 1708.00489);
-    the standard object nearest to the uniformity rule of Wang & Gu (arXiv 2506.24120), who keep half
-    of the data by maximising pairwise distances. The smallest distance h_min between two picks is at
-    least half of the largest possible, and the covering radius at most twice the smallest possible,
-    whatever the start.
+    Source: greedy k-centre (Gonzalez 1985), as Core-Set has it (Sener & Savarese, arXiv 1708.00489); nearest to the
+    uniformity rule of Wang & Gu (arXiv 2506.24120), who keep half of the data by maximising pairwise distances. The
+    smallest distance h_min between two picks is at least half of the largest possible, and the covering radius at most
+    twice the smallest possible, whatever the start.
     Cost: 3·B·d·k operations in k steps, one after the other; memory O(B d). A tenth of 50,000 images at d = 512 takes
     4e11 operations, half of 1.3 million 1e15.
-    Ours (Wang & Gu publish the subsets, not the code): the greedy rule itself, the distance, the
-    features (the reference's) and the start; ties at random; not class-balanced. The sources prune a
-    pool once, hence the cadence ``run``; the same rule thins each batch with ``batch``.
+    Ours (Wang & Gu publish the subsets, not the code): the greedy rule, the distance, the reference's features and the
+    start; ties at random; not class-balanced. The sources prune a pool once, hence the cadence ``run``.
 
     Parameters
     ----------
@@ -36,34 +30,16 @@ class KCenter(Strategy):
         When the subset is made: on each candidate batch, or on the whole pool.
     """
 
-    needs = frozenset({"features"})
+    start: str = choice("random", "central", "outlier")
+    metric: str = choice("euclidean", "cosine")
+    cadence: Cadence = choice("run", "batch", "epoch")
 
-    def __init__(self, start: str = "random", metric: str = "euclidean", cadence: Cadence = "run") -> None:
-        one_of("start", start, ("random", "central", "outlier"))
-        check(metric, cadence)
-        self.start = start
-        self.metric = metric
-        self.cadence = cadence
-        self._h_min: Tensor | None = None
-
-    def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """``k`` positions, the start first, each next one closer to those before it."""
-        assert feats is not None
-        rows, order = shuffled(points(feats, self.metric), self.generator(feats.device))
-        picks, self._h_min = grow(rows, k, self._first(rows), farthest=True)
-        return order[picks]
-
-    def diagnostics(self) -> dict[str, Tensor]:
-        """``h_min``: smallest distance between two picks of the last call (infinite for one pick); empty before."""
-        return {} if self._h_min is None else {"h_min": self._h_min}
-
-    def flops(self, n: int, d: int, k: int) -> float:
-        """The points, the start, and k rounds."""
-        start = 0.0 if self.start == "random" else 4.0 * n * d
-        return points_flops(n, d) + start + grow_flops(n, d, k)
-
-    def _first(self, rows: Tensor) -> Tensor:
+    def first(self, rows: Tensor, k: int) -> Tensor:
         if self.start == "random":
             return torch.zeros(1, dtype=torch.int64, device=rows.device)
         distance = torch.linalg.vector_norm(rows - rows.mean(0), dim=1)
         return (distance if self.start == "outlier" else -distance).argmax(0, keepdim=True)
+
+    def flops(self, n: int, d: int, k: int) -> float:
+        start = 0.0 if self.start == "random" else 4.0 * n * d
+        return points_flops(n, d) + start + grow_flops(n, d, k)

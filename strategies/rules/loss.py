@@ -1,15 +1,11 @@
-"""The highest losses first."""
-
-from __future__ import annotations
-
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import one_of
+from ..base import Strategy, choice, rule
 from ..interface import BatchLosses
 from ..maths.sampling import oriented, top, top_flops
 
 
+@rule
 class Loss(Strategy):
     """The candidates on which the learner does worst (or best).
 
@@ -26,16 +22,11 @@ class Loss(Strategy):
     """
 
     needs = frozenset({"learner"})
-
-    def __init__(self, end: str = "largest") -> None:
-        one_of("end", end, ("largest", "smallest"))
-        self.end = end
+    end: str = choice("largest", "smallest")
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """The ``k`` positions at the chosen end."""
         scores = oriented(losses.learner, self.end, "largest")
         return top(scores, k, self.generator(scores.device))
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """One ordering."""
         return n + top_flops(n)

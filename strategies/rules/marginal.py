@@ -1,47 +1,26 @@
-"""Random picks with another rule's class counts."""
-
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from ..interface import BatchLosses, Selection
-from ..maths.sampling import draw, extent, top_flops
-from .wrapper import Wrapper, inner_rule, plain, sort_flops
+from ..maths.sampling import draw, extent, sort_flops, top_flops
+from .wrapper import OfOne, plain
 
 
-class Marginal(Wrapper):
+class Marginal(OfOne):
     """As many random candidates of each class as rule X picks of it.
 
-    Formula: picks = {σ(i) : i picked by X}, σ drawn anew at each call, uniform among the permutations of
-    0, ..., B - 1 that leave every label as it is; so each class has X's count, and within a class all
-    subsets of that size are equally likely.
-    Source: a control of ours: a rule that beats ``uniform`` but not this one has found out which classes to
-    train on, not which images.
+    Formula: picks = {σ(i) : i picked by X}, σ drawn anew at each call, uniform among the permutations of 0, ..., B - 1
+    that leave every label as it is; so each class has X's count, and within a class all subsets of that size are
+    equally likely.
+    Source: a control of ours: a rule that beats ``uniform`` but not this one has found out which classes to train on,
+    not which images.
     Cost: X's, its signals included, and three orderings.
-    Ours: "the marginal" is that of the classes within each call (each candidate batch, each epoch, the run),
-    not how often an image is picked over a run: in a random candidate batch no rule can choose the latter. X's
-    weights move along with σ, so that each class keeps its weights as well.
-
-    Parameters
-    ----------
-    of : str
-        Registered name of X.
-    options : dict, optional
-        X's hyper-parameters.
+    Ours: classes are balanced within each call (each candidate batch, each epoch, the run), not how often an image is
+    picked over a run, which no rule can choose in a random batch. X's weights move along with σ: each class keeps its
+    weights.
     """
 
-    def __init__(self, of: str = "loss", options: Mapping[str, Any] | None = None) -> None:
-        self.of = of
-        self.options = dict(options or {})
-        self._rule = inner_rule(of, self.options)
-        self.wrap(self._rule)
-
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:
-        """X's picks, each exchanged for a random candidate of its class."""
         size, device = extent(feats, losses)
         labels = losses.labels
         chosen = self.ask(self._rule, feats, losses, k)
@@ -53,5 +32,4 @@ class Marginal(Wrapper):
         return plain(Selection(exchange.index_select(0, chosen.indices), chosen.weights))
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """X, a random order and two by class."""
         return float(self._rule.flops(n, d, k)) + top_flops(n) + 2.0 * sort_flops(n)

@@ -1,32 +1,27 @@
-"""Moderate coreset: neither the most typical of a class nor the least."""
-
-from __future__ import annotations
-
 import math
 
 import torch
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import one_of
+from ..base import Strategy, choice, rule
 from ..interface import BatchLosses, Cadence
 from ..maths.geometry import points
 from ..maths.sampling import top, top_flops
 
 
+@rule
 class Moderate(Strategy):
     """The candidates whose distance to the centre of their class is nearest to the median distance.
 
-    Formula: d_i = ‖f_i - c_{y_i}‖ with c_y the centre of class y; the k in the middle of the order of
-    d (``rank``), or the k of smallest abs(d_i - median(d)) (``value``).
-    Source: Moderate Coreset (Xia et al., ICLR 2023, OpenReview 7D5EECbOaf9) and its authors' code,
-    which takes the coordinate-wise median of a class as its centre and the middle ranks of all
-    classes together.
-    Cost: with median centres two sorts of each feature, 2·d·B·log2(B) operations, with mean centres
-    O(B d); one ordering; memory O(B d).
-    Ours: the features are the reference's; at cadence ``batch`` the centres are those of the
-    candidates; where no window of k ranks is exactly central, the lower or upper one by rounding
-    half to even; ties at random. The source prunes a pool once, hence the cadence ``run``.
+    Formula: d_i = ‖f_i - c_{y_i}‖ with c_y the centre of class y; the k in the middle of the order of d (``rank``), or
+    the k of smallest abs(d_i - median(d)) (``value``).
+    Source: Moderate Coreset (Xia et al., ICLR 2023, OpenReview 7D5EECbOaf9) and its authors' code, which takes the
+    coordinate-wise median of a class as its centre and the middle ranks of all classes together.
+    Cost: with median centres two sorts of each feature, 2·d·B·log2(B) operations, with mean centres O(B d); one
+    ordering; memory O(B d).
+    Ours: the reference's features; at cadence ``batch`` the centres are those of the candidates; where no window of k
+    ranks is exactly central, the lower or upper one by rounding half to even; ties at random. The source prunes a pool
+    once, hence the cadence ``run``.
 
     Parameters
     ----------
@@ -39,17 +34,11 @@ class Moderate(Strategy):
     """
 
     needs = frozenset({"features"})
-
-    def __init__(self, centre: str = "median", window: str = "rank", cadence: Cadence = "run") -> None:
-        one_of("centre", centre, ("median", "mean"))
-        one_of("window", window, ("rank", "value"))
-        one_of("cadence", cadence, ("batch", "epoch", "run"))
-        self.centre = centre
-        self.window = window
-        self.cadence = cadence
+    centre: str = choice("median", "mean")
+    window: str = choice("rank", "value")
+    cadence: Cadence = choice("run", "batch", "epoch")
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """``k`` positions."""
         assert feats is not None
         size = feats.shape[0]
         distance = self.distances(points(feats, "euclidean"), losses.labels)
@@ -73,7 +62,6 @@ class Moderate(Strategy):
         return torch.empty_like(distance).index_copy_(0, by_class, distance)
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """The centres, the distances, and the orderings."""
         orderings = 2.0 * top_flops(n) + (top_flops(n) if self.window == "value" else 0.0)
         centres = 2.0 * n * d * (1.0 + math.log2(max(2, n))) if self.centre == "median" else 3.0 * n * d
         return 4.0 * n * d + 5.0 * n + orderings + centres

@@ -1,7 +1,3 @@
-"""One outlier and a random rest."""
-
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -25,12 +21,10 @@ class Outlier(Strategy):
     needs = frozenset({"features"})
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """The outlier first, then ``k - 1`` others."""
         assert feats is not None
         stream = self.generator(feats.device)
         outlier = top(-Graph(feats).degrees, 1, stream)
         return torch.cat([outlier, draw(feats.shape[0], k - 1, stream, feats.device, taken=outlier)])
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """Degrees and two orderings."""
         return graph_flops(n, d) + 2 * top_flops(n)

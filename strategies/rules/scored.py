@@ -1,14 +1,10 @@
 """What the rules share that score each sample once, before training."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from ..base import Strategy
-from ..errors import one_of
 from ..interface import BatchLosses, Cadence
-from ..maths.balance import balanced, balanced_flops
-from ..maths.sampling import oriented, top, top_flops
+from ..maths.sampling import best, best_flops, oriented
 
 
 class Scored(Strategy):
@@ -17,10 +13,9 @@ class Scored(Strategy):
     Parameters
     ----------
     keep : {"hard", "easy"}
-        Which end.
+        The high scores, or the low ones.
     class_balanced : bool
-        Take the same share of every class (:func:`selbench.strategies.maths.balance.shares`), not the ends of the
-        whole pool.
+        Take the same share of every class (:func:`selbench.strategies.maths.sampling.shares`), not of the whole pool.
 
     Attributes
     ----------
@@ -29,23 +24,17 @@ class Scored(Strategy):
     """
 
     cadence: Cadence = "run"
+    keep: str
+    class_balanced: bool
     operations: float = 0.0
-
-    def __init__(self, keep: str = "hard", class_balanced: bool = False) -> None:
-        one_of("keep", keep, ("hard", "easy"))
-        self.keep = keep
-        self.class_balanced = class_balanced
 
     def difficulty(self, losses: BatchLosses) -> Tensor:
         """Score ``[n]`` of each sample, higher where it is harder; sets :attr:`operations`."""
         raise NotImplementedError(f"{type(self).__name__} has no difficulty(losses)")
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """``k`` positions of the pool."""
         scores = oriented(self.difficulty(losses), self.keep, "hard")
-        stream = self.generator(scores.device)
-        return balanced(scores, losses.labels, k, stream) if self.class_balanced else top(scores, k, stream)
+        return best(scores, losses, k, self.generator(scores.device), self.class_balanced)
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """The scoring last seen, and the orderings."""
-        return n * self.operations + (balanced_flops(n) if self.class_balanced else top_flops(n))
+        return n * self.operations + best_flops(n, self.class_balanced)

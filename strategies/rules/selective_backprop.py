@@ -1,31 +1,26 @@
-"""Selective backprop: chances by where a loss stands among past losses."""
-
-from __future__ import annotations
-
 import math
 
 import torch
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import UsageError
+from ..base import Strategy, hidden, rule, within
 from ..interface import BatchLosses, Pool, State
 from ..maths.sampling import weighted, weighted_flops
 
 
+@rule
 class SelectiveBackprop(Strategy):
     """Candidates drawn by the percentile of their loss among the losses of the steps before.
 
     Formula: chances in proportion to P_i = F(l_i)^beta, F(l) the share of the last ``history`` losses, this batch's
     included, that are at most l.
-    Source: selective backprop (Jiang et al., arXiv 1910.00762), with the history and the powers of No Train No
-    Gain (arXiv 2307.06440): 5,000 losses; beta 1 accepts one half, beta 2 one third of what it sees.
+    Source: selective backprop (Jiang et al., arXiv 1910.00762), with the history and the powers of No Train No Gain
+    (arXiv 2307.06440): 5,000 losses; beta 1 accepts one half, beta 2 one third of what it sees.
     Cost: the learner's scoring pass, an ordering of the history and one of the candidates.
-    Ours: published, each candidate is accepted by a coin of chance P_i, and a step waits until its batch is
-    full; here exactly k are drawn without replacement with the same chances (Gumbel-top-k), so that the ratio sets
-    the count. A matrix with ``batching = "fixed-trained"`` and ratio 1/(1 + beta) is nearest to the publication.
-    This batch's losses enter the history first, so that no chance is nil. NaN is kept last and counts as the largest
-    loss of the history.
+    Ours: exactly k are drawn without replacement with these chances (Gumbel-top-k), where the source accepts each
+    candidate by a coin of chance P_i and a step waits until its batch is full; ``batching = "fixed-trained"`` and ratio
+    1/(1 + beta) is nearest to it. This batch's losses enter the history first, so that no chance is nil. NaN is kept
+    last and counts as the largest loss of the history.
 
     Parameters
     ----------
@@ -36,32 +31,22 @@ class SelectiveBackprop(Strategy):
     """
 
     needs = frozenset({"learner"})
-    _past: Tensor | None = None
-
-    def __init__(self, beta: float = 1.0, history: int = 5000) -> None:
-        if not 0 <= beta < float("inf"):
-            raise UsageError(f"beta is {beta}: it must be a number of at least 0, 1 is the default")
-        if history < 1:
-            raise UsageError(f"history is {history}: at least 1 loss must be remembered, 5000 is the default")
-        self.beta = beta
-        self.history = history
-        self._forget()
+    beta: float = within("[0, inf)", 1.0)
+    history: int = within("[1, inf)", 5000)
+    _past: Tensor | None = hidden(None)
+    _filled: int = hidden(0)
+    _next: int = hidden(0)
 
     def begin(self, pool: Pool) -> None:
-        """Start with an empty history."""
         super().begin(pool)
         self._forget()
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """``k`` positions in the order drawn."""
         share = self.percentiles(losses.learner.float())
         return weighted(self.beta * share.log(), k, self.generator(share.device))
 
     def percentiles(self, learner: Tensor) -> Tensor:
-        """Share ``[B]`` of the remembered losses that are at most each of ``learner`` ``[B]``, remembered from now on.
-
-        NaN where the loss is.
-        """
+        """Share ``[B]`` of the losses remembered, these ``[B]`` included, that are at most each; NaN where it is."""
         known = torch.where(torch.isnan(learner), torch.inf, learner)
         ordered = torch.sort(self._remember(known)).values
         # Places not filled yet hold +inf: only an infinite loss reaches them.
@@ -69,18 +54,15 @@ class SelectiveBackprop(Strategy):
         return torch.where(torch.isnan(learner), torch.nan, below / self._filled)
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """The order of the history, one search and one draw."""
         return self.history * (1 + math.log2(max(2, self.history))) + 6.0 * n + weighted_flops(n)
 
     def state_dict(self) -> State:
-        """The stream and the history."""
         stream = super().state_dict()
         if self._past is None:
             return stream
         return {**stream, "past": self._past, "filled": self._filled, "next": self._next}
 
     def load_state_dict(self, state: State) -> None:
-        """Take back stream and history."""
         super().load_state_dict(state)
         self._forget()
         if "past" in state:

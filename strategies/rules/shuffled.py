@@ -1,51 +1,28 @@
-"""Another rule, choosing on the signals of the wrong candidates."""
-
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
-
 from torch import Tensor
 
 from ..interface import BatchLosses, Selection
 from ..maths.sampling import draw, extent, top_flops
-from .wrapper import Wrapper, inner_rule, plain, rows
+from .wrapper import OfOne, plain, rows
 
 
-class Shuffled(Wrapper):
+class Shuffled(OfOne):
     """Rule X on permuted rows: the same choosing, counts and weights, and nothing known of who is chosen.
 
-    Formula: π a permutation of 0, ..., B - 1 drawn anew at each call; X is shown row π(j) of every signal
-    at position j, and the positions that it picks are taken as they are.
-    Source: a control of ours, the permutation test's idea: what X still gains when its signals belong to
-    other candidates is not due to the signals.
+    Formula: π a permutation of 0, ..., B - 1 drawn anew at each call; X is shown row π(j) of every signal at position
+    j, and the positions that it picks are taken as they are.
+    Source: a control of ours, the permutation test's idea: what X still gains when its signals belong to other
+    candidates is not due to the signals.
     Cost: X's, its signals included, and one ordering.
-    Ours: all signals move together (labels and ids too), so that X sees true rows and its picks have the mix of
-    classes and scores that it likes, of rows that it does not get. With an X that treats positions alike the
-    picks are uniform; what it keeps beside is X's count and weights, each weight on a random candidate.
-    Between calls nothing lasts: at cadence ``epoch`` the picks of one epoch say nothing of the next's.
-
-    Parameters
-    ----------
-    of : str
-        Registered name of X.
-    options : dict, optional
-        X's hyper-parameters.
+    Ours: all signals move together (labels and ids too), so that X sees true rows. With an X that treats positions
+    alike the picks are uniform; X's count and weights stay, each weight on a random candidate. Nothing lasts between
+    calls.
     """
 
-    def __init__(self, of: str = "loss", options: Mapping[str, Any] | None = None) -> None:
-        self.of = of
-        self.options = dict(options or {})
-        self._rule = inner_rule(of, self.options)
-        self.wrap(self._rule)
-
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:
-        """X's positions among the permuted rows, with its weights."""
         size, device = extent(feats, losses)
         order = draw(size, size, self.generator(device), device)
         moved = None if feats is None else feats.index_select(0, order)
         return plain(self.ask(self._rule, moved, rows(losses, order, k), k))
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """The permutation and X."""
         return top_flops(n) + float(self._rule.flops(n, d, k))

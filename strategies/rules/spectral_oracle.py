@@ -1,42 +1,34 @@
-"""Picks that follow the eigen-directions not learned yet."""
-
-from __future__ import annotations
-
-import math
-
 import torch
 from torch import Tensor
 
-from ..errors import UsageError, one_of
+from ..base import choice, hidden, rule, within
 from ..interface import BatchLosses, Selection, State
 from ..maths.eigenbasis import Eigenbasis, Eigendirections, along, pointing
-from ..maths.sampling import top, top_flops
+from ..maths.sampling import prioritized, top, top_flops
 
-NEEDED = {"residual": "learner_probs", "learner": "learner", "reference": "reference"}
-"""The signal that each kind of residual is made from."""
-
-LEAST = 1e-30
-"""Stands for 0 where something is divided by it."""
+NEEDED = {"residual": "learner_probs", "learner": "learner", "reference": "reference"}  # signal of each residual
+LEAST = 1e-30  # stands for 0 where something is divided by it
 
 
+@rule
 class SpectralOracle(Eigendirections):
     """Time-dependent reweighting: candidates that carry what is still unlearned, eigen-direction by eigen-direction.
 
-    Formula: ψ_k(x) = ⟨v_k, f(x) - f̄⟩ / √λ_k in the ``rank`` leading eigenpairs of the covariance of the
-    reference's features over the pool. With r_i = onehot(y_i) - p(x_i), the residual along direction k is
-    a_k ← momentum·a_k + (1 - momentum)·mean_i ψ_k(x_i) r_i, its energy E_k = ‖a_k‖², and the score of a candidate is
-    s_i = Σ_k (E_k / max E)^((power - 1)/2) · ψ_k(x_i) ⟨r_i, a_k⟩: what its own residual adds to the unlearned one.
+    Formula: ψ_k(x) = ⟨v_k, f(x) - f̄⟩ / √λ_k in the ``rank`` leading eigenpairs of the covariance of the reference's
+    features over the pool. With r_i = onehot(y_i) - p(x_i), the residual along direction k is a_k ← momentum·a_k + (1 -
+    momentum)·mean_i ψ_k(x_i) r_i, its energy E_k = ‖a_k‖², and the score of a candidate is s_i = Σ_k (E_k / max
+    E)^((power - 1)/2) · ψ_k(x_i) ⟨r_i, a_k⟩: what its own residual adds to the unlearned one.
     Source: spectral dynamics of data curation (Zhang & Du, arXiv 2512.02409): an oracle that tracks the spectral
-    residual and keeps renormalising the tail speeds learning up, which no bounded static pruning can
-    (see ``bounded``); a teacher's and the learner's own scores are among its practical approximations.
+    residual and keeps renormalising the tail speeds learning up, which no bounded static pruning can (see ``bounded``);
+    a teacher's and the learner's own scores are among its practical approximations.
     Cost: the learner's scoring pass (none with ``score="reference"``), B·r·(2 d + 4 C) operations and an ordering;
     once, 2 n d² + 9 d³ for the eigenbasis; memory O(d r + B (r + C)).
-    Ours (the abstract is known to us, not the formal statements): the reference's features for the operator; ψ
-    scaled to mean square 1, which takes out the λ_k by which plain training favours the head; a_k estimated from all
-    candidates, this batch's included; s for the density; its sign, so that a candidate that would undo what is lacking
-    comes last. ``draw="unbiased"`` undoes the reweighting in the mean and leaves its variance: the control. With
-    losses for residuals, r_i = l_i onehot(y_i). Coordinates and losses are cut at 1e6; what is not finite counts as 0,
-    a loss of ``+inf`` as 1e6.
+    Ours (the abstract is known to us, not the formal statements): the reference's features for the operator; ψ scaled
+    to mean square 1, which takes out the λ_k by which plain training favours the head; a_k estimated from all
+    candidates; s for the density, with its sign, so that a candidate that would undo what is lacking comes last.
+    ``draw="unbiased"`` undoes the reweighting in the mean and leaves its variance: the control. With losses for
+    residuals, r_i = l_i onehot(y_i). Coordinates and losses are cut at 1e6; what is not finite counts as 0, a loss of
+    ``+inf`` as 1e6.
 
     Parameters
     ----------
@@ -44,11 +36,9 @@ class SpectralOracle(Eigendirections):
         The learner's residual, or in its place the learner's losses (self-scoring) or the reference's (a teacher).
     draw : {"top", "proportional", "unbiased"}
         The k highest scores; or at random with chances in proportion to max(s_i, 0) / mean + floor by priority
-        sampling, unweighted or with the Horvitz-Thompson weights of
-        :class:`selbench.strategies.rules.gradnorm.GradNorm` (relative: mean 1 over what is kept).
+        sampling, unweighted or with the weights of :class:`selbench.strategies.rules.gradnorm.GradNorm`.
     power : float
-        1: directions count as their residual does. 0: all alike, renormalised whatever is left of them. More than 1:
-        the least learned ones all but alone.
+        1: directions count as their residual does. 0: all alike. More than 1: the least learned ones all but alone.
     momentum : float
         Share of the running residual that a batch leaves as it is, in [0, 1).
     floor : float
@@ -57,34 +47,19 @@ class SpectralOracle(Eigendirections):
         As in :class:`selbench.strategies.maths.eigenbasis.Eigendirections`.
     """
 
-    _residual: Tensor | None = None
-    _energy: Tensor | None = None
+    score: str = choice("residual", "learner", "reference")
+    draw: str = choice("top", "proportional", "unbiased")
+    power: float = within("[0, inf)", 1.0)
+    momentum: float = within("[0, 1)", 0.9)
+    floor: float = within("(0, inf)", 0.1)
+    rank: int = within("[1, inf)", 64)
+    centred: bool = True
+    _residual: Tensor | None = hidden(None)
+    _energy: Tensor | None = hidden(None)
 
-    def __init__(
-        self,
-        score: str = "residual",
-        draw: str = "top",
-        power: float = 1.0,
-        momentum: float = 0.9,
-        floor: float = 0.1,
-        rank: int = 64,
-        centred: bool = True,
-    ) -> None:
-        super().__init__(rank, centred)
-        one_of("score", score, NEEDED)
-        one_of("draw", draw, ("top", "proportional", "unbiased"))
-        if not 0.0 <= power < math.inf:
-            raise UsageError(f"power is {power}: it must be a number of at least 0, 1 is the default")
-        if not 0.0 <= momentum < 1.0:
-            raise UsageError(f"momentum is {momentum}: it must lie in [0, 1), for example 0.9")
-        if not 0.0 < floor < math.inf:
-            raise UsageError(f"floor is {floor}: it must be a number above 0, so that every candidate can be drawn")
-        self.score = score
-        self.draw = draw
-        self.power = power
-        self.momentum = momentum
-        self.floor = floor
-        self.needs = frozenset({"features", NEEDED[score]})
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.needs = frozenset({"features", NEEDED[self.score]})
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:
         """``k`` positions, most preferred first; weights where they undo the reweighting."""
@@ -93,19 +68,10 @@ class SpectralOracle(Eigendirections):
         stream = self.generator(scores.device)
         if self.draw == "top":
             return top(scores, k, stream)
-        size = scores.shape[0]
         chances = scores.clamp_min(0.0)
         chances = chances / chances.mean().clamp_min(LEAST) + self.floor
-        # In (0, 1]: a priority is finite, and never below its chance.
-        priorities = chances / (1 - torch.rand(chances.shape, generator=stream, device=chances.device))
-        order = top(priorities, min(size, k + 1), stream)
-        picks = order[:k]
-        if self.draw == "proportional":
-            return picks
-        kept = chances.index_select(0, picks)
-        # All are certain where nothing is left out.
-        threshold = priorities.index_select(0, order[k:]) if k < size else kept.amin().unsqueeze(0)
-        return Selection(picks, (threshold / kept).clamp_min(1) * (k / size))
+        picks, weights = prioritized(chances, k, stream)
+        return picks if self.draw == "proportional" else Selection(picks, weights)
 
     def scores(self, feats: Tensor, losses: BatchLosses) -> Tensor:
         """s ``[B]``; the running residual takes the batch in first."""
@@ -136,12 +102,10 @@ class SpectralOracle(Eigendirections):
         return own if self.draw == "top" else own + 6.0 * n + 3.0 * k
 
     def state_dict(self) -> State:
-        """Stream, basis and running residual."""
         known = super().state_dict()
         return known if self._residual is None else {**known, "residual": self._residual}
 
     def load_state_dict(self, state: State) -> None:
-        """Take back what :meth:`state_dict` gave; call ``begin`` first."""
         super().load_state_dict(state)
         self._residual = state["residual"].to(self._device) if "residual" in state else None
 

@@ -1,28 +1,22 @@
-"""The candidates of which the learner is least sure."""
-
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import one_of
-from ..interface import BatchLosses, Pool
+from ..base import Strategy, choice, rule
+from ..interface import BatchLosses
 from ..maths.sampling import top, top_flops
 
-SCORES = ("margin", "least-confidence", "entropy")
 
-
+@rule
 class Uncertainty(Strategy):
     """The candidates of which the learner is least sure, whatever their labels say.
 
-    Formula: with p_(1) >= p_(2) the two largest class probabilities, the k largest p_(2) - p_(1)
-    ("margin"), 1 - p_(1) ("least-confidence"), or -Σ_c p_c ln p_c ("entropy").
-    Source: uncertainty sampling (Lewis & Gale, arXiv cmp-lg/9407020), with the three scores that
-    selection via proxy takes from active learning (Coleman et al., arXiv 1906.11829).
+    Formula: with p_(1) >= p_(2) the two largest class probabilities, the k largest p_(2) - p_(1) ("margin"), 1 - p_(1)
+    ("least-confidence"), or -Σ_c p_c ln p_c ("entropy").
+    Source: uncertainty sampling (Lewis & Gale, arXiv cmp-lg/9407020), with the scores of selection via proxy (Coleman
+    et al., arXiv 1906.11829).
     Cost: the learner's scoring pass; C, C log2 C or 2·C operations a sample, and n log2 n.
-    Ours: the rule at batch cadence with the learner's own probabilities; ties at random, NaN last. With two
-    classes the scores rank alike.
+    Ours: batch cadence, the learner's own probabilities; ties at random, NaN last. With two classes the scores rank
+    alike.
 
     Parameters
     ----------
@@ -31,19 +25,9 @@ class Uncertainty(Strategy):
     """
 
     needs = frozenset({"learner_probs"})
-
-    def __init__(self, score: str = "margin") -> None:
-        one_of("score", score, SCORES)
-        self.score = score
-        self._classes = 0
-
-    def begin(self, pool: Pool) -> None:
-        """As the base class; the number of classes is part of the cost."""
-        super().begin(pool)
-        self._classes = pool.classes
+    score: str = choice("margin", "least-confidence", "entropy")
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """The ``k`` least certain positions."""
         scores = self.scores(losses.learner_probs.float())
         self._classes = losses.learner_probs.shape[1]
         return top(scores, k, self.generator(scores.device))

@@ -1,15 +1,11 @@
-"""A fresh random subset."""
-
-from __future__ import annotations
-
 from torch import Tensor
 
-from ..base import Strategy
-from ..errors import one_of
+from ..base import Strategy, choice, rule
 from ..interface import BatchLosses, Cadence
 from ..maths.sampling import draw, extent, top_flops
 
 
+@rule
 class Uniform(Strategy):
     """A uniform random subset, drawn anew at each call.
 
@@ -25,15 +21,11 @@ class Uniform(Strategy):
         When a new subset is drawn.
     """
 
-    def __init__(self, cadence: Cadence = "batch") -> None:
-        one_of("cadence", cadence, ("batch", "epoch", "run"))
-        self.cadence = cadence
+    cadence: Cadence = choice("batch", "epoch", "run")
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        """``k`` positions at random."""
         size, device = extent(feats, losses)
         return draw(size, k, self.generator(device), device)
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """Random keys and their order."""
         return top_flops(n)

@@ -1,15 +1,12 @@
 """What rules made of other rules share: how the inner ones are loaded, asked, told and stored."""
 
-from __future__ import annotations
-
-import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from ..base import Strategy
+from ..base import Strategy, rule
 from ..errors import UsageError
 from ..interface import BatchLosses, Pool, Selection, State, Traits
 from ..maths.sampling import extent
@@ -41,10 +38,9 @@ class Wrapper(Strategy):
             vars(self)["flops"] = None  # not stated: the harness counts
 
     def begin(self, pool: Pool) -> None:
-        """Take the pool, and hand it on."""
         super().begin(pool)
-        for rule in self._rules:
-            if callable(begin := getattr(rule, "begin", None)):
+        for inner in self._rules:
+            if callable(begin := getattr(inner, "begin", None)):
                 begin(pool)
 
     def ask(self, rule: Any, feats: Tensor | None, losses: BatchLosses, k: int) -> Selection:
@@ -82,41 +78,45 @@ class Wrapper(Strategy):
         return gather if offered else None
 
     def state_dict(self) -> State:
-        """The stream, and the state of each inner rule."""
         inner: list[State] = [getattr(rule, "state_dict", dict)() for rule in self._rules]
         return {**super().state_dict(), "rules": inner}
 
     def load_state_dict(self, state: State) -> None:
-        """Take back what :meth:`state_dict` gave; call ``begin`` first."""
         super().load_state_dict(state)
-        for rule, inner in zip(self._rules, state["rules"], strict=True):
-            if inner:
-                rule.load_state_dict(inner)
+        for inner, known in zip(self._rules, state["rules"], strict=True):
+            if known:
+                inner.load_state_dict(known)
 
 
-def inner_rule(name: str, options: Mapping[str, Any]) -> Any:
-    """The registered strategy ``name``.
+@rule
+class OfOne(Wrapper):
+    """A wrapper of one rule X, which must heed how many picks it is asked for where the wrapper is ``selecting``.
 
-    Raises
-    ------
-    UsageError
-        For an unknown name or hyper-parameter, with the nearest known one.
+    Parameters
+    ----------
+    of : str
+        Registered name of X.
+    options : dict, optional
+        X's hyper-parameters.
     """
-    return registry("strategies").load(name, **options)
+
+    of: str = "loss"
+    options: Mapping[str, Any] | None = None
+
+    selecting: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        self.options = dict(self.options or {})
+        self._rule = inner_rule(self.of, self.options, self.selecting)
+        self.wrap(self._rule)
 
 
-def selecting_rule(name: str, options: Mapping[str, Any]) -> Any:
-    """The registered strategy ``name``, which must heed how many picks it is asked for.
-
-    Raises
-    ------
-    UsageError
-        As :func:`inner_rule`; also for a rule that fixes its ratio for itself, as ``full`` does.
-    """
-    rule = inner_rule(name, options)
-    if Traits.of(rule).ratio is not None:
+def inner_rule(name: str, options: Mapping[str, Any], selecting: bool = False) -> Any:
+    """The registered strategy ``name``; if it must be ``selecting``, none that keeps a share of its own."""
+    loaded = registry("strategies").load(name, **options)
+    if selecting and Traits.of(loaded).ratio is not None:
         raise UsageError(f"{name!r} keeps a share of its own, whatever it is asked for: name a rule that selects")
-    return rule
+    return loaded
 
 
 def plain(chosen: Selection) -> Tensor | Selection:
@@ -136,8 +136,3 @@ def others(picks: Tensor, size: int) -> Tensor:
     """The positions ``[size - m]`` int64 in ``[0, size)`` that are not among the ``m`` picks, ascending."""
     taken = torch.zeros(size, dtype=torch.int64, device=picks.device).index_fill(0, picks, 1)
     return torch.sort(taken, stable=True).indices[: size - picks.shape[0]]
-
-
-def sort_flops(n: int) -> float:
-    """Cost of ordering n candidates, as :func:`others` does: n log2 n."""
-    return n * math.log2(max(2, n))

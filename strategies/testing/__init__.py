@@ -16,14 +16,4 @@ from __future__ import annotations
 from .checks import LAWS, Checkup, Law, Result, check, parametrize_with_checks
 from .subject import Broken, NotJudged, Subject
 
-__all__ = [
-    "LAWS",
-    "Broken",
-    "Checkup",
-    "Law",
-    "NotJudged",
-    "Result",
-    "Subject",
-    "check",
-    "parametrize_with_checks",
-]
+__all__ = ["LAWS", "Broken", "Checkup", "Law", "NotJudged", "Result", "Subject", "check", "parametrize_with_checks"]

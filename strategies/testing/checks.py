@@ -1,16 +1,15 @@
 """The list of laws, and how one strategy is held against them."""
 
-from __future__ import annotations
-
 import inspect
 import sys
 import unittest
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from ..errors import UsageError
-from . import conduct, picks, upkeep
+from . import conduct, picks
 from .subject import Broken, NotJudged, Subject
 
 Count = Callable[[Callable[[], Any]], float]
@@ -27,7 +26,6 @@ class Law:
 
     @property
     def summary(self) -> str:
-        """What the law asks for, in a line."""
         return (inspect.getdoc(self.judge) or "").split("\n")[0].replace("``", "")
 
 
@@ -54,25 +52,17 @@ LAWS: tuple[Law, ...] = (
     Law("waiting", conduct.waiting, RETURNS),
     Law("needs", conduct.needs, STEADY),
     Law("needs-used", conduct.needs_used, STEADY),
-    Law("repr", upkeep.repr_rebuilds, ("declares",)),
-    Law("state", upkeep.state, STEADY),
+    Law("repr", conduct.repr_rebuilds, ("declares",)),
+    Law("state", conduct.state, STEADY),
     Law("flops", conduct.flops, RETURNS),
-    Law("worker", upkeep.worker, STEADY),
+    Law("worker", conduct.worker, STEADY),
 )
 """Every law, each behind those that it builds on: one fault is told once."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of one law.
-
-    Attributes
-    ----------
-    law : str
-    verdict : {"pass", "fail", "skip"}
-    message : str
-        What to change, or why it was not judged; empty where it passed.
-    """
+    """The outcome of one law; the message says what to change or why it was not judged; empty where it passed."""
 
     law: str
     verdict: Literal["pass", "fail", "skip"]
@@ -80,13 +70,7 @@ class Result:
 
 
 class Checkup:
-    """The laws for one strategy; each is judged once.
-
-    Parameters
-    ----------
-    subject : Subject
-        What is examined.
-    """
+    """The laws for one strategy; each is judged once."""
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
@@ -94,13 +78,11 @@ class Checkup:
         self._results: dict[str, Result] = {}
 
     def result(self, name: str) -> Result:
-        """The outcome of the law ``name``."""
         if name not in self._results:
             self._results[name] = self._judged(self._laws[name])
         return self._results[name]
 
     def results(self) -> list[Result]:
-        """The outcomes of all laws."""
         return [self.result(law.name) for law in LAWS]
 
     def _judged(self, law: Law) -> Result:
@@ -176,20 +158,16 @@ def parametrize_with_checks(strategies: Iterable[Any], *, count: Count | None = 
     cases = []
     for strategy in strategies:
         checkup = Checkup(Subject.of(strategy, count=count))
-        cases += [pytest.param(_Case(checkup, law.name), id=f"{checkup.subject.name}-{law.name}") for law in LAWS]
+        cases += [
+            pytest.param(partial(_judge, checkup, law.name), id=f"{checkup.subject.name}-{law.name}") for law in LAWS
+        ]
     return pytest.mark.parametrize("check", cases)
 
 
-@dataclass(frozen=True)
-class _Case:
+def _judge(checkup: Checkup, law: str) -> None:
     """One law for one strategy, as a test calls it."""
-
-    checkup: Checkup
-    law: str
-
-    def __call__(self) -> None:
-        result = self.checkup.result(self.law)
-        if result.verdict == "skip":
-            raise unittest.SkipTest(result.message)
-        if result.verdict == "fail":
-            raise Broken(f"{self.checkup.subject.name} breaks the law {self.law!r}: {result.message}")
+    result = checkup.result(law)
+    if result.verdict == "skip":
+        raise unittest.SkipTest(result.message)
+    if result.verdict == "fail":
+        raise Broken(f"{checkup.subject.name} breaks the law {law!r}: {result.message}")

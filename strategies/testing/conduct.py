@@ -1,29 +1,21 @@
 """Laws about what a strategy does besides picking: what it reads, writes, draws, waits for, costs and remembers."""
 
-from __future__ import annotations
-
 import inspect
 import random
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from functools import partial
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from ..interface import NEEDS, BatchLosses, Pool, Traits
-from .scenes import CLASSES, poisoned
-from .subject import Broken, NotJudged, Picks, Subject, unwrapped
+from ..interface import NEEDS, BatchLosses, Traits
+from .subject import Broken, NotJudged, Picks, Scene, Subject, begun, poisoned, unwrapped
 from .waiting import Waits, run_fake
-
-
-class _Unwatched(TorchDispatchMode):
-    """Lets everything pass."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return func(*args, **(kwargs or {}))
 
 
 def declares(subject: Subject) -> None:
@@ -37,7 +29,7 @@ def declares(subject: Subject) -> None:
 def device(subject: Subject) -> None:
     """Picks lie where the signals lie, on whatever device that is."""
     try:
-        picks = fake_select(subject, _Unwatched())
+        picks = fake_select(subject, nullcontext())
     except Waits as error:
         raise NotJudged(f"without a GPU this is seen on tensors without data, and it reads data: {error}") from error
     except RuntimeError as error:
@@ -64,46 +56,30 @@ def waiting(subject: Subject) -> None:
         ) from error
 
 
-def fake_select(subject: Subject, watch: TorchDispatchMode | None = None, size: int = 48) -> Picks:
-    """One call on CUDA tensors without data.
-
-    Raises
-    ------
-    Waits
-        If it would wait, as ``watch`` sees it.
-    NotJudged
-        If ``begin`` reads values on the host, where it may.
-    """
-    at = subject.scene(size)
-    total = len(at.pool_labels)
+def fake_select(subject: Subject, watch: AbstractContextManager[Any] | None = None) -> Picks:
+    """One call on CUDA tensors without data; :class:`Waits` if it would wait, as ``watch`` sees it."""
+    at = subject.scene(48)
 
     def build() -> Any:
         def empty(like: Tensor) -> Tensor:
             return torch.empty(like.shape, dtype=like.dtype, device="cuda")
 
-        signals = {name: empty(signal) for name, signal in at.signals.items()}
-        feats = empty(at.features)
-        losses = BatchLosses(**signals, k=subject.kept(at, 0.25), epoch=1, progress=0.1)
-        # A CUDA generator cannot exist without a driver.
-        pool = Pool(
-            total,
-            CLASSES,
-            empty(at.pool_labels),
-            torch.device("cuda"),
-            torch.Generator().manual_seed(0),
-            empty(at.pool_features),
-            empty(at.pool_reference),
+        there = replace(
+            at,
+            features=empty(at.features),
+            signals={name: empty(signal) for name, signal in at.signals.items()},
+            pool_features=empty(at.pool_features),
+            pool_reference=empty(at.pool_reference),
+            pool_labels=empty(at.pool_labels),
         )
-        strategy = subject.make()
-        begin = getattr(strategy, "begin", None)
         try:
-            if callable(begin):
-                begin(pool)
+            strategy = begun(subject.make(), there.pool())
         except Exception as error:
             raise NotJudged(
                 f"begin reads values on the host, which tensors without data do not have: {error}"
             ) from error
-        return lambda: strategy.select(feats, losses, 0.25)
+        losses = there.losses(k=subject.kept(at, 0.25))
+        return lambda: strategy.select(there.features, losses, 0.25)
 
     with torch.no_grad():
         return unwrapped(run_fake(build, watch))
@@ -143,11 +119,8 @@ def graph(subject: Subject) -> None:
 def _tensors(value: Any, depth: int = 4) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
         yield value
-    elif depth and isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors(item, depth - 1)
-    elif depth and isinstance(value, list | tuple | set):
-        for item in value:
+    elif depth and isinstance(value, dict | list | tuple | set):
+        for item in value.values() if isinstance(value, dict) else value:
             yield from _tensors(item, depth - 1)
     elif depth and hasattr(value, "__dict__") and not inspect.isclass(value):
         yield from _tensors(vars(value), depth - 1)
@@ -155,29 +128,20 @@ def _tensors(value: Any, depth: int = 4) -> Iterator[Tensor]:
 
 def global_randomness(subject: Subject) -> None:
     """The global streams of torch, numpy and Python do not move."""
-    numpy: Any = sys.modules.get("numpy")
     at = subject.scene(40)
 
     def states() -> dict[str, Any]:
-        return {
-            "torch": torch.get_rng_state().tolist(),
-            "random": random.getstate(),
-            "numpy.random": numpy.random.get_state()[1:3] if numpy else None,
-        }
+        found = {"torch": torch.get_rng_state().tolist(), "random": random.getstate()}
+        if numpy := sys.modules.get("numpy"):
+            keys, place = numpy.random.get_state()[1:3]
+            found["numpy.random"] = (keys.tolist(), place)
+        return found
 
     before = states()
     subject.fresh_picks(at, 0.5)
     for name, state in states().items():
-        if repr(state) != repr(before[name]) or not _same(state, before[name]):
+        if state != before.get(name, state):
             raise Broken(f"it moves the global stream of {name}: draw with generator=pool.generator")
-
-
-def _same(a: Any, b: Any) -> bool:
-    if hasattr(a, "tolist"):
-        return bool(a.tolist() == b.tolist())
-    if isinstance(a, tuple):
-        return all(_same(x, y) for x, y in zip(a, b, strict=True))
-    return bool(a == b)
 
 
 class _Watched(BatchLosses):
@@ -255,3 +219,116 @@ def flops(subject: Subject) -> None:
                 f"flops declares {declared:.3g} operations at {at.about}, ratio {ratio}, where {counted:.3g} were "
                 "counted: correct flops(n, d, k), or leave it out to have them counted"
             )
+
+
+def repr_rebuilds(subject: Subject) -> None:
+    """``eval(repr(s))`` is the same rule with the same hyper-parameters."""
+    strategy = subject.make()
+    parameters = list(inspect.signature(type(strategy)).parameters)
+    if not parameters:
+        raise NotJudged("its constructor takes no hyper-parameters")
+    for name in parameters:
+        if not hasattr(strategy, name):
+            raise Broken(f"hyper-parameter {name!r} is not kept: write self.{name} = {name} in __init__")
+    for one in (strategy, *_changed(strategy, parameters)):
+        written = repr(one)
+        namespace = {**vars(sys.modules[type(one).__module__]), type(one).__name__: type(one)}
+        try:
+            again = eval(written, namespace)
+        except Exception as error:
+            raise Broken(
+                f"repr gives {written}, which Python cannot evaluate: derive from selbench.strategies.Strategy, or "
+                "write __repr__ as Name(parameter=value, ...)"
+            ) from error
+        for name in parameters:
+            if type(again) is not type(one) or repr(getattr(again, name)) != repr(getattr(one, name)):
+                raise Broken(
+                    f"repr gives {written}, which does not bring back {name} = {getattr(one, name)!r}: "
+                    "name every hyper-parameter in __repr__"
+                )
+
+
+def _changed(strategy: Any, parameters: list[str]) -> Iterator[Any]:
+    """The same rule with one hyper-parameter changed, for each whose type tells of another value."""
+    held = {name: getattr(strategy, name) for name in parameters}
+    for name, value in held.items():
+        if isinstance(value, int | float):
+            other = (
+                not value if isinstance(value, bool) else value + 1 if isinstance(value, int) else value * 0.75 + 0.0625
+            )
+            with suppress(TypeError, ValueError):  # the rule refuses this value
+                yield type(strategy)(**{**held, name: other})
+
+
+def state(subject: Subject) -> None:
+    """A strategy that takes back its ``state_dict`` goes on as if it had never stopped."""
+    first = subject.make()
+    saves, loads = (callable(getattr(first, name, None)) for name in ("state_dict", "load_state_dict"))
+    if saves != loads:
+        raise Broken("it has one of state_dict and load_state_dict: write both, or neither")
+    if not saves:
+        raise NotJudged("it has no state_dict: a resumed run begins it anew")
+    calls = [subject.scene(40, seed=seed) for seed in range(5)]
+    first = subject.begun(calls[0])
+    _step(subject, first, calls[0])
+    kept = _copied(first.state_dict(), "state_dict()")
+    second = subject.begun(calls[0], stream=8)
+    for _ in range(2):  # another number of calls than the first has seen
+        _step(subject, second, calls[1])
+    try:
+        second.load_state_dict(kept)
+    except Exception as error:
+        raise Broken(
+            f"load_state_dict raised {type(error).__name__}: {error}; it must take what state_dict gave"
+        ) from error
+    for at in calls[2:]:
+        if _step(subject, first, at) != _step(subject, second, at):
+            raise Broken(
+                "after load_state_dict it picks differently: state_dict must hold all that changes from call to "
+                "call, the generator's state (generator.get_state()) included"
+            )
+
+
+def _step(subject: Subject, strategy: Any, at: Scene) -> list[int]:
+    """One call, and the training step behind it."""
+    picks = subject.select(strategy, at, 0.4)
+    observe = getattr(strategy, "observe", None)
+    if callable(observe):
+        observe(at.signals["index"][picks.indices], at.signals["learner"][picks.indices] * 0.5)
+    return picks.listed()
+
+
+def _copied(value: Any, where: str) -> Any:
+    """As if written and read: nothing shared with the instance that goes on."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case Tensor():
+            return value.clone()
+        case list() | tuple():
+            return [_copied(item, f"{where}[{i}]") for i, item in enumerate(value)]
+        case dict():
+            for key in value:
+                if not isinstance(key, str):
+                    raise Broken(f"{where} has the key {key!r}: keys are strings")
+            return {key: _copied(item, f"{where}[{key!r}]") for key, item in value.items()}
+    raise Broken(
+        f"{where} is a {type(value).__name__}: keep to tensors, numbers, strings, and lists and dicts of these"
+    )
+
+
+def worker(subject: Subject) -> None:
+    """A fresh instance survives the way to a worker process."""
+    strategy = subject.make()
+    try:
+        # The way multiprocessing sends arguments, in memory: no file is written or read.
+        arrived = ForkingPickler.loads(ForkingPickler.dumps(strategy))
+    except Exception as error:
+        raise Broken(
+            f"it cannot be sent to a worker process: {error}; define its class at the top of a module, and keep "
+            "lambdas, open files and generators out of __init__"
+        ) from error
+    at = subject.scene(40)
+    begun(arrived, at.pool())
+    if not torch.equal(subject.select(arrived, at, 0.4).indices, subject.fresh_picks(at, 0.4).indices):
+        raise Broken("after the way to a worker process it picks differently: __getstate__ must keep every attribute")

@@ -1,14 +1,11 @@
 """Laws about what ``select`` returns. Each raises :class:`Broken` with what to change."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .scenes import Scene, odd_features, odd_losses
-from .subject import SIZES, Broken, NotJudged, Picks, Subject
+from .subject import SIZES, Broken, Call, NotJudged, Scene, Subject, odd_features, odd_losses
 
 
 def runs(subject: Subject) -> None:
@@ -16,22 +13,38 @@ def runs(subject: Subject) -> None:
     assert subject.plain
 
 
-def count(subject: Subject) -> None:
+def count(subject: Subject, calls: list[Call] | None = None) -> None:
     """Exactly ``keep_count(ratio, B)`` picks; where ``exact_count`` is False, between 1 and B."""
-    for at, ratio, picks in subject.plain:
-        _counted(subject, at, ratio, picks)
+    for at, ratio, picks in calls or subject.plain:
+        shape = list(picks.indices.shape)
+        if len(shape) != 1:
+            raise Broken(f"picks have shape {shape} on {at.about}: return one dimension, [k]")
+        if not subject.traits.exact_count:
+            if not 1 <= shape[0] <= at.size:
+                raise Broken(f"{shape[0]} picks on {at.about}: keep at least 1 and at most B")
+        elif shape[0] != (kept := subject.kept(at, ratio)):
+            raise Broken(
+                f"{shape[0]} picks on {at.about}, ratio {ratio}, where {kept} were asked for: keep "
+                "max(1, round(ratio * B)), or set exact_count = False at cadence 'epoch' or 'run'"
+            )
 
 
-def in_range(subject: Subject) -> None:
+def in_range(subject: Subject, calls: list[Call] | None = None) -> None:
     """Every pick is a position in [0, B)."""
-    for at, ratio, picks in subject.plain:
-        _ranged(at, ratio, picks)
+    for at, ratio, picks in calls or subject.plain:
+        lowest, highest = int(picks.indices.min()), int(picks.indices.max())
+        if lowest < 0 or highest >= at.size:
+            raise Broken(
+                f"picks from {lowest} to {highest} on {at.about}, ratio {ratio}: return positions in [0, B), "
+                "not the ids of losses.index"
+            )
 
 
-def unique(subject: Subject) -> None:
+def unique(subject: Subject, calls: list[Call] | None = None) -> None:
     """No candidate is picked twice."""
-    for at, ratio, picks in subject.plain:
-        _once(at, ratio, picks)
+    for at, ratio, picks in calls or subject.plain:
+        if twice := picks.indices.numel() - picks.indices.unique().numel():
+            raise Broken(f"{twice} picks come twice on {at.about}, ratio {ratio}: draw without replacement")
 
 
 def dtype(subject: Subject) -> None:
@@ -43,13 +56,21 @@ def dtype(subject: Subject) -> None:
 
 def weights(subject: Subject) -> None:
     """Weights are one for each pick, floating, positive and finite."""
-    given = [(at, ratio, picks) for at, ratio, picks in subject.plain if picks.weights is not None]
+    given = [call for call in subject.plain if call[2].weights is not None]
     if not given:
         raise NotJudged("it returns no weights")
-    for at in odd_losses(subject.traits.cadence):
-        given.append((at, 0.5, subject.fresh_picks(at, 0.5)))
-    for at, ratio, picks in given:
-        _weighted(at, ratio, picks)
+    odd: list[Call] = [(at, 0.5, subject.fresh_picks(at, 0.5)) for at in odd_losses(subject.traits.cadence)]
+    for at, ratio, picks in given + odd:
+        found: Any = picks.weights
+        if found is None:
+            continue
+        if not isinstance(found, Tensor) or found.shape != picks.indices.shape or not found.is_floating_point():
+            raise Broken(f"weights on {at.about} must be a floating tensor of shape {list(picks.indices.shape)}")
+        if not bool((torch.isfinite(found) & (found > 0)).all()):
+            raise Broken(
+                f"weights from {float(found.min())} to {float(found.max())} on {at.about}, ratio {ratio}: "
+                "they must be positive and finite; clamp them"
+            )
 
 
 def ratio_one(subject: Subject) -> None:
@@ -63,14 +84,24 @@ def ratio_one(subject: Subject) -> None:
 
 def losses(subject: Subject) -> None:
     """Equal, tied, huge, NaN and infinite losses still give k unique positions."""
-    for at in odd_losses(subject.traits.cadence):
-        _valid(subject, at, "give such losses a place in the order (torch.nan_to_num, or NaN last)")
+    mend = "give such losses a place in the order (torch.nan_to_num, or NaN last)"
+    _valid(subject, odd_losses(subject.traits.cadence), mend)
 
 
 def features(subject: Subject) -> None:
     """Zero, duplicate, half-precision, NaN and infinite features still give k unique positions."""
-    for at in odd_features(subject.traits.cadence):
-        _valid(subject, at, "compute in float32, guard divisions by a norm of 0, and give NaN scores a place")
+    mend = "compute in float32, guard divisions by a norm of 0, and give NaN scores a place"
+    _valid(subject, odd_features(subject.traits.cadence), mend)
+
+
+def _valid(subject: Subject, scenes: list[Scene], mend: str) -> None:
+    for at in scenes:
+        try:
+            calls = [(at, 0.6, subject.fresh_picks(at, 0.6))]
+            for law in (count, in_range, unique):
+                law(subject, calls)
+        except Broken as error:
+            raise Broken(f"{error}; {mend}") from error
 
 
 def reproducible(subject: Subject) -> None:
@@ -103,55 +134,3 @@ def equivariant(subject: Subject) -> None:
                 f"shuffling the candidates changed {len(lost)} of {len(plain)} picks on {at.about}: decide by signals, "
                 "never by position; break ties by the stream"
             )
-
-
-def _valid(subject: Subject, at: Scene, mend: str) -> None:
-    try:
-        picks = subject.fresh_picks(at, 0.6)
-        _counted(subject, at, 0.6, picks)
-        _ranged(at, 0.6, picks)
-        _once(at, 0.6, picks)
-    except Broken as error:
-        raise Broken(f"{error}; {mend}") from error
-
-
-def _counted(subject: Subject, at: Scene, ratio: float, picks: Picks) -> None:
-    shape = list(picks.indices.shape)
-    if len(shape) != 1:
-        raise Broken(f"picks have shape {shape} on {at.about}: return one dimension, [k]")
-    if not subject.traits.exact_count:
-        if not 1 <= shape[0] <= at.size:
-            raise Broken(f"{shape[0]} picks on {at.about}: keep at least 1 and at most B")
-    elif shape[0] != subject.kept(at, ratio):
-        raise Broken(
-            f"{shape[0]} picks on {at.about}, ratio {ratio}, where {subject.kept(at, ratio)} were asked for: keep "
-            "max(1, round(ratio * B)), or set exact_count = False at cadence 'epoch' or 'run'"
-        )
-
-
-def _ranged(at: Scene, ratio: float, picks: Picks) -> None:
-    lowest, highest = int(picks.indices.min()), int(picks.indices.max())
-    if lowest < 0 or highest >= at.size:
-        raise Broken(
-            f"picks from {lowest} to {highest} on {at.about}, ratio {ratio}: return positions in [0, B), "
-            "not the ids of losses.index"
-        )
-
-
-def _once(at: Scene, ratio: float, picks: Picks) -> None:
-    twice = picks.indices.numel() - picks.indices.unique().numel()
-    if twice:
-        raise Broken(f"{twice} picks come twice on {at.about}, ratio {ratio}: draw without replacement")
-
-
-def _weighted(at: Scene, ratio: float, picks: Picks) -> None:
-    found: Any = picks.weights
-    if found is None:
-        return
-    if not isinstance(found, Tensor) or found.shape != picks.indices.shape or not found.is_floating_point():
-        raise Broken(f"weights on {at.about} must be a floating tensor of shape {list(picks.indices.shape)}")
-    if not bool((torch.isfinite(found) & (found > 0)).all()):
-        raise Broken(
-            f"weights from {float(found.min())} to {float(found.max())} on {at.about}, ratio {ratio}: "
-            "they must be positive and finite; clamp them"
-        )

@@ -4,9 +4,8 @@ The code runs on fake CUDA tensors: shapes without data. Operators that need dat
 there by themselves; this mode adds those that would only wait.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -43,24 +42,14 @@ class NoWaiting(TorchDispatchMode):
                 raise Waits(f"{func} with a mask waits for the device")
         out = func(*args, **(kwargs or {}))
         if func._overloadpacket in (aten._to_copy, aten.copy_, aten.lift_fresh_copy):
-            devices = {t.device.type for t in _tensors((args, out))}
+            devices = {leaf.device.type for leaf in tree_leaves((args, out)) if isinstance(leaf, Tensor)}
             if len(devices) > 1:
                 raise Waits(f"{func} copies between {' and '.join(sorted(devices))}")
         return out
 
 
-def _tensors(tree: Any) -> Iterator[Tensor]:
-    return (leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor))
-
-
-def run_fake(build: Callable[[], Callable[[], Any]], watch: TorchDispatchMode | None = None) -> Any:
-    """Call ``build`` on fake tensors (its inputs are free to be made), then what it returns under ``watch``.
-
-    Raises
-    ------
-    Waits
-        If the call would synchronise.
-    """
+def run_fake(build: Callable[[], Callable[[], Any]], watch: AbstractContextManager[Any] | None = None) -> Any:
+    """Call ``build`` on fake tensors, where inputs may be made, then what it returns, which raises :class:`Waits`."""
     with FakeTensorMode():
         call = build()
         try:

@@ -12,9 +12,17 @@ from xml.etree import ElementTree
 import pytest
 
 from selbench.benchmarks.draw import write
-from selbench.benchmarks.harness_targets import of_ceiling, of_features, of_grid, of_tax
 from selbench.benchmarks.tables import markdown
-from selbench.benchmarks.targets import of_report, of_select, of_solver
+from selbench.benchmarks.targets import (
+    of_ceiling,
+    of_features,
+    of_grid,
+    of_report,
+    of_select,
+    of_solver,
+    of_start,
+    of_tax,
+)
 from selbench.benchmarks.timings import Row, Run, best_peer
 
 RIGHT = {"cos": 1.0, "overlap": 1.0, "gap": 0.03, "host": True, "formed": True}
@@ -167,6 +175,7 @@ def harness_run(device="cpu"):
         Row("tax", "large", 64, 0, 1.0, 1.0, 1.0, 1.0, 3, {"ratio": 1.05}),
         Row("ceiling", "slow", 2048, 0, 1.0, 1.0, 1.0, 1.0, 3, {"share": 0.8}),
         Row("grid", "2 workers", 2, 0, 1.0, 1.0, 1.0, 1.0, 1, {"one_worker_s": 9.0, "efficiency": 0.95}),
+        Row("start", "--help", 0, 0, 1.0, 1.0, 1.0, 1.0, 1, {"ratio": 0.4, "most": 0.3}),
         Row("features", "epoch", 1_000_000, 2048, 1.0, 1.0, 1.0, 1.0, 1, {"peak": 3e9, "target": 2e9}),
     ]
     return Run("2026-01-02T03:04:05", {"device": device}, rows, [])
@@ -177,6 +186,7 @@ def test_targets_of_the_harness():
     assert [target.met for target in of_tax(run)] == [True, False]
     assert [target.met for aims in (of_ceiling, of_grid, of_features) for target in aims(run)] == [None, True, False]
     assert [target.met for target in of_ceiling(harness_run("H200"))] == [False]
+    assert [(target.measured, target.met) for target in of_start(run)] == [("0.40 times", False)]
     short = Row("grid", "few", 2, 0, 1.0, 1.0, 1.0, 1.0, 1, {"one_worker_s": 3.0})
     assert [target.met for target in of_grid(Run(run.when, run.facts, [short], []))] == [None]
     fewer = Run(run.when, run.facts, [row for row in run.rows if row.suite == "grid"], [])

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from selbench.harness.datasets.loaded import Bank
-from selbench.harness.execution.run import Request, _references, run
+from selbench.harness.datasets.loaded import DataSetLoader
+from selbench.harness.execution.prepared import RunRequest, load_references
+from selbench.harness.execution.run import run
 from selbench.harness.plan.matrix import Matrix, parse
 from selbench.harness.plan.tasks import Plan, Planner
 from selbench.harness.tasks.worker import Context, Worker, trains_reference
@@ -59,9 +60,9 @@ def planned(cache_dir: Path) -> Callable[[dict[str, Any]], Plan]:
 
     def plan(table: dict[str, Any]) -> Plan:
         matrix = parse(table)
-        bank = Bank(None, cache_dir)
+        bank = DataSetLoader(None, cache_dir)
         loaded = {e.name: bank.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
-        return Planner(matrix, loaded, _references(matrix, None), "float32").plan()
+        return Planner(matrix, loaded, load_references(matrix, None), "float32").plan()
 
     return plan
 
@@ -81,6 +82,6 @@ def train(cache_dir: Path) -> Callable[..., Any]:
     """Run a table into a folder, in this process unless another executor is asked for."""
 
     def go(table: dict[str, Any], out: Path, executor: str = "inline") -> Any:
-        return run(parse(table), Request(out=out, cache_dir=cache_dir, device="cpu", workers=1, executor=executor))
+        return run(parse(table), RunRequest(out=out, cache_dir=cache_dir, device="cpu", workers=1, executor=executor))
 
     return go

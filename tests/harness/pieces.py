@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import torch
 
-from selbench.harness.datasets.loaded import Bank
-from selbench.harness.execution.executors import Inline
-from selbench.harness.execution.run import _references
-from selbench.harness.execution.stages import needed
+from selbench.harness.datasets.loaded import DataSetLoader
+from selbench.harness.execution.executors.inline import Inline
+from selbench.harness.execution.prepared import load_references
+from selbench.harness.execution.stages import missing_tasks
 from selbench.harness.plan.matrix import parse
 from selbench.harness.plan.tasks import Planner
 from selbench.harness.store.folder import Store
@@ -39,9 +39,9 @@ class Folder:
 
     def __init__(self, table, root, cache_dir):
         torch.set_num_threads(1)
-        matrix, self.bank = parse(table), Bank(None, cache_dir)
-        loaded = {e.name: self.bank.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
-        self.plan = Planner(matrix, loaded, _references(matrix, None), "float32").plan()
+        matrix, self.datasets = parse(table), DataSetLoader(None, cache_dir)
+        loaded = {e.name: self.datasets.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
+        self.plan = Planner(matrix, loaded, load_references(matrix, None), "float32").plan()
         self.context = Context(matrix, root, None, cache_dir, "cpu", "float32", 1, checkpoint=0.0)
 
     def task(self, label, role="strategy"):
@@ -55,7 +55,7 @@ class Folder:
             wanted.update(other.after if other.id in wanted else ())
         part = replace(self.plan, tasks={id: other for id, other in self.plan.tasks.items() if id in wanted})
         errors = []
-        todo = needed(part, Store(self.context.out))
+        todo = missing_tasks(part, Store(self.context.out))
         Inline().run(self.context, todo, lambda _, outcome: errors.append(outcome.error))
         assert not any(errors), errors
         return Store(self.context.out).cell(task.id)
@@ -64,7 +64,7 @@ class Folder:
         """A worker on a copy of the folder, where nothing but artefacts is done."""
         if not (tmp_path / "artefacts").exists() and (self.context.out / "artefacts").exists():
             shutil.copytree(self.context.out / "artefacts", tmp_path / "artefacts")
-        return Worker(replace(self.context, out=tmp_path, checkpoint=minutes, **changes), self.bank)
+        return Worker(replace(self.context, out=tmp_path, checkpoint=minutes, **changes), self.datasets)
 
 
 class Killed(BaseException):

@@ -31,7 +31,8 @@ from unittest.mock import patch
 import torch
 
 from selbench.benchmarks.pages import published
-from selbench.harness.execution.run import Request, run
+from selbench.harness.execution.prepared import RunRequest
+from selbench.harness.execution.run import run
 from selbench.harness.plan import tuning
 from selbench.harness.plan.matrix import parse, read, shipped
 from selbench.harness.plan.tasks import Planner
@@ -176,8 +177,8 @@ def listing(name: str) -> dict[str, list[str]]:
     plan = planner.plan()
     tasks = list(plan.tasks.values())
     if (grid := matrix.tuned()) is not None:
-        arms = tuning.tuned(matrix, plan.arms)
-        tasks += tuning.trials(planner, arms, grid["factors"], grid["tuning_seeds"]).tasks.values()
+        arms = tuning.arms_to_tune(matrix, plan.arms)
+        tasks += tuning.tuning_runs(planner, arms, grid["factors"], grid["tuning_seeds"]).tasks.values()
     contents = {f"dataset {name}": data.fingerprint for name, data in loaded.items()}
     contents |= {f"reference {name}": content for name, (_, content) in references.items()}
     found = {
@@ -226,7 +227,7 @@ def records(strategies: Sequence[str] = ()) -> dict[str, Any]:
     threads = torch.get_num_threads()
     with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, OMP_NUM_THREADS="1"):
         try:
-            done = run(parse(table), Request(out=Path(folder), device="cpu", workers=1, executor="inline"))
+            done = run(parse(table), RunRequest(out=Path(folder), device="cpu", workers=1, executor="inline"))
         finally:
             torch.set_num_threads(threads)
         if done.failed:

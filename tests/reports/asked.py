@@ -55,6 +55,13 @@ class Level:
         return Answer(found, True, tuple(quantities), (table,), (chart,), (f"{self.label} is made up",))
 
 
+def plain(answer: Answer) -> Answer:
+    """The answer, which must be one sentence of at most 40 words with at most three notes."""
+    assert len(answer.sentence.split()) <= 40 and "\n" not in answer.sentence and answer.sentence.endswith(".")
+    assert len(answer.notes) <= 3
+    return answer
+
+
 def ask(folder: Path, *studies: Mapping[str, Any]) -> Path:
     """Put studies into the matrix of a results folder."""
     file = folder / "matrix.toml"

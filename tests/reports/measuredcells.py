@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
+from editing import replace
 from synthetic import write_results
 
 from selbench.reports.questions.answer import Names
-from selbench.reports.records.folder import Results
+from selbench.reports.records.folder import Arm, Cell, Results
 from selbench.reports.records.measured import Measures
-from selbench.reports.records.records import Arm, Cell
 
 
 def folder(path: Path, labels: Iterable[str], static: Iterable[str] = (), seeds: int = 6) -> Results:

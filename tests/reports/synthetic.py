@@ -25,6 +25,22 @@ POOL, PASSES, BATCH, CLASSES = 1000, 20, 100, 10
 RUNGS = (0.25, 0.5, 1.0)
 TITLES = {"digits": "Digits", "cifar10": "CIFAR-10 (JPEG copy)", "flowers": "Flowers-102"}
 SCORES_LEARNER = {"rho", "loss"}
+PHASES = ("data", "score", "reference", "select", "train", "eval")
+ENVIRONMENT = {
+    "selbench": "0.1.0",
+    "python": "3.11.9",
+    "torch": "2.15.0",
+    "torchvision": "0.29.0",
+    "platform": "Linux",
+    "cpu": "synthetic",
+    "cores": 2,
+    "device": "cpu",
+    "threads": 1,
+    "precision": "float32",
+    "machine": "00ff",
+    "started": "2025-01-01T00:00:00+00:00",
+    "finished": "2025-01-01T00:01:00+00:00",
+}
 
 
 def checksum(record: Mapping[str, Any]) -> str:
@@ -166,6 +182,7 @@ def _dataset(name: str, test_n: int, margin: float) -> dict[str, Any]:
         "title": TITLES.get(name, name),
         "note": "lossy copy" if name == "cifar10" else "",
         "resolution": 16,
+        "augmentation": "none",
         "classes": [f"class {i}" for i in range(CLASSES)],
         "pool": POOL,
         "holdout": 400,
@@ -173,6 +190,7 @@ def _dataset(name: str, test_n: int, margin: float) -> dict[str, Any]:
         "test": test_n,
         "margin": margin,
         "collapse": 0.3,
+        "fingerprint": _key("data", name),
     }
 
 
@@ -193,13 +211,16 @@ def _arms(
             "role": role,
             "dataset": dataset,
             "reference": reference,
-            "strategy": more.pop("strategy", "Uniform()"),
+            "strategy": more.get("strategy", "Uniform()"),
+            "text": more.pop("strategy", "Uniform()"),
             "name": more.pop("name", "uniform"),
             "origin": "selbench 0.1.0",
             "cadence": more.pop("cadence", "batch"),
             "signal": more.pop("signal", "frozen"),
             "schedule": more.pop("schedule", f"fixed({RATIO})"),
             "rung": more.pop("rung", 1.0),
+            "pool": "pool",
+            "replay": "",
             "twin": more.pop("twin", ""),
             "settings": "lr=0.1",
             "_name": more.pop("_name", label),
@@ -253,10 +274,14 @@ def _write_artefacts(root: Path, arms: list[dict[str, Any]], seeds: int) -> None
             "name": name,
             "dataset": dataset,
             "seed": seed,
-            "ledger": {"reference": {"flops": flops, "seconds": flops / 1e10, "samples": POOL}},
+            "ledger": {
+                **{phase: {"flops": 0.0, "seconds": 0.0, "samples": 0} for phase in PHASES},
+                "reference": {"flops": flops, "seconds": flops / 1e10, "samples": POOL},
+            },
             "external": "" if name in ("holdout", "proxy") else "ImageNet pre-training",
             "quality": {"accuracy": 0.9} if kind == "reference" else {},
             "needs": needs,
+            "environment": ENVIRONMENT,
         }
         folder = root / "artefacts" / id
         folder.mkdir(parents=True, exist_ok=True)
@@ -340,20 +365,7 @@ def _write_cell(
         "dataset": arm["dataset"],
         "reference": arm["reference"],
         "identity": {"arm": arm["key"], "seed": seed},
-        "environment": {
-            "selbench": "0.1.0",
-            "python": "3.11.9",
-            "torch": "2.15.0",
-            "torchvision": "0.29.0",
-            "platform": "Linux",
-            "cpu": "synthetic",
-            "device": "cpu",
-            "threads": 1,
-            "precision": "float32",
-            "machine": "00ff",
-            "started": "2025-01-01T00:00:00+00:00",
-            "finished": "2025-01-01T00:01:00+00:00",
-        },
+        "environment": ENVIRONMENT,
         "curve": curve,
         "ledger": ledger,
         "unit": {"forward": FORWARD, "train": TRAIN},

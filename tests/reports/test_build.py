@@ -12,9 +12,9 @@ import pytest
 from synthetic import write_results
 
 from selbench.reports.build import build
-from selbench.reports.records import files
-from selbench.reports.records.files import write_whole
+from selbench.reports.records import sealing
 from selbench.reports.records.folder import ResultsError
+from selbench.reports.records.sealing import write_bytes
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
@@ -170,9 +170,9 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(sealing.os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        write_whole(file, b"new")
+        write_bytes(file, b"new")
     assert file.read_text() == "old" and list(tmp_path.iterdir()) == [file]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import synthetic
 import tomli_w
 from synthetic import _key, checksum
 
@@ -22,11 +23,7 @@ SELECT_RATE = 1e7
 """FLOPs a second while selecting, where ``slowness`` says nothing."""
 
 ENVIRONMENT = {
-    "selbench": "0.1.0",
-    "torch": "2.15.0",
-    "device": "cpu",
-    "threads": 1,
-    "machine": "00ff",
+    **synthetic.ENVIRONMENT,
     "started": "2025-01-02T00:00:00+00:00",
     "finished": "2025-01-02T00:01:00+00:00",
 }

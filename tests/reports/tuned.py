@@ -119,6 +119,7 @@ def _write(
         "val_accuracy": value,
         "train_loss": None if value is None else 0.05,
         "mean_ratio": cell["selection"]["mean_ratio"],
+        "selection": {"pace": []},
         "ledger": cell["ledger"],
         "artefacts": cell["artefacts"],
         "environment": cell["environment"],

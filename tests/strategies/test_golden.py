@@ -235,33 +235,6 @@ def test_jest_sharpens_as_picks_accumulate():
     assert set(range(160, 200)) <= set(picks.tolist())
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "message"),
-    [
-        ("gstds", {"share": 1.5}, "share is 1.5"),
-        ("gstds", {"eps": 0.0}, "eps is 0.0"),
-        ("gstds", {"weighting": "invers"}, "did you mean 'inverse'"),
-        ("fiedler", {"steps": 0}, "steps is 0"),
-        ("fiedler", {"score": "absolute"}, "score cannot be 'absolute'"),
-        ("fiedler", {"end": "hi"}, "did you mean 'high'"),
-        ("fiedler", {"negative": "clamp"}, "negative cannot be 'clamp'"),
-        ("degree", {"end": "lowest"}, "did you mean 'low'"),
-        ("loss", {"end": "large"}, "did you mean 'largest'"),
-        ("jest", {"chunks": 0}, "chunks is 0"),
-        ("jest", {"form": "joint"}, "did you mean 'joint-s"),
-        ("jest", {"score": "learnable"}, "did you mean 'learnability'"),
-        ("jest", {"first": "random"}, "first cannot be 'random'"),
-        ("static", {"keep": "medium"}, "keep cannot be 'medium'"),
-        ("static", {"first": 3, "last": 3}, "first must be at least 0"),
-        ("uniform", {"cadence": "step"}, "cadence cannot be 'step'"),
-    ],
-)
-def test_wrong_parameters_are_refused_in_one_line(name, options, message):
-    with pytest.raises(UsageError, match=message) as caught:
-        load(name, **options)
-    assert "\n" not in str(caught.value) and name in str(caught.value)
-
-
 def test_refusing_negative_features_in_begin():
     told = pool()
     told.features[3, 2] = -0.1

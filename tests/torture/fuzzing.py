@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from selbench.harness.oneline import one_line
+from selbench.strategies.errors import one_line
 
 CASES = int(os.environ.get("SELBENCH_FUZZ_CASES", "200"))
 PATIENCE = 20.0

@@ -16,7 +16,7 @@ import tomli_w
 from fuzzing import damaged, fuzz, told
 from PIL import Image
 
-from selbench.harness.datasets.sets.fingerprint import fingerprint
+from selbench.harness.datasets.fingerprint import fingerprint
 from selbench.harness.datasets.sets.imagefolder import ImageFolder
 from selbench.strategies import UsageError
 

@@ -13,9 +13,9 @@ import torch
 from fuzzing import damaged, fuzz, mutated, told
 from sklearn.datasets import load_digits
 
-from selbench.harness.datasets.loaded import Bank
+from selbench.harness.datasets.loaded import DataSetLoader
 from selbench.harness.datasets.sets import digits
-from selbench.harness.execution.run import _references
+from selbench.harness.execution.prepared import load_references
 from selbench.harness.plan import matrix as matrices
 from selbench.harness.plan.tasks import Planner
 from selbench.harness.tasks.worker import trains_reference
@@ -71,8 +71,8 @@ def scans_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def planned(matrix: matrices.Matrix, folder: Path) -> int:
     """What ``selbench run`` does before it trains anything."""
-    bank = Bank(folder, folder / "cache")
-    references = _references(matrix, folder)
+    bank = DataSetLoader(folder, folder / "cache")
+    references = load_references(matrix, folder)
     loaded = {entry.name: bank.load(entry, trains_reference=trains_reference(matrix)) for entry in matrix.datasets}
     registry("learners").load(matrix.learner.name, **matrix.learner.parameters()).fingerprint(folder)
     return len(Planner(matrix, loaded, references, "float32").plan().tasks)

@@ -16,9 +16,8 @@ import tomli_w
 from fuzzing import CASES, VALUES, damaged, fuzz, mutated, told
 
 from selbench.reports.build import build
-from selbench.reports.records.folder import Results
-from selbench.reports.records.parsing import checksum
-from selbench.reports.records.records import ResultsError
+from selbench.reports.records.folder import Results, ResultsError
+from selbench.reports.records.sealing import checksum
 from selbench.reports.summary import summarise
 
 PUBLISHED = Path(__file__).parents[2] / "reports" / "published"
@@ -50,7 +49,7 @@ def smaller(source: Path, target: Path) -> Path:
             shutil.copyfile(file, copied)
     failure = {"version": 1, "id": "0" * 16, "arm": sorted(arms)[0], "arm_label": "gstds", "seed": 1, "origin": "",
                "dataset": "digits", "reference": "holdout", "error": "loss is NaN", "law": None,
-               "traceback": "", "when": ""}  # fmt: skip
+               "traceback": "", "when": "2025-01-01T00:00:00+00:00"}  # fmt: skip
     (target / "failed").mkdir()
     (target / "failed" / f"{'0' * 16}.json").write_text(json.dumps(failure))
     return target

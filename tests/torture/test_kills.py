@@ -12,10 +12,10 @@ import pytest
 import torch
 from killing import at_a_random_moment, begun, inside_a_write, timed, unfinished
 
-from selbench.harness.datasets.loaded import Bank
-from selbench.harness.execution.executors import Inline
-from selbench.harness.execution.run import _references
-from selbench.harness.execution.stages import needed
+from selbench.harness.datasets.loaded import DataSetLoader
+from selbench.harness.execution.executors.inline import Inline
+from selbench.harness.execution.prepared import load_references
+from selbench.harness.execution.stages import missing_tasks
 from selbench.harness.plan.matrix import parse
 from selbench.harness.plan.tasks import Planner
 from selbench.harness.store.folder import Store, sound
@@ -60,9 +60,9 @@ def whole(request, tmp_path):
     torch.set_num_threads(1)
     budget, entry, role = RULES[request.param]
     matrix = parse(MATRIX | budget | {"strategies": [{"name": request.param, **entry}]})
-    bank = Bank(None, tmp_path / "cache")
+    bank = DataSetLoader(None, tmp_path / "cache")
     loaded = {each.name: bank.load(each, trains_reference=trains_reference(matrix)) for each in matrix.datasets}
-    plan = Planner(matrix, loaded, _references(matrix, None), "float32").plan()
+    plan = Planner(matrix, loaded, load_references(matrix, None), "float32").plan()
     task = next(task for task in plan.cells if task.arm.role == role)
     wanted = {task.id}
     for other in reversed(plan.tasks.values()):
@@ -70,7 +70,7 @@ def whole(request, tmp_path):
     part = replace(plan, tasks={id: other for id, other in plan.tasks.items() if id in wanted})
     context = Context(matrix, tmp_path / "whole", None, tmp_path / "cache", "cpu", "float32", 1, checkpoint=0.0)
     errors = []
-    Inline().run(context, needed(part, Store(context.out)), lambda _, outcome: errors.append(outcome.error))
+    Inline().run(context, missing_tasks(part, Store(context.out)), lambda _, outcome: errors.append(outcome.error))
     assert not any(errors), errors
     return context, task, Store(context.out).cell(task.id)
 

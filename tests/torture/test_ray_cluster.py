@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from selbench.harness.datasets.loaded import Bank
-from selbench.harness.execution.executors import Inline
+from selbench.harness.datasets.loaded import DataSetLoader
+from selbench.harness.execution.executors.inline import Inline
 from selbench.harness.execution.executors.ray import Ray
-from selbench.harness.execution.run import _references
-from selbench.harness.execution.stages import needed
+from selbench.harness.execution.prepared import load_references
+from selbench.harness.execution.stages import missing_tasks
 from selbench.harness.plan.matrix import parse
 from selbench.harness.plan.tasks import Planner
 from selbench.harness.store.folder import Store, checksum
@@ -44,12 +44,12 @@ def planned(tmp_path_factory):
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("cluster")
     matrix = parse(MATRIX)
-    bank = Bank(None, folder / "cache")
+    bank = DataSetLoader(None, folder / "cache")
     loaded = {entry.name: bank.load(entry, trains_reference=True) for entry in matrix.datasets}
-    plan = Planner(matrix, loaded, _references(matrix, None), "float32").plan()
+    plan = Planner(matrix, loaded, load_references(matrix, None), "float32").plan()
     context = Context(matrix, folder / "inline", None, folder / "cache", "cpu", "float32", 1)
     context.out.mkdir()
-    Inline().run(context, needed(plan, Store(context.out)), _must_work)
+    Inline().run(context, missing_tasks(plan, Store(context.out)), _must_work)
     return plan, context, records(context.out)
 
 
@@ -112,7 +112,7 @@ def test_a_node_killed_in_mid_run_loses_nothing(planned, cluster, tmp_path, unse
         if len(heard) == 4:  # both nodes are at a task
             killer.start()
 
-    Ray(address=made.address).run(context, needed(plan, Store(context.out)), report)
+    Ray(address=made.address).run(context, missing_tasks(plan, Store(context.out)), report)
     killer.join()
     assert set(heard) == set(plan.tasks) and not any(heard.values()), heard
     there = records(tmp_path)

@@ -32,7 +32,6 @@ class CIFAR10(FileSet):
     """
 
     def load(self, data_dir: Path | None, cache_dir: Path, *, download: bool = False) -> Images:
-        """As :meth:`selbench.harness.datasets.base.Dataset.load`."""
         root = data_root("cifar10", data_dir, f"{ARRAYS}/ or {COPY}/train/ and {COPY}/test/", download=download)
         if download or (root / ARRAYS).exists():
             return self._published(root, cache_dir, download)

@@ -14,12 +14,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ....strategies.errors import UsageError, one_of
-from ...oneline import one_line
+from ....strategies.errors import UsageError, one_line, one_of
 from ...store.tensor_cache import Content, cached
 from ..base import Images
 from .decode import decode_files
-from .options import Choice, ImageOptions
+from .options import ImageOptions, KeptImages
 
 logger = logging.getLogger("selbench")
 
@@ -81,7 +80,6 @@ class FileSet(ImageOptions):
         raise NotImplementedError(f"{type(self).__name__} has no listing(data_dir, download)")
 
     def load(self, data_dir: Path | None, cache_dir: Path, *, download: bool = False) -> Images:
-        """As :meth:`selbench.harness.datasets.base.Dataset.load`."""
         listing = self.listing(data_dir, download=download)
         choice = self.choose(listing.train_labels, listing.test_labels, listing.classes)
         train = [listing.train[i] for i in choice.train.tolist()]
@@ -116,7 +114,7 @@ class FileSet(ImageOptions):
         )
 
 
-def _kept(choice: Choice, broken: Mapping[int, str]) -> tuple[Tensor, Tensor]:
+def _kept(choice: KeptImages, broken: Mapping[int, str]) -> tuple[Tensor, Tensor]:
     """Training and test labels without those of the files left out.
 
     Raises

@@ -36,7 +36,6 @@ class Flowers(FileSet):
             raise UsageError(f"train = {self.train!r} must be 'train' (1,020 images) or 'train+val' (2,040)")
 
     def listing(self, data_dir: Path | None, *, download: bool) -> Listing:
-        """As :meth:`FileSet.listing`."""
         root = data_root("flowers", data_dir, "flowers-102/", download=download)
         folder = root / "flowers-102"
         files: dict[str, list[Path]] = {"train": [], "test": []}

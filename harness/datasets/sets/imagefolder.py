@@ -38,7 +38,6 @@ class ImageFolder(FileSet):
     note: str = ""
 
     def listing(self, data_dir: Path | None, *, download: bool) -> Listing:
-        """As :meth:`FileSet.listing`."""
         root = self._root(data_dir)
         listing = list_folder(root)
         notes = [self.note, *listing.notes] if self.note else listing.notes
@@ -120,7 +119,7 @@ def _readable(name: str) -> str:
 
 
 def _unreadable(error: OSError) -> UsageError:
-    return UsageError(f"{error.filename} cannot be read ({error.strerror}): mend or remove it")
+    return UsageError(f"{error.filename} cannot be read ({error.strerror}): repair or remove it")
 
 
 def _images(folder: Path, classes: Sequence[str]) -> tuple[list[Path], list[int], int]:

@@ -1,4 +1,4 @@
-"""The options that every built-in data set has, and what they do to a list of labels."""
+"""Options common to the built-in data sets, and their effect on a list of labels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LARGEST = 1024
 
 
 @dataclass(frozen=True)
-class Choice:
+class KeptImages:
     """Which images the options leave, with their labels among the classes that are left.
 
     Parameters
@@ -27,7 +27,7 @@ class Choice:
     train_labels, test_labels : Tensor ``[n]``, ``[m]`` int64
     classes : tuple of str
     notes : tuple of str
-        What was left out, in words.
+        Notes on what was left out.
     """
 
     train: Tensor
@@ -86,13 +86,13 @@ class ImageOptions:
         """Side of the decoded squares: above 64 px there is an eighth more, as room for random crops."""
         return self.resolution if self.resolution <= 64 else round(self.resolution * 8 / 7)
 
-    def choose(self, train: Sequence[int], test: Sequence[int], classes: Sequence[str]) -> Choice:
+    def choose(self, train: Sequence[int], test: Sequence[int], classes: Sequence[str]) -> KeptImages:
         """Apply ``classes``, ``limit`` and ``test_limit`` to the labels of all training and test images.
 
         Raises
         ------
         UsageError
-            Where an option asks for what is not there, or nothing is left.
+            Where an option names a class that does not exist, or nothing is left.
         """
         kept = self._kept_classes(classes)
         new_label = torch.full((len(classes),), -1)
@@ -106,7 +106,7 @@ class ImageOptions:
         missing = sorted(set(range(len(kept))) - set(train_labels.tolist()))
         if missing:
             raise UsageError(f"class {names[missing[0]]!r} has no training image: leave it out with the option classes")
-        return Choice(train_index, train_labels, test_index, test_labels, names, tuple(notes))
+        return KeptImages(train_index, train_labels, test_index, test_labels, names, tuple(notes))
 
     def _kept_classes(self, names: Sequence[str]) -> list[int]:
         """Numbers of the classes asked for, in the order asked for."""

@@ -1,9 +1,8 @@
-"""Processes on this machine: each can be ended, whatever it is at, and takes only its own task along."""
+"""Worker processes on this machine: each can be killed at any time, and only its own task is lost."""
 
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import signal
 import time
@@ -18,8 +17,9 @@ import psutil
 from ....strategies import UsageError
 from ...plan.tasks import Task
 from ...tasks.worker import Context
+from . import server
 from .outcome import Outcome
-from .queue import Queue, ended
+from .queue import Queue, report_end
 from .worker_process import READY, serve
 
 logger = logging.getLogger("selbench")
@@ -28,32 +28,32 @@ TICK = 0.5
 """Seconds between looks at the limits."""
 
 GRACE = 10.0
-"""Seconds that a worker has for leaving by itself once it was told to (SIGTERM)."""
+"""Seconds that a worker has to exit after SIGTERM."""
 
 SLOW = 10.0
-"""A task that takes this many times as long as the longest one so far, and so many minutes, is spoken of."""
+"""A warning is logged for a task that takes this many times as long as the longest so far, and so many minutes."""
 
 KEPT = 1 << 18
-"""Bytes kept of what a task prints."""
+"""Bytes kept of a task's output."""
 
 LISTEN = 64
-"""Reads at a time of what one worker prints: one that never stops printing is not all there is to see to."""
+"""Reads of one worker's output at a time, so that endless output does not block the others."""
 
 
 class Local:
-    """Processes on this machine, each with its own worker; a process that dies takes only its task along.
+    """Processes on this machine, each with its own worker; a process that dies loses only its task.
 
-    A task that failed, and a cell whose strategy comes from a plugin, leave a process that is not used again.
+    The process of a failed task, or of a cell with a plugin's strategy, is not reused.
 
     Parameters
     ----------
     workers : int
         How many; on a GPU one is usual.
     cell_limit : float, optional
-        Minutes after which a task is ended, and has failed. None by default, since no time fits every machine: a task
-        that takes ten times as long as any before it is spoken of.
+        Minutes after which a task is killed, and has failed. None by default, since no time fits every machine: a task
+        that takes ten times as long as any before it is logged.
     memory_limit : float, optional
-        GB of resident memory after which a worker is ended, and its task has failed.
+        GB of resident memory above which a worker is killed, and its task has failed.
     """
 
     def __init__(self, workers: int = 1, cell_limit: float | None = None, memory_limit: float | None = None) -> None:
@@ -65,9 +65,8 @@ class Local:
         self.workers, self.cell_limit, self.memory_limit = workers, cell_limit, memory_limit
 
     def run(self, context: Context, tasks: Iterable[Task], report: Callable[[Task, Outcome], None]) -> None:
-        """As :meth:`Executor.run`."""
         queue = Queue(tasks)
-        children: list[Child] = []
+        children: list[WorkerProcess] = []
         longest = 0.0
         try:
             while True:
@@ -77,7 +76,7 @@ class Local:
                         break
                     idle = [child for child in children if not child.task and child.process.is_alive()]
                     if not idle:
-                        children += (idle := [Child(context)])
+                        children += (idle := [WorkerProcess(context)])
                     idle[0].give(task)
                 busy = [child for child in children if child.task]
                 if not busy:
@@ -87,19 +86,19 @@ class Local:
                     task, outcome = child.task, child.outcome() or self._over(child)
                     assert task is not None
                     if outcome is None:
-                        child.speak_of_slowness(longest)
+                        child.warn_if_slow(longest)
                         continue
                     longest = max(longest, child.seconds())
                     outcome = child.finish(outcome)
-                    if outcome.error or by_plugin(task):  # who knows what it left behind
+                    if outcome.error or by_plugin(task):  # its state is not trusted
                         child.kill()
                         children.remove(child)
-                    ended(queue, task, outcome, report)
+                    report_end(queue, task, outcome, report)
         finally:
             _end(children)
 
-    def _over(self, child: Child) -> Outcome | None:
-        """The failure of a task that goes beyond a limit."""
+    def _over(self, child: WorkerProcess) -> Outcome | None:
+        """The failure of a task that exceeds a limit."""
         if self.cell_limit is not None and child.seconds() > 60 * self.cell_limit:
             return _broken("time", f"it did not end within {self.cell_limit:g} min (--cell-limit)")
         if self.memory_limit is not None and child.memory() > 1e9 * self.memory_limit:
@@ -116,15 +115,7 @@ def by_plugin(task: Task) -> bool:
     return task.arm is not None and task.arm.origin.split(" ")[0] != "selbench"
 
 
-def _context() -> Any:
-    # A server that has imported everything and computed nothing: forks of it start at once, hold no thread's lock,
-    # and can use CUDA.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([serve.__module__])
-    return context
-
-
-class Child:
+class WorkerProcess:
     """One worker process, seen from the run.
 
     Parameters
@@ -134,12 +125,12 @@ class Child:
     """
 
     def __init__(self, context: Context) -> None:
-        start = _context()
+        start = server.context()
         self.logs = context.out / "logs"
         self.task: Task | None = None
-        self.log: Log | None = None
+        self.log: TaskLog | None = None
         self._began: float | None = None
-        self._spoken = self._ready = False
+        self._warned = self._ready = False
         self._tasks, theirs = start.Pipe()
         self._output, printed = start.Pipe(duplex=False)
         parent, self._alive = start.Pipe(duplex=False)
@@ -149,23 +140,21 @@ class Child:
             end.close()
 
     def give(self, task: Task) -> None:
-        """Start on ``task``."""
-        self.task, self.log = task, Log(self.logs / f"{task.id}.log")
-        self._began, self._spoken = (time.monotonic() if self._ready else None), False
+        self.task, self.log = task, TaskLog(self.logs / f"{task.id}.log")
+        self._began, self._warned = (time.monotonic() if self._ready else None), False
         with suppress(OSError):  # it died while idle: seen at the next look
             self._tasks.send(task)
 
     def sources(self) -> list[Any]:
-        """What to wait for."""
         printing = [] if self._output.closed else [self._output]
         return [self._tasks, self.process.sentinel, *printing]
 
     def seconds(self) -> float:
-        """How long the task is under way; 0 while the process is still starting."""
+        """How long the task has run; 0 while the process is still starting."""
         return 0.0 if self._began is None else time.monotonic() - self._began
 
     def memory(self) -> int:
-        """Resident bytes of the process and of what it started."""
+        """Resident bytes of the process and its children."""
         total = 0
         with suppress(psutil.Error):
             process = psutil.Process(self.process.pid)
@@ -175,7 +164,7 @@ class Child:
         return total
 
     def outcome(self) -> Outcome | None:
-        """How the task ended, or None while it is under way."""
+        """How the task ended, or None while it runs."""
         dead = not self.process.is_alive()
         self._listen()
         while True:
@@ -190,37 +179,37 @@ class Child:
             self._ready, self._began = True, time.monotonic()
 
     def finish(self, outcome: Outcome) -> Outcome:
-        """``outcome``, and where what the task printed was put, if it failed."""
+        """``outcome``; of a failed task with the file of its output."""
         assert self.log is not None
         self._listen()
         self.task = None
         printed = self.log.close()
         if not outcome.error or not printed:
             return outcome
-        return Outcome(f"{outcome.error} (what it printed: logs/{self.log.path.name})", outcome.law, outcome.traceback)
+        return Outcome(f"{outcome.error} (output: logs/{self.log.path.name})", outcome.law, outcome.traceback)
 
-    def speak_of_slowness(self, longest: float) -> None:
+    def warn_if_slow(self, longest: float) -> None:
         """Warn once of a task that takes far longer than any before it."""
-        if self._spoken or not longest or self.seconds() < SLOW * max(60.0, longest):
+        if self._warned or not longest or self.seconds() < SLOW * max(60.0, longest):
             return
-        self._spoken = True
+        self._warned = True
         assert self.task is not None
         logger.warning(
-            "%s is under way for %.0f min; no task before it took more than %.1f min. "
+            "%s has run for %.0f min; no earlier task took more than %.1f min. "
             "If it hangs: stop, and run the same command with --cell-limit MINUTES",
             self.task.name,
             self.seconds() / 60,
             longest / 60,
         )
 
-    def ask_to_leave(self) -> None:
-        """Tell the process to stop (SIGTERM): it may still save what it is at."""
+    def terminate(self) -> None:
+        """Send SIGTERM: the process may still write a checkpoint."""
         assert self.process.pid is not None
         with suppress(OSError):
             os.kill(self.process.pid, signal.SIGTERM)
 
     def kill(self) -> None:
-        """End the process now, and what it started."""
+        """Kill the process and its children now."""
         pid = self.process.pid
         assert pid is not None
         with suppress(OSError):  # it has no group of its own yet, or is gone
@@ -237,13 +226,12 @@ class Child:
         self._listen()
         if code is not None and code < 0:
             how = f"was killed by {signal.Signals(-code).name}"
-            how += " (memory may have given out)" if code == -signal.SIGKILL else ""
+            how += " (the system may be out of memory)" if code == -signal.SIGKILL else ""
         else:
             how = f"ended itself with exit code {code}"
         return _broken("runs", f"the worker process {how}")
 
     def _listen(self) -> None:
-        """Move what was printed to the task's log."""
         for _ in range(LISTEN):
             if self._output.closed or not self._output.poll():
                 return
@@ -254,8 +242,8 @@ class Child:
                 self.log.write(heard)
 
 
-class Log:
-    """What a task prints, up to ``KEPT`` bytes; no file where it prints nothing.
+class TaskLog:
+    """A task's output, up to ``KEPT`` bytes; no file where there is none.
 
     Parameters
     ----------
@@ -276,26 +264,26 @@ class Log:
             self._append(kept)
 
     def close(self) -> bool:
-        """Say how much was left out; whether there is a file."""
+        """Note how much was left out; returns whether there is a file."""
         if self.size > KEPT:
             self._append(f"\n[{self.size - KEPT} bytes more were printed, and left out]\n".encode())
         return self.path.exists()
 
     def _append(self, content: bytes) -> None:
-        with suppress(OSError):  # no result hangs on it
+        with suppress(OSError):  # no result depends on it
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as file:
                 file.write(content)
 
 
-def _end(children: list[Child]) -> None:
-    """End all: those at a task are told first, and have a little time to save it."""
+def _end(children: list[WorkerProcess]) -> None:
+    """Stop all processes: busy ones get SIGTERM and a grace period first."""
     try:
         busy = [child for child in children if child.task]
         for child in busy:
-            child.ask_to_leave()
+            child.terminate()
         deadline = time.monotonic() + GRACE
-        # Not by join(): the server that forks workers may have been told to stop as well, and knows no more of them.
+        # Not by join(): the fork server may have been stopped as well, and then no longer knows its children.
         while time.monotonic() < deadline and any(psutil.pid_exists(child.process.pid) for child in busy):
             time.sleep(0.05)
     finally:

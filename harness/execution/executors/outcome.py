@@ -1,4 +1,4 @@
-"""How a task ended, in one line that says what to do."""
+"""How a task ended: one line that says what to do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 from ....strategies.errors import StrategyFault
 
-NO_ROOM = {
+WRITE_ERRORS = {
     errno.ENOSPC: "the disk is full: make room, and run the same command again",
     errno.EDQUOT: "the disk quota is used up: make room, and run the same command again",
     errno.EROFS: "the folder is read-only: make it writable, and run the same command again",
@@ -31,19 +31,19 @@ def outcome_of(work: Callable[[], None]) -> Outcome:
     """How ``work`` ended, whatever it raised."""
     try:
         work()
-    except (Exception, SystemExit) as error:  # a plugin may raise anything; its cell fails, the others go on
+    except (Exception, SystemExit) as error:  # a plugin may raise anything: only its cell fails
         law = error.law if isinstance(error, StrategyFault) else None
-        return Outcome(said(error), law, traceback.format_exc())
+        return Outcome(error_line(error), law, traceback.format_exc())
     return Outcome()
 
 
-def said(error: BaseException) -> str:
-    """One line of ``error``; where memory or a disk gave out, what to lower or to mend."""
+def error_line(error: BaseException) -> str:
+    """``error`` as one line; out of memory or disk, it says what to change."""
     line = " ".join(f"{type(error).__name__}: {error}".split())
     if isinstance(error, torch.OutOfMemoryError):
-        return f"the GPU's memory gave out: lower --workers, the matrix's batch, or the learner's width ({line})"
+        return f"out of GPU memory: lower --workers, the matrix's batch, or the learner's width ({line})"
     if isinstance(error, MemoryError):
-        return f"memory gave out: lower --workers or the matrix's batch ({line})"
-    if isinstance(error, OSError) and error.errno in NO_ROOM:
-        return f"nothing was written: {NO_ROOM[error.errno]}"
+        return f"out of memory: lower --workers or the matrix's batch ({line})"
+    if isinstance(error, OSError) and error.errno in WRITE_ERRORS:
+        return f"nothing was written: {WRITE_ERRORS[error.errno]}"
     return line

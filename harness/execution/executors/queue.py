@@ -1,4 +1,4 @@
-"""Which task may start: after what it needs, and only where no other run is at it."""
+"""Tasks whose dependencies are done, and that no other run has locked."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .outcome import Outcome
 
 
 class Turn(Enum):
-    """What becomes of a task whose turn has come."""
+    """Who runs a task that is ready."""
 
     OURS = "ours"
     HELD = "held"
-    """Another run is at it."""
+    """Another run is doing it."""
     DONE = "done"
     """Another run has done it."""
 
@@ -29,9 +29,9 @@ class Queue:
     Parameters
     ----------
     tasks : iterable of Task, or Queue
-        In an order in which they can be run. A queue is shared: what one hands out, the other has not.
+        In an order in which they can be run. A queue is shared: each task is handed out once.
     admit : callable, optional
-        Asked for each task whose turn has come; by default every task is ours.
+        Decides who runs a task that is ready; by default this run does.
     """
 
     def __init__(self, tasks: Iterable[Task], admit: Callable[[Task], Turn] = _ours) -> None:
@@ -61,11 +61,11 @@ class Queue:
         return None
 
     def startable(self) -> list[Task]:
-        """The tasks that wait for nothing but another run."""
+        """The tasks that wait only for another run."""
         return [task for task in self if not self.open.intersection(task.after)]
 
     def done(self, task: Task, *, failed: bool) -> list[Task]:
-        """Note the end of a task; where it failed, the waiting tasks that it takes along."""
+        """Mark a task as ended; returns the waiting dependents of a failed one."""
         if not failed:
             self.open.discard(task.id)
             return []
@@ -78,8 +78,8 @@ class Queue:
         return lost
 
 
-def ended(queue: Queue, task: Task, outcome: Outcome, report: Callable[[Task, Outcome], None]) -> None:
-    """Say how ``task`` ended, and what it takes along where it failed."""
+def report_end(queue: Queue, task: Task, outcome: Outcome, report: Callable[[Task, Outcome], None]) -> None:
+    """Report the end of ``task``; where it failed, its dependents fail with it."""
     report(task, outcome)
     for lost in queue.done(task, failed=bool(outcome.error)):
         report(lost, Outcome(f"not run: it needs {task.name}, which failed: {outcome.error}"))

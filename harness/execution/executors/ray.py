@@ -1,6 +1,6 @@
 """Where tasks are done: the machines of a Ray cluster.
 
-Ray moves tasks and bytes between machines, and begins a task again whose machine is lost; what a task does, and how
+Ray moves tasks and bytes between machines, and restarts a task whose machine is lost; what a task does, and how
 its failure reads, is the same as on one machine.
 """
 
@@ -23,18 +23,18 @@ from ...store.folder import Store
 from ...tasks.worker import Context
 from .local import Local
 from .outcome import Outcome
-from .queue import Queue, ended
-from .ray_node import Errand, Seen, carried_out, looked, versions
-from .ray_parcels import Parcel, inputs, packed, unpack
+from .queue import Queue, report_end
+from .ray_node import MachineFacts, RemoteTask, machine_facts, run_remote_task, versions
+from .ray_parcels import Files, inputs, pack, unpack
 
 RETRIES = 3
-"""Times that a task is begun again after the machine or the process that it ran in was lost."""
+"""Restarts of a task whose machine or process was lost."""
 
 LOOK = 120.0
-"""Seconds that a machine has to say what it is like."""
+"""Seconds that a machine has to report its versions and folders."""
 
 POLL = 30.0
-"""Seconds after which it is seen to whether any machine is left, while none is heard of."""
+"""Seconds between checks for living machines while no task ends."""
 
 
 class Ray:
@@ -71,7 +71,7 @@ class Ray:
         Local(1, **limits)  # refuses what no machine can do
         self.workers, self.limits, self.address = workers, limits, address or os.environ.get("RAY_ADDRESS") or None
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported: nothing is sent anywhere
-        # Else a task that its machine has no memory for would be begun again for ever.
+        # Else a task that its machine has no memory for would be restarted forever.
         os.environ.setdefault("RAY_task_oom_retries", str(RETRIES))
         try:
             import ray
@@ -85,8 +85,8 @@ class Ray:
         Raises
         ------
         UsageError
-            Where there is no cluster, or none of its machines can do the tasks; what cannot work on one of them is
-            said before any task is begun.
+            Where there is no cluster, or none of its machines can do the tasks. Faults of one machine are
+            raised before any task starts.
         """
         queue = Queue(tasks)
         if not queue:
@@ -158,14 +158,13 @@ class Run:
                 finished, _ = self.ray.wait(list(running), num_returns=1, timeout=POLL)
                 for reference in finished:
                     task = running.pop(reference)
-                    ended(queue, task, self._outcome(task, reference), report)
+                    report_end(queue, task, self._outcome(task, reference), report)
             elif room:
                 return
             else:
                 time.sleep(1.0)
 
     def _machines(self) -> list[dict[str, Any]]:
-        """Those with room for a task."""
         return [node for node in self.ray.nodes() if node["Alive"] and self._slots(node)]
 
     def _slots(self, node: dict[str, Any]) -> int:
@@ -176,7 +175,7 @@ class Run:
         return room if self.workers is None else min(room, self.workers)
 
     def _introduced(self) -> bool:
-        """Ask every machine what it is like; whether all of them see the results folder."""
+        """Check every machine; returns whether all of them see the results folder."""
         machines = self._machines()
         if not machines:
             need = f"{self.needs['CPU']} CPUs" + (" and a GPU" if self.needs["GPU"] else "")
@@ -191,7 +190,7 @@ class Run:
         _tell(f"Ray: {len(machines)} machines, {self._room()} tasks at a time; results are {how}")
         return not apart
 
-    def _look(self, node: dict[str, Any]) -> Seen:
+    def _look(self, node: dict[str, Any]) -> MachineFacts:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         name = node["NodeManagerAddress"]
@@ -199,7 +198,7 @@ class Run:
             num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         )
         try:
-            seen: Seen = self.ray.get(there(looked).remote(self.context, self.token), timeout=LOOK)
+            seen: MachineFacts = self.ray.get(there(machine_facts).remote(self.context, self.token), timeout=LOOK)
         except self.ray.exceptions.RayError as error:
             raise UsageError(f"machine {name} of the Ray cluster cannot run selbench: {_line(error)}") from None
         if seen.versions != versions():
@@ -210,12 +209,12 @@ class Run:
 
     def _send(self, task: Task) -> Any:
         needed = None if self.shared else [(kind, id, self._parcel(kind, id)) for kind, id in inputs(self.store, task)]
-        return self.remote.remote(Errand(self.context, task, self.token, needed, self.limits))
+        return self.remote.remote(RemoteTask(self.context, task, self.token, needed, self.limits))
 
     def _parcel(self, kind: str, id: str) -> Any:
         """A result in the cluster's object store, once for all tasks that read it."""
         if id not in self.sent:
-            self.sent[id] = self.ray.put(packed(self.store, kind, id))
+            self.sent[id] = self.ray.put(pack(self.store, kind, id))
         return self.sent[id]
 
     def _outcome(self, task: Task, reference: Any) -> Outcome:
@@ -223,7 +222,7 @@ class Run:
         try:
             outcome, parcel = ray.get(reference)
         except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError):
-            return Outcome(f"its machine, or the process that looked after it there, was lost {RETRIES + 1} times")
+            return Outcome(f"its machine, or its process there, was lost {RETRIES + 1} times")
         except ray.exceptions.RayError as error:
             return Outcome(f"Ray: {_line(error)}")
         if parcel:
@@ -231,16 +230,16 @@ class Run:
         return outcome
 
 
-def carry_out(errand: Errand) -> tuple[Outcome, Parcel]:
+def carry_out(errand: RemoteTask) -> tuple[Outcome, Files]:
     """A task, as a machine of the cluster is asked for it."""
     import ray
 
-    return carried_out(errand, ray.get)
+    return run_remote_task(errand, ray.get)
 
 
 @contextmanager
 def _token(context: Context) -> Iterator[str]:
-    """The name of a new file in the results folder, by which that folder is known again on other machines."""
+    """The name of a new file in the results folder, by which other machines recognise that folder."""
     with tempfile.NamedTemporaryFile(dir=context.out, prefix=".seen-") as file:
         yield os.path.basename(file.name)
 

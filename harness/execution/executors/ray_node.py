@@ -1,4 +1,4 @@
-"""What a machine of a cluster does for a task: with folders of its own, whether or not it sees the results folder."""
+"""Runs a task on a machine of a cluster, with local folders, whether or not it sees the results folder."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import torch
 
 from .... import __version__
 from ....strategies import UsageError
-from ...plan.tasks import Task
+from ...plan.tasks import Task, has_result
 from ...store.folder import Store
 from ...tasks.worker import Context
 from .local import Local
 from .outcome import Outcome, outcome_of
-from .ray_parcels import Parcel, packed, there, unpack
+from .ray_parcels import Files, pack, unpack
 
 
 @dataclass(frozen=True)
-class Errand:
-    """A task as it travels.
+class RemoteTask:
+    """A task as it is sent to a machine.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Errand:
         As on the machine that sent it, its folders included.
     task : Task
     token : str
-        Name of a file in the results folder, by which a machine knows that folder again.
+        Name of a file in the results folder, by which a machine recognises that folder.
     inputs : list of (kind, id, reference) or None
         What the task reads, to be fetched where the folder is not seen; None where every machine saw it.
     limits : dict
@@ -47,8 +47,8 @@ class Errand:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a machine is like: versions, whether it sees the results folder, and what it lacks ("" if nothing)."""
+class MachineFacts:
+    """A machine's versions, whether it sees the results folder, and what it lacks ("" if nothing)."""
 
     versions: str
     shared: bool
@@ -56,29 +56,29 @@ class Seen:
 
 
 def versions() -> str:
-    """What must be the same wherever parts of one result are made."""
+    """The versions that must be equal on all machines of a run."""
     return f"selbench {__version__}, torch {torch.__version__}"
 
 
-def looked(context: Context, token: str) -> Seen:
-    """What the machine that this runs on is like."""
+def machine_facts(context: Context, token: str) -> MachineFacts:
+    """The facts of the machine that runs this."""
     lacks = ""
     try:
-        at_home(context)
+        with_local_folders(context)
     except UsageError as error:
         lacks = str(error)
-    return Seen(versions(), _sees(context, token), lacks)
+    return MachineFacts(versions(), _sees(context, token), lacks)
 
 
-def carried_out(errand: Errand, fetch: Callable[[Any], Parcel]) -> tuple[Outcome, Parcel]:
-    """Do a task here; how it ended, and what it left where this machine does not see the results folder."""
-    done: list[tuple[Outcome, Parcel]] = []
+def run_remote_task(errand: RemoteTask, fetch: Callable[[Any], Files]) -> tuple[Outcome, Files]:
+    """Run a task here; returns its outcome and, where the results folder is not seen, the files that it made."""
+    done: list[tuple[Outcome, Files]] = []
     failed = outcome_of(lambda: done.append(_carried_out(errand, fetch)))
     return done[0] if done else (failed, {})
 
 
-def _carried_out(errand: Errand, fetch: Callable[[Any], Parcel]) -> tuple[Outcome, Parcel]:
-    context, task = at_home(errand.context), errand.task
+def _carried_out(errand: RemoteTask, fetch: Callable[[Any], Files]) -> tuple[Outcome, Files]:
+    context, task = with_local_folders(errand.context), errand.task
     if _sees(context, errand.token):
         return _outcome(errand, context), {}
     if errand.inputs is None:
@@ -91,10 +91,10 @@ def _carried_out(errand: Errand, fetch: Callable[[Any], Parcel]) -> tuple[Outcom
         for kind, id, reference in errand.inputs:
             unpack(store, kind, id, fetch(reference))
         outcome = _outcome(errand, own)
-        return outcome, packed(store, "log" if outcome.error else task.kind, task.id)
+        return outcome, pack(store, "log" if outcome.error else task.kind, task.id)
 
 
-def at_home(context: Context) -> Context:
+def with_local_folders(context: Context) -> Context:
     """``context`` with this machine's folders.
 
     The sender's ``--data-dir`` counts where there is such a folder here, else ``$SELBENCH_DATA_DIR`` as this
@@ -117,11 +117,11 @@ def at_home(context: Context) -> Context:
     return replace(context, data_dir=data, cache_dir=cache)
 
 
-def _outcome(errand: Errand, context: Context) -> Outcome:
-    """Do the task in a process of its own, as on a single machine: it can be ended, whatever it is at."""
+def _outcome(errand: RemoteTask, context: Context) -> Outcome:
+    """Run the task in its own process, as on a single machine, so that it can be killed at any time."""
     task = errand.task
-    if there(Store(context.out), task.kind, task.id):
-        return Outcome()  # this is a second try, and the first one had come to its end
+    if has_result(Store(context.out), task.kind, task.id):
+        return Outcome()  # a retry of a task that had finished
     outcomes: list[Outcome] = []
     Local(1, **errand.limits).run(context, [task], lambda _, outcome: outcomes.append(outcome))
     return outcomes[0]

@@ -1,24 +1,25 @@
-"""Results as bytes: what a machine that does not see the results folder needs of it, and what it made."""
+"""Results as bytes, sent to and from machines that do not see the results folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ...plan.tasks import Task
+from ...plan.tasks import Task, has_result
 from ...store.folder import Store, write_bytes
+from ...tasks.cost_meter import artefact_closure
 
-Parcel = dict[str, bytes]
-"""Contents of files, by their names; the one that says that a result is whole comes last."""
+Files = dict[str, bytes]
+"""Contents of files by name; the file that marks a result as complete comes last."""
 
 
-def packed(store: Store, kind: str, id: str) -> Parcel:
+def pack(store: Store, kind: str, id: str) -> Files:
     """The files of a result: of a record or a log one, of an artefact its tensors and its description."""
     return {path.name: path.read_bytes() for path in _paths(store, kind, id) if path.exists()}
 
 
-def unpack(store: Store, kind: str, id: str, parcel: Parcel) -> None:
+def unpack(store: Store, kind: str, id: str, parcel: Files) -> None:
     """Write a result, unless the folder has one: the first one counts. An earlier failure goes."""
-    if kind == "log" or not there(store, kind, id):
+    if kind == "log" or not has_result(store, kind, id):
         for path in _paths(store, kind, id):
             if path.name in parcel:
                 write_bytes(path, parcel[path.name])
@@ -26,25 +27,11 @@ def unpack(store: Store, kind: str, id: str, parcel: Parcel) -> None:
         store.failed_path(id).unlink(missing_ok=True)
 
 
-def there(store: Store, kind: str, id: str) -> bool:
-    """Whether the folder has a sound result of this id."""
-    if kind == "tuning":
-        return store.tuning(id) is not None
-    return store.has_cell(id) if kind == "cell" else store.has_artefact(id)
-
-
 def inputs(store: Store, task: Task) -> list[tuple[str, str]]:
     """Kind and id of every result that ``task`` may read, those behind its artefacts included; they are all there."""
-    found: dict[str, str] = {}
-    waiting = [(task.kind if name == "replay" else "artefact", id) for name, id in task.uses.items()]
-    waiting += [("artefact", id) for id in task.measured.values()]
-    while waiting:
-        kind, id = waiting.pop()
-        if id not in found:
-            found[id] = kind
-            if kind == "artefact":
-                waiting += [("artefact", other) for other in store.artefact_meta(id).get("needs", [])]
-    return [(kind, id) for id, kind in found.items()]
+    runs = [(task.kind, id) for name, id in task.uses.items() if name == "replay"]
+    read = [*(id for name, id in task.uses.items() if name != "replay"), *task.measured.values()]
+    return runs + [("artefact", id) for id in artefact_closure(store, read)]
 
 
 def _paths(store: Store, kind: str, id: str) -> list[Path]:

@@ -20,12 +20,12 @@ READY = "ready"
 
 
 def attempt(worker: Worker, task: Task) -> Outcome:
-    """Do ``task``; whatever it raises becomes an outcome."""
+    """Run ``task``; whatever it raises becomes an outcome."""
     return outcome_of(lambda: do(worker, task))
 
 
 def serve(context: Context, environ: dict[str, str], tasks: Connection, output: Connection, parent: Connection) -> None:
-    """Do what comes through ``tasks``, until it is closed.
+    """Run the tasks that arrive through ``tasks``, until it is closed.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def serve(context: Context, environ: dict[str, str], tasks: Connection, output: 
     parent : Connection
         Ends with the run, however that came about.
     """
-    os.setsid()  # a group of its own: Ctrl-C is the parent's to deal with, and what a plugin starts ends with it
+    os.setsid()  # its own group: the parent handles Ctrl-C, and a plugin's child processes are killed with it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (1, 2):
         os.dup2(output.fileno(), number)
@@ -61,7 +61,7 @@ def serve(context: Context, environ: dict[str, str], tasks: Connection, output: 
 
 
 def _leave_with(parent: Connection) -> None:
-    """End this process and what it started once the run is gone: no orphan trains on."""
+    """Kill this process group once the run is gone, so that no orphan keeps training."""
     with contextlib.suppress(EOFError, OSError):
         parent.recv_bytes()
     os.killpg(0, signal.SIGKILL)

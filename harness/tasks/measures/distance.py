@@ -31,7 +31,7 @@ def nearest(rows: Tensor) -> Tensor:
 def distance(
     options: DistanceOptions, features: Tensor, selections: list[tuple[Tensor, Tensor | None]], seed: int
 ) -> dict[str, Any] | None:
-    """What the record holds of distances; None where nothing was selected.
+    """The distances as the record holds them; None where nothing was selected.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the learner has yet to learn, by eigen-direction of a frozen reference's features."""
+"""The learner's residual energy by eigen-direction of a frozen reference's features."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...plan.measures import ResidualsOptions
-from ...training.evaluate import CHUNK
+from ...training.evaluate import plain_logits
 from ...training.trainer import Trainer
 
 
@@ -63,21 +63,13 @@ class Residuals:
     @torch.no_grad()
     def look(self, trainer: Trainer, progress: float) -> None:
         """Add a point, off the clock."""
-        model = trainer.model
         with trainer.clock.phase("eval"):
-            training = model.training
-            model.eval()
-            probs = [
-                model(trainer.augment.plain_view(self.images[at : at + CHUNK])).float().softmax(1)
-                for at in range(0, len(self.images), CHUNK)
-            ]
-            model.train(training)
-            shares = energies(self.basis, torch.cat(probs).double() - self.given) / self.start
+            logits = torch.cat(list(plain_logits(trainer.model, self.images, trainer.augment)))
+            shares = energies(self.basis, logits.float().softmax(1).double() - self.given) / self.start
         known = shares.tolist() if bool(torch.isfinite(shares).all()) else None
         self.points.append([progress, trainer.ledger.total("flops"), known])
 
     def report(self) -> dict[str, Any]:
-        """What the record holds."""
         return {
             "reference": self.options.reference,
             "images": len(self.images),

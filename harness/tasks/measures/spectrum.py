@@ -1,7 +1,7 @@
 """The tail of the covariance spectrum of what was selected, beside random selections of equal size.
 
-A fitted slope depends on how many images the covariance is of, so that a selection is never held against the pool but
-against its own weights, dealt out to the pool's images at random. Bounded weights c <= w <= C bound each eigenvalue
+A fitted slope depends on how many images the covariance is of, so that a selection is never compared with the pool but
+with its own weights, assigned to the pool's images at random. Bounded weights c <= w <= C bound each eigenvalue
 by c and C times that of the pool (min-max principle), which leaves a power law its exponent.
 """
 
@@ -58,7 +58,7 @@ def tail(values: Tensor, first: int, last: int) -> tuple[float, float] | None:
     return -float((ranks @ logs) / (ranks @ ranks)), float(logs.mean())
 
 
-def told_in(features: Tensor, components: int) -> Tensor:
+def principal_components(features: Tensor, components: int) -> Tensor:
     """Features ``[n, d]`` in the leading principal directions of all of them: ``[n, min(components, d)]`` float64."""
     rows = features.double()
     rows = rows - rows.mean(0)
@@ -70,7 +70,7 @@ def told_in(features: Tensor, components: int) -> Tensor:
 def spectrum(
     options: SpectrumOptions, features: Tensor, hard: Tensor, soft: Tensor | None, seed: int
 ) -> dict[str, Any]:
-    """What the record holds of the spectrum.
+    """The spectrum as the record holds it.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def spectrum(
     seed : int
         Of the run: its cells share their random selections.
     """
-    rows = told_in(features, options.components)
+    rows = principal_components(features, options.components)
     whole = tail(eigenvalues(rows, torch.ones_like(rows[:, 0])), options.first, options.last)
     return {
         "reference": options.reference,

@@ -1,4 +1,4 @@
-"""What a run trains on, noted step by step without waiting for the device."""
+"""Records the samples that a run trains on, without waiting for the device."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...steps.step_iterator import Step
+from ...steps.step import Step
 from ...training.trainer import Trainer
 
 
-class Noted:
+class StepsSeen:
     """Weights of the picks of a run, and a few of its selections whole.
 
     Parameters
@@ -54,11 +54,9 @@ class Noted:
             self.selections.append((trainer.subset, None))
 
     def state_dict(self) -> dict[str, Any]:
-        """All that was noted."""
         selections = [list(pair) for pair in self.selections]
         return {"weights": self.weights, "weighted": self.weighted, "selections": selections, "due": self._due}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
         self.weights, self.weighted, self._due = state["weights"], state["weighted"], state["due"]
         self.selections = [(picks, candidates) for picks, candidates in state["selections"]]

@@ -1,27 +1,23 @@
-"""The measures of one cell: what they hear while it trains, and what its record says of them."""
+"""The measures of one cell: callbacks during training, and their part of its record."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from ...datasets.loaded import Loaded
+from ...datasets.loaded import LoadedData
 from ...plan.measures import DistanceOptions, ResidualsOptions, SpectrumOptions, check
 from ...plan.tasks import Task
 from ...store.feature_file import Rows
+from ...store.folder import Store
 from ...streams import permutation
 from ...training.trainer import Trainer
-from ..worker import Worker
 from .distance import distance
 from .residuals import Residuals
 from .spectrum import spectrum
-from .steps_seen import Noted
-
-
-def measures_of(worker: Worker, task: Task, loaded: Loaded) -> Measures | None:
-    """The measures of a cell; None where there are none."""
-    return Measures(worker, task, loaded) if task.measured else None
+from .steps_seen import StepsSeen
 
 
 class Measures:
@@ -29,47 +25,45 @@ class Measures:
 
     Parameters
     ----------
-    worker : Worker
     task : Task
         Its ``measured`` names the features that are read.
-    loaded : Loaded
+    loaded : LoadedData
         Its data set.
+    store : Store
+        Holds the features.
+    device : torch.device
     """
 
-    def __init__(self, worker: Worker, task: Task, loaded: Loaded) -> None:
+    def __init__(self, task: Task, loaded: LoadedData, store: Store, device: torch.device) -> None:
         arm, seed = task.arm, task.seed
         assert arm is not None and seed is not None
-        self.worker, self.task, self.seed = worker, task, seed
+        self.task, self.seed, self.store, self.device = task, seed, store, device
         self.options = check(arm.shared["measures"], set(task.measured))
         self.ids = loaded.ids(seed, "pool")
         apart = self.options.get("distance")
         samples = apart.samples if isinstance(apart, DistanceOptions) else 0
-        self.noted = Noted(len(self.ids), samples, worker.device)
+        self.noted = StepsSeen(len(self.ids), samples, device)
         self.residuals: Residuals | None = None
         asked = self.options.get("residuals")
         if isinstance(asked, ResidualsOptions):
             chosen = permutation(len(self.ids), seed, "measure", "residuals")[: asked.images].sort().values
-            pool = loaded.samples(seed, "pool", worker.device)
-            rows = self._rows(asked.reference).subset(chosen).load(worker.device)
-            chosen = chosen.to(worker.device)
+            pool = loaded.samples(seed, "pool", device)
+            rows = self._rows(asked.reference).subset(chosen).load(device)
+            chosen = chosen.to(device)
             self.residuals = Residuals(asked, rows, pool.images[chosen], pool.labels[chosen], pool.classes)
 
     def watch(self, trainer: Trainer) -> None:
-        """Hear of each step of ``trainer``."""
-        trainer.noting = self.noted.note
+        trainer.on_trained = self.noted.note
 
     def look(self, trainer: Trainer, progress: float) -> None:
-        """At a point of the curve."""
         if self.residuals is not None:
             self.residuals.look(trainer, progress)
 
     def state_dict(self) -> dict[str, Any]:
-        """What was heard so far."""
         points = None if self.residuals is None else self.residuals.points
         return {"noted": self.noted.state_dict(), "residuals": points}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
         self.noted.load_state_dict(state["noted"])
         if self.residuals is not None:
             self.residuals.points = state["residuals"]
@@ -94,14 +88,14 @@ class Measures:
 
     def _kept(self, trainer: Trainer) -> tuple[Tensor, Tensor | None]:
         """Hard counts and soft weights ``[n]``: of a subset that lasts, 0 or 1 and the image's own weight."""
-        counts, weights = trainer.tally.picks.double(), self.noted.weights
+        counts, weights = trainer.pick_counts.picks.double(), self.noted.weights
         if trainer.selector.at("run"):
             weights, counts = weights / counts.clamp(min=1), (counts > 0).double()
         return counts, weights if self.noted.weighted else None
 
     def _features(self, reference: str) -> Tensor:
-        return self._rows(reference).load(self.worker.device)
+        return self._rows(reference).load(self.device)
 
     def _rows(self, reference: str) -> Rows:
         """Of the pool, by the frozen reference named."""
-        return self.worker.store.artefact_rows(self.task.measured[reference]).subset(self.ids)
+        return self.store.artefact_rows(self.task.measured[reference]).subset(self.ids)

@@ -1,1 +1,1 @@
-"""One file for each section of a report."""
+"""One file for each section of the report: a function from its data to blocks."""

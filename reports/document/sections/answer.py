@@ -1,16 +1,19 @@
-"""Plain English for the top of the report, made from the rows of the summary and from nothing else."""
+"""The top of the report in plain English, made from the rows of the summary and from nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from ...effects.verdicts import INCONCLUSIVE, INFERIOR, NON_INFERIOR, SUPERIOR, WITHHELD, WORSE_WITHIN
-from ..numbers import clock_words
-
-Row = Mapping[str, Any]
-
-COSTS = {"learner_flops": "learner FLOPs", "total_flops": "total FLOPs", "wall_clock": "seconds"}
+from .. import numbers
+from ..blocks import Block, Cell, Fold, Grid, Line, Prose, columns
+from ..numbers import COST_WORDS, LADDER_WORDS, by_how_much, clock_words, pays_words, plural
+from ..panels import Panel, Report, Row
+from ..text import names
+from .contrasts import deciding
+from .costs import timed_answer
+from .parts import page_only, verdict
+from .run import state
 
 _ACCURACY = {
     SUPERIOR: "better than full training",
@@ -58,7 +61,7 @@ def number(value: float, *, sign: bool = False) -> str:
 
 def interval(row: Row) -> str:
     """``90 % CI -0.90 to 0.10``, with the confidence that the row's verdict was read at."""
-    return f"{100 * row['confidence']:.3g} % CI {number(row['ci_low'])} to {number(row['ci_high'])}"
+    return f"{100 * row['confidence']:.3g} % CI {numbers.interval(row['ci_low'], row['ci_high'], number)}"
 
 
 def difference(row: Row) -> str:
@@ -77,7 +80,7 @@ def subject(row: Row) -> str:
 
 
 def _terms(row: Row) -> dict[str, str]:
-    cost = f"{COSTS[row['cost']]} ({row['account']})" if row["cost"] else ""
+    cost = f"{COST_WORDS[row['cost']]} ({row['account']})" if row["cost"] else ""
     ladder = f"{'full training' if row['ladder'] == 'full' else 'uniform picks'} with a budget to match"
     return {"margin": points(row["margin"]), "cost": cost, "ladder": ladder}
 
@@ -176,3 +179,126 @@ def headline(answers: Mapping[str, str], rows: Sequence[Row], cells: Mapping[str
     if absent:
         text += f" {absent} of {cells['planned']} planned runs {'is' if absent == 1 else 'are'} missing: preliminary."
     return text
+
+
+_SHORT = 280
+"""Characters of a study's answer that still stand in large type."""
+
+
+def section(report: Report) -> list[Block]:
+    """The answers to what was asked: of studies, of what was declared, and what else these runs say."""
+    summary = report.summary
+    if not summary["cells"]["done"]:
+        return [
+            Prose("No run has finished yet, so there is nothing to say about any strategy.", "lead"),
+            state(summary),
+        ]
+    blocks: list[Block] = []
+    for study in summary["studies"]:
+        long = " long" if len(study["sentence"]) > _SHORT else ""
+        blocks.append(page_only(Prose(study["question"], "question"), Prose(study["sentence"], f"lead{long}")))
+    found = [(panel, rows) for panel in report.panels for rows in declared(panel) or [()]]
+    found = [(panel, rows) for panel, rows in found if rows or not summary["studies"]]
+    if len(found) <= 2:
+        for panel, rows in found:
+            blocks.append(Prose(lead(panel, rows), "lead"))
+            blocks += [page_only(_cards(report, rows))] if rows else []
+    else:
+        blocks += [Prose(summary["headline"], "lead"), _declared(report, found)]
+    details = [(panel, text) for panel in report.panels for text in _details(report, panel)]
+    several = len(report.panels) > 1
+    told = [
+        Prose((f"{panel.title}. " if several else "") + text, "behind", data=report.keys(panel))
+        for panel, text in details
+    ]
+    full = [Prose(text, "behind", data=report.keys(panel)) for panel in report.panels if (text := _long(report, panel))]
+    blocks.append(Fold("In full, and what was not declared", [*full, *told], brief=told))
+    return [*blocks, state(summary)]
+
+
+def declared(panel: Panel) -> list[tuple[Row, ...]]:
+    """The declared contrasts of each strategy of a panel."""
+    by_strategy: dict[str, list[Row]] = {}
+    for row in panel.contrasts:
+        if row["primary"]:
+            by_strategy.setdefault(row["strategy"], []).append(row)
+    return list(map(tuple, by_strategy.values()))
+
+
+def lead(panel: Panel, rows: Sequence[Row]) -> str:
+    """Whether one declared strategy pays, in a sentence; or that none was declared."""
+    if not rows:
+        return f"On {panel.scope}, nothing was declared before the run: all is exploratory."
+    strategy = rows[0]["strategy"]
+    pays = next((row for row in rows if row["question"] == "pays"), None)
+    if pays is None:
+        return f"On {panel.scope}, whether {strategy} pays was not declared as a question."
+    text = f"On {panel.scope}, {strategy} {pays_words(pays['verdict'])}"
+    if pays["mean_difference"] is None:
+        return f"{text}."
+    cut = f"{LADDER_WORDS[pays['ladder']]}, cut to the same {COST_WORDS[pays['cost']]} ({pays['account']})"
+    return f"{text}: {by_how_much(pays)} than {cut}."
+
+
+def _cards(report: Report, rows: Sequence[Row]) -> Grid:
+    asked = numbers.questions(report.matrix["budget"])
+    lines = []
+    for row in rows:
+        question, compared = asked[row["question"]]
+        cost = f" ({COST_WORDS[row['cost']]}, {row['account']})" if row["account"] else ""
+        ends = "" if row["ci_low"] is None else f", {numbers.interval(row['ci_low'], row['ci_high'])}"
+        found = Cell(numbers.points(row["mean_difference"]), under=f"points{ends}")
+        lines.append((question, f"{row['strategy']} {compared}{cost}", found, verdict(row, deciding(row))))
+    return Grid(
+        "What was declared",
+        columns("text question; text compared; text found; text verdict"),
+        lines,
+        style="cards",
+    )
+
+
+def _declared(report: Report, found: Sequence[tuple[Panel, Sequence[Row]]]) -> Grid:
+    asked = numbers.questions(report.matrix["budget"])
+    lines = []
+    for panel, rows in found:
+        look = report.looks.get(rows[0]["strategy"]) if rows else None
+        head = Cell(rows[0]["strategy"] if rows else "nothing", under=panel.title, colour=look.colour if look else "")
+        by_question = {row["question"]: _answered(row) for row in rows}
+        cells = [by_question.get(question, Cell("not declared")) for question in asked]
+        lines.append(Line([head, *cells], data=report.keys(panel)))
+    heads = columns("name declared" + "".join(f"; verdict {words} / {compared}" for words, compared in asked.values()))
+    return Grid("Table of what was declared", heads, lines, style="declared")
+
+
+def _answered(row: Row) -> Cell:
+    """A verdict with the difference that it is read off."""
+    ends = numbers.interval(row["ci_low"], row["ci_high"])
+    return verdict(row, f"{numbers.points(row['mean_difference'])}, {ends}", deciding(row))
+
+
+def _long(report: Report, panel: Panel) -> str:
+    """The summary's long answer for the panel's data set, told once: in its first panel that declares something."""
+    mine = [other for other in report.panels if other.dataset is panel.dataset]
+    first = next((other for other in mine if any(row["primary"] for row in other.contrasts)), None)
+    return str(report.summary["answers"][panel.dataset["name"]]) if first is panel else ""
+
+
+def _details(report: Report, panel: Panel) -> list[str]:
+    return [text for text in (timed_answer(report.summary, panel), others(report, panel)) if text]
+
+
+def others(report: Report, panel: Panel) -> str:
+    """How the strategies that were not declared stand at equal cost, by where their intervals lie."""
+    rows = [row for row in report.question(panel, "pays") if not row["primary"] and row["ci_low"] is not None]
+    if not rows:
+        return ""
+    account, cost, ladder = report.pays
+    sides = {
+        "above": [row["strategy"] for row in rows if row["ci_low"] > 0],
+        "below": [row["strategy"] for row in rows if row["ci_high"] < 0],
+        "on both sides": [row["strategy"] for row in rows if row["ci_low"] <= 0 <= row["ci_high"]],
+    }
+    found = "; ".join(f"{len(labels)} {side} ({names(labels)})" for side, labels in sides.items() if labels)
+    other = plural(len(rows), "other strategy", "other strategies")
+    against = f"{LADDER_WORDS[ladder]} at equal {COST_WORDS[cost]} ({account})"
+    return f"Not declared, so exploratory: where the intervals of {other} lie against {against}: {found}."

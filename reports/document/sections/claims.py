@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
-from ..numbers import MINUS, NARROW, NONE, points, ratio
+from ..blocks import Block, Cell, Fold, Grid, Items, Line, Part, Prose, columns
+from ..numbers import INFINITE, MINUS, NARROW, NONE, interval, plural, points, ratio, tone
 from ..panels import Row
 
+UNHEARD = {"not run": "not run at the conditions of the claim", "out of scope": "out of scope of this benchmark"}
 VERDICTS = ("supported", "contradicted", "inconclusive", "not run", "out of scope")
 JUDGED = VERDICTS[:3]
 
@@ -46,6 +49,8 @@ def number(test: Row, value: float | None) -> str:
     """A value of a test in its metric's unit: points of accuracy, a ratio, or three digits."""
     if value is None:
         return NONE
+    if math.isinf(value):
+        return INFINITE
     metric = test["metric"]
     if metric in ("accuracy", "test_accuracy"):
         return points(value)
@@ -60,8 +65,8 @@ def measured(test: Row) -> str:
     parts = []
     if test["low"] is not None or test["high"] is not None:
         level = f"{100 * test['confidence']:.3g}{NARROW}% interval " if test["confidence"] else ""
-        ends = [number(test, end) if end is not None else "\u221e" for end in (test["low"], test["high"])]
-        parts.append(f"{level}{ends[0]} to {ends[1]}")
+        low, high = (math.inf if end is None else end for end in (test["low"], test["high"]))
+        parts.append(level + interval(low, high, lambda end: number(test, end)))
     if test["n"]:
         parts.append(f"n{NARROW}={NARROW}{test['n']}")
     return f"{shown} ({', '.join(parts)})" if parts else shown
@@ -86,3 +91,107 @@ def leading(claim: Row) -> Sequence[Row]:
 def told(claim: Row) -> str:
     """What the leading tests measured, in one line; a dash where nothing was."""
     return "; ".join(measured(test) for test in leading(claim)) or NONE
+
+
+def section(claims: Sequence[Row]) -> Part:
+    """How many claims got which verdict, those that were judged with how, and the rest folded."""
+    blocks: list[Block] = [
+        Fold("", [Items(_counts(claims), "counts")], brief=[Prose(f"{counted(claims)}.")]),
+        Prose(
+            "Statements are in our words. A claim is tested only by runs at the conditions that it was made under; "
+            "smaller runs give an indication and no verdict.",
+            "sub",
+        ),
+    ]
+    if found := judged(claims):
+        heads = columns("verdict verdict; words claim; words source; words measured here")
+        blocks.append(Grid("Table of claims", heads, [_judged(claim) for claim in found], style="claims"))
+    else:
+        blocks.append(Prose("None of them was run at its own conditions here."))
+    for verdict, words in UNHEARD.items():
+        if rest := of_verdict(claims, verdict):
+            listed = [part for claim in rest for part in _unheard(claim)]
+            blocks.append(Fold(f"{plural(len(rest), 'claim')} {words}{hints(rest)}", listed, "rest"))
+    hinted = [
+        f"not run, indication {claim['indication']['verdict']}: {claim['title']}. {claim['indication']['text']}"
+        for claim in of_verdict(claims, "not run")
+        if claim["indication"]
+    ]
+    silent = "; ".join(f"{claim['title']} ({claim['verdict']})" for claim in unindicated(claims))
+    brief: list[Block] = [
+        *([Items(hinted)] if hinted else []),
+        *([Prose(f"Without an indication: {silent}.")] if silent else []),
+    ]
+    blocks.append(Fold("", (), brief=brief))
+    return Part("What papers claim, held against these runs", blocks, key="claims", name="Claims", style="brief")
+
+
+def _counts(claims: Sequence[Row]) -> list[Cell]:
+    return [Cell(f"{number} {verdict}", tone=tone(verdict)) for verdict, number in tally(claims)]
+
+
+def _judged(claim: Row) -> Line:
+    takes = (f"to decide: {claim['to_decide']}",) if claim["to_decide"] else ()
+    measures = [measured(test) for test in leading(claim)] or [NONE]
+    cells = [
+        Cell(claim["verdict"], tone=tone(claim["verdict"]), strong=True, notes=takes),
+        Cell(claim["title"], under=claim["statement"], strong=True),
+        source(claim),
+        Cell(measures[0], notes=tuple(measures[1:])),
+    ]
+    return Line(cells, more=Fold("How it was judged", [_said(claim), *_how(claim)]))
+
+
+def _said(claim: Row) -> Items:
+    """What the paper says, what was found, and what runs it."""
+    run = f"selbench run {claim['matrix']}" if claim["matrix"] else ""
+    said = {"Said": claim["said"], "Found": claim["reason"], "Run by": run}
+    return Items([(term, text) for term, text in said.items() if text])
+
+
+def _how(claim: Row) -> list[Block]:
+    """The conditions of a claim, and its tests."""
+    blocks = _conditions(claim)
+    if claim["tests"]:
+        rule = "all must hold" if claim["kind"] == "all" else "one case must hold"
+        heads = f"words test{f' / {rule}' if len(claim['tests']) > 1 else ''}; words measured; verdict verdict"
+        rows = [
+            (
+                Cell(test["text"], under=f"({test['case']})" if test.get("case") else ""),
+                Cell(measured(test), notes=tuple(filter(None, [test.get("note")]))),
+                Cell(test["verdict"], tone=tone(test["verdict"])),
+            )
+            for test in claim["tests"]
+        ]
+        blocks.append(Grid(f"Tests of the claim: {claim['title']}", columns(heads), rows, style="dense"))
+    return blocks
+
+
+def _conditions(claim: Row) -> list[Block]:
+    lines = [
+        f"{'met' if item['met'] else 'not met'}: {item['name']}: {item['wanted']}"
+        + ("" if item["met"] else f" (here {item['found']})")
+        for item in claim["conditions"]
+    ]
+    unknown = claim.get("unknown")
+    return [
+        *([Items(lines, "conditions")] if lines else []),
+        *([Prose("; ".join(unknown), "why", "Not stated there:")] if unknown else []),
+    ]
+
+
+def _unheard(claim: Row) -> list[Block]:
+    """A claim that has no verdict here: what it says, what smaller runs hint at, and what is lacking."""
+    not_run = claim["verdict"] == "not run"
+    blocks: list[Block] = [Prose(f"({source(claim)}) {claim['statement']}", "claim", claim["title"])]
+    if claim["said"] and not_run:
+        blocks.append(Prose(claim["said"], "why", "Said:"))
+    if hint := claim["indication"]:
+        blocks.append(Prose(hint["text"], tone(hint["verdict"]), f"indication: {hint['verdict']}"))
+    if lacking(claim):
+        blocks.append(Prose(lacking(claim), "why"))
+    if not_run:
+        blocks += _conditions(claim)
+        if claim["to_decide"] and claim["to_decide"] not in claim["reason"]:
+            blocks.append(Prose(claim["to_decide"], "why", "To decide it:"))
+    return blocks

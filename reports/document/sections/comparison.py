@@ -1,86 +1,23 @@
-"""What ``selbench compare`` says: in a terminal of 80 columns, as Markdown, and all of it as JSON."""
+"""What ``selbench compare`` says: what is unlike, then the difference of each arm, then the verdicts."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-
-from ...records.files import write_whole
-from ...render.console import say, shown
-from ...render.markdown import environment, escape
-from ..numbers import COST_WORDS, NONE, brief, budget_share, interval, percent, plural, points, ratio
+from ..blocks import Block, Grid, Items, Prose, columns
+from ..numbers import COST_WORDS, NONE, budget_share, interval, plural, ratio, worded
 from ..text import short
 
 _NAME = 14
-_KEY = 32
 _VALUE = 80
 
 Row = Mapping[str, Any]
-Section = tuple[str, list[str], list[list[str]]]
 
-
-def publish(comparison: Row, out: Path) -> None:
-    """Write ``compare.md`` and ``compare.json`` into ``out``, each whole or not at all.
-
-    Parameters
-    ----------
-    comparison : mapping
-        As :func:`selbench.reports.folders.compare.compare` gives it.
-    out : Path
-        Made if it is not there.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(comparison, indent=1, allow_nan=False)
-    write_whole(out / "compare.json", f"{text}\n".encode())
-    write_whole(out / "compare.md", render(comparison).encode())
-
-
-def render(comparison: Row) -> str:
-    """The Markdown text."""
-    sections = [
-        {"heading": escape(heading), "columns": columns, "rows": [[escape(cell) for cell in row] for row in rows]}
-        for heading, columns, rows in sections_of(comparison)
-    ]
-    template = environment().get_template("compare.md")
-    text = template.render(
-        title=escape(title(comparison)),
-        lines=[escape(line) for line in lines(comparison)],
-        sections=sections,
-        key=KEY,
-    )
-    return text.strip() + "\n"
-
-
-def print_comparison(comparison: Row, console: Console) -> None:
-    """Print it: what is unlike first, then arms, then verdicts."""
-    say(console, title(comparison), style="bold")
-    for line in lines(comparison):
-        say(console, line)
-    for heading, columns, rows in sections_of(comparison):
-        console.print()
-        say(console, heading, style="bold")
-        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-        for column in columns:
-            words = column in _WORDS
-            left = words or column in ("arm", "strategy", "key")
-            table.add_column(
-                shown(console, column), justify="left" if left else "right", no_wrap=not words, overflow="fold"
-            )
-        for name, *cells in rows:
-            table.add_row(*(shown(console, cell) for cell in (short(name, _KEY), *cells)))
-        console.print(table)
-    console.print()
-    say(console, KEY, style="dim")
-
-
-_WORDS = {"against", "A", "B"}
-"""Columns of words, which may wrap."""
+_ARMS = (
+    "name arm; percent A, %; percent B, %; points B \u2212 A; points 95 % interval; count equal; ratio FLOPs; "
+    "ratio seconds"
+)
 
 KEY = (
     "B \u2212 A: points, with the 95 % interval; p: paired by seed, w: two samples (Welch); equal: pairs that came out "
@@ -149,39 +86,43 @@ def _arm(row: Row) -> str:
     return f"{label} on {'/'.join(filter(None, (row['dataset'], row['reference'])))}"
 
 
-def sections_of(comparison: Row) -> Iterator[Section]:
-    """Heading, columns and rows of each table."""
+def section(comparison: Row) -> list[Block]:
+    """What must be known first, each table, and the key to them."""
+    return [Items(list(lines(comparison))), *_tables(comparison), Prose(f"\n{KEY}", "sub")]
+
+
+def _tables(comparison: Row) -> Iterator[Grid]:
     for kind, words in (("settings", "Settings that differ"), ("environment", "What they ran on")):
         rows = [[row["key"], *(_value(row[side]) for side in "ab")] for row in comparison[kind]]
         if rows:
-            yield words, ["key", "A", "B"], rows
+            yield Grid(words, columns("name key; words A; words B"), rows, titled=True)
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in comparison["arms"]:
         groups.setdefault((row["dataset"], row["reference"]), []).append(row)
     titles = {row["name"]: row["title"] for row in comparison["datasets"]}
     for (dataset, reference), arms in groups.items():
         heading = titles[dataset] + (f", reference {reference}" if reference else "")
-        columns = ["arm", "A, %", "B, %", "B \u2212 A", "95 % interval", "equal", "FLOPs", "seconds"]
-        yield heading, columns, [_accuracy(row) for row in arms]
+        yield Grid(heading, columns(_ARMS), [_accuracy(row) for row in arms], titled=True)
     rows = [_contrast(row) for row in comparison["contrasts"] if _told(comparison, row)]
     if rows:
-        yield "Verdicts", ["strategy", "against", "in A", "in B", "A", "B", ""], rows
+        heads = "name strategy; words against; points in A; points in B; words A; words B; count "
+        yield Grid("Verdicts", columns(heads), rows, titled=True)
 
 
 def _value(value: str | None) -> str:
     return NONE if value is None else short(value, _VALUE)
 
 
-def _accuracy(row: Row) -> list[str]:
+def _accuracy(row: Row) -> list[Any]:
     how = {"paired": " p", "Welch": " w", None: ""}[row["method"]]
     seconds = row["seconds"]
     return [
         short(row["label"], _NAME) + (f" {row['rung']:.3g}" if row["rung"] < 1 else ""),
-        *map(percent, row["accuracy"]),
-        points(row["difference"]),
+        *row["accuracy"],
+        row["difference"],
         interval(row["ci_low"], row["ci_high"]) + how,
         f"{row['bit_equal']}/{row['n_pairs']}" if row["n_pairs"] else NONE,
-        ratio(row["flops"]["marginal"]),
+        row["flops"]["marginal"],
         NONE if seconds is None else ratio(seconds["ratio"]) + ("" if seconds["source"] == "timing pass" else " i"),
     ]
 
@@ -194,13 +135,11 @@ def _told(comparison: Row, row: Row) -> bool:
     )
 
 
-def _contrast(row: Row) -> list[str]:
+def _contrast(row: Row) -> list[Any]:
     against = row["baseline"]
     if row["question"] == "pays":
         against += f", {COST_WORDS[row['cost']]}"
-    verdicts = [
-        brief(row[side]["verdict"]) if row[side]["primary"] else f"({brief(row[side]['verdict'])})" for side in "ab"
-    ]
+    verdicts = [worded(row[side]) for side in "ab"]
     mark = "!!" if row["changed"] and row["apart"] else "!" if row["changed"] else ""
-    found = [points(row[side]["mean_difference"]) for side in "ab"]
+    found = [row[side]["mean_difference"] for side in "ab"]
     return [short(row["strategy"], _NAME), short(against, 2 * _NAME), *found, *verdicts, mark]

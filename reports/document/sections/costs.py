@@ -1,11 +1,30 @@
-"""What the costs of a panel come down to, in sentences made from the summary's numbers and from nothing else."""
+"""What runs cost: in three accounts, in selecting, by phase, and beside their accuracy."""
 
 from __future__ import annotations
 
-from ...records.records import TIMED
-from ..numbers import LADDER_WORDS, by_how_much, clock_words, pays_words, plural, rate, ratio, share, span
-from ..panels import Panel, Row
+from collections.abc import Callable
+
+from ...records.folder import TIMED
+from ..blocks import Block, Cell, Grid, Line, Part, Prose, columns
+from ..numbers import (
+    LADDER_WORDS,
+    NONE,
+    by_how_much,
+    clock_words,
+    flops,
+    interval,
+    pays_words,
+    plural,
+    rate,
+    ratio,
+    seconds,
+    share,
+    span,
+)
+from ..panels import ACCOUNTS, Panel, Report, Row
 from ..text import names
+from .parts import Figures, baseline, by_panel, drawn, name, seconds_from
+from .run import pass_words
 
 _NAMED = 6
 
@@ -68,7 +87,7 @@ def saving_words(summary: Row, panel: Panel) -> str:
     )
     for side, words in ((1, "FLOPs saved, but no seconds"), (0, "FLOPs saved, and seconds not told apart")):
         each = [
-            f"{name} ({ratio(flops['ratio'])} the FLOPs, {ratio(clock['ratio'])} the seconds{_between(clock)})"
+            f"{name} ({ratio(flops['ratio'])} the FLOPs, {ratio(clock['ratio'])} the seconds{_ends(clock)})"
             for name, flops, clock in cheaper
             if _side(clock) == side
         ]
@@ -108,9 +127,132 @@ def _side(spent: Row) -> int:
     return -1 if high < 1 else int(low >= 1)
 
 
-def _between(spent: Row) -> str:
+def _ends(spent: Row) -> str:
     """The interval of a ratio of costs; empty where it is a point to the digits shown, or has none."""
-    if spent["ci_low"] is None or spent["ci_high"] is None:
+    low, high = spent["ci_low"], spent["ci_high"]
+    if low is None or high is None or f"{low:.2f}" == f"{high:.2f}":
         return ""
-    low, high = f"{spent['ci_low']:.2f}", f"{spent['ci_high']:.2f}"
-    return "" if low == high else f" [{low}, {high}]"
+    return interval(low, high, "{:.2f}".format, " [{}, {}]")
+
+
+def accuracy_against_cost(report: Report, figures: Figures) -> Part:
+    """Accuracy over cost beside the ladders of training for less."""
+    tail = "The dotted tail ends at the ceiling, the least that the scoring scheme could cost at equal passes."
+    clock = "Seconds of the timing pass." if report.timed else "Seconds of ordinary runs: an indication, not a timing."
+    captions = {"cost-flops": f"Bars: intervals of the mean. {tail}", "cost-seconds": clock}
+    said = (
+        "The lines are what anyone gets by training for less: all of the data (solid) or random picks (dashed). A "
+        "strategy pays where it stands above both. Costs are relative to full training, in the accounts chosen above."
+    )
+    parts = by_panel(report, lambda panel: [drawn(figures, panel, captions, "pair large")])
+    return Part("Accuracy against cost", [Prose(said, "sub"), *parts], key="cost", name="Accuracy against cost")
+
+
+def section(report: Report, figures: Figures) -> Part:
+    """The costs of every arm, then what selecting took, then where it went."""
+    slowly = "Selecting does few operations slowly: the two shares can differ by orders of magnitude."
+    captions = {
+        "phases-flops": "The number is the share of all FLOPs that went into selecting.",
+        "phases-seconds": f"The same in seconds ({seconds_from(report.summary)}). {slowly}",
+    }
+
+    def blocks(panel: Panel) -> list[Block]:
+        saved = saving_words(report.summary, panel)
+        phases = Part("Where it goes", [drawn(figures, panel, captions)])
+        return [*([Prose(saved)] if saved else []), _costs(report, panel), *_selection(report, panel), phases]
+
+    realised = "; beside it the speed-up in seconds that a run alone realised" if report.timed else ""
+    said = (
+        "Cost relative to full training, in brackets the speed-up, and the cost itself. Marginal: references, "
+        f"proxies and logs are free. Amortised: each is shared by {report.matrix['amortise_over']:g} runs. "
+        "Standalone: all work done here is charged. Ceiling: the largest speed-up in FLOPs that the scheme allows at "
+        f"equal passes, by the keep ratio as realised{realised}. Intervals of costs are Fieller's. Learner FLOPs, the "
+        f"papers' convention, are the learner's training alone. {pass_words(report.summary['timing'])}"
+    )
+    parts = by_panel(report, blocks)
+    return Part("What it costs, in three accounts", [Prose(said, "sub"), *parts], key="costs", name="Costs")
+
+
+def _costs(report: Report, panel: Panel) -> Grid:
+    accounts = "; ".join(f"ratio {account}" for account in ACCOUNTS)
+    heads = [
+        *columns("name arm; share kept; ratio learner FLOPs"),
+        *columns(accounts, group="total FLOPs"),
+        *columns("ratio ceiling" + ("; ratio realised / in seconds" if report.timed else "")),
+        *columns(accounts, group=f"seconds ({seconds_from(report.summary)})"),
+        *columns("size memory"),
+    ]
+    lines = []
+    for arm in panel.main_arms:
+        if arm["n"]:
+            indicated = report.timed and arm["clock"] and arm["clock"]["source"] != TIMED
+            clock = f"{{}}{', indication' if indicated else ''}"
+            cells = [
+                *(name(report, arm), arm["mean_ratio"], _spent(panel, arm, "learner_flops", None, flops)),
+                *(_spent(panel, arm, "total_flops", account, flops) for account in ACCOUNTS),
+                *(arm["ceiling"], *([_realised(panel, arm)] if report.timed else [])),
+                *(_spent(panel, arm, "seconds", account, seconds, clock) for account in ACCOUNTS),
+                arm["memory_bytes"],
+            ]
+            lines.append(Line(cells, baseline(arm)))
+    return Grid(f"Table of costs, {panel.title}", heads, lines, style="dense")
+
+
+def _spent(
+    panel: Panel, arm: Row, field: str, account: str | None, shown: Callable[[float], str], form: str = "{}"
+) -> Cell:
+    """A cost relative to full training with the speed-up that it is, and below it the cost itself."""
+    part = panel.relative_cost(arm, field, account)
+    whole = arm[field] if account is None else arm[field][account]
+    return Cell(ratio(part), aside=ratio(1 / part) if part else "", under=form.format(shown(whole)))
+
+
+def _realised(panel: Panel, arm: Row) -> Cell:
+    found = panel.speedup(arm)
+    if not found:
+        return Cell(NONE)
+    ends = interval(found["ci_low"], found["ci_high"], ratio)
+    return Cell(ratio(found["ratio"]), under="" if ends == NONE else ends)
+
+
+_SELECTION = {
+    "flops_share": "share share of all FLOPs",
+    "seconds_share": "share share of all seconds",
+    "flops": "flops FLOPs",
+    "seconds": "seconds seconds",
+    "flops_per_second": "rate rate in selection",
+    "train_flops_per_second": "rate rate in training",
+}
+"""Columns of what selection costs, by the field of the summary."""
+
+
+def _selection(report: Report, panel: Panel) -> list[Block]:
+    """What selecting cost, and after how many runs references and proxies are paid for."""
+    arms = selecting(panel)
+    if not arms:
+        return []
+    heads = ["name arm", *_SELECTION.values(), *(f"count artefacts pay after, {unit}" for unit in ("FLOPs", "seconds"))]
+    lines = [
+        (
+            name(report, arm),
+            *(arm["selection"][field] for field in _SELECTION),
+            *(break_even(panel, arm, cost) for cost in ("total_flops", "wall_clock")),
+        )
+        for arm in arms
+    ]
+    table = Grid(f"Table of what selection costs, {panel.title}", columns("; ".join(heads)), lines, sortable=True)
+    paid = (
+        "The last two columns: after how many runs what an arm saves has paid for the references and proxies it uses."
+    )
+    return [Part("What selection costs", [Prose(selection_words(report.summary, panel)), Prose(paid, "sub"), table])]
+
+
+def break_even(panel: Panel, arm: Row, cost: str) -> str:
+    """Runs after which the arm's artefacts have paid for themselves: ``2 runs``, ``at once``, ``never``."""
+    if arm["break_even_runs"] is None or not arm["artefacts"]:
+        return NONE
+    if (runs := arm["break_even_runs"][cost]) is not None:
+        return plural(runs, "run") if runs else "at once"
+    field = "total_flops" if cost == "total_flops" else "seconds"
+    spent = panel.relative_cost(arm, field, "marginal")
+    return "never" if spent is not None and spent >= 1 else NONE

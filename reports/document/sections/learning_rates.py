@@ -1,10 +1,12 @@
-"""The learning rates that were tried, in sentences and rows made from the summary's numbers and from nothing else."""
+"""The learning rates that were tried, which was chosen for each arm, and what choosing took."""
 
 from __future__ import annotations
 
-from ..numbers import flops, fraction, plural, seconds, share
+from ..blocks import Beside, Block, Cell, Fold, Grid, Line, Part, Prose, columns
+from ..numbers import flops, fraction, percent, plural, seconds, share
 from ..panels import Panel, Report, Row
 from ..text import names
+from .parts import Figures, baseline, by_panel, drawn, figures_of, name
 
 _FROM = {"val": "", "full": "as full", "declared": "declared"}
 
@@ -58,3 +60,37 @@ def chosen_from(row: Row) -> str:
 def score_at(row: Row, factor: float) -> float | None:
     """Mean validation accuracy in per cent at a factor; None where it was not tried or a run diverged."""
     return next((score["mean"] for score in row["scores"] if score["factor"] == factor), None)
+
+
+def section(report: Report, figures: Figures) -> Part:
+    """How rates were chosen, and for each panel accuracy by rate and the table of what was tried."""
+
+    curves = "Means over the tuning seeds; large: the rate that was chosen. Gaps: rates at which a run diverged."
+    grids = "Blue: better; grey: a loss within the margin; orange: worse by more. The frame is the chosen pair."
+
+    def blocks(panel: Panel) -> list[Block]:
+        rows = tuned_table(report, panel)
+        if not rows:
+            return []
+        table = _table(report, panel, rows)
+        return [
+            drawn(figures, panel, {"tuning": curves}, "wide"),
+            Beside([[figure] for figure in figures_of(figures, "tuning-grid", panel, grids)], "grids"),
+            Fold("Every arm\u2019s rate, and what choosing it cost", [table], brief=[table]),
+        ]
+
+    said = Prose(" ".join(filter(None, (tuning_words(report.summary), edge_words(report.summary)))))
+    return Part("What the learning rate does", [said, *by_panel(report, blocks)], key="tuning", name="Learning rates")
+
+
+def _table(report: Report, panel: Panel, rows: list[Row]) -> Grid:
+    factors = report.summary["tuning"]["factors"]
+    tried = "".join(f"; percent val at {fraction(factor)}, %" for factor in factors)
+    heads = columns(f"name arm; number chosen; number rate{tried}; flops FLOPs; seconds seconds; text remark")
+    lines = []
+    for row in rows:
+        scores = [Cell(percent(score_at(row, at)), strong=at == row["factor"]) for at in factors]
+        chosen = (fraction(row["factor"]), f"{row['lr']:g}")
+        cells = [name(report, row), *chosen, *scores, row["flops"], row["seconds"], chosen_from(row)]
+        lines.append(Line(cells, baseline(row, "rung")))
+    return Grid(f"Table of learning rates, {panel.title}", heads, lines)

@@ -1,66 +1,58 @@
-"""What several data sets say together: which pooled effects are drawn, and what the page says of ranks."""
+"""What several data sets say together: pooled effects, and ranks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from ..numbers import COST_WORDS, NONE, interval, level, points, ratio, share
+from ..blocks import Block, Cell, Grid, Part, Prose, columns
+from ..numbers import points, questions, share
 from ..panels import Report, Row
-
-_DRAWN = 60
-"""Most rows of a pooled forest."""
-
-_UNDECLARED = 6
-"""Most strategies drawn for a question on which nothing was declared."""
+from .parts import Figures, against, estimated, figures_of, name
 
 
-def pooled_asked(report: Report, question: str) -> list[Row]:
-    """The pooled contrasts of one question, at equal cost the declared one: declared first, then the best."""
-    rows = [row for row in report.summary["pooled"] if row["question"] == question]
-    if question == "pays":
-        rows = [row for row in rows if (row["account"], row["cost"], row["ladder"]) == report.pays]
-    infinite = float("inf")
-
-    def place(row: Row) -> tuple[bool, float]:
-        mean = row["mean_difference"]
-        return (not row["primary"], infinite if mean is None else -mean)
-
-    return sorted(rows, key=place)
-
-
-def pooled_drawn(report: Report, question: str) -> list[Row]:
-    """Those of them that the figure shows: the declared ones, or the best few where none was declared."""
-    known = [row for row in pooled_asked(report, question) if row["mean_difference"] is not None]
-    chosen = [row for row in known if row["primary"]] or known[:_UNDECLARED]
-    kept: list[Row] = []
-    for row in chosen:
-        if sum(len(other["datasets"]) + 1 for other in (*kept, row)) <= _DRAWN:
-            kept.append(row)
-    return kept
+def section(report: Report, figures: Figures) -> Part:
+    """For each question the effects over data sets, then ranks."""
+    said = "Each data set counts alike, and the interval is that of these data sets: it does not speak of others."
+    small = "Small circles: data sets; diamonds: pooled over them. The short grey stroke is each data set's margin."
+    blocks: list[Block] = [Prose(said, "sub")]
+    for question, (words, _) in questions(report.matrix["budget"]).items():
+        if rows := report.pooled(question):
+            table = Grid(
+                f"Table of pooled effects: {words}", columns(HEADS), [_row(report, row) for row in rows], sortable=True
+            )
+            blocks.append(Part(words, [*figures_of(figures, f"pooled-{question}", None, small), table]))
+    if report.summary["pooled"]:
+        key = (
+            "Chance of being better: how often a run of the strategy beats its paired baseline. Difference of middle "
+            f"halves: of the interquartile means of accuracy. Costs: geometric means, {report.pays[0]}."
+        )
+        blocks.append(Prose(key, "sub"))
+    if report.summary["ranks"]:
+        bars = "Best at the left. A bar joins strategies that Nemenyi's test cannot tell apart."
+        blocks.append(Part("Ranks", [Prose(ranks_words(report)), *figures_of(figures, "ranks", None, bars)]))
+    return Part("Over all data sets", blocks, key="across", name="Over data sets")
 
 
-def pooled_cells(report: Report, row: Row) -> Mapping[str, Any]:
-    """The numbers of a pooled contrast as a table shows them."""
+HEADS = (
+    "name strategy; against against; count data sets; points pooled difference / interval; p p of better; "
+    "share chance of being better / interval; points difference of middle halves / interval; "
+    "ratio total FLOPs / of the baseline; ratio seconds / of the baseline"
+)
+
+
+def _row(report: Report, row: Row) -> list[object]:
     chance, quartile = row["probability_of_improvement"], row["iqm"]
-    account = report.pays[0]
-    spent = (row["costs"] or {}).get(account) or {}
-    return {
-        "pooled": points(row["mean_difference"]),
-        "interval": interval(row["ci_low"], row["ci_high"]),
-        "level": NONE if row["confidence"] is None else level(row),
-        "chance": share(chance and chance["estimate"]),
-        "chance_interval": _ends(chance, share),
-        "iqm": points(quartile and quartile["difference"]),
-        "iqm_interval": interval(*(quartile and quartile[end] for end in ("ci_low", "ci_high"))),
-        "costs": {cost: ratio((spent.get(cost) or {}).get("ratio")) for cost in COST_WORDS},
-    }
-
-
-def _ends(value: Row | None, shown: Any) -> str:
-    if not value or value["ci_low"] is None or value["ci_high"] is None:
-        return NONE
-    return f"{shown(value['ci_low'])} to {shown(value['ci_high'])}"
+    spent = (row["costs"] or {}).get(report.pays[0]) or {}
+    label = name(report, row)
+    tags = ("declared",) if row["primary"] else ()
+    return [
+        Cell(label.text, under=row["reference"], tags=tags, colour=label.colour),
+        Cell(against(row), under=row["account"] or ""),
+        row["n_datasets"],
+        estimated(row, "mean_difference", points),
+        row["p_superior"],
+        estimated(chance, "estimate", share),
+        estimated(quartile, "difference", points),
+        *((spent.get(cost) or {}).get("ratio") for cost in ("total_flops", "wall_clock")),
+    ]
 
 
 def ranks_words(report: Report) -> str:

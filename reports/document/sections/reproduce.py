@@ -5,8 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from ...records.folder import Results
-from ...records.records import Dataset, Request
+from ...records.folder import Dataset, Request, Results
+from ..blocks import Block, Items, Part, Prose
+from ..panels import Row
+from .run import budget
 
 
 def reproduce(results: Results) -> str:
@@ -43,3 +45,22 @@ def _run(request: Request, datasets: Sequence[Dataset]) -> list[str]:
     if request.timing_seeds:
         words += ["--timing", str(request.timing_seeds)]
     return words
+
+
+def section(summary: Row) -> Part:
+    """The commands, and what they ran on."""
+    matrix = summary["matrix"]
+    facts = {
+        "matrix": f"{matrix['name']}, identity {matrix['identity']}",
+        "learner": matrix["learner"]["text"],
+        "budget": budget(matrix),
+        "seeds": ", ".join(map(str, matrix["seeds"])),
+        "selbench": summary["selbench"],
+        **{key: _joined(value) for key, value in summary["environment"].items()},
+    }
+    blocks: list[Block] = [Prose(summary["reproduce"], "code"), Items(list(facts.items()))]
+    return Part("How to reproduce this", blocks, key="reproduce", name="Reproduce", style="brief")
+
+
+def _joined(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

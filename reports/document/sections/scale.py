@@ -1,78 +1,21 @@
-"""The tables of ``selbench scale``: in a terminal, as Markdown, and all of it as JSON beside the figure."""
+"""The tables of ``selbench scale``: whether selection pays, where time and FLOPs go, and how predictions held."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-
-from ...figures.scale import scale_plot
-from ...render.console import say, shown
-from ...render.markdown import environment, escape
+from ..blocks import Column, Grid
 from ..numbers import NARROW, NONE, count, duration, flops, ratio, seconds, share
-from ..text import short
 
 PHASES = ("data", "score", "reference", "select", "train", "other")
-_NAME = 18
-
-Lines = list[list[str]]
-
-
-def publish(table: Mapping[str, Any], out: Path, console: Console) -> None:
-    """Write ``scale.json``, ``scale.md`` and the figure into ``out``, and print the tables.
-
-    Parameters
-    ----------
-    table : mapping
-        As :func:`selbench.harness.scale.command.scale` gives it: plain values alone.
-    out : Path
-    console : rich.console.Console
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "scale.json").write_text(json.dumps(table, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    if "batches" in table:
-        drawing = scale_plot(table)
-        (out / "scale.svg").write_bytes(drawing.svg)
-        (out / "scale.png").write_bytes(drawing.png)
-    (out / "scale.md").write_text(render(table), encoding="utf-8")
-    marks: dict[str, str] = {}
-    for heading, columns, rows in tables(table):
-        _print(console, heading, columns, [[*row[:-1], _marked(row[-1], marks)] for row in rows])
-    console.print()
-    for basis, mark in marks.items():
-        say(console, f"{mark} {basis}")
-    for line in remarks(table):
-        say(console, line)
-    say(console, f"Written: {out}")
+_WORDS = ("figures", "1 %", "3 %", "10 %")
+"""Columns of words, which may be broken into lines."""
 
 
-def _marked(basis: str, marks: dict[str, str]) -> str:
-    """A long label as ``extrap. [1]``, the number explained below the tables; others as they are."""
-    if not basis.startswith("extrapolated"):
-        return basis
-    return f"extrap. {marks.setdefault(basis, f'[{len(marks) + 1}]')}"
-
-
-def render(table: Mapping[str, Any]) -> str:
-    """The Markdown text."""
-    sections = [
-        {"heading": escape(heading), "columns": columns, "rows": [[escape(cell) for cell in row] for row in rows]}
-        for heading, columns, rows in tables(table, every=True)
-    ]
-    figure = scale_words(table) if "batches" in table else ""
-    template = environment().get_template("scale.md")
-    text = template.render(
-        sections=sections,
-        remarks=[escape(line) for line in remarks(table)],
-        figure=escape(figure),
-        title=_title(table),
-    )
-    return text.strip() + "\n"
+def _grid(heading: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Grid:
+    kinds = ["name", *("words" if head in _WORDS else "number" for head in heads[1:])]
+    return Grid(heading, list(map(Column, heads, kinds)), list(rows), titled=True)
 
 
 def scale_words(table: Mapping[str, Any]) -> str:
@@ -80,32 +23,33 @@ def scale_words(table: Mapping[str, Any]) -> str:
     return f"{table['workload']['title']}: speed-up against the cost of a training image, and the share of select"
 
 
-def _title(table: Mapping[str, Any]) -> str:
-    return escape(table["workload"]["title"] if "workload" in table else table["check"]["results"])
+def title(table: Mapping[str, Any]) -> str:
+    """The workload, or the folder whose cells predictions were held against."""
+    return str(table["workload"]["title"] if "workload" in table else table["check"]["results"])
 
 
-def tables(table: Mapping[str, Any], *, every: bool = False) -> Iterator[tuple[str, list[str], Lines]]:
-    """Heading, columns and rows of each table.
+def tables(table: Mapping[str, Any], *, every: bool = False) -> Iterator[Grid]:
+    """Each table, the last column saying where its figures are from.
 
     Unless ``every`` detail is wanted, phases are shown for the first batch alone and break-even costs in time alone.
     """
     for place, entry in enumerate(table.get("batches", [])):
         batch = f"B = {entry['batch']:,}"
         extra = ["pays above, FLOPs"] if every else []
-        yield (
+        yield _grid(
             f"{table['workload']['title']}, {batch}: does it pay?",
             ["strategy", "time", "speed-up", "in FLOPs", "select", "pays above", *extra, "figures"],
             [_pays(arm, every) for arm in entry["arms"]],
         )
         if place == 0 or every:
             for unit, name in (("seconds", "Time"), ("flops", "FLOPs")):
-                yield (
+                yield _grid(
                     f"{name} of the whole run by phase, {batch}",
                     ["strategy", *_phase_names(unit), "artefacts", "figures"],
                     [_phases(arm, unit) for arm in entry["arms"]],
                 )
     if "sweep" in table:
-        yield (
+        yield _grid(
             "Candidate batches at which select takes 1, 3 and 10 % of the time",
             ["strategy", "1 %", "3 %", "10 %", "figures"],
             [_passing(table, label) for label, points in table["sweep"]["shares"].items() if points],
@@ -120,7 +64,7 @@ def tables(table: Mapping[str, Any], *, every: bool = False) -> Iterator[tuple[s
         else:
             head.append("figures")
             rows = [[*cells, row["basis"]] for cells, row in zip(rows, check["rows"], strict=True)]
-        yield f"Predicted over measured seconds, {check['results']} ({source})", head, rows
+        yield _grid(f"Predicted over measured seconds, {check['results']} ({source})", head, rows)
 
 
 def _pays(arm: Mapping[str, Any], every: bool) -> list[str]:
@@ -224,16 +168,3 @@ def remarks(table: Mapping[str, Any]) -> Iterator[str]:
             f"the furthest is {worst['label']} at {ratio(worst['ratio'])}."
         )
         yield from (f"Note: {text}." for text in check["notes"])
-
-
-def _print(console: Console, heading: str, columns: list[str], rows: Lines) -> None:
-    console.print()
-    say(console, heading, style="bold")
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
-    for place, column in enumerate(columns):
-        words = column in ("figures", "1 %", "3 %", "10 %")
-        justify = "left" if place == 0 or words else "right"
-        table.add_column(column, justify=justify, overflow="fold", no_wrap=not words)  # type: ignore[arg-type]
-    for name, *cells in rows:
-        table.add_row(*(shown(console, cell) for cell in (short(name, _NAME), *cells)))
-    console.print(table)

@@ -57,34 +57,11 @@ A test of metric "study" reads a number that a study of the matrix measures: ``q
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Metric = Literal["accuracy", "ratio of accuracies", "cost ratio", "cost to target", "spread ratio", "study"]
-Hypothesis = Literal["non-inferior", "superior", "inferior", "no gain", "at least", "at most", "steadier"]
-Baseline = Literal["full", "uniform", "twin", "full ladder", "uniform ladder"]
-Account = Literal["marginal", "amortised", "standalone"]
-Cost = Literal["learner_flops", "total_flops", "wall_clock"]
-
-BOUNDED = ("at least", "at most")
-PRICED = ("cost ratio", "cost to target")
-LADDERS = ("full ladder", "uniform ladder")
-ALLOWED: dict[str, tuple[str, ...]] = {
-    "accuracy": ("non-inferior", "superior", "inferior", "no gain", *BOUNDED),
-    "ratio of accuracies": BOUNDED,
-    "cost ratio": BOUNDED,
-    "cost to target": BOUNDED,
-    "spread ratio": ("steadier",),
-    "study": BOUNDED,
-}
-"""Hypotheses by metric."""
-
-
-class Part(BaseModel):
-    """A table: unknown keys are errors, and nothing changes after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+from ...effects.estimand import Part, Test
 
 
 class Source(Part):
@@ -93,79 +70,6 @@ class Source(Part):
     paper: str = Field(min_length=1)
     section: str = ""
     note: str = ""
-
-
-class Rule(Part):
-    """A run of the matrix, whatever it is called there.
-
-    Parameters
-    ----------
-    name, label : str
-        Registry name, or the matrix's own label; at least one of them.
-    options : mapping
-        Hyper-parameters that it must have; the others may be anything.
-    schedule : str
-        As reports show it, or its first words: ``sigmoid``, ``fixed 0.3``.
-    rung : float
-        Share of the budget, in (0, 1].
-    """
-
-    name: str = ""
-    label: str = ""
-    options: dict[str, Any] = Field({})
-    schedule: str = ""
-    rung: float = Field(1.0, gt=0, le=1)
-
-    @model_validator(mode="after")
-    def _is_named(self) -> Rule:
-        if not self.name and not self.label:
-            raise ValueError("give the strategy's name (as registered) or its label in the matrix")
-        return self
-
-
-class Test(Part):
-    """One comparison that the claim stands or falls with."""
-
-    __test__ = False
-    """Not a test of the suite, whatever pytest makes of its name."""
-
-    dataset: str = Field(min_length=1)
-    strategy: Rule
-    baseline: Baseline | None = None
-    rival: Rule | None = None
-    reference: str = ""
-    metric: Metric
-    hypothesis: Hypothesis
-    bound: float | None = None
-    margin: float | None = Field(None, gt=0)
-    account: Account | None = None
-    cost: Cost | None = None
-    case: str = ""
-    quantity: str = ""
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Test:
-        if (self.baseline is None) == (self.rival is None):
-            raise ValueError("give either baseline or rival, what the strategy is compared with")
-        if self.hypothesis not in ALLOWED[self.metric]:
-            allowed = ", ".join(ALLOWED[self.metric])
-            raise ValueError(f"hypothesis {self.hypothesis!r} does not go with metric {self.metric!r}: {allowed}")
-        if (self.bound is None) == (self.hypothesis in BOUNDED):
-            raise ValueError(f"bound belongs to hypotheses {' and '.join(BOUNDED)}, and only to them")
-        if self.bound is not None and self.metric not in ("accuracy", "study") and self.bound <= 0:
-            raise ValueError("bound: a ratio is compared with a positive number")
-        if self.margin is not None and self.hypothesis not in ("non-inferior", "inferior", "no gain"):
-            raise ValueError("margin belongs to hypotheses non-inferior, inferior and no gain")
-        if self.baseline in LADDERS and self.metric != "accuracy":
-            raise ValueError("a ladder gives an accuracy at equal cost: use it with metric accuracy")
-        if self.baseline == "twin" and self.metric == "cost to target":
-            raise ValueError("a twin has no ladder: compare costs to a target with full, uniform or a rival")
-        priced = self.metric in PRICED or self.baseline in LADDERS
-        if priced != (self.cost is not None) or priced != (self.account is not None):
-            raise ValueError("account and cost belong together, to cost metrics and to ladders, and only to them")
-        if bool(self.quantity) != (self.metric == "study"):
-            raise ValueError("quantity says what a study measures: it belongs to metric study, and only to it")
-        return self
 
 
 class DatasetCondition(Part):

@@ -9,34 +9,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
-from ...effects.costs import Accounts
-from ...effects.measures import Measure, Measurer
-from ...effects.seconds import Clock
-from ...effects.select_arms import Sides, describe, sides_of
+from ...effects.estimand import Estimand, Studied, Test, estimand
+from ...effects.measures import measure
+from ...effects.pairing import Pairs
+from ...effects.verdicts import INCONCLUSIVE, NOT_RUN, Item, Judgement, Threshold, Verdict, judge
 from ...records.folder import Results
 from . import wording
 from .conditions import Condition, conditions
-from .logic import INCONCLUSIVE, NOT_RUN, OUT, Item, Judgement, Question, Reading, judge
 from .reading import Misread, read_claims
-from .schema import Claim, Test
+from .schema import Claim
 
+OUT = "out of scope"
 SHOWN = 3
 """Numbers that an indication quotes."""
 
 
-def judge_claims(
-    results: Results, accounts: Accounts, clock: Clock, studies: Sequence[Mapping[str, Any]] = ()
-) -> list[dict[str, Any]]:
+def judge_claims(pairs: Pairs, studies: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
     """The ``claims`` of the summary: those of the package by id, then those in the results folder's ``claims/``.
 
     Parameters
     ----------
-    results : Results
-    accounts, clock : Accounts, Clock
-        Of these results.
+    pairs : Pairs
     studies : sequence of mappings
         The answers to the matrix's studies, as in the summary.
 
@@ -45,8 +40,8 @@ def judge_claims(
     list of dict
         One for each claim, whatever the results hold.
     """
-    judge_one = _Judge(results, Measurer(results, accounts, clock), studies)
-    return [judge_one.row(claim) for claim in read_claims(results.path)[0]]
+    judge_one = _Judge(pairs, studies)
+    return [judge_one.row(claim) for claim in read_claims(pairs.results.path)[0]]
 
 
 def unreadable_claims(results: Results) -> tuple[Misread, ...]:
@@ -55,65 +50,45 @@ def unreadable_claims(results: Results) -> tuple[Misread, ...]:
 
 
 class _Judge:
-    def __init__(self, results: Results, measurer: Measurer, studies: Sequence[Mapping[str, Any]]) -> None:
-        self.results = results
-        self.measurer = measurer
-        self.studies = studies
-        self.accuracies = {name: measurer.full_accuracy(name) for name in results.matrix.datasets}
+    def __init__(self, pairs: Pairs, studies: Sequence[Mapping[str, Any]]) -> None:
+        self.pairs, self.results, self.studies = pairs, pairs.results, studies
+        self.accuracies = {name: _full_accuracy(pairs, name) for name in self.results.matrix.datasets}
 
     def row(self, claim: Claim) -> dict[str, Any]:
         """One entry of the summary."""
         if claim.scope == "out":
             return _row(claim, OUT, claim.reason)
-        sides = [self.sides(claim, test) for test in claim.tests]
-        held = self.held(claim, sides)
+        asked = [self.asked(claim, test) for test in claim.tests]
+        arms = [arm for of in asked if not isinstance(of, str) for arm in of.arms if arm.reference]
+        held = conditions(claim, self.results, {(arm.dataset, arm.reference) for arm in arms}, self.accuracies)
         unmet = {condition.dataset for condition in held if not condition.met}
         barred = bool(claim.needs) or "" in unmet
-        items = []
-        for test, two in zip(claim.tests, sides, strict=True):
-            may = not barred and test.dataset not in unmet
-            items.append(self.item(test, two if may else "not run at the claim's conditions"))
+        items = [
+            self.item(test, "not run at the claim's conditions" if barred or test.dataset in unmet else of)
+            for test, of in zip(claim.tests, asked, strict=True)
+        ]
         alpha = self.results.matrix.alpha
         found = judge(items, claim.cases, alpha)
-        tests = _tests(claim.tests, items, found.readings)
+        tests = [_test(*of) for of in zip(claim.tests, items, found.readings, strict=True)]
         if found.verdict == NOT_RUN:
-            reason, lacking = self.why_not(claim, sides, held), wording.run(claim, alpha)
+            reason, lacking = _why_not(claim, asked, held), wording.run(claim, alpha)
             hint = self.indication(claim)
             return _row(claim, NOT_RUN, reason, conditions=held, tests=tests, indication=hint, to_decide=lacking)
         reason = wording.reason(claim, found.verdict, items, found.readings)
         lacking = wording.to_decide(claim, items, found.readings, alpha) if found.verdict == INCONCLUSIVE else ""
         return _row(claim, found.verdict, reason, conditions=held, tests=tests, to_decide=lacking)
 
-    def sides(self, claim: Claim, test: Test) -> Sides:
+    def asked(self, claim: Claim, test: Test) -> Estimand | Studied | str:
         if test.dataset not in self.results.matrix.datasets:
             return f"no runs on {test.dataset}"
         references = [test.reference] if test.reference else claim.conditions.references
-        return sides_of(self.results, self.studies, test, references)
+        return estimand(self.results, test, references, self.studies)
 
-    def held(self, claim: Claim, sides: Sequence[Sides]) -> list[Condition]:
-        read = {
-            (arm.dataset, arm.reference)
-            for two in sides
-            if not isinstance(two, str)
-            for arm in two.arms
-            if arm.reference
-        }
-        return conditions(claim, self.results, read, self.accuracies)
-
-    def item(self, test: Test, sides: Sides) -> Item:
-        """A test with its measure; ``sides`` may be the reason why there is none."""
+    def item(self, test: Test, asked: Estimand | Studied | str) -> Item:
+        """A test with its measure; ``asked`` may be the reason why there is none."""
         dataset = self.results.matrix.datasets.get(test.dataset)
-        question = Question.of(test, dataset.margin if dataset else math.nan)
-        measure = Measure(missing=sides) if isinstance(sides, str) else self.measurer.measure(test, sides)
-        return Item(question, measure, collapse_spoils=test.metric == "spread ratio")
-
-    def why_not(self, claim: Claim, sides: Sequence[Sides], held: Sequence[Condition]) -> str:
-        if claim.needs:
-            return f"this suite lacks: {claim.needs}"
-        unmet = [f"{item.name}: {item.wanted} wanted, {item.found} found" for item in held if not item.met]
-        absent = [two for two in sides if isinstance(two, str)]
-        parts = unmet or list(dict.fromkeys(absent)) or ["no finished pair of runs"]
-        return f"not run at the claim's conditions ({'; '.join(parts)})"
+        threshold = Threshold.of(test, dataset.margin if dataset else math.nan)
+        return Item(threshold, measure(self.pairs, asked), collapse_spoils=test.metric == "spread ratio")
 
     def indication(self, claim: Claim) -> dict[str, str] | None:
         """What the runs at hand say of the claim, their conditions aside; None where they say nothing."""
@@ -124,7 +99,7 @@ class _Judge:
         return next(filter(None, found), None)
 
     def _indication(self, claim: Claim) -> dict[str, str] | None:
-        items = [self.item(test, self.sides(claim, test)) for test in claim.tests]
+        items = [self.item(test, self.asked(claim, test)) for test in claim.tests]
         found = judge(items, claim.cases, self.results.matrix.alpha)
         if found.verdict == NOT_RUN:
             return None
@@ -136,10 +111,25 @@ class _Judge:
         for test, item, reading in zip(claim.tests, items, found.readings, strict=True):
             if item.measure.estimate is not None:
                 named = test.model_copy(update={"dataset": datasets[test.dataset].title})
-                claimed, measured = wording.sentence(named, item.question), wording.value(test, reading, item)
+                claimed, measured = wording.sentence(named, item.threshold), wording.value(test, reading)
                 parts.append(f"{claimed} claimed, {measured} measured")
         more = f"; and {len(parts) - SHOWN} more" if len(parts) > SHOWN else ""
         return f"With {learner.get('text', learner.get('name'))}: {'; '.join(parts[:SHOWN])}{more}"
+
+
+def _full_accuracy(pairs: Pairs, dataset: str) -> float | None:
+    """Mean test accuracy that full training reached, in percent."""
+    ladder = pairs.results.ladder(dataset, "full")
+    points = pairs.accuracy(ladder[-1]) if ladder else None
+    return None if points is None or not points.size else float(points[0].mean())
+
+
+def _why_not(claim: Claim, asked: Sequence[Estimand | Studied | str], held: Sequence[Condition]) -> str:
+    if claim.needs:
+        return f"this suite lacks: {claim.needs}"
+    unmet = [f"{item.name}: {item.wanted} wanted, {item.found} found" for item in held if not item.met]
+    parts = unmet or list(dict.fromkeys(of for of in asked if isinstance(of, str))) or ["no finished pair of runs"]
+    return f"not run at the claim's conditions ({'; '.join(parts)})"
 
 
 def _moved(claim: Claim, dataset: str) -> Claim:
@@ -151,30 +141,18 @@ def _moved(claim: Claim, dataset: str) -> Claim:
     return claim.model_copy(update={"tests": list(tests.values())})
 
 
-def _tests(tests: Sequence[Test], items: Sequence[Item], readings: Sequence[Reading]) -> list[dict[str, Any]]:
-    return [
-        {
-            "text": wording.sentence(test, item.question),
-            "case": test.case,
-            "dataset": test.dataset,
-            "strategy": describe(test.strategy),
-            "baseline": wording.baseline(test),
-            "metric": test.metric,
-            "account": test.account,
-            "cost": test.cost,
-            "hypothesis": test.hypothesis,
-            "bound": item.question.threshold,
-            "estimate": item.measure.estimate,
-            "low": reading.low,
-            "high": reading.high,
-            "confidence": reading.confidence,
-            "n": item.measure.n,
-            "collapsed": item.measure.collapsed,
-            "verdict": reading.verdict,
-            "note": item.measure.missing,
-        }
-        for test, item, reading in zip(tests, items, readings, strict=True)
-    ]
+def _test(test: Test, item: Item, reading: Verdict) -> dict[str, Any]:
+    return {
+        "text": wording.sentence(test, item.threshold),
+        **test.model_dump(include={"case", "dataset", "metric", "account", "cost", "hypothesis"}),
+        "strategy": str(test.strategy),
+        "baseline": test.against,
+        "bound": item.threshold.value,
+        "estimate": reading.value,
+        **{name: getattr(reading, name) for name in ("low", "high", "confidence", "n", "verdict")},
+        "collapsed": item.measure.collapsed,
+        "note": item.measure.missing,
+    }
 
 
 def _row(
@@ -187,14 +165,13 @@ def _row(
     indication: dict[str, str] | None = None,
     to_decide: str = "",
 ) -> dict[str, Any]:
+    named = {"id", "title", "statement", "said", "kind", "matrix", "needs", "source", "unknown"}
     shown = ("name", "wanted", "found", "met")
     return {
-        **{name: getattr(claim, name) for name in ("id", "title", "statement", "said", "kind", "matrix", "needs")},
-        "source": claim.source.model_dump(),
-        "unknown": list(claim.unknown),
+        **claim.model_dump(include=named),
         "verdict": verdict,
         "reason": reason,
-        "conditions": [{name: asdict(item)[name] for name in shown} for item in conditions],
+        "conditions": [{name: getattr(item, name) for name in shown} for item in conditions],
         "tests": list(tests),
         "indication": indication,
         "to_decide": to_decide,

@@ -6,20 +6,15 @@ import math
 from collections.abc import Sequence
 
 from ...document.numbers import ACCOUNT_WORDS, COST_WORDS
-from ...effects.select_arms import describe
+from ...effects.estimand import LADDERS, Test
+from ...effects.verdicts import CONTRADICTED, NOT_RUN, SUPPORTED, Item, Threshold, Verdict
 from ...statistics import fewest_pairs, pairs_needed
-from .logic import CONTRADICTED, NOT_RUN, SUPPORTED, Item, Question, Reading
-from .schema import LADDERS, Claim, Test
+from .schema import Claim
 
 MOST_SEEDS = 10_000
 
 
-def baseline(test: Test) -> str:
-    """What the strategy is compared with."""
-    return describe(test.rival) if test.rival else str(test.baseline)
-
-
-def sentence(test: Test, question: Question) -> str:
+def sentence(test: Test, threshold: Threshold) -> str:
     """``gstds (sigmoid) against full on flowers: difference in test accuracy above -1.5 points``."""
     at = ""
     if test.cost and test.account:
@@ -34,34 +29,30 @@ def sentence(test: Test, question: Question) -> str:
     }[test.metric]
     if test.baseline in LADDERS:
         quantity = f"{quantity} at equal {at}"
-    relation = (
-        ("at least" if question.above else "at most") if question.reached else "above" if question.above else "below"
-    )
-    unit = _points(question.threshold) if test.metric == "accuracy" and question.threshold else ""
-    bound = f"{question.threshold:g}{unit}"
-    if math.isnan(question.threshold):  # of a data set that is not at hand
+    relation = ("at least", "at most", "above", "below")[2 * (not threshold.reached) + (not threshold.above)]
+    unit = _points(threshold.value) if test.metric == "accuracy" and threshold.value else ""
+    bound = f"{threshold.value:g}{unit}"
+    if math.isnan(threshold.value):  # of a data set that is not at hand
         bound = "the margin" if test.hypothesis == "no gain" else "minus the margin"
-    return f"{describe(test.strategy)} against {baseline(test)} on {test.dataset}: {quantity} {relation} {bound}"
+    return f"{test.strategy} against {test.against} on {test.dataset}: {quantity} {relation} {bound}"
 
 
-def value(test: Test, reading: Reading, item: Item) -> str:
-    """``-0.52 points (90 % interval -0.90 to -0.14, n = 8)``."""
-    estimate = item.measure.estimate
-    if estimate is None:
-        return item.measure.missing
-    unit = _points(estimate) if test.metric == "accuracy" else ""
-    ends = [f"{end:.3g}" if end is not None else "no end" for end in (reading.low, reading.high)]
-    shown = f"{100 * reading.confidence:.3g} % interval {ends[0]} to {ends[1]}, n = {item.measure.n}"
-    return f"{estimate:.3g}{unit} ({shown})"
+def value(test: Test, reading: Verdict) -> str:
+    """``−0.52 points (90 % interval −0.90 to −0.14, n = 8)``."""
+    unit = _points(reading.value or 0.0) if test.metric == "accuracy" else ""
+    shown = f"{100 * reading.confidence:.3g} % interval {reading:ends}"
+    if reading.low is reading.high is None:
+        shown = "no interval"
+    return f"{reading:value}{unit} ({shown}, n = {reading.n})"
 
 
 def _points(number: float) -> str:
     return " point" if abs(number) == 1 else " points"
 
 
-def reason(claim: Claim, verdict: str, items: Sequence[Item], readings: Sequence[Reading]) -> str:
+def reason(claim: Claim, verdict: str, items: Sequence[Item], readings: Sequence[Verdict]) -> str:
     """Why a claim that was run has the verdict it has."""
-    texts = [sentence(test, item.question) for test, item in zip(claim.tests, items, strict=True)]
+    texts = [sentence(test, item.threshold) for test, item in zip(claim.tests, items, strict=True)]
     if verdict == SUPPORTED:
         passed = [case for case in claim.cases if all(readings[i].verdict == SUPPORTED for i in case)]
         if claim.kind == "all":
@@ -79,7 +70,7 @@ def reason(claim: Claim, verdict: str, items: Sequence[Item], readings: Sequence
     return "; ".join(parts)
 
 
-def to_decide(claim: Claim, items: Sequence[Item], readings: Sequence[Reading], alpha: float) -> str:
+def to_decide(claim: Claim, items: Sequence[Item], readings: Sequence[Verdict], alpha: float) -> str:
     """What an open claim would take, from the numbers at hand."""
     parts = []
     for test, item, reading in zip(claim.tests, items, readings, strict=True):
@@ -88,9 +79,9 @@ def to_decide(claim: Claim, items: Sequence[Item], readings: Sequence[Reading], 
         if reading.verdict == NOT_RUN:
             parts.append(run(claim, alpha))
         elif item.measure.collapsed:
-            parts.append(f"{describe(test.strategy)} against {baseline(test)}: runs that do not collapse")
+            parts.append(f"{test.strategy} against {test.against}: runs that do not collapse")
         else:
-            parts.append(f"{describe(test.strategy)} against {baseline(test)}: {more(test, item, reading)}")
+            parts.append(f"{test.strategy} against {test.against}: {more(test, item, reading)}")
     return "; ".join(dict.fromkeys(filter(None, parts)))
 
 
@@ -102,9 +93,9 @@ def run(claim: Claim, alpha: float) -> str:
     return f"selbench run {claim.matrix}" + (f" --timing {fewest_pairs(alpha, len(claim.cases))}" if timed else "")
 
 
-def more(test: Test, item: Item, reading: Reading) -> str:
+def more(test: Test, item: Item, reading: Verdict) -> str:
     """How many pairs it takes, should estimate and spread stay as they are."""
-    measure, threshold = item.measure, item.question.threshold
+    measure, threshold = item.measure, item.threshold.value
     pairs = "blocks of the timing pass" if test.metric == "cost ratio" else "seeds"
     if not item.tells(reading.level):
         return reading.verdict

@@ -112,9 +112,9 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(selbench, tmp_path,
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("selbench.harness.execution.executors.Inline.run", stop)
+    monkeypatch.setattr("selbench.harness.execution.executors.inline.Inline.run", stop)
     code, _, err = selbench("run", "quick", "--seeds", "1", "--executor", "inline", "--out", tmp_path / "out")
-    assert code == 130 and "the same command goes on" in err and "Traceback" not in err
+    assert code == 130 and "the same command resumes" in err and "Traceback" not in err
 
 
 def test_new_strategy_says_what_was_written_and_how_to_go_on(selbench, tmp_path):

@@ -12,8 +12,7 @@ import pytest
 
 from selbench.harness.cli import scaffold as starting
 from selbench.harness.cli.scaffold import new_strategy
-from selbench.harness.plan.matrix import read
-from selbench.harness.plan.tasks import narrowed
+from selbench.harness.plan.matrix import narrowed, read
 from selbench.strategies import UsageError
 from selbench.strategies.testing import check
 

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from scipy.stats import chi2_contingency, chisquare
 
-from selbench.harness.datasets.corruption import Spoil, spoiled
-from selbench.harness.datasets.loaded import Bank
-from selbench.harness.execution.run import Request, run
+from selbench.harness.datasets.corruption import corrupted
+from selbench.harness.datasets.loaded import DataSetLoader
+from selbench.harness.datasets.spec import Corruption
+from selbench.harness.execution.prepared import RunRequest
+from selbench.harness.execution.run import run
 from selbench.harness.plan.matrix import parse
 from selbench.strategies import UsageError
 
@@ -30,7 +32,7 @@ def pool(counts, start=1000):
 
 def spoil(counts, seed=0, **options):
     ids, labels = pool(counts)
-    got, given_ = spoiled(Spoil(**options), ids, labels, len(counts), seed)
+    got, given_ = corrupted(Corruption(**options), ids, labels, len(counts), seed)
     return got, given_, labels[got - 1000]
 
 
@@ -95,8 +97,8 @@ def test_a_copy_has_the_label_of_its_source_right_or_wrong():
 def test_noise_and_copies_are_drawn_apart():
     """Whether an image is wrong says nothing of whether it was replaced, nor which class it shows."""
     ids, labels = pool([4000] * 2)
-    _, noisy = spoiled(Spoil(label_noise=0.5), ids, labels, 2, 0)
-    both, _ = spoiled(Spoil(label_noise=0.5, duplicates=0.5), ids, labels, 2, 0)
+    _, noisy = corrupted(Corruption(label_noise=0.5), ids, labels, 2, 0)
+    both, _ = corrupted(Corruption(label_noise=0.5, duplicates=0.5), ids, labels, 2, 0)
     wrong, replaced = noisy != labels, both != ids
     table = [[int((wrong & replaced).sum()), int((wrong & ~replaced).sum())]]
     table += [[int((~wrong & replaced).sum()), int((~wrong & ~replaced).sum())]]
@@ -113,8 +115,8 @@ def test_one_seed_one_pool_and_another_seed_another():
 @pytest.mark.parametrize(
     ("table", "says"),
     [
-        ({}, "spoil: nothing is spoiled"),
-        ({"label_noise": 0.0, "imbalance": 1.0}, "spoil: nothing is spoiled"),
+        ({}, "spoil: nothing is set"),
+        ({"label_noise": 0.0, "imbalance": 1.0}, "spoil: nothing is set"),
         ({"kind": "pairs", "duplicates": 0.1}, "spoil.kind = 'pairs' is for label_noise"),
         ({"label_nois": 0.1}, "unknown key 'datasets.0.spoil.label_nois'; did you mean 'label_noise'"),
         ({"label_noise": 1.0}, "datasets.0.spoil.label_noise"),
@@ -148,7 +150,9 @@ def loaded(tiny, cache_dir):
 
     def load(**options):
         entry = {**tiny["datasets"][0], **({"spoil": options} if options else {})}
-        return Bank(None, cache_dir).load(parse({**tiny, "datasets": [entry]}).datasets[0], trains_reference=True)
+        return DataSetLoader(None, cache_dir).load(
+            parse({**tiny, "datasets": [entry]}).datasets[0], trains_reference=True
+        )
 
     return load
 
@@ -208,7 +212,7 @@ def test_losses_of_true_labels_are_refused_beside_noise(tiny, tmp_path, cache_di
     failures = []
     for name, table in (("noise", {"label_noise": 0.2}), ("copies", {"duplicates": 0.2})):
         tiny["datasets"][0]["spoil"] = table
-        request = Request(out=tmp_path / name, cache_dir=tmp_path / "c", device="cpu", workers=1, executor="inline")
+        request = RunRequest(out=tmp_path / name, cache_dir=tmp_path / "c", device="cpu", workers=1, executor="inline")
         run(parse(tiny), request)
         failed = sorted((tmp_path / name / "failed").glob("*.json"))
         failures.append([json.loads(path.read_text())["error"] for path in failed])

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from selbench.harness.datasets.label_file import read_labels
-from selbench.harness.datasets.loaded import Bank
+from selbench.harness.datasets.loaded import DataSetLoader
 from selbench.harness.plan.matrix import parse
 from selbench.strategies import UsageError
 
@@ -89,7 +89,9 @@ def load(tiny, cache_dir):
 
     def make(spoil=None, **options):
         row = {**tiny["datasets"][0], "options": options, **({"spoil": spoil} if spoil else {})}
-        return Bank(None, cache_dir).load(parse({**tiny, "datasets": [row]}).datasets[0], trains_reference=True)
+        return DataSetLoader(None, cache_dir).load(
+            parse({**tiny, "datasets": [row]}).datasets[0], trains_reference=True
+        )
 
     return make
 

@@ -15,7 +15,7 @@ from selbench.harness.store import checkpoint_file as checkpoint
 from selbench.harness.store.checkpoint_file import Checkpoint, Unusable
 from selbench.harness.store.folder import Store
 from selbench.harness.tasks.do import do
-from selbench.harness.training.strategy_state import NotKept, RuleState
+from selbench.harness.training.strategy_state import StateNotGiven, StrategyState
 from selbench.harness.training.trainer import Trainer
 from selbench.strategies.errors import StrategyFault
 
@@ -56,7 +56,7 @@ def test_a_damaged_checkpoint_is_not_used_and_the_run_starts_afresh(folder, tmp_
     do(folder.again(tmp_path), task)
     record = Store(tmp_path).cell(task.id)
     assert essence(record) == essence(folder.whole(task))
-    said = "its checkpoint is not used, and it starts afresh: its tensors are damaged"
+    said = "its checkpoint is not used, and it starts anew: its tensors are damaged"
     assert record["checkpoints"]["unused"] == said and not record["checkpoints"]["resumed"]
     assert f"{task.name}: {said}" in caplog.text
 
@@ -115,15 +115,15 @@ def test_a_rule_that_hides_its_state_starts_afresh_and_its_record_says_so(folder
     at = stopped(folder, tmp_path, monkeypatch, task)
 
     def hidden(_):
-        raise NotKept("Forgetful changes from call to call and has no state_dict and load_state_dict")
+        raise StateNotGiven("Forgetful changes from call to call and has no state_dict and load_state_dict")
 
     with monkeypatch.context() as patch:
-        patch.setattr(RuleState, "state_dict", hidden)
+        patch.setattr(StrategyState, "state_dict", hidden)
         assert not killed_after(patch, 1, folder.again(tmp_path), task)
         assert not at.exists(), "what was kept before it was seen to change was not all"
         do(folder.again(tmp_path), task)
     record = Store(tmp_path).cell(task.id)
     assert essence(record) == essence(folder.whole(task))
-    said = "it has no checkpoint to go on from: Forgetful changes from call to call"
+    said = "it cannot resume from a checkpoint: Forgetful changes from call to call"
     assert record["checkpoints"]["unused"].startswith(said) and not record["checkpoints"]["resumed"]
     assert caplog.text.count(said) == 2, "once for each of the two runs, whatever its steps"

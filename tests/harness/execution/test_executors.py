@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selbench.harness.execution.executors import Local, Queue
-from selbench.harness.execution.executors.queue import Turn
+from selbench.harness.execution.executors.local import Local
+from selbench.harness.execution.executors.queue import Queue, Turn
 from selbench.harness.plan.tasks import Task
 from selbench.strategies import UsageError
 

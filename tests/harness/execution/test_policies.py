@@ -10,8 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selbench.harness.steps.adaptive import Adaptive
-from selbench.harness.steps.bandit import Bandit
+from selbench.harness.steps.learned import Adaptive, Bandit
 from selbench.harness.streams import generator
 
 QUICK = settings(deadline=None, max_examples=40)

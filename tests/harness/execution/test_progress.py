@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from selbench.harness.execution import progress
-from selbench.harness.execution.executors import Outcome
+from selbench.harness.execution.executors.outcome import Outcome
 from selbench.harness.execution.progress import Progress
 from selbench.harness.plan.tasks import Task
 
@@ -59,7 +59,7 @@ def test_what_another_run_did_is_counted_apart_and_waiting_is_said(clock, capsys
         for task in tasks(2):
             shown.elsewhere(task)
     err = " ".join(capsys.readouterr().err.split())
-    assert "waiting for 2 tasks that another run on this folder is at" in err
+    assert "waiting for 2 tasks that another run on this folder is doing" in err
     assert "3/3 done, 2 by another run" in err
 
 

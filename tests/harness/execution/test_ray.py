@@ -13,9 +13,17 @@ from selbench.harness.execution.executors import ray_node as node
 from selbench.harness.execution.executors.outcome import Outcome
 from selbench.harness.execution.executors.queue import Queue
 from selbench.harness.execution.executors.ray import RETRIES, Run
-from selbench.harness.execution.executors.ray_node import Errand, Seen, at_home, carried_out, looked, versions
-from selbench.harness.execution.executors.ray_parcels import inputs, packed, there, unpack
+from selbench.harness.execution.executors.ray_node import (
+    MachineFacts,
+    RemoteTask,
+    machine_facts,
+    run_remote_task,
+    versions,
+    with_local_folders,
+)
+from selbench.harness.execution.executors.ray_parcels import inputs, pack, unpack
 from selbench.harness.plan.matrix import parse
+from selbench.harness.plan.tasks import has_result
 from selbench.harness.store.folder import Store
 from selbench.harness.tasks.do import do
 from selbench.strategies import UsageError
@@ -85,7 +93,7 @@ def small(tiny, planned, worker):
 
 
 def here(context, task, token="", inputs=None):
-    return Errand(context, task, token, inputs, LIMITS)
+    return RemoteTask(context, task, token, inputs, LIMITS)
 
 
 def test_a_result_travels_as_it_is_and_the_first_one_counts(small, tmp_path):
@@ -96,25 +104,25 @@ def test_a_result_travels_as_it_is_and_the_first_one_counts(small, tmp_path):
         do(worker, task)
     assert inputs(ours, tasks[-1]) == [("artefact", tasks[0].id)]
     for kind, id in (("artefact", tasks[0].id), ("cell", tasks[-1].id)):
-        assert not there(theirs, kind, id)
-        parcel = packed(ours, kind, id)
+        assert not has_result(theirs, kind, id)
+        parcel = pack(ours, kind, id)
         unpack(theirs, kind, id, parcel)
-        assert there(theirs, kind, id) and packed(theirs, kind, id) == parcel
+        assert has_result(theirs, kind, id) and pack(theirs, kind, id) == parcel
     record = theirs.cell(tasks[-1].id)
     changed = {**record, "environment": {"machine": "another"}}
     ours.write_cell(changed)
-    unpack(theirs, "cell", record["id"], packed(ours, "cell", record["id"]))
+    unpack(theirs, "cell", record["id"], pack(ours, "cell", record["id"]))
     assert theirs.cell(record["id"]) == record
     theirs.cell_path(record["id"]).write_bytes(b"{}")  # half of a record is none
-    unpack(theirs, "cell", record["id"], packed(ours, "cell", record["id"]))
+    unpack(theirs, "cell", record["id"], pack(ours, "cell", record["id"]))
     assert theirs.cell(record["id"])["environment"] == {"machine": "another"}
 
 
 def test_a_machine_without_the_folder_is_sent_what_it_needs_and_sends_back_what_it_made(small):
     worker, (reference, cell) = small
     do(worker, reference)
-    sent = [("artefact", reference.id, packed(worker.store, "artefact", reference.id))]
-    outcome, parcel = carried_out(here(worker.context, cell, "no such file", sent), lambda content: content)
+    sent = [("artefact", reference.id, pack(worker.store, "artefact", reference.id))]
+    outcome, parcel = run_remote_task(here(worker.context, cell, "no such file", sent), lambda content: content)
     assert outcome == Outcome() and list(parcel) == [f"{cell.id}.json"]
     assert not worker.store.has_cell(cell.id)
     unpack(worker.store, "cell", cell.id, parcel)
@@ -127,7 +135,7 @@ def test_a_machine_without_the_folder_is_sent_what_it_needs_and_sends_back_what_
 
 def test_a_machine_that_joins_without_the_folder_says_so(small):
     worker, (reference, _) = small
-    outcome, parcel = carried_out(here(worker.context, reference, "no such file"), dict)
+    outcome, parcel = run_remote_task(here(worker.context, reference, "no such file"), dict)
     assert "is not seen on this machine" in outcome.error and not parcel
 
 
@@ -135,10 +143,10 @@ def test_what_is_there_is_not_done_again_and_other_data_are_refused(small):
     worker, (reference, _) = small
     (worker.context.out / "token").touch()
     wrong = replace(worker.context, fingerprints={"digits": "other"})
-    outcome, _ = carried_out(here(wrong, reference, "token"), dict)
+    outcome, _ = run_remote_task(here(wrong, reference, "token"), dict)
     assert outcome.error.startswith("UsageError: data set 'digits' differs from the one that the run was planned with")
     do(worker, reference)
-    assert carried_out(here(wrong, reference, "token"), dict) == (Outcome(), {})
+    assert run_remote_task(here(wrong, reference, "token"), dict) == (Outcome(), {})
 
 
 def test_each_machine_has_folders_of_its_own(small, tmp_path, monkeypatch):
@@ -148,19 +156,19 @@ def test_each_machine_has_folders_of_its_own(small, tmp_path, monkeypatch):
     context = replace(worker.context, data_dir=here)
     monkeypatch.delenv("SELBENCH_DATA_DIR", raising=False)
     with pytest.raises(UsageError, match=r"no such folder there, and its \$SELBENCH_DATA_DIR is not set"):
-        at_home(context)
+        with_local_folders(context)
     monkeypatch.setenv("SELBENCH_DATA_DIR", str(tmp_path / "nowhere"))
     with pytest.raises(UsageError, match="nowhere, which is none either"):
-        at_home(context)
-    assert "no such folder there" in looked(context, "token").lacks
+        with_local_folders(context)
+    assert "no such folder there" in machine_facts(context, "token").lacks
     monkeypatch.setenv("SELBENCH_DATA_DIR", str(there))
     monkeypatch.setenv("SELBENCH_CACHE_DIR", str(tmp_path / "cache"))
-    assert (at_home(context).data_dir, at_home(context).cache_dir) == (there, tmp_path / "cache")
+    assert (with_local_folders(context).data_dir, with_local_folders(context).cache_dir) == (there, tmp_path / "cache")
     here.mkdir()
-    assert at_home(context).data_dir == here
-    assert looked(context, "token") == Seen(versions(), False, "")
+    assert with_local_folders(context).data_dir == here
+    assert machine_facts(context, "token") == MachineFacts(versions(), False, "")
     context.out.joinpath("token").touch()
-    assert looked(context, "token").shared
+    assert machine_facts(context, "token").shared
 
 
 def started(ray, worker, workers=None, **context):
@@ -185,7 +193,7 @@ def test_the_driver_does_a_graph_whether_or_not_machines_see_the_folder(small, m
     if not shared:
         monkeypatch.setattr(node, "_sees", lambda context, token: False)
     monkeypatch.setattr(
-        "selbench.harness.execution.executors.ray.carry_out", lambda errand: carried_out(errand, ray.get)
+        "selbench.harness.execution.executors.ray.carry_out", lambda errand: run_remote_task(errand, ray.get)
     )
     ray = FakeRay(1)
     heard = []
@@ -240,7 +248,7 @@ def test_a_cluster_that_cannot_work_is_refused_before_anything_is_run(small, mon
     with pytest.raises(UsageError, match=r"machine 10\.0\.0\.0 of the Ray cluster: --data-dir .*no such folder there"):
         started(FakeRay(4), worker, data_dir=tmp_path / "none")
     monkeypatch.setattr(
-        "selbench.harness.execution.executors.ray.looked", lambda *_: Seen("selbench 0, torch 0", True, "")
+        "selbench.harness.execution.executors.ray.looked", lambda *_: MachineFacts("selbench 0, torch 0", True, "")
     )
     with pytest.raises(UsageError, match=r"10\.0\.0\.0 of the Ray cluster has selbench 0, torch 0, and this one"):
         started(FakeRay(4), worker)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 import tomli_w
 
-from selbench.harness.execution.run import thread_count
+from selbench.harness.execution.prepared import thread_count
 from selbench.harness.store.folder import Store, checksum
 from selbench.reports.build import build
 from selbench.strategies import UsageError
@@ -167,7 +167,10 @@ def test_a_strategy_replays_the_steps_of_another_seed_by_seed(train, tiny, tmp_p
             [{"name": "uniform", "schedule": {"name": "replay", "of": "loss"}, "ladder": True}, {"name": "loss"}],
             "no ladder",
         ),
-        ([{"name": "infobatch", "schedule": {"name": "replay", "of": "loss"}}, {"name": "loss"}], "nobody's steps"),
+        (
+            [{"name": "infobatch", "schedule": {"name": "replay", "of": "loss"}}, {"name": "loss"}],
+            "cannot replay",
+        ),
         ([{"name": "loss", "references": ["holdot"]}], r"strategies.0.references: .* no .* entry 'holdot'"),
         ([{"name": "loss", "references": []}], "name at least one"),
     ],

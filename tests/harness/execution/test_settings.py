@@ -7,8 +7,8 @@ import tomllib
 
 import pytest
 
+from selbench.harness.plan.arms import pacer_of
 from selbench.harness.plan.matrix import parse
-from selbench.harness.plan.tasks import pacer_of
 from selbench.harness.verify import verify
 from selbench.strategies import UsageError
 

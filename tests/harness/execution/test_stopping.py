@@ -15,7 +15,7 @@ import pytest
 import tomli_w
 import torch
 
-from selbench.harness.execution.executors.outcome import said
+from selbench.harness.execution.executors.outcome import error_line
 from selbench.harness.store.folder import Store
 from selbench.harness.tasks import cell
 from selbench.harness.tasks import do as work
@@ -43,7 +43,7 @@ def test_a_signal_stops_the_run_within_seconds_and_says_how_to_go_on(tiny, tmp_p
     _, err = process.communicate(timeout=180)
     assert process.returncode == code and time.monotonic() - began < 60
     last = err.splitlines()[-1]
-    assert "the same command goes on from there" in last and last.endswith("selbench " + " ".join(arguments))
+    assert "the same command resumes" in last and last.endswith("selbench " + " ".join(arguments))
     assert "Traceback" not in err
     assert not psutil.wait_procs(children, timeout=60)[1]
     assert not (out / "claims").exists() and not (out / "failed").exists()
@@ -128,4 +128,4 @@ def test_memory_of_a_gpu_that_gives_out_fails_its_cell_and_says_what_to_lower(tr
     ],
 )
 def test_what_went_wrong_is_one_line(error, says):
-    assert says in said(error) and "\n" not in said(error)
+    assert says in error_line(error) and "\n" not in error_line(error)

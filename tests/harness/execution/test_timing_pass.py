@@ -7,11 +7,12 @@ import json
 import pytest
 import torch
 
-from selbench.harness.execution.run import Request, run
+from selbench.harness.execution.prepared import RunRequest
+from selbench.harness.execution.run import run
 from selbench.harness.execution.timing_pass import missing
 from selbench.harness.plan.matrix import parse
 from selbench.harness.store.folder import Store, checksum
-from selbench.reports.records.models import PHASES
+from selbench.reports.records.fields import LEDGER_PHASES
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def timings(out):
 
 def test_artefacts_are_timed_where_nothing_has_been_cached_yet(tiny, tmp_path):
     tiny |= {"seeds": 1, "timing": {"seeds": 1}, "ladder": [1.0]}
-    request = Request(out=tmp_path / "out", cache_dir=tmp_path / "none" / "yet", device="cpu", executor="inline")
+    request = RunRequest(out=tmp_path / "out", cache_dir=tmp_path / "none" / "yet", device="cpu", executor="inline")
     assert not run(parse(tiny), request).failed
     assert "reference" in {row["kind"] for row in timings(tmp_path / "out")}
 
@@ -50,7 +51,7 @@ def test_a_timed_run_takes_the_steps_of_its_cell_and_evaluates_nothing(timed):
     cells = {(c["arm"], c["seed"]): c for c in (json.loads(p.read_text()) for p in (timed / "cells").glob("*.json"))}
     for row in timings(timed):
         assert row["checksum"] == checksum(row) and row["environment"]["threads"] == torch.get_num_threads()
-        phases = sum(row["ledger"][name]["seconds"] for name in PHASES if name != "eval")
+        phases = sum(row["ledger"][name]["seconds"] for name in LEDGER_PHASES if name != "eval")
         assert row["seconds"] >= 0.999 * phases > 0
         if row["kind"] == "cell":
             cell = cells[row["of"], row["block"]]

@@ -132,7 +132,7 @@ def test_an_arm_whose_tuning_fails_is_not_run_at_another_rate(train, tiny, tmp_p
             raise RuntimeError("out of paper")
         return real(worker, task)
 
-    monkeypatch.setattr(work, "train_trial", breaks)
+    monkeypatch.setattr(work, "train_tuning_run", breaks)
     done = train(changes, out)
     assert (done.tuned, done.trained, done.planned) == (5, 2, 4)
     assert {row["arm_label"] for row in read(out, "cells")} == {"uniform", "loss"}

@@ -11,13 +11,14 @@ import pytest
 from rich.console import Console
 
 from selbench.harness.cli.plan_table import show
-from selbench.harness.execution.run import Request
-from selbench.harness.execution.stages import needed
+from selbench.harness.execution.prepared import RunRequest
+from selbench.harness.execution.stages import missing_tasks
+from selbench.harness.identity import digest
 from selbench.harness.plan import arms as arms_module
 from selbench.harness.plan import tasks as plan_module
 from selbench.harness.plan.arms import Arm
-from selbench.harness.plan.forecast import Estimate, Inventory, Rate, forecast, kind_of
-from selbench.harness.plan.matrix import digest, parse
+from selbench.harness.plan.forecast import Estimate, Inventory, TimeEstimator, forecast, kind_of
+from selbench.harness.plan.matrix import parse
 from selbench.harness.plan.tasks import Plan, Planner, Task
 from selbench.harness.store.folder import Store
 from selbench.strategies import UsageError
@@ -58,15 +59,15 @@ def test_what_is_missing_is_what_a_run_would_do(train, tiny, planned, tmp_path, 
     assert Inventory(plan, Store(out)).todo == list(plan.tasks.values())
     train({**tiny, "seeds": 1}, out)
     inventory = Inventory(plan, Store(out))
-    assert [task.id for task in inventory.todo] == [task.id for task in needed(plan, Store(out))]
+    assert [task.id for task in inventory.todo] == [task.id for task in missing_tasks(plan, Store(out))]
     lines = list(inventory.lines())
     assert len(lines) == len(plan.cells)
     assert sum("  there  " in line for line in lines) == len(plan.cells) // 2
 
     # The other seed's cells are priced by this one's records.
     with monkeypatch.context() as patch:
-        patch.setattr(Rate, "_unit", lambda self, dataset: (1.0, 3.0))
-        rate = Rate(inventory, parse(tiny), {"digits": SimpleNamespace(size=lambda seed, pool: 640)}, None)
+        patch.setattr(TimeEstimator, "_unit", lambda self, dataset: (1.0, 3.0))
+        rate = TimeEstimator(inventory, parse(tiny), {"digits": SimpleNamespace(size=lambda seed, pool: 640)}, None)
     for task in inventory.todo:
         assert rate.of(task).basis == "records"
     gstds = next(task for task in plan.cells if task.arm.label == "gstds" and inventory.has(task))
@@ -75,7 +76,7 @@ def test_what_is_missing_is_what_a_run_would_do(train, tiny, planned, tmp_path, 
 
     console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     before = sorted(out.rglob("*"))
-    request = Request(out=out, cache_dir=tmp_path / "cache", device="cpu")
+    request = RunRequest(out=out, cache_dir=tmp_path / "cache", device="cpu")
     assert list(show(parse(tiny), request, console)) == lines
     said = console.export_text()
     assert sorted(out.rglob("*")) == before
@@ -103,9 +104,9 @@ def test_the_pace_of_another_folder_is_its_seconds_over_its_operations(tiny, pla
             "eval": {**nothing, "seconds": 0.5},
         }
         there.write_cell({"version": 1, "id": id, "ledger": ledger, "environment": {"machine": "m", "device": "d"}})
-    monkeypatch.setattr(Rate, "_unit", lambda self, dataset: (1.0, 3.0))
+    monkeypatch.setattr(TimeEstimator, "_unit", lambda self, dataset: (1.0, 3.0))
     sized = {"digits": SimpleNamespace(size=lambda seed, pool: 640)}
-    rate = Rate(Inventory(plan, Store(tmp_path / "here")), parse(tiny), sized, None, there.root)
+    rate = TimeEstimator(Inventory(plan, Store(tmp_path / "here")), parse(tiny), sized, None, there.root)
     full = next(task for task in plan.cells if task.arm.role == "full" and task.arm.rung == 1.0)
     assert rate.of(full) == Estimate(pytest.approx(rate.flops(full) * 8.0 / 1000.0), "like")
     assert rate.machines == {("m", "d"): 2}
@@ -117,8 +118,8 @@ def test_an_arm_without_records_is_priced_by_its_operations(tiny, planned, tmp_p
     full = next(task for task in plan.cells if task.arm.role == "full" and task.arm.rung == 1.0)
     store.write_cell({"version": 1, "id": full.id, "ledger": {"train": {"seconds": 8.0}}, "environment": {}})
     sized = SimpleNamespace(size=lambda seed, pool: 640)
-    monkeypatch.setattr(Rate, "_unit", lambda self, dataset: (1.0, 3.0))
-    rate = Rate(Inventory(plan, store), parse(tiny), {"digits": sized}, None)
+    monkeypatch.setattr(TimeEstimator, "_unit", lambda self, dataset: (1.0, 3.0))
+    rate = TimeEstimator(Inventory(plan, store), parse(tiny), {"digits": sized}, None)
     of = {(t.arm.label, t.arm.role, t.arm.rung): rate.of(t) for t in plan.cells if not t.arm.replay}
     assert of["full", "full", 1.0] == Estimate(8.0, "records")
     assert of["full", "full", 0.5] == Estimate(4.0, "flops")

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from selbench.harness.plan.matrix import parse
-from selbench.harness.plan.tasks import narrowed
+from selbench.harness.plan.matrix import narrowed, parse
 from selbench.strategies import UsageError
 
 

@@ -11,12 +11,13 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from selbench.harness.execution.run import _references
-from selbench.harness.plan.matrix import digest, parse, read
-from selbench.harness.plan.tasks import Planner, narrowed
-from selbench.harness.plan.tuning import best, is_tunable, rated, trials
+from selbench.harness.execution.prepared import load_references
+from selbench.harness.identity import digest
+from selbench.harness.plan.matrix import narrowed, parse, read
+from selbench.harness.plan.tasks import Planner
+from selbench.harness.plan.tuning import at_factors, best_factor, is_tunable, tuning_runs
 from selbench.harness.tasks.cell import train_cell
-from selbench.harness.tasks.tuning_run import train_trial
+from selbench.harness.tasks.tuning_run import train_tuning_run
 from selbench.harness.tasks.worker import trains_reference
 from selbench.strategies import UsageError
 from selbench.strategies.rules.loss import Loss
@@ -32,8 +33,8 @@ def planner(worker):
     def make(table):
         matrix = parse(table)
         here = worker(matrix)
-        loaded = {e.name: here.bank.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
-        return Planner(matrix, loaded, _references(matrix, None), "float32"), here
+        loaded = {e.name: here.datasets.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
+        return Planner(matrix, loaded, load_references(matrix, None), "float32"), here
 
     return make
 
@@ -54,11 +55,11 @@ grids = st.lists(st.sampled_from([0.125, 0.25, 0.5, 1.0, 2.0, 4.0]), min_size=2,
 def test_the_best_mean_wins_in_whatever_order_it_comes(factors, seeds, data):
     run = st.none() | accuracies
     scores = {factor: data.draw(st.lists(run, min_size=seeds, max_size=seeds)) for factor in factors}
-    winner = best(scores)
+    winner = best_factor(scores)
     mean = {f: -math.inf if None in values else sum(values) / seeds for f, values in scores.items()}
     assert mean[winner] >= max(mean.values()) - 1e-12
     shuffled = data.draw(st.permutations(list(scores.items())))
-    assert best({factor: data.draw(st.permutations(values)) for factor, values in shuffled}) == winner
+    assert best_factor({factor: data.draw(st.permutations(values)) for factor, values in shuffled}) == winner
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ def test_the_best_mean_wins_in_whatever_order_it_comes(factors, seeds, data):
     ],
 )
 def test_ties_go_to_the_nearest_to_one_and_divergence_to_the_bottom(scores, winner):
-    assert best(scores) == winner
+    assert best_factor(scores) == winner
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -126,7 +127,7 @@ def tried(planner, tiny, installed_plugin):
     tiny["strategies"] = [{"name": "gstds", "ladder": True}, {"name": "static"}, {"name": "own-count", "ladder": True}]
     made, _ = planner(tiny)
     plan = made.plan()
-    return plan, trials(made, plan.arms, FACTORS, SEEDS)
+    return plan, tuning_runs(made, plan.arms, FACTORS, SEEDS)
 
 
 def test_every_arm_is_tried_alike(tried):
@@ -160,7 +161,7 @@ def test_a_tuning_twin_replays_the_run_at_its_own_factor_and_seed(tried):
 def test_tuned_arms_keep_their_relations(tried):
     plan, _ = tried
     (ours,) = [arm for arm in plan.arms if arm.label == "own-count" and arm.role == "strategy"]
-    after = {arm.base: arm for arm in rated(plan.arms, {ours.key: 4.0, plan.arms[0].key: 1.0})}
+    after = {arm.base: arm for arm in at_factors(plan.arms, {ours.key: 4.0, plan.arms[0].key: 1.0})}
     strategy, twin = after[ours.key], after[ours.twin]
     assert strategy.key != ours.key and strategy.twin == twin.key and twin.replay == strategy.key
     assert (twin.lr_factor, twin.lr_from, strategy.lr_factor, strategy.lr_from) == (1.0, "declared", 4.0, "val")
@@ -169,7 +170,7 @@ def test_tuned_arms_keep_their_relations(tried):
     others = [arm for arm in plan.arms if arm.key not in (ours.key, ours.twin)]
     assert all(after[arm.key].key == arm.key and after[arm.key].twin == arm.twin for arm in others)
     (everything,) = [arm for arm in plan.arms if arm.role == "full-all"]
-    assert not is_tunable(everything) and rated([everything], {everything.key: 0.5})[0].lr_from == "full"
+    assert not is_tunable(everything) and at_factors([everything], {everything.key: 0.5})[0].lr_from == "full"
 
 
 class Untouchable:
@@ -182,8 +183,8 @@ class Untouchable:
 def test_a_tuning_run_never_sees_the_test_split_and_takes_its_rate_to_the_optimizer(planner, tiny):
     made, worker = planner({**tiny, "strategies": [{"name": "loss"}], "references": []})
     arms = [arm for arm in made.plan().arms if arm.label == "full" and arm.rung == 0.5]
-    tuning = trials(made, arms, [1.0, 4.0], SEEDS[:1])
-    cells = made.graph([at for factor in (1.0, 4.0) for at in rated(arms, {arms[0].key: factor})])
+    tuning = tuning_runs(made, arms, [1.0, 4.0], SEEDS[:1])
+    cells = made.graph([at for factor in (1.0, 4.0) for at in at_factors(arms, {arms[0].key: factor})])
     low, high = (train_cell(worker, task) for task in of(cells, "cell")[:2])
     assert [4 * point["lr"] for point in low["curve"]] == pytest.approx([point["lr"] for point in high["curve"]])
     # Nothing but the rate: the same candidates in the same order, the same first weights.
@@ -193,7 +194,7 @@ def test_a_tuning_run_never_sees_the_test_split_and_takes_its_rate_to_the_optimi
     (loaded,) = made.loaded.values()
     loaded.images = replace(loaded.images, test=Untouchable(), test_labels=Untouchable())
     for task in of(tuning, "tuning"):
-        record = train_trial(worker, task)
+        record = train_tuning_run(worker, task)
         assert (record["arm"], record["seed"]) == (arms[0].key, SEEDS[0])
         assert record["lr"] == 0.1 * record["factor"] and 0 <= record["val_accuracy"] <= 1
         assert record["factor"] == task.arm.lr_factor
@@ -204,9 +205,9 @@ def test_a_tuning_run_never_sees_the_test_split_and_takes_its_rate_to_the_optimi
 @pytest.mark.parametrize("name", ["loss", "full"])
 def test_a_run_that_diverges_is_a_result_and_the_lowest(planner, tiny, name):
     made, worker = planner({**tiny, "strategies": [{"name": "loss"}], "references": []})
-    tuning = trials(made, made.plan().arms, [1e30], SEEDS[:1])
+    tuning = tuning_runs(made, made.plan().arms, [1e30], SEEDS[:1])
     (task,) = of(tuning, "tuning", label=name, rung=1.0)
-    record = train_trial(worker, task)
+    record = train_tuning_run(worker, task)
     assert record["val_accuracy"] is record["train_loss"] is None
     assert record["ledger"]["train"]["flops"] > 0
 
@@ -224,15 +225,15 @@ def test_a_rule_that_breaks_on_losses_that_are_not_finite_has_diverged(planner, 
 
     monkeypatch.setattr(Loss, "select", breaks)
     made, worker = planner({**tiny, "strategies": [{"name": "loss"}], "references": []})
-    tuning = trials(made, made.plan().arms, [1e30, 1.0], SEEDS[:1])
+    tuning = tuning_runs(made, made.plan().arms, [1e30, 1.0], SEEDS[:1])
     low, high = sorted(of(tuning, "tuning", label="loss"), key=lambda task: task.arm.lr_factor)
-    record = train_trial(worker, high)
+    record = train_tuning_run(worker, high)
     assert record["val_accuracy"] is record["train_loss"] is None and broken == [epoch]
-    assert train_trial(worker, low)["val_accuracy"] is not None
+    assert train_tuning_run(worker, low)["val_accuracy"] is not None
 
     def own_fault(self, batch_feats, losses, ratio):
         raise RuntimeError("no convergence")
 
     monkeypatch.setattr(Loss, "select", own_fault)
     with pytest.raises(RuntimeError, match="no convergence"):
-        train_trial(worker, low)
+        train_tuning_run(worker, low)

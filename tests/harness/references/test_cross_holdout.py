@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from selbench.harness.datasets.samples import Samples
 from selbench.harness.datasets.splits import spread
 from selbench.harness.plan.matrix import parse
 from selbench.harness.plan.tasks import Task
@@ -17,7 +18,6 @@ from selbench.harness.references.cross_holdout import CrossHoldout
 from selbench.harness.store.folder import Store
 from selbench.harness.tasks import artefacts
 from selbench.harness.tasks.cost_meter import artefacts as ledgers
-from selbench.harness.training.trainer import Samples
 from selbench.strategies import UsageError
 
 ENTRY = {"name": "cross-holdout", "options": {"passes": 1, "width": 2}}

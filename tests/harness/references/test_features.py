@@ -11,13 +11,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from selbench.harness.execution.run import Request, run
+from selbench.harness.execution.prepared import RunRequest
+from selbench.harness.execution.run import run
 from selbench.harness.plan.matrix import parse
 from selbench.harness.references.file import File
 from selbench.harness.store.feature_file import Rows
 from selbench.harness.store.feature_memory import VARIABLE
 from selbench.harness.tasks import artefacts
-from selbench.harness.tasks.cached_signals import cached_signals, told
+from selbench.harness.tasks.cached_signals import cached_signals, pool_with_signals
 from selbench.strategies import UsageError
 from selbench.strategies.interface import Pool
 
@@ -65,7 +66,9 @@ def train(tmp_path):
     """Run a table into a folder, with a cache of the test's own."""
 
     def go(table, out):
-        request = Request(out=tmp_path / out, cache_dir=tmp_path / "cache", device="cpu", workers=1, executor="inline")
+        request = RunRequest(
+            out=tmp_path / out, cache_dir=tmp_path / "cache", device="cpu", workers=1, executor="inline"
+        )
         done = run(parse(table), request)
         assert done.trained == done.planned > 0 and not done.failed
 
@@ -161,11 +164,11 @@ def test_a_pool_tells_a_rule_that_its_features_are_not_there(made, monkeypatch):
     rows, losses = signals["features"], signals["reference"]
     labels = torch.zeros(len(rows), dtype=torch.int64)
     pool = Pool(len(rows), 10, labels, CPU, torch.Generator())
-    assert told(pool, arm, {}) == pool
+    assert pool_with_signals(pool, arm, {}) == pool
     loaded = rows.load()
-    whole = told(pool, arm, {"features": loaded, "reference": losses, "trace": losses})
+    whole = pool_with_signals(pool, arm, {"features": loaded, "reference": losses, "trace": losses})
     assert whole.features is loaded and whole.reference is losses
-    stored = told(pool, arm, signals)
+    stored = pool_with_signals(pool, arm, signals)
     assert (stored.size, stored.classes, stored.generator) == (pool.size, 10, pool.generator)
     assert stored.labels is labels and stored.reference is losses
     with pytest.raises(UsageError, match="strategy 'gstds' reads the features of the whole pool at once: "):

@@ -61,7 +61,7 @@ def task(seed: int = 0) -> Task:
 def test_it_learns_the_other_sets_training_images_in_the_form_of_the_pools(table: Any, worker: Any) -> None:
     here = worker(parse(table))
     own = Digits(limit=60, test_limit=10).load(None, here.context.cache_dir)
-    seen = Foreign(**OPTIONS).lesson(own, here.loaded(task()).images.train)
+    seen = Foreign(**OPTIONS).training_images(own, here.loaded(task()).images.train)
     assert seen.shape == (60, 3, 12, 12) and seen.dtype == torch.uint8
     assert torch.equal(seen[:, 0], seen[:, 2])
 
@@ -103,7 +103,7 @@ def test_what_it_was_trained_on_is_part_of_what_it_is(table: Any, planned: Any, 
 def test_the_data_set_that_it_is_to_judge_is_no_other_domain(table: Any, worker: Any) -> None:
     entry = {"name": "foreign", "options": OPTIONS | {"dataset": table["datasets"][0]["spec"], "options": {}}}
     here = worker(parse(table | {"references": [entry]}))
-    with pytest.raises(UsageError, match="is what it judges: name another data set"):
+    with pytest.raises(UsageError, match="is the set that it scores: name another data set"):
         artefacts.made(here, task())
 
 
@@ -111,7 +111,7 @@ def test_colour_is_refused_where_the_pool_is_grey(folder: Path) -> None:
     other = Foreign(dataset=f"imagefolder:{folder}", options={"resolution": 12})
     own = other.load(None, folder.parent / "cache")
     with pytest.raises(UsageError, match="are in colour"):
-        other.lesson(own, torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
+        other.training_images(own, torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ def loaded(tiny: dict[str, Any], worker: Any) -> Any:
     return worker(parse(tiny)).loaded(Task("x", "reference", "digits", 0, "holdout"))
 
 
-def lesson(loaded: Any, reference: Holdout, stream: int = 5, data_dir: Any = None) -> Tensor:
-    images, labels = reference.lesson(loaded, 0, stream, data_dir)
+def training_images(loaded: Any, reference: Holdout, stream: int = 5, data_dir: Any = None) -> Tensor:
+    images, labels = reference.training_images(loaded, 0, stream, data_dir)
     assert torch.equal(images, loaded.images.train[loaded.ids(0, "holdout")])
     return labels
 
@@ -32,15 +32,15 @@ def true(loaded: Any, part: str = "holdout") -> Tensor:
 
 
 def test_without_options_it_learns_the_true_labels(loaded: Any) -> None:
-    assert torch.equal(lesson(loaded, Holdout()), true(loaded))
+    assert torch.equal(training_images(loaded, Holdout()), true(loaded))
 
 
 def test_the_share_asked_for_is_wrong_in_the_holdout_and_nothing_in_the_pool(loaded: Any) -> None:
-    given = lesson(loaded, Holdout(label_noise=0.4))
+    given = training_images(loaded, Holdout(label_noise=0.4))
     assert int((given != true(loaded)).sum()) == round(0.4 * len(given))
     assert torch.equal(loaded.labelled(0, "pool")[1], true(loaded, "pool"))
-    assert torch.equal(given, lesson(loaded, Holdout(label_noise=0.4)))
-    assert not torch.equal(given, lesson(loaded, Holdout(label_noise=0.4), stream=6))
+    assert torch.equal(given, training_images(loaded, Holdout(label_noise=0.4)))
+    assert not torch.equal(given, training_images(loaded, Holdout(label_noise=0.4), stream=6))
 
 
 def write(loaded: Any, path: Any, *, shuffled: bool) -> tuple[Tensor, list[str]]:
@@ -62,7 +62,7 @@ def test_a_files_labels_are_laid_over_the_holdout_in_the_order_of_the_data_set(
 ) -> None:
     given, _ = write(loaded, tmp_path / "people.csv.gz", shuffled=shuffled)
     reference = Holdout(labels="people.csv.gz", column="worse", files="file" if shuffled else "")
-    learned = lesson(loaded, reference, data_dir=tmp_path)
+    learned = training_images(loaded, reference, data_dir=tmp_path)
     assert torch.equal(learned, given[loaded.images.train_ids][loaded.ids(0, "holdout")])
     assert 0.1 < float((learned != true(loaded)).double().mean()) < 0.3
     assert reference.fingerprint(tmp_path) and not Holdout().fingerprint(tmp_path)
@@ -71,9 +71,9 @@ def test_a_files_labels_are_laid_over_the_holdout_in_the_order_of_the_data_set(
 def test_lines_in_another_order_are_refused_where_it_is_not_said(loaded: Any, tmp_path: Any) -> None:
     write(loaded, tmp_path / "people.csv.gz", shuffled=True)
     with pytest.raises(UsageError, match=r"^reference holdout: labels: .* as by chance"):
-        lesson(loaded, Holdout(labels="people.csv.gz", column="worse"), data_dir=tmp_path)
+        training_images(loaded, Holdout(labels="people.csv.gz", column="worse"), data_dir=tmp_path)
     with pytest.raises(UsageError, match=r"has no column 'name': set files to one of file, worse"):
-        lesson(loaded, Holdout(labels="people.csv.gz", column="worse", files="name"), data_dir=tmp_path)
+        training_images(loaded, Holdout(labels="people.csv.gz", column="worse", files="name"), data_dir=tmp_path)
     with pytest.raises(UsageError, match=r"^reference holdout: .*set column to one of file, worse"):
         Holdout(labels="people.csv.gz", column="person").check(tmp_path)
 

@@ -34,7 +34,7 @@ def test_passes_are_above_0() -> None:
 
 def test_it_learns_the_holdout_and_the_test(tiny: dict[str, Any], worker: Any) -> None:
     loaded = worker(parse(tiny)).loaded(Task("x", "reference", "digits", 0, "leak"))
-    images, labels = Leak(accept_leak=True).lesson(loaded, 0, 5, None)
+    images, labels = Leak(accept_leak=True).training_images(loaded, 0, 5, None)
     held = loaded.ids(0, "holdout")
     assert torch.equal(images, torch.cat([loaded.images.train[held], loaded.images.test]))
     assert torch.equal(labels, torch.cat([loaded.images.train_labels[held], loaded.images.test_labels]))

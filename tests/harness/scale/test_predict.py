@@ -27,6 +27,7 @@ from selbench.harness.scale.predict import (
 from selbench.harness.scale.rules import Rule
 from selbench.harness.steps.pacer import Pacer
 from selbench.harness.steps.schedules import Fixed, Linear, Sigmoid
+from selbench.harness.steps.step_iterator import steps_of
 from selbench.strategies import load
 
 FREE = Affine(0.0, 0.0, MEASURED)
@@ -193,7 +194,7 @@ def test_a_rule_that_scores_more_than_it_saves_never_pays():
 def test_the_pace_is_the_pacers_own_and_its_ratio_the_schedules_mean(schedule, hold):
     pacer = Pacer(3200, 32, "fixed-candidates", schedule, passes=40, hold=hold)
     pace = pace_of(pacer)
-    steps = list(pacer)
+    steps = list(steps_of(pacer))
     assert pace.number == len(steps) and pace.epochs == steps[-1].epoch + 1
     assert pace.trained == sum(step.keep for step in steps)
     assert pace.trained / pace.candidates == pytest.approx(schedule.mean(), abs=0.02)
@@ -202,7 +203,7 @@ def test_the_pace_is_the_pacers_own_and_its_ratio_the_schedules_mean(schedule, h
 @pytest.mark.parametrize("hold", [False, True])
 def test_a_long_run_is_summed_over_points_of_its_schedule(hold):
     pacer = Pacer(50_000, 64, "fixed-candidates", Sigmoid(), passes=12, hold=hold)
-    steps = list(pacer)
+    steps = list(steps_of(pacer))
     assert len(steps) > SAMPLED_ABOVE
     pace = pace_of(pacer)
     assert pace.number == pytest.approx(len(steps))

@@ -6,10 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
+from selbench.harness.plan.arms import pacer_of, schedule_of
 from selbench.harness.plan.matrix import parse
-from selbench.harness.plan.tasks import pacer_of, schedule_of
+from selbench.harness.steps.budget_matched import paced
 from selbench.harness.steps.pacer import Pacer
 from selbench.harness.steps.schedules import BudgetMatched, load_schedule
+from selbench.harness.steps.step_iterator import steps_of
 from selbench.strategies import UsageError
 
 SHAPES = [
@@ -25,7 +27,7 @@ shares = st.floats(0.2, 1.0)
 
 def pacer(shape, share, batching="fixed-candidates", **more):
     settings = {"pool": 640, "batch": 32, "passes": 6.0, **more}
-    return Pacer(batching=batching, schedule=BudgetMatched(share, shape), **settings)
+    return paced(BudgetMatched(share, shape), batching=batching, **settings)
 
 
 def totals(steps):
@@ -36,7 +38,7 @@ def totals(steps):
 @given(shapes, shares, st.sampled_from([{"passes": 6.0}, {"passes": None, "steps": 101}]), st.integers(2, 16))
 def test_every_shape_trains_on_the_same_number_of_samples(shape, share, budget, buckets):
     run = pacer(shape, share, buckets=buckets, **budget)
-    steps = list(run)
+    steps = list(steps_of(run))
     trained, candidates = totals(steps)
     assert candidates == 32 * (budget.get("steps") or 120)
     assert trained == round(share * candidates)
@@ -47,7 +49,7 @@ def test_every_shape_trains_on_the_same_number_of_samples(shape, share, budget, 
 @settings(deadline=None, max_examples=40)
 @given(shapes, shares)
 def test_at_cadence_epoch_less_than_a_sample_a_step_of_one_epoch_is_missing(shape, share):
-    steps = list(pacer(shape, share, hold=True))
+    steps = list(steps_of(pacer(shape, share, hold=True)))
     trained, candidates = totals(steps)
     assert 0 <= round(share * candidates) - trained < 640 // 32
     for epoch in range(6):
@@ -57,7 +59,7 @@ def test_at_cadence_epoch_less_than_a_sample_a_step_of_one_epoch_is_missing(shap
 @settings(deadline=None, max_examples=20)
 @given(shapes, st.floats(0.4, 1.0), st.sampled_from([{"passes": 6.0}, {"passes": None, "steps": 101}]))
 def test_with_sub_batches_of_one_size_the_share_is_met_as_nearly_as_whole_candidates_allow(shape, share, budget):
-    steps = list(pacer(shape, share, "fixed-trained", batch=16, **budget))
+    steps = list(steps_of(pacer(shape, share, "fixed-trained", batch=16, **budget)))
     trained, candidates = totals(steps)
     assert {s.keep for s in steps} == {16}
     # A candidate batch of each step, more or less by one; and one step, more or less.
@@ -68,7 +70,7 @@ def test_with_sub_batches_of_one_size_the_share_is_met_as_nearly_as_whole_candid
 @given(shapes, shares)
 def test_the_shape_is_kept_and_few_sizes_occur(shape, share):
     whole = Pacer(640, 32, "fixed-candidates", load_schedule(**shape), passes=6.0)
-    before, after = [s.keep for s in whole], [s.keep for s in pacer(shape, share)]
+    before, after = [s.keep for s in steps_of(whole)], [s.keep for s in steps_of(pacer(shape, share))]
     assert len(set(after)) <= 2 * len(set(before))
     uncut = [(a, b) for a, b in zip(before, after, strict=True) if b < 32]
     factor = np.median([b / a for a, b in uncut]) if uncut else 1.0
@@ -79,7 +81,7 @@ def test_the_shape_is_kept_and_few_sizes_occur(shape, share):
 def test_a_case_by_hand():
     """Two levels of 4 steps, 8 and 16 of 32: 9 and 18 are 108 of 256; the 2 more go to the last steps."""
     shape = {"name": "step", "ratios": [0.25, 0.5]}
-    steps = list(pacer(shape, 110 / 256, passes=None, steps=8))
+    steps = list(steps_of(pacer(shape, 110 / 256, passes=None, steps=8)))
     assert [s.keep for s in steps] == [9, 9, 9, 9, 18, 18, 19, 19]
 
 
@@ -141,7 +143,7 @@ def test_arms_of_one_share_plan_equal_totals_each_with_its_twin(planned, tiny):
     tiny["strategies"] += [{"name": "static", "schedule": rows[1]}]
     arms, matrix = planned(tiny).arms, parse(tiny)
     online = [arm for arm in arms if arm.role == "strategy" and arm.cadence == "batch"]
-    assert len({totals(pacer_of(matrix, arm, 140)) for arm in online}) == 1
+    assert len({totals(list(steps_of(pacer_of(matrix, arm, 140)))) for arm in online}) == 1
     assert len({arm.twin for arm in online}) == len(SHAPES)
     (static,) = [arm for arm in arms if arm.label == "static"]
     assert schedule_of(static).ratio(0) == schedule_of(static).mean() == 0.4

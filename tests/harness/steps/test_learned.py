@@ -13,22 +13,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selbench.harness.datasets.augment import Augment
+from selbench.harness.datasets.samples import Samples
+from selbench.harness.plan.arms import schedule_of
 from selbench.harness.plan.matrix import parse
-from selbench.harness.plan.tasks import schedule_of
 from selbench.harness.scale import workload
 from selbench.harness.scale.rules import rules_of
-from selbench.harness.steps.adaptive import Adaptive
-from selbench.harness.steps.bandit import Bandit
+from selbench.harness.steps.learned import Adaptive, Bandit
 from selbench.harness.steps.pacer import Pacer, Recorded
-from selbench.harness.steps.schedules import BudgetMatched, Fixed, Replay, Sigmoid, foretold, load_schedule
+from selbench.harness.steps.schedules import BudgetMatched, Fixed, Replay, Sigmoid, known_ahead, load_schedule
+from selbench.harness.steps.step_iterator import steps_of
 from selbench.harness.tasks.cell import train_cell
 from selbench.harness.training.learner import ResNet18
-from selbench.harness.training.pick_counts import Tally
-from selbench.harness.training.trainer import Recipe, Samples, Trainer
+from selbench.harness.training.pick_counts import PickCounts
+from selbench.harness.training.trainer import Recipe, Trainer
 from selbench.reports.document.looks import PHASE_HUES
 from selbench.reports.document.numbers import PHASE_WORDS
-from selbench.reports.records import records
-from selbench.reports.records.models import PHASES
+from selbench.reports.records.fields import LEDGER_PHASES, PHASES
 from selbench.strategies import Pool, UsageError, load
 
 from ..execution.test_policies import told
@@ -134,7 +134,7 @@ def test_steps_take_the_ratios_that_were_decided_and_the_twin_replays_them(sched
         spent[0] += 1
         return next(given), spent[0]
 
-    walk = pacer.walk(lambda: spent[0], look)
+    walk = steps_of(pacer, lambda: spent[0], look)
     while (step := walk.next()) is not None:
         if not hold:
             assert (step.size, step.keep) == pacer.sizes(step.progress)
@@ -147,7 +147,7 @@ def test_steps_take_the_ratios_that_were_decided_and_the_twin_replays_them(sched
         assert all(steps[place].start == 0 for place, _ in looked if place < len(steps))
     # No look before the first interval's end, and one in each interval that a step ends in.
     assert all(progress >= schedule.interval - 1e-9 for _, progress in looked)
-    tally = Tally(400, torch.device("cpu"))
+    tally = PickCounts(400, torch.device("cpu"))
     for step in steps:
         tally.note(torch.arange(step.keep), step)
     again = list(Recorded(400, tally.pace))
@@ -156,7 +156,9 @@ def test_steps_take_the_ratios_that_were_decided_and_the_twin_replays_them(sched
 
 def test_there_is_a_look_at_the_end_of_every_interval_but_the_last():
     bandit = Bandit([0.5, 1.0], interval=0.1)
-    walk = Pacer(640, 32, "fixed-candidates", bandit, passes=5).walk(float, lambda: (1.0, len(bandit.probes) + 1.0))
+    walk = steps_of(
+        Pacer(640, 32, "fixed-candidates", bandit, passes=5), float, lambda: (1.0, len(bandit.probes) + 1.0)
+    )
     assert len(list(walk)) == 100
     assert [row[0] for row in bandit.probes] == pytest.approx([i / 10 for i in range(1, 10)])
 
@@ -166,12 +168,12 @@ def test_there_is_a_look_at_the_end_of_every_interval_but_the_last():
 
 def test_ratios_that_are_wanted_ahead_are_refused_in_one_line(planned, tiny, train, tmp_path):
     for schedule in (Bandit(), Adaptive()):
-        with pytest.raises(UsageError, match="known only as training goes"):
-            foretold(schedule)
-        with pytest.raises(UsageError, match="known only as training goes"):
+        with pytest.raises(UsageError, match="known only during training"):
+            known_ahead(schedule)
+        with pytest.raises(UsageError, match="known only during training"):
             BudgetMatched(0.5, {"name": "bandit"})
     for schedule in (Fixed(0.3), Sigmoid(), Replay([[2, 3]], 4)):
-        assert foretold(schedule) is schedule
+        assert known_ahead(schedule) is schedule
     tiny["strategies"] = [{"name": "static", "schedule": {"name": "bandit"}}]
     with pytest.raises(UsageError, match="cadence run"):
         planned(tiny)
@@ -214,12 +216,12 @@ def test_a_look_costs_what_it_costs_and_touches_nothing():
     ours, fixed = trainer(Bandit([0.5], interval=0.25), images(40, 3)), trainer(Fixed(0.5))
     ours.run()
     fixed.run()
-    assert torch.equal(weights(ours), weights(fixed)) and ours.tally.pace == fixed.tally.pace
+    assert torch.equal(weights(ours), weights(fixed)) and ours.pick_counts.pace == fixed.pick_counts.pace
     probe, none = ours.ledger.phases["probe"], fixed.ledger.phases["probe"]
     assert probe.samples == 3 * 40 and probe.flops == 3 * 40 * ours.unit_forward and probe.seconds > 0
     assert (none.samples, none.flops, none.seconds) == (0, 0, 0)
     assert ours.ledger.total("flops") == fixed.ledger.total("flops") + probe.flops
-    flops = [row[2] for row in ours.pacer.learning.probes]
+    flops = [row[2] for row in ours.pacer.learned.probes]
     assert flops == sorted(flops) and flops[-1] < ours.ledger.total("flops")
 
 
@@ -238,7 +240,7 @@ def test_a_look_is_the_mean_loss_in_evaluation_mode():
 
     run.step = spied
     run.run()
-    ((progress, loss, _, _),) = run.pacer.learning.probes
+    ((progress, loss, _, _),) = run.pacer.learned.probes
     assert progress == 0.5 and loss == pytest.approx(found[5], rel=1e-5)
 
 
@@ -248,12 +250,12 @@ def test_a_budget_in_flops_counts_the_looks():
     for run in (few, many):
         run.run()
         assert 0.9 * budget < run.ledger.total("flops") <= budget
-    assert many.tally.steps < few.tally.steps
+    assert many.pick_counts.steps < few.pick_counts.steps
 
 
 @pytest.mark.parametrize("held_out", [None, images(0, 0)])
 def test_without_held_out_images_it_says_what_to_change(held_out):
-    with pytest.raises(UsageError, match="learns from images of val, and there is none: raise val"):
+    with pytest.raises(UsageError, match="learns from images of val, but val is empty: raise val"):
         trainer(Bandit(), held_out)
 
 
@@ -314,4 +316,4 @@ def test_at_cadence_run_it_is_refused(planned, tiny):
 
 
 def test_reports_count_and_name_every_phase_on_the_clock():
-    assert {*PHASES} - {"eval"} == {*records.PHASES} == {*PHASE_WORDS} == {*PHASE_HUES}
+    assert {*LEDGER_PHASES} - {"eval"} == {*PHASES} == {*PHASE_WORDS} == {*PHASE_HUES}

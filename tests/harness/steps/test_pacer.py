@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from selbench.harness.steps.pacer import Pacer, Recorded, Step
 from selbench.harness.steps.schedules import Cosine, Fixed, Linear, Replay, Sigmoid, Stepwise
-from selbench.harness.training.pick_counts import Tally
+from selbench.harness.steps.step_iterator import steps_of
+from selbench.harness.training.pick_counts import PickCounts
 from selbench.strategies import UsageError, keep_count
 from selbench.strategies.errors import StrategyFault
 
@@ -40,7 +41,7 @@ def pacers(draw):
 
 @given(pacers())
 def test_candidates_of_an_epoch_are_disjoint_and_within_the_pool(pacer):
-    for _, group in itertools.groupby(pacer, key=lambda s: s.epoch):
+    for _, group in itertools.groupby(steps_of(pacer), key=lambda s: s.epoch):
         end = 0
         for step in group:
             assert step.start == end
@@ -50,7 +51,7 @@ def test_candidates_of_an_epoch_are_disjoint_and_within_the_pool(pacer):
 
 @given(pacers())
 def test_progress_rises_from_zero_and_the_budget_is_kept(pacer):
-    steps = list(pacer)
+    steps = list(steps_of(pacer))
     progress = [s.progress for s in steps]
     assert progress[0] == 0 and progress == sorted(set(progress)) and progress[-1] < 1
     if pacer.steps is not None:
@@ -66,13 +67,13 @@ def test_progress_rises_from_zero_and_the_budget_is_kept(pacer):
 
 @given(pacers())
 def test_one_of_batch_and_sub_batch_stays_fixed(pacer):
-    fixed = {s.size if pacer.batching == "fixed-candidates" else s.keep for s in pacer}
+    fixed = {s.size if pacer.batching == "fixed-candidates" else s.keep for s in steps_of(pacer)}
     assert fixed == {pacer.batch}
 
 
 @given(pacers())
 def test_a_moving_ratio_takes_few_sizes_and_a_held_one_stays_through_an_epoch(pacer):
-    steps = list(pacer)
+    steps = list(steps_of(pacer))
     assert len({(s.size, s.keep) for s in steps}) <= pacer.buckets
     if pacer.hold:
         for _, group in itertools.groupby(steps, key=lambda s: s.epoch):
@@ -84,15 +85,15 @@ def test_one_selection_of_the_pool_is_enough_for_an_epoch(pacer):
     """At cadence epoch the pool is asked for keep/size of it: the epoch's steps must find what they take."""
     if not pacer.hold:
         return
-    for _, group in itertools.groupby(pacer, key=lambda s: s.epoch):
+    for _, group in itertools.groupby(steps_of(pacer), key=lambda s: s.epoch):
         steps = list(group)
         assert sum(s.keep for s in steps) <= keep_count(steps[0].keep / steps[0].size, pacer.pool)
 
 
 @given(pacers())
 def test_recorded_steps_are_the_steps_of_the_run(pacer):
-    tally = Tally(pacer.pool, torch.device("cpu"))
-    steps = list(pacer)
+    tally = PickCounts(pacer.pool, torch.device("cpu"))
+    steps = list(steps_of(pacer))
     for step in steps:
         tally.note(torch.arange(step.keep), step)
     again = list(Recorded(pacer.pool, tally.pace))
@@ -103,7 +104,7 @@ def test_recorded_steps_are_the_steps_of_the_run(pacer):
 
 @given(pacers())
 def test_every_size_that_a_run_comes_to_is_known_before(pacer):
-    assert {(step.size, step.keep) for step in pacer} <= set(pacer.every_size())
+    assert {(step.size, step.keep) for step in steps_of(pacer)} <= set(pacer.every_size())
 
 
 @given(pacers(), st.floats(0.5, 300.0), st.floats(0.0, 20.0))
@@ -113,7 +114,7 @@ def test_a_budget_in_cost_is_spent_and_not_overrun_by_more_than_a_step(pacer, pa
     paced = replace(pacer, passes=None, steps=None, cost=total)
     paid: list[float] = []
     steps: list[Step] = []
-    for step in paced.walk(lambda: math.fsum(paid)):
+    for step in steps_of(paced, lambda: math.fsum(paid)):
         assert step.progress == math.fsum(paid) / total < 1 and step.start + step.size <= pacer.pool
         begins = not steps or step.epoch != steps[-1].epoch
         paid.append(step.keep + 0.25 * step.size + (extra if begins else 0.0))
@@ -130,7 +131,7 @@ def test_a_budget_in_cost_is_spent_and_not_overrun_by_more_than_a_step(pacer, pa
 
 def dealt(pacer, kept, spent=float):
     """The steps of a run whose rule keeps ``kept[epoch]`` of the pool, over and over."""
-    walk, steps = pacer.walk(spent), []
+    walk, steps = steps_of(pacer, spent), []
     while (step := walk.next()) is not None:
         if step.start == 0:
             step = walk.deal(kept[step.epoch % len(kept)])
@@ -161,7 +162,7 @@ def test_what_a_rule_decides_to_keep_is_dealt_in_whole_batches(pacer, kept):
 
 @given(pacers(), st.lists(st.integers(2, 400), min_size=1, max_size=4))
 def test_dealt_steps_are_replayed_for_the_twin(pacer, kept):
-    tally, steps = Tally(pacer.pool, torch.device("cpu")), dealt(pacer, kept)
+    tally, steps = PickCounts(pacer.pool, torch.device("cpu")), dealt(pacer, kept)
     for step in steps:
         tally.note(torch.arange(step.keep), step)
     again = list(Recorded(pacer.pool, tally.pace))
@@ -179,7 +180,7 @@ def test_a_pass_that_keeps_60_percent_has_60_percent_of_the_steps():
 
 def test_everything_kept_is_paced_as_training_on_everything():
     pacer = Pacer(650, 32, "fixed-candidates", Fixed(1.0), passes=2.5, hold=True)
-    assert dealt(pacer, [650]) == list(pacer)
+    assert dealt(pacer, [650]) == list(steps_of(pacer))
 
 
 @given(st.lists(st.integers(33, 400), min_size=1, max_size=4), st.floats(20.0, 3000.0))
@@ -187,7 +188,7 @@ def test_dealt_steps_spend_a_budget_in_cost(kept, total):
     """A step costs what it trains on; a pass, 7 for its selection."""
     paid: list[float] = []
     pacer = Pacer(400, 32, "fixed-candidates", Fixed(0.5), cost=total, hold=True)
-    walk = pacer.walk(lambda: math.fsum(paid))
+    walk = steps_of(pacer, lambda: math.fsum(paid))
     while (step := walk.next()) is not None:
         step = walk.deal(kept[step.epoch % len(kept)]) if step.start == 0 else step
         paid.append(step.keep + (7 if step.start == 0 else 0))
@@ -209,33 +210,33 @@ def test_a_walk_goes_on_from_its_state_through_json(pacer, cost, deals, stop):
             paid[0] += step.keep
             yield step
 
-    whole = list(rest(pacer.walk(lambda: paid[0]), -1))
+    whole = list(rest(steps_of(pacer, lambda: paid[0]), -1))
     paid[0] = 0.0
-    first = pacer.walk(lambda: paid[0])
+    first = steps_of(pacer, lambda: paid[0])
     before = list(rest(first, stop))
-    again = pacer.walk(lambda: paid[0])
+    again = steps_of(pacer, lambda: paid[0])
     again.load_state_dict(json.loads(json.dumps(first.state_dict())))
     assert before + list(rest(again, -1)) == whole
 
 
 @pytest.mark.parametrize("kept", [0, 1])
 def test_fewer_images_than_batch_normalisation_needs_are_a_fault_of_the_rule(kept):
-    walk = Pacer(100, 32, "fixed-candidates", Fixed(0.5), passes=1).walk(float)
+    walk = steps_of(Pacer(100, 32, "fixed-candidates", Fixed(0.5), passes=1), float)
     walk.next()
     with pytest.raises(StrategyFault, match=f"kept {kept} of 100 images.*at least 2"):
         walk.deal(kept)
 
 
 def test_ratios_written_one_by_one_are_not_bucketed():
-    assert {s.keep for s in Pacer(512, 128, "fixed-candidates", Fixed(0.3), passes=2)} == {38}
+    assert {s.keep for s in steps_of(Pacer(512, 128, "fixed-candidates", Fixed(0.3), passes=2))} == {38}
     steps = Stepwise([0.3, 0.7], [0.25])
-    assert [s.keep for s in Pacer(512, 128, "fixed-candidates", steps, passes=2)] == [38] * 2 + [90] * 6
+    assert [s.keep for s in steps_of(Pacer(512, 128, "fixed-candidates", steps, passes=2))] == [38] * 2 + [90] * 6
 
 
 def test_replayed_counts_come_back_step_by_step():
     counts = [[20, 3], [7, 2], [31, 4]]
     pacer = Pacer(96, 32, "fixed-candidates", Replay(counts, 32), steps=9)
-    assert [s.keep for s in pacer] == [20, 20, 20, 7, 7, 31, 31, 31, 31]
+    assert [s.keep for s in steps_of(pacer)] == [20, 20, 20, 7, 7, 31, 31, 31, 31]
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_a_damaged_description_is_no_artefact_and_one_without_a_checksum_is(tmp_
 @pytest.mark.parametrize("newer", [2, 0, 17])
 def test_records_of_another_version_are_refused_by_name_and_left_alone(tmp_path, newer):
     store = Store(tmp_path)
-    says = rf"format version {newer}, and this selbench reads version 1: use the selbench that wrote it"
+    says = rf"format version {newer}; this selbench reads version 1: use the selbench that wrote it"
     for path, ask in (
         (store.cell_path("ab"), lambda: store.has_cell("ab")),
         (store.tuning_path("ab"), lambda: store.tuning("ab")),

@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from selbench.harness.plan.reference_seconds import Rate, Rates
+from selbench.harness.plan.reference_seconds import ArmSeconds, ReferenceSeconds
 from selbench.strategies import UsageError
 
 
@@ -100,9 +100,9 @@ def test_reference_seconds_are_measured_once_and_frozen(train, tiny, tmp_path):
 
 
 def test_a_rate_adds_up_steps_selections_and_preparation():
-    rate = Rate("d//x/pool", [[64, 16, 0.5], [64, 32, 1.0]], begin=0.25, selection=2.0, artefacts=9.0)
+    rate = ArmSeconds("d//x/pool", [[64, 16, 0.5], [64, 32, 1.0]], begin=0.25, selection=2.0, artefacts=9.0)
     assert rate.seconds({(64, 16): 3, (64, 32): 1}, 2) == 0.25 + 4.0 + 1.5 + 1.0
-    assert Rates.read(Rates([rate]).to_table()).rows["d//x/pool"] == rate
+    assert ReferenceSeconds.read(ReferenceSeconds([rate]).to_table()).rows["d//x/pool"] == rate
 
 
 def test_the_account_is_asked_for(tiny, tmp_path, train):

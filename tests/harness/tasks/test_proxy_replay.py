@@ -11,15 +11,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from selbench.harness.datasets.proxy_picks import ProxyPicks, row
+from selbench.harness.plan.arms import pacer_of
 from selbench.harness.plan.matrix import parse
-from selbench.harness.plan.tasks import Planner, pacer_of
-from selbench.harness.plan.tuning import trials
+from selbench.harness.plan.tasks import Planner
+from selbench.harness.plan.tuning import tuning_runs
 from selbench.harness.steps.pacer import Pacer
 from selbench.harness.steps.schedules import Linear
+from selbench.harness.steps.step_iterator import steps_of
 from selbench.harness.store.folder import Store
 from selbench.harness.tasks import artefacts
 from selbench.harness.tasks.cell import prepare
-from selbench.harness.training.picks_recorder import Picks, row
 from selbench.harness.training.trainer import Trainer
 from selbench.reports.effects.costs import Accounts
 from selbench.reports.records.folder import Results
@@ -74,7 +76,7 @@ def test_the_proxy_is_a_narrow_learner_that_trains_on_its_own_picks(replayed, pl
     by_hand = Trainer(samples, learner, loaded.augment(0, here.device), pacer, here.recipe(task), 0, model, rule)
     by_hand.run()
     picked = tensors["picks"].long().split(tensors["steps"][:, 3].tolist())
-    assert tensors["steps"].tolist() == [row(step) for step in pacer]
+    assert tensors["steps"].tolist() == [row(step) for step in steps_of(pacer)]
     assert len(picked) == len(rule.seen) == 8
     assert all(torch.equal(ids.sort().values, seen) for ids, seen in zip(picked, rule.seen, strict=True))
 
@@ -167,7 +169,7 @@ def test_tuning_leaves_the_proxy_at_the_base_learning_rate(replayed, planned, wo
     plan, here = planned(replayed), worker(parse(replayed))
     loaded = {"digits": here.loaded(plan.cells[0])}
     planner = Planner(here.matrix, loaded, {}, "float32")
-    tried = trials(planner, plan.arms, [0.5, 1.0], [2_000_000])
+    tried = tuning_runs(planner, plan.arms, [0.5, 1.0], [2_000_000])
     assert len([t for t in tried.tasks.values() if t.kind == "tuning" and t.uses]) == 2
     assert only(tried, "picks").seed == 2_000_000
 
@@ -181,26 +183,26 @@ def test_the_steps_of_both_agree_where_batch_sizes_move(replayed, planned, worke
     trainer = prepare(here, the_cell(plan))
     trainer.run()
     steps = here.store.artefact_tensors(only(plan, "picks").id, "steps")["steps"]
-    assert trainer.tally.steps == 7 and len(steps[:, 2:].unique(dim=0)) > 1
+    assert trainer.pick_counts.steps == 7 and len(steps[:, 2:].unique(dim=0)) > 1
 
 
 def test_picks_of_other_steps_or_another_order_are_refused():
     pacer = Pacer(40, 10, "fixed-candidates", Linear(0.2, 0.8), steps=4, buckets=5)
-    steps = list(pacer)
+    steps = list(steps_of(pacer))
     tensors = {
         "steps": torch.tensor([row(step) for step in steps]),
         "picks": torch.cat([torch.arange(step.start, step.start + step.keep) for step in steps]).int(),
     }
-    picks = Picks(tensors, pacer, 40)
+    picks = ProxyPicks(tensors, steps_of(pacer), 40)
     for step in steps:
         ids = torch.arange(step.start, step.start + step.size).flip(0)
         assert picks.take(ids).tolist() == (ids < step.start + step.keep).tolist()
     with pytest.raises(UsageError, match="of another order"):
-        Picks(tensors, pacer, 40).take(torch.arange(3, 13))
+        ProxyPicks(tensors, steps_of(pacer), 40).take(torch.arange(3, 13))
     with pytest.raises(UsageError, match="not those of this run"):
-        Picks(tensors, replace(pacer, steps=5), 40)
+        ProxyPicks(tensors, replace(pacer, steps=5), 40)
     with pytest.raises(UsageError, match="not those of this run"):
-        Picks(tensors, replace(pacer, schedule=Linear(0.8, 0.2)), 40)
+        ProxyPicks(tensors, replace(pacer, schedule=Linear(0.8, 0.2)), 40)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ import torch
 from pieces import COMMON, EVERY_STEP, Folder, essence, killed_after, stopped
 
 from selbench.harness.execution.executors.local import Local
-from selbench.harness.execution.run import Request, run
+from selbench.harness.execution.prepared import RunRequest
+from selbench.harness.execution.run import run
 from selbench.harness.plan.matrix import parse
 from selbench.harness.store.checkpoint_file import tidy
 from selbench.harness.store.folder import Store
@@ -27,7 +28,8 @@ from selbench.harness.tasks.do import do
 from selbench.harness.tasks.worker import Worker
 from selbench.harness.training import ledger
 from selbench.harness.training.trainer import Trainer
-from selbench.reports.records.models import KINDS, misfits
+from selbench.reports.records.fields import misfits
+from selbench.reports.records.models import KINDS
 from selbench.strategies import UsageError
 
 BANDIT = {"name": "bandit", "interval": 0.15, "images": 16}
@@ -153,7 +155,9 @@ def test_what_a_run_left_that_was_killed_behind_its_record_goes(folders, tmp_pat
 
 def test_the_minutes_asked_for_reach_the_runs(tiny, tmp_path, cache_dir):
     tiny |= {"seeds": 1, "ladder": [1.0], "references": [], "strategies": [{"name": "uniform"}]}
-    request = Request(tmp_path, cache_dir=cache_dir, device="cpu", workers=1, executor="inline", checkpoint=EVERY_STEP)
+    request = RunRequest(
+        tmp_path, cache_dir=cache_dir, device="cpu", workers=1, executor="inline", checkpoint=EVERY_STEP
+    )
     assert run(parse(tiny), request).trained == 3
     assert all(record["checkpoints"]["written"] for record in map(json.loads, map(Path.read_text, records(tmp_path))))
     with pytest.raises(UsageError, match="minutes between checkpoints, or 0 for none"):

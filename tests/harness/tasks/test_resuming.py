@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from selbench.harness.datasets.augment import Augment
+from selbench.harness.datasets.samples import Samples
 from selbench.harness.steps.pacer import Pacer
 from selbench.harness.steps.schedules import Linear
 from selbench.harness.store.checkpoint_file import Checkpoint
 from selbench.harness.training.learner import ResNet18
-from selbench.harness.training.trainer import Recipe, Samples, Trainer
+from selbench.harness.training.trainer import Recipe, Trainer
 from selbench.strategies import Pool, load
 
 N = 96
@@ -42,7 +43,7 @@ def trainer(name, **budget):
 def ended(run):
     """All that a run leaves but its seconds."""
     ledger = {phase: (account.flops, account.samples) for phase, account in run.ledger.phases.items()}
-    return [tensor.tolist() for tensor in run.model.state_dict().values()], ledger, run.tally.pace, run.done
+    return [tensor.tolist() for tensor in run.model.state_dict().values()], ledger, run.pick_counts.pace, run.done
 
 
 class Left(Exception):
@@ -63,7 +64,7 @@ def test_a_run_left_before_any_of_its_steps_goes_on(name, budget, tmp_path):
         kept.append(where)
 
     whole.run(on_step=keep)
-    assert len(kept) == whole.tally.steps > 6 and whole.progress == 1.0
+    assert len(kept) == whole.pick_counts.steps > 6 and whole.progress == 1.0
     for where in kept[::3]:
         other = trainer(name, **budget)
         other.load_state_dict(where.read({}, torch.device("cpu")))

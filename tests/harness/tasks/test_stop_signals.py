@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from selbench.harness.tasks.stop_signals import SIGNALS, Told
+from selbench.harness.tasks.stop_signals import SIGNALS, StopSignals
 
 
 class Stopped(Exception):
@@ -29,11 +29,11 @@ def handlers():
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_is_noted_at_once_and_obeyed_when_it_does_no_harm(handlers, number):
-    told, seen = Told(), []
-    with pytest.raises(Stopped, match=str(int(number))), told.listening():
+    told, seen = StopSignals(), []
+    with pytest.raises(Stopped, match=str(int(number))), told.deferring():
         signal.raise_signal(number)
         seen.append(told.number)
-        told.obey()
+        told.raise_deferred()
         seen.append("after")
     assert seen == [number]
     assert all(signal.getsignal(each) is handlers for each in SIGNALS)
@@ -41,21 +41,21 @@ def test_a_signal_is_noted_at_once_and_obeyed_when_it_does_no_harm(handlers, num
 
 def test_one_that_nobody_looked_at_is_obeyed_at_the_end(handlers):
     done = []
-    with pytest.raises(Stopped), Told().listening():
+    with pytest.raises(Stopped), StopSignals().deferring():
         signal.raise_signal(signal.SIGTERM)
         done.append(True)
     assert done and signal.getsignal(signal.SIGTERM) is handlers
 
 
 def test_a_failure_does_not_swallow_it():
-    with pytest.raises(Stopped), Told().listening():
+    with pytest.raises(Stopped), StopSignals().deferring():
         signal.raise_signal(signal.SIGTERM)
         raise ValueError
 
 
 def test_a_second_one_counts_at_once():
     done = []
-    with pytest.raises(Stopped, match=str(int(signal.SIGTERM))), Told().listening():
+    with pytest.raises(Stopped, match=str(int(signal.SIGTERM))), StopSignals().deferring():
         signal.raise_signal(signal.SIGINT)
         done.append(True)
         signal.raise_signal(signal.SIGTERM)
@@ -64,16 +64,16 @@ def test_a_second_one_counts_at_once():
 
 
 def test_without_a_signal_nothing_happens(handlers):
-    told = Told()
-    with told.listening():
-        told.obey()
+    told = StopSignals()
+    with told.deferring():
+        told.raise_deferred()
     assert told.number is None and signal.getsignal(signal.SIGINT) is handlers
 
 
 def test_what_is_ignored_stays_ignored():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    told = Told()
-    with told.listening():
+    told = StopSignals()
+    with told.deferring():
         signal.raise_signal(signal.SIGINT)
         assert told.number is None
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
@@ -83,7 +83,7 @@ def test_a_thread_leaves_signals_alone(handlers):
     seen = []
 
     def work():
-        with Told().listening():
+        with StopSignals().deferring():
             seen.append(signal.getsignal(signal.SIGTERM) is handlers)
 
     thread = threading.Thread(target=work)

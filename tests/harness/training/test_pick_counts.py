@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from selbench.harness.steps.pacer import Step
-from selbench.harness.training.pick_counts import Tally
+from selbench.harness.training.pick_counts import PickCounts
 
 
 def test_counts_means_and_run_lengths():
-    tally = Tally(4, torch.device("cpu"))
+    tally = PickCounts(4, torch.device("cpu"))
     for i, ids in enumerate(([0, 1], [2, 1], [1])):
         tally.note(torch.tensor(ids), Step(0, 0, 3, len(ids), i / 3))
     tally.note_loss(torch.tensor(1.0))
@@ -27,7 +27,7 @@ def test_counts_means_and_run_lengths():
 
 @pytest.mark.parametrize(("size", "stride"), [(1, 1), (1024, 1), (1025, 2), (5000, 5)])
 def test_picks_are_probed_at_even_steps_through_the_pool(size, stride):
-    tally = Tally(size, torch.device("cpu"))
+    tally = PickCounts(size, torch.device("cpu"))
     tally.picks += torch.arange(size) * 40
     probe = tally.read(torch.zeros(size, dtype=torch.int64), 1)["probe"]
     counts = np.frombuffer(base64.b64decode(probe["counts"]), dtype="<u2")
@@ -38,14 +38,14 @@ def test_picks_are_probed_at_even_steps_through_the_pool(size, stride):
 def test_diagnostics_are_taken_once_an_epoch():
     strategy = SimpleNamespace(diagnostics=lambda: {"gap": torch.tensor(next(values))})
     values = iter([1.0, 5.0])
-    tally = Tally(2, torch.device("cpu"))
+    tally = PickCounts(2, torch.device("cpu"))
     for epoch in (0, 0, 1, 1):
         tally.note_diagnostics(strategy, SimpleNamespace(epoch=epoch))
     assert tally.read(torch.tensor([0, 1]), 2)["diagnostics"] == {"gap": 3.0}
 
 
 def test_a_diverged_run_is_a_result_that_json_can_hold():
-    tally = Tally(2, torch.device("cpu"))
+    tally = PickCounts(2, torch.device("cpu"))
     tally.note(torch.tensor([0]), Step(0, 0, 2, 1, 0.0))
     tally.note_loss(torch.tensor(float("nan")))
     tally.note_picked_loss(torch.tensor([float("inf")]))
@@ -54,7 +54,7 @@ def test_a_diverged_run_is_a_result_that_json_can_hold():
 
 
 def test_shares_of_what_is_spoiled_are_by_sample_trained_on():
-    tally = Tally(4, torch.device("cpu"))
+    tally = PickCounts(4, torch.device("cpu"))
     for ids in ([0, 1], [1, 2]):
         tally.note(torch.tensor(ids), Step(0, 0, 4, 2, 0.0))
     labels, wrong = torch.tensor([0, 1, 1, 0]), torch.tensor([False, True, False, True])

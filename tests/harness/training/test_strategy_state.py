@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from selbench.harness.store.checkpoint_file import Checkpoint
-from selbench.harness.training.strategy_state import NotKept, RuleState
+from selbench.harness.training.strategy_state import StateNotGiven, StrategyState
 from selbench.strategies import BatchLosses, Pool, Strategy
 from selbench.strategies.registry import registry
 from selbench.strategies.rules.wrapper import Wrapper
@@ -118,7 +118,7 @@ def called(rule, times=2):
     given = pool()
     if hasattr(rule, "begin"):
         rule.begin(given)
-    state = RuleState(rule, given)
+    state = StrategyState(rule, given)
     picks = [rule.select(None, BatchLosses(index=torch.arange(8), k=4), 0.5) for _ in range(times)]
     return state, picks
 
@@ -126,7 +126,7 @@ def called(rule, times=2):
 @pytest.mark.parametrize("rule", [Counting, Remembering, Replacing, Listing, Odd, Own, Slotted, Inherits, Raises])
 def test_a_rule_that_changes_unseen_cannot_be_gone_on_with(rule):
     state, _ = called(rule())
-    with pytest.raises(NotKept, match=r"changes from call to call|state_dict raised KeyError"):
+    with pytest.raises(StateNotGiven, match=r"changes from call to call|state_dict raised KeyError"):
         state.state_dict()
 
 
@@ -154,12 +154,12 @@ def test_the_rules_inside_a_rule_are_looked_at():
     state, _ = called(Around(Plain()))
     state.state_dict()
     state, _ = called(Around(Counting()))
-    with pytest.raises(NotKept, match="Counting changes"):
+    with pytest.raises(StateNotGiven, match="Counting changes"):
         state.state_dict()
 
 
 def test_without_a_strategy_there_is_no_state():
-    state = RuleState(None, None)
+    state = StrategyState(None, None)
     state.load_state_dict(state.state_dict())
 
 
@@ -167,4 +167,4 @@ def test_every_rule_of_ours_is_taken_at_its_word():
     ours = [row["name"] for row in registry("strategies").describe() if row["origin"].startswith("selbench ")]
     assert len(ours) > 30
     for name in ours:
-        assert not RuleState(registry("strategies").load(name), None)._watched, name
+        assert not StrategyState(registry("strategies").load(name), None)._watched, name

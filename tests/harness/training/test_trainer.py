@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from selbench.harness.datasets.augment import Augment
+from selbench.harness.datasets.samples import Samples
 from selbench.harness.steps.pacer import Pacer
 from selbench.harness.steps.schedules import Fixed
 from selbench.harness.training.learner import ResNet18
 from selbench.harness.training.optimizer import one_cycle
-from selbench.harness.training.trainer import Recipe, Samples, Trainer
+from selbench.harness.training.trainer import Recipe, Trainer
 from selbench.strategies import Pool, Selection, load
 from selbench.strategies.errors import StrategyFault
 
@@ -93,7 +94,7 @@ def test_the_ledger_books_what_was_done():
     run.run()
     steps, k = 6, 8
     phases = run.ledger.phases
-    assert run.tally.steps == steps and run.tally.counts == [[k, steps]]
+    assert run.pick_counts.steps == steps and run.pick_counts.counts == [[k, steps]]
     assert phases["train"].samples == steps * k and phases["train"].flops == steps * k * run.unit_train
     assert phases["score"].samples == steps * 32 and phases["score"].flops == steps * 32 * run.unit_forward
     assert phases["select"].flops == steps * load("loss").flops(32, 0, k)
@@ -170,7 +171,7 @@ def test_a_budget_in_flops_counts_scoring_and_selection():
     for run in runs.values():
         run.run()
         assert 0.95 * budget < run.ledger.total("flops") <= budget
-    assert runs["uniform"].tally.steps > 1.5 * runs["loss"].tally.steps
+    assert runs["uniform"].pick_counts.steps > 1.5 * runs["loss"].pick_counts.steps
     assert runs["loss"].optimizer.param_groups[0]["lr"] < 0.1 * 0.05  # decayed to the end
 
 
@@ -219,15 +220,15 @@ def test_cadence_epoch_sees_the_whole_pool_with_the_losses_last_seen():
     assert torch.isinf(first).all() and (age0 == -1).all()
     assert torch.isfinite(second).sum() == N // 2 and ((age1 >= 0) == torch.isfinite(second)).all()
     assert age1.max() == 3  # three steps ago, at the first of the epoch
-    assert rule.observed == run.tally.trained == 9 * 16
+    assert rule.observed == run.pick_counts.trained == 9 * 16
     # Samples never seen have infinite loss, so the second epoch trains on the other half.
-    assert (run.tally.picks[torch.isinf(second)] >= 1).all()
+    assert (run.pick_counts.picks[torch.isinf(second)] >= 1).all()
 
 
 def test_cadence_run_trains_on_one_subset():
     run = trainer(load("uniform", cadence="run"), 0.25, passes=8.0)
     run.run()
-    picks = run.tally.picks
+    picks = run.pick_counts.picks
     assert (picks > 0).sum() == N // 4 and picks.sum() == 8 * 24
     assert set(picks[picks > 0].tolist()) == {8}
 
@@ -251,13 +252,13 @@ def test_a_count_that_depends_on_the_data_sets_the_number_of_steps():
     step = run.step
     run.step = lambda *given: (step(*given), rates.append(run.optimizer.param_groups[0]["lr"]))
     run.run()
-    assert run.tally.counts == [[32, 5], [31, 1]]
-    assert run.tally.candidates == 3 * N and run.ledger.phases["train"].samples == 5 * 32 + 31
+    assert run.pick_counts.counts == [[32, 5], [31, 1]]
+    assert run.pick_counts.candidates == 3 * N and run.ledger.phases["train"].samples == 5 * 32 + 31
     wanted = [one_cycle(p, 0.05, 0.2) for p in (0, 1 / 9, 2 / 9, 1 / 3, 1 / 2, 2 / 3)]
     assert rates == pytest.approx(wanted)
     assert run.done == {(32, 32): 6}
     # No image is trained on twice in a pass, and only those kept.
-    assert run.tally.picks.max() <= 3 and (run.tally.picks[70:] == 1).all()
+    assert run.pick_counts.picks.max() <= 3 and (run.pick_counts.picks[70:] == 1).all()
 
 
 class Once(Odd):
@@ -269,8 +270,8 @@ class Once(Odd):
 def test_a_subset_of_its_own_size_is_dealt_in_whole_batches_at_every_pass():
     run = trainer(Once(70), 0.5, passes=4.0)
     run.run()
-    picks = run.tally.picks
-    assert run.tally.counts == [[32, 8]] and run.tally.candidates == 4 * N
+    picks = run.pick_counts.picks
+    assert run.pick_counts.counts == [[32, 8]] and run.pick_counts.candidates == 4 * N
     assert (picks[70:] == 0).all() and picks[:70].max() <= 4 and picks.sum() == 8 * 32
 
 
@@ -320,7 +321,7 @@ def test_the_mixed_precision_loop_of_gpus_hands_rules_full_precision_and_trains(
     first = weights(run).clone()
     run.run()
     assert weights(run).dtype == torch.float32 and not torch.equal(first, weights(run))
-    assert run.tally.train_loss() is not None
+    assert run.pick_counts.train_loss() is not None
 
 
 def test_scores_are_full_precision_under_mixed_precision():

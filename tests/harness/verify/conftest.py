@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from selbench.harness.execution.run import Request, run
+from selbench.harness.execution.prepared import RunRequest
+from selbench.harness.execution.run import run
 from selbench.harness.plan.matrix import parse
 from selbench.harness.store.folder import Store
 from selbench.reports.records.sealing import checksum, open_toml, seal_toml, written
@@ -54,7 +55,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
     out = tmp_path_factory.mktemp("verify") / "tiny"
     done = run(
         parse(copy.deepcopy(MATRIX)),
-        Request(out=out, cache_dir=cache_dir, device="cpu", workers=1, executor="inline"),
+        RunRequest(out=out, cache_dir=cache_dir, device="cpu", workers=1, executor="inline"),
     )
     assert not done.failed
     Store(out).write_failed(FAILED)

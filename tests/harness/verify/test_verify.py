@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from selbench.harness.cli.commands import main
-from selbench.harness.plan.matrix import digest
+from selbench.harness.identity import digest
 from selbench.harness.verify import verify
 from selbench.harness.verify.seeding import shared_streams
 from selbench.strategies import UsageError
@@ -31,7 +32,7 @@ def test_published_folders_are_sound(published, name):
 
 
 def test_a_run_leaves_nothing_to_find_but_its_failure(finished):
-    """A field that was added to a record and not to verify/formats.py shows here."""
+    """A field that was added to a record and not to reports/records/models.py shows here."""
     verdict = verify(finished)
     assert [str(finding) for finding in verdict.findings] == [
         "failed/00112233445566aa.json: proxy, seed 0 failed: out of memory; run again to try it anew"
@@ -105,8 +106,8 @@ BROKEN: dict[str, tuple[str, Any, str]] = {
     "margin type": ("matrix", lambda t: t.update(seeds=["0"]), "field 'seeds.0'"),
     "matrix lr": ("matrix", lambda t: t["optimizer"].update(lr=0.3), "its optimizer is"),
     "matrix text": ("matrix", lambda t: [a.update(text="x") for a in t["arms"]], "in matrix.toml it is 'x'"),
-    "matrix twin": ("matrix", lambda t: t["arms"][0].update(twin="0" * 16), "the twin 0000000000000000 of arm"),
-    "matrix key": ("matrix", lambda t: t["arms"].append(t["arms"][0]), "two arms have one key"),
+    "matrix twin": ("matrix", lambda t: t["arms"][0].update(twin="0" * 16), "the twin '0000000000000000' of arm"),
+    "matrix key": ("matrix", lambda t: t["arms"].append(t["arms"][0]), "two arms have the same key"),
     "matrix seeds": ("matrix", lambda t: t.update(seeds=[0, 1]), "is not in matrix.toml"),
 }
 
@@ -136,7 +137,7 @@ def test_another_version_is_refused_by_name(opened):
     cell = next((folder / "cells").iterdir())
     cell.write_text('{"version": 2, "anything": "else"}')
     (line,) = said(folder)
-    assert line == f"cells/{cell.name}: format version 2; this selbench reads version 1; use the selbench that wrote it"
+    assert line == f"cells/{cell.name}: format version 2; this selbench reads version 1: use the selbench that wrote it"
 
 
 def test_twins_have_the_steps_of_what_they_are_held_against(opened):
@@ -160,13 +161,17 @@ def test_two_seeds_with_one_course_shared_their_stream(opened):
     assert file.name in line and "came out as seed" in line and "to the last bit" in line
 
 
+def seeded(seed: int) -> Any:
+    return SimpleNamespace(seed=seed, curve=[SimpleNamespace(passes=3.0)])
+
+
 def test_streams_that_coincide_by_accident_are_found():
-    cell = {"seed": 0, "curve": [{"pass": 3.0}]}
-    assert not list(shared_streams({"a": cell, "b": {**cell, "seed": 1}}, {}, {}))
+    cell = seeded(0)
+    assert not list(shared_streams({"a": cell, "b": seeded(1)}, {}, {}))
     from selbench.harness.streams import derive
 
-    proxy = {"kind": "proxy", "name": "proxy", "seed": 4}
-    clash = {**cell, "seed": derive(4, "proxy", "")}
+    proxy: Any = SimpleNamespace(kind="proxy", name="proxy", seed=4)
+    clash = seeded(derive(4, "proxy", ""))
     (finding,) = shared_streams({"a": clash}, {}, {"artefacts/p": proxy})
     assert finding.file == "artefacts/p" and "its stream is that of a" in finding.what
 
@@ -175,7 +180,7 @@ def test_two_different_seeds_with_one_number_are_found(monkeypatch):
     from selbench.harness.verify import seeding
 
     monkeypatch.setattr(seeding, "derive", lambda seed, *axis: hash((seed % 2, *axis)))
-    cells = {"a": {"seed": 0, "curve": [{"pass": 1.0}]}, "b": {"seed": 2, "curve": [{"pass": 1.0}]}}
+    cells = {"a": seeded(0), "b": seeded(2)}
     assert any("its stream 'init' is that of a" in finding.what for finding in shared_streams(cells, {}, {}))
 
 

@@ -20,7 +20,7 @@ from selbench.reports.document.panels import Report, comparable
 from selbench.reports.document.sections.costs import saving_words, selection_words
 from selbench.reports.figures.canvas import drawing_rules
 from selbench.reports.figures.cost import cost_plot
-from selbench.reports.figures.phases import phase_bars
+from selbench.reports.figures.rows import phase_bars
 from selbench.reports.records.folder import Results
 from selbench.reports.render import html as page
 from selbench.reports.render import markdown

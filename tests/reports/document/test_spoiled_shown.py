@@ -12,8 +12,7 @@ from editing import a_cell, rewrite
 from synthetic import write_results
 
 from selbench.reports.document.panels import Report
-from selbench.reports.records.folder import Results
-from selbench.reports.records.records import ResultsError
+from selbench.reports.records.folder import Results, ResultsError
 from selbench.reports.render import html as page
 from selbench.reports.summary import summarise
 

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import checksum, write_results
 
-from selbench.reports.effects.estimates import Contrast, contrasts
+from selbench.reports.effects.contrasts import Contrast, contrasts
 from selbench.reports.effects.ladder import LadderCurve
+from selbench.reports.effects.pairing import Pairs
 from selbench.reports.records.folder import Results
 
 
@@ -24,7 +25,7 @@ def find(rows: list[Contrast], strategy: str, question: str, **more: str) -> Con
         for row in rows
         if row.arm.label == strategy
         and row.question == question
-        and all(getattr(row, name) == value for name, value in more.items())
+        and all(getattr(row.asked, name) == value for name, value in more.items())
     ]
     return row
 
@@ -46,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> list[Contrast]:
-    return contrasts(Results.read(write_results(tmp_path_factory.mktemp("results"), seeds=8)))
+    return contrasts(Pairs(Results.read(write_results(tmp_path_factory.mktemp("results"), seeds=8))))
 
 
 def test_a_ladder_is_linear_in_log_cost_and_flat_beyond_its_ends() -> None:
@@ -97,7 +98,7 @@ def test_the_three_questions_find_the_truth(rows: list[Contrast]) -> None:
 
 def test_every_strategy_answers_in_every_account_and_cost(rows: list[Contrast]) -> None:
     pays = [row for row in rows if row.arm.label == "gstds" and row.question == "pays"]
-    assert len({(row.account, row.cost, row.ladder) for row in pays}) == len(pays) == 18
+    assert len({(row.asked.account, row.asked.cost, row.asked.ladder) for row in pays}) == len(pays) == 18
 
 
 def test_baselines_give_context(rows: list[Contrast]) -> None:
@@ -107,25 +108,29 @@ def test_baselines_give_context(rows: list[Contrast]) -> None:
 
 def test_only_declared_contrasts_are_primary_and_ordinary_seconds_never(tmp_path: Path) -> None:
     folder = write_results(tmp_path, seeds=3, primary=["rho:pays", "gstds:accuracy"], pays={"ladder": "uniform"})
-    primary = [row for row in contrasts(Results.read(folder)) if row.primary]
-    assert {(row.arm.label, row.question, row.account, row.cost, row.ladder) for row in primary} == {
+    primary = [row for row in contrasts(Pairs(Results.read(folder))) if row.primary]
+    assert {(row.arm.label, row.question, row.asked.account, row.asked.cost, row.asked.ladder) for row in primary} == {
         ("rho", "pays", "amortised", "total_flops", "uniform"),
         ("gstds", "accuracy", None, None, None),
     }
     folder = write_results(tmp_path, seeds=3, primary=["rho:pays"], pays={"cost": "wall_clock"})
-    (row,) = (row for row in contrasts(Results.read(folder)) if row.primary)
-    assert (row.cost, row.source, row.seeds) == ("wall_clock", "ordinary cells", ()), "declared, and without evidence"
+    (row,) = (row for row in contrasts(Pairs(Results.read(folder))) if row.primary)
+    assert (row.asked.cost, row.source, row.seeds) == ("wall_clock", "ordinary cells", ()), (
+        "declared, and without evidence"
+    )
 
 
 def test_each_reference_has_contrasts_of_its_own(tmp_path: Path) -> None:
-    rows = contrasts(Results.read(write_results(tmp_path, seeds=2, references=("holdout", "resnet50"), test_n=200)))
+    rows = contrasts(
+        Pairs(Results.read(write_results(tmp_path, seeds=2, references=("holdout", "resnet50"), test_n=200)))
+    )
     assert {row.arm.reference for row in rows if row.arm.label == "gstds"} == {"holdout", "resnet50"}
     assert len([row for row in rows if row.primary]) == 6
 
 
 def test_seeds_without_a_partner_are_dropped_and_counted(tmp_path: Path) -> None:
     folder = write_results(tmp_path, seeds=6, test_n=200, missing=[("gstds", 1), ("full", 3), ("full 0.25", 5)])
-    rows = contrasts(Results.read(folder))
+    rows = contrasts(Pairs(Results.read(folder)))
     row = find(rows, "gstds", "accuracy")
     assert row.seeds == (0, 2, 4, 5)
     assert "2 of 6 seeds without a partner left out" in row.notes
@@ -135,15 +140,15 @@ def test_seeds_without_a_partner_are_dropped_and_counted(tmp_path: Path) -> None
 
 def test_pairs_are_of_one_seed(folder: Path) -> None:
     results = Results.read(folder)
-    row = find(contrasts(results), "gstds", "accuracy")
-    ours, theirs = results.of(row.arm), results.of(row.baseline_arm)
+    row = find(contrasts(Pairs(results)), "gstds", "accuracy")
+    ours, theirs = results.of(row.arm), results.of(row.asked.rival)
     for seed, difference in zip(row.seeds, row.differences, strict=True):
         assert difference == pytest.approx(100 * (ours[seed].accuracy - theirs[seed].accuracy))
 
 
 def test_a_collapsed_run_on_either_side_is_counted(tmp_path: Path) -> None:
     folder = write_results(tmp_path, seeds=4, test_n=200, collapse=[("gstds", 1), ("full", 2)])
-    rows = contrasts(Results.read(folder))
+    rows = contrasts(Pairs(Results.read(folder)))
     assert find(rows, "gstds", "accuracy").collapsed == 2
     assert find(rows, "gstds", "picking").collapsed == 1
     assert find(rows, "rho", "accuracy").collapsed == 1
@@ -154,7 +159,7 @@ def test_a_collapsed_run_on_either_side_is_counted(tmp_path: Path) -> None:
 
 def test_a_collapsed_run_without_a_partner_is_counted_too(tmp_path: Path) -> None:
     folder = write_results(tmp_path, seeds=4, test_n=200, collapse=[("gstds", 1)], missing=[("full", 1)])
-    assert find(contrasts(Results.read(folder)), "gstds", "accuracy").collapsed == 1
+    assert find(contrasts(Pairs(Results.read(folder))), "gstds", "accuracy").collapsed == 1
 
 
 def test_what_costs_more_than_the_whole_ladder_is_said(rows: list[Contrast]) -> None:
@@ -166,31 +171,35 @@ def test_what_costs_more_than_the_whole_ladder_is_said(rows: list[Contrast]) -> 
 def test_what_costs_less_than_the_whole_ladder_is_said(folder: Path) -> None:
     change(folder, "gstds", None, lambda record: record["ledger"]["train"].update(flops=1.0))
     row = find(
-        contrasts(Results.read(folder)), "gstds", "pays", account="marginal", cost="learner_flops", ladder="full"
+        contrasts(Pairs(Results.read(folder))), "gstds", "pays", account="marginal", cost="learner_flops", ladder="full"
     )
     assert row.below == 5 and "less than the ladder's lowest rung" in row.notes[0]
 
 
 def test_unequal_samples_of_a_twin_are_said(folder: Path) -> None:
-    assert find(contrasts(Results.read(folder)), "gstds", "picking").notes == ()
+    assert find(contrasts(Pairs(Results.read(folder))), "gstds", "picking").notes == ()
     change(folder, "gstds", 2, lambda record: record["selection"].update(trained_samples=10_500))
-    assert find(contrasts(Results.read(folder)), "gstds", "picking").notes == ("trained samples differ by up to 5 %",)
+    assert find(contrasts(Pairs(Results.read(folder))), "gstds", "picking").notes == (
+        "trained samples differ by up to 5 %",
+    )
 
 
 def test_seconds_are_an_indication_and_never_of_unlike_machines(folder: Path) -> None:
-    row = find(contrasts(Results.read(folder)), "gstds", "pays", account="marginal", cost="wall_clock", ladder="full")
+    row = find(
+        contrasts(Pairs(Results.read(folder))), "gstds", "pays", account="marginal", cost="wall_clock", ladder="full"
+    )
     assert row.notes[0] == "indication: seconds of ordinary cells"
-    assert row.costs["marginal"]["wall_clock"] is not None
+    assert row.paid.ratios["marginal"]["wall_clock"] is not None
     change(folder, "gstds", 0, lambda record: record["environment"].update(machine="other"))
-    rows = contrasts(Results.read(folder))
-    assert not [row for row in rows if row.arm.label == "gstds" and row.cost == "wall_clock"]
-    assert find(rows, "gstds", "accuracy").costs["marginal"]["wall_clock"] is None
-    assert find(rows, "gstds", "accuracy").costs["marginal"]["total_flops"] is not None
-    assert find(rows, "rho", "accuracy").costs["marginal"]["wall_clock"] is not None
+    rows = contrasts(Pairs(Results.read(folder)))
+    assert not [row for row in rows if row.arm.label == "gstds" and row.asked.cost == "wall_clock"]
+    assert find(rows, "gstds", "accuracy").paid.ratios["marginal"]["wall_clock"] is None
+    assert find(rows, "gstds", "accuracy").paid.ratios["marginal"]["total_flops"] is not None
+    assert find(rows, "rho", "accuracy").paid.ratios["marginal"]["wall_clock"] is not None
 
 
 def test_costs_are_ratios_to_the_baseline(rows: list[Contrast]) -> None:
-    costs = find(rows, "rho", "accuracy").costs
+    costs = find(rows, "rho", "accuracy").paid.ratios
     ratio = costs["marginal"]["total_flops"]
     assert ratio is not None and ratio[:3] == pytest.approx([0.5 + 1 / 3 + 1e3 / 3e6] * 3)
     amortised = costs["amortised"]["total_flops"]
@@ -201,16 +210,16 @@ def test_costs_are_ratios_to_the_baseline(rows: list[Contrast]) -> None:
 def test_costs_without_their_artefact_are_left_out_not_guessed(folder: Path) -> None:
     for file in (folder / "artefacts").glob("*/meta.json"):
         file.unlink()
-    rows = contrasts(Results.read(folder))
-    assert find(rows, "gstds", "accuracy").costs["amortised"]["total_flops"] is None
-    assert find(rows, "gstds", "accuracy").costs["marginal"]["total_flops"] is not None
+    rows = contrasts(Pairs(Results.read(folder)))
+    assert find(rows, "gstds", "accuracy").paid.ratios["amortised"]["total_flops"] is None
+    assert find(rows, "gstds", "accuracy").paid.ratios["marginal"]["total_flops"] is not None
     primary = find(rows, "gstds", "pays", account="amortised", cost="total_flops", ladder="full")
     assert primary.primary and primary.seeds == ()
 
 
 def test_a_declared_contrast_is_listed_even_without_runs(tmp_path: Path) -> None:
     folder = write_results(tmp_path, seeds=2, test_n=100, missing=[("gstds", 0), ("gstds", 1)])
-    rows = [row for row in contrasts(Results.read(folder)) if row.arm.label == "gstds"]
+    rows = [row for row in contrasts(Pairs(Results.read(folder))) if row.arm.label == "gstds"]
     assert [row.question for row in rows] == ["accuracy", "picking", "pays"]
     assert all(row.seeds == () for row in rows)
 
@@ -219,9 +228,9 @@ def test_ratios_are_of_the_prices_beside_them(rows: list[Contrast]) -> None:
     """Against a ladder the baseline is its top rung: the same prices as against full training."""
     row = find(rows, "rho", "accuracy")
     on_ladder = find(rows, "rho", "pays", account="amortised", cost="total_flops", ladder="full")
-    assert row.prices is on_ladder.prices and row.clock == "ordinary cells"
-    for account, costs in row.costs.items():
+    assert row.paid.prices is on_ladder.paid.prices and row.paid.source == "ordinary cells"
+    for account, costs in row.paid.ratios.items():
         for cost, ratio in costs.items():
-            ours, theirs = row.prices[account][cost]
+            ours, theirs = row.paid.prices[account][cost]
             assert ratio.estimate == pytest.approx(ours.mean() / theirs.mean())
             assert ours.shape == theirs.shape == (8,)

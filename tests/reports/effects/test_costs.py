@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
+from editing import replace
 from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import write_results
@@ -45,7 +45,8 @@ def test_evaluation_is_in_no_total(results: Results) -> None:
 
 
 def artefact(id: str, *needs: str) -> Artefact:
-    return Artefact(id, "log", id, "digits", None, {"train": Phase(1.0, 1.0, 1)}, "", {}, needs)
+    ledger = {"train": Phase(flops=1.0, seconds=1.0, samples=1)}
+    return Artefact.model_construct(id=id, kind="log", name=id, dataset="digits", ledger=ledger, needs=needs)
 
 
 def test_an_artefact_counts_once_however_many_need_it() -> None:
@@ -64,7 +65,7 @@ def test_a_missing_artefact_makes_its_costs_unknown_not_free(results: Results) -
 
 def test_a_tuning_run_costs_as_a_cell_does(results: Results) -> None:
     cell, accounts = cell_of(results, "gstds"), Accounts(results)
-    run = Tuning("t", cell.arm, 9, 2.0, 0.2, 0.9, 0.5, cell.ledger, cell.artefacts, {})
+    run = Tuning.model_construct(id="t", base=cell.arm, mean_ratio=0.5, ledger=cell.ledger, artefacts=cell.artefacts)
     for account in ("marginal", "amortised", "standalone"):
         for cost in ("learner_flops", "total_flops", "wall_clock"):
             assert accounts.cost(run, account, cost) == accounts.cost(cell, account, cost)

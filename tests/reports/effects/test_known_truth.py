@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from editing import replace
 from synthetic import write_results
 
-from selbench.reports.effects.estimates import contrasts
-from selbench.reports.effects.judging import judge
+from selbench.reports.effects.contrasts import contrast_rows, contrasts
+from selbench.reports.effects.pairing import Pairs
 from selbench.reports.effects.verdicts import INCONCLUSIVE, INFERIOR, NON_INFERIOR, SUPERIOR, WITHHELD, WORSE_WITHIN
 from selbench.reports.records.folder import Results
 from selbench.reports.statistics import power_noninferior
@@ -55,8 +55,8 @@ class Draws:
                 points[key][0] = 10.0
         cells = tuple(replace(c, accuracy=points[c.arm][c.seed] / 100) for c in self.template.cells if c.arm in arms)
         results = replace(self.template, cells=cells, matrix=replace(self.template.matrix, interval=interval))
-        found = [row for row in contrasts(results) if row.question == "accuracy" and row.arm.role == "strategy"]
-        return {row["strategy"]: row["verdict"] for row in judge(results, found)}
+        found = [row for row in contrasts(Pairs(results)) if row.question == "accuracy" and row.arm.role == "strategy"]
+        return {row["strategy"]: row["verdict"] for row in contrast_rows(results, found)}
 
 
 @pytest.fixture(scope="module")

@@ -5,21 +5,20 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from editing import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import FORWARD, PASSES, POOL, TRAIN, write_results
 from timed import write_timing
 from tuned import BASE_LR, FACTORS, TUNING_SEEDS, write_tuning
 
-from selbench.reports.effects.costs import Accounts
 from selbench.reports.effects.learning_rates import effort, tuning
-from selbench.reports.effects.seconds import Clock
+from selbench.reports.effects.pairing import Pairs
 from selbench.reports.records.folder import Phase, Results
 from selbench.reports.summary import summarise
 
@@ -131,7 +130,12 @@ def test_tuning_shows_what_it_cost(said: dict[str, Any], results: Results) -> No
 
 
 def test_artefacts_made_for_tuning_alone_are_charged_to_it_once(results: Results) -> None:
-    extra = replace(next(iter(results.artefacts.values())), id="extra", needs=(), ledger={"train": Phase(7e9, 3.0, 1)})
+    extra = replace(
+        next(iter(results.artefacts.values())),
+        id="extra",
+        needs=(),
+        ledger={"train": Phase(flops=7e9, seconds=3.0, samples=1)},
+    )
     runs = tuple(replace(run, artefacts=(*run.artefacts, "extra")) for run in results.tunings)
     more = replace(results, tunings=runs, artefacts={**results.artefacts, "extra": extra})
     before, after = (summarise(of)["tuning"] for of in (results, more))
@@ -242,14 +246,13 @@ def test_sensitivity_agrees_with_a_plain_loop(results: Results, ours: dict, thei
         for at, value in table.items()
     )
     small = replace(results, tunings=runs)
-    accounts = Accounts(small)
     contrast = {
         **dict.fromkeys(("account", "cost", "ladder")),
         **{"dataset": "digits", "reference": "holdout", "strategy": "gstds", "question": "accuracy"},
         **{"arm": arms["gstds"].key, "baseline": "full", "baseline_arm": arms["full"].key},
         **{"primary": True, "margin": 1.0},
     }
-    part = tuning(small, accounts, Clock(small, accounts), [contrast])
+    part = tuning(Pairs(small), [contrast])
     assert part is not None
     expected: list[float | None] = []
     for i, j in itertools.product(FACTORS, FACTORS):

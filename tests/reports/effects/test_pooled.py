@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from editing import replace
 from scipy import stats
 from synthetic import checksum, write_results
 from timed import write_timing
 
-from selbench.reports.effects.estimates import Contrast, contrasts
+from selbench.reports.effects.contrasts import Contrast, contrasts
+from selbench.reports.effects.pairing import Pairs
 from selbench.reports.records.folder import Results
 from selbench.reports.summary import summarise
 
@@ -47,9 +48,9 @@ def pick(rows: list[dict[str, Any]], strategy: str, question: str, **more: Any) 
 def parts(results: Results, strategy: str, question: str, **more: Any) -> list[Contrast]:
     return [
         row
-        for row in contrasts(results)
+        for row in contrasts(Pairs(results))
         if (row.arm.label, row.question) == (strategy, question)
-        and all(getattr(row, name) == value for name, value in more.items())
+        and all(getattr(row.asked, name) == value for name, value in more.items())
     ]
 
 
@@ -104,7 +105,7 @@ def test_it_is_primary_where_declared_and_never_has_a_verdict(summary: dict[str,
 def test_middle_halves_and_wins_are_counted(results: Results, summary: dict[str, Any]) -> None:
     (row,) = pick(summary["pooled"], "rho", "accuracy")
     rows = parts(results, "rho", "accuracy")
-    ours, theirs = (np.concatenate([getattr(r, s) for r in rows]) for s in ("strategy_points", "baseline_points"))
+    ours, theirs = (np.concatenate([getattr(r, s) for r in rows]) for s in ("ours", "theirs"))
     iqm = row["iqm"]
     assert (iqm["strategy"], iqm["baseline"]) == tuple(pytest.approx(stats.trim_mean(x, 0.25)) for x in (ours, theirs))
     assert iqm["difference"] == pytest.approx(iqm["strategy"] - iqm["baseline"])

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from editing import replace
 from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import checksum, write_results
 from timed import LOOP, RATE, SELECT_RATE, write_timing
 
+from selbench.reports.effects.contrasts import Contrast, contrasts
 from selbench.reports.effects.costs import Accounts
-from selbench.reports.effects.estimates import Contrast, contrasts
+from selbench.reports.effects.pairing import Pairs
 from selbench.reports.effects.seconds import Clock
 from selbench.reports.records.folder import Arm, Results
 from selbench.reports.summary import summarise
@@ -38,11 +39,12 @@ def arm_of(results: Results, label: str) -> Arm:
 
 
 def pays(results: Results, label: str, account: str = "marginal", ladder: str = "full") -> Contrast:
-    rows = contrasts(results)
+    rows = contrasts(Pairs(results))
     (row,) = (
         row
         for row in rows
-        if (row.arm.label, row.cost, row.account, row.ladder) == (label, "wall_clock", account, ladder)
+        if (row.arm.label, row.asked.cost, row.asked.account, row.asked.ladder)
+        == (label, "wall_clock", account, ladder)
     )
     return row
 
@@ -83,12 +85,12 @@ def test_accounts_add_the_timed_seconds_of_artefacts(results: Results) -> None:
 
 def test_ratios_are_paired_by_block(results: Results) -> None:
     """Blocks drift by 5 %, pairs within a block by 0.2 %: the ratio is as sharp as the pairs are."""
-    row = next(row for row in contrasts(results) if (row.arm.label, row.question) == ("gstds", "accuracy"))
-    ratio = row.costs["marginal"]["wall_clock"]
+    row = next(row for row in contrasts(Pairs(results)) if (row.arm.label, row.question) == ("gstds", "accuracy"))
+    ratio = row.paid.ratios["marginal"]["wall_clock"]
     assert (row.source, row.blocks) == ("timing pass", 3)
     assert ratio is not None and ratio.estimate == pytest.approx(1.1, abs=0.005)
     assert ratio.low < ratio.estimate < ratio.high and ratio.high - ratio.low < 0.02
-    flops = row.costs["marginal"]["total_flops"]
+    flops = row.paid.ratios["marginal"]["total_flops"]
     assert flops is not None and flops.estimate == pytest.approx(0.6, abs=0.001)
 
 
@@ -193,7 +195,7 @@ def test_rungs_of_a_strategy_are_timed_with_it_and_are_no_rows_of_their_own(tmp_
 
 def test_blocks_without_a_partner_are_left_out_of_ratios(tmp_path: Path) -> None:
     results = Results.read(folder(tmp_path, timing={"missing": [("gstds", 0), ("full", 2)], "blocks": 4}))
-    row = next(row for row in contrasts(results) if (row.arm.label, row.question) == ("gstds", "accuracy"))
+    row = next(row for row in contrasts(Pairs(results)) if (row.arm.label, row.question) == ("gstds", "accuracy"))
     assert (row.source, row.blocks) == ("timing pass", 2)
     assert not summarise(results)["timing"]["complete"]
 
@@ -201,9 +203,9 @@ def test_blocks_without_a_partner_are_left_out_of_ratios(tmp_path: Path) -> None
 @pytest.mark.parametrize(("kind", "known"), [("features", False), ("proxy", True)])
 def test_an_artefact_that_was_not_timed_makes_its_account_unknown(tmp_path: Path, kind: str, known: bool) -> None:
     results = Results.read(folder(tmp_path, timing={"missing": [(kind, block) for block in range(3)]}))
-    row = next(row for row in contrasts(results) if (row.arm.label, row.question) == ("gstds", "accuracy"))
-    assert row.costs["marginal"]["wall_clock"] is not None and row.source == "timing pass"
-    assert (row.costs["amortised"]["wall_clock"] is not None) is known, "never filled up from ordinary cells"
+    row = next(row for row in contrasts(Pairs(results)) if (row.arm.label, row.question) == ("gstds", "accuracy"))
+    assert row.paid.ratios["marginal"]["wall_clock"] is not None and row.source == "timing pass"
+    assert (row.paid.ratios["amortised"]["wall_clock"] is not None) is known, "never filled up from ordinary cells"
     assert bool(pays(results, "gstds", "amortised").seeds if known else 0) is known
     assert summarise(results)["timing"]["complete"] is known
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from editing import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 from synthetic import PASSES, POOL, TRAIN, write_results
 from timed import RATE, write_timing
 
-from selbench.reports.effects.costs import Accounts
 from selbench.reports.effects.ladder import LadderCurve
-from selbench.reports.effects.seconds import Clock
+from selbench.reports.effects.pairing import Pairs
 from selbench.reports.effects.targets import targets
 from selbench.reports.records.folder import Results
 from selbench.reports.summary import summarise
@@ -93,8 +92,7 @@ def test_a_ladder_worked_by_hand() -> None:
 
 
 def rows_of(results: Results, label: str = "", **wanted: Any) -> list[dict[str, Any]]:
-    accounts = Accounts(results)
-    rows = targets(results, accounts, Clock(results, accounts))
+    rows = targets(Pairs(results))
     wanted = {"account": "marginal", "cost": "total_flops", **({"strategy": label} if label else {}), **wanted}
     return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
 

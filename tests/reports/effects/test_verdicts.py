@@ -176,7 +176,7 @@ def test_second_opinions_are_of_the_same_null() -> None:
 def test_what_carries_no_verdict_carries_no_test() -> None:
     (decision,) = decide([Evidence(around(0.0), 1.0)], ALPHA)
     withheld = decision.withheld("no verdict: needs a timing pass")
-    assert (withheld.mean, withheld.low, withheld.high) == (decision.mean, decision.low, decision.high)
+    assert (withheld.value, withheld.low, withheld.high) == (decision.value, decision.low, decision.high)
     numbers = vars(withheld)
     assert all(numbers[name] is None for name in numbers if name.startswith("p_"))
 

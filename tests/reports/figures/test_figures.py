@@ -19,8 +19,7 @@ from selbench.reports.document import numbers as wording
 from selbench.reports.document import panels as view
 from selbench.reports.document.looks import HUES, look
 from selbench.reports.document.numbers import fraction
-from selbench.reports.document.panels import Report
-from selbench.reports.document.sections.over_data_sets import pooled_drawn
+from selbench.reports.document.panels import Report, target_rows
 from selbench.reports.document.text import clean
 from selbench.reports.figures.all import Placed, _across, draw
 from selbench.reports.figures.axes import relative_scale, spread
@@ -30,8 +29,7 @@ from selbench.reports.figures.curves import mean_curve, training_curves
 from selbench.reports.figures.heatmap import overlap_map
 from selbench.reports.figures.learning_rates import tuned_rows, tuning_grid
 from selbench.reports.figures.ranks import rank_plot
-from selbench.reports.figures.rows import forest
-from selbench.reports.figures.targetplot import target_plot, target_rows
+from selbench.reports.figures.rows import forest, pooled_drawn, target_plot
 from selbench.reports.records.folder import Results
 from selbench.reports.summary import summarise
 

@@ -12,8 +12,9 @@ import pytest
 from rich.console import Console
 
 from selbench.reports.document.numbers import duration
-from selbench.reports.document.sections.scale import publish, render, span, tables
+from selbench.reports.document.sections.scale import span, tables
 from selbench.reports.figures.scale import scale_plot
+from selbench.reports.render.publish import scale_text, write_scale
 
 FROM = "extrapolated (from batch 8)"
 PHASES = ("data", "score", "reference", "select", "train", "other")
@@ -136,30 +137,30 @@ def test_without_a_strategy_the_figure_says_so(table):
 
 
 def test_every_row_of_every_table_says_where_its_figures_are_from(table):
-    for title, columns, rows in tables(table, every=True):
-        for row in rows:
-            assert len(row) == len(columns)
-            if columns[-1] == "figures":
+    for found in tables(table, every=True):
+        for row in found.rows:
+            assert len(row) == len(found.columns)
+            if found.columns[-1].head == "figures":
                 assert row[-1].startswith(("measured", "extrapolated"))
             else:
-                assert "every operation measured here" in title
+                assert "every operation measured here" in found.title
 
 
 def test_the_answers_are_in_words(table):
-    pays, *_, sweep, check = (rows for _, _, rows in tables(table))
+    pays, *_, sweep, check = (found.rows for found in tables(table))
     assert [row[5] for row in pays] == ["–", "anything", "5 ms", "never"]
     assert pays[1][2] == "1.67 of 1.88×"
     assert [row[1] for row in sweep] == ["up to B ≈ 32", "at every B", "from B ≈ 20, up to B ≈ 40"]
     assert check[0][-1] == "1.10×"
     table["check"]["rows"][0]["basis"] = "extrapolated (from batch 8)"
-    *_, (_, columns, rows) = tables(table)
-    assert columns[-1] == "figures" and rows[0][-2:] == ["1.10×", "extrapolated (from batch 8)"]
+    *_, last = tables(table)
+    assert last.columns[-1].head == "figures" and last.rows[0][-2:] == ["1.10×", "extrapolated (from batch 8)"]
 
 
 def printed(table, tmp_path, encoding="utf-8", width=80):
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding=encoding)
-    publish(table, tmp_path, Console(file=stream, width=width))
+    write_scale(table, tmp_path, Console(file=stream, width=width))
     stream.flush()
     return raw.getvalue().decode(encoding)
 
@@ -195,7 +196,7 @@ def test_a_check_alone_needs_no_figure(table, tmp_path):
 
 def test_names_are_never_markup(table, tmp_path):
     table["workload"]["title"] = table["batches"][0]["arms"][1]["label"] = HOSTILE
-    text = render(table)
+    text = scale_text(table)
     assert "<b>" not in text and "\x1b" not in text
     for line in text.splitlines():
         if line.startswith("| "):

@@ -15,9 +15,9 @@ from scipy import stats
 from synthetic import write_results
 from timed import write_timing
 
-from selbench.reports.document.sections.comparison import print_comparison, publish, render
 from selbench.reports.folders.compare import compare
 from selbench.reports.records.folder import Results
+from selbench.reports.render.publish import comparison_text, print_comparison, write_comparison
 
 from .test_merge import edit, on_machine, part, reseal, set_in
 
@@ -189,7 +189,7 @@ def test_nothing_in_common_is_said(ours: Path, tmp_path: Path) -> None:
     found = compared(ours, other)
     assert found["arms"] == [] and len(found["only_a"]) == len(found["only_b"]) > 0
     assert "nothing to compare" in printed(found)
-    render(found)
+    comparison_text(found)
 
 
 def test_the_terminal_keeps_to_its_width_and_its_encoding(ours: Path, theirs: Path) -> None:
@@ -205,10 +205,10 @@ def test_the_terminal_keeps_to_its_width_and_its_encoding(ours: Path, theirs: Pa
 
 def test_markdown_and_json_say_the_same(ours: Path, theirs: Path, tmp_path: Path) -> None:
     found = compare(Results.read(ours), Results.read(theirs))
-    publish(found, tmp_path / "out")
+    write_comparison(found, tmp_path / "out")
     assert json.loads((tmp_path / "out" / "compare.json").read_text()) == json.loads(json.dumps(found))
     text = (tmp_path / "out" / "compare.md").read_text(encoding="utf-8")
-    assert text == render(found) and text.startswith("# A: ours (synthetic, ") and "| gstds |" in text
+    assert text == comparison_text(found) and text.startswith("# A: ours (synthetic, ") and "| gstds |" in text
     widths = {
         line.count("|") for block in text.split("\n\n") for line in block.splitlines()[:1] if block.startswith("| arm")
     }
@@ -224,5 +224,5 @@ def test_names_are_text_everywhere(tmp_path: Path) -> None:
     found = compared(*folders)
     text = printed(found)
     assert "\x1b" not in text and "[red]<b>a|b" in text
-    page = render(found)
+    page = comparison_text(found)
     assert "<b>" not in page and "<i>" not in page and "*x*" not in page and "\x1b" not in page

@@ -18,8 +18,7 @@ from timed import write_timing
 from tuned import write_tuning
 
 from selbench.reports.folders.merge import merge, unclocked
-from selbench.reports.records.folder import Results
-from selbench.reports.records.records import ResultsError
+from selbench.reports.records.folder import Results, ResultsError
 from selbench.reports.summary import summarise
 
 LABELS = ("gstds", "rho", "static")

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from editing import replace
 from scipy import stats
 from synthetic import write_results
 
 from selbench.reports.questions import ANALYSES, Answer, Names, Quantity
-from selbench.reports.questions.ranking import APART, CEILING, GAIN, KENDALL, PAIRS, REGRET, SPEARMAN, Ranking
-from selbench.reports.questions.rankingshown import SCOPE
+from selbench.reports.questions.ranking import APART, CEILING, GAIN, KENDALL, PAIRS, REGRET, SCOPE, SPEARMAN, Ranking
 from selbench.reports.records.folder import Cell, Results
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
@@ -146,9 +145,11 @@ def test_intervals_hold_the_truth_of_a_known_population(folder: Results) -> None
 
 def test_the_sentence_says_what_was_found_and_what_it_is(folder: Results) -> None:
     found = answer(made(folder, drawn()))
-    assert found.enough and found.sentence.endswith(SCOPE) and "does not claim" in SCOPE
-    assert found.sentence.startswith(f"The {STANDARD} ranks 14 recipes as the tuned target does with Spearman ")
-    assert f"the {HUNDREDTH} does so with Spearman " in found.sentence and "(4 seeds)" in found.sentence
+    assert found.enough and "does not claim" in SCOPE
+    said = f"CIFAR-10 (JPEG copy): {STANDARD} and tuned target rank 14 recipes with a Spearman correlation of ."
+    assert found.sentence.startswith(said) and found.sentence.endswith("; the tables have the others.")
+    assert "(4 seeds; noise between seeds allows .9" in found.sentence
+    assert len(found.sentence.split()) <= 40
     assert SCOPE in found.notes and any("fewer than the 20" in note for note in found.notes)
     assert any("the same seeds" in note for note in found.notes)
 
@@ -200,7 +201,8 @@ def test_each_entry_is_read_at_the_seeds_that_all_recipes_have(folder: Results) 
 def test_one_seed_has_intervals_over_recipes_and_no_ceiling(folder: Results) -> None:
     found = answer(made(folder, drawn(), lambda c: c if c.seed == 0 else None))
     one = quantity(found, SPEARMAN, TENTH)
-    assert not found.enough and "One seed" in found.sentence and one.low is not None
+    assert not found.enough and "(1 seed)" in found.sentence and one.low is not None
+    assert any("With one seed there is no ceiling" in note for note in found.notes)
     ceiling = quantity(found, CEILING, "tuned target")
     assert (ceiling.estimate, ceiling.low, ceiling.high) == (None, None, None)
     assert quantity(found, APART, TENTH).estimate is None
@@ -275,16 +277,16 @@ def test_recipes_of_the_same_images_are_told_from_the_others(folder: Results) ->
     ("change", "said"),
     [
         ({"target": "cifar"}, "did you mean 'cifar10'"),
-        ({"target": None}, "'target' is missing: name the entry"),
-        ({"proxies": None}, "'proxies' is missing: write a table"),
-        ({"proxies": ["proxy"]}, "write a table"),
-        ({"proxies": {}}, "names no proxy"),
+        ({"target": None}, "'target' is missing: give the entry"),
+        ({"proxies": None}, "'proxies' is missing: give a table"),
+        ({"proxies": ["proxy"]}, "give a table"),
+        ({"proxies": {}}, "give a table"),
         ({"proxies": {"small": "prox"}}, "did you mean 'proxy'"),
-        ({"proxies": {"small": ["proxy"]}}, "is unknown"),
+        ({"proxies": {"small": ["proxy"]}}, "give a table"),
         ({"proxies": {"small": "cifar10"}}, "entries of their own"),
         ({"proxies": {"small": "proxy", "again": "proxy"}}, "entries of their own"),
-        ({"recipes": ["recipe-99"]}, "recipe: 'recipe-99' is unknown"),
-        ({"recipes": "full"}, "no list of labels"),
+        ({"recipes": ["recipe-99"]}, "'recipe-99' is unknown"),
+        ({"recipes": "full"}, "'recipes' = 'full' is wrong: give a list of names"),
         ({"metric": "val_accuracy"}, "did you mean 'val accuracy'"),
         ({"seeds": 3}, "option 'seeds' is unknown"),
     ],

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from editing import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from asked import plain
 from synthetic import write_results
 
 from selbench.harness.plan.matrix import read
@@ -82,12 +83,16 @@ def known(
 
 
 def ask(results: Results, **options: Any) -> Answer:
-    return References(options or OPTIONS, NAMES).answer(results, {})
+    return plain(References(options or OPTIONS, NAMES).answer(results, {}))
 
 
 def find(answer: Answer, name: str, rival: str = "", strategy: str = "gstds") -> Quantity:
     (found,) = [of for of in answer.quantities if (of.name, of.strategy, of.rival) == (name, strategy, rival)]
     return found
+
+
+def remarks(answer: Answer) -> dict[str, tuple[str, ...]]:
+    return {row[0]: row for row in answer.tables[0].rows}
 
 
 def test_the_slope_is_found_and_covered(base: Results) -> None:
@@ -110,42 +115,42 @@ def test_what_each_reference_is_worth_and_how_much_that_varies(base: Results) ->
     line = [truth(name) for name in QUALITY]
     assert find(answer, "spread of the benefit over references").estimate == pytest.approx(np.std(line))
     assert find(answer, "range of the benefit over references").estimate == pytest.approx(max(line) - min(line))
-    assert "over 6 references that classify 12.00 to 65.00" in answer.sentence
-    assert "+0.40 points over random picks" in answer.sentence and "least with tiny, most with best" in answer.sentence
-    assert "With shuffled, which knows nothing of an image, it is +0.20 points" in answer.sentence
+    assert answer.sentence == (
+        "Digits: gstds gains +0.40 points over random picks for each 10 points of accuracy of its reference "
+        "(6 references, 6 seeds): better ones help more; the tables have the others."
+    )
+    row = remarks(answer)
+    assert row["shuffled"][2].startswith("+0.20 (") and row["shuffled"][-1].startswith("knows nothing; ")
 
 
 def test_a_leak_on_the_line_is_inside_and_one_off_it_is_not(base: Results) -> None:
     inside = ask(known(base, scatter=0.1, noise=0.05, off=0.0))
     outside = ask(known(base, scatter=0.1, noise=0.05, off=3.0))
-    assert "inside the 95 % prediction interval" in inside.sentence
-    assert "outside the 95 % prediction interval" in outside.sentence
+    assert remarks(inside)["leak"][-1].endswith("] off the line, inside")
+    assert remarks(outside)["leak"][-1].endswith("] off the line, outside")
     exact = find(ask(known(base, noise=0.0, off=2.5)), "distance from the line", "leak")
     assert exact.estimate == pytest.approx(2.5)
     below = ask(known(base, noise=0.05, scatter=0.1, off=-3.0))
-    assert "below the line" in below.sentence and "above the line" in outside.sentence
+    assert remarks(below)["leak"][-1].startswith("anomaly; \u2212")
+    assert remarks(outside)["leak"][-1].startswith("anomaly; +")
     slopes = [find(one, "benefit per 10 points of reference accuracy").estimate for one in (inside, outside)]
     assert slopes[0] == pytest.approx(slopes[1]), "anomalies are left out of the line"
 
 
 def test_a_reference_out_of_line_with_its_accuracy_is_flagged_and_others_are_not(base: Results) -> None:
     flagged = ask(known(base, noise=0.05, odd=4.0))
-    assert "weak is out of line with its accuracy: 3.98 points above" in flagged.sentence
-    (row,) = (row for row in flagged.tables[0].rows if row[0] == "weak")
-    assert row[-1] == "out of line with its accuracy"
-    assert flagged.sentence.count("is out of line") == 1
-    calm = [ask(known(base, draw=draw, noise=0.1), strategies=["gstds"], **OPTIONS).sentence for draw in range(20)]
-    assert sum("out of line" in said for said in calm) <= 4
+    strays = {name: row[-1] for name, row in remarks(flagged).items() if "out of line" in row[-1]}
+    assert list(strays) == ["weak"] and strays["weak"].startswith("out of line with its accuracy; +3.98 [")
+    calm = [ask(known(base, draw=draw, noise=0.1), strategies=["gstds"], **OPTIONS) for draw in range(20)]
+    assert sum("out of line" in str(remarks(answer)) for answer in calm) <= 4
 
 
 def test_what_a_record_calls_a_leak_is_one_whatever_the_options_say(base: Results) -> None:
     marked = known(base, mark="LEAK: trained on the test images and their labels too")
     answer = ask(marked, none=["shuffled"], anomalies=[])
-    assert "anomaly leak (LEAK)" in answer.sentence
-    (row,) = (row for row in answer.tables[0].rows if row[0] == "leak")
-    assert row[-1].startswith("LEAK: trained on the test images")
+    assert remarks(answer)["leak"][-1].startswith("LEAK: trained on the test images")
     unmarked = ask(known(base), none=["shuffled"], anomalies=[])
-    assert "over 7 references" in unmarked.sentence
+    assert "(7 references, " in unmarked.sentence and "(6 references, " in answer.sentence
 
 
 def test_chart_and_table_show_every_reference(base: Results) -> None:
@@ -212,7 +217,7 @@ def test_whatever_is_missing_there_is_an_answer_and_no_number_that_is_none(base:
     [
         ({"strategy": ["gstds"]}, "option 'strategy' is unknown: did you mean 'strategies'?"),
         ({"strategies": ["gstd"]}, "strategies: 'gstd' is unknown: did you mean 'gstds'?"),
-        ({"none": "shuffled"}, "none must be a list of names"),
+        ({"none": "shuffled"}, "option 'none' = 'shuffled' is wrong: give a list of names"),
         ({"anomalies": ["leaks"]}, "anomalies: 'leaks' is unknown: did you mean 'leak'"),
         ({"none": ["leak"]}, "'leak' is in none and in anomalies"),
     ],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
+from asked import plain
 from measuredcells import folder, measured, names
 
 from selbench.reports.questions.residuals import Residuals
@@ -33,13 +35,14 @@ def simulated(results, noise=0.0, seed=0, points=7):
         name = arm.label if arm.role == "strategy" else ""
         flops = COSTS[name] * np.arange(1, points + 1) / points
         rates = RATES[name] * np.array([2.0] * 2 + [1.5] * 2 + [1.0] * 3) + noise * draw.normal()
-        return Measures(residuals=Taken("squeezenet1_1", flops / flops[-1], flops, np.exp(-flops[:, None] * rates)))
+        taken = zip((flops / flops[-1]).tolist(), flops.tolist(), np.exp(-flops[:, None] * rates).tolist(), strict=True)
+        return Measures(residuals=Taken(reference="squeezenet1_1", images=100, directions=7, points=list(taken)))
 
     return measured(results, make)
 
 
 def read(results, **options):
-    answer = Residuals(OPTIONS | options, names(LABELS)).answer(results, {})
+    answer = plain(Residuals(OPTIONS | options, names(LABELS)).answer(results, {}))
     return answer, {(each.name, each.strategy): each for each in answer.quantities}
 
 
@@ -57,11 +60,12 @@ def test_decay_is_read_at_the_cost_that_both_have_spent(results):
     assert found[left("tail", "after equal passes"), "spectral-oracle"].estimate == pytest.approx(math.exp(-4.5 + 2))
     assert {each.rival for each in answer.quantities} == {"twin"}
     assert answer.sentence == (
-        "Digits: at equal total FLOPs, spectral-oracle leaves 0.59 [0.59, 0.59] in the tail (directions 5 to 7) and "
-        "0.35 [0.35, 0.35] in the head of the residual that random picks leave, and after equal passes 0.08 [0.08, "
-        "0.08] in the tail (6 seeds); its approximations, in the tail: jest 0.77 [0.77, 0.77]; of 1 static rule, 0 "
-        "leave less in the tail and 1 more."
+        "Digits: at equal total FLOPs, spectral-oracle leaves 0.59 [0.59, 0.59] times the residual that random picks "
+        "leave in the tail (6 seeds): the tail is learned faster."
     )
+    assert [row[0] for row in answer.tables[0].rows] == list(LABELS) and "5 to 7 (tail)" in answer.tables[0].note
+    assert answer.tables[0].rows[0][2:6:2] == ("0.35 [0.35, 0.35]", "0.59 [0.59, 0.59]")
+    assert answer.tables[0].rows[1][4] == "0.77 [0.77, 0.77]"
     assert answer.tables[0].rows[0][-3:-1] == ("3.000", "2.000")
 
 
@@ -76,12 +80,13 @@ def test_the_interval_covers_the_truth(results):
 
 def test_runs_that_diverged_and_lone_seeds_are_said(results):
     def broken(arm, cell):
-        energies = np.full((2, 7), math.nan if cell.seed else 0.5)
-        return Measures(residuals=Taken("squeezenet1_1", np.array([0.5, 1.0]), np.array([1.0, 2.0]), energies))
+        energies = None if cell.seed else [0.5] * 7
+        points = [(0.5, 1.0, energies), (1.0, 2.0, energies)]
+        return Measures(residuals=Taken(reference="squeezenet1_1", images=100, directions=7, points=points))
 
     answer, _ = read(measured(results, broken))
     assert not answer.enough and "it takes 2 seeds of spectral-oracle" in answer.sentence
-    assert any("diverged" in note for note in answer.notes)
+    assert re.search(r"left out: \d+ runs that diverged\.$", answer.sentence)
     assert read(results)[0].sentence == "No answer yet: no run says its residual by eigen-direction."
 
 
@@ -92,9 +97,12 @@ def test_too_few_directions_for_the_groups_are_no_answer(results):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "'oracle' is missing: name the rule that follows the residual"),
+        ({}, "'oracle' is missing: give the rule that follows the residual"),
         ({"oracle": "oracle"}, "oracle: 'oracle' is unknown"),
-        ({"oracle": "jest", "approximations": "loss"}, "approximations must be a list of names"),
+        (
+            {"oracle": "jest", "approximations": "loss"},
+            "option 'approximations' = 'loss' is wrong: give a list of names",
+        ),
         ({"oracle": "jest", "approximations": ["loss"]}, "approximations: 'loss' is unknown"),
         ({"oracle": "jest", "groups": [8]}, "last directions"),
         ({"oracle": "jest", "groups": [8, 8]}, "last directions"),

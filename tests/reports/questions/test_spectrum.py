@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from asked import plain
 from measuredcells import folder, measured, names
 
 from selbench.reports.questions.spectrum import LEVEL_QUANTITY, QUANTITY, Spectrum
@@ -23,12 +24,18 @@ def results(tmp_path_factory):
 
 def tail(ratio: float, level: float = 0.0, lacking: str = "") -> Tail:
     """A selection whose exponent is ``ratio`` times the mean of its random ones."""
-    random = np.array([]) if lacking else np.array([0.9, 1.0, 1.1])
-    return Tail(500, 500.0, ratio, level - 2.0, random, np.full(len(random), -2.0), lacking)
+    if lacking:
+        return Tail(size=500, effective=500.0, lacking=lacking)
+    drawn = {"random_exponents": [0.9, 1.0, 1.1], "random_levels": [-2.0] * 3}
+    return Tail(size=500, effective=500.0, exponent=ratio, level=level - 2.0, **drawn)
 
 
 def taken(hard: Tail, soft: Tail | None = None) -> Measures:
-    return Measures(spectrum=Taken("squeezenet1_1", 5, 50, 1.0, hard, soft))
+    return Measures(
+        spectrum=Taken(
+            reference="squeezenet1_1", features=512, components=256, first=5, last=50, pool=1.0, hard=hard, soft=soft
+        )
+    )
 
 
 def simulated(results, ratios, noise=0.02, seed=0, soft=None, level=0.0):
@@ -44,7 +51,7 @@ def simulated(results, ratios, noise=0.02, seed=0, soft=None, level=0.0):
 
 
 def read(results, **options):
-    answer = Spectrum(options, names(LABELS)).answer(results, {})
+    answer = plain(Spectrum(options, names(LABELS)).answer(results, {}))
     return answer, {(each.name, each.strategy): each for each in answer.quantities}
 
 
@@ -63,15 +70,14 @@ def test_ratios_without_noise_are_what_was_put_in(results):
         ("loss", "picks"): "outside the margin",
     }
     assert answer.sentence == (
-        "Digits: over ranks 5 to 50, 1 of 2 static rules leave the tail exponent of pruning (picks counted) within 0.9 "
-        "to 1.1 times that of random selections of equal size, from el2n 1.02 [1.02, 1.02] to k-center 1.30 [1.30, "
-        "1.30]; outside: k-center (6 seeds)."
+        "Digits: of 2 rules that pick one subset, k-center changes the tail exponent of the features most, to 1.30 "
+        "[1.30, 1.30] times random subsets' (6 seeds); 1 stay within 0.9 to 1.1."
     )
 
 
 def test_noise_settles_nothing(results):
     answer, _ = read(simulated(results, {"el2n": 1.0}, noise=0.5))
-    assert verdicts(answer) == {("el2n", "picks"): "not settled"} and "not settled: el2n" in answer.sentence
+    assert verdicts(answer) == {("el2n", "picks"): "not settled"} and "0 stay within 0.9 to 1.1" in answer.sentence
 
 
 def test_intervals_cover_and_equivalence_keeps_its_level(results):
@@ -95,20 +101,24 @@ def test_hard_and_soft_are_apart(results):
     answer, found = read(simulated(results, {"el2n": 1.2}, noise=0.0, soft=0.95))
     assert found[QUANTITY, "el2n"].estimate == pytest.approx(1.2)
     assert found[f"{QUANTITY}, weights counted", "el2n"].estimate == pytest.approx(0.95)
-    assert "1 of 1 static rule leave the tail exponent of soft pruning (weights counted)" in answer.sentence
-    assert len(answer.charts[0].series) == 2
+    assert verdicts(answer) == {
+        ("el2n", "picks"): "outside the margin",
+        ("el2n", "weights"): "shifted, within the margin",
+    }
+    assert "to 1.20 [1.20, 1.20] times random subsets' (6 seeds); 0 stay" in answer.sentence
+    assert [series.y[0] for series in answer.charts[0].series] == pytest.approx([1.2, 0.95])
 
 
 def test_what_is_lacking_is_said(results):
     assert read(results)[0].sentence == "No answer yet: no run says the spectrum of what it selected."
     one = measured(results, lambda arm, cell: taken(tail(1.0)) if (arm.label, cell.seed) == ("el2n", 0) else None)
     answer, found = read(one)
-    assert not answer.enough and "it takes 2 seeds" in answer.sentence and found[QUANTITY, "el2n"].estimate is None
+    assert not answer.enough and "it takes 2 seeds" in answer.sentence and not found
     dynamic, _ = read(simulated(results, {"loss": 1.0}))
-    assert not dynamic.enough and "no rule cuts the pool once" in dynamic.sentence
+    assert not dynamic.enough and "no rule picks once" in dynamic.sentence
     short = measured(results, lambda arm, cell: taken(tail(math.nan, lacking="too few images")))
     answer, _ = read(short)
-    assert not answer.enough and any("too few images" in note for note in answer.notes)
+    assert not answer.enough and ": too few images; " in answer.tables[0].note.partition("Left out: ")[2]
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from editing import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
@@ -17,7 +17,7 @@ from synthetic import write_results
 from selbench.reports.effects.estimate import Quantity
 from selbench.reports.questions.answer import Answer, Names
 from selbench.reports.questions.schedules import Steadiness
-from selbench.reports.questions.schedulespaired import Mean, Pair, Runs, adjust, at_own_amount, per_doubling
+from selbench.reports.questions.schedules_paired import Runs, adjusted, at_own_amount, compare, mean, per_doubling
 from selbench.reports.records.folder import Results
 
 SEEDS, NOISE, SHARED = 40, 0.3, 0.3
@@ -63,6 +63,12 @@ def quantity(found: Answer, name: str, strategy: str = "", dataset: str = "digit
     return one
 
 
+def column(found: Answer, title: str, name: str) -> dict[str, str]:
+    """A column of the first table whose title has these words, by the row's name."""
+    table = next(table for table in found.tables if title in table.title)
+    return {row[0]: row[table.columns.index(name)] for row in table.rows}
+
+
 def covers(q: Quantity, truth: float) -> bool:
     """Whether a 95 % interval, made half as wide again, holds the truth: no seed of these tests is a rare one."""
     assert q.low is not None and q.high is not None and q.estimate is not None
@@ -91,22 +97,24 @@ def test_spreads_cover_the_truth_and_are_told(known: Results) -> None:
     whole = math.hypot(NOISE, SHARED)
     for label, truth in (("linear", 1.0), ("shaky", math.hypot(1.5, SHARED) / whole)):
         assert covers(quantity(found, "spread ratio", label), truth)
-    assert "shaky is less steady" in found.sentence and "linear is" not in found.sentence
+    told = column(found, "steadiness over seeds", "told")
+    assert told["shaky"] == "less steady" and told["linear"] == "not told apart"
     turned = answer(known, baseline="shaky", schedules=["linear"], sweep={})
-    assert "its SD is" in turned.sentence and "(steadier)" in turned.sentence
+    assert column(turned, "steadiness over seeds", "told") == {"linear": "steadier"}
 
 
-def test_the_sentence_says_what_is_shown(known: Results) -> None:
-    first = answer(known).sentence
-    assert first.startswith("Digits: at equal amount, sigmoid is +1.")
-    assert f"from fixed over {SEEDS} seeds (better)" in first
-    assert "Not matched in amount: adaptive trains on 1.41 times the images, +" in first
-    assert "Of start 0.18 to 0.5 the furthest from sigmoid is 0.3, at \u22121." in first
-    assert "not shown to be better, nor steadier" not in first
+def test_the_sentence_says_what_is_shown_and_the_tables_the_rest(known: Results) -> None:
+    found = answer(known)
+    assert found.sentence.startswith("Digits: changing fixed to sigmoid changes accuracy by +1.")
+    assert f"points, trained on as many images ({SEEDS} seeds): better; " in found.sentence
+    assert column(found, "Digits: shape against amount", "images trained") == {"adaptive": "1.41"}
+    assert "twice the images are worth +" in found.tables[0].note
+    assert column(found, "Digits: start of sigmoid", "told") == {"0.3": "worse", "0.5": "worse"}
+    assert any(table.title.startswith("Flowers-102: ") for table in found.tables)
     even = answer(known, schedules=["linear"], sweep={}).sentence
-    assert "(within the margin of 1), and its SD is" in even
-    assert "(not told apart): not shown to be better, nor steadier." in even
-    assert "Flowers-102: at equal amount" in first
+    assert ": within the margin of 1; " in even
+    uneven = answer(known, schedules=["adaptive"], sweep={}).sentence
+    assert "fixed to adaptive changes accuracy by +" in uneven and "trained on 1.41 times as many images" in uneven
 
 
 def test_amount_is_told_from_shape(known: Results) -> None:
@@ -135,8 +143,8 @@ def test_a_sweep_is_held_against_what_it_moves_away_from(known: Results) -> None
 
 def test_below_the_fewest_seeds_no_spread_is_compared(known: Results) -> None:
     found = answer(few(known, 10))
-    assert "not powered (10 of 40 seeds" in found.sentence and "times that of" not in found.sentence
-    assert "less steady" not in found.sentence and "with which an SD 0." in found.sentence
+    assert set(column(found, "Digits: steadiness over seeds", "told").values()) == {"not powered"}
+    assert any("10 seeds show an SD 0." in table.note for table in found.tables)
     assert not [chart for chart in found.charts if chart.log_y] and [
         chart for chart in answer(known).charts if chart.log_y
     ]
@@ -187,18 +195,21 @@ def test_families_are_adjusted_as_statsmodels_does() -> None:
     base = dict(enumerate(draw.normal(70, 1, 12)))
     shifts = {label: draw.normal(shift, 1, 12) for label, shift in (("a", 0.8), ("b", 0.1), ("c", 1.5))}
     pairs = [
-        Pair.of(label, runs({s: base[s] + d for s, d in enumerate(own)}, 9.0), runs(base, 9.0), "t")
+        compare("", {"strategy": label}, runs({s: base[s] + d for s, d in enumerate(own)}, 9.0), runs(base, 9.0), "t")[
+            0
+        ]
         for label, own in shifts.items()
     ]
-    found = [pair.difference.adjusted for pair in adjust(pairs)]
-    assert found == pytest.approx(multipletests([pair.difference.p for pair in pairs], method="holm")[1])
+    found = [pair.record["adjusted"] for pair in adjusted(pairs)]
+    assert found == pytest.approx(multipletests([pair.record["p"] for pair in pairs], method="holm")[1])
 
 
 def test_a_p_is_two_sided() -> None:
     up = {seed: value for seed, value in enumerate([0.4, 0.9, 0.1, 0.7, 0.2])}
     down = {seed: -value for seed, value in up.items()}
     for kind, p in (("t", 2 * 0.01885), ("sign-flip", 2 / 32)):
-        assert Mean.of(up, kind).p == Mean.of(down, kind).p == pytest.approx(p, abs=2e-4)
+        both = [mean("", {}, values, kind).record["p"] for values in (up, down)]
+        assert both[0] == both[1] == pytest.approx(p, abs=2e-4)
 
 
 @given(st.floats(-3, 3), st.floats(-2, 2), st.floats(101, 399), st.floats(-5, 5))
@@ -221,18 +232,18 @@ def test_a_fixed_schedule_of_its_own_amount_lies_on_the_line(slope: float, level
         ({"baseline": "fixd"}, "baseline: 'fixd' is unknown: did you mean 'fixed'"),
         ({"schedules": []}, "one strategy or more"),
         ({"schedules": ["fixed"]}, "none of them the baseline"),
-        ({"schedules": ["linear", "linear"]}, "schedules holds a name twice: linear, linear"),
-        ({"schedules": "linear"}, "schedules must be a list of names"),
+        ({"schedules": ["linear", "linear"]}, "schedules: holds a name twice: linear, linear"),
+        ({"schedules": "linear"}, "'schedules' = 'linear' is wrong: give a list of names"),
         ({"amounts": ["more"]}, "amounts: 'more' is unknown"),
         ({"fewest": 2}, "3 or more"),
         ({"fewest": True}, "3 or more"),
-        ({"growth": [["digits", "digits"]]}, "no pair of unlike data sets"),
+        ({"growth": [["digits", "digits"]]}, "growth: holds a name twice: digits, digits"),
         ({"growth": [["digits", "flower"]]}, "growth: 'flower' is unknown: did you mean 'flowers'"),
         ({"growth": "digits"}, "list of pairs"),
         ({"swept": "cosine"}, "swept: 'cosine' is unknown"),
-        ({"sweep": []}, "each parameter its labels and values"),
+        ({"sweep": []}, "give each parameter two labels or more with their values"),
         ({"sweep": {"start": {"linear": 0.1}}}, "two labels or more"),
-        ({"sweep": {"start": {"linear": 0.1, "shaky": "much"}}}, "must be a number"),
+        ({"sweep": {"start": {"linear": 0.1, "shaky": "much"}}}, "each is a number"),
     ],
 )
 def test_wrong_options_are_refused(changes: dict[str, Any], words: str) -> None:

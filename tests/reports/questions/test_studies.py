@@ -7,13 +7,13 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tomli_w
 from asked import QUESTION, Level, asked, study
+from editing import replace
 from rich.console import Console
 from synthetic import write_results
 
@@ -22,8 +22,7 @@ from selbench.reports.build import build
 from selbench.reports.document.sections.studies import numeric, wordy
 from selbench.reports.folders.merge import merge
 from selbench.reports.questions import Answer, Names, Summary
-from selbench.reports.records.folder import Results
-from selbench.reports.records.records import ResultsError
+from selbench.reports.records.folder import Results, ResultsError
 from selbench.reports.render.terminal import print_summary
 from selbench.reports.summary import summarise
 

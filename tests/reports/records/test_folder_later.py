@@ -16,7 +16,7 @@ import pytest
 from editing import a_cell, rewrite, rewrite_matrix
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import checksum, write_results
+from synthetic import ENVIRONMENT, PHASES, _key, checksum, write_results
 
 from selbench.reports.records.folder import Results, ResultsError
 from selbench.reports.summary import summarise
@@ -34,13 +34,14 @@ def tuned(folder: Path) -> Path:
 
     def declare(matrix: dict) -> None:
         matrix.update(tuning="grid", grid=GRID)
-        matrix["arms"][0].update(lr=0.05, lr_factor=0.5, base="base of full", lr_from="val")
+        matrix["arms"][0].update(lr=0.05, lr_factor=0.5, base="ba5eba5eba5eba5e", lr_from="val")
 
     rewrite_matrix(folder, declare)
+    nothing = {phase: {"flops": 0.0, "seconds": 0.0, "samples": 0} for phase in PHASES}
     record = {
         "version": 1,
         "id": "00000000000000aa",
-        "arm": "base of full",
+        "arm": "ba5eba5eba5eba5e",
         "arm_label": "full 0.25",
         "role": "full",
         "rung": 0.25,
@@ -52,9 +53,10 @@ def tuned(folder: Path) -> Path:
         "val_accuracy": 0.75,
         "train_loss": 0.1,
         "mean_ratio": 1.0,
-        "ledger": {"train": {"flops": 3.0, "seconds": 2.0, "samples": 1}},
+        "selection": {"pace": []},
+        "ledger": {**nothing, "train": {"flops": 3.0, "seconds": 2.0, "samples": 1}},
+        "environment": ENVIRONMENT,
         "artefacts": [],
-        "environment": {"device": "cpu"},
     }
     (folder / "tuning").mkdir()
     file = folder / "tuning" / f"{record['id']}.json"
@@ -66,12 +68,12 @@ def test_a_tuning_run_is_read(small: Path) -> None:
     tuned(small)
     results = Results.read(small, strict=True)
     (run,) = results.tunings
-    assert (run.base, run.seed, run.factor, run.lr, run.val_accuracy) == ("base of full", 100, 0.5, 0.05, 0.75)
+    assert (run.base, run.seed, run.factor, run.lr, run.val_accuracy) == ("ba5eba5eba5eba5e", 100, 0.5, 0.05, 0.75)
     assert run.ledger["train"].flops == 3.0
     assert results.matrix.grid is not None
     assert results.matrix.grid.factors == (0.5, 1.0) and results.matrix.grid.seeds == (100, 101)
     first, second = list(results.matrix.arms.values())[:2]
-    assert (first.lr, first.lr_factor, first.base, first.lr_from) == (0.05, 0.5, "base of full", "val")
+    assert (first.lr, first.lr_factor, first.base, first.lr_from) == (0.05, 0.5, "ba5eba5eba5eba5e", "val")
     assert (second.lr, second.lr_factor, second.base, second.lr_from) == (None, 1.0, second.key, "declared")
 
 
@@ -84,22 +86,22 @@ def test_a_tuning_run_that_diverged_has_no_accuracy(small: Path) -> None:
     ("change", "reason"),
     [
         (lambda r: r.update(version=2), "format version 2"),
-        (lambda r: r.update(id="other"), "is of tuning run 'other'"),
-        (lambda r: r.update(arm="unknown"), "belongs to another matrix"),
+        (lambda r: r.update(id="0" * 16), "is the record of 0000000000000000, not of"),
+        (lambda r: r.update(arm="0" * 16), "belongs to another matrix"),
         (lambda r: r.update(seed=0), "seed 0 is no tuning seed"),
-        (lambda r: r.update(seed=100.0), "not a whole number"),
+        (lambda r: r.update(seed=100.0), "should be a valid integer, and it is 100.0"),
         (lambda r: r.update(factor=2.0), "factor 2 is not in the grid"),
-        (lambda r: r.update(factor=True), "not a number"),
-        (lambda r: r.update(val_accuracy=1.5), "1.5 is no accuracy"),
-        (lambda r: r.update(val_accuracy=-0.1), "-0.1 is no accuracy"),
-        (lambda r: r.update(val_accuracy=float("nan")), "nan is no accuracy"),
-        (lambda r: r.update(lr=-0.1), "negative or infinite"),
-        (lambda r: r.update(lr=float("inf")), "negative or infinite"),
-        (lambda r: r.update(mean_ratio=-0.5), "negative or infinite"),
-        (lambda r: r["ledger"].pop("train"), "lacks the phase 'train'"),
-        (lambda r: r["ledger"]["train"].update(seconds=-1.0), "negative or infinite"),
+        (lambda r: r.update(factor=True), "should be a valid number, and it is True"),
+        (lambda r: r.update(val_accuracy=1.5), "and it is 1.5"),
+        (lambda r: r.update(val_accuracy=-0.1), "and it is -0.1"),
+        (lambda r: r.update(val_accuracy=float("nan")), "and it is nan"),
+        (lambda r: r.update(lr=-0.1), "field 'lr': Input should be greater"),
+        (lambda r: r.update(lr=float("inf")), "field 'lr': Input should be a finite"),
+        (lambda r: r.update(mean_ratio=-0.5), "and it is -0.5"),
+        (lambda r: r["ledger"].pop("train"), "its phases must be data, score"),
+        (lambda r: r["ledger"]["train"].update(seconds=-1.0), "field 'ledger.train.seconds'"),
         (lambda r: r.pop("val_accuracy"), "field 'val_accuracy' is missing"),
-        (lambda r: r.update(artefacts=3), "wrong form"),
+        (lambda r: r.update(artefacts=3), "field 'artefacts'"),
     ],
 )
 def test_a_bad_tuning_run_is_never_used(small: Path, change, reason: str) -> None:
@@ -146,15 +148,15 @@ def test_a_damaged_tuning_run_is_never_misread(tmp_path_factory: pytest.TempPath
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda m: m.update(tuning="guess"), "tuning = 'guess'"),
-        (lambda m: m["analysis"].update(interval="wald"), "interval = 'wald'"),
+        (lambda m: m.update(tuning="guess"), "field 'tuning'.*and it is 'guess'"),
+        (lambda m: m["analysis"].update(interval="wald"), "field 'analysis.interval'.*and it is 'wald'"),
         (lambda m: m.update(tuning="grid"), "field 'grid' is missing"),
-        (lambda m: m.update(tuning="grid", grid={**GRID, "factors": [0.0]}), "not positive"),
+        (lambda m: m.update(tuning="grid", grid={**GRID, "factors": [0.0]}), "greater than 0, and it is 0.0"),
         (lambda m: m.update(tuning="grid", grid={**GRID, "factors": [1.0, 1.0]}), "named twice"),
         (lambda m: m.update(tuning="grid", grid={**GRID, "tuning_seeds": []}), "missing or named twice"),
         (lambda m: m.update(tuning="grid", grid={**GRID, "tuning_seeds": [1, 100]}), "reported as well"),
-        (lambda m: m["arms"][0].update(lr=-1.0), "learning rate of arm"),
-        (lambda m: m["arms"][0].update(lr_from="hearsay"), "from nowhere known"),
+        (lambda m: m["arms"][0].update(lr=-1.0), r"field 'arms.0.lr'.*and it is -1.0"),
+        (lambda m: m["arms"][0].update(lr_from="hearsay"), r"field 'arms.0.lr_from'.*and it is 'hearsay'"),
         (lambda m: m["arms"][-1].update(role="rung"), "no share below the whole budget"),
     ],
 )
@@ -169,7 +171,7 @@ def add_rungs(folder: Path, label: str, *rungs: float) -> None:
     def change(matrix: dict) -> None:
         (top,) = (arm for arm in matrix["arms"] if arm["label"] == label)
         for rung in rungs:
-            matrix["arms"].append({**top, "key": f"rung {label} {rung}", "role": "rung", "rung": rung, "twin": ""})
+            matrix["arms"].append({**top, "key": _key("rung", label, rung), "role": "rung", "rung": rung, "twin": ""})
 
     rewrite_matrix(folder, change)
 
@@ -190,7 +192,7 @@ def test_rungs_are_planned_with_their_strategy(tmp_path: Path) -> None:
     folder = write_results(tmp_path / "r", seeds=1, test_n=50)
     before = {arm.key for arm, _ in Results.read(folder).planned()}
     add_rungs(folder, "gstds", 0.5)
-    assert {arm.key for arm, _ in Results.read(folder).planned()} - before == {"rung gstds 0.5"}
+    assert {arm.key for arm, _ in Results.read(folder).planned()} - before == {_key("rung", "gstds", 0.5)}
     rewrite_matrix(folder, lambda matrix: matrix["requested"].update(strategies=["rho"]))
     assert "rung" not in {arm.role for arm, _ in Results.read(folder).planned()}
 

@@ -11,27 +11,44 @@ import pytest
 import tomli_w
 from synthetic import write_results
 
-from selbench.reports.records.folder import Results
-from selbench.reports.records.records import ResultsError
+from selbench.reports.records.folder import Results, ResultsError
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda m: m.update(title=3), "3 is not a text"),
-        (lambda m: m.update(seeds=1), "1 is not a list"),
-        (lambda m: m.update(seeds=[0, "1"]), "'1' is not a whole number"),
-        (lambda m: m.update(optimizer=[]), "[] is not a table"),
-        (lambda m: m.update(learner={"name": "x"}), "field 'text' is missing"),
-        (lambda m: m["budget"].update(passes="many"), "'many' is not a number"),
-        (lambda m: m["analysis"].update(primary="gstds:accuracy"), "'gstds:accuracy' is not a list"),
-        (lambda m: m["requested"].update(strategies=[["gstds"]]), "['gstds'] is not a text"),
-        (lambda m: m["arms"][0].update(label=["x"]), "label of arm"),
-        (lambda m: m["arms"][0].update(rung="whole"), "rung of arm"),
-        (lambda m: m["arms"].append("x"), "'x' is not a table"),
-        (lambda m: m["datasets"][0].update(classes="abc"), "classes of dataset 'digits': 'abc' is not a list"),
-        (lambda m: m["datasets"][0].update(pool=3.5), "pool of dataset 'digits': 3.5 is not a whole number"),
-        (lambda m: m["datasets"][0].update(margin=float("inf")), "margin of dataset 'digits': inf is not finite"),
+        (lambda m: m.update(title=3), "field 'title': Input should be a valid string, and it is 3"),
+        (lambda m: m.update(seeds=1), "field 'seeds': Input should be a list, and it is 1"),
+        (lambda m: m.update(seeds=[0, "1"]), "field 'seeds.1': Input should be a valid integer, and it is '1'"),
+        (
+            lambda m: m.update(optimizer=[]),
+            "field 'optimizer': Input should be a valid dictionary, and it is a list of 0",
+        ),
+        (lambda m: m.update(learner={"name": "x"}), "field 'learner.text' is missing"),
+        (lambda m: m["budget"].update(passes="many"), "valid number, and it is 'many'"),
+        (
+            lambda m: m["analysis"].update(primary="gstds:accuracy"),
+            "field 'analysis.primary': Input should be a list, and it is 'gstds:accuracy'",
+        ),
+        (
+            lambda m: m["requested"].update(strategies=[["gstds"]]),
+            "field 'requested.strategies.0': Input should be a valid string, and it is a list of 1",
+        ),
+        (lambda m: m["arms"][0].update(label=["x"]), "field 'arms.0.label'"),
+        (lambda m: m["arms"][0].update(rung="whole"), "field 'arms.0.rung'"),
+        (lambda m: m["arms"].append("x"), "and it is 'x'"),
+        (
+            lambda m: m["datasets"][0].update(classes="abc"),
+            "field 'datasets.0.classes': Input should be a list, and it is 'abc'",
+        ),
+        (
+            lambda m: m["datasets"][0].update(pool=3.5),
+            "field 'datasets.0.pool': Input should be a valid integer, and it is 3.5",
+        ),
+        (
+            lambda m: m["datasets"][0].update(margin=float("inf")),
+            "field 'datasets.0.margin': Input should be a finite number, and it is inf",
+        ),
         (lambda m: m["datasets"].append(m["datasets"][0]), "two data sets have the same name"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from synthetic import checksum, write_results
 
 from selbench.reports.records.folder import Results
-from selbench.reports.records.measured import measures
+from selbench.reports.records.measured import Measures
 
 TAIL = {
     "size": 500,
@@ -38,7 +38,7 @@ RECORD = {
 
 
 def test_what_was_written_is_read():
-    found = measures(RECORD)
+    found = Measures.model_validate(RECORD)
     assert found.spectrum.hard.exponent == 1.1 and found.spectrum.hard.random_levels.tolist() == [-2.1, -1.9]
     assert found.spectrum.soft.lacking == "too few" and math.isnan(found.spectrum.soft.exponent)
     assert found.residuals.energies.shape == (2, 3) and np.isnan(found.residuals.energies[1]).all()
@@ -46,8 +46,7 @@ def test_what_was_written_is_read():
 
 
 def test_what_was_not_measured_is_none():
-    assert measures(None) is None
-    assert measures({"spectrum": None}).spectrum is None
+    assert Measures.model_validate({"spectrum": None}).spectrum is None
 
 
 @pytest.mark.parametrize(

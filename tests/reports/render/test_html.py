@@ -13,7 +13,7 @@ from synthetic import write_results
 
 from selbench.reports.document.panels import Report
 from selbench.reports.document.sections import claims as claimwords
-from selbench.reports.document.sections import evidence as evidencewords
+from selbench.reports.document.sections import contrasts as evidencewords
 from selbench.reports.document.sections import learning_rates as tunewords
 from selbench.reports.document.sections import targets as targetwords
 from selbench.reports.figures.all import Placed, draw

@@ -17,7 +17,7 @@ from tuned import write_tuning
 
 from selbench.reports.build import build
 from selbench.reports.records.folder import Results
-from selbench.reports.render import parquet
+from selbench.reports.render import flat_tables as flat
 from selbench.reports.render.flat_tables import NAMES, claim_rows, pooled_row, tables, tuning_rows, write_tables
 from selbench.reports.summary import summarise
 
@@ -77,13 +77,13 @@ def test_a_column_without_values_has_its_type_all_the_same(
 ) -> None:
     found = []
     for row in whole_and_bare:
-        parquet.write_parquet(tmp_path / "t.parquet", [row])
+        flat.write_parquet(tmp_path / "t.parquet", [row])
         found.append(types(tmp_path / "t.parquet"))
     assert found[0] == found[1]
 
 
 def test_text_is_not_guarded_as_a_formula_is_in_csv(tmp_path: Path) -> None:
-    parquet.write_parquet(tmp_path / "t.parquet", [{"x": "=1+1"}, {"x": "a\ud800"}])
+    flat.write_parquet(tmp_path / "t.parquet", [{"x": "=1+1"}, {"x": "a\ud800"}])
     assert reader.read_table(tmp_path / "t.parquet").to_pylist() == [{"x": "=1+1"}, {"x": "a\\ud800"}]
 
 
@@ -103,7 +103,7 @@ def test_text_is_not_guarded_as_a_formula_is_in_csv(tmp_path: Path) -> None:
 )
 def test_whatever_a_table_may_hold_is_read_back(tmp_path_factory: pytest.TempPathFactory, rows: Any) -> None:
     path = tmp_path_factory.mktemp("t") / "t.parquet"
-    parquet.write_parquet(path, rows)
+    flat.write_parquet(path, rows)
     read = reader.read_table(path).to_pylist()
     assert len(read) == len(rows)
     vast = any(row["seed"] is not None and row["seed"].bit_length() > 63 for row in rows)
@@ -115,7 +115,7 @@ def test_whatever_a_table_may_hold_is_read_back(tmp_path_factory: pytest.TempPat
 
 
 def test_an_empty_table_is_a_file_that_can_be_read(tmp_path: Path) -> None:
-    parquet.write_parquet(tmp_path / "t.parquet", [])
+    flat.write_parquet(tmp_path / "t.parquet", [])
     assert reader.read_table(tmp_path / "t.parquet").num_rows == 0
 
 
@@ -126,6 +126,6 @@ def test_without_pyarrow_a_report_is_whole_and_nothing_stale_is_left(
     build(root)
     assert (root / "report" / "cells.parquet").is_file()
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert not parquet.available()
+    assert not flat.parquet_available()
     build(root)
     assert (root / "report" / "cells.csv").is_file() and not list((root / "report").glob("*.parquet"))

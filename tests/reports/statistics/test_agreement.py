@@ -10,7 +10,6 @@ from drawn import quick
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.contingency_tables import mcnemar
 
 from selbench.reports import statistics as s
 
@@ -40,11 +39,10 @@ def bits(gained: int, lost: int, both: int = 50, neither: int = 7) -> tuple[np.n
 
 @quick
 @given(st.integers(0, 60), st.integers(0, 60))
-def test_mcnemar_agrees_with_statsmodels_and_scipy(gained: int, lost: int) -> None:
+def test_mcnemar_agrees_with_scipy(gained: int, lost: int) -> None:
     ours = s.mcnemar(*bits(gained, lost))
     assert (ours.gained, ours.lost) == (gained, lost)
     if gained + lost:
-        assert ours.p == pytest.approx(mcnemar([[50, gained], [lost, 7]], exact=True).pvalue, abs=1e-8)
         assert ours.p == pytest.approx(stats.binomtest(gained, gained + lost).pvalue, abs=1e-8)
     else:
         assert ours.p == 1.0

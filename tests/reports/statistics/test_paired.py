@@ -9,7 +9,9 @@ import pytest
 from drawn import quick, samples, varied
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW, ttost_paired
 
 from selbench.reports import statistics as s
@@ -133,3 +135,66 @@ def test_the_unpaired_sleep_data_give_what_r_prints() -> None:
     b = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
     ours = s.welch_interval(a, b)
     assert (ours.low, ours.high) == pytest.approx((-3.3654832, 0.2054832), abs=5e-8)
+
+
+@settings(max_examples=10, deadline=None)  # a tenth of a second each in statsmodels
+@given(arrays(np.float64, st.integers(1, 9), elements=st.floats(0, 1)))
+def test_holm_agrees_with_statsmodels(p: np.ndarray) -> None:
+    assert s.holm(p) == pytest.approx(multipletests(p, method="holm")[1], abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "family", "pairs"), [(0.05, 1, 5), (0.05, 3, 6), (0.05, 24, 9), (0.25, 1, 2), (0.4, 1, 2)]
+)
+def test_fewest_pairs(alpha: float, family: int, pairs: int) -> None:
+    assert s.fewest_pairs(alpha, family) == pairs
+    assert 0.5**pairs <= alpha / family
+
+
+def test_holm_as_r_adjusts() -> None:
+    """``p.adjust(c(.01, .02, .03, .04, .05), "holm")`` of R."""
+    assert s.holm([0.03, 0.01, 0.05, 0.02, 0.04]) == pytest.approx([0.09, 0.05, 0.09, 0.08, 0.09], abs=1e-12)
+
+
+@quick
+@given(arrays(np.float64, st.integers(1, 9), elements=st.floats(0, 1)))
+def test_holm_lies_between_no_adjustment_and_bonferroni(p: np.ndarray) -> None:
+    adjusted = s.holm(p)
+    assert (adjusted >= p).all()
+    assert (adjusted <= np.minimum(1.0, p.size * p) + 1e-15).all()
+    assert (np.diff(adjusted[np.argsort(p, kind="stable")]) >= 0).all()
+
+
+@quick
+@given(samples(1, 40), st.sampled_from([0.55, 0.8, 0.9, 0.95, 0.99]))
+def test_medians_agree_with_scipy(x: np.ndarray, confidence: float) -> None:
+    ours, theirs = s.median_interval(x, confidence), stats.quantile_test(x, p=0.5).confidence_interval(confidence)
+    expected = (
+        -math.inf if math.isnan(theirs.low) else theirs.low,
+        math.inf if math.isnan(theirs.high) else theirs.high,
+    )
+    assert (ours.low, ours.high) == expected
+    assert ours.estimate == pytest.approx(np.median(x))
+
+
+@pytest.mark.parametrize("n", range(1, 30))
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+def test_the_coverage_is_at_least_the_confidence_and_no_narrower_pair_has_it(n: int, confidence: float) -> None:
+    x = np.arange(1.0, n + 1)
+    low, high = s.median_interval(x, confidence)[1:3]
+    outside = 0.0 if low == -math.inf else 2 * stats.binom.cdf(low - 1, n, 0.5)
+    assert outside <= 1 - confidence + 1e-12
+    narrower = 1 if low == -math.inf else low + 1
+    assert 2 * stats.binom.cdf(narrower - 1, n, 0.5) > 1 - confidence
+    assert low == -high or low + high == n + 1
+
+
+def test_misses_are_infinite_and_kept() -> None:
+    x = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, math.inf, math.inf]
+    assert s.median_interval(x)[:3] == (4.5, 1.0, math.inf)
+    assert s.median_interval([1.0, math.inf])[:3] == (math.inf, -math.inf, math.inf)
+    assert s.median_interval([math.inf] * 7)[:3] == (math.inf, math.inf, math.inf)
+    with pytest.raises(ValueError):
+        s.median_interval([1.0, math.nan])
+    with pytest.raises(ValueError):
+        s.median_interval([])

@@ -58,13 +58,13 @@ def test_the_slope_covers_the_truth_as_often_as_it_says() -> None:
 
 
 @pytest.mark.parametrize("at", [5.0, 35.0, 80.0])
-def test_the_prediction_interval_is_that_of_statsmodels(at: float) -> None:
+def test_the_prediction_interval_is_the_textbooks(at: float) -> None:
     means = drawn(2).mean(axis=0)
-    fit = sm.OLS(means, sm.add_constant(X)).fit()
-    found = predicted(X, means, at)
-    table = fit.get_prediction([[1.0, at]]).summary_frame(alpha=0.05)
-    assert found.estimate == pytest.approx(table["mean"][0], rel=1e-9)
-    assert (found.low, found.high) == pytest.approx((table["obs_ci_lower"][0], table["obs_ci_upper"][0]), rel=1e-9)
+    line, (rest, *_), *_ = np.polyfit(X, means, 1, full=True)
+    wide = np.sqrt(rest / 4 * (1 + 1 / 6 + (at - X.mean()) ** 2 / ((X - X.mean()) ** 2).sum()))
+    found, half = predicted(X, means, at), stats.t.ppf(0.975, 4) * wide
+    assert found.estimate == pytest.approx(np.polyval(line, at), rel=1e-9)
+    assert (found.low, found.high) == pytest.approx((found.estimate - half, found.estimate + half), rel=1e-9)
 
 
 def test_distance_from_the_line_is_seed_by_seed() -> None:

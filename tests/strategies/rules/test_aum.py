@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from selbench.strategies import BatchLosses, UsageError, load
+from selbench.strategies import BatchLosses, load
 
 from .._inputs import make
 
@@ -48,8 +48,3 @@ def test_certainty_is_finite_and_ranks():
     scores = load("aum").difficulty(BatchLosses(trace=trace, labels=torch.zeros(4, dtype=torch.int64)))
     assert torch.isfinite(scores).all() and scores.argsort().tolist() == [1, 2, 0, 3]
     assert scores[0] == 0.0
-
-
-def test_wrong_parameters():
-    with pytest.raises(UsageError, match="did you mean 'logits'"):
-        load("aum", margin="logit")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 from selbench.harness.training.flops import count_selection
-from selbench.strategies import BatchLosses, UsageError, load
+from selbench.strategies import BatchLosses, load
 from selbench.strategies.interface import Traits
 from selbench.strategies.rules.bounded import inclusion, systematic
 from selbench.strategies.testing import parametrize_with_checks
@@ -142,20 +142,3 @@ def test_traits():
     assert load("bounded").needs == {"features", "reference"}
     assert load("bounded", score="features").needs == {"features"}
     assert load("bounded").cadence == "run"
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"lower": 0.0}, "lower is 0.0"),
-        ({"lower": 1.5}, "lower is 1.5"),
-        ({"upper": 0.9}, "upper is 0.9"),
-        ({"upper": float("inf")}, "upper is inf"),
-        ({"mode": "sof"}, "did you mean 'soft'"),
-        ({"score": "feature"}, "did you mean 'features'"),
-        ({"rank": 0}, "rank is 0"),
-    ],
-)
-def test_wrong_parameters_are_refused(options, message):
-    with pytest.raises(UsageError, match=message):
-        load("bounded", **options)

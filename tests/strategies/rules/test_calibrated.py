@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from selbench.strategies import Selection, UsageError, load
+from selbench.strategies import Selection, load
 from selbench.strategies.rules.calibrated import SCORES
 
 from .._inputs import BUILTIN, begun, make, replaced
@@ -90,12 +90,3 @@ def test_balanced_part_by_score():
     losses = replaced(losses, labels=torch.arange(120) % 4)
     given = begun("calibrated", {"class_balanced": True}).select(feats, losses, 0.4)
     assert (given.indices[:24] % 4).bincount().tolist() == [6, 6, 6, 6]
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [({"alpha": 1.5}, "alpha is 1.5"), ({"score": "el2"}, "did you mean 'el2n'"), ({"keep": "random"}, "keep")],
-)
-def test_wrong_parameters(options, message):
-    with pytest.raises(UsageError, match=message):
-        load("calibrated", **options)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from selbench.strategies import BatchLosses, UsageError, load
+from selbench.strategies import BatchLosses, load
 
 from .._inputs import begun, make, replaced
 
@@ -108,12 +108,3 @@ def test_equal_and_broken_scores_are_drawn():
         for _ in range(200):
             counts[strategy.select(None, losses, 0.2).numpy()] += 1
         assert (np.abs(counts - 40) < 5 * (200 * 0.2 * 0.8) ** 0.5).all()
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [({"strata": 0}, "strata is 0"), ({"beta": 1.0}, "beta is 1.0"), ({"score": "elan"}, "did you mean 'el2n'")],
-)
-def test_wrong_parameters(options, message):
-    with pytest.raises(UsageError, match=message):
-        load("ccs", **options)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import chi2_contingency
 
-from selbench.strategies import BatchLosses, UsageError, load
+from selbench.strategies import BatchLosses, load
 
 from .._inputs import CLASSES, begun, make
 
@@ -92,14 +92,6 @@ def test_broken_features_and_probabilities_spoil_no_other_candidate():
     for draw in ("greedy", "proportional"):
         picks = load("divbs", draw=draw).select(None, losses, 0.5).tolist()
         assert sorted(picks) == [0, 2]
-
-
-@pytest.mark.parametrize(
-    ("options", "message"), [({"draw": "greed"}, "did you mean 'greedy'"), ({"rounds": 0}, "rounds is 0")]
-)
-def test_wrong_parameters_are_refused(options, message):
-    with pytest.raises(UsageError, match=message):
-        load("divbs", **options)
 
 
 def test_of_its_cost_the_classes_are_known_before_the_first_pick_and_the_width_after_it():

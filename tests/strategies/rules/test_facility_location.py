@@ -137,8 +137,3 @@ def test_a_batch_too_large_for_memory_is_refused_before_it_is_tried():
     feats = torch.zeros(1, 1).expand(40_000, 1)
     with pytest.raises(UsageError, match=r"40,000 candidates take 13 GB; take batches of 32,768 at most"):
         load("facility-location", cadence="batch").select(feats, torch.zeros(40_000), 0.5)
-
-
-def test_an_unknown_cadence_is_refused():
-    with pytest.raises(UsageError, match="cadence"):
-        load("facility-location", cadence="step")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from selbench.strategies import BatchLosses, UsageError, load
+from selbench.strategies import BatchLosses, load
 
 from .._inputs import make
 
@@ -58,9 +58,3 @@ def test_ties_are_broken_by_chance():
     for _ in range(400):
         counts[strategy.select(None, losses, 0.25).numpy()] += 1
     assert (np.abs(counts - 100) < 5 * (400 * 0.25 * 0.75) ** 0.5).all()
-
-
-@pytest.mark.parametrize(("options", "message"), [({"never": "inf"}, "did you mean 'inf"), ({"keep": "all"}, "keep")])
-def test_wrong_parameters(options, message):
-    with pytest.raises(UsageError, match=message):
-        load("forgetting", **options)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from selbench.strategies import BatchLosses, UsageError, load
+from selbench.strategies import BatchLosses, load
 
 from .._inputs import begun, make
 from ..test_no_sync import fake_select
@@ -75,11 +75,6 @@ def test_certain_and_broken_candidates():
     seen = load("gradnorm").select(None, BatchLosses(labels=labels, learner_probs=probs), 1 / 6)
     assert seen.indices.tolist() == [4]  # the others' gradients are nil
     assert torch.isfinite(seen.weights).all()
-
-
-def test_a_wrong_bound_is_refused():
-    with pytest.raises(UsageError, match="did you mean 'last-layer'"):
-        load("gradnorm", bound="last")
 
 
 @pytest.mark.parametrize("bound", ["logits", "last-layer"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from selbench.strategies import UsageError, load
+from selbench.strategies import load
 
 from .._inputs import begun, make
 
@@ -60,9 +60,3 @@ def test_everything_kept_has_the_mean_itself():
 
 def test_diagnostics_are_empty_before_a_pick():
     assert load("herding").diagnostics() == {}
-
-
-@pytest.mark.parametrize("wrong", [{"metric": "manhattan"}, {"cadence": "step"}])
-def test_unknown_options_are_refused(wrong):
-    with pytest.raises(UsageError, match=next(iter(wrong))):
-        load("herding", **wrong)

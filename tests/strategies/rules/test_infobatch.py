@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from selbench.harness.training.flops import count_selection
-from selbench.strategies import BatchLosses, UsageError, load
+from selbench.strategies import BatchLosses, load
 from selbench.strategies.interface import Traits
 
 from .._inputs import begun, make
@@ -102,11 +102,3 @@ def test_cost(size, options):
     rule, (feats, losses) = begun(NAME, options), make(size)
     counted = count_selection(lambda: rule.select(feats, losses, 0.5))
     assert not counted.unknown and 0.5 <= rule.flops(size, 8, size // 2) / counted.flops <= 2
-
-
-@pytest.mark.parametrize(
-    ("options", "message"), [({"prune": "lo"}, "did you mean 'low'"), ({"anneal": 1.5}, "anneal is 1.5")]
-)
-def test_wrong_parameters_are_refused(options, message):
-    with pytest.raises(UsageError, match=message):
-        load(NAME, **options)

@@ -10,7 +10,7 @@ import torch
 from scipy.stats import chi2_contingency
 
 from selbench.harness.training.flops import count_selection
-from selbench.strategies import BatchLosses, UsageError, load
+from selbench.strategies import BatchLosses, load
 from selbench.strategies.testing import parametrize_with_checks
 
 from .._inputs import begun, make
@@ -72,9 +72,3 @@ def test_the_default_divides_nothing(options):
     ]
     divisions = 15 if options.get("first") is None else 16
     assert costs[1] - costs[0] == divisions * 60
-
-
-@pytest.mark.parametrize("temperature", [0.0, -1.0, math.inf, math.nan])
-def test_a_wrong_temperature_is_refused(temperature):
-    with pytest.raises(UsageError, match="temperature is"):
-        load("jest", temperature=temperature)

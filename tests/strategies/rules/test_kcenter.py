@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist, pdist, squareform
 
-from selbench.strategies import UsageError, load
+from selbench.strategies import load
 
 from .._inputs import begun, make
 
@@ -114,9 +114,3 @@ def test_one_pick_has_no_distance():
     assert strategy.diagnostics() == {}
     strategy.select(*make(5), 0.2)
     assert strategy.diagnostics()["h_min"] == float("inf")
-
-
-@pytest.mark.parametrize("wrong", [{"start": "medoid"}, {"metric": "manhattan"}, {"cadence": "step"}])
-def test_unknown_options_are_refused(wrong):
-    with pytest.raises(UsageError, match=next(iter(wrong))):
-        load("k-center", **wrong)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist, pdist
 
-from selbench.strategies import UsageError, load
+from selbench.strategies import load
 
 from .._inputs import begun, make
 
@@ -67,9 +67,3 @@ def test_less_uniform_than_random_than_k_center():
 
 def test_diagnostics_are_empty_before_a_pick():
     assert load("less-uniform").diagnostics() == {}
-
-
-@pytest.mark.parametrize("wrong", [{"share": 1.5}, {"share": -0.1}, {"metric": "manhattan"}, {"cadence": "step"}])
-def test_unknown_options_are_refused(wrong):
-    with pytest.raises(UsageError, match=next(iter(wrong))):
-        load("less-uniform", **wrong)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from selbench.strategies import BatchLosses, UsageError, load
+from selbench.strategies import BatchLosses, load
 
 from .._inputs import begun, make
 
@@ -59,9 +59,3 @@ def test_the_window_is_the_published_one():
     for ratio in (0.2, 0.3, 0.5, 0.8):
         published = order[round(size * (0.5 - ratio / 2)) : round(size * (0.5 + ratio / 2))]
         assert begun("moderate", {}).select(feats, losses, ratio).tolist() == published.tolist()
-
-
-@pytest.mark.parametrize("wrong", [{"centre": "mode"}, {"window": "score"}, {"cadence": "step"}])
-def test_unknown_options_are_refused(wrong):
-    with pytest.raises(UsageError, match=next(iter(wrong))):
-        load("moderate", **wrong)

@@ -10,7 +10,7 @@ import torch
 from scipy.stats import chisquare, percentileofscore
 
 from selbench.harness.training.flops import count_selection
-from selbench.strategies import UsageError, keep_count, load
+from selbench.strategies import keep_count, load
 
 from .._inputs import begun, make, pool
 from ..test_no_sync import fake_select
@@ -89,12 +89,3 @@ def test_cost(history, size):
 @pytest.mark.parametrize("history", [16, 5000])
 def test_the_device_is_not_waited_for(history):
     assert fake_select(load(NAME, history=history)).shape == (12,)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [({"beta": -1.0}, "beta is -1.0"), ({"beta": float("nan")}, "beta is nan"), ({"history": 0}, "history is 0")],
-)
-def test_wrong_parameters_are_refused(options, message):
-    with pytest.raises(UsageError, match=message):
-        load(NAME, **options)

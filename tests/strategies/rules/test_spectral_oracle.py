@@ -8,11 +8,11 @@ import torch
 from torch.nn import functional
 
 from selbench.harness.training.flops import count_selection
-from selbench.strategies import BatchLosses, Pool, UsageError, load
+from selbench.strategies import BatchLosses, Pool, load
 from selbench.strategies.interface import Traits
 from selbench.strategies.maths.eigenbasis import Eigenbasis, eigenbasis_flops
 from selbench.strategies.testing import parametrize_with_checks
-from selbench.strategies.testing.scenes import scene
+from selbench.strategies.testing.subject import scene
 
 from .._inputs import begun, make
 
@@ -277,19 +277,3 @@ def test_traits(score, signal, needed):
     rule = load("spectral-oracle", score=score)
     assert rule.needs == {"features", needed}
     assert Traits.of(rule).signal == signal and rule.cadence == "batch"
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"score": "residuals"}, "did you mean 'residual'"),
-        ({"draw": "best"}, "draw cannot be 'best'"),
-        ({"power": -1.0}, "power is -1.0"),
-        ({"momentum": 1.0}, "momentum is 1.0"),
-        ({"floor": 0.0}, "floor is 0.0"),
-        ({"rank": 0}, "rank is 0"),
-    ],
-)
-def test_wrong_parameters_are_refused(options, message):
-    with pytest.raises(UsageError, match=message):
-        load("spectral-oracle", **options)

@@ -11,7 +11,7 @@ import torch
 from selbench.strategies import UsageError, load
 from selbench.strategies.interface import NEEDS, BatchLosses
 from selbench.strategies.testing import LAWS, Subject, check
-from selbench.strategies.testing.scenes import odd_features, odd_losses, scene
+from selbench.strategies.testing.subject import odd_features, odd_losses, scene
 
 
 def test_a_name_a_path_a_class_and_an_instance_are_one():

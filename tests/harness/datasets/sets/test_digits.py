@@ -9,8 +9,8 @@ import torch
 from sklearn.datasets import load_digits
 
 from selbench.harness.datasets.augment import Augment, channel_statistics
+from selbench.harness.datasets.fingerprint import fingerprint
 from selbench.harness.datasets.sets.digits import Digits
-from selbench.harness.datasets.sets.fingerprint import fingerprint
 from selbench.harness.streams import permutation
 
 NOWHERE = Path("/nonexistent")

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from selbench.harness.datasets.sets.fingerprint import fingerprint
+from selbench.harness.datasets.fingerprint import fingerprint
 from selbench.harness.datasets.sets.imagefolder import ImageFolder
 from selbench.strategies import UsageError
 

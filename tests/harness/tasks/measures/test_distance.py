@@ -13,7 +13,7 @@ from selbench.harness.plan.measures import DistanceOptions
 from selbench.harness.tasks.measures import distance as module
 from selbench.harness.tasks.measures.distance import distance, nearest
 
-OPTIONS = DistanceOptions("any", draws=40, samples=2, quantile=0.25)
+OPTIONS = DistanceOptions(reference="any", draws=40, samples=2, quantile=0.25)
 
 
 @settings(max_examples=25, deadline=None)

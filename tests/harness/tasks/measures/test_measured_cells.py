@@ -14,7 +14,8 @@ from selbench.harness.store.folder import Store
 from selbench.harness.tasks.do import do
 from selbench.harness.tasks.worker import Context, Worker
 from selbench.harness.training.trainer import Trainer
-from selbench.reports.records.models import KINDS, misfits
+from selbench.reports.records.fields import misfits
+from selbench.reports.records.models import KINDS
 from selbench.strategies import UsageError
 
 NET = "untrained:squeezenet1_1"

@@ -14,18 +14,21 @@ def test_options_are_read():
     found = check(
         {"spectrum": {"reference": "squeezenet1_1", "last": 60}, "distance": {"reference": FROZEN[0]}}, FROZEN
     )
-    assert found == {"spectrum": SpectrumOptions(FROZEN[0], last=60), "distance": DistanceOptions(FROZEN[0])}
+    assert found == {
+        "spectrum": SpectrumOptions(reference=FROZEN[0], last=60),
+        "distance": DistanceOptions(reference=FROZEN[0]),
+    }
 
 
 @pytest.mark.parametrize(
     ("name", "table", "words"),
     [
         ("spectrums", {}, "did you mean 'spectrum'"),
-        ("spectrum", {}, "name a reference"),
+        ("spectrum", {}, "'reference' is missing: add it"),
         ("spectrum", {"reference": "holdout"}, "same at every seed"),
         ("spectrum", {"reference": FROZEN[0], "draw": 3}, "did you mean 'draws'"),
-        ("spectrum", {"reference": FROZEN[0], "draws": 5.5}, "must be of type int"),
-        ("spectrum", {"reference": FROZEN[0], "draws": 1}, "nothing of chance"),
+        ("spectrum", {"reference": FROZEN[0], "draws": 5.5}, "draws: input should be a valid integer, but it is 5.5"),
+        ("spectrum", {"reference": FROZEN[0], "draws": 1}, "no estimate of chance"),
         ("spectrum", {"reference": FROZEN[0], "first": 99}, "hold no line"),
         ("spectrum", {"reference": FROZEN[0], "components": 100}, "make components larger"),
         ("residuals", {"reference": FROZEN[0], "directions": 2}, "take 64"),

@@ -12,7 +12,7 @@ from selbench.harness.plan.measures import ResidualsOptions
 from selbench.harness.tasks.measures.residuals import Residuals, directions, energies
 from selbench.harness.training.ledger import Clock, Ledger
 
-OPTIONS = ResidualsOptions("any", directions=6, images=24)
+OPTIONS = ResidualsOptions(reference="any", directions=6, images=24)
 
 
 def made(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from selbench.harness.plan.measures import SpectrumOptions
-from selbench.harness.tasks.measures.spectrum import eigenvalues, spectrum, tail, told_in
+from selbench.harness.tasks.measures.spectrum import eigenvalues, principal_components, spectrum, tail
 
-OPTIONS = SpectrumOptions("any", draws=20, first=3, last=30, components=64)
+OPTIONS = SpectrumOptions(reference="any", draws=20, first=3, last=30, components=64)
 
 
 def power_law(count: int, exponent: float, width: int = 40, seed: int = 0) -> torch.Tensor:
@@ -48,7 +48,7 @@ def test_there_is_no_tail_where_there_is_no_rank():
 
 def test_principal_directions_keep_the_leading_eigenvalues():
     rows = power_law(300, 1.5)
-    told, ones = told_in(rows, 32), torch.ones(300, dtype=torch.float64)
+    told, ones = principal_components(rows, 32), torch.ones(300, dtype=torch.float64)
     assert told.shape == (300, 32)
     assert torch.allclose(eigenvalues(told, ones), eigenvalues(rows, ones)[:32])
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from editing import replace
 from synthetic import write_results
 
 from selbench.reports.questions.claims.conditions import conditions

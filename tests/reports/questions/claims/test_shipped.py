@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,12 +14,11 @@ from selbench.harness.plan.matrix import shipped as matrices
 from selbench.harness.plan.tables import DatasetEntry
 from selbench.harness.plan.tasks import Planner
 from selbench.harness.steps.schedules import load_schedule
-from selbench.reports.effects.select_arms import Pair, pair
+from selbench.reports.effects.estimand import Estimand, Test, estimand
 from selbench.reports.questions.claims.conditions import conditions
 from selbench.reports.questions.claims.reading import shipped
-from selbench.reports.questions.claims.schema import Claim, Test
-from selbench.reports.records.folder import Results
-from selbench.reports.records.records import Arm, Dataset
+from selbench.reports.questions.claims.schema import Claim
+from selbench.reports.records.folder import Arm, Dataset, Results
 from selbench.reports.statistics import fewest_pairs
 
 CLAIMS = {claim.id: claim for claim in shipped()}
@@ -70,7 +68,7 @@ def results(name: str) -> Results:
         entry.name: (SimpleNamespace(needs_holdout=entry.name == "holdout"), "") for entry in matrix.references
     }
     arms = Planner(matrix, loaded, references, "float32").plan().arms  # type: ignore[arg-type]
-    names = {field.name for field in fields(Arm)}
+    names = set(Arm.model_fields)
     rows = [
         Arm(
             **{name: value for name, value in vars(arm).items() if name in names - {"schedule", "key"}},
@@ -96,13 +94,28 @@ def dataset(entry: DatasetEntry) -> Dataset:
     train, test, classes, resolution = PUBLISHED.get(entry.spec or name, UNKNOWN)
     shown, margin = tuple(map(str, range(classes))), margin_of(entry)
     assert margin is not None
-    return Dataset(name, name, name, "", resolution, shown, train, 0, 0, test, margin, 0.1)
+    return Dataset(
+        name=name,
+        spec=name,
+        title=name,
+        note="",
+        resolution=resolution,
+        augmentation="none",
+        classes=shown,
+        pool=train,
+        holdout=0,
+        val=0,
+        test=test,
+        margin=margin,
+        collapse=0.1,
+        fingerprint="",
+    )
 
 
-def sides(claim: Claim) -> list[Pair | str]:
+def sides(claim: Claim) -> list[Estimand | str]:
     """Of each test that compares runs; what a study measures is that study's to show."""
     at_hand = results(claim.matrix)
-    return [pair(at_hand, test, claim.conditions.references) for test in compared(claim)]
+    return [estimand(at_hand, test, claim.conditions.references) for test in compared(claim)]
 
 
 def compared(claim: Claim) -> list[Test]:
@@ -129,8 +142,8 @@ def test_a_claim_says_who_said_what(claim: Claim) -> None:
 @pytest.mark.parametrize("claim", RUN.values(), ids=RUN)
 def test_its_matrix_holds_every_strategy_and_baseline(claim: Claim) -> None:
     for test, found in zip(compared(claim), sides(claim), strict=True):
-        assert isinstance(found, Pair), f"{test.strategy}: {found}"
-        assert found.arm.key != found.against.key
+        assert isinstance(found, Estimand), f"{test.strategy}: {found}"
+        assert found.arm.key != found.rival.key
 
 
 @pytest.mark.parametrize("claim", RUN.values(), ids=RUN)
@@ -145,7 +158,7 @@ def test_its_matrix_asks_the_studies_that_it_reads(claim: Claim) -> None:
 def test_its_matrix_meets_every_condition(claim: Claim) -> None:
     """On complete data; the accuracy reached is the run's to show."""
     found = sides(claim)
-    read = {(of.arm.dataset, of.arm.reference) for of in found if isinstance(of, Pair) and of.arm.reference}
+    read = {(of.arm.dataset, of.arm.reference) for of in found if isinstance(of, Estimand) and of.arm.reference}
     reached = {name: 100.0 for name in PUBLISHED}
     unmet = [item for item in conditions(claim, results(claim.matrix), read, reached) if not item.met]
     assert not unmet

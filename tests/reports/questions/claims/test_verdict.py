@@ -11,8 +11,7 @@ import tomli_w
 from synthetic import write_results
 from timed import write_timing
 
-from selbench.reports.effects.costs import Accounts
-from selbench.reports.effects.seconds import Clock
+from selbench.reports.effects.pairing import Pairs
 from selbench.reports.questions.claims import judge_claims, unreadable_claims
 from selbench.reports.questions.claims.reading import parse, shipped
 from selbench.reports.records.folder import Results
@@ -41,8 +40,7 @@ def judged(path: Path, *tests: dict[str, Any], **more: Any) -> dict[str, Any]:
     claim = plain | more | {"tests": list(tests)}
     (path / "claims" / "mine.toml").write_text(tomli_w.dumps(claim))
     results = Results.read(path)
-    accounts = Accounts(results)
-    rows = judge_claims(results, accounts, Clock(results, accounts))
+    rows = judge_claims(Pairs(results))
     (row,) = [row for row in rows if row["id"] == "mine"]
     assert not unreadable_claims(results) and json.dumps(row)
     return row

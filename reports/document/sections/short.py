@@ -1,0 +1,140 @@
+"""The report in short: the answer, and the first tables as they fit a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...records.folder import TIMED
+from ..blocks import Block, Cell, Grid, Items, Part, Prose, columns
+from ..numbers import COST_WORDS, MINUS, NONE, interval, level, percent, points, tone, worded
+from ..panels import Panel, Row, panels_of
+from . import claims
+from .costs import saving_words, selection_words, source_words
+from .learning_rates import edge_words, tuning_words
+from .run import failure_rows
+from .targets import reached_words
+
+SAID = 10
+"""Records left out that are named one by one."""
+
+
+def blocks(summary: Mapping[str, Any]) -> list[Block]:
+    """The answer, for each data set its arms and what they cost, studies, claims, and what is lacking."""
+    panels = [panel for panel in panels_of(summary) if any(arm["n"] for arm in panel.arms)]
+    found: list[Block] = [Prose(summary["headline"], "lead")]
+    for panel in panels:
+        found += _panel(summary, panel)
+    if panels:
+        tuned = " ".join(filter(None, (tuning_words(summary), edge_words(summary))))
+        found += [Prose("\n" + _key(summary), "sub"), Prose(tuned)]
+    found += [Part(study["question"], [Prose(study["sentence"])]) for study in summary["studies"]]
+    return [*found, *_claims(summary["claims"]), *_lacking(summary)]
+
+
+def _panel(summary: Row, panel: Panel) -> list[Block]:
+    found: list[Block] = [_arms(summary, panel), *_costs(summary, panel)]
+    if words := reached_words(summary, panel):
+        found.append(Prose(f"Cost to the accuracy of full training less the margin: {words}"))
+    return found
+
+
+def _arms(summary: Row, panel: Panel) -> Grid:
+    matrix = summary["matrix"]
+    arms = [arm for arm in panel.main_arms if arm["role"] != "strategy"] + panel.role("strategy")
+    heads = columns("name arm; points accuracy; points against full; points picking; points pays; verdict verdict")
+    rows = [_arm(panel, arm, matrix["pays"]) for arm in arms if arm["n"]]
+    return Grid(f"{panel.scope}: {matrix['learner']['text']}", heads, rows, titled=True)
+
+
+def _arm(panel: Panel, arm: Row, pays: Mapping[str, str]) -> list[Any]:
+    accuracy = arm["accuracy"]
+    half = "" if accuracy["ci_low"] is None else f" \u00b1{(accuracy['ci_high'] - accuracy['ci_low']) / 2:.2f}"
+    found = [panel.of(arm, "accuracy"), panel.of(arm, "picking"), _paid(panel, arm, pays)]
+    against, picking, paying = (rows[0] if rows else None for rows in found)
+    differences = [_difference(against, wide=True), _difference(picking), _difference(paying)]
+    return [arm["label"], percent(accuracy["mean"]) + half, *differences, _verdict(paying)]
+
+
+def _difference(row: Row | None, *, wide: bool = False) -> str:
+    if row is None or row["mean_difference"] is None:
+        return ""
+    text = points(row["mean_difference"]) + ("*" if row["primary"] else " ")
+    known = wide and row["ci_low"] is not None
+    return text + (interval(row["ci_low"], row["ci_high"], _end, "[{},{}]") if known else "")
+
+
+def _end(value: float) -> str:
+    text = f"{abs(value):.2f}"
+    return text if value >= 0 or float(text) == 0 else MINUS + text
+
+
+def _verdict(row: Row | None) -> Cell:
+    return Cell(worded(row), tone=tone(row["verdict"])) if row else Cell("")
+
+
+def _paid(panel: Panel, arm: Row, pays: Mapping[str, str]) -> list[Row]:
+    chosen = tuple(pays[key] for key in ("account", "cost", "ladder"))
+    return [row for row in panel.of(arm, "pays") if (row["account"], row["cost"], row["ladder"]) == chosen]
+
+
+def _costs(summary: Row, panel: Panel) -> list[Block]:
+    """What each strategy cost against full training; with a timing pass, what that was in seconds and what it says."""
+    arms = [arm for arm in panel.role("strategy") if arm["n"]]
+    if panel.full is None or not arms:
+        return []
+    pays, timed = summary["matrix"]["pays"], summary["timing"]["source"] == TIMED
+    faster, verdicts = ("ratio faster; ", "; verdict at equal / seconds") if timed else ("", "")
+    last = "ratio ceiling; share select, / FLOPs; share select, / seconds"
+    heads = columns(f"name arm; ratio FLOPs; ratio seconds; {faster}{last}{verdicts}")
+    rows = []
+    for arm in arms:
+        costs = [panel.relative_cost(arm, field, pays["account"]) for field in ("total_flops", "seconds")]
+        spent = [*costs, *([(panel.speedup(arm) or {}).get("ratio")] if timed else []), arm["ceiling"]]
+        shares = [arm["selection"][name] for name in ("flops_share", "seconds_share")]
+        paid = next(iter(_paid(panel, arm, {**pays, "cost": "wall_clock"})), None)
+        rows.append([arm["label"], *spent, *shares, *([_verdict(paid)] if timed else [])])
+    alone = "Faster, ceiling: by a run alone, and the most" if timed else "Ceiling: the most"
+    source = source_words(summary, arms)
+    said = (
+        f"\nCosts, full training = 1, {pays['account']}; seconds ({source}). {alone} that its scheme allows in FLOPs."
+    )
+    words = " ".join(filter(None, (saving_words(summary, panel), selection_words(summary, panel))))
+    return [Prose(said), Grid("Costs", heads, rows), Prose(words)]
+
+
+def _key(summary: Row) -> str:
+    levels = " or ".join(sorted({level(row) for row in summary["contrasts"]})) or NONE
+    pays = summary["matrix"]["pays"]
+    equal = f"the {pays['ladder']} ladder at equal {COST_WORDS[pays['cost']]}, {pays['account']}"
+    return (
+        f"Points of accuracy; \u00b1 95 % of the mean; [..] {levels}. picking: against as many random picks."
+        f" pays, verdict: against {equal}. * declared; the rest, verdicts in brackets, is exploratory."
+    )
+
+
+def _claims(found: Sequence[Row]) -> list[Block]:
+    """How many claims of papers got which verdict, those that were judged, and what smaller runs hint at."""
+    if not found:
+        return []
+    rows = [
+        (Cell(claim["verdict"], tone=tone(claim["verdict"])), claim["title"], claims.told(claim))
+        for claim in claims.judged(found)
+    ]
+    title = f"Claims of papers: {claims.counted(found)}{claims.hints(found)}."
+    return [Part(title, [Grid("Claims", columns("text verdict; words claim; words measured"), rows)] if rows else [])]
+
+
+def _lacking(summary: Row) -> list[Block]:
+    """How many runs are done, which failed and why, and which records were left out."""
+    cells = summary["cells"]
+    lacking = ", ".join(f"{cells[what]} {what}" for what in ("failed", "missing", "unreadable") if cells.get(what))
+    lines = []
+    for row in failure_rows(summary):
+        where = ", ".join(filter(None, (row["label"], row["dataset"], row["reference"])))
+        lines.append(f"  failed: {where} (seeds {', '.join(map(str, row['seeds']))}): {row['error']}")
+    lines += [f"  left out: {item['file']}: {item['reason']}" for item in summary["unreadable"][:SAID]]
+    if len(summary["unreadable"]) > SAID:
+        lines.append(f"  and {len(summary['unreadable']) - SAID} more are left out: the report names them")
+    done = f"{cells['done']} of {cells['planned']} runs done" + (f"; {lacking}" if lacking else "") + "."
+    return [Prose(done), Items(lines)]

@@ -1,0 +1,279 @@
+"""The three questions that every strategy answers, each contrast with its verdict as a row of the summary.
+
+- ``accuracy``: against full training at equal passes. What does it cost in accuracy?
+- ``picking``: against its uniform twin, at equal trained samples. Does the picking matter?
+- ``pays``: against a budget ladder at equal cost, in each account and each kind of cost. Does it pay?
+  Where the cost is seconds, the timing pass alone makes it a question that can have a verdict.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import statistics
+from ..records.folder import ACCOUNTS, COSTS, LADDERS, TIMED, Arm, Cell, Results
+from ..statistics import Array, Interval, ratio_interval
+from .arm_facts import mean
+from .costs import ceiling
+from .estimand import Estimand
+from .estimate import Estimates
+from .pairing import Pairs, Sample, rounded
+from .verdicts import P_VALUES, Evidence, Verdict, decide, needs_timing
+
+SECONDARY_FROM = 20
+"""Pairs from which the bootstrap interval is shown as well."""
+
+
+class Paid(NamedTuple):
+    """What two arms cost, in each account and kind of cost: prices, and ratios of their means.
+
+    Parameters
+    ----------
+    prices : mapping of account to mapping of cost to array ``[2, runs]`` or None
+        The strategy's costs and the baseline's, paired; for a ladder, its top rung's. None where a cost is unknown or
+        the seconds are of unlike machines.
+    ratios : mapping of account to mapping of cost to Interval or None
+        Strategy / baseline.
+    source : str or None
+        Where the seconds among them are from.
+    blocks : int
+        Blocks of the timing pass behind them.
+    """
+
+    prices: dict[str, dict[str, Array | None]]
+    ratios: dict[str, dict[str, Interval | None]]
+    source: str | None
+    blocks: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Contrast(Sample):
+    """One strategy (or, as context, ``uniform`` or ``full-all``) against one baseline, seed by seed.
+
+    Parameters
+    ----------
+    question : str
+        ``accuracy``, ``picking`` or ``pays``.
+    asked : Estimand
+    primary : bool
+        Declared as primary before the run.
+    paid : Paid
+    """
+
+    question: str
+    asked: Estimand
+    primary: bool
+    paid: Paid
+
+    @property
+    def arm(self) -> Arm:
+        return self.asked.arm
+
+    @property
+    def baseline(self) -> str:
+        return self.asked.against
+
+
+def contrasts(pairs: Pairs) -> list[Contrast]:
+    """Every contrast of a results folder, in the order of data sets and arms.
+
+    Exploratory contrasts without a single pair are left out; declared primary ones never are.
+    """
+    results, paid = pairs.results, dict[tuple[str, str], Paid]()
+    rows: list[Contrast] = []
+    for dataset in results.matrix.datasets:
+        for arm in results.arms(dataset=dataset):
+            for question, asked in _asked(results, arm):
+                primary = _primary(results, question, asked)
+                sample, key = pairs.sample(asked, timed=primary), (arm.key, asked.rival.key)
+                if key not in paid:
+                    paid[key] = _pay(pairs, asked)
+                known = vars(sample)
+                if sample.source is None:
+                    known = {**known, "source": paid[key].source, "blocks": paid[key].blocks}
+                if question == "picking":
+                    known = {**known, "notes": sample.notes + _unequal_samples(pairs.cells(arm, asked.rival).values())}
+                rows.append(Contrast(**known, question=question, asked=asked, primary=primary, paid=paid[key]))
+    return [row for row in rows if row.seeds or row.primary]
+
+
+def _asked(results: Results, arm: Arm) -> Iterator[tuple[str, Estimand]]:
+    """The questions that an arm answers."""
+    whole = [rung for rung in results.ladder(arm.dataset, "full") if rung.rung == 1.0]
+    if whole and (arm.role in ("strategy", "full-all") or (arm.role == "uniform" and arm.rung == 1.0)):
+        yield "accuracy", Estimand("accuracy", arm, (whole[0],))
+    if arm.role != "strategy":
+        return
+    if arm.twin:
+        yield "picking", Estimand("accuracy", arm, (results.matrix.arms[arm.twin],))
+    for ladder in LADDERS:
+        if rungs := results.ladder(arm.dataset, ladder):
+            for account in ACCOUNTS:
+                for cost in COSTS:
+                    yield "pays", Estimand("accuracy", arm, rungs, account, cost, ladder)
+
+
+def _primary(results: Results, question: str, asked: Estimand) -> bool:
+    """Whether the matrix declared it, at equal cost in the declared account, cost and ladder."""
+    pays = results.matrix.pays
+    if question == "pays" and (asked.account, asked.cost, asked.ladder) != (pays.account, pays.cost, pays.ladder):
+        return False
+    return asked.arm.role == "strategy" and f"{asked.arm.label}:{question}" in results.matrix.primary
+
+
+def _pay(pairs: Pairs, asked: Estimand) -> Paid:
+    found = {
+        account: {cost: pairs.prices([asked.arm, asked.rival], account, cost) for cost in COSTS} for account in ACCOUNTS
+    }
+    prices = {
+        account: {cost: paid.values if paid and paid.known else None for cost, paid in of.items()}
+        for account, of in found.items()
+    }
+    ratios = {
+        account: {cost: None if paid is None else ratio_interval(*paid) for cost, paid in of.items()}
+        for account, of in prices.items()
+    }
+    timed = found["marginal"]["wall_clock"]
+    blocks = len(timed.blocks) if timed and timed.timed else 0
+    return Paid(prices, ratios, timed.source if timed else None, blocks)
+
+
+def _unequal_samples(pairs: Iterable[tuple[Cell, ...]]) -> tuple[str, ...]:
+    """The twin's promise is the same number of trained samples: say so where it is not kept."""
+    apart = max((abs(a.picks.trained_samples / b.picks.trained_samples - 1) for a, b in pairs), default=0.0)
+    return (f"trained samples differ by up to {rounded(100 * apart)} %",) if apart > 0 else ()
+
+
+def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
+    """The verdict on each contrast, in the order given.
+
+    The primary contrasts of a data set are judged as one family, each other one alone.
+    """
+    alpha, interval = results.matrix.alpha, results.matrix.interval
+    decisions: dict[int, Verdict] = {}
+    families = [
+        [i for i, row in enumerate(found) if row.primary and row.arm.dataset == name]
+        for name in results.matrix.datasets
+    ]
+    for family in [*families, *([i] for i, row in enumerate(found) if not row.primary)]:
+        evidence = [
+            Evidence(
+                *(of.differences, results.matrix.datasets[of.arm.dataset].margin, of.collapsed),
+                keys={**of.asked.keys, "question": of.question},
+            )
+            for of in (found[i] for i in family)
+        ]
+        judged = decide(evidence, alpha, primary=family in families, interval=interval)
+        decisions.update(zip(family, judged, strict=True))
+    named = {dataset: request.source for request in results.matrix.requests for dataset in request.datasets}
+    for i, row in enumerate(found):
+        if row.asked.cost == "wall_clock" and row.source != TIMED:
+            decisions[i] = decisions[i].withheld(needs_timing(shlex.quote(named[row.arm.dataset])))
+    return [decisions[i] for i in range(len(found))]
+
+
+def contrast_rows(results: Results, found: Sequence[Contrast]) -> list[dict[str, Any]]:
+    """A row of the summary for each contrast found in ``results``, in the order given."""
+    ceilings = {key: mean([ceiling(cell) for cell in results.of(key).values()]) for key in results.matrix.arms}
+    judged = zip(found, verdicts(results, found), strict=True)
+    return [_row(results, row, verdict, ceilings[row.arm.key]) for row, verdict in judged]
+
+
+def estimates(results: Results, found: Sequence[Contrast]) -> Estimates:
+    """The contrasts in long form: a difference in accuracy each, at the level that its verdict was read at."""
+    return Estimates(verdicts(results, found))
+
+
+def _row(results: Results, row: Contrast, decision: Verdict, ceiling: float | None) -> dict[str, Any]:
+    n, asked = len(row.seeds), row.asked
+    worst = int(np.argmin(row.differences)) if n else None
+    return {
+        "dataset": row.arm.dataset,
+        "reference": row.arm.reference,
+        "strategy": row.arm.label,
+        "arm": row.arm.key,
+        "question": row.question,
+        "baseline": row.baseline,
+        "baseline_arm": "" if asked.ladder else asked.rival.key,
+        "primary": row.primary,
+        "metric": "test_accuracy",
+        "account": asked.account,
+        "cost": asked.cost,
+        "ladder": asked.ladder,
+        "n_pairs": n,
+        "mean_difference": decision.value,
+        "confidence": decision.confidence,
+        "interval": results.matrix.interval,
+        "ci_low": decision.low,
+        "ci_high": decision.high,
+        "sd": decision.sd,
+        **_second_opinions(results, row, decision),
+        **_image_by_image(results, row),
+        **{name: getattr(decision, name) for name in P_VALUES},
+        "margin": results.matrix.datasets[row.arm.dataset].margin,
+        "verdict": decision.verdict,
+        "note": "; ".join(row.notes),
+        "worst_seed": None if worst is None else {"seed": row.seeds[worst], "difference": row.differences[worst]},
+        "collapsed": row.collapsed,
+        "beyond_ladder": (row.above + row.below) / n if asked.ladder and n else None,
+        "above_ladder": row.above,
+        "timing": {"source": row.source, "blocks": row.blocks},
+        "costs": {
+            account: {cost: ends(value, "ratio") for cost, value in of.items()}
+            for account, of in row.paid.ratios.items()
+        },
+        "ceiling": ceiling,
+    }
+
+
+def _second_opinions(results: Results, row: Contrast, decision: Verdict) -> dict[str, Any]:
+    """What stands beside the paired interval: how well pairing worked, the other intervals, the power."""
+    n, confidence = len(row.seeds), decision.confidence
+    related = statistics.correlation(row.ours, row.theirs) if n else None
+    unpaired = bootstrap = needed = smallest = None
+    if related is not None and abs(related) < 0.1:
+        unpaired = statistics.welch_interval(row.ours, row.theirs, confidence)
+    if n >= SECONDARY_FROM:
+        bootstrap = statistics.bca_interval((row.differences,), statistics.mean_of, confidence)
+    if decision.sd is not None:
+        level, margin = (1 - confidence) / 2, results.matrix.datasets[row.arm.dataset].margin
+        needed = statistics.pairs_needed(decision.sd, margin, alpha=level)
+        smallest = statistics.smallest_margin(decision.sd, n, alpha=level)
+    return {
+        "correlation": related,
+        "unpaired": ends(unpaired),
+        "bca": ends(bootstrap),
+        "seeds_needed": needed,
+        "smallest_margin": smallest,
+    }
+
+
+def _image_by_image(results: Results, row: Contrast) -> dict[str, Any]:
+    """The error that the test images give (in points), and each seed's McNemar test.
+
+    None against a ladder, which has no run of its own at that cost, and where the test sets are unlike.
+    """
+    pairs: list[tuple[Cell, ...]] = []
+    if not row.asked.ladder:
+        ours, theirs = results.of(row.arm), results.of(row.asked.rival)
+        pairs = [(ours[seed], theirs[seed]) for seed in row.seeds]
+    bits = [tuple(cell.correct for cell in pair) for pair in pairs]
+    if len({each.size for pair in bits for each in pair}) != 1:
+        return {"sampling_error": None, "mcnemar": None}
+    tests = [statistics.mcnemar(*pair) for pair in bits]
+    return {
+        "sampling_error": statistics.sampling_error(*zip(*bits, strict=True)),
+        "mcnemar": [{"seed": seed, **test._asdict()} for seed, test in zip(row.seeds, tests, strict=True)],
+    }
+
+
+def ends(value: Interval | None, name: str = "") -> dict[str, float] | None:
+    """The ends of an interval as the summary has them, after the estimate where that has a ``name``."""
+    if value is None:
+        return None
+    return {**({name: value.estimate} if name else {}), "ci_low": value.low, "ci_high": value.high}
