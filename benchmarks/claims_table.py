@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..reports.questions.claims.reading import shipped
 from ..reports.questions.claims.schema import Claim
+from ..reports.records.pack import opened
 from .pages import DOCS, PUBLISHED, cell, command, report_link
 from .pages import published as results_sets
 
@@ -32,8 +33,8 @@ def table(way: str, published: Path = PUBLISHED) -> str:
 def _rows(published: Path) -> dict[str, dict[str, Row]]:
     """The first row of each claim in each published folder, by claim and folder."""
     found: dict[str, dict[str, Row]] = {}
-    for name, folder in results_sets(published).items():
-        file = folder / "report" / "claims.csv"
+    for name, path in results_sets(published).items():
+        file = opened(path) / "report" / "claims.csv"
         for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines()) if file.is_file() else ():
             found.setdefault(row["id"], {}).setdefault(name, row)
     return found

@@ -29,13 +29,14 @@ def cell(text: str) -> str:
 
 
 def published(root: Path = PUBLISHED) -> dict[str, Path]:
-    """The results folders that are published, by name: unpacked, where they are packs ``NAME/NAME.zip``."""
-    packs = {file.stem: opened(file) for file in sorted(root.glob(f"*/*{SUFFIX}")) if file.stem == file.parent.name}
-    return packs | {file.parent.name: file.parent for file in sorted(root.glob("*/matrix.toml"))}
+    """What is published, by name: packs ``NAME/NAME.zip`` and results folders."""
+    packs = {file.stem: file for file in root.glob(f"*/*{SUFFIX}") if file.stem == file.parent.name}
+    return dict(sorted((packs | {file.parent.name: file.parent for file in root.glob("*/matrix.toml")}).items()))
 
 
 def summary_of(folder: Path) -> Mapping[str, Any]:
-    """What the published report says; made from the records where it was left out."""
+    """What the published report of a pack or a folder says; made from the records where it was left out."""
+    folder = opened(folder)
     file = folder / "report" / "summary.json"
     if not file.is_file():
         return summarise(Results.read(folder))

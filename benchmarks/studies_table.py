@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..reports.records.pack import opened
 from .findings import findings
 from .pages import DOCS, PUBLISHED, ROOT, cell, command, report_link, summary_of
 from .pages import published as results_sets
@@ -57,7 +58,8 @@ def _place(file: Path) -> tuple[int, str, bool]:
 def _runs(published: Path) -> dict[str, list[Run]]:
     """The published folders by the name of the matrix that was run."""
     found: dict[str, list[Run]] = {}
-    for name, folder in results_sets(published).items():
+    for name, path in results_sets(published).items():
+        folder = opened(path)
         table = tomllib.loads((folder / "matrix.toml").read_text(encoding="utf-8"))
         for part in table.get("parts", [table]):
             if part["name"].startswith("study-"):

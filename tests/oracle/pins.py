@@ -38,6 +38,7 @@ from selbench.harness.plan.matrix import parse, read, shipped
 from selbench.harness.plan.tasks import Planner
 from selbench.harness.tasks.worker import reference_of
 from selbench.reports.records.folder import Results
+from selbench.reports.records.pack import opened
 from selbench.reports.summary import summarise
 
 CHECKOUT = Path(__file__).parents[2]
@@ -265,7 +266,7 @@ def summaries(names: Collection[str] | None = None) -> dict[str, Any]:
     """The normalised summaries of published sets, judged anew from their records."""
     where = published()
     return {
-        name: normal(json.loads(json.dumps(summarise(Results.read(where[name])))))
+        name: normal(json.loads(json.dumps(summarise(Results.read(opened(where[name]))))))
         for name in sorted(where if names is None else names)
     }
 
