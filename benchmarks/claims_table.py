@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ..reports.questions.claims.reading import shipped
 from ..reports.questions.claims.schema import Claim
-from .pages import DOCS, PUBLISHED, cell, command, report_link
+from ..reports.records.pack import opened
+from .pages import DOCS, PUBLISHED, cell, command, published_sets, report_link
 
 UNTESTED = ("not run", "out of scope")
 _HEAD = "| claim | source | verdict | reason | indications |\n|---|---|---|---|---|"
@@ -23,11 +24,11 @@ Row = Mapping[str, str]
 
 def table(way: str, published: Path = PUBLISHED) -> str:
     """The table in Markdown; ``way`` leads from the page it stands on to the published folders."""
-    found: dict[str, dict[str, Row]] = {}  # the first row of each claim in each folder, by claim and folder
-    for file in sorted(published.glob("*/report/claims.csv")):
-        with file.open(encoding="utf-8", newline="") as lines:
-            for row in csv.DictReader(lines):
-                found.setdefault(row["id"], {}).setdefault(file.parents[1].name, row)
+    found: dict[str, dict[str, Row]] = {}  # the first row of each claim in each set, by claim and set
+    for name, path in published_sets(published).items():
+        file = opened(path) / "report" / "claims.csv"
+        for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines()) if file.is_file() else ():
+            found.setdefault(row["id"], {}).setdefault(name, row)
     return "\n".join([_HEAD, *(_line(claim, found.get(claim.id, {}), way) for claim in shipped())])
 
 

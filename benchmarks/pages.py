@@ -12,6 +12,7 @@ from typing import Any
 
 from ..reports.document.text import clean
 from ..reports.records.folder import Results
+from ..reports.records.pack import SUFFIX, opened
 from ..reports.summary import summarise
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,7 +22,7 @@ PUBLISHED = ROOT / "reports" / "published"
 
 def report_link(text: str, folder: str, way: str) -> str:
     """A link to a published folder's report; ``way`` leads from the page it stands on to the published folders."""
-    return f"[{text}]({way}{folder}/report/report.md)"
+    return f"[{text}]({way}{folder}/report.md)"
 
 
 def cell(text: str) -> str:
@@ -29,8 +30,15 @@ def cell(text: str) -> str:
     return clean(text).replace("|", "\\|").replace("<", "&lt;")
 
 
+def published_sets(root: Path = PUBLISHED) -> dict[str, Path]:
+    """What is published, by name: packs ``NAME/NAME.zip`` and results folders."""
+    packs = {file.stem: file for file in root.glob(f"*/*{SUFFIX}") if file.stem == file.parent.name}
+    return dict(sorted((packs | {file.parent.name: file.parent for file in root.glob("*/matrix.toml")}).items()))
+
+
 def summary_of(folder: Path) -> Mapping[str, Any]:
-    """What the published report says; made from the records where it was left out."""
+    """What the published report of a pack or a folder says; made from the records where it was left out."""
+    folder = opened(folder)
     file = folder / "report" / "summary.json"
     if not file.is_file():
         return summarise(Results.read(folder))
@@ -59,7 +67,8 @@ FINDINGS = tuple(Finding(**row) for row in tomllib.loads(_FILE.read_text(encodin
 
 def findings(way: str, published: Path = PUBLISHED, chosen: Sequence[Finding] = FINDINGS) -> str:
     """A Markdown list; ``way`` leads from the page it stands on to the published folders."""
-    summaries = {folder: summary_of(published / folder) for folder in {finding.folder for finding in chosen}}
+    sets = published_sets(published)
+    summaries = {name: summary_of(sets[name]) for name in {finding.folder for finding in chosen}}
     return "\n".join(_line(finding, summaries[finding.folder], way) for finding in chosen)
 
 

@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .pages import DOCS, PUBLISHED, ROOT, cell, command, findings, report_link, summary_of
+from ..reports.records.pack import opened
+from .pages import DOCS, PUBLISHED, ROOT, cell, command, findings, published_sets, report_link, summary_of
 
 MATRICES = ROOT / "benchmarks" / "matrices"
 _HEAD = "| study | size | run | accuracy of `full`, % (at a share of its budget, and at the whole) |\n|---|---|---|---|"
@@ -56,12 +57,13 @@ def _place(file: Path) -> tuple[int, str, bool]:
 
 def _runs(published: Path) -> dict[str, list[Run]]:
     found: dict[str, list[Run]] = {}
-    for file in sorted(published.glob("*/matrix.toml")):
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    for name, path in published_sets(published).items():
+        folder = opened(path)
+        table = tomllib.loads((folder / "matrix.toml").read_text(encoding="utf-8"))
         for part in table.get("parts", [table]):
             if part["name"].startswith("study-"):
                 asked = part["requested"]
-                run = Run(file.parent.name, summary_of(file.parent), len(asked["seeds"]), tuple(asked.get("set", ())))
+                run = Run(name, summary_of(folder), len(asked["seeds"]), tuple(asked.get("set", ())))
                 found.setdefault(part["name"], []).append(run)
     return found
 

@@ -10,8 +10,8 @@ from .records.folder import Results
 from .records.sealing import write_bytes
 
 
-def build(results_dir: str | Path) -> Path:
-    """Judge what lies in ``results_dir`` and write ``results_dir/report``.
+def build(results_dir: str | Path, out: Path | None = None) -> Path:
+    """Judge what lies in ``results_dir`` and write ``results_dir/report``, or ``out``.
 
     Works on whatever is there: runs that are missing are named, and with none finished the page says so. The same
     records give the same bytes. Returns the page; raises a ``ResultsError`` without a readable ``matrix.toml``.
@@ -28,7 +28,7 @@ def build(results_dir: str | Path) -> Path:
     summary = summarise(results)
     report = Report.of(summary, results)
     figures = draw(report)
-    folder = Path(results_dir) / "report"
+    folder = out or Path(results_dir) / "report"
     drawings = folder / "figures"
     drawings.mkdir(parents=True, exist_ok=True)
     written = set()

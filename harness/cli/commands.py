@@ -37,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Results = Annotated[Path, typer.Argument(help="A results folder, as made by `selbench run`.")]
+Results = Annotated[Path, typer.Argument(help="A results folder, as made by `selbench run`, or a pack of one.")]
 
 
 def _version(asked: bool) -> None:
@@ -134,7 +134,7 @@ def run(
     declared = read(matrix, [*(set_ or []), *([] if timing is None else [f"timing.seeds={timing}"])], dataset)
     asked = narrowed(declared, strategy or [], seeds)
     if (cells or like) and not plan:
-        raise UsageError("--cells and --like speak of a plan: add --plan")
+        raise UsageError("--cells and --like need --plan: add it")
     refuse_unknown_names(asked, executor, data_dir)
     _check_studies(declared)
     if executor == "local" and not plan:
@@ -149,7 +149,7 @@ def run(
         cell_limit, memory_limit, checkpoint, keep_going,
     )  # fmt: skip
     if plan:
-        return _plan(asked, request, cells, like)
+        return _plan(asked, request, cells, like and _opened(like))
     from ..execution.run import run as run_matrix
 
     try:
@@ -234,7 +234,8 @@ def verify_(
     from ...reports.render.terminal import say
     from ..verify import verify
 
-    verdict = verify(results)
+    with _usage():
+        verdict = verify(_opened(results))
     if as_json:
         print(json.dumps(verdict.to_json(), indent=1))
     else:
@@ -246,9 +247,38 @@ def verify_(
 
 
 @app.command()
-def report(results: Results) -> None:
+def report(
+    results: Results,
+    out: Annotated[
+        Path | None, typer.Option(help="The report; RESULTS/report by default, PACK-report for a pack.")
+    ] = None,
+) -> None:
     """Write the report of a results folder anew."""
-    _report(results)
+    from ...reports.records.pack import is_pack
+
+    if out is None and is_pack(results):
+        out = results.with_name(f"{results.stem}-report")
+    _report(_opened(results), out)
+
+
+@app.command()
+def pack(
+    results: Annotated[Path, typer.Argument(help="A results folder, as made by `selbench run`.")],
+    out: Annotated[Path | None, typer.Option(help="The pack; RESULTS.zip by default.")] = None,
+    tensors: Annotated[
+        bool, typer.Option("--tensors", help="Also the tensors of artefacts (features, traces), which can be large.")
+    ] = False,
+) -> None:
+    """Write the records of a results folder into one file that report, verify, compare and merge read."""
+    from ...reports.records.pack import SUFFIX
+    from ...reports.records.pack import pack as write
+
+    target = out or Path(f"{results.resolve()}{SUFFIX}")
+    if target.suffix != SUFFIX:
+        raise UsageError(f"--out {target}: a pack's name ends in {SUFFIX}")
+    with _usage():
+        files = write(results, target, tensors=tensors)
+    print(f"Written: {target} ({files:,} files, {target.stat().st_size:,} bytes)")
 
 
 @app.command()
@@ -263,7 +293,7 @@ def compare(
     from ...reports.render.publish import print_comparison, write_comparison
 
     with _usage():
-        comparison = compared(Read.read(a), Read.read(b))
+        comparison = compared(Read.read(_opened(a)), Read.read(_opened(b)))
         if out is not None:
             write_comparison(comparison, out)
     print_comparison(comparison, Console())
@@ -280,7 +310,7 @@ def merge(
     from ...reports.render.terminal import say
 
     with _usage():
-        merged = join(out, folders, title)
+        merged = join(out, [_opened(folder) for folder in folders], title)
     console = Console()
     for line in merged.lines():
         say(console, line)
@@ -315,13 +345,21 @@ def _check_studies(matrix: Matrix) -> None:
         raise UsageError(f"{matrix.name}: {error}") from None
 
 
-def _report(results: Path) -> None:
+def _opened(results: Path) -> Path:
+    """The folder behind a results folder or a pack."""
+    from ...reports.records.pack import opened
+
+    with _usage():
+        return opened(results)
+
+
+def _report(results: Path, out: Path | None = None) -> None:
     from ...reports.build import build
     from ...reports.render.flat_tables import LACKING, parquet_available
     from ...reports.render.terminal import print_summary
 
     with _usage():
-        page = build(results)
+        page = build(results, out)
     print_summary(json.loads((page.parent / "summary.json").read_text(encoding="utf-8")), Console(), page)
     if not parquet_available():
         print(LACKING)

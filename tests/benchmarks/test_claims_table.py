@@ -39,13 +39,13 @@ def test_verdicts_stand_before_indications_and_name_their_folders(tmp_path: Path
     drawn = table("way/", tmp_path)
     cells = line(drawn, titles["gstds-4x"])
     assert cells[2:] == [
-        "contradicted ([large](way/large/report/report.md))",
+        "contradicted ([large](way/large/report.md))",
         "because",
-        "supported ([small](way/small/report/report.md))",
+        "supported ([small](way/small/report.md))",
     ]
     cells = line(drawn, titles["saln-8x"])
     assert cells[2] == "not run" and cells[3].startswith("no runs at its conditions: selbench run ")
-    assert cells[4] == "inconclusive ([small](way/small/report/report.md))"
+    assert cells[4] == "inconclusive ([small](way/small/report.md))"
 
 
 def test_the_page_holds_what_the_command_draws() -> None:

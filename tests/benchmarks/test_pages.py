@@ -42,7 +42,7 @@ FINDING = Finding("set", "Does it help?", "By {} points.", "gain", "d", "mine", 
 
 def test_a_finding_takes_its_numbers_from_the_summary(tmp_path: Path) -> None:
     drawn = findings("way/", published(tmp_path, "mine", "other"), [FINDING])
-    assert drawn == "- **Does it help?** By −1.2 [−2.0, +0.5] points. ([set](way/set/report/report.md))"
+    assert drawn == "- **Does it help?** By −1.2 [−2.0, +0.5] points. ([set](way/set/report.md))"
 
 
 @pytest.mark.parametrize("strategies", [("other",), ("mine", "mine")], ids=["none", "two"])

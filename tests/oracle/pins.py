@@ -30,6 +30,7 @@ from unittest.mock import patch
 
 import torch
 
+from selbench.benchmarks.pages import published_sets
 from selbench.harness.execution.prepared import RunRequest
 from selbench.harness.execution.run import run
 from selbench.harness.plan import tuning
@@ -37,6 +38,7 @@ from selbench.harness.plan.matrix import parse, read, shipped
 from selbench.harness.plan.tasks import Planner
 from selbench.harness.tasks.worker import reference_of
 from selbench.reports.records.folder import Results
+from selbench.reports.records.pack import opened
 from selbench.reports.summary import summarise
 
 CHECKOUT = Path(__file__).parents[2]
@@ -260,18 +262,11 @@ def record_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterat
 # -- summaries ---------------------------------------------------------------------------------------------------------
 
 
-def published() -> dict[str, Path]:
-    """What is published and can be judged, by name."""
-    return {
-        file.parent.name: file.parent for file in sorted((CHECKOUT / "reports" / "published").glob("*/matrix.toml"))
-    }
-
-
 def summaries(names: Collection[str] | None = None) -> dict[str, Any]:
     """The normalised summaries of published sets, judged anew from their records."""
-    where = published()
+    where = published_sets()
     return {
-        name: normal(json.loads(json.dumps(summarise(Results.read(where[name])))))
+        name: normal(json.loads(json.dumps(summarise(Results.read(opened(where[name]))))))
         for name in sorted(where if names is None else names)
     }
 

@@ -6,7 +6,7 @@ import copy
 import json
 
 import pytest
-from pins import added, compared, pinned, plans, published, records, summaries
+from pins import added, compared, pinned, plans, published_sets, records, summaries
 
 from selbench.harness.plan.matrix import shipped
 
@@ -16,7 +16,7 @@ SLOW = {"study-3", "study-3-gpu"}
 
 def test_every_matrix_and_every_published_set_has_its_pin() -> None:
     assert set(pinned("plans")) == set(shipped())
-    assert set(pinned("summaries")) == set(published())
+    assert set(pinned("summaries")) == set(published_sets())
 
 
 def test_matrices_plan_the_arms_and_tasks_that_they_did() -> None:

@@ -15,12 +15,13 @@ import pytest
 import tomli_w
 from fuzzing import CASES, VALUES, damaged, fuzz, mutated, told
 
+from selbench.benchmarks.pages import published_sets
 from selbench.reports.build import build
 from selbench.reports.records.folder import Results, ResultsError
+from selbench.reports.records.pack import opened
 from selbench.reports.records.sealing import checksum
 from selbench.reports.summary import summarise
 
-PUBLISHED = Path(__file__).parents[2] / "reports" / "published"
 LABELS = ("full", "uniform", "gstds", "static", "uniform, each run")
 KINDS = ("cells", "timing", "tuning", "artefacts", "failed")
 
@@ -28,7 +29,7 @@ KINDS = ("cells", "timing", "tuning", "artefacts", "failed")
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two seeds of some arms of two published folders: real records, few enough to be judged ten thousand times."""
-    return [smaller(PUBLISHED / name, tmp_path_factory.mktemp(name)) for name in ("quick", "quick-tuned")]
+    return [smaller(opened(published_sets()[name]), tmp_path_factory.mktemp(name)) for name in ("quick", "quick-tuned")]
 
 
 def smaller(source: Path, target: Path) -> Path:

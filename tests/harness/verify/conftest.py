@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from selbench.benchmarks.pages import published_sets
 from selbench.harness.execution.prepared import RunRequest
 from selbench.harness.execution.run import run
 from selbench.harness.plan.matrix import parse
 from selbench.harness.store.folder import Store
+from selbench.reports.records.pack import opened as unpacked
 from selbench.reports.records.sealing import checksum, open_toml, seal_toml, written
 
 MATRIX: dict[str, Any] = {
@@ -31,7 +33,6 @@ MATRIX: dict[str, Any] = {
     "strategies": [{"name": "static"}, {"name": "rho"}],
 }
 
-PUBLISHED = Path(__file__).parents[3] / "reports" / "published"
 
 FAILED: dict[str, Any] = {
     "version": 1,
@@ -63,9 +64,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def published() -> Path:
-    """Where published folders lie."""
-    return PUBLISHED
+def published() -> Callable[[str], Path]:
+    """The folder behind what is published under a name."""
+    return lambda name: unpacked(published_sets()[name])
 
 
 Edit = Callable[..., Path]
@@ -77,7 +78,8 @@ def opened(tmp_path: Path) -> Callable[[str | Path], tuple[Path, Edit]]:
 
     def open_one(source: str | Path) -> tuple[Path, Edit]:
         folder = tmp_path / "results"
-        shutil.copytree(PUBLISHED / source, folder, ignore=shutil.ignore_patterns("report"))
+        found = unpacked(published_sets().get(str(source), Path(source)))
+        shutil.copytree(found, folder, ignore=shutil.ignore_patterns("report"))
         return folder, lambda *how, **which: edited(folder, *how, **which)
 
     return open_one

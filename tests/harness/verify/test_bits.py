@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,8 +26,9 @@ def smallest(folder: Path, pattern: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["cells", "tuning", "timing", "failed", "artefacts"])
-def test_every_bit_of_a_record(finished: Path, published: Path, kind: str) -> None:
-    folder = {"tuning": published / "quick-tuned", "timing": published / "quick"}.get(kind, finished)
+def test_every_bit_of_a_record(finished: Path, published: Callable[[str], Path], kind: str) -> None:
+    name = {"tuning": "quick-tuned", "timing": "quick"}.get(kind)
+    folder = published(name) if name else finished
     file = smallest(folder, "artefacts/*/meta.json" if kind == "artefacts" else f"{kind}/*.json")
     id = file.parent.name if kind == "artefacts" else file.stem
     content = file.read_bytes()

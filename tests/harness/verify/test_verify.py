@@ -25,8 +25,8 @@ def said(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("name", ["quick", "quick-tuned", "flowers-cpu", "cifar10-cpu"])
 def test_published_folders_are_sound(published, name):
-    verdict = verify(published / name)
-    assert verdict.sound, said(published / name)
+    verdict = verify(published(name))
+    assert verdict.sound, said(published(name))
     known = ("no checksum: made by an older version", "is not here: published", "is no part of the results")
     assert all(finding.what.startswith(known) for finding in verdict.findings)
 
@@ -254,7 +254,7 @@ def test_a_field_of_a_newer_selbench_is_a_note_and_in_an_unsealed_record_damage(
 
 
 def test_ids_are_digests_of_arm_and_seed(published):
-    cell = json.loads(next((published / "quick" / "cells").iterdir()).read_text())
+    cell = json.loads(next((published("quick") / "cells").iterdir()).read_text())
     assert cell["id"] == digest([cell["arm"], cell["seed"]])
 
 

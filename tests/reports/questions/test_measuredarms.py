@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
+from editing import replace
 from measuredcells import folder, measured
 
 from selbench.reports.effects.estimate import Estimates

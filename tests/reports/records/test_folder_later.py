@@ -18,7 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import ENVIRONMENT, PHASES, _key, checksum, write_results
 
+from selbench.benchmarks.pages import published_sets
 from selbench.reports.records.folder import Results, ResultsError
+from selbench.reports.records.pack import opened
 from selbench.reports.summary import summarise
 
 GRID = {"factors": [0.5, 1.0], "seeds": 2, "tuning_seeds": [100, 101]}
@@ -245,10 +247,10 @@ def test_a_data_set_may_have_a_budget_of_its_own(small: Path) -> None:
 
 @pytest.mark.parametrize("name", ["cifar10-cpu", "flowers-cpu"])
 def test_a_folder_from_before_tuning_reads_as_untuned(name: str) -> None:
-    published = Path(__file__).parents[3] / "reports" / "published" / name
-    results = Results.read(published, strict=True)
+    folder = opened(published_sets()[name])
+    results = Results.read(folder, strict=True)
     assert results.matrix.grid is None and results.tunings == () and results.matrix.interval == "t"
-    rate = tomllib.loads((published / "matrix.toml").read_text())["optimizer"]["lr"]
+    rate = tomllib.loads((folder / "matrix.toml").read_text())["optimizer"]["lr"]
     for arm in results.matrix.arms.values():
         assert (arm.base, arm.lr, arm.lr_factor, arm.lr_from) == (arm.key, rate, 1.0, "declared")
         assert results.own_ladder(arm) == ()
@@ -269,9 +271,9 @@ def same(now: object, then: object) -> bool:
 @pytest.mark.parametrize("name", ["quick", "quick-tuned", "cifar10-cpu", "flowers-cpu"])
 def test_a_published_folder_gives_the_numbers_that_were_published(name: str) -> None:
     """Whatever stands in the published summary, judged anew from the records."""
-    published = Path(__file__).parents[3] / "reports" / "published" / name
-    then = json.loads((published / "report" / "summary.json").read_text())
-    now = summarise(Results.read(published, strict=True))
+    folder = opened(published_sets()[name])
+    then = json.loads((folder / "report" / "summary.json").read_text())
+    now = summarise(Results.read(folder, strict=True))
     assert now["unreadable"] == [] and (now["tuning"] is not None) == (name == "quick-tuned")
     for part in then.keys() - {"selbench", "claims"}:  # a later version may know more claims
         assert same(now[part], then[part]), part
