@@ -33,6 +33,7 @@ def published(root: Path, *strategies: str) -> Path:
     keys = {"name": "gain", "dataset": "d", "rival": "full", "estimate": -1.234, "low": -2.0, "high": 0.5}
     (root / "set" / "report").mkdir(parents=True)
     summary = {"studies": [{"quantities": [{**keys, "strategy": name} for name in strategies]}]}
+    (root / "set" / "matrix.toml").touch()
     (root / "set" / "report" / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
     return root
 

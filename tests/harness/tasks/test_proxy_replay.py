@@ -200,9 +200,9 @@ def test_picks_of_other_steps_or_another_order_are_refused():
     with pytest.raises(UsageError, match="of another order"):
         ProxyPicks(tensors, steps_of(pacer), 40).take(torch.arange(3, 13))
     with pytest.raises(UsageError, match="not those of this run"):
-        ProxyPicks(tensors, replace(pacer, steps=5), 40)
+        ProxyPicks(tensors, steps_of(replace(pacer, steps=5)), 40)
     with pytest.raises(UsageError, match="not those of this run"):
-        ProxyPicks(tensors, replace(pacer, schedule=Linear(0.8, 0.2)), 40)
+        ProxyPicks(tensors, steps_of(replace(pacer, schedule=Linear(0.8, 0.2))), 40)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,8 @@ def test_a_budget_in_cost_is_refused_since_the_proxy_spends_another(replayed, pl
 @pytest.mark.parametrize("name", ["adaptive", "bandit"])
 def test_a_schedule_that_learns_is_refused_since_the_proxy_teaches_it_another(replayed, planned, name):
     replayed["strategies"][0]["schedule"] = {"name": name}
-    with pytest.raises(UsageError, match=r"'proxy-replay' replays a proxy's picks step by step: .* as training goes"):
+    says = r"'proxy-replay' replays a proxy's picks step by step: .* are known only during training"
+    with pytest.raises(UsageError, match=says):
         planned(replayed)
 
 
