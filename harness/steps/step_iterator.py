@@ -79,8 +79,9 @@ class StepIterator:
         steps = max(1, part // pacer.batch)
         each, more = divmod(candidates, steps)
         keep = min(pacer.batch, part)
-        sizes: list[Sequence[int]] = [(each + 1, keep)] * more + [(each, keep)] * (steps - more)
-        (size, _), *self.dealt = sizes
+        sizes = [(each + 1, keep)] * more + [(each, keep)] * (steps - more)
+        (size, _), *rest = sizes
+        self.dealt: list[Sequence[int]] = [*rest]
         self.deals = True
         self.current = Step(step.epoch, 0, size, keep, step.progress)
         return self.current

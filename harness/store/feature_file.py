@@ -171,7 +171,8 @@ def write(file: BinaryIO, name: str, chunks: Iterable[Tensor], count: int, besid
     text += b" " * (-len(text) % 8)
     pieces = (_bytes(tensor.detach().cpu().contiguous()) for tensor in itertools.chain(beside.values(), [first], rows))
     digest = hashlib.blake2b(digest_size=16)
-    for piece in itertools.chain([len(text).to_bytes(8, "little") + text], pieces):
+    head: bytes | memoryview = len(text).to_bytes(8, "little") + text
+    for piece in itertools.chain([head], pieces):
         digest.update(piece)
         file.write(piece)
     return digest.hexdigest()

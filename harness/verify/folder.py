@@ -156,7 +156,7 @@ class Relations:
         missing = sum(id not in done and id not in failed for id in planned)
         if missing:
             yield note("cells", f"{missing:,} of {len(planned):,} cells are not there yet", "run again to go on")
-        used = {id for run in (*self.cells.values(), *self.tuning.values()) for id in run.artefacts}
+        used = {id for runs in (self.cells, self.tuning) for run in runs.values() for id in run.artefacts}
         used |= {id for meta in self.artefacts.values() for id in meta.needs}
         for file, meta in self.artefacts.items():
             if meta.id not in used:

@@ -12,6 +12,7 @@ from selbench.reports.questions.claims.reading import shipped
 
 def folder(root: Path, name: str, **claims: tuple[str, str]) -> None:
     (root / name / "report").mkdir(parents=True)
+    (root / name / "matrix.toml").touch()
     with (root / name / "report" / "claims.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "verdict", "reason", "indication_verdict"])

@@ -39,8 +39,8 @@ class Digits(ImageOptions):
         train = torch.nonzero(~torch.isin(torch.arange(len(labels)), test)).flatten()
         choice = self.choose(labels[train].tolist(), labels[test].tolist(), [str(digit) for digit in range(10)])
         side = self.stored_side
-        pixels, held = (resize(images[ids], side) for ids in (train[choice.train], test[choice.test]))
-        return choice.images(pixels, held, len(train), "Digits")
+        shown, held = (resize(images[ids], side) for ids in (train[choice.train], test[choice.test]))
+        return choice.images(shown, held, len(train), "Digits")
 
 
 def _table() -> tuple[np.ndarray, np.ndarray]:

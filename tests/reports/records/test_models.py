@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from selbench.benchmarks.pages import published_sets
 from selbench.reports.records.fields import misfits, read_as, record_of
 from selbench.reports.records.models import KINDS, Cell
+from selbench.reports.records.pack import opened
 from selbench.reports.records.sealing import OtherVersionError, ResultsError, checksum, open_record, written
-
-PUBLISHED = Path(__file__).parents[3] / "reports" / "published"
 
 
 @pytest.fixture(scope="module")
 def cell() -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(sorted((PUBLISHED / "quick" / "cells").iterdir())[0].read_bytes())
+    record: dict[str, Any] = json.loads(sorted((opened(published_sets()["quick"]) / "cells").iterdir())[0].read_bytes())
     return record
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"failed"}))
 def test_published_records_are_written_again_to_the_byte(kind: str) -> None:
-    for folder in sorted(PUBLISHED.iterdir()):
+    for folder in map(opened, published_sets().values()):
         for file in sorted(folder.glob(f"{kind}/*/meta.json" if kind == "artefacts" else f"{kind}/*.json"))[:3]:
             content = file.read_bytes()
             record = open_record(content, sealed=kind != "artefacts")
