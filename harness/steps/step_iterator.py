@@ -81,7 +81,7 @@ class StepIterator:
         keep = min(pacer.batch, part)
         sizes = [(each + 1, keep)] * more + [(each, keep)] * (steps - more)
         (size, _), *rest = sizes
-        self.dealt: list[Sequence[int]] = [*rest]
+        self.dealt = [*rest]
         self.deals = True
         self.current = Step(step.epoch, 0, size, keep, step.progress)
         return self.current
