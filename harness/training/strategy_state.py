@@ -23,7 +23,7 @@ class StrategyState:
     """Saves a strategy that has begun, and puts it back.
 
     A rule with a ``state_dict`` of its own is taken at its word, and so are ours, which the law ``state`` of
-    ``selbench check`` is held against. Any other can be gone on with only while its attributes are as ``begin`` left
+    ``selbench check`` is held against. Any other can be resumed only while its attributes are as ``begin`` left
     them: then it has no state but the stream that it was given.
     """
 

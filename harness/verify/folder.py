@@ -166,7 +166,7 @@ class Relations:
 def shared_streams(
     cells: Mapping[str, Cell], tuning: Mapping[str, Tuning], artefacts: Mapping[str, Artefact]
 ) -> Iterator[Finding]:
-    """Two seeds of runs, or a run's and an artefact's, that come to one stream.
+    """Two seeds of runs, or a run's and an artefact's, that share one random stream.
 
     Cells of one seed share their streams, so that arms are paired; everything else is derived here anew, and no
     number may come twice. Parameters are records by file.
