@@ -66,7 +66,7 @@ def tables() -> list[dict[str, Any]]:
 @pytest.fixture(autouse=True)
 def scans_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     scans = load_digits(return_X_y=True)
-    monkeypatch.setattr(digits, "load_digits", lambda return_X_y: scans)
+    monkeypatch.setattr(digits, "_table", lambda: scans)
 
 
 def planned(matrix: matrices.Matrix, folder: Path) -> int:
