@@ -96,7 +96,7 @@ def columns(heads: str, group: str = "") -> list[Column]:
 
 @dataclass(frozen=True)
 class Cell:
-    """A field of a table: a text, what it is sorted by, and what stands beside it."""
+    """A field of a table: a text, what it is sorted by, and its second line and tags."""
 
     text: str
     value: float | str | None = None  # sorted by; None for the text itself, empty for last

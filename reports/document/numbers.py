@@ -1,4 +1,4 @@
-"""Numbers and verdicts as people read them: few digits, units, a true minus sign."""
+"""Numbers and verdicts formatted for readers: few digits, units, a true minus sign."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def span(values: Iterable[float], shown: Callable[[float], str]) -> str:
 
 
 def tone(verdict: str) -> str:
-    """One of ``good``, ``fair``, ``bad``, ``open``: how a verdict is coloured. The word always stands beside it."""
+    """One of ``good``, ``fair``, ``bad``, ``open``: how a verdict is coloured. The word is always shown too."""
     return _TONES.get(verdict, "open")
 
 

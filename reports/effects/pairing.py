@@ -7,7 +7,7 @@ are dropped and counted.
 seed by seed. Costs are those of each run. Seconds are an exception where the timing pass covers the strategy and every
 rung: what an arm costs is then its mean over the pass's blocks, the same for every seed, since the timed runs are not
 the ones that were evaluated. The interval of such a contrast holds the spread of accuracies and not that of the
-timings, which stands beside it as the interval of the ratio of seconds.
+timings, which is shown separately, as the interval of the ratio of seconds.
 """
 
 from __future__ import annotations

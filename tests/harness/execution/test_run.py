@@ -1,4 +1,4 @@
-"""The whole loop, in real processes: done once, gone on with, and failing well."""
+"""The whole loop, in real processes: done once, resumed, and failing well."""
 
 from __future__ import annotations
 
