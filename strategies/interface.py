@@ -49,10 +49,13 @@ class BatchLosses:
         The learner's class probabilities.
     learner_features : Tensor ``[B, h]``, optional
         The learner's penultimate layer.
+
+        At cadence ``epoch`` all of the learner's signals are those of the last training step on the sample. A sample
+        that was never trained on, as none was at the first selection, has those of :func:`never_seen`.
     trace : Tensor ``[B, T, C]``, optional
         A proxy's class probabilities at the end of each of its T epochs.
     age : Tensor ``[B]`` int64, optional
-        Steps since the learner's loss was seen; -1 means never, and the loss is then ``+inf``.
+        Steps since the learner's signals were seen; -1 means never: see :func:`never_seen`.
     picks : Tensor ``[B]`` bool, optional
         Which of these candidates a proxy picked, at the same step of its own run; exactly ``k`` of them.
     k : int, optional
@@ -203,6 +206,23 @@ def keep_count(ratio: float, size: int) -> int:
     if size < 1:
         raise ValueError("there is no candidate to keep: the batch is empty")
     return min(size, max(1, round(ratio * size)))
+
+
+def never_seen(
+    needs: frozenset[str], size: int, classes: int, width: int, device: torch.device | str = "cpu"
+) -> dict[str, Tensor]:
+    """What stands for the learner's signals of ``size`` samples that it was never trained on, those in ``needs``.
+
+    ``age`` -1 marks them. The values say that nothing is known: ``learner`` is ``+inf``, ``learner_probs`` ``[n, C]``
+    are 1/C, and ``learner_features`` ``[n, h]`` are 0, so that a last-layer gradient without bias is 0 as well.
+    """
+    values: dict[str, tuple[tuple[int, ...], float | int]] = {
+        "learner": ((size,), float("inf")),
+        "age": ((size,), -1),
+        "learner_probs": ((size, classes), 1 / classes),
+        "learner_features": ((size, width), 0.0),
+    }
+    return {name: torch.full(*value, device=device) for name, value in values.items() if name in needs}
 
 
 State = Mapping[str, Any]

@@ -8,15 +8,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...strategies.interface import never_seen
+
 
 class LossMemory:
-    """The last training-mode losses of every sample of the pool, and what ``needs`` names beside."""
+    """The last training-mode losses of every sample of the pool, and what ``needs`` names beside.
 
-    def __init__(self, size: int, needs: frozenset[str], device: torch.device) -> None:
+    ``classes`` and ``width`` (of the penultimate layer) are the learner's: everything lies there from the start.
+    """
+
+    def __init__(self, size: int, needs: frozenset[str], classes: int, width: int, device: torch.device) -> None:
         self.needs = needs
-        self.loss = torch.full((size,), float("inf"), device=device)
-        self.seen = torch.full((size,), -1, dtype=torch.int64, device=device)
-        self.wide: dict[str, Tensor] = {}
+        unseen = never_seen(needs | {"learner", "age"}, size, classes, width, device)
+        self.loss, self.seen = unseen.pop("learner"), unseen.pop("age")
+        self.wide = unseen
 
     def note(self, ids: Tensor, step: int, logits: Tensor, features: Tensor, labels: Tensor) -> Tensor:
         """Take the signals of one training step for pool ``ids`` ``[k]``; gives their plain losses ``[k]``."""
@@ -24,11 +29,8 @@ class LossMemory:
         self.loss.index_copy_(0, ids, losses)
         self.seen.index_fill_(0, ids, step)
         wide = {"learner_probs": lambda: logits.softmax(1), "learner_features": features.float}
-        for name in (name for name in wide if name in self.needs):
-            values = wide[name]()
-            if name not in self.wide:
-                self.wide[name] = values.new_zeros((len(self.loss), values.shape[1]))
-            self.wide[name].index_copy_(0, ids, values)
+        for name, known in self.wide.items():
+            known.index_copy_(0, ids, wide[name]())
         return losses
 
     def state_dict(self) -> dict[str, Any]:
@@ -38,7 +40,7 @@ class LossMemory:
         self.loss, self.seen, self.wide = state["loss"], state["seen"], state["wide"]
 
     def signals(self, step: int) -> dict[str, Tensor]:
-        """Signals of the whole pool at ``step``; a sample never seen has loss ``+inf`` and age -1."""
+        """Signals of the whole pool at ``step``; a sample never seen has those of ``never_seen``."""
         age = torch.where(self.seen < 0, self.seen, step - self.seen)
         known = {"learner": self.loss, "age": age, **self.wide}
         return {name: value for name, value in known.items() if name in self.needs}

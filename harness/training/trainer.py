@@ -83,7 +83,9 @@ class Trainer:
         self.pick_counts = PickCounts(len(samples), self.device)
         self.selector = Selector(strategy, self.device, self.ledger, self.clock, self.pick_counts)
         needs = self.selector.traits.needs
-        self.memory = LossMemory(len(samples), needs, self.device) if self.selector.watches else None
+        width = self.model.head.in_features
+        watches = self.selector.watches
+        self.memory = LossMemory(len(samples), needs, samples.classes, width, self.device) if watches else None
         self.cached = [name for name in samples.signals if name in needs]
         shape = (samples.images.shape[1], augment.resolution, augment.resolution)
         counting = learner.build(shape[0], augment.resolution, samples.classes, None)

@@ -44,6 +44,7 @@ LAWS: tuple[Law, ...] = (
     Law("ratio-one", picks.ratio_one, RETURNS),
     Law("losses", picks.losses, RETURNS),
     Law("features", picks.features, RETURNS),
+    Law("first-epoch", picks.first_epoch, (*RETURNS, "weights")),
     Law("inputs", conduct.inputs, RETURNS),
     Law("graph", conduct.graph, RETURNS),
     Law("global-randomness", conduct.global_randomness, RETURNS),

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .subject import SIZES, Broken, Call, NotJudged, Scene, Subject, odd_features, odd_losses
+from .subject import SIZES, Broken, Call, NotJudged, Scene, Subject, odd_features, odd_losses, unseen
 
 
 def runs(subject: Subject) -> None:
@@ -60,7 +60,11 @@ def weights(subject: Subject) -> None:
     if not given:
         raise NotJudged("it returns no weights")
     odd: list[Call] = [(at, 0.5, subject.fresh_picks(at, 0.5)) for at in odd_losses(subject.traits.cadence)]
-    for at, ratio, picks in given + odd:
+    _positive(given + odd)
+
+
+def _positive(calls: list[Call]) -> None:
+    for at, ratio, picks in calls:
         found: Any = picks.weights
         if found is None:
             continue
@@ -92,6 +96,25 @@ def features(subject: Subject) -> None:
     """Zero, duplicate, half-precision, NaN and infinite features still give k unique positions."""
     mend = "compute in float32, guard divisions by a norm of 0, and give NaN scores a place"
     _valid(subject, odd_features(subject.traits.cadence), mend)
+
+
+def first_epoch(subject: Subject) -> None:
+    """At cadence ``epoch``, picks are valid before the first step, and while half of the pool was never trained on."""
+    if subject.traits.cadence != "epoch":
+        raise NotJudged(f"at cadence {subject.traits.cadence!r} no selection comes before its signals")
+    at = subject.scene(40)
+    mend = "a sample of age -1 has loss +inf, probabilities 1/C and features 0 (see strategies.interface.never_seen)"
+    strategy = subject.begun(at)
+    try:
+        for epoch, seen in enumerate((0, 20)):
+            now = unseen(at, seen)
+            losses = now.losses(k=subject.kept(now, 0.5), epoch=epoch)
+            calls = [(now, 0.5, subject.select(strategy, now, 0.5, losses))]
+            for law in (count, in_range, unique):
+                law(subject, calls)
+            _positive(calls)
+    except Broken as error:
+        raise Broken(f"{error}; {mend}") from error
 
 
 def _valid(subject: Subject, scenes: list[Scene], mend: str) -> None:

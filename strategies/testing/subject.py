@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UsageError
-from ..interface import BatchLosses, Cadence, Pool, Traits, keep_count
+from ..interface import LEARNER_SIGNALS, BatchLosses, Cadence, Pool, Traits, keep_count, never_seen
 from ..registry import registry
 
 SIZES = (1, 2, 3, 33, 64, 301)
@@ -117,6 +117,14 @@ def scene(size: int, cadence: Cadence = "batch", *, width: int = 8, seed: int = 
     }
     about = f"B = {size}" + ("" if width == 8 else f", d = {width}")
     return Scene(cadence, pool_features[ids], signals, pool_features, pool_reference, pool_labels, about)
+
+
+def unseen(at: Scene, seen: int = 0) -> Scene:
+    """The same pool when the learner was trained on its first ``seen`` samples only, as at cadence ``epoch``."""
+    width = at.signals["learner_features"].shape[1]
+    nothing = never_seen(LEARNER_SIGNALS | {"age"}, at.size, CLASSES, width)
+    signals = {name: torch.cat([at.signals[name][:seen], signal[seen:]]) for name, signal in nothing.items()}
+    return at.with_signals(f"{seen} samples trained on yet", **signals)
 
 
 def poisoned(signal: Tensor) -> Tensor:

@@ -331,3 +331,11 @@ def test_scores_are_full_precision_under_mixed_precision():
             return super().select(feats, losses, ratio)
 
     trainer(Looks(), 1.0, bf16=True).run()
+
+
+@pytest.mark.parametrize("of", ["uncertainty", "gradnorm", "divbs"])
+def test_rules_on_the_learners_outputs_select_before_the_first_step(of):
+    run = trainer(load("at", of=of), 0.5, passes=3.0, hold=True)
+    run.run()
+    # What was not trained on in the first pass is least known in the second, or weighs nothing.
+    assert run.selections == 3 and run.pick_counts.trained == 9 * 16

@@ -126,6 +126,20 @@ class PicksNaNTwice(Right):
         return torch.where(losses.learner[picks].isinf(), picks[0], picks)
 
 
+class NeedsToHaveSeen(Right):
+    """Weighs by certainty, of which there is none before the first step."""
+
+    cadence = "epoch"
+    needs = frozenset({"learner", "learner_probs"})
+
+    def pick(self, feats, losses, k):
+        picks = super().pick(feats, losses, k)
+        return Selection(picks, 1 / (losses.learner_probs.amax(1) - 1 / losses.learner_probs.shape[1])[picks])
+
+    def flops(self, n, d, k):
+        return 4 * n + super().flops(n, d, k)
+
+
 class RefusesHalfPrecision(Right):
     needs = frozenset({"learner", "features"})
 
@@ -349,6 +363,7 @@ GALLERY = [
     Wrong(LeavesOneOut, "ratio-one", "ratio 1"),
     Wrong(TrapsNaN, "losses", "all losses NaN"),
     Wrong(PicksNaNTwice, "losses", "inf"),
+    Wrong(NeedsToHaveSeen, "first-epoch", "age -1"),
     Wrong(RefusesHalfPrecision, "features", "float16"),
     Wrong(WritesLosses, "inputs", "writes into losses.learner"),
     Wrong(WritesThePool, "inputs", "writes into pool.reference"),
