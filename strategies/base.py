@@ -55,6 +55,9 @@ class Strategy:
         False where the number of picks depends on the data by design (cadences epoch and run).
     ratio : float or None
         A ratio that the rule fixes for itself, whatever the schedule says (``full``: 1).
+    revision : int
+        Raised when the same options begin to pick otherwise, so that older results are not taken for new ones: part of
+        the id of a rule's runs, unless it is 0.
     """
 
     cadence: Cadence = "batch"
@@ -62,6 +65,7 @@ class Strategy:
     weights_mode: ClassVar[Literal["relative", "raw"]] = "relative"
     exact_count: ClassVar[bool] = True
     ratio: ClassVar[float | None] = None
+    revision: ClassVar[int] = 0
 
     _generator: torch.Generator | None = None
     _device: torch.device = torch.device("cpu")

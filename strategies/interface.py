@@ -241,6 +241,7 @@ class Traits:
     weights_mode: WeightsMode
     exact_count: bool
     ratio: float | None
+    revision: int = 0
 
     @classmethod
     def of(cls, strategy: Any) -> Traits:
@@ -266,7 +267,8 @@ class Traits:
         exact = bool(getattr(strategy, "exact_count", True))
         if not exact and cadence == "batch":
             raise UsageError(f"strategy {name}: exact_count = False is for the cadences 'epoch' and 'run'")
-        return cls(cadence, needs, mode, exact, getattr(strategy, "ratio", None))
+        revision = getattr(strategy, "revision", 0)
+        return cls(cadence, needs, mode, exact, getattr(strategy, "ratio", None), revision)
 
     @property
     def signal(self) -> str:

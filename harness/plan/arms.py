@@ -46,11 +46,13 @@ class Arm:
     base: str = ""  # key of a tuned arm at the base learning rate; empty where that is its own
     lr_from: str = "declared"  # what its learning rate was chosen by
     shared: dict[str, Any] = field(default_factory=dict)  # with others of its matrix: data set, learner, budget...
+    revision: int = 0  # of the rule
 
     @cached_property
     def key(self) -> str:
         """A digest of everything that determines the arm's results; labels and roles do not."""
         left_out = ("label", "role", "twin", "text", "signal", "base", "lr_from")
+        left_out += () if self.revision else ("revision",)
         return digest({field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out})
 
     @property
@@ -188,6 +190,7 @@ class Expander:
             origin=f"{origin.distribution} {origin.version}",
             signal=traits.signal,
             shared=self._shared(entry, own, traits),
+            revision=traits.revision,
             **more,
         )
         rate = self.rates.rows.get(name_of(arm))
@@ -232,7 +235,8 @@ class Expander:
         """Which proxy an arm replays the picks of: the rule that it follows, whose that is, and its width."""
         replay: ProxyReplay = registry("strategies").load(arm.name, **arm.options)
         origin = registry("strategies").entry(replay.of)
-        return [replay.of, replay.options, f"{origin.distribution} {origin.version}", replay.width]
+        revised = [replay.revision] if replay.revision else []
+        return [replay.of, replay.options, f"{origin.distribution} {origin.version}", replay.width, *revised]
 
     def _shared(self, entry: DatasetEntry, reference: str, traits: Traits) -> dict[str, Any]:
         loaded, matrix = self.loaded[entry.name], self.matrix.at(entry.name)

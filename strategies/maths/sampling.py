@@ -4,6 +4,7 @@ Nothing here waits for the device: no index by mask, no ``nonzero``, no scalar r
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -67,9 +68,14 @@ def weighted(log_weights: Tensor, k: int, generator: torch.Generator, taken: Ten
     Vieira 2014, Kool et al. 2019). ``+inf`` is certain, ``-inf`` (weight 0) and then NaN come last;
     within each of these groups the draw is uniform. Weights need not be normalised; the order is that of the draw.
     """
-    noise = torch.rand(log_weights.shape, generator=generator, device=log_weights.device)
-    exponential = (-torch.log1p(-noise)).clamp_min(_TINY)
-    return top(log_weights.detach().to(torch.float32) - exponential.log(), k, generator, taken)
+    noise = gumbel(log_weights.shape, generator, log_weights.device)
+    return top(log_weights.detach().to(torch.float32) + noise, k, generator, taken)
+
+
+def gumbel(shape: Sequence[int], generator: torch.Generator, device: torch.device) -> Tensor:
+    """Independent Gumbel noise; finite."""
+    noise = torch.rand(tuple(shape), generator=generator, device=device)
+    return -(-torch.log1p(-noise)).clamp_min(_TINY).log()
 
 
 def weighted_flops(n: int) -> float:

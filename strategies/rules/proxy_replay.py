@@ -44,6 +44,7 @@ class ProxyReplay(Strategy):
             raise UsageError(f"proxy-replay: width = {self.width!r} must be a whole number of channels from 1 up")
         self.options = dict(self.options or {})
         traits = Traits.of(self.rule())
+        vars(self)["revision"] = traits.revision
         if traits.cadence != "batch":
             raise UsageError(
                 f"proxy-replay replays picks batch by batch, and {self.of!r} has the cadence {traits.cadence!r}"

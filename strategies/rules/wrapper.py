@@ -33,6 +33,7 @@ class Wrapper(Strategy):
             weights_mode="raw" if any(each.weights_mode == "raw" for each in traits) else "relative",
             exact_count=all(each.exact_count for each in traits),
             ratio=traits[0].ratio,
+            revision=sum(each.revision for each in traits),
         )
         if not all(callable(getattr(rule, "flops", None)) for rule in rules):
             vars(self)["flops"] = None  # not stated: the harness counts

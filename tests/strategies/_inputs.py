@@ -73,7 +73,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "uncertainty": [{"score": "least-confidence"}, {"score": "entropy"}],
     "gradnorm": [{"bound": "last-layer"}],
     "selective-backprop": [{"beta": 2.0}, {"history": 32}],
-    "divbs": [{"draw": "greedy"}, {"rounds": 3}],
+    "divbs": [{"draw": "proportional"}, {"rounds": 3}],
     "proxy-replay": [{"of": "uncertainty", "options": {"score": "entropy"}}, {"width": 4}],
     "infobatch": [{"prune": "random"}, {"anneal": 0.5}],
     "shuffled": [{"of": "gstds", "options": {"share": 0.25}}],

@@ -43,13 +43,13 @@ def test_products_are_those_of_the_gradients():
 def test_greedy_against_the_loop_on_explicit_gradients(seed):
     # Fifteen picks span all there is: three free directions of the error times five of the features.
     losses = make(60, seed=seed)[1]
-    picks = begun("divbs", {"draw": "greedy"}).select(None, losses, 0.2).tolist()
+    picks = begun("divbs", {}).select(None, losses, 0.2).tolist()
     assert picks == slow(gradients(losses), 12, None)
 
 
 def test_proportional_against_the_loop():
     losses, rng = make(8, seed=2)[1], np.random.default_rng(0)
-    rule, vectors = begun("divbs", {}), gradients(losses)
+    rule, vectors = begun("divbs", {"draw": "proportional"}), gradients(losses)
     ours, theirs = np.zeros((4, 8)), np.zeros((4, 8))
     for _ in range(700):
         ours[range(4), rule.select(None, losses, 0.5).numpy()] += 1
@@ -72,10 +72,10 @@ def candidates(*features: tuple[float, float]) -> BatchLosses:
 def test_redundant_candidates_by_hand():
     # Mean (1.1, 0.25): the third has the largest product; its near copies then add (almost) nothing, the last does.
     losses = candidates((1.0, 0.0), (1.0, 0.0), (1.4, 0.0), (1.0, 0.5), (0.0, 0.6))
-    picks = load("divbs", draw="greedy").select(None, losses, 0.4).tolist()
+    picks = load("divbs").select(None, losses, 0.4).tolist()
     assert picks == [2, 4]
     # Nothing to orthogonalise against with a single round: the two largest products.
-    assert load("divbs", draw="greedy", rounds=1).select(None, losses, 0.4).tolist() == [2, 3]
+    assert load("divbs", rounds=1).select(None, losses, 0.4).tolist() == [2, 3]
 
 
 def test_a_spent_mean_leaves_a_random_rest():
