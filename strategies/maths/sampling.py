@@ -99,6 +99,39 @@ def prioritized(sizes: Tensor, k: int, generator: torch.Generator) -> tuple[Tens
     return picks, (threshold / kept).clamp_min(1) * (k / n)
 
 
+def proportional(sizes: Tensor, k: int) -> Tensor:
+    """Probabilities ``[n]`` float64 that sum to k: min(1, τ·size) of sizes not below 0.
+
+    Sizes count as a millionth of their mean more, so that those without any share what the certain ones leave.
+    """
+    sizes = sizes.double()
+    sizes = sizes / sizes.mean().clamp_min(1e-300) + 1e-6
+    # With the j largest certain, τ_j = (k - j) / (sum of the others); Σ min(1, τ·size) is the least of j + τ·(that sum)
+    # over j, so that the largest τ_j is the one.
+    others = sizes.sort().values.cumsum(0).flip(0)
+    certain = torch.arange(len(sizes), device=sizes.device)
+    return (sizes * ((k - certain) / others).amax()).clamp_max(1.0)
+
+
+def systematic(chances: Tensor, k: int, stream: torch.Generator) -> Tensor:
+    """Draw k unique positions ``[k]``, each with its own chance ``[n]`` float64, at most 1; their sum is k.
+
+    Systematic sampling in random order has exactly these probabilities and a fixed count (Madow 1949).
+    """
+    size = chances.shape[0]
+    order = draw(size, size, stream, chances.device)
+    start = torch.rand(1, generator=stream, device=chances.device, dtype=torch.float64)
+    passed = (chances.index_select(0, order).cumsum(0) + start).floor()
+    marks = torch.diff(passed, prepend=torch.zeros_like(start)).clamp_max(1.0)
+    # Exactly k even where a sum was rounded across a whole number.
+    return order.index_select(0, top(marks, k, stream))
+
+
+def systematic_flops(n: int) -> float:
+    """Cost of one :func:`systematic`."""
+    return 4.0 * n + 2.0 * top_flops(n)
+
+
 def error(probs: Tensor, labels: Tensor) -> Tensor:
     """p - onehot(y) in float32, of probabilities ``[n, ..., C]`` and classes ``[n]``."""
     probs = probs.float()

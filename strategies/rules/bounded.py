@@ -4,7 +4,7 @@ from torch import Tensor
 from ..base import choice, rule, within
 from ..interface import BatchLosses
 from ..maths.eigenbasis import Eigendirections, along, pointing
-from ..maths.sampling import draw, top, top_flops
+from ..maths.sampling import systematic, systematic_flops, top, top_flops
 
 HALVINGS = 64  # of the interval that holds the factor of the chances: float64 tells no more apart
 FAINT = 1e-6  # score of those that have none, in units of the mean: if all others are certain, they share what is left
@@ -71,7 +71,7 @@ class Bounded(Eigendirections):
     def flops(self, n: int, d: int, k: int) -> float:
         """Scores over the classes last seen (none before the first pick), the chances and the orderings."""
         own = self.scoring_flops(n, d) + (2.0 * n * min(self.rank, d) if self.score == "features" else 0.0)
-        return own + top_flops(n) + (0.0 if self.mode == "hard" else (4.0 * HALVINGS + 12.0) * n + top_flops(n))
+        return own + (top_flops(n) if self.mode == "hard" else (4.0 * HALVINGS + 8.0) * n + systematic_flops(n))
 
 
 def inclusion(scores: Tensor, k: int, lower: float, upper: float) -> Tensor:
@@ -91,14 +91,3 @@ def inclusion(scores: Tensor, k: int, lower: float, upper: float) -> Tensor:
         short = (positive * middle.exp()).clamp(least, most).sum() < k
         below, above = torch.where(short, middle, below), torch.where(short, above, middle)
     return (positive * above.exp()).clamp(least, most)
-
-
-def systematic(chances: Tensor, k: int, stream: torch.Generator) -> Tensor:
-    """Draw k unique positions ``[k]``, each with its own chance ``[n]`` float64, at most 1; their sum is k."""
-    size = chances.shape[0]
-    order = draw(size, size, stream, chances.device)
-    start = torch.rand(1, generator=stream, device=chances.device, dtype=torch.float64)
-    passed = (chances.index_select(0, order).cumsum(0) + start).floor()
-    marks = torch.diff(passed, prepend=torch.zeros_like(start)).clamp_max(1.0)
-    # Exactly k even where a sum was rounded across a whole number.
-    return order.index_select(0, top(marks, k, stream))

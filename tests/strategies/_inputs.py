@@ -72,7 +72,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "moderate": [{"centre": "mean"}, {"window": "value"}, {"centre": "mean", "window": "value", "cadence": "batch"}],
     "uncertainty": [{"score": "least-confidence"}, {"score": "entropy"}],
     "gradnorm": [{"bound": "last-layer"}],
-    "selective-backprop": [{"beta": 2.0}, {"history": 32}],
+    "selective-backprop": [{"beta": 2.0}, {"history": 32}, {"draw": "queue"}],
     "divbs": [{"draw": "proportional"}, {"rounds": 3}],
     "proxy-replay": [{"of": "uncertainty", "options": {"score": "entropy"}}, {"width": 4}],
     "infobatch": [{"prune": "random"}, {"anneal": 0.5}],

@@ -9,9 +9,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 from scipy.stats import chisquare
 
-from selbench.strategies.maths.sampling import balanced, draw, grouped, oriented, top, weighted
+from selbench.strategies.maths.sampling import balanced, draw, grouped, oriented, proportional, top, weighted
 
 from .._inputs import begun, make, replaced
 
@@ -61,6 +62,21 @@ def test_taken_ones_never_come_back():
 def test_float64_and_half_scores():
     for dtype in (torch.float64, torch.float16, torch.bfloat16):
         assert top(torch.tensor([1.0, 3.0, 2.0], dtype=dtype), 2, stream()).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("k", [1, 7, 19, 20])
+def test_proportional_chances_against_a_root_finder(k):
+    sizes = np.random.default_rng(k).exponential(size=20) ** 3
+    found = proportional(torch.tensor(sizes), k)
+    sizes = sizes / sizes.mean() + 1e-6
+    root = brentq(lambda factor: np.minimum(1, factor * sizes).sum() - k + 1e-9, 0, 1e9, rtol=1e-12)
+    assert found.sum().item() == pytest.approx(k) and found.amax() <= 1
+    assert np.allclose(found, np.minimum(1, root * sizes), atol=1e-6)
+
+
+def test_those_of_no_size_share_what_the_certain_ones_leave():
+    assert proportional(torch.tensor([1.0, 0.0, 0.0, 0.0]), 2).tolist() == pytest.approx([1, 1 / 3, 1 / 3, 1 / 3])
+    assert proportional(torch.zeros(4), 2).tolist() == [0.5] * 4
 
 
 def test_draw_is_uniform_over_subsets():

@@ -12,7 +12,8 @@ from scipy.optimize import brentq
 from selbench.harness.training.flops import count_selection
 from selbench.strategies import BatchLosses, load
 from selbench.strategies.interface import Traits
-from selbench.strategies.rules.bounded import inclusion, systematic
+from selbench.strategies.maths.sampling import systematic
+from selbench.strategies.rules.bounded import inclusion
 from selbench.strategies.testing import parametrize_with_checks
 
 from .._inputs import begun, make, pool

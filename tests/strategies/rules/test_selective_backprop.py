@@ -7,7 +7,7 @@ from collections import deque
 import numpy as np
 import pytest
 import torch
-from scipy.stats import chisquare, percentileofscore
+from scipy.stats import chi2_contingency, chisquare, percentileofscore
 
 from selbench.harness.training.flops import count_selection
 from selbench.strategies import keep_count, load
@@ -37,6 +37,32 @@ def test_chances_are_percentiles_to_the_power_of_beta(beta):
         counts[int(rule.select(None, losses, 0.25))] += 1
     chances = np.array([1.0, 0.25, 0.75, 0.5]) ** beta
     assert chisquare(counts, 3000 * chances / chances.sum()).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_systematic_draws_have_chances_in_proportion_up_to_one(k):
+    # Percentiles 1, .25, .75, .5: at k = 3 the first two are certain, and the others share what is left, 1.
+    expected = {1: [0.4, 0.1, 0.3, 0.2], 2: [0.8, 0.2, 0.6, 0.4], 3: [1.0, 1 / 3, 1.0, 2 / 3]}[k]
+    losses = torch.tensor([4.0, 1.0, 3.0, 2.0])
+    rule, counts = begun(NAME, {"history": 4}), np.zeros(4)
+    for _ in range(3000):
+        counts[rule.select(None, losses, k / 4).numpy()] += 1
+    assert np.allclose(counts / 3000, expected, atol=4.5 * 0.5 / 3000**0.5)
+
+
+def test_a_queue_fills_by_coins_again_and_again():
+    """Against the loop: coins in random order, those left over asked again, until two are accepted."""
+    losses, rng = torch.tensor([4.0, 1.0, 3.0, 2.0]), np.random.default_rng(1)
+    rule, ours, theirs = begun(NAME, {"history": 4, "draw": "queue", "beta": 2.0}), np.zeros(4), np.zeros(4)
+    chances = np.array([1.0, 0.25, 0.75, 0.5]) ** 2
+    for _ in range(3000):
+        ours[rule.select(None, losses, 0.5).numpy()] += 1
+        queue: list[int] = []
+        while len(queue) < 2:
+            accepted = [i for i in rng.permutation(4) if i not in queue and rng.random() < chances[i]]
+            queue += accepted[: 2 - len(queue)]
+        theirs[queue] += 1
+    assert chi2_contingency([ours, theirs]).pvalue > 1e-4
 
 
 def test_the_past_counts():
