@@ -24,9 +24,9 @@ def difficulty(trace, labels, score):
     return np.array(values)
 
 
-def strata_of(hard, beta, strata):
+def strata_of(hard, beta, strata, wrong=None):
     """Positions of each stratum after the hardest are gone, the way the published loop walks the range."""
-    order = np.argsort(-hard)
+    order = np.argsort(-(hard if wrong is None else wrong))
     kept = order[int(beta * len(hard)) :]
     low, high = hard[kept].min(), hard[kept].max()
     edges = low + (high - low) / strata * np.arange(strata + 1)
@@ -49,7 +49,7 @@ def budgets(sizes, budget):
 def test_counts_are_those_of_the_published_loop(score, beta, strata, ratio):
     feats, losses = make(300)
     hard = difficulty(losses.trace, losses.labels, score)
-    groups = strata_of(hard, beta, strata)
+    groups = strata_of(hard, beta, strata, difficulty(losses.trace, losses.labels, "aum"))
     picks = set(begun("ccs", {"score": score, "beta": beta, "strata": strata}).select(feats, losses, ratio).tolist())
     taken = [len(picks & set(group)) for group in groups]
     assert sum(taken) == len(picks) == round(ratio * 300)  # nothing of what was dropped
@@ -59,9 +59,24 @@ def test_counts_are_those_of_the_published_loop(score, beta, strata, ratio):
     assert Counter(zip(sizes, taken, strict=True)) == expected
 
 
+@pytest.mark.parametrize("score", ["aum", "el2n"])
+def test_what_is_dropped_may_be_told_by_the_score_of_the_strata(score):
+    feats, losses = make(300)
+    hard = difficulty(losses.trace, losses.labels, score)
+    picks = begun("ccs", {"score": score, "drop": "score", "beta": 0.5}).select(feats, losses, 0.4)
+    assert set(np.argsort(-hard)[:150].tolist()).isdisjoint(picks.tolist())
+
+
+def test_the_share_dropped_goes_with_the_share_pruned():
+    rule = load("ccs")
+    shares = {kept: rule.dropped(50_000, round(50_000 * kept)) / 50_000 for kept in (0.9, 0.5, 0.4, 0.3, 0.2, 0.1)}
+    assert shares == {0.9: 0.0, 0.5: 0.0, 0.4: 0.0, 0.3: 0.1, 0.2: 0.2, 0.1: 0.3} and rule.dropped(1000, 10) == 300
+    assert load("ccs", beta=0.1).dropped(1000, 200) == 100
+
+
 def test_uniform_inside_a_stratum():
     feats, losses = make(60)
-    groups = strata_of(difficulty(losses.trace, losses.labels, "aum"), 0.3, 3)
+    groups = strata_of(difficulty(losses.trace, losses.labels, "aum"), 0.2, 3)
     strategy, counts = begun("ccs", {"strata": 3}), np.zeros(60)
     for _ in range(400):
         counts[strategy.select(feats, losses, 0.2).numpy()] += 1
