@@ -68,14 +68,14 @@ def weighted(log_weights: Tensor, k: int, generator: torch.Generator, taken: Ten
     Vieira 2014, Kool et al. 2019). ``+inf`` is certain, ``-inf`` (weight 0) and then NaN come last;
     within each of these groups the draw is uniform. Weights need not be normalised; the order is that of the draw.
     """
-    noise = gumbel(log_weights.shape, generator, log_weights.device)
-    return top(log_weights.detach().to(torch.float32) + noise, k, generator, taken)
+    noise = log_exponential(log_weights.shape, generator, log_weights.device)
+    return top(log_weights.detach().to(torch.float32) - noise, k, generator, taken)
 
 
-def gumbel(shape: Sequence[int], generator: torch.Generator, device: torch.device) -> Tensor:
-    """Independent Gumbel noise; finite."""
+def log_exponential(shape: Sequence[int], generator: torch.Generator, device: torch.device) -> Tensor:
+    """Logarithms of independent exponential numbers, finite: Gumbel noise with the other sign."""
     noise = torch.rand(tuple(shape), generator=generator, device=device)
-    return -(-torch.log1p(-noise)).clamp_min(_TINY).log()
+    return (-torch.log1p(-noise)).clamp_min(_TINY).log()
 
 
 def weighted_flops(n: int) -> float:

@@ -3,7 +3,7 @@ from torch import Tensor
 
 from ..base import Strategy, choice, hidden, rule, within
 from ..interface import BatchLosses
-from ..maths.sampling import draw, error, gumbel, sort_flops, top_flops
+from ..maths.sampling import draw, error, log_exponential, sort_flops, top_flops
 
 # Share of what there was at first that is taken for rounding (float32): of a gradient's squared length outside the span
 # of the picks, and of the largest product with the mean gradient.
@@ -50,8 +50,8 @@ class DivBS(Strategy):
         order = draw(size, size, stream, products.device)
         products = products[order][:, order]
         last = self._rounds(k) - 1
-        # Gumbel noise on log chances makes the largest a draw in proportion.
-        noise = None if self.draw == "greedy" else gumbel((last + 1, size), stream, products.device)
+        # Gumbel noise added to log chances makes the largest a draw in proportion.
+        noise = None if self.draw == "greedy" else log_exponential((last + 1, size), stream, products.device)
         # A pivoted Cholesky decomposition: spanned[j, i] = ⟨g_i, q_j⟩, the q_j orthonormal and spanning the picks.
         spanned = products.new_zeros(last, size)
         lacking = products.mean(1)
@@ -63,7 +63,7 @@ class DivBS(Strategy):
             score = lacking.abs()
             known = score > least
             score = (
-                torch.where(known, score, 0.0) if noise is None else torch.where(known, score.log(), NONE) + noise[j]
+                torch.where(known, score, 0.0) if noise is None else torch.where(known, score.log(), NONE) - noise[j]
             )
             at = score.masked_fill(taken, -torch.inf).topk(1 if j < last else k - last).indices
             picks.append(at)

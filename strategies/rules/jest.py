@@ -13,8 +13,11 @@ class JEST(Strategy):
 
     Formula: with A the picks so far, each chunk is drawn without replacement with chances softmax((S_ii + Σ_{a in A}
     (S_ai + S_ia)) / temperature); S = l(learner) - l(reference) ("learnability"), l(learner), or -l(reference).
-    Source: JEST (Evans et al., arXiv 2406.17711); chunks, first chunk and the normalised logits as in a third party's
-    port (FilteringNSD). Published: 16 chunks, ratio 0.2.
+    Source: JEST (Evans et al., arXiv 2406.17711). Published: 16 chunks, ratio 0.2, the first chunk by softmax(S_ii) (as
+    we remember the listing), the logits as they stand; that is the default. Two ports differ: one for diffusion
+    (FilteringNSD) draws the first chunk uniformly and divides the logits by their number of terms
+    (``first="uniform", normalize=True``); one for contrastive nets draws it in proportion to S_ii - min S
+    (``first="shifted"``).
 
     **With a per-sample loss nothing is joint.** S_ij = l_i - l*_j makes the logits (|A| + 1)(l_i - l*_i) + const:
     independent learnability (RHO-LOSS's score) with softmax sampling at temperature/(|A| + 1), all but top-k after a
@@ -28,8 +31,8 @@ class JEST(Strategy):
 
     Cost: the learner's scoring pass; n random numbers and an ordering a chunk; joint: O(B²(h + d)).
     Ours: the joint forms (classification has no published one), ``scale`` and ``bias`` (SigLIP's initial values),
-    ``temperature`` (1 is the softmax as it stands), chunk sizes that differ by at most one and sum to k (the port drops
-    the remainder), NaN scores last, a loss never seen (``+inf``) first.
+    ``temperature`` (1 is the softmax as it stands), chunk sizes that differ by at most one and sum to k (the ports
+    drop the remainder), NaN scores last, a loss never seen (``+inf``) first.
 
     Parameters
     ----------
@@ -37,21 +40,22 @@ class JEST(Strategy):
     form : {"per-sample", "joint-sigmoid", "joint-softmax"}
     chunks : int
         Number of chunks; k where k is smaller.
-    first : {"uniform", "softmax"}
-        How the first chunk is drawn: uniformly (the port) or with chances softmax(S_ii).
+    first : {"softmax", "uniform", "shifted"}
+        How the first chunk is drawn: with chances softmax(S_ii), uniformly, or in proportion to S_ii - min S.
     normalize : bool
         Divide the logits by the number of their terms, 2|A| + 1.
     scale, bias : float
         Of the contrastive logits; ``bias`` serves the sigmoid alone.
     temperature : float
-        Of the softmax, above 0: towards 0 each chunk is the top of what is left. A first chunk drawn uniformly has
+        Of the softmax, above 0: towards 0 each chunk is the top of what is left. A first chunk drawn otherwise has
         none.
     """
 
+    revision = 1  # of revision 0 the first chunk was drawn uniformly, which the ports' form has now
     score: str = choice("learnability", "hard-learner", "easy-reference")
     form: str = choice("per-sample", "joint-sigmoid", "joint-softmax")
     chunks: int = within("[1, inf)", 16)
-    first: str = choice("uniform", "softmax")
+    first: str = choice("softmax", "uniform", "shifted")
     normalize: bool = False
     scale: float = 10.0
     bias: float = -10.0
@@ -80,6 +84,9 @@ class JEST(Strategy):
             terms = picks.shape[0]
             if terms == 0 and self.first == "uniform":
                 chunk = draw(own.shape[0], size, stream, own.device)
+            elif terms == 0 and self.first == "shifted":
+                least = torch.where(own.isfinite(), own, torch.inf).amin()
+                chunk = weighted((own - least).clamp_min(0.0).log(), size, stream)
             else:
                 logits = own * (terms + 1) if pairs is None else own + with_picks
                 if self.normalize:

@@ -41,12 +41,13 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "jest": [
         {"score": "hard-learner"},
         {"score": "easy-reference", "chunks": 3},
-        {"first": "softmax", "normalize": True},
+        {"first": "uniform", "normalize": True},
+        {"first": "shifted"},
         {"form": "joint-sigmoid", "scale": 5.0, "bias": -2.0},
         {"form": "joint-softmax"},
         {"form": "joint-sigmoid", "score": "hard-learner"},
         {"form": "joint-softmax", "score": "easy-reference"},
-        {"first": "softmax", "temperature": 2.0},
+        {"temperature": 2.0},
     ],
     "spectral-oracle": [
         {"score": "learner"},

@@ -84,11 +84,11 @@ def test_the_solver_costs_its_hand_count(n, d, normalized):
 
 
 def test_chunks_of_jest_cost_their_hand_count():
-    """Sixteen orderings; noise, logits and ranking keys for each but the first; joint forms add all pairs, twice."""
+    """Sixteen orderings; noise, logits and ranking keys for each; joint forms add all pairs, twice."""
     n, d, k, chunks = 1024, 64, 256, 16
     features, losses = candidates(n, d, k)
     ranked, drawn = 8 * n + n * 10, 9 * n
-    hand = chunks * ranked + (chunks - 1) * drawn + n
+    hand = chunks * ranked + chunks * drawn + n
     assert count_selection(lambda: load("jest").select(None, losses, k / n)).flops == pytest.approx(hand, rel=0.01)
     pairs = 2 * (2 * n * n * d + 5 * n * n) + 3 * n * n  # two models' products, five operations each, three together
     joint = load("jest", form="joint-sigmoid")

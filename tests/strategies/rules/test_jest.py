@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.stats import chi2_contingency
+from scipy.stats import chi2_contingency, chisquare
 
 from selbench.harness.training.flops import count_selection
 from selbench.strategies import BatchLosses, load
@@ -15,7 +15,7 @@ from selbench.strategies.testing import parametrize_with_checks
 
 from .._inputs import begun, make
 
-WARM = {"first": "softmax", "chunks": 2, "temperature": 2.5}
+WARM = {"chunks": 2, "temperature": 2.5}
 
 
 @parametrize_with_checks(
@@ -47,6 +47,20 @@ def test_chances_against_the_slow_loop(normalize):
         assert chi2_contingency(table[:, table.sum(0) >= 10]).pvalue > 1e-4, (place, table)
 
 
+@pytest.mark.parametrize(
+    ("first", "weights"),
+    [("softmax", np.exp([0.0, 0.5, 1.0, 3.0])), ("uniform", np.ones(4)), ("shifted", np.array([0.0, 0.5, 1.0, 3.0]))],
+)
+def test_the_first_chunk_as_published_and_as_in_two_ports(first, weights):
+    losses = BatchLosses(torch.tensor([1.0, 1.5, 2.0, 4.0]), torch.ones(4))
+    rule, counts = begun("jest", {} if first == "softmax" else {"first": first}), np.zeros(4)
+    for _ in range(1500):
+        counts[int(rule.select(None, losses, 0.25))] += 1
+    expected = 1500 * weights / weights.sum()
+    assert (counts[expected == 0] == 0).all()
+    assert chisquare(counts[expected > 0], expected[expected > 0]).pvalue > 1e-4
+
+
 def test_cold_is_the_top_and_hot_is_even():
     losses = BatchLosses(torch.arange(10.0), torch.zeros(10))
     cold = begun("jest", {**WARM, "temperature": 1e-3})
@@ -57,7 +71,7 @@ def test_cold_is_the_top_and_hot_is_even():
     assert abs(counts - 400).max() < 5 * math.sqrt(1000 * 0.4 * 0.6)
 
 
-@pytest.mark.parametrize("options", [{}, {"first": "softmax", "normalize": True}, {"form": "joint-softmax"}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"first": "uniform", "normalize": True}, {"form": "joint-softmax"}], ids=str)
 def test_the_default_divides_nothing(options):
     """Not one operation more than there was before there was a temperature; twice the temperature differs."""
     feats, losses = make(60)
@@ -70,5 +84,5 @@ def test_the_default_divides_nothing(options):
         count_selection(lambda t=t: begun("jest", {**options, "temperature": t}).select(feats, losses, 0.5)).flops
         for t in (1.0, 2.0)
     ]
-    divisions = 15 if options.get("first") is None else 16
+    divisions = 15 if options.get("first") == "uniform" else 16
     assert costs[1] - costs[0] == divisions * 60
