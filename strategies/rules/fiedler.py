@@ -59,7 +59,8 @@ class Fiedler(FiedlerScores):
     Cost: ``steps`` Laplacian products of O(B d); see :mod:`selbench.strategies.maths.spectral`.
     Ours (the papers do not say): |v| by default, since v and -v are the same eigenvector; with ``signed`` the entry of
     largest magnitude is positive; the end kept; the unnormalised Laplacian; negative similarities; ties at random;
-    cadences other than the papers' ``batch``.
+    cadences other than the papers' ``batch``. What v amounts to in either Laplacian: see
+    :class:`selbench.strategies.rules.gstds.GSTDS`.
 
     Parameters
     ----------

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from ...records.folder import Picks
-from ..blocks import Beside, Block, Cell, Grid, Line, Part, Prose, columns
+from ..blocks import Beside, Block, Cell, Grid, Items, Line, Part, Prose, columns
 from ..numbers import NONE, accuracies, percent, share, significant
 from ..panels import Panel, Report, Row
 from .parts import Figures, baseline, by_panel, drawn, figures_of, name
+
+LOCALISED = 2.0  # participation ratio, in candidates, below which one of them has most of a vector's squared length
 
 SPOILED = {"wrong": "wrong labels"}  # words for what records say is spoiled, where they have others
 
@@ -76,7 +78,9 @@ def picks(report: Report, figures: Figures) -> Part:
 
     def blocks(panel: Panel) -> list[Block]:
         classes = figures_of(figures, "classes", panel, "Against the classes' shares under full training.")
-        return [Beside([classes, [_picks(report, panel)]]), drawn(figures, panel, {"overlap": alike}, "wide")]
+        shown = [Beside([classes, [_picks(report, panel)]]), drawn(figures, panel, {"overlap": alike}, "wide")]
+        spectral = _spectral(report, panel)
+        return [*shown, Items(spectral)] if spectral else shown
 
     parts = by_panel(report, blocks)
     if report.summary["artefacts"]:
@@ -106,6 +110,26 @@ def _diagnostics(picks: Sequence[Picks]) -> str:
     names = dict.fromkeys(name for pick in picks for name in pick.diagnostics)
     means = {name: _mean(pick.diagnostics.get(name) for pick in picks) for name in names}
     return ", ".join(f"{name} {significant(value)}" for name, value in means.items() if value is not None)
+
+
+def _spectral(report: Report, panel: Panel) -> list[str]:
+    """For each arm that picks by a Fiedler vector: which reading of it ran, and what it amounted to."""
+    lines = []
+    for arm in panel.main_arms:
+        on = _mean(cell.picks.diagnostics.get("participation") for cell in report.cells(arm)) if arm["n"] else None
+        if on is None:
+            continue
+        own = f" ({arm['reference']})" if arm["reference"] else ""
+        amounts = (
+            "most of it lies on one candidate, so that a pick by it is that one and after it those most unlike it"
+            if on < LOCALISED
+            else "it is spread, so that no single candidate decides a pick by it"
+        )
+        lines.append(
+            f"{arm['label']}{own} ran as {arm['strategy']}. Participation ratio of its Fiedler vector: "
+            f"{significant(on)} candidates; {amounts}."
+        )
+    return lines
 
 
 def _spoiled(picks: Sequence[Picks]) -> str:
