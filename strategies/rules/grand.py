@@ -16,6 +16,8 @@ class GraNd(Scored):
     Source: DeepCore (arXiv 2204.08499) for the last layer, bias included, as the mean over ten models; Data Diet (Paul
     et al., arXiv 2107.07075) takes the gradient of all layers.
     Cost: the proxy's run (an artefact with its own ledger), 2·(C + h) operations a sample and n log2 n.
+    Not comparable: figures of this name from DeepCore's code, whose gradients are of a batch's mean loss, so that the
+    images of a short last batch come out higher.
     Ours: one proxy at the end of its run, on clean images; ties at random. Not at initialisation, where the score
     mostly follows the input's norm and does not beat random picks (arXiv 2303.14753).
     """

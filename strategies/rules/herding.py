@@ -15,6 +15,7 @@ class Herding(Strategy):
     Source: Welling 2009, in the form that picks prototypes without replacement (iCaRL, Rebuffi et al., arXiv
     1611.07725), with features of length one, where the second term is a constant and w is Welling's weight vector.
     Cost: 2·B·d·k operations in k steps, one after the other; memory O(B d).
+    Not comparable: figures of this name from DeepCore's code, which takes the largest distance for the smallest.
     Ours: the mean of all candidates (iCaRL: of one class at a time), so not class-balanced; the reference's features;
     ties at random. The sources prune a pool once, hence the cadence ``run``.
 

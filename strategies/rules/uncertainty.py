@@ -15,6 +15,8 @@ class Uncertainty(Strategy):
     Source: uncertainty sampling (Lewis & Gale, arXiv cmp-lg/9407020), with the scores of selection via proxy (Coleman
     et al., arXiv 1906.11829).
     Cost: the learner's scoring pass; C, C log2 C or 2·C operations a sample, and n log2 n.
+    Not comparable: figures of this name from DeepCore's code, which takes the largest logit for the confidence, and
+    keeps the most certain ones where classes are not balanced.
     Ours: batch cadence, the learner's own probabilities; ties at random, NaN last. With two classes the scores rank
     alike.
 

@@ -73,6 +73,19 @@ def test_annealing_ends_with_the_whole_pool(options, progress, kept):
         assert seen.weights.tolist() == [1.0] * 8
 
 
+@pytest.mark.parametrize("passes", [8, 10, 30, 200])
+def test_the_passes_that_are_pruned_are_those_of_the_published_code(passes):
+    # Its counter stands at e in pass e = 1, 2, .., and it prunes while the counter is at most 0.875 of all passes.
+    pruned = [
+        done + 1
+        for done in range(passes)
+        if len(load(NAME).select(None, BatchLosses(SKEWED, epoch=done, progress=done / passes), 0.5).indices) < 8
+    ]
+    assert pruned == [e for e in range(1, passes + 1) if e <= 0.875 * passes]
+    never = load(NAME, anneal=1.0)
+    assert len(never.select(None, BatchLosses(SKEWED, epoch=passes - 1, progress=0.99), 0.5).indices) < 8
+
+
 def test_the_first_epoch_is_whole():
     seen = load(NAME).select(None, torch.full((20,), torch.inf), 0.1)
     assert seen.indices.unique().numel() == 20 and seen.weights.tolist() == [1.0] * 20
