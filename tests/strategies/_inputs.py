@@ -84,6 +84,12 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "shuffled": [{"of": "gstds", "options": {"share": 0.25}}],
     "reversed": [{"of": "fiedler", "options": {"steps": 8}}],
     "marginal": [{"of": "rho"}, {"options": {"end": "smallest"}}],
+    "per-class": [
+        {"quota": "balanced"},
+        {"quota": "loss"},
+        {"of": "moderate", "options": {"centre": "mean"}},
+        {"of": "at", "options": {"of": "gradnorm"}, "quota": "balanced"},
+    ],
     "hybrid": [
         {"of": "degree", "share": 0.25, "options": {"end": "high"}},
         {"other": "loss", "other_options": {"end": "smallest"}},
