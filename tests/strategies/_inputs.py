@@ -78,6 +78,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "proxy-replay": [{"of": "uncertainty", "options": {"score": "entropy"}}, {"width": 4}],
     "epsilon-greedy": [{"epsilon": 0.0}, {"epsilon": 1.0}, {"rate": 1.0}, {"every": 3}],
     "ucb": [{"confidence": 0.0}, {"spread": "deviation"}, {"rate": 0.1}, {"every": 3}],
+    "scores": [{"keep": "easy"}, {"class_balanced": True}],
     "dyn-unc": [{"keep": "easy"}, {"window": 3}, {"class_balanced": True}],
     "dual": [{"draw": "top"}, {"c": 11.0}, {"epochs": 4}, {"window": 3}],
     "infobatch": [{"prune": "random"}, {"anneal": 0.5}],
