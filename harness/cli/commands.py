@@ -21,6 +21,7 @@ from ... import __version__
 from ...strategies import UsageError
 from ...strategies.errors import did_you_mean, one_line
 from ...strategies.registry import registry
+from .scoring import scores
 
 if TYPE_CHECKING:
     from ..execution.prepared import RunRequest
@@ -187,6 +188,9 @@ def scale(
     table = predict(request, lambda line: print(f"measuring {line}", file=sys.stderr))
     name = Path(workload).stem if workload else f"check-{table['check']['results']}"
     write_scale(table, out or Path("results") / f"scale-{name}", Console())
+
+
+app.command()(scores)
 
 
 @app.command("check")

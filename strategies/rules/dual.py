@@ -59,6 +59,10 @@ class DUAL(Strategy):
         self._operations = 5.0 * windows.shape[1] * windows.shape[2] + belief.shape[1]
         return (windows.std(2) * (1 - windows.mean(2))).mean(1), belief.mean(1)
 
+    def difficulty(self, losses: BatchLosses) -> Tensor:
+        """D ``[n]`` alone."""
+        return self.scores(losses)[0]
+
     def log_chances(self, scores: Tensor, belief: Tensor, pruned: float) -> Tensor:
         """Logarithms of the chances ``[n]``, up to a constant."""
         ranked = torch.nan_to_num(scores, nan=-1.0).topk(min(FEW, len(scores))).indices
