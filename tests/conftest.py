@@ -10,7 +10,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, database=None, max_examples=40)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=1000)
+hypothesis.settings.load_profile("suite")
+"""The suite draws the same examples on every machine and sets no time for one, since a busy machine is no fault;
+``pytest --hypothesis-profile search`` looks for new ones."""
 
 CHECKOUT = Path(__file__).parent.parent
 

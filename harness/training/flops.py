@@ -18,6 +18,21 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 aten = torch.ops.aten
 
+_COUNTED: dict[tuple[Any, ...], tuple[float, float, Any]] = {}
+
+
+def image_flops(learner: Any, channels: int, resolution: int, classes: int) -> tuple[float, float]:
+    """FLOPs of one image forward, and forward and backward, through the net that ``learner`` builds.
+
+    Every run asks, and counting takes as long as many small steps: a process counts each net once.
+    """
+    key = (type(learner), repr(getattr(learner, "__dict__", learner)), channels, resolution, classes)
+    if key not in _COUNTED:
+        net, shape = learner.build(channels, resolution, classes, None), (channels, resolution, resolution)
+        # The learner is kept, so that an address in what it prints of its settings stays its own.
+        _COUNTED[key] = forward_flops(net, shape), train_flops(net, shape), learner
+    return _COUNTED[key][:2]
+
 
 def forward_flops(model: nn.Module, shape: tuple[int, int, int]) -> float:
     """FLOPs of one image ``[C, H, W]`` through ``model`` (a net on the meta device)."""

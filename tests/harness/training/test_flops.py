@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from selbench.harness.training.flops import count_selection, forward_flops, train_flops
+from selbench.harness.training import flops
+from selbench.harness.training.flops import count_selection, forward_flops, image_flops, train_flops
 from selbench.harness.training.learner import ResNet18
 from selbench.strategies import BatchLosses, load
 from selbench.strategies.maths.spectral import fiedler, usual_steps
@@ -149,3 +150,13 @@ def test_distances_are_counted():
 def test_an_operator_without_a_formula_is_named():
     counter = count_selection(lambda: torch.fft.fft(torch.ones(8)))
     assert counter.unknown == {"aten._fft_r2c"} or any("fft" in name for name in counter.unknown)
+
+
+def test_a_net_is_counted_once_in_a_process(monkeypatch):
+    asked = [(ResNet18(2), 8), (ResNet18(2), 8), (ResNet18(2), 16), (ResNet18(3), 8)]
+    monkeypatch.setattr(flops, "_COUNTED", {})
+    net = ResNet18(3).build(1, 8, 10, None)
+    assert [image_flops(learner, 1, side, 10) for learner, side in asked][3] == (
+        forward_flops(net, (1, 8, 8)), train_flops(net, (1, 8, 8)),
+    )  # fmt: skip
+    assert len(flops._COUNTED) == 3
