@@ -20,7 +20,7 @@ from ...strategies.registry import registry
 from .. import environment
 from ..datasets.loaded import LoadedData
 from ..store.folder import Store
-from ..training.flops import image_flops
+from ..training.flops import learner_flops
 from .arms import pacer_of
 from .matrix import Matrix
 from .tasks import Plan, Task
@@ -140,7 +140,7 @@ class TimeEstimator:
         data, spec = self.loaded[dataset], self.matrix.at(dataset).learner
         learner: Any = registry("learners").load(spec.name, **spec.parameters())
         channels, classes = data.images.train.shape[1], len(data.images.classes)
-        return image_flops(learner, channels, data.resolution, classes)
+        return learner_flops(learner, channels, data.resolution, classes)
 
     def _seconds(self, tasks: Iterable[Task]) -> float | None:
         """The median over records that can be read, evaluation included."""

@@ -21,7 +21,7 @@ from ..steps.step_iterator import ReplayedSteps, StepIterator, steps_of
 from ..streams import derive, permutation
 from .candidates import Candidates, ChosenSamples
 from .evaluate import mean_loss
-from .flops import image_flops
+from .flops import learner_flops
 from .learner import ResNet18, ResNet18Net
 from .ledger import Clock, Ledger
 from .loss_memory import LossMemory
@@ -85,7 +85,7 @@ class Trainer:
         needs = self.selector.traits.needs
         self.memory = LossMemory(len(samples), needs, self.device) if self.selector.watches else None
         self.cached = [name for name in samples.signals if name in needs]
-        price = image_flops(learner, samples.images.shape[1], augment.resolution, samples.classes)
+        price = learner_flops(learner, samples.images.shape[1], augment.resolution, samples.classes)
         self.unit_forward, self.unit_train = price
         self.selections = 0  # of the whole pool
         self.done: Counter[tuple[int, int]] = Counter()  # steps by what they are priced as
