@@ -164,8 +164,8 @@ def test_chunk_sizes(k, chunks):
 def slow_jest(scores, k, chunks, first, normalize):
     """Chances ``[k, B]`` of each candidate at each place by the formed matrix, over every order of picks."""
     size, found = len(scores), np.zeros((k, len(scores)))
-    before = [start for start, count in zip(np.cumsum([0, *chunk_sizes(k, chunks)]), chunk_sizes(k, chunks), strict=False)
-              for _ in range(count)]  # fmt: skip
+    sizes = chunk_sizes(k, chunks)
+    before = np.repeat(np.cumsum([0, *sizes[:-1]]), sizes)  # picks of earlier chunks, at each place
 
     def follow(picks, chance):
         if len(picks) == k:

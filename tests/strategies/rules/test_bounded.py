@@ -26,7 +26,7 @@ def test_law(check):
     check()
 
 
-@settings(max_examples=80, deadline=None, derandomize=True, database=None)
+@settings(max_examples=80)
 @given(st.data())
 def test_probabilities_keep_their_bounds_and_sum_to_k(data):
     size = data.draw(st.integers(1, 60))
