@@ -14,15 +14,15 @@ from selbench.harness.plan.matrix import parse
 
 from .conftest import Meter
 
-# Seeds, each with three cells of one shape (``full``, ``uniform``, ``full-all``), and the passes of a long cell
-SIZES = {"small": (1, 2), "usual": (4, 12)}
+# Seeds, each with three cells of one shape (``full``, ``uniform``, ``full-all``), passes of a long cell, images if few
+SIZES = {"small": (1, 2, {"limit": 200}), "usual": (4, 12, {})}
 
 
-def seconds(folder: Path, workers: int, seeds: int, passes: int) -> float:
+def seconds(folder: Path, workers: int, seeds: int, passes: int, options: dict[str, int]) -> float:
     """A matrix of three cells a seed, from an empty folder to its last record."""
     size = {"seeds": seeds, "ladder": [1.0], "batch": 64, "buckets": 1, "budget": {"passes": passes}}
     what = {"schedule": {"name": "fixed", "ratio": 1.0}, "learner": {"name": "resnet18", "width": 8}}
-    arms = {"datasets": [{"name": "digits", "val": 0.1}], "strategies": [{"name": "uniform"}]}
+    arms = {"datasets": [{"name": "digits", "val": 0.1, "options": options}], "strategies": [{"name": "uniform"}]}
     matrix = parse({"name": "grid", **size, **what, **arms})
     begun = time.perf_counter()
     done = run(matrix, RunRequest(out=folder, cache_dir=folder.parent / "cache", device="cpu", workers=workers))
@@ -38,9 +38,9 @@ def test_grid(meter: Meter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nam
     """
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     workers = max(2, os.cpu_count() or 2)
-    seeds, long = SIZES[name]
+    seeds, long, few = SIZES[name]
     taken = {
-        (count, passes): seconds(tmp_path / f"{count}-{passes}", count, seeds, passes)
+        (count, passes): seconds(tmp_path / f"{count}-{passes}", count, seeds, passes, few)
         for passes in (1, long)
         for count in (1, workers)
     }
@@ -50,4 +50,4 @@ def test_grid(meter: Meter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nam
     found = {"one_worker_s": one, "workers_s": several, "times_with_start": one / several}
     found |= {"times": times, "efficiency": times / workers} if name == "usual" else {}
     about = {"suite": "grid", "case": f"{workers} workers, {3 * seeds} cells of {long} passes", "size": workers}
-    meter(lambda: seconds(tmp_path / "again", workers, seeds, 1), once=True, **about, **found)
+    meter(lambda: seconds(tmp_path / "again", workers, seeds, 1, few), once=True, **about, **found)

@@ -71,7 +71,7 @@ class Meter:
             if expected > self.limit:
                 self.leave_out(f"about {expected:.0f} s expected, {self.limit:g} s allowed", **about)
         self.benchmark.extra_info.update(about)
-        if once:
+        if once or self.benchmark.disabled:
             return self.benchmark.pedantic(self._waiting(call), rounds=1)
         answer, taken = self._timed(call)
         if taken <= 2 * self.budget:  # a first call pays for what is loaded and allocated: the second tells the rounds
@@ -79,8 +79,7 @@ class Meter:
         rounds = 1 if taken > 2 * self.budget else max(3, min(MOST_ROUNDS, int(self.budget / max(taken, 1e-6))))
         time.sleep(PAUSE)
         self.benchmark.pedantic(self._waiting(call), rounds=rounds, warmup_rounds=int(rounds > 1))
-        if self.benchmark.stats is not None:  # None under --benchmark-disable
-            self.config.stash[SEEN][suite, case, width] = size, self.benchmark.stats.stats.median
+        self.config.stash[SEEN][suite, case, width] = size, self.benchmark.stats.stats.median
         return answer
 
     def note(self, **info: Any) -> None:

@@ -9,8 +9,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import hypothesis
 import pytest
+
+QUIET = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture]
+EASY: dict[str, Any] = {"deadline": None, "suppress_health_check": QUIET}
+hypothesis.settings.register_profile("suite", derandomize=True, database=None, max_examples=40, **EASY)
+hypothesis.settings.register_profile("search", max_examples=1000, **EASY)
+hypothesis.settings.load_profile("suite")
+"""The suite draws the same examples on every machine and sets no time for one, since a busy machine is no fault;
+``pytest --hypothesis-profile search`` looks for new ones."""
 
 CHECKOUT = Path(__file__).parent.parent
 
@@ -24,13 +34,17 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-LONG = ("test_gallery.py", "test_suites.py", "test_tuned_run.py", "test_sharing.py", "test_run.py", "test_shipped.py")
-"""Files that take minutes, most of them waiting: begun first, so that none is left alone at the end."""
+LONG = (
+    "test_laws.py", "test_gallery.py", "test_suites.py", "test_sharing.py", "test_run.py", "test_tuned_run.py",
+    "test_command.py", "test_browser.py", "test_poisoned.py", "test_resume.py", "test_no_sync.py",
+)  # fmt: skip
+"""Files that take longest, begun first, so that none is left alone at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first. Worker processes take files in this order (``--no-loadscope-reorder``)."""
-    items.sort(key=lambda item: item.path.name not in LONG)
+    rank = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(LONG)))
 
 
 @pytest.fixture(scope="session")

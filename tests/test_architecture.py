@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -89,9 +90,15 @@ FORBIDDEN = {
 }
 
 
-def name_of(path: Path) -> str:
-    """``harness/cli/commands.py`` for a file of the package."""
-    return path.relative_to(ROOT).as_posix()
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """Its syntax tree."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def faults(search: Callable[[Path], Iterable[str]]) -> list[str]:
+    """``harness/cli/commands.py: ...`` for each thing that a search finds in the files of the package."""
+    return [f"{path.relative_to(ROOT).as_posix()}: {found}" for path in FILES for found in search(path)]
 
 
 def imports(tree: ast.AST, path: Path) -> Iterator[str]:
@@ -140,14 +147,13 @@ def folder_of(module: str) -> str:
     return ".".join(MODULES[module].relative_to(ROOT).parent.parts)
 
 
+@cache
 def arrows() -> dict[str, set[str]]:
     """The modules of the package that each module imports, in functions and for type checkers too."""
     found = {}
     for module, path in MODULES.items():
         names = {
-            name.removeprefix("selbench.")
-            for name in imports(ast.parse(path.read_text(encoding="utf-8")), path)
-            if name.startswith("selbench.")
+            name.removeprefix("selbench.") for name in imports(tree_of(path), path) if name.startswith("selbench.")
         }
         wanted = {name if name in MODULES else name.rpartition(".")[0] for name in names} - {"", module}
         found[module] = {name for name in wanted if name in MODULES}
@@ -190,14 +196,17 @@ def within(graph: dict[str, set[str]], folder: str) -> dict[str, set[str]]:
     return {node: {other for other in others if inside(other)} for node, others in graph.items() if inside(node)}
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_imports_are_relative_and_strategies_use_torch_alone(path: Path) -> None:
-    for name in imports(ast.parse(path.read_text(encoding="utf-8")), path):
-        first = name.split(".")[0]
-        assert first not in FOLDERS, f"{name} loads the module a second time: import it relatively"
-        if path.relative_to(ROOT).parts[0] == "strategies":
-            known = first in {"torch", "selbench"} | set(sys.stdlib_module_names)
-            assert known, f"strategies use torch and the standard library alone, not {first}"
+def test_imports_are_relative_and_strategies_use_torch_alone() -> None:
+    known = {"torch", "selbench"} | set(sys.stdlib_module_names)
+
+    def wrong(path: Path) -> Iterator[str]:
+        for first in {name.split(".")[0] for name in imports(tree_of(path), path)}:
+            if first in FOLDERS:
+                yield f"importing {first} loads its modules a second time: import relatively"
+            elif path.is_relative_to(ROOT / "strategies") and first not in known:
+                yield f"strategies use torch and the standard library alone, not {first}"
+
+    assert not faults(wrong)
 
 
 def test_folders_import_what_the_table_allows() -> None:
@@ -235,14 +244,12 @@ def test_a_circle_is_found() -> None:
     assert not circle({"a": {"b", "c"}, "b": {"c"}})
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_nothing_seeds_the_global_generators_or_unpickles(path: Path) -> None:
-    assert not list(forbidden(ast.parse(path.read_text(encoding="utf-8"))))
+def test_nothing_seeds_the_global_generators_or_unpickles() -> None:
+    assert len(FILES) > 200 and not faults(lambda path: forbidden(tree_of(path)))
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_files_are_short(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+def test_files_are_short() -> None:
+    assert not [path for path in FILES if len(path.read_text(encoding="utf-8").splitlines()) > LONGEST]
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def show(matrix: Matrix, request: RunRequest, console: Console, like: Path | Non
     rates = ReferenceSeconds.read(store.resolved().get("rates", []))
     plan = _with_tuning(prepared.planner(rates), (request.declared or matrix).tuned(), store)
     inventory = Inventory(plan, store)
-    rate = TimeEstimator(inventory, matrix, prepared.loaded, prepared.data_dir, like)
+    rate = TimeEstimator(inventory, matrix, prepared.loaded, like)
     expected = forecast(inventory, rate.of)
     _print(expected, console, store)
     workers = max(1, prepared.workers)

@@ -20,8 +20,7 @@ from ...strategies.registry import registry
 from .. import environment
 from ..datasets.loaded import LoadedData
 from ..store.folder import Store
-from ..streams import generator
-from ..training.flops import forward_flops, train_flops
+from ..training.flops import learner_flops
 from .arms import pacer_of
 from .matrix import Matrix
 from .tasks import Plan, Task
@@ -89,10 +88,9 @@ class TimeEstimator:
         inventory: Inventory,
         matrix: Matrix,
         loaded: Mapping[str, LoadedData],
-        data_dir: Path | None,
         like: Path | None = None,
     ) -> None:
-        self.inventory, self.matrix, self.loaded, self.data_dir = inventory, matrix, loaded, data_dir
+        self.inventory, self.matrix, self.loaded = inventory, matrix, loaded
         self.machines: Counter[tuple[str, str]] = Counter()
         self.size = cache(lambda dataset, pool: loaded[dataset].size(matrix.seed_list()[0], pool))
         self.unit = cache(self._unit)
@@ -142,9 +140,7 @@ class TimeEstimator:
         data, spec = self.loaded[dataset], self.matrix.at(dataset).learner
         learner: Any = registry("learners").load(spec.name, **spec.parameters())
         channels, classes = data.images.train.shape[1], len(data.images.classes)
-        net = learner.build(channels, data.resolution, classes, generator(0), "cpu", self.data_dir).to("meta")
-        shape = (channels, data.resolution, data.resolution)
-        return forward_flops(net, shape), train_flops(net, shape)
+        return learner_flops(learner, channels, data.resolution, classes)
 
     def _seconds(self, tasks: Iterable[Task]) -> float | None:
         """The median over records that can be read, evaluation included."""

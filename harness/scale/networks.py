@@ -15,7 +15,7 @@ from ...strategies.errors import did_you_mean
 from ...strategies.registry import registry
 from ..streams import derive
 from ..toml import Named
-from ..training.flops import forward_flops, train_flops
+from ..training.flops import image_flops
 
 Build = Callable[[bool], Any]  # a net with ``forward_features`` and ``head``: True on the meta device, False on the CPU
 
@@ -58,7 +58,7 @@ def network(spec: Named, channels: int, resolution: int, classes: int) -> Networ
     title, build = _builder(spec, channels, resolution, classes)
     meta, shape = build(True), (channels, resolution, resolution)
     try:
-        forward, train = forward_flops(meta, shape), train_flops(meta, shape)
+        forward, train = image_flops(meta, shape)
     except (RuntimeError, ValueError, AssertionError) as error:
         reason = " ".join(str(error).split())[:120]
         raise UsageError(f"net {spec.name!r} takes no images of {channels} x {resolution} px: {reason}") from None

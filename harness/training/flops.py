@@ -18,25 +18,32 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 aten = torch.ops.aten
 
-
-def forward_flops(model: nn.Module, shape: tuple[int, int, int]) -> float:
-    """FLOPs of one image ``[C, H, W]`` through ``model`` (a net on the meta device)."""
-    with torch.no_grad():
-        return _counted(model, shape, lambda logits: logits)
+_COUNTED: dict[tuple[Any, ...], tuple[float, float, Any]] = {}
 
 
-def train_flops(model: nn.Module, shape: tuple[int, int, int]) -> float:
-    """FLOPs of one image ``[C, H, W]`` forward and backward through ``model`` (on the meta device)."""
-    return _counted(model, shape, lambda logits: logits.sum().backward())
+def learner_flops(learner: Any, channels: int, resolution: int, classes: int) -> tuple[float, float]:
+    """As :func:`image_flops`, of the net that ``learner`` builds; a process counts each net once.
+
+    Every run asks, and counting takes as long as many small steps.
+    """
+    key = (type(learner), repr(getattr(learner, "__dict__", learner)), channels, resolution, classes)
+    if key not in _COUNTED:
+        net = learner.build(channels, resolution, classes, None)
+        # The learner is kept, so that an address in what it prints of its settings stays its own.
+        _COUNTED[key] = *image_flops(net, (channels, resolution, resolution)), learner
+    return _COUNTED[key][:2]
 
 
-def _counted(model: nn.Module, shape: tuple[int, int, int], after: Callable[[Tensor], Any]) -> float:
+def image_flops(model: nn.Module, shape: tuple[int, int, int]) -> tuple[float, float]:
+    """FLOPs of one image ``[C, H, W]`` forward, and forward and backward, through ``model`` (on the meta device)."""
     # Two images: batch normalisation in training mode refuses one where the map has shrunk to 1 x 1.
     images = torch.empty((2, *shape), device="meta")
     with FlopCounterMode(display=False) as counter:
-        after(model(images))
+        logits = model(images)
+        forward = counter.get_total_flops() / 2
+        logits.sum().backward()
     model.zero_grad(set_to_none=True)
-    return counter.get_total_flops() / 2
+    return forward, counter.get_total_flops() / 2
 
 
 def _numel(value: Any) -> int:

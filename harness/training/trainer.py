@@ -21,7 +21,7 @@ from ..steps.step_iterator import ReplayedSteps, StepIterator, steps_of
 from ..streams import derive, permutation
 from .candidates import Candidates, ChosenSamples
 from .evaluate import mean_loss
-from .flops import forward_flops, train_flops
+from .flops import learner_flops
 from .learner import ResNet18, ResNet18Net
 from .ledger import Clock, Ledger
 from .loss_memory import LossMemory
@@ -87,9 +87,8 @@ class Trainer:
         watches = self.selector.watches
         self.memory = LossMemory(len(samples), needs, samples.classes, width, self.device) if watches else None
         self.cached = [name for name in samples.signals if name in needs]
-        shape = (samples.images.shape[1], augment.resolution, augment.resolution)
-        counting = learner.build(shape[0], augment.resolution, samples.classes, None)
-        self.unit_forward, self.unit_train = forward_flops(counting, shape), train_flops(counting, shape)
+        price = learner_flops(learner, samples.images.shape[1], augment.resolution, samples.classes)
+        self.unit_forward, self.unit_train = price
         self.selections = 0  # of the whole pool
         self.done: Counter[tuple[int, int]] = Counter()  # steps by what they are priced as
         self.count = 0  # steps done

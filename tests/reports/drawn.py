@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-quick = settings(max_examples=40, deadline=None)
 points = st.floats(-20, 20, allow_nan=False).map(lambda x: round(x, 3))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from scipy.stats import chi2_contingency
+from scipy.stats import chi2
 
 from selbench.strategies import BatchLosses, UsageError, load
 from selbench.strategies.rules.jest import chunk_sizes
@@ -161,21 +161,31 @@ def test_chunk_sizes(k, chunks):
     assert sum(sizes) == k and len(sizes) == min(k, chunks) and max(sizes) - min(sizes) <= 1 and min(sizes) >= 1
 
 
-def slow_jest(scores, k, chunks, first, normalize, rng):
-    """The chunk loop on the formed matrix, one draw after the other, in numpy."""
-    size, picks = len(scores), []
-    for count in chunk_sizes(k, chunks):
-        indicator = np.isin(np.arange(size), picks).astype(float)
+def slow_jest(scores, k, chunks, first, normalize):
+    """Chances ``[k, B]`` of each candidate at each place by the formed matrix, over every order of picks."""
+    size, found = len(scores), np.zeros((k, len(scores)))
+    sizes = chunk_sizes(k, chunks)
+    before = np.repeat(np.cumsum([0, *sizes[:-1]]), sizes)  # picks of earlier chunks, at each place
+
+    def follow(picks, chance):
+        if len(picks) == k:
+            return
+        done = before[len(picks)]  # picks of earlier chunks
+        indicator = np.isin(np.arange(size), picks[:done]).astype(float)
         logits = np.diag(scores) + indicator @ scores + scores @ indicator
         if normalize:
-            logits = logits / (2 * len(picks) + 1)
-        if not picks and first == "uniform":
+            logits = logits / (2 * done + 1)
+        if not done and first == "uniform":
             logits = np.zeros(size)
-        for _ in range(count):
-            masked = np.where(np.isin(np.arange(size), picks), -np.inf, logits)
-            chances = np.exp(masked - masked.max())
-            picks.append(int(rng.choice(size, p=chances / chances.sum())))
-    return picks
+        masked = np.where(np.isin(np.arange(size), picks), -np.inf, logits)
+        chances = np.exp(masked - masked.max())
+        chances *= chance / chances.sum()
+        found[len(picks)] += chances
+        for pick in np.flatnonzero(chances):
+            follow([*picks, pick], chances[pick])
+
+    follow([], 1.0)
+    return found
 
 
 def pairwise(feats, labels, form, scale, bias):
@@ -218,14 +228,14 @@ def test_jest_against_the_slow_loop(form, score, first, normalize):
         np.fill_diagonal(matrix, own[score][0] - own[score][1])
     options = {"form": form, "score": score, "first": first, "normalize": normalize, "chunks": 2}
     strategy = begun("jest", {**options, "scale": 4.0, "bias": -1.0})
-    rng = np.random.default_rng(0)
-    ours, theirs = np.zeros((4, 8)), np.zeros((4, 8))
-    for _ in range(700):
-        ours[range(4), strategy.select(feats, losses, 0.5).numpy()] += 1
-        theirs[range(4), slow_jest(matrix, 4, 2, first, normalize, rng)] += 1
-    for place in range(4):
-        table = np.stack([ours[place], theirs[place]])
-        assert chi2_contingency(table[:, table.sum(0) >= 10]).pvalue > 1e-4, (place, table)
+    times, counts = 400, np.zeros((4, 8))
+    for _ in range(times):
+        counts[range(4), strategy.select(feats, losses, 0.5).numpy()] += 1
+    for seen, expected in zip(counts, times * slow_jest(matrix, 4, 2, first, normalize), strict=True):
+        often = expected >= 5
+        off = ((seen - expected)[often] ** 2 / expected[often]).sum()
+        assert chi2.sf(off, often.sum() - often.all()) > 1e-4, (seen, expected)
+        assert seen[~often].sum() <= expected[~often].sum() + 5 * (expected[~often].sum() + 1) ** 0.5
 
 
 def test_jest_sharpens_as_picks_accumulate():

@@ -50,7 +50,7 @@ RULES = {
     "twin of loss at a cost": (FLOPS, {"name": "loss"}, "twin"),
     "proxy-replay": (PASSES, {}, "strategy"),
 }
-CASES = list(RULES) if KILLS else list(RULES)[:2]
+CASES = list(RULES) if KILLS else list(RULES)[:1]
 EACH = max(1, -(-KILLS // (2 * len(CASES))))
 
 

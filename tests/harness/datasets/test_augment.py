@@ -31,7 +31,7 @@ def identity(kind: str, resolution: int, **options: object) -> Augment:
 
 @pytest.mark.parametrize("kind", AUGMENTATIONS)
 @pytest.mark.parametrize("side", [32, 37])
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(where=st.integers(0, 8), key=st.integers(0, 2**62))
 def test_a_view_is_the_same_alone_and_in_any_batch(kind: str, side: int, where: int, key: int) -> None:
     images, ids = pictures(9, side), torch.tensor([5, 0, 77, 12_345, 49_999, 6, 7, 8, 2**40])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from selbench.harness.datasets.splits import allocate, rank_in_class, split, subset
@@ -14,7 +14,6 @@ from selbench.strategies import UsageError
 LABELS = st.lists(st.integers(0, 5), min_size=8, max_size=120).map(torch.tensor)
 
 
-@settings(deadline=None)
 @given(counts=st.lists(st.integers(0, 40), min_size=1, max_size=8), share=st.floats(0, 1), least=st.integers(0, 2))
 def test_allocate_sums_up_and_keeps_to_the_quota(counts: list[int], share: float, least: int) -> None:
     have = torch.tensor(counts)
@@ -33,7 +32,6 @@ def test_allocate_by_hand() -> None:
     assert allocate(torch.tensor([100, 1, 0]), 10, least=1).tolist() == [9, 1, 0]
 
 
-@settings(deadline=None)
 @given(labels=LABELS, seed=st.integers(0, 10**6), holdout=st.floats(0, 0.45), val=st.floats(0, 0.45))
 def test_split_is_disjoint_exhaustive_and_stratified(
     labels: torch.Tensor, seed: int, holdout: float, val: float

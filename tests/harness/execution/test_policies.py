@@ -7,13 +7,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selbench.harness.steps.learned import Adaptive, Bandit
 from selbench.harness.streams import generator
-
-QUICK = settings(deadline=None, max_examples=40)
 
 
 def told(schedule, looks, seed=0):
@@ -49,7 +47,6 @@ class SecondExp3:
         self.w = self.w * np.exp(self.gamma * estimate / len(self.w))
 
 
-@QUICK
 @given(st.lists(st.tuples(st.floats(0.0, 10.0), st.floats(1.0, 9.0)), min_size=1, max_size=30), st.integers(0, 99))
 def test_the_bandit_is_exp3(looks, seed):
     bandit, second = Bandit([0.2, 0.4, 0.6, 0.9], 0.3), SecondExp3(4, 0.3, seed)

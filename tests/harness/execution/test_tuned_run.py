@@ -7,10 +7,12 @@ import subprocess
 import sys
 import time
 import tomllib
+from dataclasses import replace
 
 import pytest
 import tomli_w
 
+from selbench.harness.execution import calibration
 from selbench.harness.store.folder import Store, checksum
 from selbench.harness.tasks import do as work
 
@@ -168,8 +170,15 @@ def test_a_failing_strategy_takes_its_twin_along_and_nothing_else(train, tiny, t
 
 
 @pytest.mark.parametrize("budget", [{"seconds": 0.05}, {"flops": 1e8}])
-def test_budgets_in_cost_are_tuned_with_their_ladders_and_replayed_twins(train, tiny, tmp_path, budget):
-    budget = {**budget, "account": "marginal"}
+def test_budgets_in_cost_are_tuned_with_their_ladders_and_replayed_twins(train, tiny, tmp_path, monkeypatch, budget):
+    measure, budget = calibration.measure, {**budget, "account": "marginal"}
+
+    def at_one_speed(*given):
+        """What was measured, at the prices of a machine that takes 0.2 ms a sample, so that runs have several steps."""
+        rate = measure(*given)
+        return replace(rate, begin=0.0, steps=[[size, keep, keep * 2e-4] for size, keep, _ in rate.steps])
+
+    monkeypatch.setattr(calibration, "measure", at_one_speed)
     strategies = [{"name": "gstds", "ladder": True}]
     changes, out = tuned(tiny, ladder=[0.5, 1.0], budget=budget, strategies=strategies), tmp_path / "out"
     done = train(changes, out)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selbench.harness.plan.matrix import Matrix, parse, read, shipped
@@ -129,7 +129,7 @@ json = st.recursive(
 keys = st.sampled_from([*Matrix.model_fields, "nonsense"])
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(changes=st.dictionaries(keys, json, max_size=4))
 def test_whatever_is_written_in_a_matrix_it_is_read_or_refused_in_one_line(tiny, changes):
     try:

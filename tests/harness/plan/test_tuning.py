@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from selbench.harness.execution.prepared import load_references
@@ -78,7 +78,6 @@ def test_ties_go_to_the_nearest_to_one_and_divergence_to_the_bottom(scores, winn
     assert best_factor(scores) == winner
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 3_000_000), min_size=1, max_size=4, unique=True), st.integers(1, 300), st.integers(1, 5))
 @example([999_999], 300, 2)
 def test_tuning_seeds_are_nobody_elses_however_many_seeds_are_asked_for(tiny, seeds, asked, count):

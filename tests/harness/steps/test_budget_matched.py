@@ -34,7 +34,6 @@ def totals(steps):
     return sum(s.keep for s in steps), sum(s.size for s in steps)
 
 
-@settings(deadline=None, max_examples=40)
 @given(shapes, shares, st.sampled_from([{"passes": 6.0}, {"passes": None, "steps": 101}]), st.integers(2, 16))
 def test_every_shape_trains_on_the_same_number_of_samples(shape, share, budget, buckets):
     run = pacer(shape, share, buckets=buckets, **budget)
@@ -46,7 +45,6 @@ def test_every_shape_trains_on_the_same_number_of_samples(shape, share, budget, 
     assert run.lowest() == min(s.keep for s in steps) / 32
 
 
-@settings(deadline=None, max_examples=40)
 @given(shapes, shares)
 def test_at_cadence_epoch_less_than_a_sample_a_step_of_one_epoch_is_missing(shape, share):
     steps = list(steps_of(pacer(shape, share, hold=True)))
@@ -56,7 +54,7 @@ def test_at_cadence_epoch_less_than_a_sample_a_step_of_one_epoch_is_missing(shap
         assert len({s.keep for s in steps if s.epoch == epoch}) == 1
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(shapes, st.floats(0.4, 1.0), st.sampled_from([{"passes": 6.0}, {"passes": None, "steps": 101}]))
 def test_with_sub_batches_of_one_size_the_share_is_met_as_nearly_as_whole_candidates_allow(shape, share, budget):
     steps = list(steps_of(pacer(shape, share, "fixed-trained", batch=16, **budget)))
@@ -66,7 +64,6 @@ def test_with_sub_batches_of_one_size_the_share_is_met_as_nearly_as_whole_candid
     assert abs(trained - share * candidates) <= share * len(steps) + 16
 
 
-@settings(deadline=None, max_examples=40)
 @given(shapes, shares)
 def test_the_shape_is_kept_and_few_sizes_occur(shape, share):
     whole = Pacer(640, 32, "fixed-candidates", load_schedule(**shape), passes=6.0)
@@ -85,7 +82,6 @@ def test_a_case_by_hand():
     assert [s.keep for s in steps] == [9, 9, 9, 9, 18, 18, 19, 19]
 
 
-@settings(deadline=None, max_examples=40)
 @given(shapes, shares)
 def test_before_rounding_the_mean_is_the_share_and_the_factor_is_that_of_a_root_finder(shape, share):
     schedule, plain = BudgetMatched(share, shape), load_schedule(**shape)

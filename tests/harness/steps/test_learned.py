@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selbench.harness.datasets.augment import Augment
@@ -40,10 +40,7 @@ learners = st.one_of(
     st.builds(Adaptive, st.floats(0.1, 0.4), st.floats(0.5, 1.0), st.integers(2, 7)),
 )
 
-QUICK = settings(deadline=None, max_examples=40)
 
-
-@QUICK
 @given(learners, looks)
 def test_ratios_are_always_among_the_levels(schedule, looks):
     ratios = told(schedule, looks)
@@ -52,7 +49,6 @@ def test_ratios_are_always_among_the_levels(schedule, looks):
     assert [row[3] for row in schedule.probes] == ratios[:-1]
 
 
-@QUICK
 @given(learners, looks, st.integers(0, 1000))
 def test_the_same_seed_and_losses_give_the_same_ratios_and_beginning_anew_forgets(schedule, looks, seed):
     first = told(schedule, looks, seed)
@@ -62,7 +58,6 @@ def test_the_same_seed_and_losses_give_the_same_ratios_and_beginning_anew_forget
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@QUICK
 @given(learners, looks, looks)
 def test_a_run_goes_on_from_its_state_through_json(schedule, before, after):
     whole = told(schedule, before + after, 3)
@@ -79,7 +74,6 @@ def test_a_run_goes_on_from_its_state_through_json(schedule, before, after):
     json.dumps(schedule.report(), allow_nan=False)
 
 
-@QUICK
 @given(looks, st.floats(0.05, 1.0), st.integers(0, 50))
 def test_the_bandits_chances_are_a_distribution_that_always_explores(looks, exploration, seed):
     bandit = Bandit([0.25, 0.5, 1.0], exploration)
@@ -115,7 +109,6 @@ def test_what_makes_no_sense_is_refused_in_one_line(name, arguments, says):
 # Pacing
 
 
-@QUICK
 @given(
     learners,
     st.sampled_from([{"passes": 3.0}, {"passes": 7.25}, {"steps": 37}, {"cost": 2500.0}]),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selbench.harness.steps.pacer import Pacer, Recorded, Step
@@ -195,7 +195,6 @@ def test_dealt_steps_spend_a_budget_in_cost(kept, total):
     assert total - 39 < math.fsum(paid) <= max(39, total + 7)
 
 
-@settings(deadline=None)
 @given(pacers(), st.sampled_from([None, 50.0, 900.0]), st.booleans(), st.integers(0, 40))
 def test_a_walk_goes_on_from_its_state_through_json(pacer, cost, deals, stop):
     if cost is not None:

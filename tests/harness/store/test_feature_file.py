@@ -11,7 +11,7 @@ from pathlib import Path
 import hypothesis.strategies as st
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -38,7 +38,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_ids_in_any_order_through_any_views(stored: tuple[Rows, Tensor], data: st.DataObject) -> None:
     rows, expected = stored

@@ -8,9 +8,11 @@ import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from selbench.harness.store import locks
 from selbench.harness.store.locks import Claims, here, locked
 
 
@@ -50,19 +52,19 @@ def test_a_process_number_that_was_given_again_is_no_sign_of_life(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, "", "{", "[]"])
-def test_the_claim_of_another_machine_is_taken_over_once_nothing_renews_it(tmp_path, content):
-    path = left_by(tmp_path, host="elsewhere")
+def test_the_claim_of_another_machine_is_taken_over_once_nothing_renews_it(tmp_path, monkeypatch, content):
+    path, clock = left_by(tmp_path, host="elsewhere"), SimpleNamespace(monotonic=lambda: seconds)
     if content is not None:  # half-written
         path.write_text(content)
-    with Claims(tmp_path, stale=0.3) as ours:
-        for _ in range(4):  # signs of life
+    monkeypatch.setattr(locks, "time", clock)
+    with Claims(tmp_path, stale=3.0) as ours:
+        for seconds in range(0, 8, 2):  # signs of life
+            os.utime(path, (seconds, seconds))
             assert not ours.take("x") and ours.held("x")
-            time.sleep(0.1)
-            os.utime(path)
-        began = time.monotonic()
-        while not ours.take("x"):
-            time.sleep(0.02)
-        assert 0.2 < time.monotonic() - began < 5.0
+        seconds = 8.9
+        assert not ours.take("x")
+        seconds = 9.0
+        assert ours.take("x")
 
 
 def test_a_thread_renews_what_is_held(tmp_path):
@@ -87,11 +89,12 @@ def test_a_folder_that_takes_no_claim_is_said_and_stops_nothing(tmp_path, caplog
     assert "No space left on device" in caplog.text
 
 
-def many(folder, go, taken):
-    """Take whatever can be had of 100 claims, each left by a process that is gone."""
+def many(folder, together, taken):
+    """Take whatever can be had of 100 claims, each left by a process that is gone; live until all have looked."""
     claims = Claims(folder)
-    go.wait()
+    together.wait()
     taken.put([id for id in map(str, range(100)) if claims.take(id)])
+    together.wait()
 
 
 def test_of_many_that_take_over_at_once_one_gets_each(tmp_path):
@@ -99,11 +102,10 @@ def test_of_many_that_take_over_at_once_one_gets_each(tmp_path):
     for id in range(100):
         left_by(tmp_path, began=1.0).rename(tmp_path / "claims" / f"{id}.json")
     fork = multiprocessing.get_context("fork")
-    go, taken = fork.Event(), fork.Queue()
-    processes = [fork.Process(target=many, args=(tmp_path, go, taken)) for _ in range(4)]
+    together, taken = fork.Barrier(4), fork.Queue()
+    processes = [fork.Process(target=many, args=(tmp_path, together, taken)) for _ in range(4)]
     for process in processes:
         process.start()
-    go.set()
     got = [id for _ in processes for id in taken.get(timeout=60)]
     for process in processes:
         process.join()

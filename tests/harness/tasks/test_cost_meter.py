@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import tomllib
+from types import SimpleNamespace
 
 import pytest
 
+from selbench.harness.execution import calibration
 from selbench.harness.plan.arms import ArmSeconds, ReferenceSeconds
 from selbench.strategies import UsageError
 
@@ -68,7 +70,9 @@ def test_artefacts_that_use_the_budget_up_fail_their_cells_with_a_word_on_it(tra
     assert any("the artefacts alone cost" in error and "raise the budget" in error for error in failures)
 
 
-def test_reference_seconds_are_measured_once_and_frozen(train, tiny, tmp_path):
+def test_reference_seconds_are_measured_once_and_frozen(train, tiny, tmp_path, monkeypatch):
+    made = SimpleNamespace(total=lambda _: 0.2)  # their real seconds would use the budget up on a slow machine
+    monkeypatch.setattr(calibration, "artefacts", lambda _, used: [made for _ in used])
     tiny |= {"seeds": 1, "strategies": [{"name": "gstds"}, {"name": "static"}]}
     tiny["budget"] = {"seconds": 0.1, "account": "amortised"}
     out = tmp_path / "out"

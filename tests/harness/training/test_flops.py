@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from selbench.harness.training.flops import count_selection, forward_flops, train_flops
+from selbench.harness.training import flops
+from selbench.harness.training.flops import count_selection, image_flops, learner_flops
 from selbench.harness.training.learner import ResNet18
 from selbench.strategies import BatchLosses, load
 from selbench.strategies.maths.spectral import fiedler, usual_steps
@@ -33,17 +34,17 @@ def by_hand(width, side, channels, classes, cifar):
 @pytest.mark.parametrize(("width", "side", "channels"), [(64, 32, 3), (64, 224, 3), (8, 8, 1), (16, 64, 3)])
 def test_forward_flops_agree_with_a_hand_count(width, side, channels):
     net = ResNet18(width).build(channels, side, 10, None)
-    assert forward_flops(net, (channels, side, side)) == pytest.approx(
+    assert image_flops(net, (channels, side, side))[0] == pytest.approx(
         by_hand(width, side, channels, 10, side <= 64), rel=0.01
     )
 
 
 def test_the_standard_nets_cost_what_is_published():
     cifar = ResNet18().build(3, 32, 10, None)
-    assert forward_flops(cifar, (3, 32, 32)) == pytest.approx(1.11e9, rel=0.01)
-    assert train_flops(cifar, (3, 32, 32)) == pytest.approx(3.33e9, rel=0.01)
+    assert image_flops(cifar, (3, 32, 32))[0] == pytest.approx(1.11e9, rel=0.01)
+    assert image_flops(cifar, (3, 32, 32))[1] == pytest.approx(3.33e9, rel=0.01)
     imagenet = ResNet18().build(3, 224, 1000, None)
-    assert forward_flops(imagenet, (3, 224, 224)) == pytest.approx(3.628e9, rel=0.01)
+    assert image_flops(imagenet, (3, 224, 224))[0] == pytest.approx(3.628e9, rel=0.01)
 
 
 @pytest.mark.parametrize(("side", "classes"), [(32, 10), (224, 1000)])
@@ -52,7 +53,7 @@ def test_backward_flops_agree_with_a_hand_count(side, classes):
     forward = by_hand(64, side, 3, classes, side <= 64)
     stem = 2 * (side * side * 64 * 3 * 9 if side <= 64 else (side // 2) ** 2 * 64 * 3 * 49)
     net = ResNet18().build(3, side, classes, None)
-    assert train_flops(net, (3, side, side)) == pytest.approx(3 * forward - stem, rel=0.01)
+    assert image_flops(net, (3, side, side))[1] == pytest.approx(3 * forward - stem, rel=0.01)
 
 
 def candidates(n, d, k):
@@ -149,3 +150,10 @@ def test_distances_are_counted():
 def test_an_operator_without_a_formula_is_named():
     counter = count_selection(lambda: torch.fft.fft(torch.ones(8)))
     assert counter.unknown == {"aten._fft_r2c"} or any("fft" in name for name in counter.unknown)
+
+
+def test_a_net_is_counted_once_in_a_process(monkeypatch):
+    monkeypatch.setattr(flops, "_COUNTED", {})
+    asked = [learner_flops(ResNet18(width), 1, side, 10) for width, side in ((2, 8), (2, 8), (2, 16), (3, 8))]
+    assert asked[0] == asked[1] and len({*asked}) == len(flops._COUNTED) == 3
+    assert asked[3] == image_flops(ResNet18(3).build(1, 8, 10, None), (1, 8, 8))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import checksum, write_results
 
@@ -66,7 +66,6 @@ def test_more_budget_never_makes_a_ladder_worse() -> None:
     assert curve.read(2.0).accuracy == pytest.approx(0.94) == curve.read(4.0).accuracy
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0.1, 100), st.floats(0, 1)), min_size=1, max_size=6),
     st.lists(st.floats(0.01, 1000), min_size=2, max_size=6),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from selbench.reports.effects.measures import Measure
@@ -72,7 +72,6 @@ def holm_rejects(p: list[float], n: list[int]) -> np.ndarray:
         rejected = found
 
 
-@settings(deadline=None)
 @given(tests_of)
 def test_all_is_intersection_union(specs: list[tuple[int, int, float, bool]]) -> None:
     support, against, n = p_values(specs)
@@ -86,7 +85,6 @@ def test_all_is_intersection_union(specs: list[tuple[int, int, float, bool]]) ->
         assert found == INCONCLUSIVE
 
 
-@settings(deadline=None)
 @given(tests_of)
 def test_any_is_holm_and_falls_only_with_all(specs: list[tuple[int, int, float, bool]]) -> None:
     support, against, n = p_values(specs)
@@ -102,7 +100,6 @@ def test_any_is_holm_and_falls_only_with_all(specs: list[tuple[int, int, float, 
         assert found.verdict == INCONCLUSIVE
 
 
-@settings(deadline=None)
 @given(tests_of)
 def test_a_claim_and_its_contrary_mirror_each_other(specs: list[tuple[int, int, float, bool]]) -> None:
     """Not (one of them) is (each of them not): the verdicts swap."""
@@ -126,7 +123,6 @@ def test_raising_the_level_is_holms_step_down(p: list[float]) -> None:
     assert level == pytest.approx(ALPHA / max(1, len(p) - int((adjusted < ALPHA).sum())))
 
 
-@settings(deadline=None)
 @given(tests_of, st.integers(1, 3))
 def test_a_verdict_is_that_of_the_interval_shown(specs: list[tuple[int, int, float, bool]], size: int) -> None:
     items = [item(drawn(seed, n, mean), above=above) for seed, n, mean, above in specs]

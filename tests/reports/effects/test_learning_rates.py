@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from editing import replace
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import FORWARD, PASSES, POOL, TRAIN, write_results
 from timed import write_timing
@@ -226,7 +226,6 @@ def test_all_of_it_is_json(said: dict[str, Any]) -> None:
     assert json.loads(json.dumps(said["tuning"], allow_nan=False)) == said["tuning"]
 
 
-@settings(max_examples=50, deadline=None)
 @given(
     st.dictionaries(
         st.tuples(st.sampled_from(FACTORS), st.sampled_from(TUNING_SEEDS)),

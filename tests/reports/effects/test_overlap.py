@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from editing import replace
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from probed import write_probes
@@ -123,7 +123,6 @@ def test_nothing_to_compare_is_no_table(bare: Results) -> None:
 counts = arrays(np.uint16, (3, 3, 12), elements=st.integers(0, 65535))
 
 
-@settings(max_examples=50, deadline=None)
 @given(counts)
 def test_the_mean_over_seeds_of_numpys_correlation(bare: Results, table: np.ndarray) -> None:
     labels = ["uniform", "gstds", "rho"]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from editing import replace
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 from synthetic import PASSES, POOL, TRAIN, write_results
@@ -40,7 +40,6 @@ def smoothed(prices: list[float], accuracies: list[float]) -> tuple[np.ndarray, 
     return np.array(prices)[order], fit
 
 
-@settings(deadline=None)
 @given(ladders(), levels)
 def test_reach_is_the_least_cost_of_the_smoothed_ladder(ladder: tuple[list[float], list[float]], goal: float) -> None:
     x, y = smoothed(*ladder)
@@ -56,7 +55,6 @@ def test_reach_is_the_least_cost_of_the_smoothed_ladder(ladder: tuple[list[float
         assert found == pytest.approx(x[at - 1] ** (1 - share) * x[at] ** share, rel=1e-6)
 
 
-@settings(deadline=None)
 @given(ladders(), levels)
 def test_reach_undoes_read(ladder: tuple[list[float], list[float]], goal: float) -> None:
     curve = LadderCurve(*ladder)
@@ -67,14 +65,12 @@ def test_reach_undoes_read(ladder: tuple[list[float], list[float]], goal: float)
         assert cost == min(ladder[0]) or accuracy == pytest.approx(goal, abs=1e-6)
 
 
-@settings(deadline=None)
 @given(ladders(), levels, levels)
 def test_a_higher_target_never_costs_less(ladder: tuple[list[float], list[float]], one: float, other: float) -> None:
     curve = LadderCurve(*ladder)
     assert curve.reach(min(one, other)) <= curve.reach(max(one, other))
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(1.0, 1e12), min_size=1, max_size=7, unique=True))
 def test_a_rung_that_just_reaches_costs_what_it_cost(prices: list[float]) -> None:
     rising = [0.1 * rung for rung in range(len(prices))]

@@ -38,7 +38,7 @@ def series(label: str, n: int = 5, **how: Any) -> Series:
 values = st.one_of(st.none(), st.floats(-1e9, 1e9), st.sampled_from([0.0, math.inf, math.nan]))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @example([[(0, 1.0, None, None), (0, 1.2e-308, None, None)]], False, False, True, False, None)
 @example([[(0, 1.0, None, 1e308), (0, 1e308, None, None)]], False, True, True, False, None)
 @given(
@@ -145,7 +145,6 @@ def test_a_logarithmic_axis_has_ticks_but_not_too_many(low: float, span: float) 
     assert all(low - 1e-9 <= math.log10(tick) <= low + span + 1e-9 for tick in ticks)
 
 
-@settings(deadline=None)
 @given(st.lists(st.text("abc wxyz", min_size=1, max_size=30), min_size=1, max_size=12), st.floats(3.0, 6.0))
 def test_keys_and_headings_fit_their_width(labels: list[str], room: float) -> None:
     rows = _key_rows(labels, room)

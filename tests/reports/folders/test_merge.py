@@ -104,7 +104,7 @@ def judged(whole: Path) -> dict[str, Any]:
     return summarise(Results.read(whole))
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(st.sets(st.integers(0, 4), min_size=1, max_size=4))
 def test_seeds_on_two_machines_are_the_seeds_of_one(
     whole: Path, judged: dict[str, Any], tmp_path_factory: pytest.TempPathFactory, seeds: set[int]
@@ -116,7 +116,7 @@ def test_seeds_on_two_machines_are_the_seeds_of_one(
     assert summarise(Results.read(folder / "out")) == judged
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(st.lists(st.sets(st.sampled_from(LABELS), min_size=1), min_size=2, max_size=3))
 def test_strategies_in_parts_are_the_strategies_of_one(
     whole: Path, judged: dict[str, Any], tmp_path_factory: pytest.TempPathFactory, split: list[set[str]]

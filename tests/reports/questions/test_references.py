@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from editing import replace
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -195,7 +195,7 @@ def test_it_says_what_is_lacking(base: Results) -> None:
     assert ask(nowhere).sentence == "No answer yet: no strategy here was run with a reference."
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20)
 @given(st.data())
 def test_whatever_is_missing_there_is_an_answer_and_no_number_that_is_none(base: Results, data: st.DataObject) -> None:
     lost = data.draw(st.sets(st.integers(0, len(base.cells) - 1), max_size=len(base.cells)))

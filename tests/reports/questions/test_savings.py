@@ -191,7 +191,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return Results.read(write_timing(folder, blocks=3))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(drawn=st.data(), dark=st.booleans())
 def test_whatever_is_missing_there_is_an_answer(whole: Results, drawn: st.DataObject, dark: bool) -> None:
     keep = lambda items: tuple(item for item in items if drawn.draw(st.integers(0, 9)) > 0)  # noqa: E731

@@ -161,7 +161,7 @@ def test_one_seed_has_no_interval_and_none_no_answer(known: Results) -> None:
     assert not none.enough and none.sentence.startswith("No answer yet") and not none.quantities
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_whatever_is_missing_it_answers(known: Results, data: st.DataObject) -> None:
     seeds = data.draw(st.integers(0, 4))

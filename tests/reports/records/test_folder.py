@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from editing import a_cell, rewrite, rewrite_matrix
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import checksum, write_results
 
@@ -67,7 +67,6 @@ def test_the_twin_of_a_strategy_that_was_not_requested_is_not_planned(tmp_path: 
     assert "gstds" in labels and "static" not in labels and "uniform twin of static" not in labels
 
 
-@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_a_flipped_bit_is_never_misread(folder: Path, tmp_path_factory: pytest.TempPathFactory, data) -> None:
     file = a_cell(folder)
@@ -201,7 +200,6 @@ def test_what_else_the_writer_put_into_the_matrix_is_ignored(small: Path) -> Non
     assert Results.read(small, strict=True).cells
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     st.dictionaries(
         st.text(max_size=5),

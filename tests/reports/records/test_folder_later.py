@@ -130,7 +130,7 @@ def test_tuning_runs_beside_a_matrix_without_tuning_are_not_used(small: Path) ->
     assert results.tunings == () and "declares no tuning" in results.unreadable[0].reason
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_a_damaged_tuning_run_is_never_misread(tmp_path_factory: pytest.TempPathFactory, data) -> None:
     folder = write_results(tmp_path_factory.mktemp("fuzz") / "r", seeds=1, effects={"gstds": 0.0}, test_n=16)

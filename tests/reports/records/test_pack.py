@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import write_results
 from typer.testing import CliRunner
@@ -105,7 +105,6 @@ def test_a_pack_that_claims_to_be_huge_is_refused(
         opened(tmp_path / "huge.zip")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_noticed_or_changes_nothing(
     folder: Path, packed: Path, tmp_path: Path, at: float, bit: int

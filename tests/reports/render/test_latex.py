@@ -246,7 +246,7 @@ def test_what_is_not_there_has_no_table(tmp_path: Path) -> None:
     check(render(summarise(Results.read(folder)) | {"claims": [], "pooled": []}))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text(), st.text(), st.text())
 @example(*HOSTILE[:3])
 @example(*HOSTILE[3:6])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet as reader
 from synthetic import write_results
@@ -87,7 +87,6 @@ def test_text_is_not_guarded_as_a_formula_is_in_csv(tmp_path: Path) -> None:
     assert reader.read_table(tmp_path / "t.parquet").to_pylist() == [{"x": "=1+1"}, {"x": "a\\ud800"}]
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries(

@@ -70,9 +70,13 @@ def folder(root: Path, *, strategies: int = 4, **how: Any) -> Path:
 @pytest.mark.parametrize(
     "sizes",
     [
-        [{"strategies": 10}, {"strategies": 20}, {"strategies": 30}],
+        [{"strategies": 6}, {"strategies": 12}, {"strategies": 18}],
         [{"seeds": 4}, {"seeds": 8}, {"seeds": 12}],
-        [{"datasets": tuple("ab")}, {"datasets": tuple("abc")}, {"datasets": tuple("abcd")}],
+        [
+            {"datasets": tuple("ab"), "strategies": 2},
+            {"datasets": tuple("abc"), "strategies": 2},
+            {"datasets": tuple("abcd"), "strategies": 2},
+        ],
     ],
     ids=["arms", "seeds", "data sets"],
 )

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-from drawn import quick
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -20,7 +19,6 @@ def test_sampling_error_of_the_known_test_sets(accuracy: float, n: int, error: f
     assert s.sampling_error([correct]) == pytest.approx(error, abs=0.005)
 
 
-@quick
 @given(st.integers(0, 1000))
 def test_paired_sampling_error_agrees_with_mcnemars_variance(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -37,7 +35,6 @@ def bits(gained: int, lost: int, both: int = 50, neither: int = 7) -> tuple[np.n
     return np.repeat([True, False, True, False], counts), np.repeat([False, True, True, False], counts)
 
 
-@quick
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_mcnemar_agrees_with_scipy(gained: int, lost: int) -> None:
     ours = s.mcnemar(*bits(gained, lost))

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-from drawn import quick
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -14,7 +13,6 @@ from scipy import stats
 from selbench.reports import statistics as s
 
 
-@quick
 @given(st.integers(0, 10_000), st.sampled_from([4, 8, 16, 32]), st.sampled_from([0.9, 0.95]))
 def test_bca_agrees_with_scipy(seed: int, n: int, confidence: float) -> None:
     """On numbers whose means are exact, so that both see the same ties between resamples and the estimate."""
@@ -71,7 +69,6 @@ def test_the_arrays_of_a_stratum_stay_paired() -> None:
         s.stratified_interval([[x, x[:4]]], lambda strata: strata[0][0].mean(axis=-1))
 
 
-@quick
 @given(st.integers(0, 1000), st.sampled_from([4, 8, 12]))
 def test_geometric_ratios_of_alike_data_sets_are_the_ratio(seed: int, n: int) -> None:
     a, b = np.random.default_rng(seed).uniform(1, 2, (2, n))
@@ -81,7 +78,6 @@ def test_geometric_ratios_of_alike_data_sets_are_the_ratio(seed: int, n: int) ->
     assert found.low <= found.estimate <= found.high
 
 
-@quick
 @given(st.integers(0, 1000))
 def test_geometric_ratios_turn_over_with_their_sides(seed: int) -> None:
     pairs = [tuple(np.random.default_rng([seed, i]).uniform(1, 2, (2, 6))) for i in range(3)]

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-from drawn import quick
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -32,7 +31,6 @@ def on_a_grid(differences: np.ndarray, points: int = 4000) -> tuple[np.ndarray, 
     return fine, mean, mean - half, mean + half
 
 
-@quick
 @given(st.integers(0, 100_000), st.integers(2, 8), st.sampled_from([0.1, 0.5, 2.0]))
 def test_it_is_what_intervals_on_a_fine_grid_say(seed: int, n: int, noise: float) -> None:
     differences = drawn(seed, n, noise)
@@ -102,7 +100,6 @@ def test_only_the_first_of_several_zeros_counts() -> None:
     assert found.at == pytest.approx(math.sqrt(200)) and 10 < found.low < found.at < found.high < 20
 
 
-@quick
 @given(st.integers(0, 100_000), st.floats(0.01, 100.0), st.floats(0.5, 2.0))
 def test_units_of_either_axis_do_not_matter(seed: int, points: float, power: float) -> None:
     """Differences in any unit; levels to any power, since they are read over their logarithm."""

@@ -32,7 +32,7 @@ def test_the_published_effects_of_the_pilot_plant():
     assert (fit.df, fit.sd) == (8, pytest.approx((16 * 0.25**2 / 8) ** 0.5))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10**6), st.integers(2, 5), st.sampled_from([0.8, 0.95]), st.sampled_from([FULL, HALF]))
 def test_agrees_with_differences_of_means(seed: int, blocks: int, confidence: float, levels: np.ndarray):
     values = np.random.default_rng(seed).normal(size=(blocks, len(levels)))

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from drawn import points, quick, samples
+from drawn import points, samples
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -16,7 +16,6 @@ from selbench.reports import statistics as s
 from selbench.reports.statistics import flips
 
 
-@quick
 @given(samples(1, 8), st.sampled_from([0.0, -1.0]))
 def test_sign_flips_agree_with_counting_them_in_whole_numbers(d: np.ndarray, null: float) -> None:
     whole = np.rint((d - null) * 1000).astype(int)
@@ -55,7 +54,6 @@ def test_beyond_the_exact_range_a_fixed_sample_of_flips_comes_close() -> None:
     assert s.sign_flip_test(np.full(30, 5.0)) == 1 / 50_001
 
 
-@quick
 @given(st.integers(2, 10))
 def test_the_exact_test_has_a_floor(n: int) -> None:
     assert s.sign_flip_test(np.linspace(1, 2, n)) == 0.5**n
@@ -67,7 +65,6 @@ def subset_means(d: np.ndarray) -> np.ndarray:
     return np.sort([np.mean(subset) for subset in subsets])
 
 
-@quick
 @given(samples(2, 9), st.sampled_from([0.5, 0.8, 0.9, 0.95]))
 def test_ends_are_means_of_subsets(d: np.ndarray, confidence: float) -> None:
     level = (1 - confidence) / 2
@@ -80,7 +77,7 @@ def test_ends_are_means_of_subsets(d: np.ndarray, confidence: float) -> None:
     assert ours.sd == pytest.approx(d.std(ddof=1), abs=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(samples(2, 11), st.sampled_from([0.05, 0.05 / 3, 0.2]), points)
 def test_the_interval_excludes_exactly_what_the_test_rejects(d: np.ndarray, alpha: float, null: float) -> None:
     ours = s.sign_flip_interval(d, 1 - 2 * alpha)
@@ -89,7 +86,6 @@ def test_the_interval_excludes_exactly_what_the_test_rejects(d: np.ndarray, alph
     assert (ours.high < null) == (s.sign_flip_test(-d, -null) < alpha)
 
 
-@quick
 @given(samples(2, 10), st.sampled_from([0.05, 0.05 / 3]))
 def test_a_shift_at_an_end_is_not_rejected(d: np.ndarray, alpha: float) -> None:
     """Ends belong to the interval, and nulls do tie with them: accuracies are multiples of 1 / n."""
@@ -122,7 +118,6 @@ def test_beyond_the_exact_range_the_interval_still_inverts_its_test() -> None:
     assert s.sign_flip_test(-d, -ours.high) >= 0.05 > s.sign_flip_test(-d, -ours.high - 1e-6)
 
 
-@quick
 @given(samples(5, 9), st.floats(-5, 5), st.sampled_from([0.5, 2.0]))
 def test_the_interval_moves_with_the_data(d: np.ndarray, shift: float, scale: float) -> None:
     before, after = s.sign_flip_interval(d, 0.9), s.sign_flip_interval(scale * d + shift, 0.9)

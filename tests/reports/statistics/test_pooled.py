@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from drawn import points, quick, samples, varied
+from drawn import points, samples, varied
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -19,7 +19,6 @@ def several(least: int = 2) -> st.SearchStrategy[list[np.ndarray]]:
     return st.lists(samples(least, 9), min_size=1, max_size=4)
 
 
-@quick
 @given(samples(2, 9), samples(2, 9), st.sampled_from([0.9, 0.95]))
 def test_two_data_sets_are_welchs_test(a: np.ndarray, b: np.ndarray, confidence: float) -> None:
     assume(varied(a) and varied(b))
@@ -42,7 +41,6 @@ def test_the_sleep_data_as_two_data_sets_give_what_r_prints() -> None:
     assert 2 * (1 - ours.p_superior) == pytest.approx(0.07939, abs=5e-6)
 
 
-@quick
 @given(samples(2, 12), st.sampled_from([0.9, 0.95]))
 def test_one_data_set_is_the_paired_t_test(d: np.ndarray, confidence: float) -> None:
     ours, one = s.fixed_effect([d], confidence), s.mean_interval(d, confidence)
@@ -51,7 +49,6 @@ def test_one_data_set_is_the_paired_t_test(d: np.ndarray, confidence: float) -> 
         assert ours.df == pytest.approx(d.size - 1) and ours.p_superior == pytest.approx(s.t_test(d), abs=1e-12)
 
 
-@quick
 @given(several(), st.sampled_from([0.05, 0.01]))
 def test_the_pooled_test_rejects_exactly_where_its_interval_lies_above_zero(data: list, alpha: float) -> None:
     ours = s.fixed_effect(data, 1 - 2 * alpha)
@@ -72,7 +69,6 @@ def test_data_sets_without_spread_get_the_exact_tests_p() -> None:
     assert s.fixed_effect([np.full(4, -1.0)]).p_superior == 1.0
 
 
-@quick
 @given(several(1))
 def test_the_probability_of_improvement_is_a_count_over_pairs(data: list) -> None:
     ours = s.probability_of_improvement(data)
@@ -91,7 +87,6 @@ def test_winning_throughout_still_leaves_what_was_not_seen(n: int) -> None:
     assert s.probability_of_improvement([np.ones(n)] * 2, 0.9).low == pytest.approx(0.05 ** (1 / (2 * n)))
 
 
-@quick
 @given(arrays(np.float64, st.integers(1, 40), elements=points))
 def test_the_interquartile_mean_agrees_with_scipy(x: np.ndarray) -> None:
     assert s.interquartile_mean(x) == pytest.approx(stats.trim_mean(x, 0.25), abs=1e-9)

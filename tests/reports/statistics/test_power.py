@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-from drawn import quick
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -20,7 +19,6 @@ def test_pairs_needed_for_80_per_cent_power(sd: float, margin: float, pairs: int
     assert s.pairs_needed(sd, margin) == pairs
 
 
-@quick
 @given(st.integers(2, 300), st.floats(0.05, 5), st.floats(0, 40), st.sampled_from([0.05, 0.05 / 3]))
 def test_power_agrees_with_the_noncentral_t(n: int, sd: float, margin: float, alpha: float) -> None:
     shift = margin / (sd / math.sqrt(n))
@@ -36,14 +34,12 @@ def test_power_agrees_with_simulation() -> None:
     assert s.power_noninferior(n, 1.0, 0.9, difference=-0.1) == pytest.approx(simulated, abs=0.01)
 
 
-@quick
 @given(st.integers(2, 60), st.floats(0.01, 3), st.sampled_from([0.05, 0.05 / 3]))
 def test_the_smallest_margin_has_just_the_power(n: int, sd: float, alpha: float) -> None:
     margin = s.smallest_margin(sd, n, alpha=alpha)
     assert s.power_noninferior(n, sd, margin, alpha=alpha) == pytest.approx(0.8, abs=1e-6)
 
 
-@quick
 @given(st.floats(0.01, 4), st.floats(0.2, 3))
 def test_pairs_needed_is_the_fewest(sd: float, margin: float) -> None:
     n = s.pairs_needed(sd, margin)
@@ -56,7 +52,6 @@ def test_no_number_of_pairs_shows_a_margin_of_zero() -> None:
     assert s.pairs_needed(0.0, 0.5) == 5
 
 
-@quick
 @given(st.integers(3, 60), st.floats(0.1, 2), st.floats(-0.5, 0.5), st.sampled_from([0.05, 0.05 / 3]))
 def test_power_agrees_with_statsmodels(n: int, margin: float, difference: float, alpha: float) -> None:
     effect = (difference + margin) / 0.7
@@ -94,7 +89,6 @@ def test_power_to_see_who_is_steadier_agrees_with_simulation(
     assert s.power_steadier(n, ratio, correlation=correlation, alpha=alpha) == pytest.approx(simulated, abs=0.012)
 
 
-@quick
 @given(st.integers(3, 200), st.floats(-0.9, 0.9), st.sampled_from([0.05, 0.025]))
 def test_the_spread_that_is_shown_has_just_the_power(n: int, correlation: float, alpha: float) -> None:
     ratio = s.spread_shown(n, correlation=correlation, alpha=alpha)

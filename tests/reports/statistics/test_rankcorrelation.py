@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from drawn import pairs, quick, samples
+from drawn import pairs, samples
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -15,7 +15,6 @@ from scipy import stats
 from selbench.reports.statistics import rankcorrelation as rc
 
 
-@quick
 @given(pairs(3, 15), st.booleans())
 def test_correlations_agree_with_scipy_ties_included(pair: np.ndarray, coarse: bool) -> None:
     x, y = np.round(pair / 10) if coarse else pair
@@ -26,7 +25,6 @@ def test_correlations_agree_with_scipy_ties_included(pair: np.ndarray, coarse: b
     assert float(rc.kendall(x, y)) == pytest.approx(stats.kendalltau(x, y).statistic, abs=1e-12)
 
 
-@quick
 @given(st.integers(0, 10_000), st.integers(1, 7))
 def test_resamples_are_done_at_once_as_one_by_one(seed: int, k: int) -> None:
     x, y = np.random.default_rng(seed).integers(0, 6, (2, 5, 9)).astype(float)
@@ -35,7 +33,6 @@ def test_resamples_are_done_at_once_as_one_by_one(seed: int, k: int) -> None:
         np.testing.assert_array_equal(statistic(x, y), [statistic(a, b) for a, b in zip(x, y, strict=True)])
 
 
-@quick
 @given(pairs(3, 10), st.floats(0, 15))
 def test_pairs_in_order_are_counted_one_by_one(pair: np.ndarray, least: float) -> None:
     target, proxy = np.round(pair / 4)
@@ -49,7 +46,6 @@ def test_pairs_in_order_are_counted_one_by_one(pair: np.ndarray, least: float) -
     assert math.isnan(found) if counted == 0 else found == pytest.approx(right / counted)
 
 
-@quick
 @given(pairs(4, 12), st.integers(1, 6))
 def test_regret(pair: np.ndarray, k: int) -> None:
     target, proxy = pair
@@ -113,7 +109,6 @@ def test_shared_noise_shows_between_halves() -> None:
     assert math.isnan(rc.halves(truth, truth).same)
 
 
-@quick
 @given(samples(3, 10), st.integers(0, 100))
 def test_ranks_are_all_that_counts(x: np.ndarray, seed: int) -> None:
     y = np.random.default_rng(seed).normal(size=x.size)

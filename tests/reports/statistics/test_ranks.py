@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 import pytest
-from drawn import quick
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -29,7 +28,6 @@ def test_the_runners_give_what_r_prints() -> None:
     assert found.p == pytest.approx(0.003805, abs=5e-7)
 
 
-@quick
 @given(arrays(np.float64, st.tuples(st.integers(2, 12), st.integers(3, 6)), elements=st.integers(0, 5).map(float)))
 def test_friedman_agrees_with_scipy(scores: np.ndarray) -> None:
     assume((np.ptp(scores, axis=1) > 0).any())
@@ -66,7 +64,6 @@ def test_the_published_example_of_critical_distances() -> None:
     assert s.friedman(scores, 0.10).critical_distance == pytest.approx(1.12, abs=0.005)
 
 
-@quick
 @given(
     arrays(np.float64, st.integers(1, 8), elements=st.integers(4, 32).map(lambda x: x / 4)), st.sampled_from([0.6, 1.1])
 )

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from drawn import pairs, quick, varied
+from drawn import pairs, varied
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import optimize, stats
@@ -14,7 +14,6 @@ from scipy import optimize, stats
 from selbench.reports import statistics as s
 
 
-@quick
 @given(st.integers(0, 10_000), st.sampled_from([2, 3, 4, 12]), st.sampled_from([0.8, 0.95]))
 def test_it_is_the_paired_t_test_turned_round(seed: int, n: int, confidence: float) -> None:
     rng = np.random.default_rng(seed)
@@ -36,7 +35,6 @@ def test_it_is_the_paired_t_test_turned_round(seed: int, n: int, confidence: flo
     assert optimize.brentq(excess, found.high - step, found.high + step) == pytest.approx(found.high, rel=1e-6)
 
 
-@quick
 @given(st.integers(0, 10_000), st.floats(0.01, 100.0))
 def test_units_do_not_matter(seed: int, unit: float) -> None:
     rng = np.random.default_rng(seed)
@@ -85,7 +83,6 @@ def test_ratios_that_there_are_not() -> None:
     assert single is not None and single.estimate == 0.5 and math.isnan(single.low)
 
 
-@quick
 @given(st.integers(0, 1000), st.sampled_from([0.25, 2.0, 1024.0]))
 def test_ratios_scale_with_their_costs(seed: int, factor: float) -> None:
     rng = np.random.default_rng(seed)
@@ -101,7 +98,6 @@ def test_a_ratio_over_what_may_be_nothing_has_no_ends() -> None:
     assert found is not None and found.estimate == pytest.approx(6.0 / 9.11) and math.isnan(found.high)
 
 
-@quick
 @given(pairs(3, 15))
 def test_the_test_is_that_of_the_correlation_of_sum_and_difference(xy: np.ndarray) -> None:
     x, y = xy
@@ -112,7 +108,6 @@ def test_the_test_is_that_of_the_correlation_of_sum_and_difference(xy: np.ndarra
     assert ours.ratio == pytest.approx(np.std(x) / np.std(y))
 
 
-@quick
 @given(pairs(4, 15), st.sampled_from([0.9, 0.95]))
 def test_the_ends_are_the_ratios_that_the_test_just_allows(xy: np.ndarray, confidence: float) -> None:
     x, y = xy
@@ -123,7 +118,6 @@ def test_the_ends_are_the_ratios_that_the_test_just_allows(xy: np.ndarray, confi
         assert theirs == pytest.approx((1 - confidence) / 2, abs=1e-8)
 
 
-@quick
 @given(pairs(3, 15), st.sampled_from([0.05, 0.01]))
 def test_the_interval_excludes_equal_spread_exactly_where_the_test_rejects(xy: np.ndarray, alpha: float) -> None:
     x, y = xy

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 from scipy.stats import chisquare
@@ -25,7 +25,6 @@ def stream(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(st.lists(st.floats(width=32), min_size=1, max_size=40), st.data())
 def test_top_takes_the_largest(values, data):
     k = data.draw(st.integers(1, len(values)))
@@ -138,7 +137,6 @@ def seats(sizes: np.ndarray, k: int) -> set[tuple[int, ...]]:
     return outcomes
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=5), st.floats(0.01, 1.0), st.integers(0, 99))
 def test_shares_are_those_of_the_divisor_method(sizes, ratio, seed):
     labels = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
 from selbench.strategies.maths import spectral
 from selbench.strategies.maths.spectral import diagnostics, fiedler
 
-quick = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 each_way = pytest.mark.parametrize("dense_up_to", [10**9, 0], ids=["dense", "lanczos"])
 each_laplacian = pytest.mark.parametrize("normalized", [False, True], ids=["plain", "normalized"])
 
@@ -55,7 +54,6 @@ def solved(feats: Tensor, dense_up_to: int, normalized: bool) -> Tensor:
 
 @each_laplacian
 @each_way
-@quick
 @given(feats=batches())
 def test_zero_or_a_unit_eigenvector(feats, dense_up_to, normalized):
     found = solved(feats, dense_up_to, normalized).double().numpy()
@@ -69,7 +67,6 @@ def test_zero_or_a_unit_eigenvector(feats, dense_up_to, normalized):
 
 
 @each_laplacian
-@quick
 @given(feats=st.one_of(batches(), batches(lowest=-2)))
 def test_both_ways_agree_where_the_answer_is_one(feats, normalized):
     _, values, vectors = spectrum(feats, normalized)
@@ -81,7 +78,6 @@ def test_both_ways_agree_where_the_answer_is_one(feats, normalized):
 
 @each_laplacian
 @each_way
-@quick
 @given(feats=batches())
 def test_equal_rows_get_equal_entries(feats, dense_up_to, normalized):
     found = solved(feats, dense_up_to, normalized)
@@ -93,7 +89,6 @@ def test_equal_rows_get_equal_entries(feats, dense_up_to, normalized):
 
 @each_laplacian
 @each_way
-@quick
 @given(feats=batches(), seed=st.integers(0, 99))
 def test_moves_with_the_rows_and_ignores_their_length(feats, seed, dense_up_to, normalized):
     stream = torch.Generator().manual_seed(seed)

@@ -62,7 +62,7 @@ def test_against_submodlib_and_apricot():
     assert added == pytest.approx(gains, abs=1e-4)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@settings(max_examples=25)
 @given(st.integers(3, 9), st.integers(1, 4), st.integers(0, 10_000))
 def test_at_least_the_promised_share_of_the_best(size, k, seed):
     k = min(k, size)

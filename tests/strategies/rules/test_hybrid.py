@@ -37,7 +37,7 @@ def test_share_0_and_1_are_the_rules_themselves(share, one):
     assert strategy.flops(50, 8, 15) == alone.flops(50, 8, 15)
 
 
-@settings(max_examples=20, deadline=None, derandomize=True, database=None)
+@settings(max_examples=20)
 @given(size=st.integers(1, 60), ratio=st.floats(0.01, 1.0), share=st.floats(0.0, 1.0))
 def test_a_rule_shared_with_itself_is_itself(size, ratio, share):
     """The second rule sees what the first left, and nothing that it took."""

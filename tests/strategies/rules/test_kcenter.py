@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist, pdist, squareform
 
@@ -60,7 +60,6 @@ def test_against_numpy(size, width, metric, start):
     assert float(strategy.diagnostics()["h_min"]) == pytest.approx(pdist(rows[picks]).min(), rel=1e-4)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @given(st.integers(3, 9), st.integers(2, 5), st.integers(1, 3), st.integers(0, 10_000))
 def test_at_least_half_of_the_largest_h_min_and_at_most_twice_the_least_radius(size, k, width, seed):
     k = min(k, size)

@@ -26,7 +26,7 @@ def test_what_is_put_last_comes_first():
 
 
 @pytest.mark.parametrize("of", ["loss", "rho", "degree", "fiedler"])
-@settings(max_examples=15, deadline=None, derandomize=True, database=None)
+@settings(max_examples=15)
 @given(size=st.integers(2, 60), ratio=st.floats(0.01, 0.99), seed=st.integers(0, 5))
 def test_rule_and_reverse_part_the_candidates(of, size, ratio, seed):
     batch = make(size, seed=seed)

@@ -11,7 +11,6 @@ from selbench.harness.training.flops import count_selection
 from selbench.strategies import BatchLosses, Pool, load
 from selbench.strategies.interface import Traits
 from selbench.strategies.maths.eigenbasis import Eigenbasis, eigenbasis_flops
-from selbench.strategies.testing import parametrize_with_checks
 from selbench.strategies.testing.subject import scene
 
 from .._inputs import begun, make
@@ -26,13 +25,6 @@ OTHER = [
     {"rank": 3},
     {"centred": False},
 ]
-
-
-@parametrize_with_checks(
-    [load("spectral-oracle", **options) for options in ({}, *OTHER)], count=lambda call: count_selection(call).flops
-)
-def test_law(check):
-    check()
 
 
 def slow_basis(feats: np.ndarray, rank: int, centred: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ from selbench.harness.tasks.measures.distance import distance, nearest
 OPTIONS = DistanceOptions(reference="any", draws=40, samples=2, quantile=0.25)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(count=st.integers(2, 30), width=st.integers(1, 5), seed=st.integers(0, 99), offset=st.sampled_from([0.0, 1e3]))
 def test_the_nearest_neighbour_is_the_trees(count, width, seed, offset):
     rows = torch.randn(count, width, generator=torch.Generator().manual_seed(seed)) + offset
