@@ -139,9 +139,14 @@ class ByClass:
         return {"class": name, "accuracy": mean, "ci_low": low, "ci_high": high, "n": len(found)}
 
 
-def behind(low: float | None, worst: Mapping[str, Any] | None) -> Iterator[str]:
-    """The remark where the mean's interval, from ``low``, lies above 0 and that of the worst classes below."""
-    if low is not None and low > 0 and worst and worst["ci_high"] is not None and worst["ci_high"] < 0:
+def behind(verdict: str, low: float | None, worst: Mapping[str, Any] | None) -> Iterator[str]:
+    """The remark where the mean's interval, from ``low``, lies above 0 and that of the worst classes below.
+
+    Too few seeds and collapsed runs, which withhold the verdict, withhold it too.
+    """
+    if verdict.startswith(("no verdict", "withheld")) or low is None or low <= 0 or not worst:
+        return
+    if worst["ci_high"] is not None and worst["ci_high"] < 0:
         yield BEHIND
 
 

@@ -184,7 +184,7 @@ def _row(results: Results, row: Contrast, decision: Verdict, ceiling: float | No
         **{name: getattr(decision, name) for name in P_VALUES},
         "margin": results.matrix.datasets[row.arm.dataset].margin,
         "verdict": decision.verdict,
-        "note": "; ".join((*row.notes, *behind(decision.low, worst_class))),
+        "note": "; ".join((*row.notes, *behind(decision.verdict, decision.low, worst_class))),
         "worst_seed": None if worst is None else {"seed": row.seeds[worst], "difference": row.differences[worst]},
         "worst_class": worst_class,
         "collapsed": row.collapsed,

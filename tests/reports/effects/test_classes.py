@@ -27,7 +27,7 @@ HARD = {"": {3: 6.0, 7: 2.0}, "gstds": {3: 16.0, 7: 2.0}}
 
 
 def write(path: Path, **how: Any) -> Results:
-    given = {"effects": {"gstds": 1.5, "rho": 0.5}, "seeds": 5, "full_accuracy": 85.0, "classes": HARD, **how}
+    given = {"effects": {"gstds": 1.5, "rho": 0.5}, "seeds": 6, "full_accuracy": 85.0, "classes": HARD, **how}
     return Results.read(write_results(path, **given))
 
 
@@ -61,6 +61,8 @@ def test_a_rule_ahead_on_the_mean_and_behind_on_the_worst_class(tmp_path: Path) 
         wanted = second_opinion(tmp_path, "gstds", rival, row["confidence"])
         assert tuple(row["worst_class"].values()) == pytest.approx(wanted, abs=1e-9)
         assert row["ci_low"] > 0 > row["worst_class"]["ci_high"] and BEHIND in row["note"]
+    few = row_of(summarise(write(tmp_path / "few", seeds=4)), "gstds", "accuracy")
+    assert few["ci_low"] > 0 > few["worst_class"]["ci_high"] and BEHIND not in few["note"], "no verdict, no remark"
     even = row_of(summary, "rho", "accuracy")
     assert abs(even["worst_class"]["mean_difference"] - 0.5) < 1 and BEHIND not in even["note"]
     assert row_of(summary, "gstds", "pays")["worst_class"] is None, "a ladder has no run of its own"
@@ -70,7 +72,7 @@ def test_each_class_and_each_arms_own_worst(tmp_path: Path) -> None:
     (found,) = summarise(write(tmp_path, classes={"": {3: 6.0}, "gstds": {3: 6.0, 5: 12.0}}))["classes"]
     assert (found["worst"], found["images"]) == ([3], [200] * 10)
     row = next(r for r in found["contrasts"] if (r["strategy"], r["question"]) == ("gstds", "accuracy"))
-    assert (row["own_worst"]["class"], row["baseline_worst"]["class"], row["n"]) == ("class 5", "class 3", 5)
+    assert (row["own_worst"]["class"], row["baseline_worst"]["class"], row["n"]) == ("class 5", "class 3", 6)
     assert int(np.argmin(row["mean_difference"])) == 5 and row["ci_high"][5] < 0 < row["ci_low"][0]
     assert {r["question"] for r in found["contrasts"]} == {"accuracy", "picking"}
 
@@ -99,7 +101,7 @@ def test_claims_may_name_it(tmp_path: Path, interval: str) -> None:
     results = write(tmp_path, interval=interval, primary=[])
     found, row = measure(Pairs(results), asked(results)), row_of(summarise(results), "gstds", "accuracy")
     low, high = found.bounds(0.05)
-    assert (found.estimate, found.n) == (pytest.approx(row["worst_class"]["mean_difference"]), 5)
+    assert (found.estimate, found.n) == (pytest.approx(row["worst_class"]["mean_difference"]), 6)
     assert low == pytest.approx(row["worst_class"]["ci_low"]) and high == pytest.approx(row["worst_class"]["ci_high"])
     assert high < 0 and found.sd is not None
     asked(results, hypothesis="at least", bound=-2.0)
@@ -134,7 +136,7 @@ def test_edges(tmp_path: Path) -> None:
     record["checksum"] = checksum(record)
     cell.write_text(json.dumps(record))
     row = row_of(summarise(Results.read(tmp_path)), "gstds", "accuracy")
-    assert (row["n_pairs"], row["worst_class"]["n"]) == (5, 4)
+    assert (row["n_pairs"], row["worst_class"]["n"]) == (6, 5)
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
