@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..records.folder import Arm, Dataset, Results
 from ..statistics import INTERVALS, Array, mean_interval
@@ -27,6 +28,7 @@ from .pairing import Sample, common
 SHARE = 0.1
 """Of the classes that have test images: how many are the worst ones, and at least one."""
 
+Whole = NDArray[np.int64]
 NOT_BY_CLASS = "accuracy by class was not measured"
 BEHIND = "ahead on the mean, behind on the worst class"
 
@@ -150,12 +152,12 @@ def behind(verdict: str, low: float | None, worst: Mapping[str, Any] | None) -> 
         yield BEHIND
 
 
-def images(dataset: Dataset) -> Array:
-    """Test images of each class, whole numbers ``[classes]``."""
+def images(dataset: Dataset) -> Whole:
+    """Test images of each class ``[classes]``."""
     return np.bincount(() if dataset.labels is None else dataset.labels, minlength=len(dataset.classes))
 
 
-def lowest(accuracies: Iterable[Array], most: int | None = None) -> Array:
+def lowest(accuracies: Iterable[Array], most: int | None = None) -> Whole:
     """The classes of lowest mean accuracy, lowest first: ``most`` or the share of the worst; ties in their order."""
     mean = np.mean(list(accuracies), axis=0)
     there = np.flatnonzero(np.isfinite(mean))
@@ -164,12 +166,12 @@ def lowest(accuracies: Iterable[Array], most: int | None = None) -> Array:
     return in_order[: max(1, round(SHARE * there.size)) if most is None else most]
 
 
-def _lowest_of_others(accuracies: Mapping[int, Array], seed: int, most: int | None = None) -> Array:
+def _lowest_of_others(accuracies: Mapping[int, Array], seed: int, most: int | None = None) -> Whole:
     others = [found for other, found in accuracies.items() if other != seed]
     return lowest(others, most) if others else np.empty(0, dtype=np.int64)
 
 
-def _percent(right: Array, there: Array) -> Array:
+def _percent(right: Whole, there: Whole) -> Array:
     found = np.full(there.size, np.nan)
     np.divide(100.0 * right, there, out=found, where=there > 0)
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ...effects.classes import SHARE, behind
 from ..blocks import Block, Cell, Grid, Part, Prose, columns
 from ..numbers import percent, points, share
@@ -20,9 +22,9 @@ _HEADS = (
 def section(report: Report, figures: Figures) -> Part:
     """What the summary's ``classes`` say; where labels are missing, that nothing was measured."""
     known = {found["dataset"]: found for found in report.summary["classes"]}
-    title, named = "Accuracy by class: who pays for the mean", {"key": "by-class", "name": "By class"}
+    part = Part("Accuracy by class: who pays for the mean", [Prose(_NO_LABELS)], "by-class", "By class", style="brief")
     if not known:
-        return Part(title, [Prose(_NO_LABELS)], style="brief", **named)
+        return part
     said = (
         "Strategy minus baseline in points of test accuracy, paired by seed. The worst classes are those "
         f"{share(SHARE)} (at least one) at which full training is least accurate, chosen for each seed on the other "
@@ -38,7 +40,7 @@ def section(report: Report, figures: Figures) -> Part:
             return [Prose(_TOO_FEW if found else _NO_LABELS, "sub")]
         return [*figures_of(figures, "by-class", panel, caption), _table(report, panel, rows, found)]
 
-    return Part(title, [Prose(said, "sub"), *by_panel(report, blocks)], **named)
+    return replace(part, blocks=[Prose(said, "sub"), *by_panel(report, blocks)], style="")
 
 
 def _table(report: Report, panel: Panel, rows: list[Row], found: Row) -> Grid:
@@ -66,4 +68,4 @@ def _key(row: Row) -> tuple[str, ...]:
 
 
 def _worst(found: Row | None) -> Cell | None:
-    return found and Cell(percent(found["accuracy"]), found["accuracy"], under=found["class"])
+    return Cell(percent(found["accuracy"]), found["accuracy"], under=found["class"]) if found else None
