@@ -17,6 +17,7 @@ from .. import __version__
 from .document.sections.answer import answer, headline
 from .document.sections.reproduce import reproduce
 from .effects.arm_facts import describe, overlap
+from .effects.classes import ByClass
 from .effects.contrasts import contrast_rows, contrasts
 from .effects.costs import spent
 from .effects.learning_rates import tuning
@@ -50,6 +51,7 @@ def summarise(results: Results) -> dict[str, Any]:
             "timing": pairs.clock.summary,
             "arms": describe(pairs),
             "contrasts": rows,
+            "classes": ByClass(results).summary([(row.question, row.asked) for row in found]),
             "studies": [],
             "pooled": pool(results, found, rows),
             "ranks": ranks(pairs),

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ... import __version__
+from ...reports.records.matrix import pack_labels
 from ...strategies import UsageError
 from ...strategies.interface import Traits
 from ...strategies.registry import Entry, registry
@@ -189,6 +190,7 @@ def _dataset(entry: DatasetEntry, loaded: LoadedData, seed: int) -> dict[str, An
         "margin": margin_of(entry),
         "collapse": 2.0 / len(images.classes) if entry.collapse is None else entry.collapse,
         "fingerprint": loaded.fingerprint,
+        "test_labels": pack_labels(images.test_labels.numpy(), len(images.classes)),
     }
 
 

@@ -19,6 +19,7 @@ from .. import statistics
 from ..records.folder import ACCOUNTS, COSTS, LADDERS, TIMED, Arm, Cell, Results
 from ..statistics import Array, Interval, ratio_interval
 from .arm_facts import mean
+from .classes import ByClass, behind
 from .costs import ceiling
 from .estimand import Estimand
 from .pairing import Pairs, Sample, rounded
@@ -151,12 +152,12 @@ def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
 
 def contrast_rows(results: Results, found: Sequence[Contrast]) -> list[dict[str, Any]]:
     ceilings = {key: mean([ceiling(cell) for cell in results.of(key).values()]) for key in results.matrix.arms}
-    judged = zip(found, verdicts(results, found), strict=True)
-    return [_row(results, row, verdict, ceilings[row.arm.key]) for row, verdict in judged]
+    judged, by_class = zip(found, verdicts(results, found), strict=True), ByClass(results)
+    return [_row(results, row, verdict, ceilings[row.arm.key], by_class) for row, verdict in judged]
 
 
-def _row(results: Results, row: Contrast, decision: Verdict, ceiling: float | None) -> dict[str, Any]:
-    n, asked = len(row.seeds), row.asked
+def _row(results: Results, row: Contrast, decision: Verdict, ceiling: float | None, by: ByClass) -> dict[str, Any]:
+    n, asked, worst_class = len(row.seeds), row.asked, by.difference(row.asked, decision.confidence)
     worst = int(np.argmin(row.differences)) if n else None
     return {
         "dataset": row.arm.dataset,
@@ -183,8 +184,9 @@ def _row(results: Results, row: Contrast, decision: Verdict, ceiling: float | No
         **{name: getattr(decision, name) for name in P_VALUES},
         "margin": results.matrix.datasets[row.arm.dataset].margin,
         "verdict": decision.verdict,
-        "note": "; ".join(row.notes),
+        "note": "; ".join((*row.notes, *behind(decision.verdict, decision.low, worst_class))),
         "worst_seed": None if worst is None else {"seed": row.seeds[worst], "difference": row.differences[worst]},
+        "worst_class": worst_class,
         "collapsed": row.collapsed,
         "beyond_ladder": (row.above + row.below) / n if asked.ladder and n else None,
         "above_ladder": row.above,

@@ -16,7 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..records.folder import ACCOUNTS, COSTS, Arm, LadderName, Results
 
-Metric = Literal["accuracy", "ratio of accuracies", "cost ratio", "cost to target", "spread ratio", "study"]
+Metric = Literal[
+    "accuracy", "worst class", "ratio of accuracies", "cost ratio", "cost to target", "spread ratio", "study"
+]
 Hypothesis = Literal["non-inferior", "superior", "inferior", "no gain", "at least", "at most", "steadier"]
 Baseline = Literal["full", "uniform", "twin", "full ladder", "uniform ladder"]
 if TYPE_CHECKING:
@@ -28,8 +30,10 @@ else:  # as a new one is added there, claims may name it
 BOUNDED = ("at least", "at most")
 PRICED = ("cost ratio", "cost to target")
 LADDERS = ("full ladder", "uniform ladder")
+IN_POINTS = ("accuracy", "worst class")
+"""Metrics whose tests are of a difference, and may be held against a margin."""
 ALLOWED: dict[str, tuple[str, ...]] = {
-    "accuracy": ("non-inferior", "superior", "inferior", "no gain", *BOUNDED),
+    **dict.fromkeys(IN_POINTS, ("non-inferior", "superior", "inferior", "no gain", *BOUNDED)),
     "ratio of accuracies": BOUNDED,
     "cost ratio": BOUNDED,
     "cost to target": BOUNDED,
@@ -152,7 +156,7 @@ class Test(Part):
             raise ValueError(f"hypothesis {self.hypothesis!r} does not go with metric {self.metric!r}: {allowed}")
         if (self.bound is None) == (self.hypothesis in BOUNDED):
             raise ValueError(f"bound belongs to hypotheses {' and '.join(BOUNDED)}, and only to them")
-        if self.bound is not None and self.metric not in ("accuracy", "study") and self.bound <= 0:
+        if self.bound is not None and self.metric not in (*IN_POINTS, "study") and self.bound <= 0:
             raise ValueError("bound: a ratio is compared with a positive number")
         if self.margin is not None and self.hypothesis not in ("non-inferior", "inferior", "no gain"):
             raise ValueError("margin belongs to hypotheses non-inferior, inferior and no gain")

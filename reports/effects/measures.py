@@ -1,6 +1,7 @@
 """The estimate of an estimand, with its interval at any level.
 
-An accuracy difference has the interval that the matrix declared for its contrasts (paired t, or inverted sign flips);
+An accuracy difference, also that of the worst classes, has the interval that the matrix declared for its contrasts
+(paired t, or inverted sign flips);
 a ratio of accuracies or costs Fieller's (1954), which inverts the paired t test of ours - ratio x theirs, a point where
 nothing varies; a cost to the target of :mod:`selbench.reports.effects.targets` the order statistics' of the median
 over seeds; a ratio of spreads Pitman's and Morgan's, paired. A study's number comes with its one interval: it stands
@@ -20,14 +21,14 @@ import numpy as np
 
 from .. import statistics
 from ..records.folder import TIMED, Arm, Results
-from ..statistics import Array, Interval, SpreadRatio, mean_interval, median_interval, spread_ratio
+from ..statistics import INTERVALS, Array, Interval, SpreadRatio, mean_interval, median_interval, spread_ratio
+from .classes import NOT_BY_CLASS, ByClass
 from .estimand import PRICED, Estimand, Studied
 from .pairing import Pairs, common
 from .targets import goals_of, speedup, spent_on
 
 Bounds = Callable[[float], tuple[float, float]]
 NEEDS_TIMING = "needs a timing pass"
-INTERVALS = {"t": mean_interval, "sign-flip": statistics.sign_flip_interval}
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,10 @@ def _measured(pairs: Pairs, asked: Estimand) -> Measure:
     if not ours.size:
         missing = "no seed that has the whole ladder" if asked.ladder else "no pair of finished runs"
         return Measure(missing=missing, collapsed=0 if asked.ladder else collapsed)
+    if asked.metric == "worst class":
+        sample = ByClass(pairs.results).worst(asked)
+        if not sample.seeds:
+            return Measure(missing=NOT_BY_CLASS, collapsed=collapsed)
     if asked.metric == "ratio of accuracies":
         if not theirs.all():
             return Measure(missing="a baseline of no accuracy at all")

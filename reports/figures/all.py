@@ -10,6 +10,7 @@ from ..document.numbers import QUESTIONS, questions
 from ..document.panels import ACCOUNTS, Panel, Report, Row, target_rows
 from .canvas import Drawing, drawing_rules
 from .chart import study_plot
+from .classes import class_differences
 from .cost import cost_plot
 from .curves import ratio_curves, training_curves
 from .heatmap import class_balance, overlap_map, sensitivity
@@ -40,7 +41,7 @@ def draw(report: Report) -> list[Placed]:
                 found.append(Placed(f"study-{number}", None, "", drawing))
         for panel in report.panels:
             if panel.role("strategy") or panel.role("full"):
-                for part in (_questions, _costs, _training, _tuning):
+                for part in (_questions, _by_class, _costs, _training, _tuning):
                     found += part(report, panel)
         return [*found, *_across(report), *_references(report)]
 
@@ -65,6 +66,14 @@ def _questions(report: Report, panel: Panel) -> Iterator[Placed]:
         for account in ACCOUNTS if question == "pays" else ("",):
             rows = _drawn(panel, report.question(panel, question, account or None))
             yield _placed(panel, question, words, forest, rows, report, margin, account=account)
+
+
+def _by_class(report: Report, panel: Panel) -> Iterator[Placed]:
+    for found in report.summary["classes"]:
+        if found["dataset"] == panel.dataset["name"] and found["contrasts"]:
+            yield _placed(
+                panel, "by-class", "Difference from full training by class,", class_differences, report, panel, found
+            )
 
 
 def _costs(report: Report, panel: Panel) -> Iterator[Placed]:

@@ -57,7 +57,7 @@ def class_balance(name: str, title: str, report: Report, panel: Panel) -> Drawin
         return blank(figure, axes, name, title, "no picks recorded yet")
     table = np.array(rows)
     reach = float(np.clip(np.abs(table).max(), 0.25, 2.0))
-    _cells(axes, table, reach)
+    two_sided(axes, table, reach)
     row_labels(axes, labels, 0.5)
     ticks = (np.arange(len(classes) if few else 0) + 0.5).tolist()
     axes.set_xticks(ticks, [short(label, 14) for label in classes] if few else [], rotation=90, fontsize=7.5)
@@ -86,9 +86,9 @@ def sensitivity(name: str, title: str, panels: Sequence[Panel], rows: Sequence[S
         return blank(figure, axes, name, title, "no pair of runs to compare yet")
     table = np.array([[column.get(label, np.nan) for column in means] for label in strategies], dtype=float)
     reach = float(max(np.nanquantile(np.abs(table), 0.9), 2 * panels[0].dataset["margin"]))
-    _cells(axes, table, reach)
+    two_sided(axes, table, reach)
     for (line, number), value in np.ndenumerate(table):
-        _write(axes, line, number, value, points(float(value)), 0.6 * reach, 8)
+        write(axes, line, number, value, points(float(value)), 0.6 * reach, 8)
     row_labels(axes, labels, 0.5)
     _heads(axes, [short(panel.reference, 20) for panel in panels])
     lines = []
@@ -98,7 +98,8 @@ def sensitivity(name: str, title: str, panels: Sequence[Panel], rows: Sequence[S
     return finish(figure, name, title, "Difference in points by reference. " + "; ".join(lines) + ".")
 
 
-def _cells(axes: Axes, table: NDArray[np.float64], reach: float) -> None:
+def two_sided(axes: Axes, table: NDArray[np.float64], reach: float) -> None:
+    """A table's cells from orange at ``-reach`` to blue at ``reach``."""
     coloured(axes, table, _TWO_SIDED, Normalize(-reach, reach), 0.8 if table.shape[1] <= 40 else 0)
 
 
@@ -115,7 +116,7 @@ def _heads(axes: Axes, labels: Sequence[str], **style: Any) -> None:
     axes.set_xticks(np.arange(len(labels)) + 0.5, labels, color=INK, fontsize=8, **style)
 
 
-def _write(axes: Axes, line: int, number: int, value: float, text: str, dark: float, size: float) -> None:
+def write(axes: Axes, line: int, number: int, value: float, text: str, dark: float, size: float) -> None:
     colour = INK if np.isnan(value) else _ON_DARK if abs(value) >= dark else ON_PALE
     axes.text(number + 0.5, line + 0.5, text, ha="center", va="center", color=colour, fontsize=size)
 
@@ -132,11 +133,11 @@ def overlap_map(name: str, title: str, found: Row) -> Drawing:
     place(axes, left=side, right=0.1, top=head, bottom=0.1)
     if not labels:
         return blank(figure, axes, name, title, "no picks recorded yet")
-    _cells(axes, table, 1.0)
+    two_sided(axes, table, 1.0)
     for (line, number), value in np.ndenumerate(table if written else np.empty((0, 0))):
         if np.isfinite(value):
             text = "1" if line == number else correlation(float(value))
-            _write(axes, line, number, value, text, 0.6, 7.5)
+            write(axes, line, number, value, text, 0.6, 7.5)
     row_labels(axes, labels, 0.5)
     _heads(axes, labels, rotation=90)
     return finish(figure, name, title, _overlap_words(found["labels"], table))

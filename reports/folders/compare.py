@@ -214,7 +214,9 @@ def _settings(sides: Both) -> list[dict[str, Any]]:
     tables = [{key: value for key, value in side.table.items() if key not in ("arms", "identity")} for side in sides]
     names = [{dataset["name"] for dataset in table["datasets"]} for table in tables]
     for table in tables:
-        table["datasets"] = [item for item in table["datasets"] if item["name"] in names[0] & names[1]]
+        shared = [item for item in table["datasets"] if item["name"] in names[0] & names[1]]
+        # Long, and part of what the fingerprint is of.
+        table["datasets"] = [{key: value for key, value in item.items() if key != "test_labels"} for item in shared]
     return _unlike(tables)
 
 

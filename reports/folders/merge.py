@@ -32,6 +32,9 @@ of their own."""
 _LATER = "weights_digest"
 """A part of a cell's result that older versions did not have."""
 
+_LABELS = "test_labels"
+"""A part of a data set's table that older versions did not have."""
+
 _FIRST_COUNTS = ("timing", "failed")
 """Kinds of records that are about one occasion: another one's is another, and no contradiction."""
 
@@ -236,9 +239,12 @@ def _parts(matrices: Sequence[Named]) -> list[Table]:
 def _datasets(matrices: Sequence[Named]) -> list[Table]:
     """The data sets of all; each with its own budget, where there is not one for all."""
     found: dict[str, tuple[Named, Table]] = {}
+    every = [item for named in matrices for item in named.table["datasets"]]
+    labels = {item["name"]: {_LABELS: item[_LABELS]} for item in every if _LABELS in item}
     for named in matrices:
         for item in named.table["datasets"]:
-            dataset = {"budget": named.table["budget"], **item}
+            own = item if _LABELS in item else {**item, **labels.get(item["name"], {})}
+            dataset = {"budget": named.table["budget"], **own}
             first, known = found.setdefault(item["name"], (named, dataset))
             _refuse_unlike(f"{item['name']}: ", first, known, named, dataset)
     datasets = [dataset for _, dataset in found.values()]

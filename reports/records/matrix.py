@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, get_args
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import TypedDict
 
-from .fields import OPEN, AsTuple, Count, Counts, Id, Names, Number, Part, Role, read_as
+from .fields import OPEN, AsTuple, Count, Counts, Id, Names, Number, Part, Role, read_as, unpacked
 from .sealing import ResultsError, open_toml
 
 LadderName = Literal["full", "uniform"]
@@ -49,6 +52,7 @@ class Dataset(Open):
 
     ``budget`` and ``learner`` are the data set's own where there are unlike ones; empty where the matrix's hold.
     ``fingerprint`` is of its images and labels: two of one fingerprint are one data set under two settings.
+    ``test_labels`` are as :func:`pack_labels` writes them; empty in folders of older versions.
     """
 
     name: str
@@ -67,6 +71,35 @@ class Dataset(Open):
     budget: dict[str, Any] = Field({})
     fingerprint: str
     learner: dict[str, Any] = Field({})
+    test_labels: str = ""
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64] | None:
+        """The class of each test image ``[test]``, in the order of correctness bits; None where they are not known."""
+        if not self.test_labels:
+            return None
+        packed, kind = unpacked(self.test_labels, "its test labels"), _label_type(len(self.classes))
+        if len(packed) != self.test * kind.itemsize:
+            raise ValueError(f"the test labels of {self.name!r} are not those of {self.test} images")
+        labels = np.frombuffer(packed, dtype=kind).astype(np.int64)
+        if labels.size and labels.max() >= len(self.classes):
+            raise ValueError(f"a test label of {self.name!r} is none of its {len(self.classes)} classes")
+        labels.flags.writeable = False
+        return labels
+
+    @model_validator(mode="after")
+    def _labels_fit(self) -> Dataset:
+        _ = self.labels
+        return self
+
+
+def pack_labels(labels: ArrayLike, classes: int) -> str:
+    """Labels ``[n]`` below ``classes`` in base64: one, two or four bytes each, little-endian, as the classes need."""
+    return base64.b64encode(np.asarray(labels).astype(_label_type(classes)).tobytes()).decode()
+
+
+def _label_type(classes: int) -> np.dtype[Any]:
+    return np.dtype("u1" if classes <= 1 << 8 else "<u2" if classes <= 1 << 16 else "<u4")
 
 
 class Arm(Open):

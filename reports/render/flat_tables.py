@@ -20,13 +20,14 @@ Row = dict[str, Any]
 
 ALWAYS = ("cells", "contrasts")
 """The tables that scripts may count on; any other has a file only where it has a line."""
-NAMES = (*ALWAYS, "timing", "targets", "pooled", "tuning", "claims")
+NAMES = (*ALWAYS, "classes", "timing", "targets", "pooled", "tuning", "claims")
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _ENDS = ("ci_low", "ci_high")
 _NESTED = {
     "unpaired": _ENDS,
     "bca": _ENDS,
+    "worst_class": ("mean_difference", *_ENDS, "n"),
     "speedup": ("median", *_ENDS),
     "probability_of_improvement": ("estimate", *_ENDS),
     "iqm": ("strategy", "baseline", "difference", *_ENDS),
@@ -38,6 +39,7 @@ WHOLE = frozenset((
     "seed", "block", "position", "trained_samples", "candidate_samples", "memory_bytes", "n", "n_pairs", "n_datasets",
     "collapsed", "above_ladder", "seeds_needed", "worst_seed", "timed_blocks", "misses", "at_lowest",
     "mcnemar_gained", "mcnemar_lost", "test_n", "test_collapsed",
+    "worst_class_n", "images",
 ))
 """Columns of whole numbers: every other number is a double, also where all of a folder's values happen to be whole."""
 
@@ -56,6 +58,7 @@ def tables(results: Results, summary: Mapping[str, Any]) -> dict[str, list[Row]]
     return {
         "cells": list(cell_rows(results)),
         "contrasts": list(map(contrast_row, summary["contrasts"])),
+        "classes": [row for found in summary["classes"] for row in class_rows(found)],
         "timing": list(timing_rows(results)),
         "targets": list(map(contrast_row, summary["targets"])),
         "pooled": list(map(pooled_row, summary["pooled"])),
@@ -201,6 +204,19 @@ def contrast_row(row: Mapping[str, Any]) -> Row:
         else:
             flat[name] = "; ".join(map(str, value)) if isinstance(value, list) else value
     return flat
+
+
+def class_rows(found: Mapping[str, Any]) -> Iterator[Row]:
+    """One row for each contrast and class; ``worst``: the class is among those worst under full training."""
+    sides = ("dataset", "reference", "strategy", "arm", "question", "baseline", "baseline_arm", "account", "cost")
+    for row in found["contrasts"]:
+        for at, (name, images) in enumerate(zip(found["classes"], found["images"], strict=True)):
+            yield {
+                **{side: row[side] for side in (*sides, "n", "confidence")},
+                **{"class": name, "images": images, "worst": at in found["worst"]},
+                "full_accuracy": found["full"][at] if found["full"] else None,
+                **{part: row[part][at] for part in ("mean_difference", *_ENDS)},
+            }
 
 
 def pooled_row(row: Mapping[str, Any]) -> Row:

@@ -74,6 +74,7 @@ def write_results(
     noises: Mapping[str, float] | None = None,
     ladders: Iterable[str] = (),
     interval: str | None = None,
+    classes: Mapping[str, Mapping[int, float]] | None = None,
 ) -> Path:
     """Write a results folder and return its path.
 
@@ -117,6 +118,9 @@ def write_results(
         ``halving`` points for each halving.
     interval : str, optional
         The ``interval`` of ``[analysis]``; None leaves the key out.
+    classes : mapping of label to mapping of class to points, optional
+        Write the labels of the test images, class after class, and take these points off an arm's accuracy on these
+        classes and add them to that on the others, evenly. ``""`` is every arm. None leaves the labels out.
     """
     root = Path(path)
     effects = dict(EFFECTS if effects is None else effects)
@@ -124,6 +128,8 @@ def write_results(
     dataset_tables, arms = [], []
     for name in datasets:
         dataset_tables.append(_dataset(name, test_n, margin))
+        if classes is not None:
+            dataset_tables[-1]["test_labels"] = base64.b64encode(bytes(_labels(test_n).tolist())).decode()
         own = {**effects, **(effects_on or {}).get(name, {})}
         arms += _arms(name, list(references), own, ratios or {}, twin_effect, halving, set(ladders))
     matrix = {
@@ -167,7 +173,8 @@ def write_results(
             points = full_accuracy + arm["_effect"] + shared[arm["dataset"], seed] + own
             if (arm["_name"], seed) in collapse:
                 points = 100.0 / CLASSES
-            _write_cell(root, arm, seed, min(max(points / 100.0, 0.0), 1.0), test_n, draw)
+            lost = None if classes is None else {**classes.get("", {}), **classes.get(arm["label"], {})}
+            _write_cell(root, arm, seed, min(max(points / 100.0, 0.0), 1.0), test_n, draw, lost)
     return root
 
 
@@ -323,7 +330,13 @@ def _write_failure(root: Path, arm: Mapping[str, Any], seed: int) -> None:
 
 
 def _write_cell(
-    root: Path, arm: Mapping[str, Any], seed: int, accuracy: float, test_n: int, draw: np.random.Generator
+    root: Path,
+    arm: Mapping[str, Any],
+    seed: int,
+    accuracy: float,
+    test_n: int,
+    draw: np.random.Generator,
+    lost: Mapping[int, float] | None,
 ) -> None:
     id = _key("cell", arm["key"], seed)
     passes = PASSES * arm["rung"]
@@ -339,7 +352,7 @@ def _write_cell(
         "train": _line(TRAIN * trained, trained, jitter),
         "eval": _line(FORWARD * test_n, test_n, jitter),
     }
-    correct = _correct(accuracy, test_n, draw)
+    correct = _correct(accuracy, test_n, draw) if lost is None else _by_class(accuracy, test_n, draw, lost)
     spent = sum(line["flops"] for name, line in ledger.items() if name != "eval")
     seconds = sum(line["seconds"] for name, line in ledger.items() if name != "eval")
     curve = [
@@ -408,4 +421,18 @@ def _correct(accuracy: float, test_n: int, draw: np.random.Generator) -> np.ndar
     difficulty = np.linspace(0.0, 1.0, test_n) + 0.05 * draw.standard_normal(test_n)
     correct = np.zeros(test_n, dtype=bool)
     correct[np.argsort(difficulty)[: round(accuracy * test_n)]] = True
+    return correct
+
+
+def _labels(test_n: int) -> np.ndarray:
+    return np.arange(test_n) * CLASSES // test_n
+
+
+def _by_class(accuracy: float, test_n: int, draw: np.random.Generator, lost: Mapping[int, float]) -> np.ndarray:
+    """Right answers by class, with noise of their own; ``accuracy`` is that of all but for rounding and noise."""
+    labels, correct = _labels(test_n), np.zeros(test_n, dtype=bool)
+    share = 100 * accuracy + sum(lost.values()) / CLASSES - np.array([lost.get(c, 0.0) for c in range(CLASSES)])
+    for label, points in enumerate(share + draw.normal(0.0, 0.3, CLASSES)):
+        ids = np.flatnonzero(labels == label)
+        correct[ids[: round(min(max(points / 100, 0.0), 1.0) * ids.size)]] = True
     return correct

@@ -17,7 +17,7 @@ CONTRAST = {
     *("dataset", "reference", "strategy", "arm", "question", "baseline", "baseline_arm", "primary", "metric"),
     *("account", "cost", "ladder", "n_pairs", "mean_difference", "confidence", "ci_low", "ci_high", "sd"),
     *("correlation", "unpaired", "p_noninferior", "p_superior", "p_adjusted", "margin", "verdict", "note"),
-    *("worst_seed", "collapsed", "beyond_ladder", "costs", "ceiling"),
+    *("worst_seed", "worst_class", "collapsed", "beyond_ladder", "costs", "ceiling"),
     *("interval", "p_equivalent", "p_wilcoxon", "mcnemar", "seeds_needed", "smallest_margin"),
 }
 ARM = {

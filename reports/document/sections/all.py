@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..blocks import Part
 from ..panels import Report
-from . import arms, claims, contrasts, costs, learning_rates, over_data_sets, reproduce, run, studies, targets
+from . import arms, claims, classes, contrasts, costs, learning_rates, over_data_sets, reproduce, run, studies, targets
 from .parts import Figures
 
 
@@ -18,6 +18,7 @@ def sections(report: Report, figures: Figures) -> list[Part]:
         found.append(claims.section(summary["claims"]))
     if summary["cells"]["done"]:
         found += [contrasts.every_comparison(report), contrasts.section(report, figures)]
+        found.append(classes.section(report, figures))
         if summary["pooled"] or summary["ranks"]:
             found.append(over_data_sets.section(report, figures))
         found.append(costs.accuracy_against_cost(report, figures))

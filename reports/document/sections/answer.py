@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ...effects.classes import behind
 from ...effects.verdicts import INCONCLUSIVE, INFERIOR, NON_INFERIOR, SUPERIOR, WITHHELD, WORSE_WITHIN
 from .. import numbers
 from ..blocks import Block, Cell, Fold, Grid, Line, Prose, columns
@@ -67,6 +68,10 @@ def difference(row: Row) -> str:
 
 def clause(row: Row) -> str:
     """What one contrast found; begins with a small letter and takes the strategy as known."""
+    return "; ".join((_found(row), *behind(row["verdict"], row["ci_low"], row.get("worst_class"))))
+
+
+def _found(row: Row) -> str:
     question, verdict = row["question"], row["verdict"]
     cost = f"{COST_WORDS[row['cost']]} ({row['account']})" if row["cost"] else ""
     ladder = f"{'full training' if row['ladder'] == 'full' else 'uniform picks'} with a budget to match"

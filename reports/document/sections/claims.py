@@ -46,7 +46,7 @@ def number(test: Row, value: float | None) -> str:
     if math.isinf(value):
         return INFINITE
     metric = test["metric"]
-    if metric in ("accuracy", "test_accuracy"):
+    if metric in ("accuracy", "test_accuracy", "worst class"):
         return points(value)
     return ratio(value) if "ratio" in metric or "cost" in metric else f"{value:.3g}".replace("-", MINUS)
 

@@ -34,7 +34,7 @@ both are read the same way, and both are judged from the results at hand.
     dataset = "flowers"
     strategy = { name = "gstds", schedule = "sigmoid", options = { share = 0.5 }, rung = 0.4 }
     baseline = "full"                 # or full ladder, uniform ladder, uniform, twin; or rival = { a strategy }
-    metric = "accuracy"
+    metric = "accuracy"               # or "worst class": on the classes that are worst under full training
     hypothesis = "non-inferior"       # superior, inferior, no gain, at least, at most, steadier
     margin = 1.5                      # points; without it, the margin that the matrix declares
 

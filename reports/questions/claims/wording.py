@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from ...document.numbers import ACCOUNT_WORDS, COST_WORDS
-from ...effects.estimand import LADDERS, Test
+from ...effects.estimand import IN_POINTS, LADDERS, Test
 from ...effects.verdicts import CONTRADICTED, NOT_RUN, SUPPORTED, Item, Threshold, Verdict
 from ...statistics import fewest_pairs, pairs_needed
 from .schema import Claim
@@ -21,6 +21,7 @@ def sentence(test: Test, threshold: Threshold) -> str:
         at = f"{COST_WORDS[test.cost]} ({ACCOUNT_WORDS.get(test.account, test.account)})"
     quantity = {
         "accuracy": "difference in test accuracy",
+        "worst class": "difference in test accuracy on the classes that are worst under full training",
         "ratio of accuracies": "test accuracy as a multiple of the baseline's",
         "cost ratio": f"ratio of {at}, the baseline's over its own,",
         "cost to target": f"ratio of {at} to the target, the baseline's over its own,",
@@ -30,7 +31,7 @@ def sentence(test: Test, threshold: Threshold) -> str:
     if test.baseline in LADDERS:
         quantity = f"{quantity} at equal {at}"
     relation = ("at least", "at most", "above", "below")[2 * (not threshold.reached) + (not threshold.above)]
-    unit = _points(threshold.value) if test.metric == "accuracy" and threshold.value else ""
+    unit = _points(threshold.value) if test.metric in IN_POINTS and threshold.value else ""
     bound = f"{threshold.value:g}{unit}"
     if math.isnan(threshold.value):  # of a data set that is not at hand
         bound = "the margin" if test.hypothesis == "no gain" else "minus the margin"
@@ -39,7 +40,7 @@ def sentence(test: Test, threshold: Threshold) -> str:
 
 def value(test: Test, reading: Verdict) -> str:
     """``−0.52 points (90 % interval −0.90 to −0.14, n = 8)``."""
-    unit = _points(reading.value or 0.0) if test.metric == "accuracy" else ""
+    unit = _points(reading.value or 0.0) if test.metric in IN_POINTS else ""
     shown = f"{100 * reading.confidence:.3g} % interval {reading:ends}"
     if reading.low is reading.high is None:
         shown = "no interval"

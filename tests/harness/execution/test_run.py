@@ -15,6 +15,7 @@ import psutil
 import pytest
 import tomli_w
 
+from selbench.harness.datasets.spec import dataset
 from selbench.harness.execution.prepared import thread_count
 from selbench.harness.store.folder import Store, checksum
 from selbench.reports.build import build
@@ -73,10 +74,13 @@ def test_a_matrix_is_run_gone_on_with_and_extended(train, tiny, finished):
         train({**tiny, "batch": 16}, finished)
 
 
-def test_records_are_whole_and_consistent(finished):
+def test_records_are_whole_and_consistent(finished, tiny):
     matrix = tomllib.loads((finished / "matrix.toml").read_text())
+    labels = list(base64.b64decode(matrix["datasets"][0]["test_labels"]))
+    assert labels == dataset("digits", tiny["datasets"][0]["options"]).load(None, finished).test_labels.tolist()
     arms = {arm["key"]: arm for arm in matrix["arms"]}
     for id, record in records(finished).items():
+        assert record["result"]["test_n"] == len(labels)
         assert record["checksum"] == checksum(record) and record["id"] == id
         arm = arms[record["arm"]]
         assert (record["arm_label"], record["dataset"]) == (arm["label"], "digits")

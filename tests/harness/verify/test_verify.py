@@ -108,6 +108,7 @@ BROKEN: dict[str, tuple[str, Any, str]] = {
     "matrix text": ("matrix", lambda t: [a.update(text="x") for a in t["arms"]], "in matrix.toml it is 'x'"),
     "matrix twin": ("matrix", lambda t: t["arms"][0].update(twin="0" * 16), "the twin '0000000000000000' of arm"),
     "matrix key": ("matrix", lambda t: t["arms"].append(t["arms"][0]), "two arms have the same key"),
+    "matrix labels": ("matrix", lambda t: t["datasets"][0].update(test_labels="AAEC"), "are not those of"),
     "matrix seeds": ("matrix", lambda t: t.update(seeds=[0, 1]), "is not in matrix.toml"),
 }
 

@@ -95,7 +95,7 @@ def in_any_order(summary: dict[str, Any]) -> dict[str, Any]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("whole") / "r"
     lost = {"missing": [("rho", 1)], "failed": [("gstds", 2)]}
-    write_results(root, seeds=5, test_n=200, effects=EFFECTS, **lost)
+    write_results(root, seeds=5, test_n=200, effects=EFFECTS, classes={}, **lost)
     return write_timing(root, blocks=3)
 
 
@@ -202,6 +202,18 @@ def test_seconds_of_unlike_machines_are_never_mixed_and_it_is_said(whole: Path, 
         row for row in joined["contrasts"] if row["cost"] == "wall_clock" and row["strategy"] in ("rho", "static")
     ]
     assert all(row["n_pairs"] == 0 for row in equal_seconds)
+
+
+def test_labels_that_one_part_lacks_are_those_of_another(whole: Path, tmp_path: Path) -> None:
+    """A part that an older version ran has no labels of the test images; unlike ones are no one data set."""
+    parts = [part(whole, tmp_path / "a", seeds=(0, 1)), part(whole, tmp_path / "b", seeds=(2, 3, 4))]
+    edit(parts[0], lambda table: table["datasets"][0].pop("test_labels"))
+    known = Results.read(parts[1]).matrix.datasets["digits"].test_labels
+    for name, order in (("c", parts), ("d", parts[::-1])):
+        assert merge(tmp_path / name, order).results.matrix.datasets["digits"].test_labels == known != ""
+    edit(parts[0], lambda table: table["datasets"][0].update(test_labels="B" + known[1:]))
+    with pytest.raises(ResultsError, match="test_labels is"):
+        merge(tmp_path / "e", parts)
 
 
 def test_parts_on_one_machine_have_nothing_to_say_about_seconds(whole: Path, tmp_path: Path) -> None:

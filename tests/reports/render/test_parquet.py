@@ -31,7 +31,7 @@ def types(path: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """A rich folder and a poor one: timed or not, several data sets or one, a reference or none."""
-    more = {"datasets": ("digits", "flowers"), "effects": {"gstds": 0.0, "static": -0.4}}
+    more = {"datasets": ("digits", "flowers"), "effects": {"gstds": 0.0, "static": -0.4}, "classes": {}}
     rich = write_tuning(write_results(tmp_path_factory.mktemp("rich"), seeds=4, test_n=100, margin=0.5, **more))
     write_timing(rich, blocks=3)
     effects = {"static": -0.4}
