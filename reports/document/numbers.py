@@ -40,6 +40,7 @@ _TONES = {
     "supported": "good",
     "non-inferior": "fair",
     "measurably worse, within the margin": "fair",
+    "worse": "bad",
     "inferior": "bad",
     "contradicted": "bad",
 }
@@ -47,6 +48,7 @@ _PAYS = {
     "superior": "pays",
     "non-inferior": "is no worse than training for less, and not shown to be better",
     "measurably worse, within the margin": "does not pay, though it loses less than the margin",
+    "worse": "does not pay",
     "inferior": "does not pay",
     "inconclusive": "is not shown to pay",
     "withheld: collapsed runs": "gets no verdict on whether it pays, since runs collapsed",

@@ -201,7 +201,7 @@ def _second_opinions(results: Results, row: Contrast, decision: Verdict) -> dict
     """What stands beside the paired interval: how well pairing worked, the other intervals, the power."""
     n, confidence = len(row.seeds), decision.confidence
     related = statistics.correlation(row.ours, row.theirs) if n else None
-    unpaired = bootstrap = needed = smallest = None
+    unpaired = bootstrap = needed = measured = smallest = None
     if related is not None and abs(related) < 0.1:
         unpaired = statistics.welch_interval(row.ours, row.theirs, confidence)
     if n >= SECONDARY_FROM:
@@ -209,12 +209,14 @@ def _second_opinions(results: Results, row: Contrast, decision: Verdict) -> dict
     if decision.sd is not None:
         level, margin = (1 - confidence) / 2, results.matrix.datasets[row.arm.dataset].margin
         needed = statistics.pairs_needed(decision.sd, margin, alpha=level)
+        measured = statistics.pairs_needed(decision.sd, abs(float(row.differences.mean()) + margin), alpha=level)
         smallest = statistics.smallest_margin(decision.sd, n, alpha=level)
     return {
         "correlation": related,
         "unpaired": ends(unpaired),
         "bca": ends(bootstrap),
-        "seeds_needed": needed,
+        "seeds_needed": needed,  # where there is no true difference
+        "seeds_needed_measured": measured,  # to tell on which side of the margin it lies, where it is the measured one
         "smallest_margin": smallest,
     }
 

@@ -12,8 +12,8 @@ Superiority is looked at only after non-inferiority (fixed sequence) and must su
 superiority p-values too. Every other contrast is exploratory: a family of its own, unadjusted.
 
 **No verdict** below the exact sign-flip test's floor: n pairs cannot give a p below 2^-n, so 2^-n <= alpha / m must
-hold. **Collapsed runs** withhold non-inferiority and all that rests on it; "inferior" stands, and "inconclusive" is
-said as withheld, since a collapsed run is why the interval is that wide. **Seconds of ordinary cells** carry none.
+hold. **Collapsed runs** withhold every verdict but "inferior": one collapse widens the interval, and shifts an
+otherwise equal rule below 0. **Seconds of ordinary cells** carry none.
 
 **Claims** (:func:`judge`) are made of tests, each of which asks on which side of a threshold a number lies: supported
 where its whole interval lies on the claimed side, contradicted where it lies on the other. A claim is supported where
@@ -41,6 +41,7 @@ SUPERIOR = "superior"
 NON_INFERIOR = "non-inferior"
 WORSE_WITHIN = "measurably worse, within the margin"
 INFERIOR = "inferior"
+WORSE = "worse"
 INCONCLUSIVE = "inconclusive"
 WITHHELD = "withheld: collapsed runs"
 SUPPORTED = "supported"
@@ -95,15 +96,21 @@ def needs_timing(matrix: str) -> str:
 
 
 def verdict(low: float, high: float, margin: float, *, superiority: bool = True, collapsed: int = 0) -> str:
-    if high < -margin:
+    """The verdict of an interval; an end that equals 0 or the margin up to rounding, as the tests have it, is on it."""
+    worse = _above(0.0, high)
+    if _above(-margin, high):
         return INFERIOR
     if collapsed:
         return WITHHELD
-    if low > -margin:
-        if low > 0 and superiority:
+    if _above(low, -margin):
+        if _above(low, 0.0) and superiority:
             return SUPERIOR
-        return WORSE_WITHIN if high < 0 else NON_INFERIOR
-    return INCONCLUSIVE
+        return WORSE_WITHIN if worse else NON_INFERIOR
+    return WORSE if worse else INCONCLUSIVE
+
+
+def _above(value: float, null: float) -> bool:
+    return value - null > 1e-12 * max(1.0, abs(value), abs(null))
 
 
 def _flipped(differences: Array, confidence: float) -> Interval:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ...effects.verdicts import INCONCLUSIVE, WORSE
 from ..blocks import Beside, Block, Cell, Fold, Grid, Line, Part, Prose, columns
 from ..numbers import COST_WORDS, NARROW, NONE, count, error, interval, level, p_value, plural, questions
 from ..panels import ACCOUNTS, Panel, Report, Row
@@ -13,19 +14,19 @@ _INTERVALS = {"t": "paired t", "sign-flip": "inverted sign-flip tests"}
 
 
 def to_decide(row: Row) -> str:
-    """What an inconclusive contrast would take; empty for any other.
+    """What an open contrast would take, for a power of 80 %; empty for any other.
 
-    Both numbers are for a power of 80 % where the true difference is 0; a difference near the margin takes more.
+    Seeds to show no loss of the margin if the true difference is 0, and to tell on which side of the margin it lies if
+    it is the measured one.
     """
-    if row["verdict"] != "inconclusive" or row["mean_difference"] is None:
+    if row["verdict"] not in (INCONCLUSIVE, WORSE) or row["mean_difference"] is None:
         return ""
-    needed, smallest, there = row["seeds_needed"], row["smallest_margin"], row["n_pairs"]
-    could = "" if smallest is None else f"{plural(there, 'seed')} can show a margin of {smallest:.2g}"
-    if needed is None:
-        return could
-    if needed <= there:
-        return "more seeds: the difference lies near the margin"
-    return f"{count(needed)} seeds" + (f"; {could}" if could else "")
+    measured, smallest, there = row["seeds_needed_measured"], row["smallest_margin"], row["n_pairs"]
+    seeds = "never at the measured difference" if measured is None else f"{count(measured)} at the measured difference"
+    if row["verdict"] == INCONCLUSIVE and row["seeds_needed"] is not None:
+        seeds = f"{count(row['seeds_needed'])} seeds at no difference, {seeds}"
+    could = "" if smallest is None else f"; {plural(there, 'seed')} can show a margin of {smallest:.2g}"
+    return seeds + could
 
 
 def _notes(row: Row) -> list[str]:
@@ -46,8 +47,8 @@ def section(report: Report, figures: Figures) -> Part:
         "Differences are strategy minus baseline in points of test accuracy, paired by seed. Intervals "
         f"({tests}) belong to the verdicts beside them ({levels}). p of no worse tests against a "
         "loss as large as the margin, p of better against no gain; Holm: adjusted for all contrasts declared on the "
-        "data set. Two standard errors: of the seeds, and of the choice of test images alone. What it would take is "
-        "for a power of 80 % where there is no true difference."
+        "data set. Two standard errors: of the seeds, and of the choice of test images alone. Seeds to decide are "
+        "for a power of 80 %."
     )
     title = "Three questions to every strategy"
     return Part(title, [Prose(said, "sub"), *parts], key="questions", name="Three questions")

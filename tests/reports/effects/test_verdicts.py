@@ -15,6 +15,7 @@ from selbench.reports.effects.verdicts import (
     NON_INFERIOR,
     SUPERIOR,
     WITHHELD,
+    WORSE,
     WORSE_WITHIN,
     Evidence,
     decide,
@@ -39,9 +40,10 @@ def around(mean: float, sd: float = 0.2, n: int = 8) -> np.ndarray:
         (-0.9, 0.9, NON_INFERIOR),
         (-0.9, 0.0, NON_INFERIOR),
         (-0.9, -0.1, WORSE_WITHIN),
-        (-1.0, -0.1, INCONCLUSIVE),
+        (-1.0, -0.1, WORSE),
+        (-1.0, 0.0, INCONCLUSIVE),
         (-1.1, 0.5, INCONCLUSIVE),
-        (-2.0, -1.0, INCONCLUSIVE),
+        (-2.0, -1.0, WORSE),
         (-2.0, -1.1, INFERIOR),
     ],
 )
@@ -53,11 +55,21 @@ def test_the_definitions(low: float, high: float, expected: str) -> None:
 def test_a_collapsed_run_withholds_everything_but_inferiority(interval: tuple[float, float]) -> None:
     assert verdict(*interval, 1.0, collapsed=1) == WITHHELD
     assert verdict(-9.0, -2.0, 1.0, collapsed=1) == INFERIOR
+    assert verdict(-9.0, -0.5, 1.0, collapsed=1) == WITHHELD
+
+
+@pytest.mark.parametrize("interval", ["t", "sign-flip"])
+@pytest.mark.parametrize("value", [-1.0, 0.0])
+def test_a_difference_on_a_bound_up_to_rounding_is_on_it(value: float, interval: str) -> None:
+    """As the tests have it, whose p is then 1: three tenths of a point and 0.1 + 0.2 are one difference."""
+    for tie in (value - 1e-13, value, value + 1e-13):
+        (decision,) = decide([Evidence(np.full(8, tie), 1.0)], ALPHA, interval=interval)
+        assert decision.verdict == (WORSE if value else NON_INFERIOR)
 
 
 @pytest.mark.parametrize(
     ("mean", "expected"),
-    [(0.5, SUPERIOR), (0.0, NON_INFERIOR), (-0.5, WORSE_WITHIN), (-2.0, INFERIOR), (-1.0, INCONCLUSIVE)],
+    [(0.5, SUPERIOR), (0.0, NON_INFERIOR), (-0.5, WORSE_WITHIN), (-2.0, INFERIOR), (-1.0, WORSE)],
 )
 def test_one_contrast_alone(mean: float, expected: str) -> None:
     (decision,) = decide([Evidence(around(mean), 1.0)], ALPHA, primary=False)
@@ -90,7 +102,7 @@ def test_a_declared_contrast_without_data_still_counts_in_the_family() -> None:
     p = t_test(borderline.differences, -1.0)
     assert ALPHA / 2 < p < ALPHA
     assert decide([borderline], ALPHA)[0].verdict == WORSE_WITHIN
-    assert decide([borderline, absent], ALPHA)[0].verdict == INCONCLUSIVE
+    assert decide([borderline, absent], ALPHA)[0].verdict == WORSE
     assert decide([borderline, absent], ALPHA)[0].p_adjusted == pytest.approx(2 * p)
 
 
@@ -136,8 +148,9 @@ def test_no_verdict_contradicts_the_interval_beside_it_or_holm(family, interval:
         assert low is not None and high is not None
         assert (text in (SUPERIOR, NON_INFERIOR, WORSE_WITHIN)) == (low > -margin) == (holms <= ALPHA)
         assert text != SUPERIOR or low > 0
-        assert (text == WORSE_WITHIN) == (-margin < low and high < 0)
+        assert (text == WORSE_WITHIN) == (-margin < low and high < -1e-12)  # equal but for rounding is equal
         assert (text == INFERIOR) == (high < -margin)
+        assert (text == WORSE) == (low <= -margin <= high < -1e-12)
 
 
 @pytest.mark.parametrize("interval", ["t", "sign-flip"])
