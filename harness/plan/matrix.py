@@ -89,8 +89,9 @@ class Matrix(StrictModel):
         if (grid := self.tuned()) is not None:
             table["grid"] = grid
         # What was added later is left out where it is not used: the identity stays what it was before.
-        if self.analysis.interval == "t":
-            del table["analysis"]["interval"]
+        for key, default in (("interval", "t"), ("scope", "population")):
+            if table["analysis"][key] == default:
+                del table["analysis"][key]
         table = {name: value for name, value in table.items() if value or name not in ("studies", "measures")}
         table["budget"] = self.budget.identity()
         for entry in (*table["datasets"], *table["references"]):

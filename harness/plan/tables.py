@@ -122,6 +122,7 @@ class Analysis(StrictModel):
     pays: Pays = Pays()
     amortise_over: int = Field(20, gt=0)
     interval: Literal["t", "sign-flip"] = "t"
+    scope: Literal["population", "test-set"] = "population"  # what the test images stand for
 
 
 class Study(StrictModel):

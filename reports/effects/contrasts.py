@@ -21,9 +21,11 @@ from ..statistics import Array, Interval, ratio_interval
 from .arm_facts import mean
 from .costs import ceiling
 from .estimand import Estimand
+from .images import Bits, correctness
 from .pairing import Pairs, Sample, rounded
-from .verdicts import P_VALUES, Evidence, Verdict, decide, needs_timing
+from .verdicts import ONLY_HERE, P_VALUES, Evidence, Verdict, decide, needs_timing
 
+_ENDS = ("ci_low", "ci_high")
 SECONDARY_FROM = 20
 """Pairs from which the bootstrap interval is shown as well."""
 
@@ -45,6 +47,7 @@ class Contrast(Sample):
     asked: Estimand
     primary: bool
     paid: Paid
+    correct: tuple[Bits, Bits] | None  # which test images each side's runs have right, [seeds, images]
 
     @property
     def arm(self) -> Arm:
@@ -79,6 +82,7 @@ def contrasts(pairs: Pairs) -> list[Contrast]:
                     known |= {"source": paid[key].source, "blocks": paid[key].blocks}
                 if question == "picking":
                     known["notes"] += _unequal_samples(pairs.cells(arm, asked.rival).values())
+                known["correct"] = correctness(results, asked, sample.seeds)
                 rows.append(Contrast(**known, question=question, asked=asked, primary=primary, paid=paid[key]))
     return [row for row in rows if row.seeds or row.primary]
 
@@ -136,11 +140,12 @@ def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
         evidence = [
             Evidence(
                 *(of.differences, results.matrix.datasets[of.arm.dataset].margin, of.collapsed),
+                image_error=None if (bits := of.correct) is None else statistics.image_error(*bits),
                 keys={**of.asked.keys, "question": of.question},
             )
             for of in (found[i] for i in family)
         ]
-        judged = decide(evidence, alpha, primary=family in families, interval=interval)
+        judged = decide(evidence, alpha, primary=family in families, interval=interval, scope=results.matrix.scope)
         decisions.update(zip(family, judged, strict=True))
     named = {dataset: request.source for request in results.matrix.requests for dataset in request.datasets}
     for i, row in enumerate(found):
@@ -179,11 +184,12 @@ def _row(results: Results, row: Contrast, decision: Verdict, ceiling: float | No
         "ci_high": decision.high,
         "sd": decision.sd,
         **_second_opinions(results, row, decision),
-        **_image_by_image(results, row),
+        **_image_by_image(row),
+        "both_errors": None if decision.both_errors is None else dict(zip(_ENDS, decision.both_errors, strict=True)),
         **{name: getattr(decision, name) for name in P_VALUES},
         "margin": results.matrix.datasets[row.arm.dataset].margin,
         "verdict": decision.verdict,
-        "note": "; ".join(row.notes),
+        "note": "; ".join((*row.notes, *((f"{decision.seen} {ONLY_HERE}",) if decision.seen else ()))),
         "worst_seed": None if worst is None else {"seed": row.seeds[worst], "difference": row.differences[worst]},
         "collapsed": row.collapsed,
         "beyond_ladder": (row.above + row.below) / n if asked.ladder and n else None,
@@ -221,21 +227,14 @@ def _second_opinions(results: Results, row: Contrast, decision: Verdict) -> dict
     }
 
 
-def _image_by_image(results: Results, row: Contrast) -> dict[str, Any]:
-    """The error that the test images give (in points), and each seed's McNemar test.
-
-    None against a ladder, which has no run of its own at that cost, and where the test sets are unlike.
-    """
-    pairs: list[tuple[Cell, ...]] = []
-    if not row.asked.ladder:
-        ours, theirs = results.of(row.arm), results.of(row.asked.rival)
-        pairs = [(ours[seed], theirs[seed]) for seed in row.seeds]
-    bits = [tuple(cell.correct for cell in pair) for pair in pairs]
-    if len({each.size for pair in bits for each in pair}) != 1:
+def _image_by_image(row: Contrast) -> dict[str, Any]:
+    """The error that the test images give (in points), and each seed's McNemar test; None where they are not known."""
+    if row.correct is None:
         return {"sampling_error": None, "mcnemar": None}
-    tests = [statistics.mcnemar(*pair) for pair in bits]
+    ours, theirs = row.correct
+    tests = [statistics.mcnemar(*pair) for pair in zip(ours, theirs, strict=True)]
     return {
-        "sampling_error": statistics.sampling_error(*zip(*bits, strict=True)),
+        "sampling_error": statistics.sampling_error(list(ours), list(theirs)),
         "mcnemar": [{"seed": seed, **test._asdict()} for seed, test in zip(row.seeds, tests, strict=True)],
     }
 
@@ -244,4 +243,4 @@ def ends(value: Interval | None, name: str = "") -> dict[str, float] | None:
     """The ends of an interval as the summary has them, after the estimate where that has a ``name``."""
     if value is None:
         return None
-    return {**({name: value.estimate} if name else {}), "ci_low": value.low, "ci_high": value.high}
+    return {**({name: value.estimate} if name else {}), **dict(zip(_ENDS, (value.low, value.high), strict=True))}

@@ -5,6 +5,10 @@
 Every verdict is read off the interval that is shown beside it, Student's t or the inverted sign-flip test's as the
 matrix declares; the p-values are of the same test.
 
+**Which images.** That interval is of new seeds on the same test images. Unless the matrix declares ``scope =
+"test-set"``, what speaks for a strategy must hold with the images' own error added at the lower end: superiority falls
+back to non-inferiority, and non-inferiority to "on these test images only".
+
 **Which level.** The declared primary contrasts of a data set form one family of m. Holm's step-down runs over their
 non-inferiority p-values; it ends at the level alpha / (m - rejected), or alpha where all are rejected, and the whole
 family's intervals are drawn at that level: what was rejected earlier has a smaller p, what was not has a larger one.
@@ -44,6 +48,7 @@ INFERIOR = "inferior"
 WORSE = "worse"
 INCONCLUSIVE = "inconclusive"
 WITHHELD = "withheld: collapsed runs"
+ONLY_HERE = "on these test images only"
 SUPPORTED = "supported"
 CONTRADICTED = "contradicted"
 NOT_RUN = "not run"
@@ -56,6 +61,7 @@ class Evidence:
     differences: Array  # [n] strategy minus baseline, in points, one for each seed; may be empty
     margin: float  # points, not negative
     collapsed: int = 0  # seeds with a collapsed run on either side
+    image_error: float | None = None  # that new test images would add, in points; None where it is not known
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -80,6 +86,8 @@ class Verdict(Estimate):
     p_sign_flip: float | None = None
     p_wilcoxon: float | None = None
     p_adjusted: float | None = None
+    both_errors: tuple[float | None, float | None] | None = None  # the interval of new seeds and new test images
+    seen: str = ""  # the verdict on these test images, where it does not hold for new ones
 
     def withheld(self, verdict: str) -> Verdict:
         untested: dict[str, Any] = dict.fromkeys(P_VALUES)
@@ -109,6 +117,15 @@ def verdict(low: float, high: float, margin: float, *, superiority: bool = True,
     return WORSE if worse else INCONCLUSIVE
 
 
+def on_new_images(found: str, low: float, margin: float) -> str:
+    """What is left of a verdict whose interval ends at ``low`` once the test images' own error is in it."""
+    if found not in (SUPERIOR, NON_INFERIOR, WORSE_WITHIN) or (found == SUPERIOR and _above(low, 0.0)):
+        return found
+    if not _above(low, -margin):
+        return ONLY_HERE
+    return NON_INFERIOR if found == SUPERIOR else found
+
+
 def _above(value: float, null: float) -> bool:
     return value - null > 1e-12 * max(1.0, abs(value), abs(null))
 
@@ -126,7 +143,14 @@ _METHODS: Mapping[str, tuple[Callable[[Array, float], float], Callable[[Array, f
 """One-sided tests, each with the two-sided interval that inverts it."""
 
 
-def decide(family: Sequence[Evidence], alpha: float, *, primary: bool = True, interval: str = "t") -> list[Verdict]:
+def decide(
+    family: Sequence[Evidence],
+    alpha: float,
+    *,
+    primary: bool = True,
+    interval: str = "t",
+    scope: str = "population",
+) -> list[Verdict]:
     """Verdicts of one family of contrasts, in the order given, at a one-sided ``alpha`` for the family.
 
     The declared primary contrasts of a data set come with those without data: they count in Holm with p = 1, so that a
@@ -151,7 +175,13 @@ def decide(family: Sequence[Evidence], alpha: float, *, primary: bool = True, in
             decisions.append(Verdict("accuracy", item.keys, value, **shown, verdict=no_verdict(short)))
             continue
         mean, low, high, sd = ends(d, confidence)
-        text = verdict(low, high, margin, superiority=bool(superior[i]), collapsed=item.collapsed)
+        text = here = verdict(low, high, margin, superiority=bool(superior[i]), collapsed=item.collapsed)
+        if item.image_error is not None:
+            both = statistics.widened(Interval(mean, low, high, sd), item.image_error, confidence)
+            shown["both_errors"] = (finite(both.low), finite(both.high))
+            if scope == "population" and short <= 0:
+                text = on_new_images(here, both.low, margin)
+                shown["seen"] = here if text != here else ""
         decisions.append(
             Verdict(
                 *("accuracy", item.keys, mean, finite(low), finite(high)),

@@ -113,13 +113,17 @@ class Pays(Part):
 
 
 class Analysis(Open):
-    """How the results are judged; ``amortise_over`` is the number of runs that share the cost of an artefact."""
+    """How the results are judged; ``amortise_over`` is the number of runs that share the cost of an artefact.
+
+    ``scope``: whether verdicts are of new test images as well, or of those of the test set alone.
+    """
 
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
     amortise_over: Annotated[float, Field(gt=0)]
     primary: Names
     pays: Pays = Pays()
     interval: Literal["t", "sign-flip"] = "t"
+    scope: Literal["population", "test-set"] = "population"
 
 
 def _apart(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -261,6 +265,10 @@ class Matrix(One):
     @cached_property
     def interval(self) -> str:
         return self.analysis.interval
+
+    @property
+    def scope(self) -> str:
+        return self.analysis.scope
 
     @property
     def primary(self) -> tuple[str, ...]:

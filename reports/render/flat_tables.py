@@ -27,6 +27,7 @@ _ENDS = ("ci_low", "ci_high")
 _NESTED = {
     "unpaired": _ENDS,
     "bca": _ENDS,
+    "both_errors": _ENDS,
     "speedup": ("median", *_ENDS),
     "probability_of_improvement": ("estimate", *_ENDS),
     "iqm": ("strategy", "baseline", "difference", *_ENDS),

@@ -15,12 +15,14 @@ from .paired import (
     correlation,
     equivalence_test,
     holm,
+    image_error,
     mcnemar,
     mean_interval,
     median_interval,
     sampling_error,
     t_test,
     welch_interval,
+    widened,
     wilcoxon_test,
 )
 from .pooled import (
@@ -41,8 +43,8 @@ from .samples import Array, Interval
 __all__ = [
     "EXACT_PAIRS", "FEWEST_DATASETS", "Array", "Friedman", "Interval", "McNemar", "Pooled", "SpreadRatio", "Strata",
     "bca_interval", "cliques", "correlation", "equivalence_test", "fewest_pairs", "fieller_interval", "fixed_effect",
-    "friedman", "geometric_ratio_interval", "holm", "interquartile_mean", "iqm_interval", "mcnemar", "mean_interval",
+    "friedman", "geometric_ratio_interval", "holm", "image_error", "interquartile_mean", "iqm_interval", "mcnemar", "mean_interval",
     "mean_of", "median_interval", "pairs_needed", "power_noninferior", "power_steadier", "probability_of_improvement",
     "ratio_interval", "sampling_error", "sign_flip_interval", "sign_flip_test", "smallest_margin", "spread_ratio",
-    "spread_shown", "stratified_interval", "t_test", "welch_interval", "wilcoxon_test",
+    "spread_shown", "stratified_interval", "t_test", "welch_interval", "widened", "wilcoxon_test",
 ]  # fmt: skip

@@ -18,7 +18,16 @@ CONTRAST = {
     *("account", "cost", "ladder", "n_pairs", "mean_difference", "confidence", "ci_low", "ci_high", "sd"),
     *("correlation", "unpaired", "p_noninferior", "p_superior", "p_adjusted", "margin", "verdict", "note"),
     *("worst_seed", "collapsed", "beyond_ladder", "costs", "ceiling"),
-    *("interval", "p_equivalent", "p_wilcoxon", "mcnemar", "seeds_needed", "seeds_needed_measured", "smallest_margin"),
+    *(
+        "interval",
+        "p_equivalent",
+        "p_wilcoxon",
+        "mcnemar",
+        "seeds_needed",
+        "seeds_needed_measured",
+        "smallest_margin",
+        "both_errors",
+    ),
 }
 ARM = {
     *("key", "label", "role", "dataset", "reference", "strategy", "origin", "cadence", "signal", "schedule", "rung"),

@@ -6,7 +6,16 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ...effects.verdicts import INCONCLUSIVE, INFERIOR, NON_INFERIOR, SUPERIOR, WITHHELD, WORSE, WORSE_WITHIN
+from ...effects.verdicts import (
+    INCONCLUSIVE,
+    INFERIOR,
+    NON_INFERIOR,
+    ONLY_HERE,
+    SUPERIOR,
+    WITHHELD,
+    WORSE,
+    WORSE_WITHIN,
+)
 from .. import numbers
 from ..blocks import Block, Cell, Fold, Grid, Line, Prose, columns
 from ..numbers import COST_WORDS, LADDER_WORDS, by_how_much, clock_words, pays_words, plural
@@ -23,6 +32,7 @@ _ACCURACY = {
     WORSE_WITHIN: "measurably worse, within the margin of {margin}",
     WORSE: "worse, whether by more than the margin of {margin} is open",
     INFERIOR: "worse by more than the margin of {margin}",
+    ONLY_HERE: "non-inferior at a margin of {margin} on these test images only",
     INCONCLUSIVE: "inconclusive at a margin of {margin}",
 }
 _PICKING = {
@@ -34,6 +44,7 @@ _PICKING = {
     WORSE_WITHIN: "its picks were measurably worse than as many random ones, within the margin of {margin}",
     WORSE: "its picks were worse than as many random ones, whether by more than the margin of {margin} is open",
     INFERIOR: "its picks were worse than as many random ones, by more than the margin of {margin}",
+    ONLY_HERE: "on these test images only, its picks were no worse than the margin of {margin} allows",
     INCONCLUSIVE: "whether its picks are as good as so many random ones stayed open",
 }
 _PAYS = {
@@ -44,6 +55,7 @@ _PAYS = {
     WORSE_WITHIN: "at equal {cost} it was measurably worse than {ladder}, within the margin of {margin}",
     WORSE: "at equal {cost} it was worse than {ladder}, whether by more than the margin of {margin} is open",
     INFERIOR: "at equal {cost} it was worse than {ladder}, by more than the margin of {margin}",
+    ONLY_HERE: "on these test images only, it was no worse than {ladder} at equal {cost}, at a margin of {margin}",
     INCONCLUSIVE: "whether it is as good as {ladder} at equal {cost} stayed open",
 }
 _OPEN = {

@@ -11,6 +11,7 @@ from selbench.reports.effects.verdicts import (
     INCONCLUSIVE,
     INFERIOR,
     NON_INFERIOR,
+    ONLY_HERE,
     SUPERIOR,
     WITHHELD,
     WORSE,
@@ -18,7 +19,7 @@ from selbench.reports.effects.verdicts import (
 )
 
 VERDICTS = [SUPERIOR, NON_INFERIOR, WORSE_WITHIN, INFERIOR, WORSE, INCONCLUSIVE, WITHHELD]
-VERDICTS += ["no verdict: 2 more seeds needed"]
+VERDICTS += [ONLY_HERE, "no verdict: 2 more seeds needed"]
 
 
 def row(question: str, verdict: str = NON_INFERIOR, **more: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from selbench.reports.effects.verdicts import (
     INCONCLUSIVE,
     INFERIOR,
     NON_INFERIOR,
+    ONLY_HERE,
     SUPERIOR,
     WITHHELD,
     WORSE,
@@ -207,6 +208,30 @@ def test_a_family_is_wrong_about_a_true_null_as_often_as_alpha_says(interval: st
     allowed = ALPHA + 3 * np.sqrt(ALPHA * (1 - ALPHA) / runs)
     assert 0.02 < inferior / runs < allowed
     assert 0.02 < equal / runs < allowed
+
+
+@pytest.mark.parametrize(
+    ("mean", "error", "expected"),
+    [
+        (0.5, 0.1, SUPERIOR),
+        (0.5, 0.4, NON_INFERIOR),
+        (0.5, 1.0, ONLY_HERE),
+        (-0.5, 0.1, WORSE_WITHIN),
+        (-0.5, 0.4, ONLY_HERE),
+        (-0.9, 9.0, WORSE),
+        (-2.0, 9.0, INFERIOR),
+    ],
+)
+def test_what_speaks_for_a_strategy_must_hold_for_new_images(mean: float, error: float, expected: str) -> None:
+    item = Evidence(around(mean), 1.0, image_error=error)
+    (decision,) = decide([item], ALPHA)
+    (here,) = decide([item], ALPHA, scope="test-set")
+    (alone,) = decide([Evidence(item.differences, 1.0)], ALPHA)
+    assert (decision.verdict, here.verdict) == (expected, alone.verdict)
+    assert decision.seen == ("" if expected == alone.verdict else alone.verdict) and not here.seen
+    low, high = decision.both_errors or (None, None)
+    assert low == here.both_errors[0] and alone.both_errors is None
+    assert low < decision.low and decision.high < high and (decision.low, decision.high) == (alone.low, alone.high)
 
 
 def test_a_matrix_may_declare_nothing():
