@@ -23,6 +23,7 @@ from .effects.learning_rates import tuning
 from .effects.pairing import Pairs
 from .effects.pooled import pool, ranks
 from .effects.targets import targets
+from .effects.training import training
 from .questions import answers as study_answers
 from .questions.claims.verdict import judge_claims, unreadable_claims
 from .records.folder import Cell, Dataset, Results
@@ -47,6 +48,7 @@ def summarise(results: Results) -> dict[str, Any]:
             "matrix": _matrix(results),
             "environment": environment(results.cells),
             "cells": cells,
+            "training": training(results),
             "timing": pairs.clock.summary,
             "arms": describe(pairs),
             "contrasts": rows,

@@ -31,7 +31,17 @@ CONTRAST = {
 }
 ARM = {
     *("key", "label", "role", "dataset", "reference", "strategy", "origin", "cadence", "signal", "schedule", "rung"),
-    *("twin", "settings", "n", "accuracy", "accuracy_recalibrated", "collapsed", "mean_ratio", "trained_samples"),
+    *(
+        "twin",
+        "settings",
+        "n",
+        "accuracy",
+        "accuracy_recalibrated",
+        "collapsed",
+        "diverged",
+        "mean_ratio",
+        "trained_samples",
+    ),
     *("ceiling", "memory_bytes", "learner_flops", "total_flops", "seconds", "phases", "artefacts", "break_even_runs"),
 }
 

@@ -170,7 +170,7 @@ def section(report: Report) -> list[Block]:
     if not summary["cells"]["done"]:
         none = Prose("No run has finished yet, so there is nothing to say about any strategy.", "lead")
         return [none, state(summary)]
-    blocks: list[Block] = []
+    blocks: list[Block] = [Prose(text, "warn") for text in summary["training"]["said"]]
     for study in summary["studies"]:
         long = " long" if len(study["sentence"]) > _SHORT else ""
         blocks.append(page_only(Prose(study["question"], "question"), Prose(study["sentence"], f"lead{long}")))

@@ -22,7 +22,8 @@ SAID = 10
 def blocks(summary: Mapping[str, Any]) -> list[Block]:
     """The answer, for each data set its arms and what they cost, studies, claims, and what is lacking."""
     panels = [panel for panel in panels_of(summary) if any(arm["n"] for arm in panel.arms)]
-    found: list[Block] = [Prose(summary["headline"], "lead")]
+    found: list[Block] = [Prose(text, "warn") for text in summary["training"]["said"]]
+    found.append(Prose(summary["headline"], "lead"))
     for panel in panels:
         found += [_arms(summary, panel), *_costs(summary, panel)]
         if words := reached_words(summary, panel):
