@@ -25,6 +25,8 @@ from .images import Bits, correctness
 from .pairing import Pairs, Sample, rounded
 from .verdicts import ONLY_HERE, P_VALUES, Evidence, Verdict, decide, needs_timing
 
+MATCHED = 0.01
+"""Numbers of trained samples that differ by no more than this share count as equal."""
 _ENDS = ("ci_low", "ci_high")
 SECONDARY_FROM = 20
 """Pairs from which the bootstrap interval is shown as well."""
@@ -47,6 +49,7 @@ class Contrast(Sample):
     asked: Estimand
     primary: bool
     paid: Paid
+    unequal: float = 0.0  # largest relative difference of trained samples, where they should be equal
     correct: tuple[Bits, Bits] | None  # which test images each side's runs have right, [seeds, images]
 
     @property
@@ -81,7 +84,8 @@ def contrasts(pairs: Pairs) -> list[Contrast]:
                 if sample.source is None:
                     known |= {"source": paid[key].source, "blocks": paid[key].blocks}
                 if question == "picking":
-                    known["notes"] += _unequal_samples(pairs.cells(arm, asked.rival).values())
+                    known["unequal"] = _unequal_samples(pairs.cells(arm, asked.rival).values())
+                    known["notes"] += (_unequal(known["unequal"]),) if known["unequal"] else ()
                 known["correct"] = correctness(results, asked, sample.seeds)
                 rows.append(Contrast(**known, question=question, asked=asked, primary=primary, paid=paid[key]))
     return [row for row in rows if row.seeds or row.primary]
@@ -119,10 +123,13 @@ def _pay(pairs: Pairs, asked: Estimand) -> Paid:
     return Paid(prices, ratios, timed.source if timed else None, blocks)
 
 
-def _unequal_samples(pairs: Iterable[tuple[Cell, ...]]) -> tuple[str, ...]:
-    """The twin's promise is the same number of trained samples: say so where it is not kept."""
-    apart = max((abs(a.picks.trained_samples / b.picks.trained_samples - 1) for a, b in pairs), default=0.0)
-    return (f"trained samples differ by up to {rounded(100 * apart)} %",) if apart > 0 else ()
+def _unequal_samples(pairs: Iterable[tuple[Cell, ...]]) -> float:
+    """By what share trained samples differ at most from the twin's, which promises as many."""
+    return max((abs(a.picks.trained_samples / b.picks.trained_samples - 1) for a, b in pairs), default=0.0)
+
+
+def _unequal(share: float) -> str:
+    return f"trained samples differ by up to {rounded(100 * share)} %"
 
 
 def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
@@ -151,6 +158,8 @@ def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
     for i, row in enumerate(found):
         if row.indication:
             decisions[i] = decisions[i].withheld(needs_timing(shlex.quote(named[row.arm.dataset])))
+        elif row.unequal > MATCHED:
+            decisions[i] = decisions[i].withheld(f"no verdict: {_unequal(row.unequal)}")
     return [decisions[i] for i in range(len(found))]
 
 

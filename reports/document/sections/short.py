@@ -38,14 +38,14 @@ def blocks(summary: Mapping[str, Any]) -> list[Block]:
 def _arms(summary: Row, panel: Panel) -> Grid:
     matrix = summary["matrix"]
     arms = [arm for arm in panel.main_arms if arm["role"] != "strategy"] + panel.role("strategy")
-    heads = columns("name arm; points accuracy; points against full; points picking; points pays; verdict verdict")
+    heads = columns("name arm; points accuracy; points against / full; points picking; points pays; verdict verdict")
     rows = []
     for arm in (arm for arm in arms if arm["n"]):
         accuracy = arm["accuracy"]
         half = "" if accuracy["ci_low"] is None else f" \u00b1{(accuracy['ci_high'] - accuracy['ci_low']) / 2:.2f}"
         against, picking = (next(iter(panel.of(arm, question)), None) for question in ("accuracy", "picking"))
         paying = _paid(panel, arm, matrix["pays"])
-        differences = [_difference(against, wide=True), _difference(picking), _difference(paying)]
+        differences = [_difference(against), _difference(picking), _difference(paying, wide=True)]
         rows.append([arm["label"], percent(accuracy["mean"]) + half, *differences, _verdict(paying)])
     return Grid(f"{panel.scope}: {matrix['learner']['text']}", heads, rows, titled=True)
 
@@ -96,8 +96,9 @@ def _key(summary: Row) -> str:
     pays = summary["matrix"]["pays"]
     equal = f"the {pays['ladder']} ladder at equal {COST_WORDS[pays['cost']]}, {pays['account']}"
     return (
-        f"Points of accuracy; \u00b1 95 % of the mean; [..] {levels}. picking: against as many random picks."
-        f" pays, verdict: against {equal}. * declared; the rest, verdicts in brackets, is exploratory."
+        "Points of accuracy; \u00b1 95 % of the mean. picking: against as many random picks. pays: against "
+        f"{equal}, with the interval [..] that the verdict is read off ({levels}). "
+        "* declared; the rest, verdicts in brackets, is exploratory."
     )
 
 
