@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import statistics
 from ..records.folder import ACCOUNTS, COSTS, LADDERS, TIMED, Arm, Cell, Results
+from ..records.matrix import declares, same_data
 from ..statistics import Array, Interval, ratio_interval
 from .arm_facts import mean
 from .costs import ceiling
@@ -110,7 +111,9 @@ def _primary(results: Results, question: str, asked: Estimand) -> bool:
     pays = results.matrix.pays
     if question == "pays" and (asked.account, asked.cost, asked.ladder) != (pays.account, pays.cost, pays.ladder):
         return False
-    return asked.arm.role == "strategy" and f"{asked.arm.label}:{question}" in results.matrix.primary
+    arm = asked.arm
+    declared = declares(results.matrix.analysis, arm.label, question, arm.dataset, arm.reference)
+    return arm.role == "strategy" and declared
 
 
 def _pay(pairs: Pairs, asked: Estimand) -> Paid:
@@ -135,13 +138,13 @@ def _unequal(share: float) -> str:
 def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
     """The verdict on each contrast, in the order given.
 
-    The primary contrasts of a data set are judged as one family, each other one alone.
+    The primary contrasts on the same data are judged as one family, each other one alone.
     """
     alpha, interval = results.matrix.alpha, results.matrix.interval
     decisions: dict[int, Verdict] = {}
     families = [
-        [i for i, row in enumerate(found) if row.primary and row.arm.dataset == name]
-        for name in results.matrix.datasets
+        [i for i, row in enumerate(found) if row.primary and row.arm.dataset in names]
+        for names in same_data(results.matrix)
     ]
     for family in [*families, *([i] for i, row in enumerate(found) if not row.primary)]:
         evidence = [

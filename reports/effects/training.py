@@ -15,10 +15,13 @@ HALF = 0.5
 
 
 def diverged(cell: Cell, dataset: Dataset) -> bool:
-    """Whether its loss is not finite, which records write as none, or it ends at chance within its sampling error."""
+    """Whether its loss is not finite, which records write as none, or it ends at chance within its sampling error.
+
+    A data set whose declared threshold of collapse lies below chance says that such accuracies are sound there.
+    """
     chance = 1 / len(dataset.classes)
     at_chance = chance + math.sqrt(chance * (1 - chance) / cell.correct.size)
-    return cell.train_loss is None or cell.accuracy <= at_chance
+    return cell.train_loss is None or (dataset.collapse >= chance and cell.accuracy <= at_chance)
 
 
 def collapsed(cell: Cell, dataset: Dataset) -> bool:

@@ -9,7 +9,7 @@ matrix declares; the p-values are of the same test.
 "test-set"``, what speaks for a strategy must hold with the images' own error added at the lower end: superiority falls
 back to non-inferiority, and non-inferiority to "on these test images only".
 
-**Which level.** The declared primary contrasts of a data set form one family of m. Holm's step-down runs over their
+**Which level.** The declared primary contrasts on the same data form one family of m. Holm's step-down runs over their
 non-inferiority p-values; it ends at the level alpha / (m - rejected), or alpha where all are rejected, and the whole
 family's intervals are drawn at that level: what was rejected earlier has a smaller p, what was not has a larger one.
 Superiority is looked at only after non-inferiority (fixed sequence) and must survive Holm over the family's
@@ -153,8 +153,8 @@ def decide(
 ) -> list[Verdict]:
     """Verdicts of one family of contrasts, in the order given, at a one-sided ``alpha`` for the family.
 
-    The declared primary contrasts of a data set come with those without data: they count in Holm with p = 1, so that a
-    family cannot be shrunk by leaving out runs. An exploratory contrast is a family of one, and has no adjusted p.
+    The declared primary contrasts on the same data come with those without runs: they count in Holm with p = 1, so
+    that a family cannot be shrunk by leaving out runs. An exploratory contrast is a family of one, and has no adjusted p.
     """
     if not family:
         return []  # a matrix may declare nothing: all of it is then exploratory

@@ -227,8 +227,8 @@ class _Part:
             {**self._columns(less), "random picks alike": f"{MEAN}{RANDOM}", "due to the picks": PICKS},
             "Differences in points, paired by seed, with 95 % intervals. Images trained: as a multiple of "
             f"{baseline}'s. Random picks alike: the same difference between the schedules' uniform twins. Due to the "
-            "picks: the one less the other. Told, of schedules that train on as many images: better or worse by Holm over "
-            f"the schedules; else within the margin where both one-sided tests say so.{worth}",
+            "picks: the one less the other. Told, of schedules that train on as many images: better or worse by Holm "
+            f"over the schedules; else within the margin where both one-sided tests say so.{worth}",
         )
         first = (baseline, str(len(self.base.points)), self.base.kept, "1", self.base.accuracy, *(NONE,) * 5)
         yield replace(table, rows=(first, *table.rows))
