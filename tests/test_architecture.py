@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "harness.execution.executors": f"{GROUND} harness.plan harness.store harness.tasks",
     "harness.execution": (
         f"{GROUND} harness.datasets harness.execution.executors harness.plan harness.steps harness.store "
-        "harness.tasks harness.training reports.records reports.statistics"
+        "harness.tasks harness.training reports.records"
     ),
     "harness.verify": f"{GROUND} reports.records",
     "harness.scale": (

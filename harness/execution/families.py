@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 from ...reports.records.matrix import declares
-from ...reports.statistics import fewest_pairs
 from ...strategies import UsageError
 from ..plan.arms import Arm
 from ..plan.matrix import PRIMARY_LIMIT, QUESTIONS, Matrix
+
+
+def fewest_seeds(alpha: float, contrasts: int) -> int:
+    """Fewest seeds that can decide a contrast of a family: n pairs give no p below 2^-n, and two give an interval."""
+    return max(2, math.ceil(math.log2(contrasts / alpha) - 1e-12))
 
 
 def check_families(declared: Matrix, arms: Iterable[Arm], prints: Mapping[str, str]) -> None:
@@ -25,7 +30,7 @@ def check_families(declared: Matrix, arms: Iterable[Arm], prints: Mapping[str, s
                 families.setdefault(prints[arm.dataset], []).append((arm, question))
     for family in families.values():
         on = ", ".join(dict.fromkeys(arm.dataset for arm, _ in family))
-        rows, least = len({arm.key for arm, _ in family}), fewest_pairs(analysis.alpha, len(family))
+        rows, least = len({arm.key for arm, _ in family}), fewest_seeds(analysis.alpha, len(family))
         narrow = "primary_references or primary_datasets narrow what is declared"
         if rows > PRIMARY_LIMIT:
             raise UsageError(

@@ -29,7 +29,7 @@ interval's two ends may have unlike levels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -94,6 +94,25 @@ class Verdict(Estimate):
         return replace(self, verdict=verdict, **untested)
 
 
+FOR = (SUPERIOR,)
+AGAINST = (INFERIOR, WORSE, WORSE_WITHIN)
+
+
+def by_chance(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """How many of the exploratory ``rows`` of a summary chance alone would call better, and how many worse.
+
+    Where no strategy differs from its baseline each end of an interval errs at its level, so that the expected number
+    is the sum of the levels over the rows that were judged: the same for better and for worse. Rows of the same runs
+    err together, so that the number found varies more than that of independent rows.
+    """
+    judged = [row for row in rows if not row["primary"] and row["p_superior"] is not None]
+    judged = [row for row in judged if not row["verdict"].startswith(("no verdict", WITHHELD))]
+    found = [row["verdict"] for row in judged]
+    expected = sum((1 - row["confidence"]) / 2 for row in judged)
+    counts = {"superior": sum(map(FOR.__contains__, found)), "worse": sum(map(AGAINST.__contains__, found))}
+    return {"judged": len(judged), "expected": expected, **counts}
+
+
 def no_verdict(short: int) -> str:
     return f"no verdict: {short} more seed{'' if short == 1 else 's'} needed"
 
@@ -154,7 +173,7 @@ def decide(
     """Verdicts of one family of contrasts, in the order given, at a one-sided ``alpha`` for the family.
 
     The declared primary contrasts on the same data come with those without runs: they count in Holm with p = 1, so
-    that a family cannot be shrunk by leaving out runs. An exploratory contrast is a family of one, and has no adjusted p.
+    that a family cannot be shrunk by leaving out runs. An exploratory contrast is a family of one, without adjusted p.
     """
     if not family:
         return []  # a matrix may declare nothing: all of it is then exploratory

@@ -8,7 +8,7 @@ from ...effects.verdicts import INCONCLUSIVE, ONLY_HERE, WORSE
 from ..blocks import Beside, Block, Cell, Fold, Grid, Line, Part, Prose, columns
 from ..numbers import COST_WORDS, NARROW, NONE, count, error, interval, level, p_value, plural, questions
 from ..panels import ACCOUNTS, Panel, Report, Row
-from .parts import Figures, against, by_panel, difference, figures_of, name, short_verdict, worst_seed
+from .parts import Figures, against, by_panel, chance_words, difference, figures_of, name, short_verdict, worst_seed
 
 SCOPES = {
     "population": "Verdicts for a strategy hold for new test images of the same kind, or say that they do not.",
@@ -109,7 +109,14 @@ def _contrasts(report: Report, panel: Panel, question: str, account: str, words:
             worst_seed(row),
         ]
         lines.append(cells)
-    return Grid(f"Table: {words}", columns(heads), lines, note="; ".join(shared), style="dense", data=data)
+    return Grid(
+        f"Table: {words}",
+        columns(heads),
+        lines,
+        note=" ".join(filter(None, ("; ".join(shared), chance_words(rows)))),
+        style="dense",
+        data=data,
+    )
 
 
 def _ends(found: Row | None) -> dict[str, float | None]:
@@ -205,4 +212,10 @@ def every_comparison(report: Report) -> Part:
         data |= {"account": row["account"]} if row["account"] else {}
         lines.append(Line(cells, data={**data, "question": row["question"], "declared": int(row["primary"])}))
     table = Grid("Table of every comparison", columns(heads), lines, style="tall", sortable=True, key="comparison")
-    return Part("Every comparison", [Prose(said, "sub"), table], key="all", name="Every comparison")
+    chance = chance_words([row for _, row in found.values()])
+    return Part(
+        "Every comparison",
+        [Prose(" ".join(filter(None, (said, chance))), "sub"), table],
+        key="all",
+        name="Every comparison",
+    )

@@ -12,6 +12,7 @@ from ..panels import Panel, Row, cost_of, panels_of
 from . import claims
 from .costs import saving_words, selection_words, source_words
 from .learning_rates import edge_words, tuning_words
+from .parts import chance_words
 from .run import failure_rows
 from .targets import reached_words
 
@@ -25,7 +26,7 @@ def blocks(summary: Mapping[str, Any]) -> list[Block]:
     found: list[Block] = [Prose(text, "warn") for text in summary["training"]["said"]]
     found.append(Prose(summary["headline"], "lead"))
     for panel in panels:
-        found += [_arms(summary, panel), *_costs(summary, panel)]
+        found += [_arms(summary, panel), *_chance(summary, panel), *_costs(summary, panel)]
         if words := reached_words(summary, panel):
             found.append(Prose(f"Cost to the accuracy of full training less the margin: {words}"))
     if panels:
@@ -48,6 +49,13 @@ def _arms(summary: Row, panel: Panel) -> Grid:
         differences = [_difference(against), _difference(picking), _difference(paying, wide=True)]
         rows.append([arm["label"], percent(accuracy["mean"]) + half, *differences, _verdict(paying)])
     return Grid(f"{panel.scope}: {matrix['learner']['text']}", heads, rows, titled=True)
+
+
+def _chance(summary: Row, panel: Panel) -> list[Block]:
+    """What chance alone would find among the verdicts of the table of arms."""
+    paying = (_paid(panel, arm, summary["matrix"]["pays"]) for arm in panel.role("strategy"))
+    words = chance_words([row for row in paying if row])
+    return [Prose(words)] if words else []
 
 
 def _difference(row: Row | None, *, wide: bool = False) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from selbench.harness.execution.families import check_families
+from selbench.harness.execution.families import check_families, fewest_seeds
 from selbench.harness.plan.matrix import parse, read, shipped
+from selbench.reports.statistics import fewest_pairs
 from selbench.strategies import UsageError
 
 
@@ -47,6 +48,11 @@ def test_what_the_seeds_can_never_decide_is_refused_with_the_number_that_could()
     with pytest.raises(UsageError, match="5 seeds can never decide 3 declared contrasts on cifar10: declare 6 seeds"):
         checked("study-6", primary=three)
     checked("study-6", primary=three, alpha=0.1)
+
+
+def test_the_fewest_seeds_are_those_that_verdicts_ask_for() -> None:
+    for alpha in (0.05, 1 / 32, 0.01):
+        assert [fewest_seeds(alpha, m) for m in range(1, 20)] == [fewest_pairs(alpha, m) for m in range(1, 20)]
 
 
 def test_a_run_is_refused_before_anything_is_trained(tiny, planned) -> None:

@@ -19,6 +19,7 @@ from selbench.reports.effects.verdicts import (
     WORSE,
     WORSE_WITHIN,
     Evidence,
+    by_chance,
     decide,
     verdict,
 )
@@ -232,6 +233,27 @@ def test_what_speaks_for_a_strategy_must_hold_for_new_images(mean: float, error:
     low, high = decision.both_errors or (None, None)
     assert low == here.both_errors[0] and alone.both_errors is None
     assert low < decision.low and decision.high < high and (decision.low, decision.high) == (alone.low, alone.high)
+
+
+def test_exploratory_verdicts_are_held_against_chance() -> None:
+    found = [SUPERIOR, SUPERIOR, INFERIOR, WORSE, WORSE_WITHIN, INCONCLUSIVE, ONLY_HERE]
+    row = {"primary": False, "p_superior": 0.2, "confidence": 0.9}
+    rows = [{**row, "verdict": verdict} for verdict in found]
+    unjudged = [{**row, "verdict": WITHHELD}, {**row, "verdict": "no verdict: 1 more seed needed"}]
+    unjudged += [{**row, "verdict": SUPERIOR, "primary": True}, {**row, "verdict": "no verdict", "p_superior": None}]
+    told = by_chance([*rows, *unjudged])
+    assert told == {"judged": 7, "expected": pytest.approx(7 * 0.05), "superior": 2, "worse": 3}
+
+
+@pytest.mark.parametrize("scope", ["population", "test-set"])
+def test_chance_alone_finds_as_many_as_it_says(scope: str) -> None:
+    rng, rows = np.random.default_rng(3), []
+    for _ in range(2000):
+        (decision,) = decide([Evidence(rng.normal(0.0, 1.0, 8), 9.0)], ALPHA, primary=False, scope=scope)
+        rows.append({**vars(decision), "primary": False})
+    told = by_chance(rows)
+    assert told["expected"] == pytest.approx(100)
+    assert told["superior"] == pytest.approx(100, abs=30) and told["worse"] == pytest.approx(100, abs=30)
 
 
 def test_a_matrix_may_declare_nothing():
