@@ -91,7 +91,7 @@ def _pooled(
 
 
 def _iqm(contrasts: Sequence[Contrast]) -> dict[str, Any]:
-    """Interquartile means of accuracy (percent) over all data sets and seeds together."""
+    """Interquartile means over seeds of accuracy (percent) and of paired differences, averaged over data sets."""
     ours, theirs = [c.ours for c in contrasts], [c.theirs for c in contrasts]
     strategy, baseline, difference = statistics.iqm_interval(ours, theirs, CONFIDENCE)
     return {"strategy": strategy, "baseline": baseline, **(ends(difference, "difference") or {})}

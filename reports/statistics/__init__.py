@@ -8,7 +8,7 @@ level alpha has confidence 1 - 2 alpha: its lower end lies above ``null`` exactl
 
 from __future__ import annotations
 
-from .bootstrap import Strata, bca_interval, geometric_ratio_interval, mean_of, stratified_interval
+from .bootstrap import Strata, bca_interval, mean_of, stratified_interval
 from .flips import EXACT_PAIRS, fewest_pairs, sign_flip_interval, sign_flip_test
 from .paired import (
     McNemar,
@@ -32,6 +32,7 @@ from .pooled import (
     cliques,
     fixed_effect,
     friedman,
+    geometric_ratio_interval,
     interquartile_mean,
     iqm_interval,
     probability_of_improvement,
