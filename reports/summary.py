@@ -24,6 +24,8 @@ from .effects.learning_rates import tuning
 from .effects.pairing import Pairs
 from .effects.pooled import pool, ranks
 from .effects.targets import targets
+from .effects.training import training
+from .effects.verdicts import by_chance
 from .questions import answers as study_answers
 from .questions.claims.verdict import judge_claims, unreadable_claims
 from .records.folder import Cell, Dataset, Results
@@ -48,10 +50,12 @@ def summarise(results: Results) -> dict[str, Any]:
             "matrix": _matrix(results),
             "environment": environment(results.cells),
             "cells": cells,
+            "training": training(results),
             "timing": pairs.clock.summary,
             "arms": describe(pairs),
             "contrasts": rows,
             "classes": ByClass(results).summary([(row.question, row.asked) for row in found]),
+            "by_chance": by_chance(rows),
             "studies": [],
             "pooled": pool(results, found, rows),
             "ranks": ranks(pairs),
@@ -125,6 +129,7 @@ def _matrix(results: Results) -> dict[str, Any]:
         **{name: getattr(matrix, name) for name in ("name", "title", "identity", "alpha", "seeds", "tuning")},
         **{name: getattr(matrix, name) for name in ("learner", "budget", "amortise_over", "primary")},
         "pays": vars(matrix.pays),
+        **{name: getattr(matrix.analysis, name) for name in ("scope", "primary_datasets", "primary_references")},
         "datasets": [
             {**{name: getattr(dataset, name) for name in shown}, "classes": len(dataset.classes)}
             for dataset in matrix.datasets.values()

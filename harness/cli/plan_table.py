@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ..execution.families import check_families
 from ..execution.prepared import RunRequest, prepare, thread_count
 from ..execution.progress import duration
 from ..plan import tuning
@@ -30,6 +31,7 @@ def show(matrix: Matrix, request: RunRequest, console: Console, like: Path | Non
     rates = ReferenceSeconds.read(store.resolved().get("rates", []))
     plan = _with_tuning(prepared.planner(rates), (request.declared or matrix).tuned(), store)
     inventory = Inventory(plan, store)
+    check_families(request.declared or matrix, plan.arms, prepared.prints())
     rate = TimeEstimator(inventory, matrix, prepared.loaded, like)
     expected = forecast(inventory, rate.of)
     _print(expected, console, store)

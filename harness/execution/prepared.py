@@ -91,12 +91,16 @@ class Prepared:
     def planner(self, rates: ReferenceSeconds) -> Planner:
         return Planner(self.matrix, self.loaded, self.references, self.precision, self.starts, rates)
 
+    def prints(self) -> dict[str, str]:
+        """Fingerprints of the data, by data set."""
+        return {name: data.fingerprint for name, data in self.loaded.items()}
+
     def contents(self) -> dict[str, str]:
         own = {e.name for e in self.matrix.datasets if e.settings is not None and e.settings.learner is not None}
         shared = next((start for name, start in self.starts.items() if name not in own), "")
         return {
             **{f"reference {name}": content for name, (_, content) in self.references.items()},
-            **{f"dataset {name}": data.fingerprint for name, data in self.loaded.items()},
+            **{f"dataset {name}": content for name, content in self.prints().items()},
             "learner": shared,
             **{f"learner {name}": self.starts[name] for name in own},
         }

@@ -36,6 +36,7 @@ from . import timing_pass as timing
 from .calibration import calibrated
 from .executors.inline import Executor
 from .executors.queue import Outcome, Queue, Turn
+from .families import check_families
 from .prepared import RunRequest, arm_rows, prepare, resolved, thread_count, without_unusable
 from .progress import Progress, Stage
 
@@ -186,6 +187,7 @@ def run(matrix: Matrix, request: RunRequest) -> RunResult:
     matrix, unusable = without_unusable(matrix, request.keep_going)
     prepared = prepare(matrix, request)
     plan = prepared.planner(ReferenceSeconds()).plan()  # raises for everything that cannot work
+    check_families(request.declared or matrix, plan.arms, prepared.prints())
     executor = _executor(request, prepared.workers)
     store = Store(request.out or Path("results") / matrix.name)
     declared, cores = request.declared or matrix, os.cpu_count() or 1

@@ -31,7 +31,7 @@ from .tables import (
 
 MARGINS = {"digits": 1.0, "cifar10": 0.5, "pets": 1.5, "flowers": 1.5}  # in points, by data set
 QUESTIONS = ("accuracy", "picking", "pays")
-PRIMARY_LIMIT = 3
+PRIMARY_LIMIT = 3  # arms with declared contrasts on one data set
 TUNING_GAP = 1_000_000  # tuning seeds stand at least this far above the largest declared one; no matrix has more seeds
 LAST_SEED = 2**53  # what JSON readers everywhere hold exactly
 
@@ -89,8 +89,10 @@ class Matrix(StrictModel):
         if (grid := self.tuned()) is not None:
             table["grid"] = grid
         # What was added later is left out where it is not used: the identity stays what it was before.
-        if self.analysis.interval == "t":
-            del table["analysis"]["interval"]
+        added = {"interval": "t", "scope": "population", "primary_datasets": [], "primary_references": []}
+        for key, default in added.items():
+            if table["analysis"][key] == default:
+                del table["analysis"][key]
         table = {name: value for name, value in table.items() if value or name not in ("studies", "measures")}
         table["budget"] = self.budget.identity()
         for entry in (*table["datasets"], *table["references"]):
@@ -183,9 +185,20 @@ def _check(matrix: Matrix, where: str) -> None:
             raise UsageError(
                 f"{where}: datasets: {entry.name!r} has no margin: declare one in points, such as margin = 1.0"
             )
-    if len(matrix.analysis.primary) > PRIMARY_LIMIT:
-        raise UsageError(f"{where}: analysis.primary: at most {PRIMARY_LIMIT} primary contrasts a data set")
-    for text in matrix.analysis.primary:
+    _check_primary(matrix.analysis, labels, {"datasets": datasets, "references": references}, where)
+
+
+def _check_primary(analysis: Analysis, labels: list[str], known: dict[str, list[str]], where: str) -> None:
+    if len({*analysis.primary}) < len(analysis.primary):
+        raise UsageError(f"{where}: analysis.primary: a contrast is named twice")
+    for key, names in known.items():
+        for name in getattr(analysis, f"primary_{key}"):
+            if name not in names:
+                raise UsageError(
+                    f"{where}: analysis.primary_{key}: the matrix has no [[{key}]] entry "
+                    f"{name!r}{did_you_mean(name, names)}"
+                )
+    for text in analysis.primary:
         label, _, question = text.rpartition(":")
         if label not in labels:
             raise UsageError(f"{where}: analysis.primary: {text!r} names no strategy here{did_you_mean(label, labels)}")

@@ -119,9 +119,12 @@ class Analysis(StrictModel):
 
     alpha: float = Field(0.05, gt=0, lt=0.5)
     primary: list[str] = Field([])  # label:question
+    primary_datasets: list[str] = Field([])  # where they are declared; everywhere if left out
+    primary_references: list[str] = Field([])
     pays: Pays = Pays()
     amortise_over: int = Field(20, gt=0)
     interval: Literal["t", "sign-flip"] = "t"
+    scope: Literal["population", "test-set"] = "population"  # what the test images stand for
 
 
 class Study(StrictModel):

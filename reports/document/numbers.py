@@ -40,15 +40,22 @@ _TONES = {
     "supported": "good",
     "non-inferior": "fair",
     "measurably worse, within the margin": "fair",
+    "worse": "bad",
     "inferior": "bad",
     "contradicted": "bad",
+}
+_BRIEF = {
+    "measurably worse, within the margin": "worse, in margin",
+    "on these test images only": "these images only",
 }
 _PAYS = {
     "superior": "pays",
     "non-inferior": "is no worse than training for less, and not shown to be better",
     "measurably worse, within the margin": "does not pay, though it loses less than the margin",
+    "worse": "does not pay",
     "inferior": "does not pay",
     "inconclusive": "is not shown to pay",
+    "on these test images only": "is as good as training for less on these test images only",
     "withheld: collapsed runs": "gets no verdict on whether it pays, since runs collapsed",
 }
 
@@ -209,7 +216,7 @@ def tone(verdict: str) -> str:
 def brief(verdict: str) -> str:
     """A verdict in one short word for narrow tables."""
     found = next((start for start in ("no verdict", "withheld") if verdict.startswith(start)), verdict)
-    return "worse, in margin" if found == "measurably worse, within the margin" else found
+    return _BRIEF.get(found, found)
 
 
 def worded(row: Mapping[str, Any]) -> str:

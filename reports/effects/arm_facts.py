@@ -13,6 +13,7 @@ from ..statistics import Array
 from .costs import break_even, ceiling, closure, overhead
 from .learning_rates import effort, runs_by_base
 from .pairing import Pairs
+from .training import collapsed, diverged
 
 CONFIDENCE = 0.95
 """Of the intervals that describe."""
@@ -37,7 +38,7 @@ class _Arms:
     def describe(self, arm: Arm, full: Arm | None) -> dict[str, Any]:
         by_seed = self.results.of(arm)
         cells = list(by_seed.values())
-        collapse = self.results.matrix.datasets[arm.dataset].collapse
+        dataset = self.results.matrix.datasets[arm.dataset]
         ids = closure(sorted({id for cell in cells for id in cell.artefacts}), self.results.artefacts)
         flops = {a: self.flops(arm, a, "total_flops") for a in ACCOUNTS}
         seconds, phases = self.seconds(arm), self.phases(arm, cells)
@@ -50,7 +51,8 @@ class _Arms:
             "accuracy_recalibrated": _accuracy(
                 {s: c.accuracy_recalibrated for s, c in by_seed.items() if c.accuracy_recalibrated is not None}
             ),
-            "collapsed": sum(cell.accuracy < collapse for cell in cells),
+            "collapsed": sum(collapsed(cell, dataset) for cell in cells),
+            "diverged": sum(diverged(cell, dataset) for cell in cells),
             "mean_ratio": mean([cell.picks.mean_ratio for cell in cells]),
             "trained_samples": mean([cell.picks.trained_samples for cell in cells]),
             "ceiling": mean([ceiling(cell) for cell in cells]),

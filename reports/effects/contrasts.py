@@ -17,14 +17,19 @@ import numpy as np
 
 from .. import statistics
 from ..records.folder import ACCOUNTS, COSTS, LADDERS, TIMED, Arm, Cell, Results
+from ..records.matrix import declares, same_data
 from ..statistics import Array, Interval, ratio_interval
 from .arm_facts import mean
 from .classes import ByClass, behind
 from .costs import ceiling
 from .estimand import Estimand
+from .images import Bits, correctness
 from .pairing import Pairs, Sample, rounded
-from .verdicts import P_VALUES, Evidence, Verdict, decide, needs_timing
+from .verdicts import ONLY_HERE, P_VALUES, Evidence, Verdict, decide, needs_timing
 
+MATCHED = 0.01
+"""Numbers of trained samples that differ by no more than this share count as equal."""
+_ENDS = ("ci_low", "ci_high")
 SECONDARY_FROM = 20
 """Pairs from which the bootstrap interval is shown as well."""
 
@@ -46,6 +51,8 @@ class Contrast(Sample):
     asked: Estimand
     primary: bool
     paid: Paid
+    unequal: float = 0.0  # largest relative difference of trained samples, where they should be equal
+    correct: tuple[Bits, Bits] | None  # which test images each side's runs have right, [seeds, images]
 
     @property
     def arm(self) -> Arm:
@@ -79,7 +86,9 @@ def contrasts(pairs: Pairs) -> list[Contrast]:
                 if sample.source is None:
                     known |= {"source": paid[key].source, "blocks": paid[key].blocks}
                 if question == "picking":
-                    known["notes"] += _unequal_samples(pairs.cells(arm, asked.rival).values())
+                    known["unequal"] = _unequal_samples(pairs.cells(arm, asked.rival).values())
+                    known["notes"] += (_unequal(known["unequal"]),) if known["unequal"] else ()
+                known["correct"] = correctness(results, asked, sample.seeds)
                 rows.append(Contrast(**known, question=question, asked=asked, primary=primary, paid=paid[key]))
     return [row for row in rows if row.seeds or row.primary]
 
@@ -103,7 +112,9 @@ def _primary(results: Results, question: str, asked: Estimand) -> bool:
     pays = results.matrix.pays
     if question == "pays" and (asked.account, asked.cost, asked.ladder) != (pays.account, pays.cost, pays.ladder):
         return False
-    return asked.arm.role == "strategy" and f"{asked.arm.label}:{question}" in results.matrix.primary
+    arm = asked.arm
+    declared = declares(results.matrix.analysis, arm.label, question, arm.dataset, arm.reference)
+    return arm.role == "strategy" and declared
 
 
 def _pay(pairs: Pairs, asked: Estimand) -> Paid:
@@ -116,37 +127,43 @@ def _pay(pairs: Pairs, asked: Estimand) -> Paid:
     return Paid(prices, ratios, timed.source if timed else None, blocks)
 
 
-def _unequal_samples(pairs: Iterable[tuple[Cell, ...]]) -> tuple[str, ...]:
-    """The twin's promise is the same number of trained samples: say so where it is not kept."""
-    apart = max((abs(a.picks.trained_samples / b.picks.trained_samples - 1) for a, b in pairs), default=0.0)
-    return (f"trained samples differ by up to {rounded(100 * apart)} %",) if apart > 0 else ()
+def _unequal_samples(pairs: Iterable[tuple[Cell, ...]]) -> float:
+    """By what share trained samples differ at most from the twin's, which promises as many."""
+    return max((abs(a.picks.trained_samples / b.picks.trained_samples - 1) for a, b in pairs), default=0.0)
+
+
+def _unequal(share: float) -> str:
+    return f"trained samples differ by up to {rounded(100 * share)} %"
 
 
 def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
     """The verdict on each contrast, in the order given.
 
-    The primary contrasts of a data set are judged as one family, each other one alone.
+    The primary contrasts on the same data are judged as one family, each other one alone.
     """
     alpha, interval = results.matrix.alpha, results.matrix.interval
     decisions: dict[int, Verdict] = {}
     families = [
-        [i for i, row in enumerate(found) if row.primary and row.arm.dataset == name]
-        for name in results.matrix.datasets
+        [i for i, row in enumerate(found) if row.primary and row.arm.dataset in names]
+        for names in same_data(results.matrix)
     ]
     for family in [*families, *([i] for i, row in enumerate(found) if not row.primary)]:
         evidence = [
             Evidence(
                 *(of.differences, results.matrix.datasets[of.arm.dataset].margin, of.collapsed),
+                image_error=None if (bits := of.correct) is None else statistics.image_error(*bits),
                 keys={**of.asked.keys, "question": of.question},
             )
             for of in (found[i] for i in family)
         ]
-        judged = decide(evidence, alpha, primary=family in families, interval=interval)
+        judged = decide(evidence, alpha, primary=family in families, interval=interval, scope=results.matrix.scope)
         decisions.update(zip(family, judged, strict=True))
     named = {dataset: request.source for request in results.matrix.requests for dataset in request.datasets}
     for i, row in enumerate(found):
         if row.indication:
             decisions[i] = decisions[i].withheld(needs_timing(shlex.quote(named[row.arm.dataset])))
+        elif row.unequal > MATCHED:
+            decisions[i] = decisions[i].withheld(f"no verdict: {_unequal(row.unequal)}")
     return [decisions[i] for i in range(len(found))]
 
 
@@ -180,11 +197,18 @@ def _row(results: Results, row: Contrast, decision: Verdict, ceiling: float | No
         "ci_high": decision.high,
         "sd": decision.sd,
         **_second_opinions(results, row, decision),
-        **_image_by_image(results, row),
+        **_image_by_image(row),
+        "both_errors": None if decision.both_errors is None else dict(zip(_ENDS, decision.both_errors, strict=True)),
         **{name: getattr(decision, name) for name in P_VALUES},
         "margin": results.matrix.datasets[row.arm.dataset].margin,
         "verdict": decision.verdict,
-        "note": "; ".join((*row.notes, *behind(decision.verdict, decision.low, worst_class))),
+        "note": "; ".join(
+            (
+                *row.notes,
+                *((f"{decision.seen} {ONLY_HERE}",) if decision.seen else ()),
+                *behind(decision.verdict, decision.low, worst_class),
+            )
+        ),
         "worst_seed": None if worst is None else {"seed": row.seeds[worst], "difference": row.differences[worst]},
         "worst_class": worst_class,
         "collapsed": row.collapsed,
@@ -203,7 +227,7 @@ def _second_opinions(results: Results, row: Contrast, decision: Verdict) -> dict
     """What stands beside the paired interval: how well pairing worked, the other intervals, the power."""
     n, confidence = len(row.seeds), decision.confidence
     related = statistics.correlation(row.ours, row.theirs) if n else None
-    unpaired = bootstrap = needed = smallest = None
+    unpaired = bootstrap = needed = measured = smallest = None
     if related is not None and abs(related) < 0.1:
         unpaired = statistics.welch_interval(row.ours, row.theirs, confidence)
     if n >= SECONDARY_FROM:
@@ -211,31 +235,26 @@ def _second_opinions(results: Results, row: Contrast, decision: Verdict) -> dict
     if decision.sd is not None:
         level, margin = (1 - confidence) / 2, results.matrix.datasets[row.arm.dataset].margin
         needed = statistics.pairs_needed(decision.sd, margin, alpha=level)
+        measured = statistics.pairs_needed(decision.sd, abs(float(row.differences.mean()) + margin), alpha=level)
         smallest = statistics.smallest_margin(decision.sd, n, alpha=level)
     return {
         "correlation": related,
         "unpaired": ends(unpaired),
         "bca": ends(bootstrap),
-        "seeds_needed": needed,
+        "seeds_needed": needed,  # where there is no true difference
+        "seeds_needed_measured": measured,  # to tell on which side of the margin it lies, where it is the measured one
         "smallest_margin": smallest,
     }
 
 
-def _image_by_image(results: Results, row: Contrast) -> dict[str, Any]:
-    """The error that the test images give (in points), and each seed's McNemar test.
-
-    None against a ladder, which has no run of its own at that cost, and where the test sets are unlike.
-    """
-    pairs: list[tuple[Cell, ...]] = []
-    if not row.asked.ladder:
-        ours, theirs = results.of(row.arm), results.of(row.asked.rival)
-        pairs = [(ours[seed], theirs[seed]) for seed in row.seeds]
-    bits = [tuple(cell.correct for cell in pair) for pair in pairs]
-    if len({each.size for pair in bits for each in pair}) != 1:
+def _image_by_image(row: Contrast) -> dict[str, Any]:
+    """The error that the test images give (in points), and each seed's McNemar test; None where they are not known."""
+    if row.correct is None:
         return {"sampling_error": None, "mcnemar": None}
-    tests = [statistics.mcnemar(*pair) for pair in bits]
+    ours, theirs = row.correct
+    tests = [statistics.mcnemar(*pair) for pair in zip(ours, theirs, strict=True)]
     return {
-        "sampling_error": statistics.sampling_error(*zip(*bits, strict=True)),
+        "sampling_error": statistics.sampling_error(list(ours), list(theirs)),
         "mcnemar": [{"seed": seed, **test._asdict()} for seed, test in zip(row.seeds, tests, strict=True)],
     }
 
@@ -244,4 +263,4 @@ def ends(value: Interval | None, name: str = "") -> dict[str, float] | None:
     """The ends of an interval as the summary has them, after the estimate where that has a ``name``."""
     if value is None:
         return None
-    return {**({name: value.estimate} if name else {}), "ci_low": value.low, "ci_high": value.high}
+    return {**({name: value.estimate} if name else {}), **dict(zip(_ENDS, (value.low, value.high), strict=True))}

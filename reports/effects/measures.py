@@ -24,6 +24,7 @@ from ..records.folder import TIMED, Arm, Results
 from ..statistics import INTERVALS, Array, Interval, SpreadRatio, mean_interval, median_interval, spread_ratio
 from .classes import NOT_BY_CLASS, ByClass
 from .estimand import PRICED, Estimand, Studied
+from .images import correctness
 from .pairing import Pairs, common
 from .targets import goals_of, speedup, spent_on
 
@@ -84,7 +85,15 @@ def _measured(pairs: Pairs, asked: Estimand) -> Measure:
         return Measure(spreads.ratio, ours.size, bounds, collapsed=collapsed)
     differences, interval = sample.differences, INTERVALS[pairs.results.matrix.interval]
     sd = mean_interval(differences).sd if differences.size > 1 else None
-    bounds = _bounds(lambda confidence: interval(differences, confidence))
+    bits = correctness(pairs.results, asked, sample.seeds) if pairs.results.matrix.scope == "population" else None
+    error = 0.0 if bits is None else statistics.image_error(*bits)
+
+    def both(confidence: float) -> Interval:
+        """As verdicts read it: the end that speaks for the arm has the test images' error too."""
+        found = interval(differences, confidence)
+        return found._replace(low=statistics.widened(found, error, confidence).low)
+
+    bounds = _bounds(both)
     return Measure(float(differences.mean()), differences.size, bounds, sd, collapsed=collapsed)
 
 

@@ -24,6 +24,7 @@ from ..records.folder import ORDINARY, TIMED, Arm, Cell, Results
 from ..statistics import Array
 from .costs import Accounts, Clock, Prices, common
 from .estimand import Estimand
+from .training import collapsed
 
 __all__ = ["LadderCurve", "Pairs", "Sample", "accuracies", "apart", "common", "rounded"]
 
@@ -202,12 +203,11 @@ class Pairs:
         return _percent(list(self.cells(*arms).values()), len(arms))
 
     def fallen(self, *arms: Arm) -> frozenset[int]:
-        """Seeds at which a run of any arm lies below its data set's threshold."""
+        """Seeds at which a run of any arm lies below its data set's threshold, or diverged."""
         for arm in arms:
             if arm.key not in self._fallen:
-                least = self.results.matrix.datasets[arm.dataset].collapse
-                cells = self.results.of(arm)
-                self._fallen[arm.key] = frozenset(seed for seed, cell in cells.items() if cell.accuracy < least)
+                dataset, cells = self.results.matrix.datasets[arm.dataset], self.results.of(arm)
+                self._fallen[arm.key] = frozenset(seed for seed, cell in cells.items() if collapsed(cell, dataset))
         return frozenset().union(*(self._fallen[arm.key] for arm in arms))
 
     def sample(self, asked: Estimand, *, timed: bool = False) -> Sample:

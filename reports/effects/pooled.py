@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import statistics
 from ..records.folder import ACCOUNTS, COSTS, Results
+from ..records.matrix import same_data
 from .arm_facts import CONFIDENCE
 from .contrasts import Contrast, Paid, ends
 from .pairing import Pairs
@@ -44,8 +45,7 @@ def pool(results: Results, found: Sequence[Contrast], rows: Sequence[Row]) -> li
 
 def unlike(results: Results, names: Sequence[str]) -> bool:
     """Whether all are data sets of their own, no two the same images under two settings."""
-    prints = [results.matrix.datasets[name].fingerprint or name for name in names]
-    return len(set(prints)) == len(prints)
+    return all(len({*group} & {*names}) <= 1 for group in same_data(results.matrix))
 
 
 def _pooled(
@@ -91,7 +91,7 @@ def _pooled(
 
 
 def _iqm(contrasts: Sequence[Contrast]) -> dict[str, Any]:
-    """Interquartile means of accuracy (percent) over all data sets and seeds together."""
+    """Interquartile means over seeds of accuracy (percent) and of paired differences, averaged over data sets."""
     ours, theirs = [c.ours for c in contrasts], [c.theirs for c in contrasts]
     strategy, baseline, difference = statistics.iqm_interval(ours, theirs, CONFIDENCE)
     return {"strategy": strategy, "baseline": baseline, **(ends(difference, "difference") or {})}

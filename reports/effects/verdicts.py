@@ -5,15 +5,19 @@
 Every verdict is read off the interval that is shown beside it, Student's t or the inverted sign-flip test's as the
 matrix declares; the p-values are of the same test.
 
-**Which level.** The declared primary contrasts of a data set form one family of m. Holm's step-down runs over their
+**Which images.** That interval is of new seeds on the same test images. Unless the matrix declares ``scope =
+"test-set"``, what speaks for a strategy must hold with the images' own error added at the lower end: superiority falls
+back to non-inferiority, and non-inferiority to "on these test images only".
+
+**Which level.** The declared primary contrasts on the same data form one family of m. Holm's step-down runs over their
 non-inferiority p-values; it ends at the level alpha / (m - rejected), or alpha where all are rejected, and the whole
 family's intervals are drawn at that level: what was rejected earlier has a smaller p, what was not has a larger one.
 Superiority is looked at only after non-inferiority (fixed sequence) and must survive Holm over the family's
 superiority p-values too. Every other contrast is exploratory: a family of its own, unadjusted.
 
 **No verdict** below the exact sign-flip test's floor: n pairs cannot give a p below 2^-n, so 2^-n <= alpha / m must
-hold. **Collapsed runs** withhold non-inferiority and all that rests on it; "inferior" stands, and "inconclusive" is
-said as withheld, since a collapsed run is why the interval is that wide. **Seconds of ordinary cells** carry none.
+hold. **Collapsed runs** withhold every verdict but "inferior": one collapse widens the interval, and shifts an
+otherwise equal rule below 0. **Seconds of ordinary cells** carry none.
 
 **Claims** (:func:`judge`) are made of tests, each of which asks on which side of a threshold a number lies: supported
 where its whole interval lies on the claimed side, contradicted where it lies on the other. A claim is supported where
@@ -25,7 +29,7 @@ interval's two ends may have unlike levels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -41,8 +45,10 @@ SUPERIOR = "superior"
 NON_INFERIOR = "non-inferior"
 WORSE_WITHIN = "measurably worse, within the margin"
 INFERIOR = "inferior"
+WORSE = "worse"
 INCONCLUSIVE = "inconclusive"
 WITHHELD = "withheld: collapsed runs"
+ONLY_HERE = "on these test images only"
 SUPPORTED = "supported"
 CONTRADICTED = "contradicted"
 NOT_RUN = "not run"
@@ -55,6 +61,7 @@ class Evidence:
     differences: Array  # [n] strategy minus baseline, in points, one for each seed; may be empty
     margin: float  # points, not negative
     collapsed: int = 0  # seeds with a collapsed run on either side
+    image_error: float | None = None  # that new test images would add, in points; None where it is not known
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -79,10 +86,31 @@ class Verdict(Estimate):
     p_sign_flip: float | None = None
     p_wilcoxon: float | None = None
     p_adjusted: float | None = None
+    both_errors: tuple[float | None, float | None] | None = None  # the interval of new seeds and new test images
+    seen: str = ""  # the verdict on these test images, where it does not hold for new ones
 
     def withheld(self, verdict: str) -> Verdict:
         untested: dict[str, Any] = dict.fromkeys(P_VALUES)
         return replace(self, verdict=verdict, **untested)
+
+
+FOR = (SUPERIOR,)
+AGAINST = (INFERIOR, WORSE, WORSE_WITHIN)
+
+
+def by_chance(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """How many of the exploratory ``rows`` of a summary chance alone would call better, and how many worse.
+
+    Where no strategy differs from its baseline each end of an interval errs at its level, so that the expected number
+    is the sum of the levels over the rows that were judged: the same for better and for worse. Rows of the same runs
+    err together, so that the number found varies more than that of independent rows.
+    """
+    judged = [row for row in rows if not row["primary"] and row["p_superior"] is not None]
+    judged = [row for row in judged if not row["verdict"].startswith(("no verdict", WITHHELD))]
+    found = [row["verdict"] for row in judged]
+    expected = sum((1 - row["confidence"]) / 2 for row in judged)
+    counts = {"superior": sum(map(FOR.__contains__, found)), "worse": sum(map(AGAINST.__contains__, found))}
+    return {"judged": len(judged), "expected": expected, **counts}
 
 
 def no_verdict(short: int) -> str:
@@ -95,15 +123,30 @@ def needs_timing(matrix: str) -> str:
 
 
 def verdict(low: float, high: float, margin: float, *, superiority: bool = True, collapsed: int = 0) -> str:
-    if high < -margin:
+    """The verdict of an interval; an end that equals 0 or the margin up to rounding, as the tests have it, is on it."""
+    worse = _above(0.0, high)
+    if _above(-margin, high):
         return INFERIOR
     if collapsed:
         return WITHHELD
-    if low > -margin:
-        if low > 0 and superiority:
+    if _above(low, -margin):
+        if _above(low, 0.0) and superiority:
             return SUPERIOR
-        return WORSE_WITHIN if high < 0 else NON_INFERIOR
-    return INCONCLUSIVE
+        return WORSE_WITHIN if worse else NON_INFERIOR
+    return WORSE if worse else INCONCLUSIVE
+
+
+def on_new_images(found: str, low: float, margin: float) -> str:
+    """What is left of a verdict whose interval ends at ``low`` once the test images' own error is in it."""
+    if found not in (SUPERIOR, NON_INFERIOR, WORSE_WITHIN) or (found == SUPERIOR and _above(low, 0.0)):
+        return found
+    if not _above(low, -margin):
+        return ONLY_HERE
+    return NON_INFERIOR if found == SUPERIOR else found
+
+
+def _above(value: float, null: float) -> bool:
+    return value - null > 1e-12 * max(1.0, abs(value), abs(null))
 
 
 def _flipped(differences: Array, confidence: float) -> Interval:
@@ -119,11 +162,18 @@ _METHODS: Mapping[str, tuple[Callable[[Array, float], float], Callable[[Array, f
 """One-sided tests, each with the two-sided interval that inverts it."""
 
 
-def decide(family: Sequence[Evidence], alpha: float, *, primary: bool = True, interval: str = "t") -> list[Verdict]:
+def decide(
+    family: Sequence[Evidence],
+    alpha: float,
+    *,
+    primary: bool = True,
+    interval: str = "t",
+    scope: str = "population",
+) -> list[Verdict]:
     """Verdicts of one family of contrasts, in the order given, at a one-sided ``alpha`` for the family.
 
-    The declared primary contrasts of a data set come with those without data: they count in Holm with p = 1, so that a
-    family cannot be shrunk by leaving out runs. An exploratory contrast is a family of one, and has no adjusted p.
+    The declared primary contrasts on the same data come with those without runs: they count in Holm with p = 1, so
+    that a family cannot be shrunk by leaving out runs. An exploratory contrast is a family of one, without adjusted p.
     """
     if not family:
         return []  # a matrix may declare nothing: all of it is then exploratory
@@ -144,7 +194,13 @@ def decide(family: Sequence[Evidence], alpha: float, *, primary: bool = True, in
             decisions.append(Verdict("accuracy", item.keys, value, **shown, verdict=no_verdict(short)))
             continue
         mean, low, high, sd = ends(d, confidence)
-        text = verdict(low, high, margin, superiority=bool(superior[i]), collapsed=item.collapsed)
+        text = here = verdict(low, high, margin, superiority=bool(superior[i]), collapsed=item.collapsed)
+        if item.image_error is not None:
+            both = statistics.widened(Interval(mean, low, high, sd), item.image_error, confidence)
+            shown["both_errors"] = (finite(both.low), finite(both.high))
+            if scope == "population" and short <= 0:
+                text = on_new_images(here, both.low, margin)
+                shown["seen"] = here if text != here else ""
         decisions.append(
             Verdict(
                 *("accuracy", item.keys, mean, finite(low), finite(high)),

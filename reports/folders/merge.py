@@ -213,7 +213,8 @@ def united(matrices: Sequence[Named], title: str = "") -> Table:
 
 def _common(table: Table) -> Table:
     common = {key: table[key] for key in _COMMON if key in table}
-    return common | {"analysis": {"interval": "t", **table["analysis"]}}
+    added = {"interval": "t", "scope": "population", "primary_datasets": [], "primary_references": []}
+    return common | {"analysis": {**added, **table["analysis"]}}
 
 
 def _refuse_unlike(what: str, a: Named, ours: Any, b: Named, theirs: Any) -> None:

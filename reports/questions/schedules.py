@@ -22,6 +22,8 @@ FEWEST = 40
 """Seeds below which spreads are not compared: with 40, an SD of two thirds is seen in two cases of three or more."""
 RANDOM = " of random picks"
 """After both: between the uniform twins."""
+ANOTHER = "another amount"
+"""In place of what is told of two schedules: trained on unlike amounts, their difference is not one of shape."""
 PICKS, OWN = f"{MEAN} due to the picks", f"{MEAN} at its own amount"
 DOUBLING, GROWTH = f"{MEAN} per doubling of the amount", f"{MEAN} due to growing sub-batches"
 AXIS = "difference in accuracy, points"
@@ -157,10 +159,14 @@ class _Part:
         return Estimates(e for pair in zip(means, spreads, strict=True) for e in pair)
 
     def grown(self, even: _Part) -> Estimates:
-        """What growing sub-batches, here, do to each difference beside sub-batches of one size, in ``even``."""
+        """What growing sub-batches, here, do to each difference beside sub-batches of one size, in ``even``.
+
+        Of schedules that train on as many images as the baseline in both.
+        """
         found = Estimates()
         for pair in self.pairs:
-            if other := even.pairs.one(schedule=pair.keys["schedule"]):
+            other = even.pairs.one(schedule=pair.keys["schedule"])
+            if other and pair.record["matched"] and other.record["matched"]:
                 random = self.random.one(schedule=pair.keys["schedule"])
                 change = mean(GROWTH, pair.keys, _less(pair, even.pairs), self.kind)
                 alike = mean("", pair.keys, _less(random, even.random) if random else {}, self.kind)
@@ -177,6 +183,8 @@ class _Part:
         yield from (e for name, found in self.sweeps.items() for e in found.where(f"{MEAN} over {name}"))
 
     def told(self, pair: Estimate) -> str:
+        if not pair.record["matched"]:
+            return ANOTHER
         if pair.record["adjusted"] is None or pair.value is None:
             return NONE
         if pair.record["adjusted"] < self.alpha:
@@ -189,6 +197,8 @@ class _Part:
         spread = row[1]
         if row[0].n < self.asked.fewest:
             return "not powered"
+        if not row[0].record["matched"]:
+            return ANOTHER
         if spread.value is None:
             return "no spread to compare"
         if spread.record["adjusted"] >= self.alpha:
@@ -217,8 +227,8 @@ class _Part:
             {**self._columns(less), "random picks alike": f"{MEAN}{RANDOM}", "due to the picks": PICKS},
             "Differences in points, paired by seed, with 95 % intervals. Images trained: as a multiple of "
             f"{baseline}'s. Random picks alike: the same difference between the schedules' uniform twins. Due to the "
-            "picks: the one less the other. Told: better or worse by Holm over the schedules; else within the margin "
-            f"where both one-sided tests say so.{worth}",
+            "picks: the one less the other. Told, of schedules that train on as many images: better or worse by Holm "
+            f"over the schedules; else within the margin where both one-sided tests say so.{worth}",
         )
         first = (baseline, str(len(self.base.points)), self.base.kept, "1", self.base.accuracy, *(NONE,) * 5)
         yield replace(table, rows=(first, *table.rows))

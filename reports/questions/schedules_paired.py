@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..document.numbers import NONE, percent, plural
+from ..effects.contrasts import MATCHED
 from ..effects.estimate import Estimate, interval_of
 from ..effects.pairing import accuracies, apart
 from ..records.folder import Arm, Results
@@ -17,9 +18,6 @@ from ..statistics import Interval, correlation, holm, mean_interval, spread_rati
 from ..statistics.flips import sign_flip_interval, sign_flip_test
 from ..statistics.power import spread_shown
 from ..statistics.samples import Array
-
-MATCHED = 0.01
-"""Amounts apart by no more than this share count as equal."""
 
 MEAN, SPREAD = "difference in accuracy", "spread ratio"
 

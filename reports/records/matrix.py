@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, NotRequired, get_args
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Protocol, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -146,13 +146,37 @@ class Pays(Part):
 
 
 class Analysis(Open):
-    """How the results are judged; ``amortise_over`` is the number of runs that share the cost of an artefact."""
+    """How the results are judged; ``amortise_over`` is the number of runs that share the cost of an artefact.
+
+    ``scope``: whether verdicts are of new test images as well, or of those of the test set alone.
+    """
 
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
     amortise_over: Annotated[float, Field(gt=0)]
     primary: Names
     pays: Pays = Pays()
     interval: Literal["t", "sign-flip"] = "t"
+    scope: Literal["population", "test-set"] = "population"
+    primary_datasets: Names = ()  # where ``primary`` is declared; empty for everywhere
+    primary_references: Names = ()
+
+
+class _Declared(Protocol):
+    @property
+    def primary(self) -> Sequence[str]: ...
+    @property
+    def primary_datasets(self) -> Sequence[str]: ...
+    @property
+    def primary_references(self) -> Sequence[str]: ...
+
+
+def declares(analysis: _Declared, label: str, question: str, dataset: str, reference: str) -> bool:
+    """Whether a strategy's contrast is a declared one; a strategy that reads no reference is of every one."""
+    return (
+        f"{label}:{question}" in analysis.primary
+        and (not analysis.primary_datasets or dataset in analysis.primary_datasets)
+        and (not analysis.primary_references or reference in ("", *analysis.primary_references))
+    )
 
 
 def _apart(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -296,6 +320,10 @@ class Matrix(One):
         return self.analysis.interval
 
     @property
+    def scope(self) -> str:
+        return self.analysis.scope
+
+    @property
     def primary(self) -> tuple[str, ...]:
         return self.analysis.primary
 
@@ -319,6 +347,14 @@ class Matrix(One):
         if self.grid is not None and set(self.grid.seeds) & set(self.seeds):
             raise ValueError("grid.tuning_seeds holds a seed that is reported as well")
         return self
+
+
+def same_data(matrix: Matrix) -> list[list[str]]:
+    """The names of data sets, those of one fingerprint together: one data set under several settings."""
+    groups: dict[str, list[str]] = {}
+    for name, dataset in matrix.datasets.items():
+        groups.setdefault(dataset.fingerprint or name, []).append(name)
+    return list(groups.values())
 
 
 def read_table(file: Path) -> dict[str, Any]:

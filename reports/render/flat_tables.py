@@ -27,6 +27,7 @@ _ENDS = ("ci_low", "ci_high")
 _NESTED = {
     "unpaired": _ENDS,
     "bca": _ENDS,
+    "both_errors": _ENDS,
     "worst_class": ("mean_difference", *_ENDS, "n"),
     "speedup": ("median", *_ENDS),
     "probability_of_improvement": ("estimate", *_ENDS),
@@ -37,8 +38,8 @@ _NESTED = {
 # fmt: off
 WHOLE = frozenset((
     "seed", "block", "position", "trained_samples", "candidate_samples", "memory_bytes", "n", "n_pairs", "n_datasets",
-    "collapsed", "above_ladder", "seeds_needed", "worst_seed", "timed_blocks", "misses", "at_lowest",
-    "mcnemar_gained", "mcnemar_lost", "test_n", "test_collapsed",
+    "collapsed", "diverged", "above_ladder", "seeds_needed", "seeds_needed_measured", "worst_seed", "timed_blocks",
+    "misses", "at_lowest", "mcnemar_gained", "mcnemar_lost", "test_n", "test_collapsed",
     "worst_class_n", "images",
 ))
 """Columns of whole numbers: every other number is a double, also where all of a folder's values happen to be whole."""

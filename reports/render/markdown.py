@@ -18,7 +18,7 @@ from ..figures.all import Placed
 
 _ACTIVE = re.compile(r"[\\`*_{}\[\]<>#|~$&!@]")
 _SCHEME = re.compile(r"(?i)\b(https?|ftp|mailto|javascript|data|www)(?=[:.])")
-_BOLD = ("lead", "finding")
+_BOLD = ("lead", "finding", "warn")
 _PAGE_ONLY = ("all",)
 """Sections that live from sorting and filtering; their numbers are in the others and in contrasts.csv."""
 

@@ -22,7 +22,7 @@ from ..document.text import short as cut
 _PLAIN = {MINUS: "-", NONE: "-", NARROW: " ", "\u00b1": "+/-", "\u2026": "...", "\u00d7": "x"}
 _PLAIN |= {"\u2248": "about", "µ": "u"}
 _TONES = {"good": "green", "fair": "cyan", "bad": "red"}
-_STYLES = {"lead": "bold", "question": "bold", "sub": "dim"}
+_STYLES = {"lead": "bold", "warn": "bold red", "question": "bold", "sub": "dim"}
 
 
 def print_summary(summary: Mapping[str, Any], console: Console, page: object = None) -> None:

@@ -8,19 +8,21 @@ level alpha has confidence 1 - 2 alpha: its lower end lies above ``null`` exactl
 
 from __future__ import annotations
 
-from .bootstrap import Strata, bca_interval, geometric_ratio_interval, mean_of, stratified_interval
+from .bootstrap import Strata, bca_interval, mean_of, stratified_interval
 from .flips import EXACT_PAIRS, fewest_pairs, sign_flip_interval, sign_flip_test
 from .paired import (
     McNemar,
     correlation,
     equivalence_test,
     holm,
+    image_error,
     mcnemar,
     mean_interval,
     median_interval,
     sampling_error,
     t_test,
     welch_interval,
+    widened,
     wilcoxon_test,
 )
 from .pooled import (
@@ -30,6 +32,7 @@ from .pooled import (
     cliques,
     fixed_effect,
     friedman,
+    geometric_ratio_interval,
     interquartile_mean,
     iqm_interval,
     probability_of_improvement,
@@ -39,13 +42,13 @@ from .ratios import SpreadRatio, fieller_interval, ratio_interval, spread_ratio
 from .samples import Array, Interval
 
 __all__ = [
-    "EXACT_PAIRS", "FEWEST_DATASETS", "INTERVALS", "Array", "Friedman", "Interval", "McNemar", "Pooled", "SpreadRatio",
-    "Strata", "bca_interval", "cliques", "correlation", "equivalence_test", "fewest_pairs", "fieller_interval",
-    "fixed_effect", "friedman", "geometric_ratio_interval", "holm", "interquartile_mean", "iqm_interval", "mcnemar",
-    "mean_interval", "mean_of", "median_interval", "pairs_needed", "power_noninferior", "power_steadier",
-    "probability_of_improvement", "ratio_interval", "sampling_error", "sign_flip_interval", "sign_flip_test",
-    "smallest_margin", "spread_ratio", "spread_shown", "stratified_interval", "t_test", "welch_interval",
-    "wilcoxon_test",
+    "EXACT_PAIRS", "FEWEST_DATASETS", "INTERVALS", "Array", "Friedman", "Interval", "McNemar", "Pooled",
+    "SpreadRatio", "Strata", "bca_interval", "cliques", "correlation", "equivalence_test", "fewest_pairs",
+    "fieller_interval", "fixed_effect", "friedman", "geometric_ratio_interval", "holm", "image_error",
+    "interquartile_mean", "iqm_interval", "mcnemar", "mean_interval", "mean_of", "median_interval", "pairs_needed",
+    "power_noninferior", "power_steadier", "probability_of_improvement", "ratio_interval", "sampling_error",
+    "sign_flip_interval", "sign_flip_test", "smallest_margin", "spread_ratio", "spread_shown",
+    "stratified_interval", "t_test", "welch_interval", "widened", "wilcoxon_test",
 ]  # fmt: skip
 
 INTERVALS = {"t": mean_interval, "sign-flip": sign_flip_interval}

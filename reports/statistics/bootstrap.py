@@ -133,27 +133,6 @@ def _percentile(estimate: float, replicas: Array, confidence: float) -> Interval
     return Interval(estimate, float(low), float(high), error)
 
 
-def geometric_ratio_interval(pairs: Sequence[tuple[ArrayLike, ArrayLike]], confidence: float = 0.95) -> Interval | None:
-    """Geometric mean over data sets of the ratio of mean costs a / b, with a stratified bootstrap interval.
-
-    Costs ``[n_i]`` are in one unit within a data set, paired by seed. A point where no cost varies; the ends are nan
-    where a data set has one pair only; None where some cost is not positive.
-    """
-    data = [(vector(a, 1), vector(b, 1)) for a, b in pairs]
-    if any((cost <= 0).any() for pair in data for cost in pair):
-        return None
-    estimate = float(_geometric([(a.mean(), b.mean()) for a, b in data]))
-    if any(a.size < 2 for a, _ in data):
-        return Interval(estimate, math.nan, math.nan, math.nan)
-    weights = [_resamples(a.size, RESAMPLES, seed) for seed, (a, _) in enumerate(data)]
-    replicas = _geometric([(w @ a, w @ b) for w, (a, b) in zip(weights, data, strict=True)])
-    return _percentile(estimate, replicas, confidence)
-
-
-def _geometric(means: Sequence[tuple[Any, Any]]) -> Array:
-    return np.asarray(np.exp(np.mean([np.log(a) - np.log(b) for a, b in means], axis=0)))
-
-
 def crossed_means(
     tables: Sequence[ArrayLike], *, together: bool = True, resamples: int = RESAMPLES, seed: int = 0
 ) -> list[Array]:

@@ -158,5 +158,34 @@ def sampling_error(correct: Sequence[NDArray[np.bool_]], other: Sequence[NDArray
     return 100.0 * float(right.std(ddof=1)) / math.sqrt(right.size)
 
 
+def image_error(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> float:
+    """Standard error, in points, that new test images would add to a mean difference with new seeds' error already in.
+
+    Of :func:`sampling_error`, the part that does not depend on the seed. With images and seeds crossed at random, that
+    part is the images' variance component (ANOVA's estimate, at least 0): what an image does in one seed alone is in
+    the spread of the seeds' differences too, and would count twice. Both sides are ``[seeds, test_n]``; of a single
+    seed nothing tells the parts apart, and all of it counts.
+    """
+    d = ours.astype(np.float64) - theirs
+    seeds, n = d.shape
+    by_image = d.mean(axis=0)
+    images = float(by_image.var(ddof=1))
+    if seeds == 1:
+        return 100.0 * math.sqrt(images / n)
+    rest = d - by_image - d.mean(axis=1, keepdims=True) + d.mean()
+    residual = float(np.sum(rest**2)) / ((seeds - 1) * (n - 1))
+    return 100.0 * math.sqrt(max(0.0, images - residual / seeds) / n)
+
+
+def widened(found: Interval, error: float, confidence: float = 0.95) -> Interval:
+    """``found`` with an independent, normal ``error`` of the estimate added at each end (Zou & Donner 2008).
+
+    Each half is the root of the sum of squares of the two errors' halves, which needs no shape of ``found``.
+    """
+    reach = float(special.ndtri(0.5 + confidence / 2)) * error
+    low, high = (math.hypot(found.estimate - end, reach) for end in (found.low, found.high))
+    return Interval(found.estimate, found.estimate - low, found.estimate + high, found.sd)
+
+
 def _share(correct: Sequence[NDArray[np.bool_]]) -> Array:
     return np.asarray(np.mean(np.stack(correct), axis=0, dtype=np.float64), dtype=np.float64)

@@ -53,26 +53,53 @@ def fixed_effect(differences: Sequence[ArrayLike], confidence: float = 0.95) -> 
     return Pooled(estimate, estimate - half, estimate + half, se, df, float(special.stdtr(df, -estimate / se)))
 
 
+FEWEST_RESAMPLED = 20
+"""Pairs of a data set below which a bootstrap covers too rarely (.83 to .93 of .95 at 3 to 8): t stands in for it."""
+
+
 def probability_of_improvement(differences: Sequence[ArrayLike], confidence: float = 0.95) -> Interval:
     """Chance that ours beats theirs at one seed, mean over data sets (Agarwal et al. 2021, here with paired seeds).
 
     By hand: their library compares unpaired runs. Differences are ours minus theirs ``[n_i]``; a tie counts one half.
 
-    The interval is the stratified percentile bootstrap's. Where no data set has seeds that disagree, that knows nothing
-    of what it has not seen; the half width is then the exact binomial one, ``1 - a^(1/N)`` with
+    The interval is that of :func:`fixed_effect` on wins, half a win of all pairs wider at each end since wins are
+    counts, and cut to [0, 1]; from :data:`FEWEST_RESAMPLED` pairs a data set
+    on the stratified percentile bootstrap's. Where no data set has seeds that disagree, or one has a single seed, both
+    know nothing of what was not seen; the half width is then the exact binomial one, ``1 - a^(1/N)`` with
     ``a = (1 - confidence) / 2`` and N the data sets times their fewest seeds (our choice).
     """
     wins = [(np.sign(vector(d, 1)) + 1) / 2 for d in differences]
+    fewest, estimate = min(won.size for won in wins), float(np.mean([won.mean() for won in wins]))
 
     def mean_of_means(strata: Strata) -> Array:
         return np.asarray(np.mean([won.mean(axis=-1) for (won,) in strata], axis=0))
 
-    found = stratified_interval([[won] for won in wins], mean_of_means, confidence)
-    if found.sd > 0:
-        return found
-    unseen = 1 - ((1 - confidence) / 2) ** (1 / (len(wins) * min(won.size for won in wins)))
-    low, high = max(0.0, found.estimate - unseen), min(1.0, found.estimate + unseen)
-    return Interval(found.estimate, low, high, found.sd)
+    if fewest == 1 or not any(spread(won) for won in wins):
+        half, error = 1 - ((1 - confidence) / 2) ** (1 / (len(wins) * fewest)), 0.0
+        return Interval(estimate, max(0.0, estimate - half), min(1.0, estimate + half), error)
+    if fewest >= FEWEST_RESAMPLED:
+        return stratified_interval([[won] for won in wins], mean_of_means, confidence)
+    found, step = fixed_effect(wins, confidence), 0.5 / sum(won.size for won in wins)
+    return Interval(estimate, max(0.0, found.low - step), min(1.0, found.high + step), found.se)
+
+
+def geometric_ratio_interval(pairs: Sequence[tuple[ArrayLike, ArrayLike]], confidence: float = 0.95) -> Interval | None:
+    """Geometric mean over data sets of the ratio of mean costs a / b.
+
+    Costs ``[n_i]`` are in one unit within a data set, paired by seed. The interval is :func:`fixed_effect`'s of the
+    logarithms, whose errors are those of ``a / mean a - b / mean b`` (delta method). A point where no cost varies; the
+    ends are nan where a data set has one pair only; None where some cost is not positive.
+    """
+    data = [(vector(a, 1), vector(b, 1)) for a, b in pairs]
+    if any((cost <= 0).any() for pair in data for cost in pair):
+        return None
+    means = [(a.mean(), b.mean()) for a, b in data]
+    estimate = float(np.exp(np.mean([math.log(a / b) for a, b in means])))
+    if any(a.size < 2 for a, _ in data):
+        return Interval(estimate, math.nan, math.nan, math.nan)
+    logs = [math.log(x / y) + a / x - b / y for (a, b), (x, y) in zip(data, means, strict=True)]
+    found = fixed_effect(logs, confidence)
+    return Interval(estimate, math.exp(found.low), math.exp(found.high), estimate * found.se)
 
 
 def interquartile_mean(scores: ArrayLike) -> Array:
@@ -85,19 +112,40 @@ def interquartile_mean(scores: ArrayLike) -> Array:
 def iqm_interval(
     ours: Sequence[ArrayLike], theirs: Sequence[ArrayLike], confidence: float = 0.95
 ) -> tuple[float, float, Interval]:
-    """Interquartile mean of the scores of all data sets together: ours, theirs, and their difference.
+    """Interquartile means within each data set, averaged over them: of our scores, of theirs, and of the differences.
 
-    The difference has a stratified percentile bootstrap interval (Agarwal et al. 2021): scores ``[n_i]`` are paired by
-    seed, and a resample draws pairs within each data set.
+    Not of all scores together (Agarwal et al. 2021): raw accuracies lie apart by data set, and the middle half would
+    be whole data sets, picked by their level. Scores ``[n_i]``, n_i >= 2, are paired by seed.
+
+    The interval is of the differences: Tukey's and McLaughlin's (1963) t for trimmed means, with the data sets'
+    winsorised variances added up, and the fewest degrees of freedom that one has (with Satterthwaite's, simulated
+    coverage at 95 % is .92 to .94 below 12 pairs); from :data:`FEWEST_RESAMPLED` pairs a data set on the stratified
+    percentile bootstrap's.
     """
+    pairs = [(vector(a, 2), vector(b, 2)) for a, b in zip(ours, theirs, strict=True)]
+    differences = [a - b for a, b in pairs]
 
-    def difference(strata: Strata) -> Array:
-        mine, other = (interquartile_mean(np.concatenate(side, axis=-1)) for side in zip(*strata, strict=True))
-        return np.asarray(mine - other)
+    def mean_of(strata: Strata) -> Array:
+        return np.asarray(np.mean([interquartile_mean(d) for (d,) in strata], axis=0))
 
-    pairs = [(vector(a, 1), vector(b, 1)) for a, b in zip(ours, theirs, strict=True)]
-    mine, other = (float(interquartile_mean(np.concatenate(side))) for side in zip(*pairs, strict=True))
-    return mine, other, stratified_interval(pairs, difference, confidence)
+    mine, other = (float(mean_of([[pair[side]] for pair in pairs])) for side in (0, 1))
+    if min(d.size for d in differences) >= FEWEST_RESAMPLED:
+        return mine, other, stratified_interval([[d] for d in differences], mean_of, confidence)
+    estimate, cut = float(mean_of([[d] for d in differences])), [d.size // 4 for d in differences]
+    parts = np.array([_trimmed_error(d, g) ** 2 for d, g in zip(differences, cut, strict=True)])
+    if not parts.any():
+        return mine, other, Interval(estimate, estimate, estimate, 0.0)
+    freedom = min(d.size - 2 * g - 1 for d, g in zip(differences, cut, strict=True))
+    error = math.sqrt(parts.sum()) / len(parts)
+    half = error * float(special.stdtrit(freedom, 0.5 + confidence / 2))
+    return mine, other, Interval(estimate, estimate - half, estimate + half, error)
+
+
+def _trimmed_error(d: Array, cut: int) -> float:
+    """Standard error of the mean of ``d`` without ``cut`` numbers at each end, from the winsorised SD."""
+    kept = np.sort(d)[cut : d.size - cut]
+    winsorised = np.concatenate([np.repeat(kept[[0, -1]], cut), kept])
+    return spread(winsorised) * math.sqrt(d.size) / (d.size - 2 * cut)
 
 
 FEWEST_DATASETS = 10

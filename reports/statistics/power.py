@@ -35,13 +35,14 @@ def pairs_needed(
 ) -> int | None:
     """Fewest pairs with which non-inferiority is shown with chance ``power`` where the true difference is 0.
 
-    At least :func:`fewest_pairs`; None where even ``most`` do not do.
+    At least :func:`fewest_pairs`; None where even ``most`` do not do. Where the true difference is not 0, give its
+    distance from the margin in place of the margin.
     """
 
     def enough(n: int) -> bool:
         return smallest_margin(sd, n, alpha=alpha, power=power) <= margin
 
-    if margin <= 0 or not enough(most):
+    if margin <= 1e-12 or not enough(most):
         return None
     return bisect_left(range(most), True, lo=fewest_pairs(alpha), key=enough)
 

@@ -18,11 +18,22 @@ CONTRAST = {
     *("account", "cost", "ladder", "n_pairs", "mean_difference", "confidence", "ci_low", "ci_high", "sd"),
     *("correlation", "unpaired", "p_noninferior", "p_superior", "p_adjusted", "margin", "verdict", "note"),
     *("worst_seed", "worst_class", "collapsed", "beyond_ladder", "costs", "ceiling"),
-    *("interval", "p_equivalent", "p_wilcoxon", "mcnemar", "seeds_needed", "smallest_margin"),
+    *("interval", "p_equivalent", "p_wilcoxon", "mcnemar", "seeds_needed", "seeds_needed_measured"),
+    *("smallest_margin", "both_errors"),
 }
 ARM = {
     *("key", "label", "role", "dataset", "reference", "strategy", "origin", "cadence", "signal", "schedule", "rung"),
-    *("twin", "settings", "n", "accuracy", "accuracy_recalibrated", "collapsed", "mean_ratio", "trained_samples"),
+    *(
+        "twin",
+        "settings",
+        "n",
+        "accuracy",
+        "accuracy_recalibrated",
+        "collapsed",
+        "diverged",
+        "mean_ratio",
+        "trained_samples",
+    ),
     *("ceiling", "memory_bytes", "learner_flops", "total_flops", "seconds", "phases", "artefacts", "break_even_runs"),
 }
 

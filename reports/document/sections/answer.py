@@ -7,7 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ...effects.classes import behind
-from ...effects.verdicts import INCONCLUSIVE, INFERIOR, NON_INFERIOR, SUPERIOR, WITHHELD, WORSE_WITHIN
+from ...effects.verdicts import (
+    INCONCLUSIVE,
+    INFERIOR,
+    NON_INFERIOR,
+    ONLY_HERE,
+    SUPERIOR,
+    WITHHELD,
+    WORSE,
+    WORSE_WITHIN,
+)
 from .. import numbers
 from ..blocks import Block, Cell, Fold, Grid, Line, Prose, columns
 from ..numbers import COST_WORDS, LADDER_WORDS, by_how_much, clock_words, pays_words, plural
@@ -22,7 +31,9 @@ _ACCURACY = {
     SUPERIOR: "better than full training",
     NON_INFERIOR: "non-inferior at a margin of {margin}",
     WORSE_WITHIN: "measurably worse, within the margin of {margin}",
+    WORSE: "worse, whether by more than the margin of {margin} is open",
     INFERIOR: "worse by more than the margin of {margin}",
+    ONLY_HERE: "non-inferior at a margin of {margin} on these test images only",
     INCONCLUSIVE: "inconclusive at a margin of {margin}",
 }
 _PICKING = {
@@ -32,7 +43,9 @@ _PICKING = {
         "but no worse than the margin of {margin} allows"
     ),
     WORSE_WITHIN: "its picks were measurably worse than as many random ones, within the margin of {margin}",
+    WORSE: "its picks were worse than as many random ones, whether by more than the margin of {margin} is open",
     INFERIOR: "its picks were worse than as many random ones, by more than the margin of {margin}",
+    ONLY_HERE: "on these test images only, its picks were no worse than the margin of {margin} allows",
     INCONCLUSIVE: "whether its picks are as good as so many random ones stayed open",
 }
 _PAYS = {
@@ -41,7 +54,9 @@ _PAYS = {
         "at equal {cost} it was not shown to be better than {ladder}, but no worse than the margin of {margin} allows"
     ),
     WORSE_WITHIN: "at equal {cost} it was measurably worse than {ladder}, within the margin of {margin}",
+    WORSE: "at equal {cost} it was worse than {ladder}, whether by more than the margin of {margin} is open",
     INFERIOR: "at equal {cost} it was worse than {ladder}, by more than the margin of {margin}",
+    ONLY_HERE: "on these test images only, it was no worse than {ladder} at equal {cost}, at a margin of {margin}",
     INCONCLUSIVE: "whether it is as good as {ladder} at equal {cost} stayed open",
 }
 _OPEN = {
@@ -91,14 +106,16 @@ def _found(row: Row) -> str:
 
 
 def _to_settle(row: Row) -> str:
-    """What an inconclusive contrast would take, at a power of 80 % where there is no true difference."""
-    needed, n, smallest = row["seeds_needed"], row["n_pairs"], row["smallest_margin"]
-    if row["verdict"] != INCONCLUSIVE or needed is None:
+    """What an open contrast would take, at a power of 80 %: at no true difference, and at the measured one."""
+    none, measured, smallest = row["seeds_needed"], row["seeds_needed_measured"], row["smallest_margin"]
+    n = row["n_pairs"]
+    if row["verdict"] == WORSE:
+        return "" if measured is None else f" ({measured} seeds would tell, if the true difference is this one)"
+    if row["verdict"] != INCONCLUSIVE or none is None:
         return ""
-    if needed <= n:
-        return f" ({needed} seeds would do were there no true difference: one near the margin takes more than {n})"
+    known = "no number of" if measured is None else f"{measured}"
     return (
-        f" (it would take {needed} seeds, were there no true difference; "
+        f" (it would take {none} seeds if there is no true difference, {known} seeds if it is this one; "
         f"{n} can show a margin of {points(round(smallest, 2))})"
     )
 
@@ -158,7 +175,7 @@ def section(report: Report) -> list[Block]:
     if not summary["cells"]["done"]:
         none = Prose("No run has finished yet, so there is nothing to say about any strategy.", "lead")
         return [none, state(summary)]
-    blocks: list[Block] = []
+    blocks: list[Block] = [Prose(text, "warn") for text in summary["training"]["said"]]
     for study in summary["studies"]:
         long = " long" if len(study["sentence"]) > _SHORT else ""
         blocks.append(page_only(Prose(study["question"], "question"), Prose(study["sentence"], f"lead{long}")))

@@ -51,7 +51,7 @@ def _measured(arm: Row) -> list[Any]:
         found["sd"],
         Cell(percent(found["worst"]), found["worst"], f"seed {found['worst_seed']}"),
         (arm["accuracy_recalibrated"] or {}).get("mean"),
-        arm["collapsed"] or None,
+        Cell(f"{arm['collapsed'] or NONE}", arm["collapsed"], f"{arm['diverged']} diverged" if arm["diverged"] else ""),
     ]
 
 

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import math
 
+from ...effects.verdicts import INCONCLUSIVE, ONLY_HERE, WORSE
 from ..blocks import Beside, Block, Cell, Fold, Grid, Line, Part, Prose, columns
 from ..numbers import COST_WORDS, NARROW, NONE, count, error, interval, level, p_value, plural, questions
 from ..panels import ACCOUNTS, Panel, Report, Row
-from .parts import Figures, against, by_panel, difference, figures_of, name, short_verdict, worst_seed
+from .parts import Figures, against, by_panel, chance_words, difference, figures_of, name, short_verdict, worst_seed
 
+SCOPES = {
+    "population": "Verdicts for a strategy hold for new test images of the same kind, or say that they do not.",
+    "test-set": "Verdicts hold for these test images, as declared.",
+}
 _INTERVALS = {"t": "paired t", "sign-flip": "inverted sign-flip tests"}
 
 
 def to_decide(row: Row) -> str:
-    """What an inconclusive contrast would take; empty for any other.
+    """What an open contrast would take, for a power of 80 %; empty for any other.
 
-    Both numbers are for a power of 80 % where the true difference is 0; a difference near the margin takes more.
+    Seeds to show no loss of the margin if the true difference is 0, and to tell on which side of the margin it lies if
+    it is the measured one.
     """
-    if row["verdict"] != "inconclusive" or row["mean_difference"] is None:
+    if row["verdict"] == ONLY_HERE:
+        return "more test images"
+    if row["verdict"] not in (INCONCLUSIVE, WORSE) or row["mean_difference"] is None:
         return ""
-    needed, smallest, there = row["seeds_needed"], row["smallest_margin"], row["n_pairs"]
-    could = "" if smallest is None else f"{plural(there, 'seed')} can show a margin of {smallest:.2g}"
-    if needed is None:
-        return could
-    if needed <= there:
-        return "more seeds: the difference lies near the margin"
-    return f"{count(needed)} seeds" + (f"; {could}" if could else "")
+    measured, smallest, there = row["seeds_needed_measured"], row["smallest_margin"], row["n_pairs"]
+    seeds = "never at the measured difference" if measured is None else f"{count(measured)} at the measured difference"
+    if row["verdict"] == INCONCLUSIVE and row["seeds_needed"] is not None:
+        seeds = f"{count(row['seeds_needed'])} seeds at no difference, {seeds}"
+    could = "" if smallest is None else f"; {plural(there, 'seed')} can show a margin of {smallest:.2g}"
+    return seeds + could
 
 
 def _notes(row: Row) -> list[str]:
@@ -46,8 +53,8 @@ def section(report: Report, figures: Figures) -> Part:
         "Differences are strategy minus baseline in points of test accuracy, paired by seed. Intervals "
         f"({tests}) belong to the verdicts beside them ({levels}). p of no worse tests against a "
         "loss as large as the margin, p of better against no gain; Holm: adjusted for all contrasts declared on the "
-        "data set. Two standard errors: of the seeds, and of the choice of test images alone. What it would take is "
-        "for a power of 80 % where there is no true difference."
+        "data set. Two standard errors: of the seeds, and of the choice of test images alone; and the interval with "
+        f"both. {SCOPES[report.results.matrix.scope]} Seeds to decide are for a power of 80 %."
     )
     title = "Three questions to every strategy"
     return Part(title, [Prose(said, "sub"), *parts], key="questions", name="Three questions")
@@ -87,7 +94,7 @@ def _contrasts(report: Report, panel: Panel, question: str, account: str, words:
     shared = [part for part in _notes(rows[0]) if len(rows) > 1 and all(part in _notes(row) for row in rows)]
     heads = (
         "name strategy; points difference / interval; verdict verdict; p p of no worse / of better; "
-        "error error of seeds / of the test set; points worst seed"
+        "error error of seeds / of the test set; points interval with both; points worst seed"
     )
     lines = []
     for row in rows:
@@ -98,10 +105,22 @@ def _contrasts(report: Report, panel: Panel, question: str, account: str, words:
             *(name(report, row, declared=True), difference(row), short_verdict(row, own, deciding(row))),
             Cell(p_value(row["p_noninferior"]), aside=holm, under=p_value(row["p_superior"])),
             Cell(error(of_seeds), under=error(row["sampling_error"])),
+            interval(**_ends(row["both_errors"])),
             worst_seed(row),
         ]
         lines.append(cells)
-    return Grid(f"Table: {words}", columns(heads), lines, note="; ".join(shared), style="dense", data=data)
+    return Grid(
+        f"Table: {words}",
+        columns(heads),
+        lines,
+        note=" ".join(filter(None, ("; ".join(shared), chance_words(rows)))),
+        style="dense",
+        data=data,
+    )
+
+
+def _ends(found: Row | None) -> dict[str, float | None]:
+    return {"low": None, "high": None} if found is None else {"low": found["ci_low"], "high": found["ci_high"]}
 
 
 def deciding(row: Row) -> str:
@@ -193,4 +212,10 @@ def every_comparison(report: Report) -> Part:
         data |= {"account": row["account"]} if row["account"] else {}
         lines.append(Line(cells, data={**data, "question": row["question"], "declared": int(row["primary"])}))
     table = Grid("Table of every comparison", columns(heads), lines, style="tall", sortable=True, key="comparison")
-    return Part("Every comparison", [Prose(said, "sub"), table], key="all", name="Every comparison")
+    chance = chance_words([row for _, row in found.values()])
+    return Part(
+        "Every comparison",
+        [Prose(" ".join(filter(None, (said, chance))), "sub"), table],
+        key="all",
+        name="Every comparison",
+    )

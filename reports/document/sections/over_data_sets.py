@@ -22,7 +22,8 @@ def section(report: Report, figures: Figures) -> Part:
     if report.summary["pooled"]:
         key = (
             "Chance of being better: how often a run of the strategy beats its paired baseline. Difference of middle "
-            f"halves: of the interquartile means of accuracy. Costs: geometric means, {report.pays[0]}."
+            f"halves: interquartile mean of the paired differences, averaged over data sets. "
+            f"Costs: geometric means, {report.pays[0]}."
         )
         blocks.append(Prose(key, "sub"))
     if report.summary["ranks"]:

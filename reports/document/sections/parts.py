@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ...effects.verdicts import by_chance
 from ..blocks import Beside, Block, Cell, Figure, Fold, Part
-from ..numbers import COST_WORDS, NONE, brief, budget_share, clock_words, interval, points, tone
+from ..numbers import COST_WORDS, NONE, brief, budget_share, clock_words, interval, plural, points, tone
 from ..panels import Panel, Report, Row
 
 if TYPE_CHECKING:
@@ -82,6 +83,17 @@ def difference(row: Row) -> Cell:
 def worst_seed(row: Row) -> Cell:
     worst = row["worst_seed"]
     return Cell(points(worst["difference"]), worst["difference"], f"seed {worst['seed']}") if worst else Cell(NONE, "")
+
+
+def chance_words(rows: Sequence[Row]) -> str:
+    """What chance alone would find among the exploratory verdicts of a table, beside what was found; empty for none."""
+    told = by_chance(rows)
+    if not told["judged"]:
+        return ""
+    return (
+        f"Of {plural(told['judged'], 'exploratory verdict')}, {told['expected']:.2g} superior and as many worse are "
+        f"expected by chance alone; found: {told['superior']} and {told['worse']}."
+    )
 
 
 def against(row: Row) -> str:

@@ -10,6 +10,7 @@ from ...records.folder import TIMED
 from ..blocks import Block, Cell, Grid, Items, Part, Prose, columns
 from ..numbers import NONE, count, plural
 from ..panels import Report, Row
+from ..text import names
 from .learning_rates import tuning_words
 
 
@@ -17,7 +18,10 @@ def section(report: Report) -> Part:
     summary, matrix = report.summary, report.matrix
     machines = summary["environment"].get("machines", 0)
     unlike = f" The ordinary runs are from {machines} unlike machines; their seconds must not be compared."
-    declared = f" ({', '.join(matrix['primary'])})" if matrix["primary"] else ""
+    where = [*matrix["primary_datasets"], *matrix["primary_references"]]
+    declared = (
+        f" ({', '.join(matrix['primary'])}{f'; on {names(where)}' if where else ''})" if matrix["primary"] else ""
+    )
     ran = f"{matrix['learner']['text']}; {budget(matrix)}; {plural(len(matrix['seeds']), 'seed')}."
     lines = [
         tuning_words(summary),
@@ -25,13 +29,13 @@ def section(report: Report) -> Part:
         f"Verdicts hold for what was declared before the run{declared}. Everything else is exploratory.",
     ]
     blocks: list[Block] = [Prose(f"{done(summary['cells'])} {ran}"), Items(lines)]
-    where = "text arm; text data set; text reference; text seeds"
+    heads = "text arm; text data set; text reference; text seeds"
     if report.missing:
         titles = {dataset["name"]: dataset["title"] for dataset in matrix["datasets"]}
         rows = [
             (arm.label, titles[arm.dataset], arm.reference or NONE, _listed(seeds)) for arm, seeds in report.missing
         ]
-        table = Grid("Table of missing runs", columns(f"{where} without a result"), rows)
+        table = Grid("Table of missing runs", columns(f"{heads} without a result"), rows)
         blocks.append(Part("Runs that are missing here", [table], style="warn"))
     if report.results.unreadable:
         lines = [f"{item.file}: {item.reason}" for item in report.results.unreadable]
@@ -41,7 +45,7 @@ def section(report: Report) -> Part:
     if failures := failure_rows(summary):
         again = "Running the matrix again repeats failed and missing runs only. Tracebacks are in the folder failed/."
         failed = [(*row[:2], row[2] or NONE, *row[3:]) for row in failures]
-        table = Grid("Table of failures", columns(f"{where}; words reason"), failed)
+        table = Grid("Table of failures", columns(f"{heads}; words reason"), failed)
         blocks.append(Part("Failures", [table, Prose(again, "sub")], key="failures"))
     return Part("What was run, and what was not", blocks, key="run", name="What was run")
 

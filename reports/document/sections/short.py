@@ -12,6 +12,7 @@ from ..panels import Panel, Row, cost_of, panels_of
 from . import claims
 from .costs import saving_words, selection_words, source_words
 from .learning_rates import edge_words, tuning_words
+from .parts import chance_words
 from .run import failure_rows
 from .targets import reached_words
 
@@ -22,9 +23,10 @@ SAID = 10
 def blocks(summary: Mapping[str, Any]) -> list[Block]:
     """The answer, for each data set its arms and what they cost, studies, claims, and what is lacking."""
     panels = [panel for panel in panels_of(summary) if any(arm["n"] for arm in panel.arms)]
-    found: list[Block] = [Prose(summary["headline"], "lead")]
+    found: list[Block] = [Prose(text, "warn") for text in summary["training"]["said"]]
+    found.append(Prose(summary["headline"], "lead"))
     for panel in panels:
-        found += [_arms(summary, panel), *_costs(summary, panel)]
+        found += [_arms(summary, panel), *_chance(summary, panel), *_costs(summary, panel)]
         if words := reached_words(summary, panel):
             found.append(Prose(f"Cost to the accuracy of full training less the margin: {words}"))
     if panels:
@@ -37,16 +39,23 @@ def blocks(summary: Mapping[str, Any]) -> list[Block]:
 def _arms(summary: Row, panel: Panel) -> Grid:
     matrix = summary["matrix"]
     arms = [arm for arm in panel.main_arms if arm["role"] != "strategy"] + panel.role("strategy")
-    heads = columns("name arm; points accuracy; points against full; points picking; points pays; verdict verdict")
+    heads = columns("name arm; points accuracy; points against / full; points picking; points pays; verdict verdict")
     rows = []
     for arm in (arm for arm in arms if arm["n"]):
         accuracy = arm["accuracy"]
         half = "" if accuracy["ci_low"] is None else f" \u00b1{(accuracy['ci_high'] - accuracy['ci_low']) / 2:.2f}"
         against, picking = (next(iter(panel.of(arm, question)), None) for question in ("accuracy", "picking"))
         paying = _paid(panel, arm, matrix["pays"])
-        differences = [_difference(against, wide=True), _difference(picking), _difference(paying)]
+        differences = [_difference(against), _difference(picking), _difference(paying, wide=True)]
         rows.append([arm["label"], percent(accuracy["mean"]) + half, *differences, _verdict(paying)])
     return Grid(f"{panel.scope}: {matrix['learner']['text']}", heads, rows, titled=True)
+
+
+def _chance(summary: Row, panel: Panel) -> list[Block]:
+    """What chance alone would find among the verdicts of the table of arms."""
+    paying = (_paid(panel, arm, summary["matrix"]["pays"]) for arm in panel.role("strategy"))
+    words = chance_words([row for row in paying if row])
+    return [Prose(words)] if words else []
 
 
 def _difference(row: Row | None, *, wide: bool = False) -> str:
@@ -95,8 +104,9 @@ def _key(summary: Row) -> str:
     pays = summary["matrix"]["pays"]
     equal = f"the {pays['ladder']} ladder at equal {COST_WORDS[pays['cost']]}, {pays['account']}"
     return (
-        f"Points of accuracy; \u00b1 95 % of the mean; [..] {levels}. picking: against as many random picks."
-        f" pays, verdict: against {equal}. * declared; the rest, verdicts in brackets, is exploratory."
+        "Points of accuracy; \u00b1 95 % of the mean. picking: against as many random picks. pays: against "
+        f"{equal}, with the interval [..] that the verdict is read off ({levels}). "
+        "* declared; the rest, verdicts in brackets, is exploratory."
     )
 
 

@@ -118,6 +118,8 @@ def test_what_is_tuned_is_part_of_a_folders_identity(tiny):
         assert base != parse(change).identity({})
     assert parse(tiny).identity({}) == parse({**tiny, "analysis": {"interval": "t"}}).identity({})
     assert parse(tiny).identity({}) != parse({**tiny, "analysis": {"interval": "sign-flip"}}).identity({})
+    assert parse(tiny).identity({}) == parse({**tiny, "analysis": {"scope": "population"}}).identity({})
+    assert parse(tiny).identity({}) != parse({**tiny, "analysis": {"scope": "test-set"}}).identity({})
 
 
 @pytest.fixture

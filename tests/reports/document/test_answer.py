@@ -7,9 +7,19 @@ from typing import Any
 import pytest
 
 from selbench.reports.document.sections import answer as answers
-from selbench.reports.effects.verdicts import INCONCLUSIVE, INFERIOR, NON_INFERIOR, SUPERIOR, WITHHELD, WORSE_WITHIN
+from selbench.reports.effects.verdicts import (
+    INCONCLUSIVE,
+    INFERIOR,
+    NON_INFERIOR,
+    ONLY_HERE,
+    SUPERIOR,
+    WITHHELD,
+    WORSE,
+    WORSE_WITHIN,
+)
 
-VERDICTS = [SUPERIOR, NON_INFERIOR, WORSE_WITHIN, INFERIOR, INCONCLUSIVE, WITHHELD, "no verdict: 2 more seeds needed"]
+VERDICTS = [SUPERIOR, NON_INFERIOR, WORSE_WITHIN, INFERIOR, WORSE, INCONCLUSIVE, WITHHELD]
+VERDICTS += [ONLY_HERE, "no verdict: 2 more seeds needed"]
 
 
 def row(question: str, verdict: str = NON_INFERIOR, **more: Any) -> dict[str, Any]:
@@ -26,6 +36,7 @@ def row(question: str, verdict: str = NON_INFERIOR, **more: Any) -> dict[str, An
         "margin": 1.0,
         "n_pairs": 8,
         "seeds_needed": 14,
+        "seeds_needed_measured": 60,
         "smallest_margin": 1.318,
         "collapsed": 2,
         "above_ladder": 0,
@@ -69,9 +80,11 @@ def test_only_superiority_is_called_better() -> None:
 def test_beside_an_inconclusive_verdict_stands_what_it_would_take() -> None:
     for question in ("accuracy", "picking", "pays"):
         text = answers.clause(row(question, INCONCLUSIVE))
-        assert "it would take 14 seeds, were there no true difference; 8 can show a margin of 1.32 points" in text
-        near = answers.clause(row(question, INCONCLUSIVE, seeds_needed=6))
-        assert "6 seeds would do were there no true difference: one near the margin takes more than 8" in near
+        takes = "it would take 14 seeds if there is no true difference, {} seeds if it is this one"
+        assert f"{takes.format(60)}; 8 can show a margin of 1.32 points" in text
+        near = answers.clause(row(question, INCONCLUSIVE, seeds_needed_measured=None))
+        assert takes.format("no number of") in near
+        assert "60 seeds would tell" in answers.clause(row(question, WORSE))
         assert "seeds" not in answers.clause(row(question, INCONCLUSIVE, seeds_needed=None))
         assert not any("seeds" in answers.clause(row(question, other)) for other in VERDICTS[:4])
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import checksum, write_results
 
-from selbench.reports.effects.contrasts import Contrast, contrasts
+from selbench.reports.effects.contrasts import Contrast, contrast_rows, contrasts
 from selbench.reports.effects.pairing import LadderCurve, Pairs
 from selbench.reports.records.folder import Results
 
@@ -180,6 +180,10 @@ def test_unequal_samples_of_a_twin_are_said(folder: Path) -> None:
     assert find(contrasts(Pairs(Results.read(folder))), "gstds", "picking").notes == (
         "trained samples differ by up to 5 %",
     )
+    results = Results.read(folder)
+    rows = contrast_rows(results, contrasts(Pairs(results)))
+    (row,) = [row for row in rows if (row["strategy"], row["question"]) == ("gstds", "picking")]
+    assert row["verdict"] == "no verdict: trained samples differ by up to 5 %" and row["p_noninferior"] is None
 
 
 def test_seconds_are_an_indication_and_never_of_unlike_machines(folder: Path) -> None:

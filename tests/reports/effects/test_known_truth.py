@@ -14,7 +14,15 @@ from synthetic import write_results
 
 from selbench.reports.effects.contrasts import contrast_rows, contrasts
 from selbench.reports.effects.pairing import Pairs
-from selbench.reports.effects.verdicts import INCONCLUSIVE, INFERIOR, NON_INFERIOR, SUPERIOR, WITHHELD, WORSE_WITHIN
+from selbench.reports.effects.verdicts import (
+    INCONCLUSIVE,
+    INFERIOR,
+    NON_INFERIOR,
+    SUPERIOR,
+    WITHHELD,
+    WORSE,
+    WORSE_WITHIN,
+)
 from selbench.reports.records.folder import Results
 from selbench.reports.statistics import power_noninferior
 from selbench.reports.summary import summarise
@@ -122,7 +130,7 @@ TRUTH: dict[str, tuple[float, tuple[str, str, str]]] = {
     "better": (2.0, (SUPERIOR, SUPERIOR, SUPERIOR)),
     "equal": (0.0, (NON_INFERIOR, SUPERIOR, SUPERIOR)),
     "like random": (-0.5, (WORSE_WITHIN, NON_INFERIOR, SUPERIOR)),
-    "like training less": (-0.93, (INCONCLUSIVE, WORSE_WITHIN, NON_INFERIOR)),
+    "like training less": (-0.93, (WORSE, WORSE_WITHIN, NON_INFERIOR)),
     "poor": (-1.25, (INFERIOR, WORSE_WITHIN, WORSE_WITHIN)),
     "inferior": (-4.0, (INFERIOR, INFERIOR, INFERIOR)),
     "noisy": (0.0, (INCONCLUSIVE, INCONCLUSIVE, INCONCLUSIVE)),
@@ -173,6 +181,7 @@ def test_every_row_agrees_with_itself(summary: dict[str, Any]) -> None:
         assert (verdict == SUPERIOR) == (low > 0 and row["p_superior"] <= level and not row["collapsed"])
         assert (verdict == INFERIOR) == (high < -margin)
         assert verdict not in NOT_WORSE or (low > -margin and not row["collapsed"])
+        assert (verdict == WORSE) == (low <= -margin <= high < 0 and not row["collapsed"])
         assert (verdict == WITHHELD) == bool(row["collapsed"] and high >= -margin)
 
 
@@ -181,6 +190,12 @@ def test_what_is_open_says_what_it_would_take(summary: dict[str, Any]) -> None:
     assert row["seeds_needed"] > row["n_pairs"] and row["smallest_margin"] > row["margin"]
     enough = power_noninferior(row["seeds_needed"], row["sd"], row["margin"], alpha=(1 - row["confidence"]) / 2)
     assert enough >= 0.8 > power_noninferior(row["n_pairs"], row["sd"], row["margin"])
+    measured = row["mean_difference"]
+    least, alpha = row["seeds_needed_measured"], (1 - row["confidence"]) / 2
+    powers = [
+        power_noninferior(n, row["sd"], row["margin"], alpha=alpha, difference=measured) for n in (least - 1, least)
+    ]
+    assert powers[0] < 0.8 <= powers[1]
 
 
 def test_over_twelve_data_sets_the_order_is_the_true_one(tmp_path: Path) -> None:

@@ -113,6 +113,7 @@ def test_the_sentence_says_what_is_shown_and_the_tables_the_rest(known: Results)
     assert any(table.title.startswith("Flowers-102: ") for table in found.tables)
     even = answer(known, schedules=["linear"], sweep={}).sentence
     assert ": within the margin of 1; " in even
+    assert column(found, "schedules against fixed", "told")["adaptive"] == "another amount"
     uneven = answer(known, schedules=["adaptive"], sweep={}).sentence
     assert "fixed to adaptive changes accuracy by +" in uneven and "trained on 1.41 times as many images" in uneven
 

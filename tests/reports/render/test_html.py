@@ -171,9 +171,13 @@ def test_claims_are_measured_in_their_own_units(metric: str, value: float | None
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({}, "32 seeds; 8 seeds can show a margin of 2.4"),
-        ({"seeds_needed": 6}, "more seeds: the difference lies near the margin"),
-        ({"seeds_needed": None}, "8 seeds can show a margin of 2.4"),
+        ({}, "32 seeds at no difference, 45 at the measured difference; 8 seeds can show a margin of 2.4"),
+        (
+            {"seeds_needed": 6, "seeds_needed_measured": None, "smallest_margin": None},
+            "6 seeds at no difference, never at the measured difference",
+        ),
+        ({"seeds_needed": None}, "45 at the measured difference; 8 seeds can show a margin of 2.4"),
+        ({"verdict": "worse"}, "45 at the measured difference; 8 seeds can show a margin of 2.4"),
         ({"verdict": "superior"}, ""),
         ({"mean_difference": None}, ""),
     ],
@@ -183,6 +187,7 @@ def test_what_it_takes_stands_beside_what_is_open(row: dict[str, Any], words: st
         "verdict": "inconclusive",
         "mean_difference": 0.1,
         "seeds_needed": 32,
+        "seeds_needed_measured": 45,
         "smallest_margin": 2.4,
         "n_pairs": 8,
     }
@@ -191,7 +196,9 @@ def test_what_it_takes_stands_beside_what_is_open(row: dict[str, Any], words: st
 
 def test_open_verdicts_say_what_they_would_take(tmp_path: Path) -> None:
     report = judged(tmp_path, effects={"gstds": -0.6}, noise=2.0, seeds=8)
-    open_ = [row for row in report.summary["contrasts"] if row["verdict"] == "inconclusive" and row["primary"]]
+    open_ = [
+        row for row in report.summary["contrasts"] if row["verdict"] in ("inconclusive", "worse") and row["primary"]
+    ]
     assert open_
     text = plain(page.render(report, []))
     for row in open_:

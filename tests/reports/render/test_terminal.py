@@ -119,6 +119,13 @@ def test_markup_in_claims_is_inert(filled: dict[str, Any]) -> None:
     assert "[red]x[/]" in text and "\x1b[2J" not in text
 
 
+def test_exploratory_verdicts_stand_beside_what_chance_would_find(tmp_path: Path, filled: dict[str, Any]) -> None:
+    summary = summarise(Results.read(write_results(tmp_path, seeds=5, test_n=100)))
+    said = " ".join(printed(summary).split())
+    assert "Of 3 exploratory verdicts, 0.15 superior and as many worse are expected by chance alone; found: " in said
+    assert "by chance" not in printed(filled)
+
+
 def test_without_claims_nothing_is_said_of_them(filled: dict[str, Any]) -> None:
     bare = {**filled, "claims": [], "targets": [], "tuning": None}
     assert "Claims of papers" not in printed(bare) and "target" not in printed(bare)

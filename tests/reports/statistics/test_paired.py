@@ -190,3 +190,33 @@ def test_misses_are_infinite_and_kept() -> None:
         s.median_interval([1.0, math.nan])
     with pytest.raises(ValueError):
         s.median_interval([])
+
+
+def _crossed(rng: np.random.Generator, seeds: int, n: int, images: float, runs: float) -> tuple[np.ndarray, np.ndarray]:
+    """Right or wrong of two arms that are equally good on average: images favour one or the other, and so do seeds."""
+    tilt = images * rng.normal(size=n) + runs * rng.normal(size=(seeds, 1))
+    ours, theirs = (rng.random((seeds, n)) < 0.7 + sign * tilt / 2 for sign in (1, -1))
+    return ours, theirs
+
+
+@pytest.mark.parametrize(("images", "runs"), [(0.2, 0.0), (0.2, 0.02), (0.0, 0.02)])
+def test_new_seeds_and_new_images_are_covered_once_each(images: float, runs: float) -> None:
+    """The true difference is 0 over all seeds and images: nominal 90 %, whichever error rules."""
+    rng, confidence, covered = np.random.default_rng(5), 0.9, 0
+    for _ in range(400):
+        ours, theirs = _crossed(rng, 8, 300, images, runs)
+        found = s.mean_interval(100 * (ours.mean(axis=1) - theirs.mean(axis=1)), confidence)
+        both = s.widened(found, s.image_error(ours, theirs), confidence)
+        assert both.low <= found.low and found.high <= both.high
+        covered += both.low <= 0 <= both.high
+    assert 0.87 <= covered / 400 <= 0.955
+
+
+def test_image_error_is_the_images_part_of_the_sampling_error() -> None:
+    rng = np.random.default_rng(6)
+    ours, theirs = _crossed(rng, 400, 500, 0.2, 0.0)
+    assert s.image_error(ours, theirs) == pytest.approx(s.sampling_error(list(ours), list(theirs)), rel=0.02)
+    assert s.image_error(ours, theirs) == pytest.approx(100 * 0.2 / math.sqrt(500), rel=0.1)
+    one = s.image_error(ours[:1], theirs[:1])
+    assert one == pytest.approx(s.sampling_error(list(ours[:1]), list(theirs[:1])))
+    assert s.image_error(ours, ours) == 0

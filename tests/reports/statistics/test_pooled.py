@@ -92,18 +92,46 @@ def test_the_interquartile_mean_agrees_with_scipy(x: np.ndarray) -> None:
     assert s.interquartile_mean(x) == pytest.approx(stats.trim_mean(x, 0.25), abs=1e-9)
 
 
-def test_the_interquartile_interval_resamples_pairs_within_data_sets() -> None:
+@pytest.mark.parametrize("n", [8, 24])
+def test_interquartile_means_do_not_pick_a_data_set_by_its_level(n: int) -> None:
+    """One data set's +6 is worth two points over three, at whichever level of accuracy it stands."""
     rng = np.random.default_rng(4)
-    base = [rng.normal(level, 0.2, 8) for level in (50, 70, 90)]
-    ours = [d + 1.5 for d in base]
-    mine, other, difference = s.iqm_interval(ours, base)
-    assert mine == pytest.approx(stats.trim_mean(np.concatenate(ours), 0.25))
-    assert other == pytest.approx(stats.trim_mean(np.concatenate(base), 0.25))
-    assert difference[:3] == pytest.approx((1.5, 1.5, 1.5)) and difference.sd == 0.0
-    noisy = [d + rng.normal(0, 0.2, 8) for d in ours]
-    mine, other, difference = s.iqm_interval(noisy, base, 0.9)
-    assert difference.estimate == pytest.approx(mine - other)
-    # Were data sets resampled together, their levels (20 points apart) would swamp the noise.
-    assert difference.low < 1.5 < difference.high and difference.high - difference.low < 1.0
-    wider = s.iqm_interval(noisy, base, 0.99)[2]
-    assert wider.low <= difference.low < difference.high <= wider.high
+    for gains in ((6, 0, 0), (0, 6, 0), (0, 0, 6)):
+        base = [rng.normal(level, 0.2, n) for level in (50, 70, 90)]
+        ours = [d + gain + rng.normal(0, 0.1, n) for d, gain in zip(base, gains, strict=True)]
+        mine, other, difference = s.iqm_interval(ours, base)
+        assert difference.estimate == pytest.approx(2.0, abs=0.1) and other == pytest.approx(70, abs=0.2)
+        assert difference.low < difference.estimate < difference.high and difference.high - difference.low < 0.4
+        assert mine - other == pytest.approx(2.0, abs=0.3)
+        wider = s.iqm_interval(ours, base, 0.99)[2]
+        assert wider.low <= difference.low < difference.high <= wider.high
+    still = s.iqm_interval([d + 1.5 for d in base], base)[2]
+    assert still[:3] == pytest.approx((1.5, 1.5, 1.5)) and still.sd == 0.0
+
+
+def test_a_trimmed_mean_has_tukeys_and_mclaughlins_interval() -> None:
+    """Of one data set, from the formula: the winsorised SD over the share kept, with kept - 1 degrees of freedom."""
+    d = np.random.default_rng(8).normal(0.3, 1.0, 12)
+    found = s.iqm_interval([d], [np.zeros(12)], 0.9)[2]
+    kept = np.sort(d)[3:-3]
+    winsorised = np.clip(d, kept[0], kept[-1])
+    half = stats.t.ppf(0.95, 5) * winsorised.std(ddof=1) / (0.5 * np.sqrt(12))
+    assert found[:3] == pytest.approx((kept.mean(), kept.mean() - half, kept.mean() + half))
+
+
+@pytest.mark.parametrize("n", [3, 5, 8])
+def test_few_pairs_are_covered_as_often_as_declared(n: int) -> None:
+    """Two data sets of unlike noise: differences, wins and costs, each with a truth that is known."""
+    rng, runs, confidence = np.random.default_rng(9), 800, 0.95
+    covered = np.zeros(3)
+    for _ in range(runs):
+        noise = [rng.normal(0, sd, n) for sd in (1.0, 0.4)]
+        costs = [(np.exp(rng.normal(0.5, 0.1, n)), np.exp(rng.normal(0.0, 0.1, n))) for _ in range(2)]
+        found = (
+            (s.iqm_interval(noise, [np.zeros(n)] * 2, confidence)[2], 0.0),
+            (s.probability_of_improvement(noise, confidence), 0.5),
+            (s.geometric_ratio_interval(costs, confidence), np.exp(0.5)),
+        )
+        covered += [ends is not None and ends.low <= truth <= ends.high for ends, truth in found]
+    least = confidence - 3 * np.sqrt(confidence * (1 - confidence) / runs)
+    assert (covered / runs >= least - 0.01).all(), covered / runs
