@@ -20,6 +20,7 @@ from .effects.arm_facts import describe, overlap
 from .effects.contrasts import contrast_rows, contrasts
 from .effects.costs import spent
 from .effects.learning_rates import tuning
+from .effects.looks import looks_summary
 from .effects.pairing import Pairs
 from .effects.pooled import pool, ranks
 from .effects.targets import targets
@@ -35,10 +36,15 @@ def summarise(results: Results) -> dict[str, Any]:
     rows = contrast_rows(results, found)
     primary = [row for row in rows if row["primary"]]
     answers = {
-        name: answer(_scope(dataset), [row for row in primary if row["dataset"] == name], matrix.pays.account)
+        name: answer(
+            _scope(dataset),
+            [row for row in primary if row["dataset"] == name],
+            matrix.pays.account,
+            next((row["undeclared"] for row in rows if row["dataset"] == name and "undeclared" in row), ""),
+        )
         for name, dataset in matrix.datasets.items()
     }
-    cells = count(results)
+    cells, looks = count(results), looks_summary(results, rows)
     summary: dict[str, Any] = _plain(
         {
             "selbench": __version__,
@@ -51,6 +57,7 @@ def summarise(results: Results) -> dict[str, Any]:
             "arms": describe(pairs),
             "contrasts": rows,
             "studies": [],
+            **({} if looks is None else {"looks": looks}),
             "pooled": pool(results, found, rows),
             "ranks": ranks(pairs),
             "targets": targets(pairs),

@@ -187,7 +187,7 @@ def run(matrix: Matrix, request: RunRequest) -> RunResult:
     prepared = prepare(matrix, request)
     plan = prepared.planner(ReferenceSeconds()).plan()  # raises for everything that cannot work
     executor = _executor(request, prepared.workers)
-    store = Store(request.out or Path("results") / matrix.name)
+    store = Store(request.folder(matrix))
     declared, cores = request.declared or matrix, os.cpu_count() or 1
     table = resolved(declared, prepared)
     table["requested"] |= {"matrix": request.source or matrix.name, "set": request.overrides}

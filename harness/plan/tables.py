@@ -122,6 +122,12 @@ class Analysis(StrictModel):
     pays: Pays = Pays()
     amortise_over: int = Field(20, gt=0)
     interval: Literal["t", "sign-flip"] = "t"
+    looks: list[int] = Field([])  # numbers of seeds, ascending, at which the primary contrasts are judged
+    spending: Literal["equal", "pocock", "obrien-fleming"] = "equal"  # how the looks share alpha
+
+    def declared(self) -> dict[str, Any]:
+        """The table without what came later and is not used: it is then what earlier versions made of it."""
+        return self.model_dump(exclude=set() if self.looks else {"looks", "spending"})
 
 
 class Study(StrictModel):

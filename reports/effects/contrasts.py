@@ -21,6 +21,7 @@ from ..statistics import Array, Interval, ratio_interval
 from .arm_facts import mean
 from .costs import ceiling
 from .estimand import Estimand
+from .looks import Design, Look
 from .pairing import Pairs, Sample, rounded
 from .verdicts import P_VALUES, Evidence, Verdict, decide, needs_timing
 
@@ -45,6 +46,8 @@ class Contrast(Sample):
     asked: Estimand
     primary: bool
     paid: Paid
+    undeclared: str  # why it is exploratory though it was declared
+    look: Look | None  # that a primary contrast is judged at
 
     @property
     def arm(self) -> Arm:
@@ -66,12 +69,15 @@ def contrasts(pairs: Pairs) -> list[Contrast]:
     Exploratory contrasts without a single pair are left out; declared primary ones never are.
     """
     results, paid = pairs.results, dict[tuple[str, str], Paid]()
+    design = Design(results)
     rows: list[Contrast] = []
     for dataset in results.matrix.datasets:
         for arm in results.arms(dataset=dataset):
             for question, asked in _asked(results, arm):
-                primary = _primary(results, question, asked)
-                sample, key = pairs.sample(asked, timed=primary), (arm.key, asked.rival.key)
+                declared = _primary(results, question, asked)
+                why = design.exploratory(dataset, asked.arms) if declared else ""
+                primary, look = declared and not why, design.look(dataset) if declared and not why else None
+                sample, key = pairs.sample(asked, timed=declared), (arm.key, asked.rival.key)
                 if key not in paid:
                     paid[key] = _pay(pairs, asked)
                 known = dict(vars(sample))
@@ -79,7 +85,9 @@ def contrasts(pairs: Pairs) -> list[Contrast]:
                     known |= {"source": paid[key].source, "blocks": paid[key].blocks}
                 if question == "picking":
                     known["notes"] += _unequal_samples(pairs.cells(arm, asked.rival).values())
-                rows.append(Contrast(**known, question=question, asked=asked, primary=primary, paid=paid[key]))
+                known["notes"] += (why,) if why else ()
+                known |= {"primary": primary, "undeclared": why, "look": look}
+                rows.append(Contrast(**known, question=question, asked=asked, paid=paid[key]))
     return [row for row in rows if row.seeds or row.primary]
 
 
@@ -140,7 +148,8 @@ def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
             )
             for of in (found[i] for i in family)
         ]
-        judged = decide(evidence, alpha, primary=family in families, interval=interval)
+        look = found[family[0]].look if family else None
+        judged = decide(evidence, look.level if look else alpha, primary=family in families, interval=interval)
         decisions.update(zip(family, judged, strict=True))
     named = {dataset: request.source for request in results.matrix.requests for dataset in request.datasets}
     for i, row in enumerate(found):
@@ -167,6 +176,8 @@ def _row(results: Results, row: Contrast, decision: Verdict, ceiling: float | No
         "baseline": row.baseline,
         "baseline_arm": "" if asked.ladder else asked.rival.key,
         "primary": row.primary,
+        **({"undeclared": row.undeclared} if row.undeclared else {}),
+        **({} if row.look is None else {"looks": vars(row.look)}),
         "metric": "test_accuracy",
         "account": asked.account,
         "cost": asked.cost,

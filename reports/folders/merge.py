@@ -155,7 +155,7 @@ Table = dict[str, Any]
 _COMMON = ("learner", "tuning", "grid", "analysis")
 """What must be the same everywhere: one learner, judged in one way."""
 
-_OWN = ("budget", "ladder", "optimizer", "proxy", "references", "rates", "measures")
+_OWN = ("budget", "ladder", "optimizer", "proxy", "references", "rates", "measures", "looks")
 """What each matrix may have of its own, as long as it is about other data sets."""
 
 _PART = ("name", "title", "identity", "requested", "declared", "timing", *_OWN)
@@ -271,9 +271,14 @@ def _asked(tables: Sequence[Table]) -> Table:
     blocks = {seed for table, asked in zip(tables, requested, strict=True) for seed in asked["seeds"][: _timed(table)]}
     # The format asks for the first so many seeds: of all blocks where they are these, else of the longest pass.
     whole = blocks == set(seeds[: len(blocks)])
+    declared = [table["declared"] for table in tables if "declared" in table]
+    together = {
+        key: list(dict.fromkeys(item for of in declared for item in of[key])) for key in ("strategies", "seeds")
+    }
     return {
         "seeds": seeds,
         "requested": {**requested[0], "seeds": seeds, "strategies": strategies},
+        **({"declared": together} if len(declared) == len(tables) else {}),
         "timing": {"seeds": len(blocks) if whole else max(map(_timed, tables))},
     }
 

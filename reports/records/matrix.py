@@ -20,6 +20,7 @@ Account = Literal["marginal", "amortised", "standalone"]
 ACCOUNTS: tuple[str, ...] = get_args(Account)
 Cost = Literal["learner_flops", "total_flops", "wall_clock"]
 COSTS: tuple[str, ...] = get_args(Cost)
+Spending = Literal["equal", "pocock", "obrien-fleming"]
 
 
 class Open(Part):
@@ -120,6 +121,8 @@ class Analysis(Open):
     primary: Names
     pays: Pays = Pays()
     interval: Literal["t", "sign-flip"] = "t"
+    looks: Counts = ()
+    spending: Spending = "equal"
 
 
 def _apart(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -158,6 +161,25 @@ class One(Open):
     requested: Requested
     declared: Declared | None = None
     timing: TimingPass = TimingPass()
+
+
+class Found(Open):
+    """The verdict of one primary contrast at a look."""
+
+    dataset: str
+    reference: str
+    strategy: str
+    question: str
+    verdict: str
+
+
+class Look(Open):
+    """A declared look that was taken: how many seeds there were, the one-sided level of a family, the verdicts."""
+
+    seeds: Count
+    level: Annotated[float, Field(gt=0, lt=0.5)]
+    decided: bool
+    verdicts: Annotated[tuple[Found, ...], AsTuple] = ()
 
 
 class Merged(One):
@@ -224,6 +246,7 @@ class Matrix(One):
     dataset_rows: Annotated[tuple[Dataset, ...], AsTuple] = Field(alias="datasets")
     arm_rows: Annotated[tuple[Arm, ...], AsTuple] = Field(alias="arms")
     parts: Annotated[tuple[Merged, ...], AsTuple] = ()
+    looks: Annotated[tuple[Look, ...], AsTuple] = ()
     studies: Annotated[tuple[Study, ...], AsTuple, AfterValidator(_with_options)] = ()
 
     @cached_property
@@ -283,6 +306,8 @@ class Matrix(One):
                 raise ValueError(f"the twin {arm.twin!r} of arm {arm.label!r} is not among the arms")
         if self.tuning == "grid" and self.tuned_over is None:
             raise ValueError("field 'grid' is missing")
+        if undeclared := sorted({look.seeds for look in self.looks} - set(self.analysis.looks)):
+            raise ValueError(f"a look at {undeclared[0]} seeds is recorded, which analysis.looks does not declare")
         if self.grid is not None and set(self.grid.seeds) & set(self.seeds):
             raise ValueError("grid.tuning_seeds holds a seed that is reported as well")
         return self

@@ -90,10 +90,12 @@ def _to_settle(row: Row) -> str:
     needed, n, smallest = row["seeds_needed"], row["n_pairs"], row["smallest_margin"]
     if row["verdict"] != INCONCLUSIVE or needed is None:
         return ""
+    if (after := row.get("looks", {}).get("next")) is not None:
+        return f" (the next declared look takes {after} seeds)"
     if needed <= n:
         return f" ({needed} seeds would do were there no true difference: one near the margin takes more than {n})"
     return (
-        f" (it would take {needed} seeds, were there no true difference; "
+        f" (looks up to {needed} seeds in a new matrix would do, were there no true difference; "
         f"{n} can show a margin of {points(round(smallest, 2))})"
     )
 
@@ -113,8 +115,13 @@ def savings(row: Row, account: str) -> str:
     return f"it spent {' and '.join(shown)} of full training{most}"
 
 
-def answer(title: str, rows: Sequence[Row], account: str) -> str:
-    """One sentence for each declared strategy on a data set, from its primary contrasts alone; the first names it."""
+def answer(title: str, rows: Sequence[Row], account: str, undeclared: str = "") -> str:
+    """One sentence for each declared strategy on a data set, from its primary contrasts alone; the first names it.
+
+    ``undeclared`` says why what was declared is exploratory, where it is.
+    """
+    if not rows and undeclared:
+        return f"On {title}, what was declared is {undeclared}."
     if not rows:
         return f"On {title}, no primary contrast was declared: every contrast is exploratory."
     told = defaultdict[str, list[str]](list)

@@ -15,17 +15,20 @@ _INTERVALS = {"t": "paired t", "sign-flip": "inverted sign-flip tests"}
 def to_decide(row: Row) -> str:
     """What an inconclusive contrast would take; empty for any other.
 
+    Seeds added because of what was found triple the error, so it is looks that are proposed, declared before a run.
     Both numbers are for a power of 80 % where the true difference is 0; a difference near the margin takes more.
     """
     if row["verdict"] != "inconclusive" or row["mean_difference"] is None:
         return ""
     needed, smallest, there = row["seeds_needed"], row["smallest_margin"], row["n_pairs"]
+    if (after := row.get("looks", {}).get("next")) is not None:
+        return f"the next look, at {plural(after, 'seed')}"
     could = "" if smallest is None else f"{plural(there, 'seed')} can show a margin of {smallest:.2g}"
     if needed is None:
         return could
     if needed <= there:
-        return "more seeds: the difference lies near the margin"
-    return f"{count(needed)} seeds" + (f"; {could}" if could else "")
+        return f"looks beyond {plural(there, 'seed')} in a new matrix: the difference lies near the margin"
+    return f"looks up to {count(needed)} seeds in a new matrix" + (f"; {could}" if could else "")
 
 
 def _notes(row: Row) -> list[str]:

@@ -171,8 +171,9 @@ def test_claims_are_measured_in_their_own_units(metric: str, value: float | None
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({}, "32 seeds; 8 seeds can show a margin of 2.4"),
-        ({"seeds_needed": 6}, "more seeds: the difference lies near the margin"),
+        ({}, "looks up to 32 seeds in a new matrix; 8 seeds can show a margin of 2.4"),
+        ({"seeds_needed": 6}, "looks beyond 8 seeds in a new matrix: the difference lies near the margin"),
+        ({"looks": {"next": 12}}, "the next look, at 12 seeds"),
         ({"seeds_needed": None}, "8 seeds can show a margin of 2.4"),
         ({"verdict": "superior"}, ""),
         ({"mean_difference": None}, ""),
