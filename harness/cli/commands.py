@@ -139,7 +139,7 @@ def run(
     if (cells or like) and not plan:
         raise UsageError("--cells and --like need --plan: add it")
     if until_decided:
-        refuse_undeclared(declared, seeds, plan)
+        refuse_undeclared(asked, seeds, plan)
     refuse_unknown_names(asked, executor, data_dir)
     _check_studies(declared)
     if executor == "local" and not plan:

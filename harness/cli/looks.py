@@ -54,8 +54,7 @@ def _judged(store: Store) -> dict[str, Any]:
     looks = summarise(Results.read(store.root))["looks"]
     if looks["now"] is None:
         raise UsageError(
-            f"{store.root}: no declared contrast can be judged here (the report says why): choose another --out, or "
-            "run the strategies of analysis.primary"
+            f"{store.root}: no declared contrast can be judged here: `selbench report` says why; choose another --out"
         )
     found: dict[str, Any] = looks["now"]
     return found

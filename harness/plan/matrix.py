@@ -268,8 +268,12 @@ def refuse_undeclared(matrix: Matrix, seeds: int | None, plan: bool) -> None:
             f"--until-decided: matrix {matrix.name!r} declares no looks: set analysis.looks, such as "
             "--set 'analysis.looks=[8, 12, 16, 24]' with as many seeds as the last"
         )
-    if not matrix.analysis.primary:
-        raise UsageError(f"--until-decided: matrix {matrix.name!r} declares no contrast: set analysis.primary")
+    labels = {entry.label or entry.name for entry in matrix.strategies}
+    if not any(text.rpartition(":")[0] in labels for text in matrix.analysis.primary):
+        raise UsageError(
+            f"--until-decided: matrix {matrix.name!r} declares no contrast of {', '.join(sorted(labels))}: "
+            "set analysis.primary, or run the strategies that it names"
+        )
     if seeds is not None or plan:
         raise UsageError("--until-decided: the looks say how many seeds there are: leave out --seeds and --plan")
 
