@@ -16,6 +16,7 @@ from ..identity import digest
 from ..toml import Named, StrictModel
 from .tables import (
     BUDGETS,
+    EXTEND,
     Analysis,
     Budget,
     DatasetEntry,
@@ -78,7 +79,8 @@ class Matrix(StrictModel):
         grid = self.grid or Grid()
         first = TUNING_GAP * (2 + max(self.seed_list()) // TUNING_GAP)
         seeds = list(range(first, first + grid.seeds))
-        return {"factors": sorted(grid.factors), "seeds": grid.seeds, "tuning_seeds": seeds}
+        extend = {} if grid.extend == EXTEND else {"extend": grid.extend}  # it came later: left out by default
+        return {"factors": sorted(grid.factors), "seeds": grid.seeds, "tuning_seeds": seeds, **extend}
 
     def identity(self, contents: dict[str, str]) -> str:
         """A digest of everything but which strategies and seeds are asked for.

@@ -211,4 +211,8 @@ def _joined(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     if "declared" in before:
         joined["declared"] = {**now["declared"], "seeds": before["declared"]["seeds"]}
     kept = {name: before[name] for name in ("looks",) if name in before}
+    if extended := before.get("grid", {}).get("extended"):
+        both = {name: {*extended.get(name, ()), *now["grid"].get("extended", {}).get(name, ())} for name in extended}
+        rest = now["grid"].get("extended", {})
+        kept["grid"] = {**now["grid"], "extended": rest | {name: sorted(factors) for name, factors in both.items()}}
     return {**now, **kept, **joined, "timing": timing}

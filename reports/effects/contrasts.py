@@ -85,7 +85,7 @@ def contrasts(pairs: Pairs) -> list[Contrast]:
                     known |= {"source": paid[key].source, "blocks": paid[key].blocks}
                 if question == "picking":
                     known["notes"] += _unequal_samples(pairs.cells(arm, asked.rival).values())
-                known["notes"] += (why,) if why else ()
+                known["notes"] += _at_edge(results, asked) + ((why,) if why else ())
                 known |= {"primary": primary, "undeclared": why, "look": look}
                 rows.append(Contrast(**known, question=question, asked=asked, paid=paid[key]))
     return [row for row in rows if row.seeds or row.primary]
@@ -121,6 +121,13 @@ def _pay(pairs: Pairs, asked: Estimand) -> Paid:
     timed = found["marginal"]["wall_clock"]
     blocks = len(timed.blocks) if timed and timed.timed else 0
     return Paid(prices, ratios, timed.source if timed else None, blocks)
+
+
+def _at_edge(results: Results, asked: Estimand) -> tuple[str, ...]:
+    """An arm that was best at an end of the learning rates tried may be better beyond: its side is then too low."""
+    grid = results.matrix.grid
+    labels = dict.fromkeys(arm.label for arm in asked.arms if grid is not None and grid.at_edge(arm))
+    return (f"best at an end of the learning rates tried: {', '.join(labels)}",) if labels else ()
 
 
 def _unequal_samples(pairs: Iterable[tuple[Cell, ...]]) -> tuple[str, ...]:

@@ -180,6 +180,7 @@ def united(matrices: Sequence[Named], title: str = "") -> Table:
     for other in matrices[1:]:
         _refuse_unlike("", first, _common(first.table), other, _common(other.table))
     asked = {"datasets": _datasets(matrices), "arms": _arms(matrices), **_asked([named.table for named in matrices])}
+    asked |= _extended(matrices)
     parts = _parts(matrices)
     if len(parts) == 1:
         rates = _distinct(
@@ -210,7 +211,18 @@ def united(matrices: Sequence[Named], title: str = "") -> Table:
 
 def _common(table: Table) -> Table:
     common = {key: table[key] for key in _COMMON if key in table}
-    return common | {"analysis": {"interval": "t", **table["analysis"]}}
+    grid = {key: value for key, value in table.get("grid", {}).items() if key != "extended"}
+    return common | {"analysis": {"interval": "t", **table["analysis"]}} | ({"grid": grid} if grid else {})
+
+
+def _extended(matrices: Sequence[Named]) -> Table:
+    """The grid with the factors that were added in any of the folders; nothing where none were."""
+    added: dict[str, set[float]] = {}
+    for named in matrices:
+        for dataset, factors in named.table.get("grid", {}).get("extended", {}).items():
+            added.setdefault(dataset, set()).update(factors)
+    extended = {dataset: sorted(factors) for dataset, factors in added.items()}
+    return {"grid": {**matrices[0].table["grid"], "extended": extended}} if extended else {}
 
 
 def _refuse_unlike(what: str, a: Named, ours: Any, b: Named, theirs: Any) -> None:

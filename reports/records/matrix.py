@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, get_args
@@ -131,11 +131,30 @@ def _apart(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+Factors = Annotated[tuple[Annotated[float, Field(gt=0)], ...], AsTuple, AfterValidator(_apart)]
+
+
 class Grid(Open):
     """The learning rates that each arm was tuned over, as factors of its base, and the seeds it was tuned with."""
 
-    factors: Annotated[tuple[Annotated[float, Field(gt=0)], ...], AsTuple, AfterValidator(_apart)]
+    factors: Factors
     seeds: Annotated[Counts, AfterValidator(_apart)] = Field(alias="tuning_seeds")
+    extended: dict[str, Factors] = Field({})  # those that were added, by data set, where an arm was best at an end
+
+    def of(self, dataset: str) -> tuple[float, ...]:
+        return self._with(self.extended.get(dataset, ()))
+
+    @property
+    def every(self) -> tuple[float, ...]:
+        return self._with(factor for factors in self.extended.values() for factor in factors)
+
+    def _with(self, more: Iterable[float]) -> tuple[float, ...]:
+        return tuple(sorted({*self.factors, *added})) if (added := tuple(more)) else self.factors
+
+    def at_edge(self, arm: Arm) -> bool:
+        """Whether the arm's factor was chosen at an end, so that a better one may lie beyond."""
+        tried = self.of(arm.dataset)
+        return arm.lr_from != "declared" and len(tried) > 1 and arm.lr_factor in (min(tried), max(tried))
 
 
 class Declared(Open):
