@@ -31,6 +31,16 @@ def to_decide(row: Row) -> str:
     return f"looks up to {count(needed)} seeds in a new matrix" + (f"; {could}" if could else "")
 
 
+def looks_words(summary: Row) -> str:
+    """Which declared look the runs are at, and its level; empty where none is declared."""
+    if (looks := summary.get("looks")) is None:
+        return ""
+    text = f"Looks are declared at {', '.join(map(str, looks['seeds']))} seeds ({looks['spending']})"
+    if (now := looks["now"]) is None:
+        return f"{text}; this is none of them."
+    return f"{text}; this is look {looks['seeds'].index(now['seeds']) + 1}, at a one-sided level of {now['level']:.3g}."
+
+
 def _notes(row: Row) -> list[str]:
     return [part for part in row["note"].split("; ") if part]
 
@@ -53,7 +63,8 @@ def section(report: Report, figures: Figures) -> Part:
         "for a power of 80 % where there is no true difference."
     )
     title = "Three questions to every strategy"
-    return Part(title, [Prose(said, "sub"), *parts], key="questions", name="Three questions")
+    told = [Prose(words, "sub")] if (words := looks_words(report.summary)) else []
+    return Part(title, [Prose(said, "sub"), *told, *parts], key="questions", name="Three questions")
 
 
 def _question(report: Report, figures: Figures, number: int, question: str, words: tuple[str, str]) -> Part:

@@ -9,6 +9,7 @@ import pytest
 from editing import rewrite_matrix
 from synthetic import write_results
 
+from selbench.reports.document.sections.contrasts import looks_words
 from selbench.reports.effects.contrasts import contrast_rows, contrasts
 from selbench.reports.effects.pairing import Pairs
 from selbench.reports.folders.merge import merge
@@ -93,6 +94,9 @@ def test_the_summary_says_whether_a_look_decides(tmp_path: Path) -> None:
     noisy = folder(tmp_path / "b", 12, 8, [8, 12], noise=3.0)
     rewrite_matrix(noisy, lambda matrix: matrix.update(looks=[clear["now"] | {"decided": False}]))
     found = summarise(Results.read(noisy))
+    told = "Looks are declared at 8, 12 seeds (equal); this is look 1, at a one-sided level of 0.025."
+    assert looks_words(found) == told
+    assert looks_words({"looks": clear | {"now": None}}).endswith("this is none of them.") and not looks_words({})
     assert not found["looks"]["now"]["decided"] and found["looks"]["taken"][0]["seeds"] == 8
     assert "the next declared look takes 12 seeds" in found["headline"]
     rewrite_matrix(noisy, lambda matrix: matrix["looks"][0].update(seeds=9))
