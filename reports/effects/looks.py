@@ -44,7 +44,7 @@ class Design:
 
     def look(self, dataset: str) -> Look | None:
         """The look that the seeds of a data set are; None where they are none, or none is declared."""
-        asked, declared = self._asked[dataset], list(self._declared[dataset])
+        asked, declared = self._asked.get(dataset, set()), list(self._declared.get(dataset, ()))
         if len(asked) not in self.looks or asked != set(declared[: len(asked)]):
             return None
         at = self.looks.index(len(asked))
@@ -53,7 +53,7 @@ class Design:
 
     def exploratory(self, dataset: str, arms: Iterable[Arm]) -> str:
         """Why a contrast of ``arms`` that was declared is exploratory all the same; empty where it is not."""
-        asked, declared = self._asked[dataset], self._declared[dataset]
+        asked, declared = self._asked.get(dataset, set()), self._declared.get(dataset, {})
         if asked - set(declared):
             return (
                 f"exploratory: {len(asked)} seeds were asked for, of which {len(asked & set(declared))} were declared"
