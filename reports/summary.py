@@ -21,6 +21,7 @@ from .effects.classes import ByClass
 from .effects.contrasts import contrast_rows, contrasts
 from .effects.costs import spent
 from .effects.learning_rates import tuning
+from .effects.looks import looks_summary
 from .effects.pairing import Pairs
 from .effects.pooled import pool, ranks
 from .effects.targets import targets
@@ -38,10 +39,15 @@ def summarise(results: Results) -> dict[str, Any]:
     rows = contrast_rows(results, found)
     primary = [row for row in rows if row["primary"]]
     answers = {
-        name: answer(_scope(dataset), [row for row in primary if row["dataset"] == name], matrix.pays.account)
+        name: answer(
+            _scope(dataset),
+            [row for row in primary if row["dataset"] == name],
+            matrix.pays.account,
+            next((row["undeclared"] for row in rows if row["dataset"] == name and "undeclared" in row), ""),
+        )
         for name, dataset in matrix.datasets.items()
     }
-    cells = count(results)
+    cells, looks = count(results), looks_summary(results, rows)
     summary: dict[str, Any] = _plain(
         {
             "selbench": __version__,
@@ -57,6 +63,7 @@ def summarise(results: Results) -> dict[str, Any]:
             "classes": ByClass(results).summary([(row.question, row.asked) for row in found]),
             "by_chance": by_chance(rows),
             "studies": [],
+            **({} if looks is None else {"looks": looks}),
             "pooled": pool(results, found, rows),
             "ranks": ranks(pairs),
             "targets": targets(pairs),

@@ -16,6 +16,7 @@ from platform import python_version
 
 from ..draw import written
 from .figures import draw
+from .looks import LOOKS, POWER, looks
 from .populations import COSTS, POPULATIONS
 from .procedures import ALPHA, FAMILY
 from .simulate import LEVELS, PAIRS, POWER_ERROR, SEED, Row, simulate
@@ -48,6 +49,11 @@ def markdown(rows: list[Row], facts: str, pictures: Iterable[str]) -> str:
         parts.setdefault(row.part, {}).setdefault(row.nominal, []).append(row)
     drawn = {part: {nominal: _grid(chosen) for nominal, chosen in of.items()} for part, of in parts.items()}
     told = [f"- {population.name}: {population.text}" for population in POPULATIONS]
+    designs = [
+        f"| {row.procedure} | {row.population} | {row.part.removeprefix('looks: ')} | {_found_at_looks(row)} |"
+        for row in rows
+        if row.part.startswith("looks")
+    ]
     powers = (
         f"| {row.procedure}, {row.population} | {row.n} | {row.nominal:.4f} | **{row.rate:.4f}** |"
         for row in rows
@@ -57,7 +63,7 @@ def markdown(rows: list[Row], facts: str, pictures: Iterable[str]) -> str:
     page = Path(__file__).with_name("page.md").read_text(encoding="utf-8")
     return page.format(
         **settings,
-        error=math.sqrt(ALPHA * (1 - ALPHA) / min(row.draws for row in rows)),
+        error=math.sqrt(ALPHA * (1 - ALPHA) / min(row.draws for row in rows if not row.part.startswith("looks"))),
         verdict=verdict,
         pictures="".join(f"![{name.split('.')[0]}]({name})\n\n" for name in pictures)[:-1],
         populations="\n".join([*told, *(f"- {cost.name} (costs): {cost.text}" for cost in COSTS)]),
@@ -65,7 +71,16 @@ def markdown(rows: list[Row], facts: str, pictures: Iterable[str]) -> str:
         verdicts=drawn["verdict"][ALPHA],
         coverage="\n".join(f"Nominal {n:.0%}:\n\n{grid}\n" for n, grid in sorted(drawn["coverage"].items())),
         powers="\n".join(powers),
+        designs="\n".join(designs),
+        looks=", ".join(map(str, LOOKS)),
+        power=POWER,
     )
+
+
+def _found_at_looks(row: Row) -> str:
+    if row.part == "looks: seeds taken":
+        return f"{row.rate * LOOKS[-1]:.1f}"
+    return f"**{row.rate:.4f}**" if row.bounded else f"{row.rate:.4f}"
 
 
 def _grid(rows: list[Row]) -> str:
@@ -105,7 +120,7 @@ def main(arguments: list[str]) -> int:
     def say(line: str) -> None:
         print(f"{time.monotonic() - begun:6.0f} s  {line}", file=sys.stderr, flush=True)
 
-    rows = simulate(options.draws, say=say)
+    rows = [*simulate(options.draws, say=say), *looks(max(1, options.draws // 5))]
     print("written:", *write(rows, options.out, options.draws))
     missed = [row for row in rows if row.missed]
     for row in missed:

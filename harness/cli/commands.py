@@ -107,6 +107,9 @@ def run(
     strategy: Annotated[list[str] | None, typer.Option(help="Only these strategies; the baselines stay.")] = None,
     seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value: change a setting of the matrix.")] = None,
+    until_decided: Annotated[
+        bool, typer.Option("--until-decided", help="Add seeds, look by look, until what was declared is decided.")
+    ] = False,
     timing: Annotated[
         int | None, typer.Option(help="Then run this many seeds again, one at a time, for their seconds.")
     ] = None,
@@ -130,12 +133,14 @@ def run(
     ] = False,
 ) -> None:
     """Train the cells of a matrix that are not done yet, then write the report."""
-    from ..plan.matrix import narrowed, read, refuse_unknown_names
+    from ..plan.matrix import narrowed, read, refuse_undeclared, refuse_unknown_names
 
     declared = read(matrix, [*(set_ or []), *([] if timing is None else [f"timing.seeds={timing}"])], dataset)
     asked = narrowed(declared, strategy or [], seeds)
     if (cells or like) and not plan:
         raise UsageError("--cells and --like need --plan: add it")
+    if until_decided:
+        refuse_undeclared(asked, seeds, plan)
     refuse_unknown_names(asked, executor, data_dir)
     _check_studies(declared)
     if executor == "local" and not plan:
@@ -152,9 +157,10 @@ def run(
     if plan:
         return _plan(asked, request, cells, like and _opened(like))
     from ..execution.run import run as run_matrix
+    from .looks import run_until_decided
 
     try:
-        done = run_matrix(asked, request)
+        done = run_until_decided(declared, request, strategy or []) if until_decided else run_matrix(asked, request)
     except KeyboardInterrupt as stopped:
         again = shlex.join(["selbench", *sys.argv[1:]])
         said = "stopped; finished tasks are kept, and the same command resumes"

@@ -51,7 +51,7 @@ def _with_tuning(planner: Planner, grid: dict[str, Any] | None, store: Store) ->
     if grid is None:
         return plan
     tuned = tuning.arms_to_tune(planner.matrix, plan.arms)
-    tried = tuning.tuning_runs(planner, tuned, grid["factors"], grid["tuning_seeds"])
+    tried = tuning.tuning_runs(planner, tuned, grid["factors"], grid["tuning_seeds"], tuning.stored_extension(store))
     cells = planner.graph(tuning.at_factors(plan.arms, tuning.chosen_factors(store, tried, tuned)))
     return Plan(cells.arms, tried.tasks | cells.tasks)
 

@@ -50,6 +50,9 @@ class RunRequest:
     checkpoint: float = 5.0  # minutes between two checkpoints of a run; 0 for none
     keep_going: bool = False  # run the other strategies where one is unusable
 
+    def folder(self, matrix: Matrix) -> Path:
+        return self.out or Path("results") / matrix.name
+
 
 def cache_folder(asked: Path | None) -> Path:
     """Where decoded data sets are kept: as asked, ``$SELBENCH_CACHE_DIR``, or the user's cache folder."""
@@ -152,7 +155,7 @@ def resolved(declared: Matrix, prepared: Prepared) -> dict[str, Any]:
         "ladder": declared.ladder,
         "proxy": declared.proxy.model_dump(),
         "references": [{**entry.model_dump(), "spec": entry.spec.split(":")[0]} for entry in declared.references],
-        "analysis": declared.analysis.model_dump(),
+        "analysis": declared.analysis.declared(),
         **{name: table for name in ("studies", "measures") if (table := declared.model_dump()[name])},
         "timing": asked.timing.model_dump(),
         **{

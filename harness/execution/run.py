@@ -42,6 +42,9 @@ from .progress import Progress, Stage
 
 logger = logging.getLogger("selbench")
 
+Extension = Mapping[str, Sequence[float]]
+"""Factors of the learning rate that were added to the grid, by data set."""
+
 
 @dataclass
 class RunResult:
@@ -60,18 +63,34 @@ class Stages:
         self.done = RunResult(store.root)
 
     def tune(
-        self, planner: Planner, arms: Sequence[Arm], grid: Mapping[str, Any], claim: Callable[[Plan], None]
+        self, planner: Planner, arms: Sequence[Arm], grid: Mapping[str, Any], claim: Callable[[Plan, Extension], None]
     ) -> tuple[Plan, dict[str, str]]:
         """The tuning runs; the plan at the learning rates that they give, and why an arm has none, by its key.
 
-        ``arms`` are at the base rate; ``claim`` gets the plan as known before the first run, so that tuning records
-        have arms beside them.
+        ``arms`` are at the base rate; ``claim`` gets the plan and the grid's extension as known before the first run
+        and before the grid grows, so that tuning records have arms and factors beside them.
         """
-        tuned = tuning.arms_to_tune(planner.matrix, arms)
-        tried = tuning.tuning_runs(planner, tuned, grid["factors"], grid["tuning_seeds"])
-        claim(planner.graph(tuning.at_factors(arms, tuning.chosen_factors(self.store, tried, tuned))))
-        errors = self._carry_out(tried, "tuning", [])
-        factors = tuning.chosen_factors(self.store, tried, tuned)
+        tuned, seeds = tuning.arms_to_tune(planner.matrix, arms), grid["tuning_seeds"]
+        extended, errors = tuning.stored_extension(self.store), dict[str, str]()
+        tried = runs = tuning.tuning_runs(planner, tuned, grid["factors"], seeds, extended)
+        while True:
+            claim(planner.graph(tuning.at_factors(arms, tuning.chosen_factors(self.store, tried, tuned))), extended)
+            errors |= self._carry_out(runs, "tuning", [])
+            factors = tuning.chosen_factors(self.store, tried, tuned)
+            if not (added := tuning.beyond(tuned, factors, grid, extended)):
+                break
+            for dataset, more in added.items():
+                at = ", ".join(f"{factor:g}" for factor in more)
+                said = (
+                    f"{dataset}: an arm is best at an end of the learning rates tried: all are tried at {at} x lr too"
+                )
+                Console(stderr=True).print(escape(said), highlight=False)
+            extended = tuning.joined(extended, added)
+            tried = tuning.tuning_runs(planner, tuned, grid["factors"], seeds, extended)
+            runs = tuning.tuning_runs(planner, tuned, (), seeds, added)
+            for id, task in list(runs.tasks.items()):
+                if task.arm is not None and task.arm.base not in factors:  # its tuning failed: it is not tried further
+                    del runs.tasks[id]
         for key in factors:  # failures recorded while its tuning had failed
             for seed in self.context.matrix.seed_list():
                 self.store.failed_path(digest([key, seed])).unlink(missing_ok=True)
@@ -189,7 +208,7 @@ def run(matrix: Matrix, request: RunRequest) -> RunResult:
     plan = prepared.planner(ReferenceSeconds()).plan()  # raises for everything that cannot work
     check_families(request.declared or matrix, plan.arms, prepared.prints())
     executor = _executor(request, prepared.workers)
-    store = Store(request.out or Path("results") / matrix.name)
+    store = Store(request.folder(matrix))
     declared, cores = request.declared or matrix, os.cpu_count() or 1
     table = resolved(declared, prepared)
     table["requested"] |= {"matrix": request.source or matrix.name, "set": request.overrides}
@@ -204,8 +223,9 @@ def run(matrix: Matrix, request: RunRequest) -> RunResult:
         request.checkpoint,
     )
 
-    def claim(known: Plan) -> None:
-        _claim(store, table | arm_rows(known, matrix))
+    def claim(known: Plan, extended: Extension = {}) -> None:  # noqa: B006 - it is only read
+        grid = {"grid": {**table["grid"], "extended": extended}} if extended else {}
+        _claim(store, table | grid | arm_rows(known, matrix))
 
     with Claims(store.root) as claims:
         if matrix.budget.seconds is not None:

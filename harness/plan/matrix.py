@@ -16,6 +16,7 @@ from ..identity import digest
 from ..toml import Named, StrictModel
 from .tables import (
     BUDGETS,
+    EXTEND,
     Analysis,
     Budget,
     DatasetEntry,
@@ -78,7 +79,8 @@ class Matrix(StrictModel):
         grid = self.grid or Grid()
         first = TUNING_GAP * (2 + max(self.seed_list()) // TUNING_GAP)
         seeds = list(range(first, first + grid.seeds))
-        return {"factors": sorted(grid.factors), "seeds": grid.seeds, "tuning_seeds": seeds}
+        extend = {} if grid.extend == EXTEND else {"extend": grid.extend}  # it came later: left out by default
+        return {"factors": sorted(grid.factors), "seeds": grid.seeds, "tuning_seeds": seeds, **extend}
 
     def identity(self, contents: dict[str, str]) -> str:
         """A digest of everything but which strategies and seeds are asked for.
@@ -89,10 +91,7 @@ class Matrix(StrictModel):
         if (grid := self.tuned()) is not None:
             table["grid"] = grid
         # What was added later is left out where it is not used: the identity stays what it was before.
-        added = {"interval": "t", "scope": "population", "primary_datasets": [], "primary_references": []}
-        for key, default in added.items():
-            if table["analysis"][key] == default:
-                del table["analysis"][key]
+        table["analysis"] = self.analysis.declared()
         table = {name: value for name, value in table.items() if value or name not in ("studies", "measures")}
         table["budget"] = self.budget.identity()
         for entry in (*table["datasets"], *table["references"]):
@@ -128,7 +127,13 @@ def read(name_or_path: str, overrides: list[str] | None = None, datasets: list[s
 
 
 def parse(table: dict[str, Any], where: str = "matrix") -> Matrix:
-    """Check a table and make a :class:`Matrix` of it, or raise as :func:`read`."""
+    """Check a table and make a :class:`Matrix` of it, or raise as :func:`read`.
+
+    Declared looks say how many seeds there are, where ``seeds`` is left out.
+    """
+    analysis = table.get("analysis")
+    if "seeds" not in table and isinstance(analysis, dict) and isinstance(looks := analysis.get("looks"), list):
+        table = {**table, **({"seeds": looks[-1]} if looks else {})}
     matrix = strict.validate(Matrix, table, where)
     _check(matrix, where)
     return matrix
@@ -160,6 +165,7 @@ def _check(matrix: Matrix, where: str) -> None:
             raise UsageError(f"{where}: {name}: name at least one")
     if 1.0 not in matrix.ladder or any(not 0 < rung <= 1 for rung in matrix.ladder):
         raise UsageError(f"{where}: ladder: shares of the budget in (0, 1], the whole (1) among them")
+    _check_looks(matrix, where)
     _check_grid(matrix, where)
     _check_budget(matrix.budget, where)
     if matrix.analysis.pays.cost == "wall_clock" and not matrix.timing.seeds:
@@ -248,6 +254,41 @@ def _check_narrowed(matrix: Matrix, where: str, known: dict[str, list[str]]) -> 
                     )
 
 
+def _check_looks(matrix: Matrix, where: str) -> None:
+    looks, declared = matrix.analysis.looks, len(matrix.seed_list())
+    if not looks:
+        if matrix.analysis.spending != "equal":
+            raise UsageError(f"{where}: analysis.spending: there are no looks to spend alpha on: set analysis.looks")
+        return
+    if len(looks) < 2 or looks != sorted(set(looks)) or looks[0] < 2:
+        raise UsageError(
+            f"{where}: analysis.looks: {looks} must be two or more rising numbers of seeds from 2 up, such as "
+            "[8, 12, 16, 24]; for one fixed number set seeds"
+        )
+    if looks[-1] != declared:
+        raise UsageError(
+            f"{where}: analysis.looks: the last look takes {looks[-1]} seeds and seeds declares {declared}: "
+            "leave seeds out, or give as many"
+        )
+
+
+def refuse_undeclared(matrix: Matrix, seeds: int | None, plan: bool) -> None:
+    """Refuse to run until decided where nothing says at which seeds, or what is to be decided."""
+    if not matrix.analysis.looks:
+        raise UsageError(
+            f"--until-decided: matrix {matrix.name!r} declares no looks: set analysis.looks, such as "
+            "--set 'analysis.looks=[8, 12, 16, 24]' with as many seeds as the last"
+        )
+    labels = {entry.label or entry.name for entry in matrix.strategies}
+    if not any(text.rpartition(":")[0] in labels for text in matrix.analysis.primary):
+        raise UsageError(
+            f"--until-decided: matrix {matrix.name!r} declares no contrast of {', '.join(sorted(labels))}: "
+            "set analysis.primary, or run the strategies that it names"
+        )
+    if seeds is not None or plan:
+        raise UsageError("--until-decided: the looks say how many seeds there are: leave out --seeds and --plan")
+
+
 def _check_grid(matrix: Matrix, where: str) -> None:
     if matrix.grid is None:
         return
@@ -278,7 +319,12 @@ def refuse_unknown_names(matrix: Matrix, executor: str, data_dir: Path | None) -
 
 
 def narrowed(matrix: Matrix, strategies: list[str], seeds: int | None) -> Matrix:
-    """The matrix with only these strategies (by label or name) and this many seeds; baselines stay."""
+    """The matrix with only these strategies (by label or name) and this many seeds; baselines stay.
+
+    Without a number of seeds, a matrix with looks is narrowed to the seeds of the first.
+    """
+    if seeds is None and matrix.analysis.looks:
+        seeds = matrix.analysis.looks[0]
     changes: dict[str, Any] = {}
     if strategies:
         known = {entry.label or entry.name for entry in matrix.strategies} | {e.name for e in matrix.strategies}

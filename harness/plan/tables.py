@@ -10,6 +10,7 @@ from ..datasets.spec import DatasetSpec
 from ..toml import Named, StrictModel
 
 BUDGETS = ("passes", "steps", "flops", "seconds")
+EXTEND = 2  # factors of the learning rate beyond each end of the grid
 
 
 class Budget(StrictModel):
@@ -108,10 +109,14 @@ class Timing(StrictModel):
 
 
 class Grid(StrictModel):
-    """What tuning tries: multiples of the base learning rate, each with as many seeds of its own."""
+    """What tuning tries: multiples of the base learning rate, each with as many seeds of its own.
+
+    Where an arm is best at an end, up to ``extend`` factors of 2 beyond it are tried for all arms of its data set.
+    """
 
     factors: list[float] = Field([0.25, 0.5, 1.0, 2.0])
     seeds: int = Field(2, ge=1, le=1000)
+    extend: int = Field(EXTEND, ge=0, le=10)
 
 
 class Analysis(StrictModel):
@@ -125,6 +130,14 @@ class Analysis(StrictModel):
     amortise_over: int = Field(20, gt=0)
     interval: Literal["t", "sign-flip"] = "t"
     scope: Literal["population", "test-set"] = "population"  # what the test images stand for
+    looks: list[int] = Field([])  # numbers of seeds, ascending, at which the primary contrasts are judged
+    spending: Literal["equal", "pocock", "obrien-fleming"] = "equal"  # how the looks share alpha
+
+    def declared(self) -> dict[str, Any]:
+        """The table without what came later and is not used: identities stay what they were before."""
+        later = ("interval", "scope", "looks", "spending", "primary_datasets", "primary_references")
+        unused = {name for name in later if getattr(self, name) == type(self).model_fields[name].default}
+        return self.model_dump(exclude=unused | (set() if self.looks else {"spending"}))
 
 
 class Study(StrictModel):

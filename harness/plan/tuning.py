@@ -1,14 +1,21 @@
-"""Fair tuning: every arm, rungs and twins too, at its own best learning rate, chosen on ``val`` with other seeds."""
+"""Fair tuning: every arm, rungs and twins too, at its own best learning rate, chosen on ``val`` with other seeds.
+
+Where some arm is best at an end of the grid, the grid grows by a factor of 2 beyond it, until the best of all lie
+inside or the bound is reached. It grows for every arm of the data set alike: more tries for one arm than for those
+that it is compared with would favour it, and each contrast is redrawn at every pair of factors.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ..store.folder import Store
 from .arms import Arm
 from .matrix import Matrix
+from .tables import EXTEND
 from .tasks import Plan, Planner
 
 
@@ -38,11 +45,54 @@ def is_tunable(arm: Arm) -> bool:
     return arm.pool == "pool"
 
 
-def tuning_runs(planner: Planner, arms: Sequence[Arm], factors: Sequence[float], seeds: Sequence[int]) -> Plan:
-    """The tuning runs of ``arms``: each at every factor with every seed; replays are of the same factor and seed."""
-    own = [arm for arm in arms if is_tunable(arm)]
-    every = [at for factor in factors for at in at_factors(own, {arm.key: factor for arm in own})]
+def tuning_runs(
+    planner: Planner,
+    arms: Sequence[Arm],
+    factors: Sequence[float],
+    seeds: Sequence[int],
+    extended: Mapping[str, Sequence[float]] | None = None,
+) -> Plan:
+    """The tuning runs of ``arms``: each at every factor with every seed; replays are of the same factor and seed.
+
+    ``extended`` has further factors by data set.
+    """
+    tried: dict[float, list[Arm]] = {factor: [] for factor in factors}
+    for arm in filter(is_tunable, arms):
+        for factor in (*factors, *(extended or {}).get(arm.dataset, ())):
+            tried.setdefault(factor, []).append(arm)
+    every = [at for factor, own in tried.items() for at in at_factors(own, {arm.key: factor for arm in own})]
     return planner.graph(every, seeds)
+
+
+def stored_extension(store: Store) -> dict[str, list[float]]:
+    """The factors that earlier runs on the folder have added to the grid, by data set."""
+    return dict(store.resolved().get("grid", {}).get("extended", {}))
+
+
+def beyond(
+    arms: Iterable[Arm], chosen: Mapping[str, float], grid: Mapping[str, Any], extended: Mapping[str, Sequence[float]]
+) -> dict[str, list[float]]:
+    """The factors to add, by data set: a factor of 2 past each end at which an arm is best, within the bound.
+
+    ``chosen`` are the best factors by arm, ``extended`` what was added before.
+    """
+    declared, most = grid["factors"], grid.get("extend", EXTEND)
+    best: dict[str, set[float]] = {}
+    for arm in arms:
+        if is_tunable(arm) and arm.key in chosen:
+            best.setdefault(arm.dataset, set()).add(chosen[arm.key])
+    added: dict[str, list[float]] = {}
+    for dataset, at in best.items():
+        tried = sorted({*declared, *extended.get(dataset, ())})
+        if tried[0] in at and sum(factor < min(declared) for factor in tried) < most:
+            added.setdefault(dataset, []).append(tried[0] / 2)
+        if tried[-1] in at and sum(factor > max(declared) for factor in tried) < most:
+            added.setdefault(dataset, []).append(tried[-1] * 2)
+    return added
+
+
+def joined(one: Mapping[str, Sequence[float]], other: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+    return {name: sorted({*one.get(name, ()), *other.get(name, ())}) for name in dict.fromkeys([*one, *other])}
 
 
 def best_factor(scores: Mapping[float, Sequence[float | None]]) -> float:

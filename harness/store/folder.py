@@ -28,6 +28,7 @@ from ...reports.records.sealing import (
 )
 from ...strategies import UsageError
 from .feature_file import Rows, write
+from .locks import locked
 
 __all__ = ["VERSION", "Store", "checksum", "sound", "write_bytes"]
 
@@ -182,6 +183,16 @@ class Store:
         except OSError as error:
             raise UsageError(f"{self.root} cannot be written: {error.strerror}; choose another --out") from None
 
+    def write_look(self, look: dict[str, Any]) -> None:
+        """Keep what a look found, in ``matrix.toml``; the same look again takes its own place."""
+        with locked(self.root):
+            write_bytes(self.root / "matrix.toml", seal_toml(_with_look(self.resolved(), look)))
+
+
+def _with_look(table: dict[str, Any], look: dict[str, Any]) -> dict[str, Any]:
+    others = [row for row in table.get("looks", []) if row["seeds"] != look["seeds"]]
+    return {**table, "looks": sorted([*others, look], key=lambda row: row["seeds"])}
+
 
 def _joined(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """The new request, with the arms, strategies and seeds of earlier ones kept.
@@ -195,5 +206,13 @@ def _joined(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     seeds = sorted({*asked["seeds"], *earlier.get("seeds", [])})
     # A run without a timing pass does not undo an earlier one.
     timing = {"seeds": max(now["timing"]["seeds"], before.get("timing", {}).get("seeds", 0))}
-    requested = {**asked, "strategies": strategies, "seeds": seeds}
-    return {**now, "seeds": seeds, "arms": arms, "requested": requested, "timing": timing}
+    joined = {"seeds": seeds, "arms": arms, "requested": {**asked, "strategies": strategies, "seeds": seeds}}
+    # The seeds declared first stay declared: a later file or --set with more of them does not make those declared too.
+    if "declared" in before:
+        joined["declared"] = {**now["declared"], "seeds": before["declared"]["seeds"]}
+    kept = {name: before[name] for name in ("looks",) if name in before}
+    if extended := before.get("grid", {}).get("extended"):
+        both = {name: {*extended.get(name, ()), *now["grid"].get("extended", {}).get(name, ())} for name in extended}
+        rest = now["grid"].get("extended", {})
+        kept["grid"] = {**now["grid"], "extended": rest | {name: sorted(factors) for name, factors in both.items()}}
+    return {**now, **kept, **joined, "timing": timing}

@@ -88,7 +88,7 @@ class Relations:
         if arm is None:
             yield Finding(file, f"arm {run.base} is not in matrix.toml", _ANOTHER)
             return
-        if grid is None or run.seed not in grid.seeds or run.factor not in grid.factors:
+        if grid is None or run.seed not in grid.seeds or run.factor not in grid.of(run.dataset):
             yield Finding(file, f"seed {run.seed} at factor {run.factor:g} is not in its grid", _ANOTHER)
         if run.factor == 1.0 and run.id != digest(["tuning", run.base, run.seed]):
             yield Finding(file, "its id is not that of its arm and seed")

@@ -24,6 +24,7 @@ from .classes import ByClass, behind
 from .costs import ceiling
 from .estimand import Estimand
 from .images import Bits, correctness
+from .looks import Design, Look
 from .pairing import Pairs, Sample, rounded
 from .verdicts import ONLY_HERE, P_VALUES, Evidence, Verdict, decide, needs_timing
 
@@ -53,6 +54,8 @@ class Contrast(Sample):
     paid: Paid
     unequal: float = 0.0  # largest relative difference of trained samples, where they should be equal
     correct: tuple[Bits, Bits] | None  # which test images each side's runs have right, [seeds, images]
+    undeclared: str  # why it is exploratory though it was declared
+    look: Look | None  # that a primary contrast is judged at
 
     @property
     def arm(self) -> Arm:
@@ -74,12 +77,15 @@ def contrasts(pairs: Pairs) -> list[Contrast]:
     Exploratory contrasts without a single pair are left out; declared primary ones never are.
     """
     results, paid = pairs.results, dict[tuple[str, str], Paid]()
+    design = Design(results)
     rows: list[Contrast] = []
     for dataset in results.matrix.datasets:
         for arm in results.arms(dataset=dataset):
             for question, asked in _asked(results, arm):
-                primary = _primary(results, question, asked)
-                sample, key = pairs.sample(asked, timed=primary), (arm.key, asked.rival.key)
+                declared = _primary(results, question, asked)
+                why = design.exploratory(dataset, asked.arms) if declared else ""
+                primary, look = declared and not why, design.look(dataset) if declared and not why else None
+                sample, key = pairs.sample(asked, timed=declared), (arm.key, asked.rival.key)
                 if key not in paid:
                     paid[key] = _pay(pairs, asked)
                 known = dict(vars(sample))
@@ -89,7 +95,9 @@ def contrasts(pairs: Pairs) -> list[Contrast]:
                     known["unequal"] = _unequal_samples(pairs.cells(arm, asked.rival).values())
                     known["notes"] += (_unequal(known["unequal"]),) if known["unequal"] else ()
                 known["correct"] = correctness(results, asked, sample.seeds)
-                rows.append(Contrast(**known, question=question, asked=asked, primary=primary, paid=paid[key]))
+                known["notes"] += _at_edge(results, asked) + ((why,) if why else ())
+                known |= {"primary": primary, "undeclared": why, "look": look}
+                rows.append(Contrast(**known, question=question, asked=asked, paid=paid[key]))
     return [row for row in rows if row.seeds or row.primary]
 
 
@@ -136,6 +144,13 @@ def _unequal(share: float) -> str:
     return f"trained samples differ by up to {rounded(100 * share)} %"
 
 
+def _at_edge(results: Results, asked: Estimand) -> tuple[str, ...]:
+    """An arm that was best at an end of the learning rates tried may be better beyond: its side is then too low."""
+    grid = results.matrix.grid
+    labels = dict.fromkeys(arm.label for arm in asked.arms if grid is not None and grid.at_edge(arm))
+    return (f"best at an end of the learning rates tried: {', '.join(labels)}",) if labels else ()
+
+
 def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
     """The verdict on each contrast, in the order given.
 
@@ -156,7 +171,9 @@ def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
             )
             for of in (found[i] for i in family)
         ]
-        judged = decide(evidence, alpha, primary=family in families, interval=interval, scope=results.matrix.scope)
+        look = found[family[0]].look if family else None
+        primary, level = family in families, look.level if look else alpha
+        judged = decide(evidence, level, primary=primary, interval=interval, scope=results.matrix.scope)
         decisions.update(zip(family, judged, strict=True))
     named = {dataset: request.source for request in results.matrix.requests for dataset in request.datasets}
     for i, row in enumerate(found):
@@ -185,6 +202,8 @@ def _row(results: Results, row: Contrast, decision: Verdict, ceiling: float | No
         "baseline": row.baseline,
         "baseline_arm": "" if asked.ladder else asked.rival.key,
         "primary": row.primary,
+        **({"undeclared": row.undeclared} if row.undeclared else {}),
+        **({} if row.look is None else {"looks": vars(row.look)}),
         "metric": "test_accuracy",
         "account": asked.account,
         "cost": asked.cost,

@@ -38,7 +38,8 @@ def tuning(pairs: Pairs, contrasts: Sequence[Row]) -> dict[str, Any] | None:
     rates = {round(run.lr / run.factor, 12) for run in results.tunings}
     redraw = _Sensitivity(pairs, runs)
     return {
-        "factors": list(grid.factors),
+        "factors": list(grid.every),
+        **({"extended": grid.extended} if grid.extended else {}),
         "seeds": len(grid.seeds),
         "tuning_seeds": list(grid.seeds),
         "base_lr": rates.pop() if len(rates) == 1 else None,
@@ -85,13 +86,12 @@ def _scores(runs: Sequence[Tuning]) -> Scores:
 def _arm(arm: Arm, runs: Sequence[Tuning], grid: Grid) -> dict[str, Any]:
     flops, seconds = effort(runs)
     shown = ("base", "label", "role", "rung", "dataset", "reference", "lr", "lr_from")
-    tuned = arm.lr_from != "declared" and len(grid.factors) > 1
     return {
         "arm": arm.key,
         **{name: getattr(arm, name) for name in shown},
         "factor": arm.lr_factor,
-        "edge": tuned and arm.lr_factor in (min(grid.factors), max(grid.factors)),
-        "scores": [_score([run for run in runs if run.factor == factor], factor) for factor in grid.factors if runs],
+        "edge": grid.at_edge(arm),
+        "scores": [_score([r for r in runs if r.factor == factor], factor) for factor in grid.of(arm.dataset) if runs],
         "flops": flops,
         "seconds": seconds,
     }
@@ -114,7 +114,7 @@ class _Sensitivity:
     def __init__(self, pairs: Pairs, runs: Mapping[str, Sequence[Tuning]]) -> None:
         self.results = results = pairs.results
         self.clock = pairs.clock
-        self.factors = results.matrix.grid.factors if results.matrix.grid else ()
+        self.factors = results.matrix.grid.every if results.matrix.grid else ()
         self.scores = {base: _scores(of) for base, of in runs.items()}
         pays = results.matrix.pays
         self.costs = {

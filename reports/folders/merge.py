@@ -158,7 +158,7 @@ Table = dict[str, Any]
 _COMMON = ("learner", "tuning", "grid", "analysis")
 """What must be the same everywhere: one learner, judged in one way."""
 
-_OWN = ("budget", "ladder", "optimizer", "proxy", "references", "rates", "measures")
+_OWN = ("budget", "ladder", "optimizer", "proxy", "references", "rates", "measures", "looks")
 """What each matrix may have of its own, as long as it is about other data sets."""
 
 _PART = ("name", "title", "identity", "requested", "declared", "timing", *_OWN)
@@ -183,6 +183,7 @@ def united(matrices: Sequence[Named], title: str = "") -> Table:
     for other in matrices[1:]:
         _refuse_unlike("", first, _common(first.table), other, _common(other.table))
     asked = {"datasets": _datasets(matrices), "arms": _arms(matrices), **_asked([named.table for named in matrices])}
+    asked |= _extended(matrices)
     parts = _parts(matrices)
     if len(parts) == 1:
         rates = _distinct(
@@ -213,8 +214,19 @@ def united(matrices: Sequence[Named], title: str = "") -> Table:
 
 def _common(table: Table) -> Table:
     common = {key: table[key] for key in _COMMON if key in table}
+    grid = {key: value for key, value in table.get("grid", {}).items() if key != "extended"}
     added = {"interval": "t", "scope": "population", "primary_datasets": [], "primary_references": []}
-    return common | {"analysis": {**added, **table["analysis"]}}
+    return common | {"analysis": {**added, **table["analysis"]}} | ({"grid": grid} if grid else {})
+
+
+def _extended(matrices: Sequence[Named]) -> Table:
+    """The grid with the factors that were added in any of the folders; nothing where none were."""
+    added: dict[str, set[float]] = {}
+    for named in matrices:
+        for dataset, factors in named.table.get("grid", {}).get("extended", {}).items():
+            added.setdefault(dataset, set()).update(factors)
+    extended = {dataset: sorted(factors) for dataset, factors in added.items()}
+    return {"grid": {**matrices[0].table["grid"], "extended": extended}} if extended else {}
 
 
 def _refuse_unlike(what: str, a: Named, ours: Any, b: Named, theirs: Any) -> None:
@@ -278,9 +290,14 @@ def _asked(tables: Sequence[Table]) -> Table:
     blocks = {seed for table, asked in zip(tables, requested, strict=True) for seed in asked["seeds"][: _timed(table)]}
     # The format asks for the first so many seeds: of all blocks where they are these, else of the longest pass.
     whole = blocks == set(seeds[: len(blocks)])
+    declared = [table["declared"] for table in tables if "declared" in table]
+    together = {
+        key: list(dict.fromkeys(item for of in declared for item in of[key])) for key in ("strategies", "seeds")
+    }
     return {
         "seeds": seeds,
         "requested": {**requested[0], "seeds": seeds, "strategies": strategies},
+        **({"declared": together} if len(declared) == len(tables) else {}),
         "timing": {"seeds": len(blocks) if whole else max(map(_timed, tables))},
     }
 

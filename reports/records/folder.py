@@ -169,5 +169,5 @@ def _foreign(record: Unsealed, matrix: Matrix) -> Iterator[str]:
                 yield f"arm {record.base!r} is not in matrix.toml: the tuning run belongs to another matrix"
             if record.seed not in matrix.grid.seeds:
                 yield f"seed {record.seed} is no tuning seed of matrix.toml"
-            if record.factor not in matrix.grid.factors:
+            if record.factor not in matrix.grid.of(record.dataset):
                 yield f"factor {record.factor:g} is not in the grid of matrix.toml"

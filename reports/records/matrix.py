@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Protocol, get_args
@@ -23,6 +23,7 @@ Account = Literal["marginal", "amortised", "standalone"]
 ACCOUNTS: tuple[str, ...] = get_args(Account)
 Cost = Literal["learner_flops", "total_flops", "wall_clock"]
 COSTS: tuple[str, ...] = get_args(Cost)
+Spending = Literal["equal", "pocock", "obrien-fleming"]
 
 
 class Open(Part):
@@ -159,6 +160,8 @@ class Analysis(Open):
     scope: Literal["population", "test-set"] = "population"
     primary_datasets: Names = ()  # where ``primary`` is declared; empty for everywhere
     primary_references: Names = ()
+    looks: Counts = ()
+    spending: Spending = "equal"
 
 
 class _Declared(Protocol):
@@ -185,11 +188,30 @@ def _apart(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+Factors = Annotated[tuple[Annotated[float, Field(gt=0)], ...], AsTuple, AfterValidator(_apart)]
+
+
 class Grid(Open):
     """The learning rates that each arm was tuned over, as factors of its base, and the seeds it was tuned with."""
 
-    factors: Annotated[tuple[Annotated[float, Field(gt=0)], ...], AsTuple, AfterValidator(_apart)]
+    factors: Factors
     seeds: Annotated[Counts, AfterValidator(_apart)] = Field(alias="tuning_seeds")
+    extended: dict[str, Factors] = Field({})  # those that were added, by data set, where an arm was best at an end
+
+    def of(self, dataset: str) -> tuple[float, ...]:
+        return self._with(self.extended.get(dataset, ()))
+
+    @property
+    def every(self) -> tuple[float, ...]:
+        return self._with(factor for factors in self.extended.values() for factor in factors)
+
+    def _with(self, more: Iterable[float]) -> tuple[float, ...]:
+        return tuple(sorted({*self.factors, *added})) if (added := tuple(more)) else self.factors
+
+    def at_edge(self, arm: Arm) -> bool:
+        """Whether the arm's factor was chosen at an end, so that a better one may lie beyond."""
+        tried = self.of(arm.dataset)
+        return arm.lr_from != "declared" and len(tried) > 1 and arm.lr_factor in (min(tried), max(tried))
 
 
 class Declared(Open):
@@ -215,6 +237,25 @@ class One(Open):
     requested: Requested
     declared: Declared | None = None
     timing: TimingPass = TimingPass()
+
+
+class Found(Open):
+    """The verdict of one primary contrast at a look."""
+
+    dataset: str
+    reference: str
+    strategy: str
+    question: str
+    verdict: str
+
+
+class Look(Open):
+    """A declared look that was taken: how many seeds there were, the one-sided level of a family, the verdicts."""
+
+    seeds: Count
+    level: Annotated[float, Field(gt=0, lt=0.5)]
+    decided: bool
+    verdicts: Annotated[tuple[Found, ...], AsTuple] = ()
 
 
 class Merged(One):
@@ -281,6 +322,7 @@ class Matrix(One):
     dataset_rows: Annotated[tuple[Dataset, ...], AsTuple] = Field(alias="datasets")
     arm_rows: Annotated[tuple[Arm, ...], AsTuple] = Field(alias="arms")
     parts: Annotated[tuple[Merged, ...], AsTuple] = ()
+    looks: Annotated[tuple[Look, ...], AsTuple] = ()
     studies: Annotated[tuple[Study, ...], AsTuple, AfterValidator(_with_options)] = ()
 
     @cached_property
@@ -344,6 +386,8 @@ class Matrix(One):
                 raise ValueError(f"the twin {arm.twin!r} of arm {arm.label!r} is not among the arms")
         if self.tuning == "grid" and self.tuned_over is None:
             raise ValueError("field 'grid' is missing")
+        if undeclared := sorted({look.seeds for look in self.looks} - set(self.analysis.looks)):
+            raise ValueError(f"a look at {undeclared[0]} seeds is recorded, which analysis.looks does not declare")
         if self.grid is not None and set(self.grid.seeds) & set(self.seeds):
             raise ValueError("grid.tuning_seeds holds a seed that is reported as well")
         return self

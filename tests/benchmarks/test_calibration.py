@@ -17,6 +17,7 @@ import pytest
 from selbench.benchmarks.calibration import __main__ as command
 from selbench.benchmarks.calibration import simulate as simulation
 from selbench.benchmarks.calibration.__main__ import write
+from selbench.benchmarks.calibration.looks import DESIGNS, UNDECLARED, false_at_looks, looks, power_of_looks, shown_at
 from selbench.benchmarks.calibration.populations import COSTS, POPULATIONS
 from selbench.benchmarks.calibration.procedures import ALPHA, FAMILY, TESTS, Procedure, Sample, false_verdict
 from selbench.benchmarks.calibration.simulate import PAIRS, Row, images, most, powers, simulate, sizes
@@ -118,6 +119,31 @@ def test_verdicts_wait_for_the_floor_and_for_runs_that_did_not_collapse() -> Non
     assert not false_verdict(Sample(far[:, :5], (0,) * FAMILY))
 
 
+def test_looks_err_no_more_than_alpha_and_seeds_added_at_will_do() -> None:
+    rows = {row.procedure: row for row in false_at_looks(0, 1, 1500)}
+    assert set(rows) == set(DESIGNS) and not [str(row) for row in rows.values() if row.missed]
+    assert rows[UNDECLARED].rate > 1.6 * ALPHA and not rows[UNDECLARED].bounded
+    found = {(row.part, row.procedure): row for row in power_of_looks(200)}
+    fixed, power = found["looks: power", "8 seeds, fixed"].rate, found["looks: power", "looks, equal"].rate
+    assert abs(fixed - 0.69) < 0.1 and power > 0.9
+    assert 8 / 24 < found["looks: seeds taken", "looks, equal"].rate < 0.65
+
+
+def test_a_design_that_spends_too_much_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, levels = DESIGNS["looks, equal"]
+    monkeypatch.setitem(DESIGNS, "looks, equal", (looks, tuple(3 * level for level in levels)))
+    assert {row.procedure for row in false_at_looks(0, 1, 1500) if row.missed} == {"looks, equal"}
+
+
+def test_what_a_design_shows_is_what_reports_decide() -> None:
+    far = np.linspace(3.0, 3.5, 24) * np.ones((1, 1))
+    assert shown_at(far, 0.0, ((4, 8), (0.05, 0.05))) == 8, "four pairs are below the floor of the exact test"
+    assert shown_at(-far, 0.0, ((4, 8), (0.05, 0.05))) is None
+    late = np.concatenate([np.resize([-2.0, 2.0], 8), far[0, 8:]])[None]
+    assert shown_at(late, 0.0, DESIGNS["looks, equal"]) == 16
+    assert shown_at(late, 0.0, DESIGNS["8 seeds, fixed"]) is None
+
+
 def test_rates_have_the_bound_that_is_told() -> None:
     assert most(0.05, 50_000) == pytest.approx(0.05 + 2 * 0.000975, abs=1e-5)
     row = Row("size", "t", "normal", 8, 0.05, 50_000, 0.0521, high=most(0.05, 50_000))
@@ -127,7 +153,7 @@ def test_rates_have_the_bound_that_is_told() -> None:
 
 
 def test_files_say_what_was_found(tmp_path) -> None:
-    rows = simulate(5)
+    rows = [*simulate(5), *looks(2)]
     rows[0] = replace(rows[0], rate=0.9, high=0.1)
     files = {path.name: path for path in write(rows, tmp_path, 5)}
     drawn = {f"{name}.{ending}" for name in ("size", "coverage") for ending in ("svg", "png")}
@@ -149,6 +175,7 @@ def test_the_exit_status_tells_whether_a_bound_was_left(missed: bool, tmp_path, 
     row = Row("power", "t", "normal", 8, 0.8, 3, 0.8 + missed, low=0.75, high=0.85)
     asked = []
     monkeypatch.setattr(command, "simulate", lambda draws, say: asked.append(draws) or [row])
+    monkeypatch.setattr(command, "looks", lambda draws: [])
     monkeypatch.setattr(command, "write", lambda rows, folder, draws: [folder / "calibration.md"])
     assert command.main(["--draws", "3", "--out", str(tmp_path)]) == int(missed)
     assert asked == [3]

@@ -31,7 +31,7 @@ SMALL: dict[str, Any] = {
     "buckets": 2,
     "ladder": [0.5, 1.0],
     "tuning": "grid",
-    "grid": {"factors": [0.5, 1.0], "seeds": 1},
+    "grid": {"factors": [0.5, 1.0], "seeds": 1, "extend": 0},
     "budget": {"passes": 1.5},
     "learner": {"name": "resnet18", "width": 4},
     "optimizer": {"lr": 0.1, "warmup": 0.2},

@@ -113,9 +113,12 @@ def _to_settle(row: Row) -> str:
         return "" if measured is None else f" ({measured} seeds would tell, if the true difference is this one)"
     if row["verdict"] != INCONCLUSIVE or none is None:
         return ""
+    if (after := row.get("looks", {}).get("next")) is not None:
+        return f" (the next declared look takes {after} seeds)"
     known = "no number of" if measured is None else f"{measured}"
     return (
-        f" (it would take {none} seeds if there is no true difference, {known} seeds if it is this one; "
+        f" (with looks in a new matrix, it would take {none} seeds if there is no true difference, "
+        f"{known} seeds if it is this one; "
         f"{n} can show a margin of {points(round(smallest, 2))})"
     )
 
@@ -135,8 +138,13 @@ def savings(row: Row, account: str) -> str:
     return f"it spent {' and '.join(shown)} of full training{most}"
 
 
-def answer(title: str, rows: Sequence[Row], account: str) -> str:
-    """One sentence for each declared strategy on a data set, from its primary contrasts alone; the first names it."""
+def answer(title: str, rows: Sequence[Row], account: str, undeclared: str = "") -> str:
+    """One sentence for each declared strategy on a data set, from its primary contrasts alone; the first names it.
+
+    ``undeclared`` says why what was declared is exploratory, where it is.
+    """
+    if not rows and undeclared:
+        return f"On {title}, what was declared is {undeclared}."
     if not rows:
         return f"On {title}, no primary contrast was declared: every contrast is exploratory."
     told = defaultdict[str, list[str]](list)

@@ -20,19 +20,32 @@ _INTERVALS = {"t": "paired t", "sign-flip": "inverted sign-flip tests"}
 def to_decide(row: Row) -> str:
     """What an open contrast would take, for a power of 80 %; empty for any other.
 
-    Seeds to show no loss of the margin if the true difference is 0, and to tell on which side of the margin it lies if
-    it is the measured one.
+    Seeds added because of what was found triple the error, so it is looks that are proposed, declared before a run: up
+    to as many seeds as show no loss of the margin if the true difference is 0, and as tell on which side of the margin
+    it lies if it is the measured one.
     """
     if row["verdict"] == ONLY_HERE:
         return "more test images"
     if row["verdict"] not in (INCONCLUSIVE, WORSE) or row["mean_difference"] is None:
         return ""
+    if (after := row.get("looks", {}).get("next")) is not None:
+        return f"the next look, at {plural(after, 'seed')}"
     measured, smallest, there = row["seeds_needed_measured"], row["smallest_margin"], row["n_pairs"]
     seeds = "never at the measured difference" if measured is None else f"{count(measured)} at the measured difference"
     if row["verdict"] == INCONCLUSIVE and row["seeds_needed"] is not None:
         seeds = f"{count(row['seeds_needed'])} seeds at no difference, {seeds}"
     could = "" if smallest is None else f"; {plural(there, 'seed')} can show a margin of {smallest:.2g}"
-    return seeds + could
+    return f"with looks in a new matrix, {seeds}{could}"
+
+
+def looks_words(summary: Row) -> str:
+    """Which declared look the runs are at, and its level; empty where none is declared."""
+    if (looks := summary.get("looks")) is None:
+        return ""
+    text = f"Looks are declared at {', '.join(map(str, looks['seeds']))} seeds ({looks['spending']})"
+    if (now := looks["now"]) is None:
+        return f"{text}; this is none of them."
+    return f"{text}; this is look {looks['seeds'].index(now['seeds']) + 1}, at a one-sided level of {now['level']:.3g}."
 
 
 def _notes(row: Row) -> list[str]:
@@ -57,7 +70,8 @@ def section(report: Report, figures: Figures) -> Part:
         f"both. {SCOPES[report.results.matrix.scope]} Seeds to decide are for a power of 80 %."
     )
     title = "Three questions to every strategy"
-    return Part(title, [Prose(said, "sub"), *parts], key="questions", name="Three questions")
+    told = [Prose(words, "sub")] if (words := looks_words(report.summary)) else []
+    return Part(title, [Prose(said, "sub"), *told, *parts], key="questions", name="Three questions")
 
 
 def _question(report: Report, figures: Figures, number: int, question: str, words: tuple[str, str]) -> Part:

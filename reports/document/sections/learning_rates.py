@@ -22,6 +22,10 @@ def tuning_words(summary: Row) -> str:
         f"Each arm ran at its own best of {plural(len(tuning['factors']), 'learning rate')} ({tried} times {base}), "
         f"chosen on validation images with {plural(tuning['seeds'], 'seed')} that are not among the reported ones."
     )
+    if extended := tuning.get("extended"):
+        names_of = {dataset["name"]: dataset["title"] for dataset in summary["matrix"]["datasets"]}
+        added = "; ".join(f"{', '.join(map(fraction, at))} on {names_of[name]}" for name, at in extended.items())
+        text += f" Added where an arm was best at an end of the grid, for all arms alike: {added}."
     spent = ", ".join(shown(tuning[of]) for of, shown in (("flops", flops), ("seconds", seconds)) if tuning[of])
     if not spent:
         return text

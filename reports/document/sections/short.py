@@ -10,6 +10,7 @@ from ..blocks import Block, Cell, Grid, Items, Part, Prose, columns
 from ..numbers import COST_WORDS, NONE, error, interval, level, percent, points, tone, worded
 from ..panels import Panel, Row, cost_of, panels_of
 from . import claims
+from .contrasts import looks_words
 from .costs import saving_words, selection_words, source_words
 from .learning_rates import edge_words, tuning_words
 from .parts import chance_words
@@ -32,6 +33,7 @@ def blocks(summary: Mapping[str, Any]) -> list[Block]:
     if panels:
         tuned = " ".join(filter(None, (tuning_words(summary), edge_words(summary))))
         found += [Prose("\n" + _key(summary), "sub"), Prose(tuned)]
+        found += [Prose(words)] if (words := looks_words(summary)) else []
     found += [Part(study["question"], [Prose(study["sentence"])]) for study in summary["studies"]]
     return [*found, *_claims(summary["claims"]), *_lacking(summary)]
 

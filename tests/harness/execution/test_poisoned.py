@@ -108,7 +108,7 @@ def test_poisoned_test_labels_change_the_reported_accuracy_alone(table: dict[str
 def test_they_reach_no_learning_rate_and_no_schedule_that_learns(table: dict[str, Any], compared: Compared) -> None:
     table |= {
         "tuning": "grid",
-        "grid": {"factors": [1.0, 4.0], "seeds": 1},
+        "grid": {"factors": [1.0, 4.0], "seeds": 1, "extend": 0},
         "references": [{"name": "holdout", "options": {"passes": 1}}],
         "strategies": [
             {"name": "gstds", "schedule": {"name": "adaptive", "interval": 0.2}},

@@ -7,19 +7,24 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 import tomli_w
 
 from selbench.harness.execution import calibration
+from selbench.harness.plan.tuning import beyond
 from selbench.harness.store.folder import Store, checksum
 from selbench.harness.tasks import do as work
+from selbench.harness.verify import verify
+from selbench.reports.records.folder import Results
+from selbench.reports.summary import summarise
 
 
 def tuned(tiny, **changes):
-    """Two learning rates, one tuning seed, one reported seed."""
-    grid = {"tuning": "grid", "grid": {"factors": [1.0, 4.0], "seeds": 1}}
+    """Two learning rates, each of which is an end of the grid and stays one; one tuning seed, one reported seed."""
+    grid = {"tuning": "grid", "grid": {"factors": [1.0, 4.0], "seeds": 1, "extend": 0}}
     return tiny | {"seeds": 1, "ladder": [1.0], "budget": {"passes": 1}, **grid, **changes}
 
 
@@ -51,7 +56,7 @@ def test_every_arm_is_reported_at_the_rate_that_val_chose(train, tiny, finished)
     assert not done.failed and done.tuned == 8 * 2 and done.trained == done.planned == 9
     matrix = resolved(finished)
     assert matrix["tuning"] == "grid"
-    assert matrix["grid"] == {"factors": [1.0, 4.0], "seeds": 1, "tuning_seeds": [2_000_000]}
+    assert matrix["grid"] == {"factors": [1.0, 4.0], "seeds": 1, "tuning_seeds": [2_000_000], "extend": 0}
     tries = {(row["arm"], row["factor"]): row for row in read(finished, "tuning")}
     cells = {row["arm"]: row for row in read(finished, "cells")}
     full = next(arm for arm in matrix["arms"] if arm["role"] == "full" and arm["rung"] == 1.0)
@@ -191,3 +196,56 @@ def test_budgets_in_cost_are_tuned_with_their_ladders_and_replayed_twins(train, 
     # The price of a step does not hang on the learning rate, so neither does the number of steps.
     assert all(len(seen) == 2 and len(set(seen)) == 1 for seen in steps.values())
     assert steps["gstds", 1.0] == steps["uniform, steps of gstds (holdout)", 1.0] > steps["gstds", 0.5]
+
+
+def test_the_grid_grows_for_all_arms_where_one_is_best_at_its_end(train, tiny, tmp_path, monkeypatch):
+    """``full`` gains with every doubling of the rate, the other with none; a killed run goes on where it was."""
+    real = work.train_tuning_run
+
+    def scored(worker, task):
+        record = real(worker, task)
+        factor = task.arm.lr_factor
+        record["val_accuracy"] = min(0.1 * factor, 0.7) if task.arm.label == "full" else 0.5 - 0.02 * abs(factor - 1)
+        if (task.arm.label, factor) == stop:
+            raise KeyboardInterrupt
+        return record
+
+    monkeypatch.setattr(work, "train_tuning_run", scored)
+    changes = tuned(tiny, strategies=[{"name": "loss"}], references=[], grid={"factors": [0.5, 1.0, 2.0], "seeds": 1})
+    out, stop = tmp_path / "out", ("loss", 8.0)
+    with pytest.raises(KeyboardInterrupt):
+        train(changes, out)
+    assert resolved(out)["grid"]["extended"] == {"digits": [4.0, 8.0]} and not read(out, "cells")
+    stop = ()
+    done = train(changes, out)
+    tries = {(row["arm_label"], row["factor"]) for row in read(out, "tuning")}
+    assert tries == {(label, factor) for label in ("full", "uniform", "loss") for factor in (0.5, 1.0, 2.0, 4.0, 8.0)}
+    assert done.trained == 4 and not done.failed and Counter(verify(out).counts)["tuning"] == len(tries)
+    assert verify(out).sound and "extend" not in resolved(out)["grid"]
+    chosen = {arm["label"]: arm["lr_factor"] for arm in resolved(out)["arms"]}
+    assert chosen == {"full": 8.0, "full-all": 8.0, "uniform": 1.0, "loss": 1.0}
+    results = Results.read(out)
+    assert not results.unreadable and results.matrix.grid.of("digits") == (0.5, 1.0, 2.0, 4.0, 8.0)
+    notes = {row["strategy"]: row["note"] for row in summarise(results)["contrasts"] if row["question"] == "accuracy"}
+    assert "best at an end of the learning rates tried: full" in notes["loss"]
+    again = train(changes, out)
+    assert (again.tuned, again.trained) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("best", "extended", "added"),
+    [
+        ([1.0, 1.0], {}, {}),
+        ([1.0, 2.0], {}, {"digits": [4.0]}),
+        ([0.5, 2.0], {}, {"digits": [0.25, 4.0]}),
+        ([1.0, 2.0], {"digits": [4.0]}, {}),  # what was the end lies inside now
+        ([1.0, 4.0], {"digits": [4.0]}, {"digits": [8.0]}),
+        ([0.5, 8.0], {"digits": [4.0, 8.0]}, {"digits": [0.25]}),  # two factors a side are the bound
+        ([1.0, 4.0], {"other": [4.0]}, {}),
+    ],
+)
+def test_the_grid_grows_by_a_factor_of_two_past_each_end_within_the_bound(planned, tiny, best, extended, added):
+    arms = [arm for arm in planned(tuned(tiny)).arms if arm.label in ("full", "uniform")]
+    chosen = dict(zip((arm.key for arm in arms), best, strict=True))
+    assert beyond(arms, chosen, {"factors": [0.5, 1.0, 2.0]}, extended) == added
+    assert beyond(arms, chosen, {"factors": [0.5, 1.0, 2.0], "extend": 0}, extended) == {}

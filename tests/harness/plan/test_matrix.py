@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selbench.harness.plan.matrix import Matrix, parse, read, shipped
+from selbench.harness.plan.matrix import Matrix, narrowed, parse, read, shipped
 from selbench.reports.statistics import fewest_pairs
 from selbench.strategies import UsageError
 
@@ -49,6 +49,12 @@ def test_every_shipped_matrix_reads_and_is_named_after_its_file(name):
         ({"tuning": "grid", "grid": {"factors": [1.0, float("nan")]}}, "grid.factors.1"),
         ({"tuning": "grid", "grid": {"seeds": 0}}, "grid.seeds"),
         ({"analysis": {"interval": "bootstrap"}}, "'t' or 'sign-flip'"),
+        ({"seeds": 8, "analysis": {"looks": [8, 12]}}, "the last look takes 12 seeds and seeds declares 8"),
+        ({"seeds": 8, "analysis": {"looks": [8]}}, "two or more rising numbers of seeds"),
+        ({"seeds": 8, "analysis": {"looks": [8, 8]}}, "two or more rising numbers of seeds"),
+        ({"seeds": 8, "analysis": {"looks": [1, 8]}}, "from 2 up"),
+        ({"analysis": {"spending": "pocock"}}, "no looks to spend alpha on"),
+        ({"seeds": 8, "analysis": {"looks": [4, 8], "spending": "all"}}, "'equal', 'pocock' or 'obrien-fleming'"),
         ({"strategies": [{"name": "loss", "ladder": [0.5]}]}, "strategies.0.ladder"),
         ({"name": "../elsewhere"}, "name: string should match"),
         ({"name": "../../up"}, "name: string should match"),
@@ -72,6 +78,17 @@ def test_a_faulty_matrix_is_one_line_that_says_what_to_change(tiny, change, says
     with pytest.raises(UsageError) as caught:
         parse({**tiny, **change})
     assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_looks_say_how_many_seeds_there_are_and_the_first_is_run(tiny):
+    fixed = parse({**tiny, "seeds": 12})
+    del tiny["seeds"]
+    matrix = parse({**tiny, "analysis": {"looks": [4, 8, 12]}})
+    assert matrix.seed_list() == list(range(12)) == parse({**tiny, "seeds": 12}).seed_list()
+    assert narrowed(matrix, [], None).seed_list() == [0, 1, 2, 3]
+    assert narrowed(matrix, [], 8).seed_list() == list(range(8)) and narrowed(fixed, [], None).seeds == 12
+    other = parse({**tiny, "analysis": {"looks": [4, 8, 12], "spending": "pocock"}})
+    assert len({fixed.identity({}), matrix.identity({}), other.identity({})}) == 3
 
 
 def test_a_missing_key_is_named(tiny):

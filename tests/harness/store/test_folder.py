@@ -160,6 +160,20 @@ def test_a_folder_takes_one_matrix_and_joins_what_is_asked_for(tmp_path):
         store.claim(resolved(identity="2"))
 
 
+def test_seeds_declared_first_stay_declared_and_looks_are_kept(tmp_path):
+    store = Store(tmp_path)
+    store.claim(resolved(declared={"strategies": ["a"], "seeds": [0]}))
+    look = {"seeds": 1, "level": 0.025, "decided": False, "verdicts": []}
+    store.write_look(look)
+    more = {"seeds": [0, 1], "requested": {"strategies": ["a"], "seeds": [0, 1]}}
+    store.claim(resolved(**more, declared={"strategies": ["a", "b"], "seeds": [0, 1]}))
+    store.write_look({**look, "seeds": 2})
+    store.write_look({**look, "seeds": 2, "decided": True})
+    now = store.resolved()
+    assert now["declared"] == {"strategies": ["a", "b"], "seeds": [0]} and now["seeds"] == [0, 1]
+    assert [(row["seeds"], row["decided"]) for row in now["looks"]] == [(1, False), (2, True)]
+
+
 def test_a_matrix_changed_after_it_was_written_is_refused_and_one_without_a_checksum_is_read(tmp_path):
     store = Store(tmp_path)
     store.claim(resolved())

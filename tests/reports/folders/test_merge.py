@@ -17,6 +17,7 @@ from synthetic import checksum, write_results
 from timed import write_timing
 from tuned import write_tuning
 
+from selbench.reports.document.sections.learning_rates import tuning_words
 from selbench.reports.folders.merge import merge, unclocked
 from selbench.reports.records.folder import Results, ResultsError
 from selbench.reports.summary import summarise
@@ -134,6 +135,23 @@ def test_tuned_parts_are_the_tuned_whole(tmp_path: Path) -> None:
     parts = [part(root, tmp_path / "a", seeds=(0, 3)), part(root, tmp_path / "b", seeds=(1, 2))]
     merge(tmp_path / "out", parts)
     assert summarise(Results.read(tmp_path / "out")) == summarise(Results.read(root))
+
+
+def test_a_grid_that_grew_in_one_part_has_grown_in_the_whole(tmp_path: Path) -> None:
+    root = write_tuning(write_results(tmp_path / "r", seeds=4, test_n=100, effects=EFFECTS))
+    *declared, last = sorted(tomllib.loads((root / "matrix.toml").read_text())["grid"]["factors"])
+    plain = summarise(Results.read(root))
+    edit(root, lambda matrix: matrix["grid"].update(factors=declared, extended={"digits": [last]}))
+    parts = [part(root, tmp_path / "a", seeds=(0, 3)), part(root, tmp_path / "b", seeds=(1, 2))]
+    edit(parts[0], lambda matrix: matrix["grid"].pop("extended"))
+    assert Results.read(parts[0]).unreadable, "its runs at the added factor are of no grid that it declares"
+    for file in (parts[0] / "tuning").glob("*.json"):
+        if json.loads(file.read_text())["factor"] == last:
+            file.unlink()
+    merge(tmp_path / "out", parts)
+    whole = summarise(Results.read(tmp_path / "out"))
+    assert whole == summarise(Results.read(root)) and f"{last:g} on Digits" in tuning_words(whole)
+    assert whole["tuning"].pop("extended") == {"digits": [last]} and whole["tuning"] == plain["tuning"]
 
 
 def test_records_are_copied_byte_for_byte_and_nothing_else_is(whole: Path, tmp_path: Path) -> None:

@@ -178,6 +178,7 @@ def test_claims_are_measured_in_their_own_units(metric: str, value: float | None
         ),
         ({"seeds_needed": None}, "45 at the measured difference; 8 seeds can show a margin of 2.4"),
         ({"verdict": "worse"}, "45 at the measured difference; 8 seeds can show a margin of 2.4"),
+        ({"looks": {"next": 12}}, "the next look, at 12 seeds"),
         ({"verdict": "superior"}, ""),
         ({"mean_difference": None}, ""),
     ],
@@ -191,7 +192,7 @@ def test_what_it_takes_stands_beside_what_is_open(row: dict[str, Any], words: st
         "smallest_margin": 2.4,
         "n_pairs": 8,
     }
-    assert evidencewords.to_decide({**whole, **row}) == words
+    assert evidencewords.to_decide({**whole, **row}).removeprefix("with looks in a new matrix, ") == words
 
 
 def test_open_verdicts_say_what_they_would_take(tmp_path: Path) -> None:
