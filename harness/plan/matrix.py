@@ -91,6 +91,8 @@ class Matrix(StrictModel):
         # What was added later is left out where it is not used: the identity stays what it was before.
         if self.analysis.interval == "t":
             del table["analysis"]["interval"]
+        if self.analysis.cost_twins == "declared":
+            del table["analysis"]["cost_twins"]
         table = {name: value for name, value in table.items() if value or name not in ("studies", "measures")}
         table["budget"] = self.budget.identity()
         for entry in (*table["datasets"], *table["references"]):

@@ -122,6 +122,7 @@ class Analysis(StrictModel):
     pays: Pays = Pays()
     amortise_over: int = Field(20, gt=0)
     interval: Literal["t", "sign-flip"] = "t"
+    cost_twins: Literal["declared", "all", "none"] = "declared"  # whose cost full training gets as its budget
 
 
 class Study(StrictModel):

@@ -102,7 +102,7 @@ class Results:
         return found
 
     def planned(self) -> Iterator[tuple[Arm, int]]:
-        """Every (arm, seed) that was asked for: baselines always, strategies, rungs and twins where requested.
+        """Every (arm, seed) that was asked for: baselines always, strategies, rungs and both twins where requested.
 
         In a folder merged of several matrices each data set has the seeds of its own.
         """
@@ -114,7 +114,7 @@ class Results:
         strategies = [a for a in self.matrix.arms.values() if a.role in ("strategy", "rung") and a.label in wanted]
         keep = {arm.key for arm in strategies} | {arm.twin for arm in strategies}
         for arm in self.matrix.arms.values():
-            if arm.role in ("full", "uniform", "full-all") or arm.key in keep:
+            if arm.role in ("full", "uniform", "full-all") or arm.key in keep or arm.cost_of in keep:
                 for seed in sorted(seeds.get(arm.dataset, ())):
                     yield arm, seed
 
