@@ -287,7 +287,6 @@ class Expander:
         row = StrategyEntry(name="uniform", label=label, options=options if traits.exact_count else {})
         return self._arm(entry, row, schedule, role="twin", replay=arm.key)
 
-
     def _cost_twins(self, entry: DatasetEntry, arm: Arm, default: Named) -> list[Arm]:
         """Full training, and as context random picks, on the budget that makes their cost the arm's, seed by seed.
 

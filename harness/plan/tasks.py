@@ -12,7 +12,6 @@ from ..store.folder import Store
 from .arms import Arm, Expander, pacer_of
 from .measures import check
 
-
 OF_RUNS = ("replay", "cost")
 """Names in :attr:`Task.uses` of other runs: one whose steps are repeated, one whose cost is the budget."""
 

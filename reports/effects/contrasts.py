@@ -2,8 +2,9 @@
 
 - ``accuracy``: against full training at equal passes. What does it cost in accuracy?
 - ``picking``: against its uniform twin, at equal trained samples. Does the picking matter?
-- ``pays``: against a budget ladder at equal cost, in each account and each kind of cost. Does it pay?
-  Where the cost is seconds, the timing pass alone makes it a question that can have a verdict.
+- ``pays``: at equal cost. Does it pay? Declared, it is asked against the cost twin, full training of the strategy's
+  own cost in the declared account. Read off a budget ladder, in each account and kind of cost, it is exploratory, and
+  so it is against the best budget no dearer. Seconds have verdicts by the timing pass alone.
 """
 
 from __future__ import annotations
@@ -21,8 +22,18 @@ from ..statistics import Array, Interval, ratio_interval
 from .arm_facts import mean
 from .costs import ceiling
 from .estimand import Estimand
-from .pairing import Pairs, Sample, rounded
-from .verdicts import P_VALUES, Evidence, Verdict, decide, needs_timing
+from .pairing import NO_TWIN, Pairs, Sample, rounded
+from .verdicts import (
+    INCONCLUSIVE,
+    P_VALUES,
+    TOO_FEW_BLOCKS,
+    UNTRAINED,
+    Evidence,
+    Verdict,
+    decide,
+    needs_timing,
+    read_off,
+)
 
 SECONDARY_FROM = 20
 """Pairs from which the bootstrap interval is shown as well."""
@@ -91,6 +102,15 @@ def _asked(results: Results, arm: Arm) -> Iterator[tuple[str, Estimand]]:
         return
     if arm.twin:
         yield "picking", Estimand("accuracy", arm, (results.matrix.arms[arm.twin],))
+    pays = results.matrix.pays
+    for name in LADDERS:
+        twin = results.cost_twin(arm, name)
+        equal = "cost twin" if name == "full" else "uniform cost twin"
+        if twin or (name == "full" and f"{arm.label}:pays" in results.matrix.primary):
+            # Where a declared twin is missing there are no pairs; the contrast counts in its family all the same.
+            yield "pays", Estimand("accuracy", arm, (twin or arm,), pays.account, pays.cost, equal=equal)
+    if (rungs := results.ladder(arm.dataset, "full")) and pays.cost != "wall_clock":
+        yield "pays", Estimand("accuracy", arm, rungs, pays.account, pays.cost, "best")
     for ladder in LADDERS:
         if rungs := results.ladder(arm.dataset, ladder):
             for account in ACCOUNTS:
@@ -99,14 +119,16 @@ def _asked(results: Results, arm: Arm) -> Iterator[tuple[str, Estimand]]:
 
 
 def _primary(results: Results, question: str, asked: Estimand) -> bool:
-    pays = results.matrix.pays
-    if question == "pays" and (asked.account, asked.cost, asked.ladder) != (pays.account, pays.cost, pays.ladder):
+    if question == "pays" and asked.equal != "cost twin":
         return False
     return asked.arm.role == "strategy" and f"{asked.arm.label}:{question}" in results.matrix.primary
 
 
 def _pay(pairs: Pairs, asked: Estimand) -> Paid:
     arms = [asked.arm, asked.rival]
+    if asked.rival == asked.arm:  # its twin was not trained
+        nothing: dict[str, Any] = {of: dict.fromkeys(COSTS) for of in ACCOUNTS}
+        return Paid(nothing, nothing, None, 0)
     found = {of: {cost: pairs.prices(arms, of, cost) for cost in COSTS} for of in ACCOUNTS}
     prices = {of: {c: p.values if p and p.known else None for c, p in row.items()} for of, row in found.items()}
     ratios = {of: {c: None if p is None else ratio_interval(*p) for c, p in row.items()} for of, row in prices.items()}
@@ -137,6 +159,7 @@ def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
             Evidence(
                 *(of.differences, results.matrix.datasets[of.arm.dataset].margin, of.collapsed),
                 keys={**of.asked.keys, "question": of.question},
+                price=of.price,
             )
             for of in (found[i] for i in family)
         ]
@@ -146,6 +169,16 @@ def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
     for i, row in enumerate(found):
         if row.indication:
             decisions[i] = decisions[i].withheld(needs_timing(shlex.quote(named[row.arm.dataset])))
+        elif row.asked.ladder in LADDERS:
+            decisions[i] = read_off(decisions[i], outside=bool(row.above or row.below))
+        elif (
+            row.price
+            and decisions[i].verdict == INCONCLUSIVE
+            and row.price.error > (decisions[i].sd or 0.0) / len(row.seeds) ** 0.5
+        ):
+            decisions[i] = decisions[i].withheld(TOO_FEW_BLOCKS)
+        elif NO_TWIN in row.notes:
+            decisions[i] = decisions[i].withheld(UNTRAINED)
     return [decisions[i] for i in range(len(found))]
 
 
@@ -165,7 +198,7 @@ def _row(results: Results, row: Contrast, decision: Verdict, ceiling: float | No
         "arm": row.arm.key,
         "question": row.question,
         "baseline": row.baseline,
-        "baseline_arm": "" if asked.ladder else asked.rival.key,
+        "baseline_arm": "" if asked.ladder or asked.rival == asked.arm else asked.rival.key,
         "primary": row.primary,
         "metric": "test_accuracy",
         "account": asked.account,
@@ -186,7 +219,7 @@ def _row(results: Results, row: Contrast, decision: Verdict, ceiling: float | No
         "note": "; ".join(row.notes),
         "worst_seed": None if worst is None else {"seed": row.seeds[worst], "difference": row.differences[worst]},
         "collapsed": row.collapsed,
-        "beyond_ladder": (row.above + row.below) / n if asked.ladder and n else None,
+        "beyond_ladder": (row.above + row.below) / n if asked.ladder in LADDERS and n else None,
         "above_ladder": row.above,
         "timing": {"source": row.source, "blocks": row.blocks},
         "costs": {

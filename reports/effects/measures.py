@@ -62,7 +62,8 @@ def _measured(pairs: Pairs, asked: Estimand) -> Measure:
         return Measure(missing=NEEDS_TIMING)
     ours, theirs, collapsed = sample.ours, sample.theirs, sample.collapsed
     if not ours.size:
-        missing = "no seed that has the whole ladder" if asked.ladder else "no pair of finished runs"
+        missing = "no seed that has the whole ladder" if asked.ladder else "; ".join(sample.notes)
+        missing = missing or "no pair of finished runs"
         return Measure(missing=missing, collapsed=0 if asked.ladder else collapsed)
     if asked.metric == "ratio of accuracies":
         if not theirs.all():
@@ -77,9 +78,16 @@ def _measured(pairs: Pairs, asked: Estimand) -> Measure:
             return Measure(missing="one side has no spread at all", collapsed=collapsed)
         bounds = _bounds(lambda confidence: spread_ratio(ours, theirs, confidence))
         return Measure(spreads.ratio, ours.size, bounds, collapsed=collapsed)
+    if asked.ladder and (sample.above or sample.below):
+        return Measure(missing="its cost lies outside the ladder, and nothing is extrapolated", collapsed=collapsed)
     differences, interval = sample.differences, INTERVALS[pairs.results.matrix.interval]
     sd = mean_interval(differences).sd if differences.size > 1 else None
     bounds = _bounds(lambda confidence: interval(differences, confidence))
+    if (by := sample.price) is not None:
+        bounds = _bounds(lambda confidence: statistics.corrected_interval(differences, by, confidence))
+        differences = differences - by.shift
+    if asked.ladder:  # a chord's bias favours the strategy: only harm can be shown
+        bounds = _no_lower(bounds)
     return Measure(float(differences.mean()), differences.size, bounds, sd, collapsed=collapsed)
 
 
@@ -91,6 +99,10 @@ def _bounds(interval: Callable[[float], Interval | SpreadRatio | None]) -> Bound
         return (-math.inf, math.inf) if found is None else (found.low, found.high)
 
     return bounds
+
+
+def _no_lower(bounds: Bounds) -> Bounds:
+    return lambda level: (-math.inf, bounds(level)[1])
 
 
 def _ratio_bounds(ours: Array, theirs: Array) -> Bounds:
