@@ -164,7 +164,7 @@ class Test(Part):
         if self.margin is not None and self.hypothesis not in ("non-inferior", "inferior", "no gain"):
             raise ValueError("margin belongs to hypotheses non-inferior, inferior and no gain")
         if self.baseline in AT_EQUAL_COST and self.metric != "accuracy":
-            raise ValueError(f"a {self.baseline} gives an accuracy at equal cost: use it with metric accuracy")
+            raise ValueError(f"baseline {self.baseline} gives an accuracy at equal cost: use it with metric accuracy")
         if self.baseline == "twin" and self.metric == "cost to target":
             raise ValueError("a twin has no ladder: compare costs to a target with full, uniform or a rival")
         priced = self.metric in PRICED or self.baseline in AT_EQUAL_COST

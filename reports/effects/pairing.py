@@ -262,7 +262,7 @@ class Pairs:
         """
         found = self.clock.seconds([asked.arm, asked.rival], str(asked.account))
         if found is None or not found.timed:
-            return replace(sample, source=ORDINARY)
+            return Sample(collapsed=sample.collapsed, source=ORDINARY)
         blocks, timed = len(found.blocks), replace(sample, source=TIMED, blocks=len(found.blocks))
         slopes = self._slopes(asked.rival)
         if blocks < 2 or not found.known or slopes.size < 2:
@@ -306,7 +306,7 @@ class Pairs:
         accuracy = _percent(list(table.values()), len(arms))
         costs = np.array([paid[seed] for seed in seeds]).reshape(-1, len(arms)).T
         chosen: dict[int, float] = {}
-        for at, seed in enumerate(seeds):
+        for at, seed in enumerate(seeds if len(seeds) > 1 else ()):
             others = np.arange(len(seeds)) != at
             cost, mean = costs[:, others].mean(axis=1), accuracy[:, others].mean(axis=1)
             if rungs := [i for i in range(1, len(arms)) if cost[i] <= cost[0] * (1 + 1e-9)]:

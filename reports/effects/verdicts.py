@@ -110,7 +110,7 @@ def read_off(verdict: Verdict, *, outside: bool) -> Verdict:
         return verdict.withheld(OUTSIDE if outside else READ_OFF)
     if verdict.verdict == WITHHELD or verdict.verdict == INFERIOR:
         return verdict
-    return replace(verdict, verdict=WORSE if verdict.high < 0 else READ_OFF)
+    return replace(verdict, verdict=WORSE) if verdict.high < 0 else verdict.withheld(READ_OFF)
 
 
 def no_verdict(short: int) -> str:

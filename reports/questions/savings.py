@@ -113,7 +113,7 @@ class Savings(Study):
             several = len({arm.reference for arm in arms}) > 1
             for arm in arms:
                 rows = contrasts.get(arm.key, {})
-                whole = rows.get(("accuracy", None, None))
+                whole = rows.get(("accuracy", None, ""))
                 if whole is None or not whole["n_pairs"]:
                     continue
                 beside = f" ({arm.reference})" if several and arm.reference else ""
