@@ -11,6 +11,7 @@ import torch
 
 from ...strategies import UsageError
 from ..plan.arms import Arm, ArmSeconds, ReferenceSeconds, name_of, pacer_of, schedule_of
+from ..plan.matrix import Matrix
 from ..plan.tasks import Plan, Task
 from ..steps.pacer import Step
 from ..steps.schedules import known_ahead
@@ -27,11 +28,13 @@ REPEATS = 5  # steps timed at each size, after one that warms up; the median cou
 
 
 def calibrated(context: Context, plan: Plan, before: ReferenceSeconds) -> ReferenceSeconds:
-    """The rates of every arm of ``plan``: those measured ``before``, and the others measured now.
+    """The rates of the arms of ``plan`` whose seconds count: those measured ``before``, and the others measured now.
+
+    With a budget in seconds these are all; where cost twins are equal in seconds, each with the arm that it equals.
 
     The artefacts that an arm reads are made first, in this process. A schedule that is learned is refused.
     """
-    own = [(task, task.arm) for task in plan.cells if task.arm is not None and not task.arm.replay]
+    own = [(task, task.arm) for task in plan.cells if task.arm is not None and _is_timed(context, plan, task.arm)]
     for _, arm in own:
         known_ahead(schedule_of(arm))
     rates = ReferenceSeconds(before.rows.values())
@@ -41,6 +44,24 @@ def calibrated(context: Context, plan: Plan, before: ReferenceSeconds) -> Refere
             Inline().run(context, _needed(plan, task, worker), _or_refuse)
             rates.rows[name_of(arm)] = measure(worker, task, arm)
     return rates
+
+
+def needs_rates(matrix: Matrix, plan: Plan) -> bool:
+    """Whether any arm's steps depend on reference seconds."""
+    return matrix.budget.seconds is not None or any(_in_seconds(arm) for arm in plan.arms)
+
+
+def _in_seconds(twin: Arm) -> bool:
+    return bool(twin.cost_of) and twin.shared["equal_cost"]["cost"] == "wall_clock"
+
+
+def _is_timed(context: Context, plan: Plan, arm: Arm) -> bool:
+    if arm.replay or arm.cost_of:
+        return False
+    if context.matrix.budget.seconds is not None:
+        return True
+    twins = [twin for twin in plan.arms if _in_seconds(twin)]
+    return arm.key in {twin.cost_of for twin in twins} or name_of(arm) in {name_of(twin) for twin in twins}
 
 
 def _needed(plan: Plan, task: Task, worker: Worker) -> list[Task]:
@@ -54,7 +75,7 @@ def _needed(plan: Plan, task: Task, worker: Worker) -> list[Task]:
 
 def _or_refuse(task: Task, outcome: Outcome) -> None:
     if outcome.error:
-        raise UsageError(f"budget.seconds: {task.name} is needed to measure reference seconds: {outcome.error}")
+        raise UsageError(f"{task.name} is needed to measure reference seconds: {outcome.error}")
 
 
 def measure(worker: Worker, task: Task, arm: Arm) -> ArmSeconds:

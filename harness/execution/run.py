@@ -33,7 +33,7 @@ from ..store.folder import VERSION, Store
 from ..store.locks import LOOK, Claims, locked
 from ..tasks.worker import Context
 from . import timing_pass as timing
-from .calibration import calibrated
+from .calibration import calibrated, needs_rates
 from .executors.inline import Executor
 from .executors.queue import Outcome, Queue, Turn
 from .families import check_families
@@ -228,7 +228,7 @@ def run(matrix: Matrix, request: RunRequest) -> RunResult:
         _claim(store, table | grid | arm_rows(known, matrix))
 
     with Claims(store.root) as claims:
-        if matrix.budget.seconds is not None:
+        if needs_rates(matrix, plan):
             _claim(store, {**table, "arms": []})  # arms have no ids before every rate is known
             waiting = "waiting for another run on this folder, which measures reference seconds"
             with claims.alone("calibration", partial(print, waiting, file=sys.stderr)):

@@ -21,7 +21,7 @@ from ..steps.pacer import Pacer
 from ..steps.schedules import Fixed, Schedule, load_schedule
 from ..toml import Named
 from .matrix import Matrix
-from .tables import DatasetEntry, StrategyEntry
+from .tables import Budget, DatasetEntry, StrategyEntry
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Arm:
     pool: str = "pool"
     score_mode: str = "eval"
     replay: str = ""  # key of the arm whose steps are replayed, where they depend on what its run did
+    cost_of: str = ""  # key of the arm whose cost is the budget (role cost-twin)
     twin: str = ""  # key of the arm's own uniform twin
     text: str = ""
     origin: str = ""
@@ -51,8 +52,9 @@ class Arm:
     @cached_property
     def key(self) -> str:
         """A digest of everything that determines the arm's results; labels and roles do not."""
-        left_out = ("label", "role", "twin", "text", "signal", "base", "lr_from")
-        left_out += () if self.revision else ("revision",)
+        left_out: tuple[str, ...] = ("label", "role", "twin", "text", "signal", "base", "lr_from")
+        # What came later is left out where it is not used: keys stay what they were before.
+        left_out += tuple(name for name in ("revision", "cost_of") if not getattr(self, name))
         return digest({field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out})
 
     @property
@@ -62,8 +64,8 @@ class Arm:
 
 
 def name_of(arm: Arm) -> str:
-    """The name of the arm's reference seconds; the rungs of a ladder share one."""
-    return "/".join([arm.dataset, arm.reference, arm.label, arm.pool])
+    """The name of the arm's reference seconds; the rungs and cost twins of a baseline share its own."""
+    return "/".join([arm.dataset, arm.reference, arm.name if arm.cost_of else arm.label, arm.pool])
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,7 @@ class Expander:
                 twin = self._twin(entry, arm, strategy, schedule)
                 # Random picks are their own twin: they would be compared with themselves.
                 rows += [arm] if twin.key == arm.key else [replace(arm, twin=twin.key), twin]
+                rows += self._cost_twins(entry, arm, default)
                 rows += [
                     self._arm(entry, strategy, schedule, role="rung", reference=reference, rung=rung)
                     for rung in rungs
@@ -193,7 +196,7 @@ class Expander:
             revision=traits.revision,
             **more,
         )
-        rate = self.rates.rows.get(name_of(arm))
+        rate = self.rates.rows.get(name_of(arm)) if self.matrix.budget.seconds is not None else None
         return replace(arm, shared={**arm.shared, "rates": asdict(rate)}) if rate else arm
 
     def _replayed(self, rows: list[Arm], strategy: StrategyEntry, reference: str) -> Arm:
@@ -287,6 +290,44 @@ class Expander:
         row = StrategyEntry(name="uniform", label=label, options=options if traits.exact_count else {})
         return self._arm(entry, row, schedule, role="twin", replay=arm.key)
 
+    def _cost_twins(self, entry: DatasetEntry, arm: Arm, default: Named) -> list[Arm]:
+        """Full training, and as context random picks, on the budget that makes their cost the arm's, seed by seed.
+
+        Where the matrix's own budget is that cost already, ``full`` itself is at equal cost and none is needed.
+        """
+        analysis, budget = self.matrix.analysis, self.matrix.budget
+        declared = f"{arm.label}:pays" in analysis.primary
+        if analysis.cost_twins == "none" or not (declared or analysis.cost_twins == "all"):
+            return []
+        account, cost = analysis.pays.account, analysis.pays.cost
+        if (budget.account, cost) == (account, "total_flops" if budget.flops is not None else "wall_clock"):
+            return []
+        if cost == "wall_clock" and arm.replay:
+            raise UsageError(
+                f"strategy {arm.label!r} replays another run, so its seconds are not known before it is run: leave "
+                f"{arm.label}:pays out of analysis.primary, or declare another cost in analysis.pays"
+            )
+        of = arm.label + (f" ({arm.reference})" if arm.reference else "")
+        twins = []
+        for name, schedule in (("full", Named(name="fixed", ratio=1.0)), ("uniform", default)):
+            if isinstance(load_schedule(schedule.name, **schedule.parameters()), LearnedSchedule):
+                continue  # how long it must be for a cost is known only after it was run
+            row = StrategyEntry(name=name, label=f"{name} at the cost of {of}")
+            twin = self._arm(entry, row, schedule, role="cost-twin", cost_of=arm.key)
+            twins.append(replace(twin, shared={**twin.shared, "equal_cost": self._equal_cost(arm, twin)}))
+        return twins
+
+    def _equal_cost(self, arm: Arm, twin: Arm) -> dict[str, Any]:
+        """What is made equal; seconds are those of reference seconds, once they are known."""
+        pays = self.matrix.analysis.pays
+        equal: dict[str, Any] = {"account": pays.account, "cost": pays.cost}
+        if pays.account == "amortised":
+            equal["amortise_over"] = self.matrix.analysis.amortise_over
+        if pays.cost == "wall_clock":
+            rows = (self.rates.rows.get(name_of(of)) for of in (arm, twin))
+            equal["rates"] = [asdict(row) for row in rows if row]
+        return equal
+
 
 def _replays(strategy: StrategyEntry) -> bool:
     """Whether its schedule is that of another strategy of the matrix, step by step."""
@@ -300,10 +341,10 @@ def schedule_of(arm: Arm) -> Schedule:
     return Fixed(schedule.mean()) if arm.cadence == "run" else schedule
 
 
-def pacer_of(matrix: Matrix, arm: Arm, pool: int) -> Pacer:
-    """The steps of an arm on a pool of ``pool`` images."""
+def pacer_of(matrix: Matrix, arm: Arm, pool: int, steps: int | None = None) -> Pacer:
+    """The steps of an arm on a pool of ``pool`` images; ``steps`` of them where its budget is not the matrix's."""
     matrix = matrix.at(arm.dataset)
-    budget = matrix.budget
+    budget = matrix.budget if steps is None else Budget(steps=steps)
     return paced(
         pool=pool,
         batch=matrix.batch,

@@ -94,6 +94,7 @@ class TimeEstimator:
         self.machines: Counter[tuple[str, str]] = Counter()
         self.size = cache(lambda dataset, pool: loaded[dataset].size(matrix.seed_list()[0], pool))
         self.unit = cache(self._unit)
+        self.arms = {arm.key: arm for arm in inventory.plan.arms}
         there: dict[tuple[str, ...], list[Task]] = {}
         for task in inventory.plan.tasks.values():
             found = there.setdefault(kind_of(task), [])
@@ -119,6 +120,8 @@ class TimeEstimator:
     def flops(self, task: Task) -> float | None:
         """Operations of training and of the learner's scoring; None where its steps are known only from a run."""
         arm = task.arm
+        if arm is not None and arm.cost_of:
+            arm = self.arms[arm.cost_of]  # its cost, but for artefacts and picking
         if arm is None or arm.replay:
             return None
         budget = self.matrix.at(arm.dataset).budget

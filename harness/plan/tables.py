@@ -132,10 +132,11 @@ class Analysis(StrictModel):
     scope: Literal["population", "test-set"] = "population"  # what the test images stand for
     looks: list[int] = Field([])  # numbers of seeds, ascending, at which the primary contrasts are judged
     spending: Literal["equal", "pocock", "obrien-fleming"] = "equal"  # how the looks share alpha
+    cost_twins: Literal["declared", "all", "none"] = "declared"  # whose cost full training gets as its budget
 
     def declared(self) -> dict[str, Any]:
         """The table without what came later and is not used: identities stay what they were before."""
-        later = ("interval", "scope", "looks", "spending", "primary_datasets", "primary_references")
+        later = ("interval", "scope", "looks", "spending", "primary_datasets", "primary_references", "cost_twins")
         unused = {name for name in later if getattr(self, name) == type(self).model_fields[name].default}
         return self.model_dump(exclude=unused | (set() if self.looks else {"spending"}))
 

@@ -12,6 +12,9 @@ from ..store.folder import Store
 from .arms import Arm, Expander, pacer_of
 from .measures import check
 
+OF_RUNS = ("replay", "cost")
+"""Names in :attr:`Task.uses` of other runs: one whose steps are repeated, one whose cost is the budget."""
+
 
 def _artefact_terms(arm: Arm, *without: str) -> dict[str, Any]:
     """What an artefact's id is made from, of what the arm shares with others."""
@@ -37,6 +40,11 @@ class Task:
     after: tuple[str, ...] = ()  # ids that must be done before
     serves: Arm | None = None  # an arm for which a proxy's picks are made: the proxy's steps are that arm's
     measured: dict[str, str] = field(default_factory=dict)  # features read after training, at no cost of the cell
+
+    @property
+    def artefacts(self) -> dict[str, str]:
+        """What it uses, by name, but for other runs, whose records it reads."""
+        return {name: id for name, id in self.uses.items() if name not in OF_RUNS}
 
     @property
     def name(self) -> str:
@@ -83,7 +91,7 @@ class Planner(Expander):
         paces = {
             digest([arm.dataset, arm.pool, arm.cadence, arm.rung, arm.schedule]): arm
             for arm in arms.values()
-            if not arm.replay
+            if not arm.replay and not arm.cost_of
         }
         for arm in paces.values():
             pacer_of(self.matrix, arm, self.loaded[arm.dataset].size(seed, arm.pool))
@@ -113,6 +121,8 @@ class Planner(Expander):
             uses["picks"] = _add(tasks, Task(picks, "picks", arm.dataset, seed, serves=arm))
         if arm.replay:
             uses["replay"] = self._run(tasks, arms, arms[arm.replay], seed, kind)
+        if arm.cost_of:
+            uses["cost"] = self._run(tasks, arms, arms[arm.cost_of], seed, kind)
         measured = self._measured(tasks, arm) if kind == "cell" else {}
         after = tuple(dict.fromkeys((*uses.values(), *measured.values())))
         tasks[id] = Task(id, kind, arm.dataset, seed, arm.reference, arm, uses, after, measured=measured)

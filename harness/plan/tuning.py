@@ -22,13 +22,15 @@ from .tasks import Plan, Planner
 def at_factors(arms: Iterable[Arm], factors: Mapping[str, float]) -> list[Arm]:
     """The arms at their ``factors`` of the base learning rate, where given by key; their twins and replays follow."""
     arms, at = list(arms), dict[str, Arm]()
-    for arm in sorted(arms, key=lambda arm: bool(arm.replay)):  # an arm comes before those that replay it
+    # An arm comes before those that replay it or train at its cost.
+    for arm in sorted(arms, key=lambda arm: (bool(arm.cost_of), bool(arm.replay))):
         factor = factors.get(arm.key, 1.0)
         chosen_by = ("val" if is_tunable(arm) else "full") if arm.key in factors else arm.lr_from
         at[arm.key] = replace(
             arm,
             shared=arm.shared if factor == 1.0 else {**arm.shared, "lr_factor": factor},
             replay=at[arm.replay].key if arm.replay else "",
+            cost_of=at[arm.cost_of].key if arm.cost_of else "",
             base=arm.key,
             lr_from=chosen_by,
         )

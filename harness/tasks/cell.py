@@ -19,12 +19,13 @@ from ..datasets.loaded import LoadedData
 from ..datasets.samples import Samples
 from ..plan.arms import pacer_of
 from ..plan.tasks import Task
-from ..steps.pacer import Recorded, Step
+from ..steps.pacer import Pacer, Recorded, Step
 from ..store.folder import VERSION
 from ..training.evaluate import correct_bits, recalibrated
 from ..training.trainer import Trainer
 from .cached_signals import cached_signals, pool_with_signals
 from .cost_meter import meter_of
+from .equal_cost import pacer_at_cost
 from .measures.suite import Measures
 from .resume import ResumableRun
 from .worker import Worker
@@ -57,7 +58,7 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
         "curve": curve.points,
         "unit": {"forward": trainer.unit_forward, "train": trainer.unit_train},
         "scores_learner": trainer.selector.scores_learner,
-        "artefacts": [id for name, id in task.uses.items() if name != "replay"],
+        "artefacts": [*task.artefacts.values()],
         "result": _result(worker, trainer, loaded, seed, curve),
         "selection": {
             **trainer.pick_counts.read(samples.labels, samples.classes, loaded.marks(seed, arm.pool)),
@@ -81,7 +82,13 @@ def prepare(worker: Worker, task: Task, *, metered: bool = True) -> Trainer:
     samples.signals = cached_signals(worker, task, loaded, tried=not metered)
     drawn = streams.generator(seed, "select", device=worker.device)
     pool = Pool(len(samples), samples.classes, samples.labels, worker.device, drawn)
-    pacer = Recorded(len(samples), _pace(worker, task)) if arm.replay else pacer_of(worker.matrix, arm, len(samples))
+    pacer: Pacer | Recorded
+    if arm.replay:
+        pacer = Recorded(len(samples), _pace(worker, task))
+    elif arm.cost_of:
+        pacer = pacer_at_cost(worker, task, len(samples))
+    else:
+        pacer = pacer_of(worker.matrix, arm, len(samples))
     held_out = None
     if pacer.learned is not None:  # a fixed random batch of val, the same for every arm of the seed
         val = loaded.samples(seed, "val", worker.device)
@@ -101,9 +108,7 @@ def prepare(worker: Worker, task: Task, *, metered: bool = True) -> Trainer:
 
 
 def _pace(worker: Worker, task: Task) -> list[list[float]]:
-    id = task.uses["replay"]
-    record = worker.store.tuning(id) if task.kind == "tuning" else worker.store.cell(id)
-    assert record is not None
+    record = worker.record(task, "replay")
     pace: list[list[float]] | None = record["selection"].get("pace")
     if pace is None:
         raise UsageError(

@@ -30,18 +30,21 @@ def artefacts(store: Store, ids: Iterable[str]) -> list[Ledger]:
     return [Ledger.of(meta["ledger"]) for meta in artefact_closure(store, ids).values()]
 
 
+def share_of(account: str | None, amortise_over: int) -> float:
+    """The part of each artefact's cost that one run is charged."""
+    return {None: 0.0, "marginal": 0.0, "amortised": 1.0 / amortise_over, "standalone": 1.0}[account]
+
+
 def meter_of(worker: Worker, task: Task) -> Callable[[Trainer], float] | None:
     """A function giving the cost of a run of ``task`` so far, in the budget's unit; None for passes and steps."""
     matrix, arm = worker.matrix, task.arm
     assert arm is not None
     total = matrix.budget.cost
-    if total is None or arm.replay:
+    if total is None or arm.replay or arm.cost_of:
         return None
-    # The part of each artefact's cost that a run is charged.
-    account = matrix.budget.account or "marginal"
-    part = {"marginal": 0.0, "amortised": 1.0 / matrix.analysis.amortise_over, "standalone": 1.0}[account]
+    part = share_of(matrix.budget.account, matrix.analysis.amortise_over)
     if matrix.budget.flops is not None:
-        ledgers = artefacts(worker.store, [id for name, id in task.uses.items() if name != "replay"])
+        ledgers = artefacts(worker.store, task.artefacts.values())
         charged = part * sum(ledger.total("flops") for ledger in ledgers)
     else:
         rate = worker.context.rates.of(arm)

@@ -131,7 +131,6 @@ def checkpoint_conditions(worker: Worker, task: Task, trainer: Trainer) -> dict[
             same["a strategy of the code"] = kind.__qualname__
     if isinstance(trainer.pacer, Recorded):
         same["the recorded steps"] = digest([list(row) for row in trainer.pacer.pace])
-    for name, id in task.uses.items():
-        if name != "replay":
-            same[f"the {name}"] = str(worker.store.artefact_meta(id).get("tensors", ""))
+    for name, id in task.artefacts.items():
+        same[f"the {name}"] = str(worker.store.artefact_meta(id).get("tensors", ""))
     return same

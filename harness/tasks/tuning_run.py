@@ -55,7 +55,7 @@ def train_tuning_run(worker: Worker, task: Task) -> dict[str, Any]:
         "mean_ratio": counts.trained / max(1, counts.candidates),
         "selection": {"pace": counts.pace},
         "ledger": trainer.ledger.to_json(),
-        "artefacts": [id for name, id in task.uses.items() if name != "replay"],
+        "artefacts": [*task.artefacts.values()],
         **run.report(),
     }
 

@@ -61,6 +61,13 @@ class Worker:
         described = here.describe(self.device, self.context.precision)
         return {**described, "started": started, "finished": here.now()}
 
+    def record(self, task: Task, use: str) -> dict[str, Any]:
+        """The record of another run that ``task`` uses; it was made before."""
+        read = self.store.tuning if task.kind == "tuning" else self.store.cell
+        record = read(task.uses[use])
+        assert record is not None
+        return record
+
     def loaded(self, task: Task) -> LoadedData:
         entry: DatasetEntry = next(e for e in self.matrix.datasets if e.name == task.dataset)
         loaded = self.datasets.load(entry, trains_reference=trains_reference(self.matrix))

@@ -136,12 +136,16 @@ class Report:
         return bool(self.summary["timing"]["source"] == TIMED)
 
     def question(self, panel: Panel, question: str, account: str | None = None, cost: str | None = None) -> list[Row]:
-        """One contrast for each strategy: on *pays* on the declared ladder, in ``account`` and at equal ``cost``.
+        """One contrast for each strategy: on *pays* in ``account`` and at equal ``cost``.
 
         Both are the declared ones where they are not given.
         """
-        wanted = (account or self.pays[0], cost or self.pays[1], self.pays[2])
-        return [row for row in panel.asked(question) if question != "pays" or cost_of(row) == wanted]
+        rows = panel.asked(question)
+        if question != "pays":
+            return rows
+        return at_equal_cost(
+            rows, {"account": account or self.pays[0], "cost": cost or self.pays[1], "ladder": self.pays[2]}
+        )
 
     def cells(self, arm: Row) -> list[Cell]:
         return list(self.results.of(arm["key"]).values())
@@ -172,13 +176,30 @@ class Report:
         return self.looks.get(row.get("label") or row["strategy"], BASELINE)
 
 
+TWIN = "cost twin"
+
+
 def cost_of(row: Row) -> tuple[str, str, str]:
     """Account, cost and ladder: at which equal cost a contrast is, or was declared to be."""
     return row["account"], row["cost"], row["ladder"]
 
 
 def at_declared_cost(row: Row, pays: Row) -> bool:
-    return row["question"] != "pays" or cost_of(row) == cost_of(pays)
+    if row["question"] != "pays":
+        return True
+    return row["baseline"] == TWIN if cost_of(row)[2] is None else cost_of(row) == cost_of(pays)
+
+
+def at_equal_cost(rows: Iterable[Row], pays: Row) -> list[Row]:
+    """Of the contrasts on *pays*, each arm's one in this account and cost: against its cost twin where it has one,
+    else read off the declared ladder."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        if row["question"] != "pays" or (row["account"], row["cost"]) != (pays["account"], pays["cost"]):
+            continue
+        if row["baseline"] == TWIN or (row["ladder"] == pays["ladder"] and row["arm"] not in found):
+            found[row["arm"]] = row
+    return sorted(found.values(), key=_best_first)
 
 
 def _best_first(row: Row) -> tuple[bool, float]:

@@ -2,8 +2,9 @@
 
 - ``accuracy``: against full training at equal passes. What does it cost in accuracy?
 - ``picking``: against its uniform twin, at equal trained samples. Does the picking matter?
-- ``pays``: against a budget ladder at equal cost, in each account and each kind of cost. Does it pay?
-  Where the cost is seconds, the timing pass alone makes it a question that can have a verdict.
+- ``pays``: at equal cost. Does it pay? Declared, it is asked against the cost twin, full training of the strategy's
+  own cost in the declared account. Read off a budget ladder, in each account and kind of cost, it is exploratory, and
+  so it is against the best budget no dearer. Seconds have verdicts by the timing pass alone.
 """
 
 from __future__ import annotations
@@ -25,8 +26,19 @@ from .costs import ceiling
 from .estimand import Estimand
 from .images import Bits, correctness
 from .looks import Design, Look
-from .pairing import Pairs, Sample, rounded
-from .verdicts import ONLY_HERE, P_VALUES, Evidence, Verdict, decide, needs_timing
+from .pairing import NO_TWIN, Pairs, Sample, rounded
+from .verdicts import (
+    INCONCLUSIVE,
+    ONLY_HERE,
+    P_VALUES,
+    TOO_FEW_BLOCKS,
+    UNTRAINED,
+    Evidence,
+    Verdict,
+    decide,
+    needs_timing,
+    read_off,
+)
 
 MATCHED = 0.01
 """Numbers of trained samples that differ by no more than this share count as equal."""
@@ -109,6 +121,15 @@ def _asked(results: Results, arm: Arm) -> Iterator[tuple[str, Estimand]]:
         return
     if arm.twin:
         yield "picking", Estimand("accuracy", arm, (results.matrix.arms[arm.twin],))
+    pays = results.matrix.pays
+    for name in LADDERS:
+        twin = results.cost_twin(arm, name)
+        equal = "cost twin" if name == "full" else "uniform cost twin"
+        if twin or (name == "full" and f"{arm.label}:pays" in results.matrix.primary):
+            # Where a declared twin is missing there are no pairs; the contrast counts in its family all the same.
+            yield "pays", Estimand("accuracy", arm, (twin or arm,), pays.account, pays.cost, equal=equal)
+    if (rungs := results.ladder(arm.dataset, "full")) and pays.cost != "wall_clock":
+        yield "pays", Estimand("accuracy", arm, rungs, pays.account, pays.cost, "best")
     for ladder in LADDERS:
         if rungs := results.ladder(arm.dataset, ladder):
             for account in ACCOUNTS:
@@ -117,8 +138,7 @@ def _asked(results: Results, arm: Arm) -> Iterator[tuple[str, Estimand]]:
 
 
 def _primary(results: Results, question: str, asked: Estimand) -> bool:
-    pays = results.matrix.pays
-    if question == "pays" and (asked.account, asked.cost, asked.ladder) != (pays.account, pays.cost, pays.ladder):
+    if question == "pays" and asked.equal != "cost twin":
         return False
     arm = asked.arm
     declared = declares(results.matrix.analysis, arm.label, question, arm.dataset, arm.reference)
@@ -127,6 +147,9 @@ def _primary(results: Results, question: str, asked: Estimand) -> bool:
 
 def _pay(pairs: Pairs, asked: Estimand) -> Paid:
     arms = [asked.arm, asked.rival]
+    if asked.rival == asked.arm:  # its twin was not trained
+        nothing: dict[str, Any] = {of: dict.fromkeys(COSTS) for of in ACCOUNTS}
+        return Paid(nothing, nothing, None, 0)
     found = {of: {cost: pairs.prices(arms, of, cost) for cost in COSTS} for of in ACCOUNTS}
     prices = {of: {c: p.values if p and p.known else None for c, p in row.items()} for of, row in found.items()}
     ratios = {of: {c: None if p is None else ratio_interval(*p) for c, p in row.items()} for of, row in prices.items()}
@@ -168,6 +191,7 @@ def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
                 *(of.differences, results.matrix.datasets[of.arm.dataset].margin, of.collapsed),
                 image_error=None if (bits := of.correct) is None else statistics.image_error(*bits),
                 keys={**of.asked.keys, "question": of.question},
+                price=of.price,
             )
             for of in (found[i] for i in family)
         ]
@@ -181,6 +205,16 @@ def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
             decisions[i] = decisions[i].withheld(needs_timing(shlex.quote(named[row.arm.dataset])))
         elif row.unequal > MATCHED:
             decisions[i] = decisions[i].withheld(f"no verdict: {_unequal(row.unequal)}")
+        elif row.asked.ladder in LADDERS:
+            decisions[i] = read_off(decisions[i], outside=bool(row.above or row.below))
+        elif NO_TWIN in row.notes:
+            decisions[i] = decisions[i].withheld(UNTRAINED)
+        elif (
+            row.price
+            and decisions[i].verdict == INCONCLUSIVE
+            and row.price.error > (decisions[i].sd or 0.0) / len(row.seeds) ** 0.5
+        ):
+            decisions[i] = decisions[i].withheld(TOO_FEW_BLOCKS)
     return [decisions[i] for i in range(len(found))]
 
 
@@ -200,7 +234,7 @@ def _row(results: Results, row: Contrast, decision: Verdict, ceiling: float | No
         "arm": row.arm.key,
         "question": row.question,
         "baseline": row.baseline,
-        "baseline_arm": "" if asked.ladder else asked.rival.key,
+        "baseline_arm": "" if asked.ladder or asked.rival == asked.arm else asked.rival.key,
         "primary": row.primary,
         **({"undeclared": row.undeclared} if row.undeclared else {}),
         **({} if row.look is None else {"looks": vars(row.look)}),
@@ -231,7 +265,7 @@ def _row(results: Results, row: Contrast, decision: Verdict, ceiling: float | No
         "worst_seed": None if worst is None else {"seed": row.seeds[worst], "difference": row.differences[worst]},
         "worst_class": worst_class,
         "collapsed": row.collapsed,
-        "beyond_ladder": (row.above + row.below) / n if asked.ladder and n else None,
+        "beyond_ladder": (row.above + row.below) / n if asked.ladder in LADDERS and n else None,
         "above_ladder": row.above,
         "timing": {"source": row.source, "blocks": row.blocks},
         "costs": {

@@ -20,18 +20,22 @@ Metric = Literal[
     "accuracy", "worst class", "ratio of accuracies", "cost ratio", "cost to target", "spread ratio", "study"
 ]
 Hypothesis = Literal["non-inferior", "superior", "inferior", "no gain", "at least", "at most", "steadier"]
-Baseline = Literal["full", "uniform", "twin", "full ladder", "uniform ladder"]
+Baseline = Literal["full", "uniform", "twin", "cost twin", "full ladder", "uniform ladder"]
 if TYPE_CHECKING:
     Account = str
     Cost = str
 else:  # as a new one is added there, claims may name it
     Account, Cost = Literal[ACCOUNTS], Literal[COSTS]
 
+BEST = "best budget no dearer"
+"""The rung with the best accuracy among those that cost no more, chosen on other seeds."""
+
 BOUNDED = ("at least", "at most")
 PRICED = ("cost ratio", "cost to target")
 LADDERS = ("full ladder", "uniform ladder")
 IN_POINTS = ("accuracy", "worst class")
 """Metrics whose tests are of a difference, and may be held against a margin."""
+AT_EQUAL_COST = (*LADDERS, "cost twin")
 ALLOWED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(IN_POINTS, ("non-inferior", "superior", "inferior", "no gain", *BOUNDED)),
     "ratio of accuracies": BOUNDED,
@@ -50,7 +54,8 @@ class Estimand:
     rivals: tuple[Arm, ...]  # one arm, or the rungs of a ladder by rising budget
     account: str | None = None  # of what costs are compared, or made equal
     cost: str | None = None
-    ladder: LadderName | None = None  # where the rungs are read at the cost of ``arm``
+    ladder: LadderName | Literal["best"] | None = None  # where rungs are read, or chosen, at the cost of ``arm``
+    equal: str = ""  # what a rival of the arm's own cost is called
 
     @property
     def rival(self) -> Arm:
@@ -63,7 +68,9 @@ class Estimand:
 
     @property
     def against(self) -> str:
-        return f"{self.ladder} ladder" if self.ladder else self.rival.label
+        if self.ladder == "best":
+            return BEST
+        return f"{self.ladder} ladder" if self.ladder else self.equal or self.rival.label
 
     @property
     def keys(self) -> dict[str, str]:
@@ -160,13 +167,15 @@ class Test(Part):
             raise ValueError("bound: a ratio is compared with a positive number")
         if self.margin is not None and self.hypothesis not in ("non-inferior", "inferior", "no gain"):
             raise ValueError("margin belongs to hypotheses non-inferior, inferior and no gain")
-        if self.baseline in LADDERS and self.metric != "accuracy":
-            raise ValueError("a ladder gives an accuracy at equal cost: use it with metric accuracy")
+        if self.baseline in AT_EQUAL_COST and self.metric != "accuracy":
+            raise ValueError(f"baseline {self.baseline} gives an accuracy at equal cost: use it with metric accuracy")
         if self.baseline == "twin" and self.metric == "cost to target":
             raise ValueError("a twin has no ladder: compare costs to a target with full, uniform or a rival")
-        priced = self.metric in PRICED or self.baseline in LADDERS
+        priced = self.metric in PRICED or self.baseline in AT_EQUAL_COST
         if priced != (self.cost is not None) or priced != (self.account is not None):
-            raise ValueError("account and cost belong together, to cost metrics and to ladders, and only to them")
+            raise ValueError(
+                "account and cost belong together, to cost metrics, to ladders and to cost twins, and only to them"
+            )
         if bool(self.quantity) != (self.metric == "study"):
             raise ValueError("quantity says what a study measures: it belongs to metric study, and only to it")
         return self
@@ -196,6 +205,11 @@ def estimand(
     rivals: tuple[Arm, ...] = ()
     if test.rival is not None:
         rivals = (rival,) if rival else ()
+    elif test.baseline == "cost twin":
+        twin = results.cost_twin(arm)
+        if twin is None or (test.account, test.cost) != (results.matrix.pays.account, results.matrix.pays.cost):
+            return f"{arm.label} has no cost twin at equal {test.cost} ({test.account})"
+        return Estimand(test.metric, arm, (twin,), test.account, test.cost, equal="cost twin")
     elif test.baseline == "twin":
         if arm.twin not in results.matrix.arms:
             return f"{arm.label} has no uniform twin"

@@ -126,7 +126,7 @@ class _Sensitivity:
         """One contrast at each pair of factors; None where it is not redrawn or the runs for it are not there."""
         pays = self.results.matrix.pays
         arm = self.results.matrix.arms[contrast["arm"]]
-        if contrast["question"] != "pays":
+        if contrast["question"] != "pays" or (contrast["baseline"] == "cost twin" and contrast["baseline_arm"]):
             baseline = self.results.matrix.arms[contrast["baseline_arm"]]
             grid = self.grid(arm, lambda factor: self.differences(arm, baseline, factor))
         elif (contrast["account"], contrast["cost"], contrast["ladder"]) == (pays.account, pays.cost, pays.ladder):

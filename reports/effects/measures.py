@@ -21,7 +21,16 @@ import numpy as np
 
 from .. import statistics
 from ..records.folder import TIMED, Arm, Results
-from ..statistics import INTERVALS, Array, Interval, SpreadRatio, mean_interval, median_interval, spread_ratio
+from ..statistics import (
+    INTERVALS,
+    Array,
+    Interval,
+    SpreadRatio,
+    corrected_interval,
+    mean_interval,
+    median_interval,
+    spread_ratio,
+)
 from .classes import NOT_BY_CLASS, ByClass
 from .estimand import PRICED, Estimand, Studied
 from .images import correctness
@@ -62,9 +71,10 @@ def _measured(pairs: Pairs, asked: Estimand) -> Measure:
     sample = pairs.sample(asked)
     if asked.cost == "wall_clock" and sample.source != TIMED:
         return Measure(missing=NEEDS_TIMING)
-    ours, theirs, collapsed = sample.ours, sample.theirs, sample.collapsed
+    ours, theirs, collapsed, by = sample.ours, sample.theirs, sample.collapsed, sample.price
     if not ours.size:
-        missing = "no seed that has the whole ladder" if asked.ladder else "no pair of finished runs"
+        missing = "no seed that has the whole ladder" if asked.ladder else "; ".join(sample.notes)
+        missing = missing or "no pair of finished runs"
         return Measure(missing=missing, collapsed=0 if asked.ladder else collapsed)
     if asked.metric == "worst class":
         sample = ByClass(pairs.results).worst(asked)
@@ -83,18 +93,23 @@ def _measured(pairs: Pairs, asked: Estimand) -> Measure:
             return Measure(missing="one side has no spread at all", collapsed=collapsed)
         bounds = _bounds(lambda confidence: spread_ratio(ours, theirs, confidence))
         return Measure(spreads.ratio, ours.size, bounds, collapsed=collapsed)
+    if asked.ladder and (sample.above or sample.below):
+        return Measure(missing="its cost lies outside the ladder, and nothing is extrapolated", collapsed=collapsed)
     differences, interval = sample.differences, INTERVALS[pairs.results.matrix.interval]
     sd = mean_interval(differences).sd if differences.size > 1 else None
-    bits = correctness(pairs.results, asked, sample.seeds) if pairs.results.matrix.scope == "population" else None
+    in_population = pairs.results.matrix.scope == "population" and asked.metric == "accuracy"
+    bits = correctness(pairs.results, asked, sample.seeds) if in_population else None
     error = 0.0 if bits is None else statistics.image_error(*bits)
 
     def both(confidence: float) -> Interval:
         """As verdicts read it: the end that speaks for the arm has the test images' error too."""
-        found = interval(differences, confidence)
+        found = interval(differences, confidence) if by is None else corrected_interval(differences, by, confidence)
         return found._replace(low=statistics.widened(found, error, confidence).low)
 
-    bounds = _bounds(both)
-    return Measure(float(differences.mean()), differences.size, bounds, sd, collapsed=collapsed)
+    # A chord's bias favours the strategy: read off a ladder, only harm can be shown.
+    bounds = _no_lower(_bounds(both)) if asked.ladder else _bounds(both)
+    shift = 0.0 if by is None else by.shift
+    return Measure(float(differences.mean()) - shift, differences.size, bounds, sd, collapsed=collapsed)
 
 
 def _bounds(interval: Callable[[float], Interval | SpreadRatio | None]) -> Bounds:
@@ -105,6 +120,10 @@ def _bounds(interval: Callable[[float], Interval | SpreadRatio | None]) -> Bound
         return (-math.inf, math.inf) if found is None else (found.low, found.high)
 
     return bounds
+
+
+def _no_lower(bounds: Bounds) -> Bounds:
+    return lambda level: (-math.inf, bounds(level)[1])
 
 
 def _ratio_bounds(ours: Array, theirs: Array) -> Bounds:

@@ -3,8 +3,11 @@
 No folder but this one pairs runs. A pair exists for a seed only where both sides are there; seeds without a partner
 are dropped and counted.
 
+**Cost twins** are runs of the strategy's own cost, and pairs like any others.
+
 **Budget ladders** (:class:`LadderCurve`) are what simply training for less reaches, read at the cost of a strategy,
-seed by seed. Costs are those of each run. Seconds are an exception where the timing pass covers the strategy and every
+seed by seed: an exploratory reading, since a chord lies below the concave curve that it cuts, which favours the
+strategy. Costs are those of each run. Seconds are an exception where the timing pass covers the strategy and every
 rung: what an arm costs is then its mean over the pass's blocks, the same for every seed, since the timed runs are not
 the ones that were evaluated. The interval of such a contrast holds the spread of accuracies and not that of the
 timings, which is shown separately, as the interval of the ratio of seconds.
@@ -15,16 +18,18 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
-from ..records.folder import ORDINARY, TIMED, Arm, Cell, Results
-from ..statistics import Array
+from ..records.folder import ORDINARY, TIMED, Arm, Cell, LadderName, Results
+from ..statistics import Array, Correction, spread
 from .costs import Accounts, Clock, Prices, common
 from .estimand import Estimand
 from .training import collapsed
+
+NO_TWIN = "no cost twin was trained: run the matrix again to train it"
 
 __all__ = ["LadderCurve", "Pairs", "Sample", "accuracies", "apart", "common", "rounded"]
 
@@ -40,18 +45,16 @@ class LadderPoint:
 class LadderCurve:
     """The ladder of one seed as a curve of accuracy against cost.
 
-    Linear in log cost between rungs, after making accuracy non-decreasing in cost (isotonic regression); beyond
-    either end, the rung at that end as it is. No crossing inside a run is ever used: every rung is a run of
+    Linear in log cost between the rungs as they are (smoothing turned equality into "superior" where a ladder
+    falls); beyond either end, the rung at that end. No crossing inside a run is ever used: every rung is a run of
     its own with a fully decayed schedule. Rungs come in any order; costs are positive.
     """
 
     def __init__(self, costs: Sequence[float], accuracies: Sequence[float]) -> None:
-        from scipy.optimize import isotonic_regression
-
         self._order = sorted(range(len(costs)), key=lambda rung: (costs[rung], rung))
         self._costs = [costs[rung] for rung in self._order]
         self._x = [math.log(cost) for cost in self._costs]
-        self._y = isotonic_regression([accuracies[rung] for rung in self._order]).x.tolist()
+        self._y = [float(accuracies[rung]) for rung in self._order]
 
     def read(self, cost: float) -> LadderPoint:
         """The accuracy that this ladder reaches at a positive ``cost``."""
@@ -67,13 +70,13 @@ class LadderCurve:
         return LadderPoint(accuracy, side, rungs, math.exp(at - x[-1]) - 1)
 
     def reach(self, accuracy: float) -> float:
-        """The least cost at which this ladder reaches ``accuracy``; infinite where it never does.
+        """The least cost at which this ladder first reaches ``accuracy``; infinite where it never does.
 
         Where the lowest rung reaches it already, that rung's cost: an upper bound, since nothing cheaper was run.
         """
         x, y = self._x, self._y
-        at = bisect.bisect_left(y, accuracy)
-        if at == len(y):
+        at = next((i for i, reached in enumerate(y) if reached >= accuracy), None)
+        if at is None:
             return math.inf
         if at == 0 or y[at] == accuracy:
             return self._costs[at]
@@ -161,6 +164,7 @@ class Sample:
     source: str | None = None  # of the seconds at which a ladder was read
     blocks: int = 0  # of the timing pass behind these seconds; 0 where they are of ordinary cells
     notes: tuple[str, ...] = ()
+    price: Correction | None = None  # at equal seconds: what the unlike prices of both sides are worth in points
 
     @property
     def differences(self) -> Array:
@@ -217,11 +221,16 @@ class Pairs:
         seconds rest on the timing pass or on nothing: without one there are no pairs.
         """
         everywhere = len(set().union(*map(self.results.of, asked.arms)))
+        if asked.ladder == "best":
+            return self._best(asked)
         if asked.ladder is None:
+            if asked.rival == asked.arm:
+                return Sample(notes=(NO_TWIN,))
             paired = self.cells(asked.arm, asked.rival)
             ours, theirs = _percent(list(paired.values()), 2)
             notes = _dropped(everywhere - len(paired), everywhere)
-            return Sample(tuple(paired), ours, theirs, len(self.fallen(*asked.arms)), notes=notes)
+            sample = Sample(tuple(paired), ours, theirs, len(self.fallen(*asked.arms)), notes=notes)
+            return self._at_seconds(asked, sample) if asked.equal and asked.cost == "wall_clock" else sample
         reading = self.ladders.read(asked.arm, asked.rivals, str(asked.account), str(asked.cost))
         read = {} if timed and reading.source == ORDINARY else reading.points
         points, cells = list(read.values()), self.results.of(asked.arm)
@@ -236,8 +245,75 @@ class Pairs:
             below=sum(point.side == -1 for point in points),
             source=reading.source,
             blocks=reading.blocks,
-            notes=reading.notes + _dropped(everywhere - len(reading.points), everywhere) + _beyond(points),
+            notes=(
+                *reading.notes,
+                *_dropped(everywhere - len(reading.points), everywhere),
+                *_beyond(points),
+                *self._falls(asked.rivals),
+            ),
         )
+
+    def _at_seconds(self, asked: Estimand, sample: Sample) -> Sample:
+        """A cost twin's sample with the correction for what the timing pass says that both sides took.
+
+        The twin's budget rests on reference seconds. With L the mean over blocks of log(seconds of the strategy / of
+        the twin) and b the slope of accuracy in log cost between the twin and the nearest rungs of its ladder, a twin
+        of exactly equal seconds would have ``b L`` points more. The delta method gives that product's error.
+        """
+        found = self.clock.seconds([asked.arm, asked.rival], str(asked.account))
+        if found is None or not found.timed:
+            return Sample(collapsed=sample.collapsed, source=ORDINARY)
+        blocks, timed = len(found.blocks), replace(sample, source=TIMED, blocks=len(found.blocks))
+        slopes = self._slopes(asked.rival)
+        if blocks < 2 or not found.known or slopes.size < 2:
+            short = "two timed blocks" if blocks < 2 or not found.known else "two seeds of the twin's ladder"
+            return replace(timed, seeds=(), ours=np.empty(0), theirs=np.empty(0), notes=(f"it takes {short}",))
+        logs = np.log(found.values[0] / found.values[1])
+        apart, b = float(logs.mean()), float(slopes.mean())
+        of_price, of_slope = spread(logs) ** 2 / blocks, spread(slopes) ** 2 / slopes.size
+        error = math.sqrt(b**2 * of_price + apart**2 * of_slope + of_price * of_slope)
+        note = f"the seconds lie {rounded(100 * abs(math.expm1(apart)))} % apart, which the difference allows for"
+        return replace(timed, price=Correction(b * apart, error, blocks - 1), notes=(*sample.notes, note))
+
+    def _slopes(self, twin: Arm) -> Array:
+        """Points of accuracy for each unit of log cost around a cost twin, one for each seed: least squares over the
+        twin and the two rungs of its ladder that are nearest to it in FLOPs."""
+        name: LadderName = "uniform" if twin.name == "uniform" else "full"
+        rungs = [rung for rung in self.results.ladder(twin.dataset, name) if rung.key != twin.key]
+        slopes = []
+        for cells in self.cells(twin, *rungs).values():
+            x = np.log([self.accounts.cost(cell, "marginal", "total_flops") for cell in cells])
+            near = [0, *(1 + np.argsort(np.abs(x[1:] - x[0]))[:2])]
+            if len(near) == 3 and np.ptp(x[near]) > 0:
+                slopes.append(np.polyfit(x[near], [100 * cells[i].accuracy for i in near], 1)[0])
+        return np.array(slopes)
+
+    def _falls(self, rungs: Sequence[Arm]) -> tuple[str, ...]:
+        """Where the mean over seeds of a ladder falls, from a rung to the next."""
+        means = self.accuracy(*rungs).mean(axis=1) if self.cells(*rungs) else np.empty(0)
+        return tuple(
+            f"the ladder falls by {rounded(float(means[i] - means[i + 1]))} points from {rungs[i].rung:g} to "
+            f"{rungs[i + 1].rung:g} of the budget"
+            for i in np.flatnonzero(np.diff(means) < 0)
+        )
+
+    def _best(self, asked: Estimand) -> Sample:
+        """Against the rung that is best among those no dearer than the strategy, each seed's chosen on the others."""
+        arms = [asked.arm, *asked.rivals]
+        paid = common(*(self.accounts.of(arm, str(asked.account), str(asked.cost)) for arm in arms))
+        table = {seed: cells for seed, cells in self.cells(*arms).items() if seed in paid}
+        seeds = list(table)
+        accuracy = _percent(list(table.values()), len(arms))
+        costs = np.array([paid[seed] for seed in seeds]).reshape(-1, len(arms)).T
+        chosen: dict[int, float] = {}
+        for at, seed in enumerate(seeds if len(seeds) > 1 else ()):
+            others = np.arange(len(seeds)) != at
+            cost, mean = costs[:, others].mean(axis=1), accuracy[:, others].mean(axis=1)
+            if rungs := [i for i in range(1, len(arms)) if cost[i] <= cost[0] * (1 + 1e-9)]:
+                chosen[seed] = accuracy[max(rungs, key=mean.__getitem__), at]
+        ours = np.array([accuracy[0, seeds.index(seed)] for seed in chosen])
+        notes = ("the rung is chosen on the other seeds", *_dropped(len(seeds) - len(chosen), len(seeds)))
+        return Sample(tuple(chosen), ours, np.array([*chosen.values()]), len(self.fallen(asked.arm)), notes=notes)
 
     def prices(self, arms: Sequence[Arm], account: str, cost: str) -> Prices | None:
         """FLOPs paired by seed; seconds by block of the timing pass where it has all arms, else by seed.

@@ -32,7 +32,7 @@ def pool(results: Results, found: Sequence[Contrast], rows: Sequence[Row]) -> li
     for pair in zip(found, rows, strict=True):
         row, asked = pair[0], pair[0].asked
         arm = row.arm
-        key = (arm.reference, arm.label, arm.role, row.question, asked.account, asked.cost, asked.ladder)
+        key = (arm.reference, arm.label, arm.role, row.question, asked.account, asked.cost, asked.ladder, asked.equal)
         groups.setdefault(key, []).append(pair)
     costs: dict[tuple[int, ...], dict[str, Any]] = {}
     return [

@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 
 from .. import statistics
-from ..statistics import Array, Interval, fewest_pairs, holm
+from ..statistics import Array, Correction, Interval, fewest_pairs, holm
 from .estimand import Test
 from .estimate import Estimate, finite
 from .measures import Measure
@@ -63,6 +63,16 @@ class Evidence:
     collapsed: int = 0  # seeds with a collapsed run on either side
     image_error: float | None = None  # that new test images would add, in points; None where it is not known
     keys: Mapping[str, str] = field(default_factory=dict)
+    price: Correction | None = None  # at equal seconds; verdicts then rest on t, whatever the matrix declares
+
+    def methods(self, interval: str) -> tuple[Callable[[Array, float], float], Callable[[Array, float], Interval]]:
+        """The one-sided test, and the two-sided interval that inverts it."""
+        if (by := self.price) is None:
+            return _METHODS[interval]
+        return (
+            lambda d, null: statistics.corrected_test(d, by, null),
+            lambda d, confidence: statistics.corrected_interval(d, by, confidence),
+        )
 
 
 @dataclass(frozen=True)
@@ -106,11 +116,28 @@ def by_chance(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     err together, so that the number found varies more than that of independent rows.
     """
     judged = [row for row in rows if not row["primary"] and row["p_superior"] is not None]
-    judged = [row for row in judged if not row["verdict"].startswith(("no verdict", WITHHELD))]
+    judged = [row for row in judged if not row["verdict"].startswith(("no verdict", WITHHELD)) and not row["ladder"]]
     found = [row["verdict"] for row in judged]
     expected = sum((1 - row["confidence"]) / 2 for row in judged)
     counts = {"superior": sum(map(FOR.__contains__, found)), "worse": sum(map(AGAINST.__contains__, found))}
     return {"judged": len(judged), "expected": expected, **counts}
+
+
+TOO_FEW_BLOCKS = "no verdict: the error of the seconds dominates, time more blocks"
+UNTRAINED = "no verdict: no cost twin was trained"
+READ_OFF = "no verdict: read off a ladder"
+OUTSIDE = "no verdict: outside the ladder"
+
+
+def read_off(verdict: Verdict, *, outside: bool) -> Verdict:
+    """The verdict on a reading of a ladder: of harm alone, since a chord favours the strategy; none outside it."""
+    if verdict.verdict.startswith("no verdict"):
+        return verdict
+    if outside or verdict.high is None:
+        return verdict.withheld(OUTSIDE if outside else READ_OFF)
+    if verdict.verdict == WITHHELD or verdict.verdict == INFERIOR:
+        return verdict
+    return replace(verdict, verdict=WORSE) if verdict.high < 0 else verdict.withheld(READ_OFF)
 
 
 def no_verdict(short: int) -> str:
@@ -177,10 +204,10 @@ def decide(
     """
     if not family:
         return []  # a matrix may declare nothing: all of it is then exploratory
-    test, ends = _METHODS[interval]
-    nulls = [(item.differences, -item.margin) for item in family]
-    p_noninferior = [test(d, null) if d.size > 1 else 1.0 for d, null in nulls]
-    p_superior = [test(d, 0.0) if d.size > 1 else 1.0 for d, _ in nulls]
+    tests = [item.methods(interval)[0] for item in family]
+    nulls = [(test, item.differences, -item.margin) for test, item in zip(tests, family, strict=True)]
+    p_noninferior = [test(d, null) if d.size > 1 else 1.0 for test, d, null in nulls]
+    p_superior = [test(d, 0.0) if d.size > 1 else 1.0 for test, d, _ in nulls]
     adjusted, superior = holm(p_noninferior), holm(p_superior) <= alpha
     level = alpha / max(1, len(family) - int(np.count_nonzero(adjusted <= alpha)))
     confidence, least = 1 - 2 * level, fewest_pairs(alpha, len(family))
@@ -193,6 +220,7 @@ def decide(
             value = float(d[0]) if d.size else None
             decisions.append(Verdict("accuracy", item.keys, value, **shown, verdict=no_verdict(short)))
             continue
+        test, ends = item.methods(interval)
         mean, low, high, sd = ends(d, confidence)
         text = here = verdict(low, high, margin, superiority=bool(superior[i]), collapsed=item.collapsed)
         if item.image_error is not None:

@@ -27,16 +27,16 @@ SHARE = "realised share of the FLOP saving"
 COSTS = {"total_flops": "equal total FLOPs", "wall_clock": "equal seconds"}
 NO_PASS = "no timing pass"
 
-RIVALS: dict[tuple[str, str | None, str | None], tuple[str, str, str]] = {
-    ("accuracy", None, None): ("full, equal passes", "accuracy difference", "full"),
-    ("picking", None, None): ("random picks of its number", "accuracy difference", "uniform"),
+RIVALS: dict[tuple[str, str | None, str], tuple[str, str, str]] = {
+    ("accuracy", None, ""): ("full, equal passes", "accuracy difference", "full"),
+    ("picking", None, ""): ("random picks of its number", "accuracy difference", "uniform"),
     **{
-        ("pays", cost, ladder): (f"{ladder} ladder, {words}", f"accuracy difference at {words}", f"{ladder} ladder")
+        ("pays", cost, rival): (f"{rival}, {words}", f"accuracy difference at {words}", rival)
         for cost, words in COSTS.items()
-        for ladder in ("full", "uniform")
+        for rival in ("cost twin", "full ladder", "uniform ladder")
     },
 }
-"""Question, cost and ladder of a contrast -> column of the table, quantity, and rival."""
+"""Question, cost and, at equal cost, baseline of a contrast -> column of the table, quantity, and rival."""
 
 MEANING = {
     (True, -1): "FLOPs are saved, and so is time",
@@ -99,10 +99,11 @@ class Savings(Study):
         """Every number of each finished pair of a strategy and full training, by entry, then in the order of labels."""
         accounts = Accounts(results)
         clock = Clock(results, accounts)
-        contrasts: dict[str, dict[tuple[str, str | None, str | None], Mapping[str, Any]]] = {}
+        contrasts: dict[str, dict[tuple[str, str | None, str], Mapping[str, Any]]] = {}
         for row in summary["contrasts"]:
             if row["account"] in (None, account):
-                contrasts.setdefault(row["arm"], {})[row["question"], row["cost"], row["ladder"]] = row
+                rival = row["baseline"] if row["question"] == "pays" else ""
+                contrasts.setdefault(row["arm"], {})[row["question"], row["cost"], rival] = row
         asked: dict[tuple[str, str], list[Arm]] = {}
         for arm in results.arms(role="strategy"):
             asked.setdefault((arm.dataset, arm.label), []).append(arm)
@@ -112,7 +113,7 @@ class Savings(Study):
             several = len({arm.reference for arm in arms}) > 1
             for arm in arms:
                 rows = contrasts.get(arm.key, {})
-                whole = rows.get(("accuracy", None, None))
+                whole = rows.get(("accuracy", None, ""))
                 if whole is None or not whole["n_pairs"]:
                     continue
                 beside = f" ({arm.reference})" if several and arm.reference else ""

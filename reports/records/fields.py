@@ -37,7 +37,7 @@ Names = Annotated[tuple[str, ...], AsTuple]
 Ids = Annotated[tuple[Id, ...], AsTuple]
 Counts = Annotated[tuple[Count, ...], AsTuple]
 
-Role = Literal["strategy", "rung", "full", "uniform", "twin", "full-all"]
+Role = Literal["strategy", "rung", "full", "uniform", "twin", "full-all", "cost-twin"]
 
 # The phases whose costs count. ``probe`` is what a schedule that learns looks at; older versions lack it.
 PHASES = ("data", "score", "reference", "select", "train", "probe")

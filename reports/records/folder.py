@@ -83,6 +83,21 @@ class Results:
         """The rungs of a ladder, by rising share of the budget."""
         return self._ladders.get((dataset, role), ())
 
+    def cost_twin(self, arm: Arm, name: LadderName = "full") -> Arm | None:
+        """The run of ``name`` on a budget of what ``arm`` cost, in the declared account and kind of cost.
+
+        Where the matrix's budget is that cost itself, every arm has it: the baseline stands for the twin.
+        """
+        matrix = self.matrix
+        found = (twin for twin in matrix.arms.values() if twin.cost_of == arm.key and twin.name == name)
+        if twin := next(found, None):
+            return twin
+        budget = matrix.budget
+        kind = {"total_flops": "flops", "wall_clock": "seconds"}.get(matrix.pays.cost, "")
+        if kind in budget and budget.get("account") == matrix.pays.account:
+            return next((rung for rung in self.ladder(arm.dataset, name) if rung.rung == arm.rung), None)
+        return None
+
     def own_ladder(self, arm: Arm) -> tuple[Arm, ...]:
         """A strategy's own rungs by rising budget, the strategy itself last; empty where it has no ladder.
 
@@ -102,7 +117,7 @@ class Results:
         return found
 
     def planned(self) -> Iterator[tuple[Arm, int]]:
-        """Every (arm, seed) that was asked for: baselines always, strategies, rungs and twins where requested.
+        """Every (arm, seed) that was asked for: baselines always, strategies, rungs and both twins where requested.
 
         In a folder merged of several matrices each data set has the seeds of its own.
         """
@@ -114,7 +129,7 @@ class Results:
         strategies = [a for a in self.matrix.arms.values() if a.role in ("strategy", "rung") and a.label in wanted]
         keep = {arm.key for arm in strategies} | {arm.twin for arm in strategies}
         for arm in self.matrix.arms.values():
-            if arm.role in ("full", "uniform", "full-all") or arm.key in keep:
+            if arm.role in ("full", "uniform", "full-all") or arm.key in keep or arm.cost_of in keep:
                 for seed in sorted(seeds.get(arm.dataset, ())):
                     yield arm, seed
 

@@ -108,7 +108,8 @@ class Arm(Open):
 
     A role ``rung`` is a strategy on a smaller budget, on the way up to the ``strategy`` itself. ``lr`` is the
     learning rate it ran at (None where an old folder does not say), ``lr_factor`` times that of its ``base`` arm
-    (itself where untuned), chosen by ``lr_from``: ``declared``, on ``val``, or as ``full``'s was.
+    (itself where untuned), chosen by ``lr_from``: ``declared``, on ``val``, or as ``full``'s was. A role ``cost-twin``
+    is full training or random picks on a budget of its own: what the arm ``cost_of`` cost at the same seed.
     """
 
     key: Id
@@ -128,6 +129,7 @@ class Arm(Open):
     replay: str
     twin: str
     settings: str
+    cost_of: str = ""
     lr: Annotated[float, Field(gt=0)] | None = None
     lr_factor: Annotated[float, Field(gt=0)] = 1.0
     base: str = ""
@@ -384,6 +386,8 @@ class Matrix(One):
                 raise ValueError(f"arm {arm.label!r} is on the unknown dataset {arm.dataset!r}")
             if arm.twin and arm.twin not in self.arms:
                 raise ValueError(f"the twin {arm.twin!r} of arm {arm.label!r} is not among the arms")
+            if (arm.role == "cost-twin") != bool(arm.cost_of) or (arm.cost_of and arm.cost_of not in self.arms):
+                raise ValueError(f"arm {arm.label!r} is the cost twin of no arm here: {arm.cost_of!r}")
         if self.tuning == "grid" and self.tuned_over is None:
             raise ValueError("field 'grid' is missing")
         if undeclared := sorted({look.seeds for look in self.looks} - set(self.analysis.looks)):

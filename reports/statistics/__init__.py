@@ -11,7 +11,10 @@ from __future__ import annotations
 from .bootstrap import Strata, bca_interval, mean_of, stratified_interval
 from .flips import EXACT_PAIRS, fewest_pairs, sign_flip_interval, sign_flip_test
 from .paired import (
+    Correction,
     McNemar,
+    corrected_interval,
+    corrected_test,
     correlation,
     equivalence_test,
     holm,
@@ -39,17 +42,18 @@ from .pooled import (
 )
 from .power import pairs_needed, power_noninferior, power_steadier, smallest_margin, spread_shown
 from .ratios import SpreadRatio, fieller_interval, ratio_interval, spread_ratio
-from .samples import Array, Interval
+from .samples import Array, Interval, spread
 from .spending import look_levels
 
 __all__ = [
-    "EXACT_PAIRS", "FEWEST_DATASETS", "INTERVALS", "Array", "Friedman", "Interval", "McNemar", "Pooled",
-    "SpreadRatio", "Strata", "bca_interval", "cliques", "correlation", "equivalence_test", "fewest_pairs",
-    "fieller_interval", "fixed_effect", "friedman", "geometric_ratio_interval", "holm", "image_error",
-    "interquartile_mean", "iqm_interval", "look_levels", "mcnemar", "mean_interval", "mean_of", "median_interval",
-    "pairs_needed", "power_noninferior", "power_steadier", "probability_of_improvement", "ratio_interval",
-    "sampling_error", "sign_flip_interval", "sign_flip_test", "smallest_margin", "spread_ratio", "spread_shown",
-    "stratified_interval", "t_test", "welch_interval", "widened", "wilcoxon_test",
+    "EXACT_PAIRS", "FEWEST_DATASETS", "INTERVALS", "Array", "Correction", "Friedman", "Interval", "McNemar",
+    "Pooled", "SpreadRatio", "Strata", "bca_interval", "cliques", "corrected_interval", "corrected_test",
+    "correlation", "equivalence_test", "fewest_pairs", "fieller_interval", "fixed_effect", "friedman",
+    "geometric_ratio_interval", "holm", "image_error", "interquartile_mean", "iqm_interval", "look_levels",
+    "mcnemar", "mean_interval", "mean_of", "median_interval", "pairs_needed", "power_noninferior",
+    "power_steadier", "probability_of_improvement", "ratio_interval", "sampling_error", "sign_flip_interval",
+    "sign_flip_test", "smallest_margin", "spread", "spread_ratio", "spread_shown", "stratified_interval", "t_test",
+    "welch_interval", "widened", "wilcoxon_test",
 ]  # fmt: skip
 
 INTERVALS = {"t": mean_interval, "sign-flip": sign_flip_interval}

@@ -59,6 +59,41 @@ def t_test(differences: ArrayLike, null: float = 0.0) -> float:
     return float(special.stdtr(d.size - 1, -excess / (sd / math.sqrt(d.size))))
 
 
+class Correction(NamedTuple):
+    """What a mean difference is corrected by, with an error of its own beside that of the pairs."""
+
+    shift: float  # taken off every difference
+    error: float  # standard error of ``shift``
+    df: float  # degrees of freedom of ``error``
+
+
+def corrected_interval(differences: ArrayLike, by: Correction, confidence: float = 0.95) -> Interval:
+    """The mean of two differences ``[n]`` or more, less a shift that is known with an error.
+
+    Both variances add; degrees of freedom as Satterthwaite (1946) combines them.
+    """
+    d = vector(differences, 2) - by.shift
+    error, df = _combined(d, by)
+    half = float(special.stdtrit(df, 0.5 + confidence / 2)) * error
+    return Interval(float(d.mean()), float(d.mean()) - half, float(d.mean()) + half, spread(d))
+
+
+def corrected_test(differences: ArrayLike, by: Correction, null: float = 0.0) -> float:
+    """One-sided p of "mean difference > null", as :func:`corrected_interval`."""
+    d = vector(differences, 2) - by.shift
+    error, df = _combined(d, by)
+    if error == 0.0:
+        return t_test(d, null)
+    return float(special.stdtr(df, (null - float(d.mean())) / error))
+
+
+def _combined(d: Array, by: Correction) -> tuple[float, float]:
+    pairs, price = spread(d) ** 2 / d.size, by.error**2
+    if pairs + price == 0.0:
+        return 0.0, float(d.size - 1)
+    return math.sqrt(pairs + price), (pairs + price) ** 2 / (pairs**2 / (d.size - 1) + price**2 / by.df)
+
+
 def wilcoxon_test(differences: ArrayLike, null: float = 0.0) -> float:
     """One-sided p of Wilcoxon's (1945) signed-rank test, "centre > null"; 1 where every difference equals ``null``.
 

@@ -75,6 +75,7 @@ def write_results(
     ladders: Iterable[str] = (),
     interval: str | None = None,
     classes: Mapping[str, Mapping[int, float]] | None = None,
+    cost_twins: bool | str = True,
 ) -> Path:
     """Write a results folder and return its path.
 
@@ -121,6 +122,9 @@ def write_results(
     classes : mapping of label to mapping of class to points, optional
         Write the labels of the test images, class after class, and take these points off an arm's accuracy on these
         classes and add them to that on the others, evenly. ``""`` is every arm. None leaves the labels out.
+    cost_twins : bool or "all"
+        Whether each strategy with a primary ``pays``, or every one, has a cost twin: full training of its cost in the
+        declared account (of its FLOPs where seconds are declared), which loses ``halving`` points for each halving.
     """
     root = Path(path)
     effects = dict(EFFECTS if effects is None else effects)
@@ -132,6 +136,12 @@ def write_results(
             dataset_tables[-1]["test_labels"] = base64.b64encode(bytes(_labels(test_n).tolist())).decode()
         own = {**effects, **(effects_on or {}).get(name, {})}
         arms += _arms(name, list(references), own, ratios or {}, twin_effect, halving, set(ladders))
+    declared = [f"{first}:{q}" for q in ("accuracy", "picking", "pays")] if primary is None else list(primary)
+    asked = {"account": "amortised", "cost": "total_flops", "ladder": "full", **(pays or {})}
+    if cost_twins:
+        paying = [arm for arm in arms if arm["role"] == "strategy" and f"{arm['label']}:pays" in declared]
+        every = [arm for arm in arms if arm["role"] == "strategy"]
+        arms += [_cost_twin(arm, asked, halving) for arm in (every if cost_twins == "all" else paying)]
     matrix = {
         "version": 1,
         "name": "synthetic",
@@ -144,8 +154,8 @@ def write_results(
         "analysis": {
             "alpha": 0.05,
             "amortise_over": 20,
-            "primary": [f"{first}:{q}" for q in ("accuracy", "picking", "pays")] if primary is None else list(primary),
-            "pays": {"account": "amortised", "cost": "total_flops", "ladder": "full", **(pays or {})},
+            "primary": declared,
+            "pays": asked,
             **({"interval": interval} if interval else {}),
         },
         "requested": {"strategies": list(effects), "seeds": list(range(seeds))},
@@ -257,6 +267,19 @@ def _arms(
     return arms
 
 
+def _cost_twin(arm: Mapping[str, Any], pays: Mapping[str, str], halving: float) -> dict[str, Any]:
+    """``full`` at the cost of ``arm``, in shares of the whole budget's cost."""
+    own = arm["_ratio"] + 1e3 / TRAIN + (FORWARD / TRAIN if arm["name"] in SCORES_LEARNER else 0.0)
+    artefacts = 0.1 if arm["cadence"] == "run" else 0.5 + FORWARD / TRAIN / PASSES
+    share = {"marginal": 0.0, "amortised": 1 / 20, "standalone": 1.0}[pays["account"]]
+    price = arm["_ratio"] if pays["cost"] == "learner_flops" else own + share * artefacts
+    label = f"full at the cost of {arm['label']}" + (f" ({arm['reference']})" if arm["reference"] else "")
+    more = {"reference": "", "strategy": "Full()", "text": "Full()", "name": "full", "schedule": "fixed(1.0)"}
+    own = {"cadence": "batch", "signal": "frozen", "twin": "", "_ratio": 1.0, "_passes": PASSES * price}
+    key = {"key": _key("cost", arm["key"]), "label": label, "_name": label, "role": "cost-twin", "cost_of": arm["key"]}
+    return {**arm, **more, **own, **key, "_effect": halving * math.log2(price)}
+
+
 def _rung(label: str, q: float) -> str:
     return label if q == 1.0 else f"{label} {q:g}"
 
@@ -339,7 +362,7 @@ def _write_cell(
     lost: Mapping[int, float] | None,
 ) -> None:
     id = _key("cell", arm["key"], seed)
-    passes = PASSES * arm["rung"]
+    passes = arm.get("_passes", PASSES * arm["rung"])
     candidates = round(passes * POOL)
     trained = round(candidates * arm["_ratio"])
     scored = candidates if arm["name"] in SCORES_LEARNER else 0

@@ -13,7 +13,7 @@ import torch
 
 from .... import __version__
 from ....strategies import UsageError
-from ...plan.tasks import Task, has_result
+from ...plan.tasks import OF_RUNS, Task, has_result
 from ...store.folder import Store, write_bytes
 from ...tasks.cost_meter import artefact_closure
 from ...tasks.worker import Context
@@ -128,8 +128,8 @@ def unpack(store: Store, kind: str, id: str, parcel: Files) -> None:
 
 def inputs(store: Store, task: Task) -> list[tuple[str, str]]:
     """Kind and id of every result that ``task`` may read, those behind its artefacts included; they are all there."""
-    runs = [(task.kind, id) for name, id in task.uses.items() if name == "replay"]
-    read = [*(id for name, id in task.uses.items() if name != "replay"), *task.measured.values()]
+    runs = [(task.kind, id) for name, id in task.uses.items() if name in OF_RUNS]
+    read = [*task.artefacts.values(), *task.measured.values()]
     return runs + [("artefact", id) for id in artefact_closure(store, read)]
 
 

@@ -49,20 +49,23 @@ _PICKING = {
     INCONCLUSIVE: "whether its picks are as good as so many random ones stayed open",
 }
 _PAYS = {
-    SUPERIOR: "at equal {cost} it was better than {ladder}",
+    SUPERIOR: "it was better than full training of the same {cost}",
     NON_INFERIOR: (
-        "at equal {cost} it was not shown to be better than {ladder}, but no worse than the margin of {margin} allows"
+        "it was not shown to be better than full training of the same {cost}, "
+        "but no worse than the margin of {margin} allows"
     ),
-    WORSE_WITHIN: "at equal {cost} it was measurably worse than {ladder}, within the margin of {margin}",
-    WORSE: "at equal {cost} it was worse than {ladder}, whether by more than the margin of {margin} is open",
-    INFERIOR: "at equal {cost} it was worse than {ladder}, by more than the margin of {margin}",
-    ONLY_HERE: "on these test images only, it was no worse than {ladder} at equal {cost}, at a margin of {margin}",
-    INCONCLUSIVE: "whether it is as good as {ladder} at equal {cost} stayed open",
+    WORSE_WITHIN: "it was measurably worse than full training of the same {cost}, within the margin of {margin}",
+    WORSE: "it was worse than full training of the same {cost}, whether by more than the margin of {margin} is open",
+    INFERIOR: "it was worse than full training of the same {cost}, by more than the margin of {margin}",
+    ONLY_HERE: (
+        "on these test images only, it was no worse than full training of the same {cost}, at a margin of {margin}"
+    ),
+    INCONCLUSIVE: "whether it is as good as full training of the same {cost} stayed open",
 }
 _OPEN = {
     "accuracy": "the comparison with full training",
     "picking": "the comparison of its picks with as many random ones",
-    "pays": "the comparison with {ladder} at equal {cost}",
+    "pays": "the comparison with full training of the same {cost}",
 }
 
 
@@ -89,8 +92,7 @@ def clause(row: Row) -> str:
 def _found(row: Row) -> str:
     question, verdict = row["question"], row["verdict"]
     cost = f"{COST_WORDS[row['cost']]} ({row['account']})" if row["cost"] else ""
-    ladder = f"{'full training' if row['ladder'] == 'full' else 'uniform picks'} with a budget to match"
-    terms = {"margin": points(row["margin"]), "cost": cost, "ladder": ladder}
+    terms = {"margin": points(row["margin"]), "cost": cost}
     if verdict == WITHHELD or verdict.startswith("no verdict"):
         withheld = f"the verdict is withheld, since {plural(row['collapsed'], 'seed')} had a collapsed run"
         reason = withheld if verdict == WITHHELD else verdict
@@ -100,9 +102,7 @@ def _found(row: Row) -> str:
         found = _ACCURACY[verdict].format(**terms)
         return f"accuracy changed by {difference(row)} against full training: {found}{_to_settle(row)}"
     text = (_PICKING if question == "picking" else _PAYS)[verdict].format(**terms)
-    above = row["above_ladder"]
-    beyond = f", though {above} of {row['n_pairs']} of its runs cost more than all of that ladder" if above else ""
-    return f"{text}, {difference(row)}{beyond}{_to_settle(row)}"
+    return f"{text}, {difference(row)}{_to_settle(row)}"
 
 
 def _to_settle(row: Row) -> str:
@@ -226,7 +226,7 @@ def lead(panel: Panel, rows: Sequence[Row]) -> str:
     text = f"On {panel.scope}, {strategy} {pays_words(pays['verdict'])}"
     if pays["mean_difference"] is None:
         return f"{text}."
-    cut = f"{LADDER_WORDS[pays['ladder']]}, cut to the same {COST_WORDS[pays['cost']]} ({pays['account']})"
+    cut = f"training on everything for the same {COST_WORDS[pays['cost']]} ({pays['account']})"
     return f"{text}: {by_how_much(pays)} than {cut}."
 
 
@@ -269,5 +269,5 @@ def others(report: Report, panel: Panel) -> str:
         sides[side].append(row["strategy"])
     found = "; ".join(f"{len(labels)} {side} ({names(labels)})" for side, labels in sides.items() if labels)
     other = plural(len(rows), "other strategy", "other strategies")
-    against = f"{LADDER_WORDS[ladder]} at equal {COST_WORDS[cost]} ({account})"
+    against = f"{LADDER_WORDS[ladder]} for the same {COST_WORDS[cost]} ({account})"
     return f"Not declared, so exploratory: where the intervals of {other} lie against {against}: {found}."

@@ -76,7 +76,9 @@ def section(report: Report, figures: Figures) -> Part:
 
 def _question(report: Report, figures: Figures, number: int, question: str, words: tuple[str, str]) -> Part:
     cost = COST_WORDS[report.pays[1]]
-    read = f": {cost}, {report.pays[0]}, read from the {report.pays[2]} ladder within each seed"
+    read = (
+        f": {cost}, {report.pays[0]}; against its cost twin where it has one, else read off the {report.pays[2]} ladder"
+    )
     said = f"Each strategy {words[1]}{read if question == 'pays' else ''}."
     filled = (
         "Filled markers were declared before the run, hollow ones are exploratory. Shaded: losses within the margin."

@@ -21,7 +21,7 @@ from ..numbers import (
     share,
     span,
 )
-from ..panels import ACCOUNTS, Panel, Report, Row, cost_of
+from ..panels import ACCOUNTS, Panel, Report, Row, at_equal_cost
 from ..text import names
 from .parts import Figures, baseline, by_panel, drawn, estimated, name, seconds_from
 from .run import pass_words
@@ -97,9 +97,9 @@ def timed_answer(summary: Row, panel: Panel) -> str:
         return ""
     strategies = {row["arm"] for row in panel.contrasts if row["primary"]}
     said = []
-    for row in panel.asked("pays"):
+    for row in at_equal_cost(panel.asked("pays"), {**declared, "cost": "wall_clock"}):
         timed = row["timing"]["source"] == TIMED and row["mean_difference"] is not None
-        if row["arm"] in strategies and timed and cost_of(row) == cost_of({**declared, "cost": "wall_clock"}):
+        if row["arm"] in strategies and timed:
             above = row["above_ladder"]
             beyond = f", though {above} of its {row['n_pairs']} runs cost more than all of that ladder" if above else ""
             words = pays_words(row["verdict"])

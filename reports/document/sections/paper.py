@@ -68,7 +68,8 @@ def _declared(summary: Row, declared: list[Row]) -> Grid:
         f"{matrix['title']}: the contrasts that were declared before the run. Differences in points of test accuracy, "
         "strategy minus baseline, with the interval that the verdict is read off;\n"
         "p of non-inferiority and of superiority (one-sided), and of non-inferiority after Holm over the declared "
-        f"contrasts of a data set; n: pairs. Ladders: at equal cost, {matrix['pays']['account']} account."
+        "contrasts of a data set; n: pairs. Cost twin: full training of equal cost, "
+        f"{matrix['pays']['account']} account."
     )
     heads = "name strategy; words against; count n; points difference; p no worse; p better; p Holm; text verdict"
     titles = {dataset["name"]: dataset["title"] for dataset in matrix["datasets"]}

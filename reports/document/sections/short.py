@@ -8,7 +8,7 @@ from typing import Any
 from ...records.folder import TIMED
 from ..blocks import Block, Cell, Grid, Items, Part, Prose, columns
 from ..numbers import COST_WORDS, NONE, error, interval, level, percent, points, tone, worded
-from ..panels import Panel, Row, cost_of, panels_of
+from ..panels import Panel, Row, at_equal_cost, panels_of
 from . import claims
 from .contrasts import looks_words
 from .costs import saving_words, selection_words, source_words
@@ -73,7 +73,7 @@ def _verdict(row: Row | None) -> Cell:
 
 
 def _paid(panel: Panel, arm: Row, pays: Row) -> Row | None:
-    return next((row for row in panel.of(arm, "pays") if cost_of(row) == cost_of(pays)), None)
+    return next(iter(at_equal_cost(panel.of(arm, "pays"), pays)), None)
 
 
 def _costs(summary: Row, panel: Panel) -> list[Block]:
@@ -104,7 +104,7 @@ def _costs(summary: Row, panel: Panel) -> list[Block]:
 def _key(summary: Row) -> str:
     levels = " or ".join(sorted({level(row) for row in summary["contrasts"]})) or NONE
     pays = summary["matrix"]["pays"]
-    equal = f"the {pays['ladder']} ladder at equal {COST_WORDS[pays['cost']]}, {pays['account']}"
+    equal = f"full training of the same {COST_WORDS[pays['cost']]}, {pays['account']}"
     return (
         "Points of accuracy; \u00b1 95 % of the mean. picking: against as many random picks. pays: against "
         f"{equal}, with the interval [..] that the verdict is read off ({levels}). "

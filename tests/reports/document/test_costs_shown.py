@@ -33,6 +33,7 @@ SAVED = "FLOPs saved, but no seconds: gstds (0.60× the FLOPs, 1.10× the second
 def judged(root: Path, *, timed: bool = True, timing: dict[str, Any] | None = None, **how: Any) -> Report:
     effects = {"gstds": 0.0, "rho": 1.5, "static": -0.4}
     how = {"seeds": 8, "effects": effects, "ratios": {"gstds": 0.6}, "pays": {"account": "marginal"}, **how}
+    how = {"cost_twins": False, **how}
     write_results(root, **how)
     if timed:
         write_timing(root, **{"slowness": {"gstds": 1.1, "rho": 0.84}, **(timing or {})})

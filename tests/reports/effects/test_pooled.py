@@ -86,7 +86,7 @@ def test_each_data_set_stands_beside_it_as_in_its_own_row(summary: dict[str, Any
 
 
 def test_every_contrast_on_two_data_sets_is_pooled_once(summary: dict[str, Any]) -> None:
-    names = ("reference", "strategy", "question", "account", "cost", "ladder")
+    names = ("reference", "strategy", "question", "account", "cost", "baseline")
     keys = [tuple(row[name] for name in names) for row in summary["pooled"]]
     there = {tuple(row[name] for name in names) for row in summary["contrasts"] if row["cost"] != "wall_clock"}
     assert len(keys) == len(set(keys)) and set(keys) == there
@@ -98,7 +98,8 @@ def test_it_is_primary_where_declared_and_never_has_a_verdict(summary: dict[str,
     assert [(row["strategy"], row["question"]) for row in primary] == [
         ("better", "accuracy"), ("better", "picking"), ("better", "pays"),
     ]  # fmt: skip
-    assert (primary[2]["account"], primary[2]["cost"], primary[2]["ladder"]) == ("amortised", "total_flops", "full")
+    declared = (primary[2]["account"], primary[2]["cost"], primary[2]["baseline"])
+    assert declared == ("amortised", "total_flops", "cost twin")
     assert all("verdict" not in row for row in summary["pooled"])
 
 

@@ -84,7 +84,10 @@ def test_what_is_wrong_is_named(changes: dict[str, Any], said: str) -> None:
     [
         ({"rival": {"name": "jest"}}, "either baseline or rival"),
         ({"baseline": None}, "either baseline or rival"),
-        ({"baseline": "ful"}, "tests.0.baseline: 'ful' is not one of full, uniform, twin, full ladder, uniform ladder"),
+        (
+            {"baseline": "ful"},
+            "tests.0.baseline: 'ful' is not one of full, uniform, twin, cost twin, full ladder, uniform ladder",
+        ),
         ({"metric": "acuracy"}, "did you mean 'accuracy'?"),
         ({"hypothesis": "steadier"}, "does not go with metric 'accuracy'"),
         ({"hypothesis": "at least"}, "bound belongs to"),
@@ -95,7 +98,7 @@ def test_what_is_wrong_is_named(changes: dict[str, Any], said: str) -> None:
         ({"baseline": "full ladder"}, "account and cost belong together"),
         ({**COSTLY, "account": None}, "account and cost belong together"),
         ({**COSTLY, "bound": -1.0}, "a ratio is compared with a positive number"),
-        ({**COSTLY, "baseline": "full ladder"}, "a ladder gives an accuracy"),
+        ({**COSTLY, "baseline": "full ladder"}, "full ladder gives an accuracy"),
         ({**COSTLY, "metric": "cost to target", "baseline": "twin"}, "a twin has no ladder"),
         ({"quantity": "x"}, "quantity says what a study measures"),
         ({"metric": "study", "hypothesis": "at least", "bound": 1.0}, "quantity says what a study measures"),
