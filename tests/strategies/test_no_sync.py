@@ -79,19 +79,9 @@ def test_diagnostics_do_not_wait(name):
 
 
 class Reads(Strategy):
-    """Base of the gallery: strategies that wait, each in its own way."""
+    """Strategies that wait, each in its own way; the gallery of broken ones holds more."""
 
     needs = frozenset({"learner"})
-
-
-class ReadsAScalar(Reads):
-    def pick(self, feats, losses, k):
-        return torch.arange(k, device=losses.learner.device) + int(losses.learner.argmax().item() * 0)
-
-
-class BranchesOnATensor(Reads):
-    def pick(self, feats, losses, k):
-        return torch.topk(losses.learner if losses.learner.max() > 1 else -losses.learner, k).indices
 
 
 class IndexesByMask(Reads):
@@ -103,11 +93,6 @@ class IndexesByMask(Reads):
 class SelectsByMask(Reads):
     def pick(self, feats, losses, k):
         return torch.masked_select(losses.index, losses.learner > 0)[:k]
-
-
-class CopiesToTheHost(Reads):
-    def pick(self, feats, losses, k):
-        return torch.topk(losses.learner.cpu(), k).indices.to(losses.learner.device)
 
 
 class CopiesFromTheHost(Reads):
