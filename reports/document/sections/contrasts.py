@@ -121,7 +121,7 @@ def _contrasts(report: Report, panel: Panel, question: str, account: str, words:
             *(name(report, row, declared=True), difference(row), short_verdict(row, own, deciding(row))),
             Cell(p_value(row["p_noninferior"]), aside=holm, under=p_value(row["p_superior"])),
             Cell(error(of_seeds), under=error(row["sampling_error"])),
-            interval(**_ends(row["both_errors"])),
+            interval(*_ends(row["both_errors"])),
             worst_seed(row),
         ]
         lines.append(cells)
@@ -135,8 +135,8 @@ def _contrasts(report: Report, panel: Panel, question: str, account: str, words:
     )
 
 
-def _ends(found: Row | None) -> dict[str, float | None]:
-    return {"low": None, "high": None} if found is None else {"low": found["ci_low"], "high": found["ci_high"]}
+def _ends(found: Row | None) -> tuple[float | None, float | None]:
+    return (None, None) if found is None else (found["ci_low"], found["ci_high"])
 
 
 def deciding(row: Row) -> str:

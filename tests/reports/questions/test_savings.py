@@ -225,4 +225,5 @@ def test_the_shipped_matrices_ask_what_can_be_answered(name: str) -> None:
     (study,) = [study for study in matrix["studies"] if study["analysis"] == "savings"]
     asked = Savings(study.get("options", {}), names)
     assert matrix["timing"]["seeds"] >= 3 and set(asked.strategies) in (set(), set(labels))
-    assert matrix["analysis"]["primary"][0].startswith(labels[0])
+    declared = matrix["analysis"]["primary"] or labels  # three seeds can decide nothing: the study takes all rules then
+    assert declared[0].startswith(labels[0])
