@@ -22,6 +22,7 @@ def check_families(declared: Matrix, arms: Iterable[Arm], prints: Mapping[str, s
     ``prints`` are fingerprints by data set: entries of the same data are one family.
     """
     seeds, analysis = len(declared.seed_list()), declared.analysis
+    alpha = analysis.alpha / max(1, len(analysis.looks))  # about what the last look has of it
     families: dict[str, list[tuple[Arm, str]]] = {}
     for arm in arms:
         for question in QUESTIONS if arm.role == "strategy" else ():
@@ -30,7 +31,7 @@ def check_families(declared: Matrix, arms: Iterable[Arm], prints: Mapping[str, s
                 families.setdefault(prints[arm.dataset], []).append((arm, question))
     for family in families.values():
         on = ", ".join(dict.fromkeys(arm.dataset for arm, _ in family))
-        rows, least = len({arm.key for arm, _ in family}), fewest_seeds(analysis.alpha, len(family))
+        rows, least = len({arm.key for arm, _ in family}), fewest_seeds(alpha, len(family))
         narrow = "primary_references or primary_datasets narrow what is declared"
         if rows > PRIMARY_LIMIT:
             raise UsageError(

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
+from ...reports.records.matrix import declares
 from ...strategies import UsageError
 from ...strategies.errors import did_you_mean
 from ...strategies.interface import LEARNER_SIGNALS, REFERENCE_SIGNALS, Traits
@@ -296,7 +297,7 @@ class Expander:
         Where the matrix's own budget is that cost already, ``full`` itself is at equal cost and none is needed.
         """
         analysis, budget = self.matrix.analysis, self.matrix.budget
-        declared = f"{arm.label}:pays" in analysis.primary
+        declared = declares(analysis, arm.label, "pays", arm.dataset, arm.reference)
         if analysis.cost_twins == "none" or not (declared or analysis.cost_twins == "all"):
             return []
         account, cost = analysis.pays.account, analysis.pays.cost

@@ -125,7 +125,9 @@ def _asked(results: Results, arm: Arm) -> Iterator[tuple[str, Estimand]]:
     for name in LADDERS:
         twin = results.cost_twin(arm, name)
         equal = "cost twin" if name == "full" else "uniform cost twin"
-        if twin or (name == "full" and f"{arm.label}:pays" in results.matrix.primary):
+        if twin or (
+            name == "full" and declares(results.matrix.analysis, arm.label, "pays", arm.dataset, arm.reference)
+        ):
             # Where a declared twin is missing there are no pairs; the contrast counts in its family all the same.
             yield "pays", Estimand("accuracy", arm, (twin or arm,), pays.account, pays.cost, equal=equal)
     if (rungs := results.ladder(arm.dataset, "full")) and pays.cost != "wall_clock":

@@ -294,7 +294,7 @@ class Pairs:
         return tuple(
             f"the ladder falls by {rounded(float(means[i] - means[i + 1]))} points from {rungs[i].rung:g} to "
             f"{rungs[i + 1].rung:g} of the budget"
-            for i in np.flatnonzero(np.diff(means) < 0)
+            for i in np.flatnonzero(np.diff(means) < 0).tolist()
         )
 
     def _best(self, asked: Estimand) -> Sample:
