@@ -29,7 +29,8 @@ MAY_IMPORT = {
     "harness.references": f"{GROUND} harness.datasets harness.datasets.sets harness.store",
     "harness.training": f"{GROUND} strategies.rules harness.datasets harness.steps harness.store reports.records",
     "harness.plan": (
-        f"{GROUND} strategies.rules harness.datasets harness.references harness.steps harness.store harness.training"
+        f"{GROUND} strategies.rules harness.datasets harness.references harness.steps harness.store harness.training "
+        "reports.records"
     ),
     "harness.tasks.measures": (f"{GROUND} harness.datasets harness.plan harness.steps harness.store harness.training"),
     "harness.tasks": (

@@ -22,6 +22,7 @@ from ...strategies import UsageError
 from ...strategies.errors import did_you_mean, one_line
 from ...strategies.registry import registry
 from .scoring import scores
+from .studies import check_studies
 
 if TYPE_CHECKING:
     from ..execution.prepared import RunRequest
@@ -142,7 +143,7 @@ def run(
     if until_decided:
         refuse_undeclared(asked, seeds, plan)
     refuse_unknown_names(asked, executor, data_dir)
-    _check_studies(declared)
+    check_studies(declared)
     if executor == "local" and not plan:
         from ..execution.executors.server import start
 
@@ -336,23 +337,6 @@ def _plan(matrix: Matrix, request: RunRequest, cells: bool, like: Path | None) -
             print(line)
     except BrokenPipeError:  # as into `head`: the rest is not even made
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - else Python complains as it flushes at exit
-
-
-def _check_studies(matrix: Matrix) -> None:
-    """Refuse studies with unknown analyses or options before any training."""
-    if not matrix.studies:
-        return
-    from ...reports.questions import Names, check
-
-    names = Names(
-        tuple(entry.name for entry in matrix.datasets),
-        tuple(entry.name for entry in matrix.references),
-        tuple(entry.label or entry.name for entry in matrix.strategies),
-    )
-    try:
-        check([study.model_dump() for study in matrix.studies], names)
-    except ValueError as error:
-        raise UsageError(f"{matrix.name}: {error}") from None
 
 
 def _opened(results: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
-from ...reports.records.matrix import declares
+from ...reports.records.analysis import declares
 from ...strategies import UsageError
 from ..plan.arms import Arm
 from ..plan.matrix import PRIMARY_LIMIT, QUESTIONS, Matrix

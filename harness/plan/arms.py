@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
-from ...reports.records.matrix import declares
+from ...reports.records.analysis import declares
 from ...strategies import UsageError
 from ...strategies.errors import did_you_mean
 from ...strategies.interface import LEARNER_SIGNALS, REFERENCE_SIGNALS, Traits

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import statistics
+from ..records.analysis import declares
 from ..records.folder import ACCOUNTS, COSTS, LADDERS, TIMED, Arm, Cell, Results
-from ..records.matrix import declares, same_data
+from ..records.matrix import same_data
 from ..statistics import Array, Interval, ratio_interval
 from .arm_facts import mean
 from .classes import ByClass, behind

@@ -12,8 +12,9 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .analysis import ACCOUNTS, COSTS, LADDERS, LadderName  # noqa: F401 - as those of models below
 from .fields import PHASES, Phase, Role, read_as  # noqa: F401 - what readers of a folder need is found here
-from .matrix import ACCOUNTS, COSTS, LADDERS, Arm, Dataset, Grid, LadderName, Matrix, Request, read_matrix  # noqa: F401
+from .matrix import Arm, Dataset, Grid, Matrix, Request, read_matrix  # noqa: F401
 from .models import Artefact, Cell, Failure, Picks, Point, Timing, Tuning, Unsealed  # noqa: F401
 from .sealing import ResultsError, checksum, open_record  # noqa: F401
 
