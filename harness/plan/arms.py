@@ -51,8 +51,8 @@ class Arm:
     @cached_property
     def key(self) -> str:
         """A digest of everything that determines the arm's results; labels and roles do not."""
-        left_out = ("label", "role", "twin", "text", "signal", "base", "lr_from")
-        left_out += () if self.revision else ("revision",)
+        left_out = {"label", "role", "twin", "text", "signal", "base", "lr_from"}
+        left_out |= set() if self.revision else {"revision"}
         return digest({field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out})
 
     @property

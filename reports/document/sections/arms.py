@@ -78,7 +78,10 @@ def picks(report: Report, figures: Figures) -> Part:
 
     def blocks(panel: Panel) -> list[Block]:
         classes = figures_of(figures, "classes", panel, "Against the classes' shares under full training.")
-        shown = [Beside([classes, [_picks(report, panel)]]), drawn(figures, panel, {"overlap": alike}, "wide")]
+        shown: list[Block] = [
+            Beside([classes, [_picks(report, panel)]]),
+            drawn(figures, panel, {"overlap": alike}, "wide"),
+        ]
         spectral = _spectral(report, panel)
         return [*shown, Items(spectral)] if spectral else shown
 
