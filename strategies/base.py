@@ -55,6 +55,8 @@ class Strategy:
         False where the number of picks depends on the data by design (cadences epoch and run).
     ratio : float or None
         A ratio that the rule fixes for itself, whatever the schedule says (``full``: 1).
+    pool_scores, select_every, val_images, val_interval
+        See :class:`selbench.strategies.interface.Traits`; where they are not set, its defaults hold.
     """
 
     cadence: Cadence = "batch"

@@ -7,7 +7,7 @@ Nothing here has to be imported to write a plugin: any object with the members o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -17,6 +17,7 @@ from .errors import UsageError, did_you_mean
 
 Cadence = Literal["batch", "epoch", "run"]
 WeightsMode = Literal["relative", "raw"]
+PoolScores = Literal["remembered", "fresh"]
 
 LEARNER_SIGNALS = frozenset({"learner", "learner_probs", "learner_features"})
 """Signals that cost a scoring pass of the learner (or, at cadence ``run``, a proxy)."""
@@ -24,7 +25,10 @@ LEARNER_SIGNALS = frozenset({"learner", "learner_probs", "learner_features"})
 REFERENCE_SIGNALS = frozenset({"features", "reference"})
 """Signals that come from the reference model: ``batch_feats`` and ``losses.reference``."""
 
-NEEDS = LEARNER_SIGNALS | REFERENCE_SIGNALS | {"trace", "age", "picks"}
+HELD_OUT_SIGNALS = frozenset({"val_gradient", "val_features", "val_probs"})
+"""Signals of the learner on a fixed batch of ``val``, looked at anew every ``val_interval`` selections."""
+
+NEEDS = LEARNER_SIGNALS | REFERENCE_SIGNALS | HELD_OUT_SIGNALS | {"trace", "age", "picks"}
 """Every name that ``needs`` may hold. Labels, ids and host numbers are always there."""
 
 
@@ -33,7 +37,7 @@ class MissingSignal(AttributeError):
 
 
 class BatchLosses:
-    """What is known of each candidate: per-sample tensors ``[B]`` on one device.
+    """What is known of each candidate: per-sample tensors ``[B]`` on one device, and what is known of ``val``.
 
     Parameters
     ----------
@@ -55,6 +59,16 @@ class BatchLosses:
         Steps since the learner's loss was seen; -1 means never, and the loss is then ``+inf``.
     picks : Tensor ``[B]`` bool, optional
         Which of these candidates a proxy picked, at the same step of its own run; exactly ``k`` of them.
+    val_gradient : Tensor ``[C, h + 1]``, optional
+        Mean gradient of the learner's cross-entropy on a fixed batch of ``val`` with respect to its last layer, the
+        bias in the last column. This and the three below are the same for all candidates. They are of plain views in
+        evaluation mode, and as old as the last look: see ``val_interval`` in :class:`Traits`.
+    val_features : Tensor ``[V, h]``, optional
+        The learner's penultimate layer on that batch.
+    val_probs : Tensor ``[V, C]``, optional
+        Its class probabilities there.
+    val_labels : Tensor ``[V]`` int64, optional
+        The classes of that batch; there wherever one of the three above is.
     k : int, optional
         How many candidates will be kept.
     epoch : int
@@ -77,7 +91,12 @@ class BatchLosses:
     trace: Tensor
     age: Tensor
     picks: Tensor
+    val_gradient: Tensor
+    val_features: Tensor
+    val_probs: Tensor
+    val_labels: Tensor
     _SIGNALS = tuple(__annotations__)
+    _HELD_OUT = tuple(name for name in _SIGNALS if name.startswith("val_"))
     k: int | None
     epoch: int
     progress: float
@@ -94,6 +113,10 @@ class BatchLosses:
         trace: Tensor | None = None,
         age: Tensor | None = None,
         picks: Tensor | None = None,
+        val_gradient: Tensor | None = None,
+        val_features: Tensor | None = None,
+        val_probs: Tensor | None = None,
+        val_labels: Tensor | None = None,
         k: int | None = None,
         epoch: int = 0,
         progress: float = 0.0,
@@ -112,13 +135,19 @@ class BatchLosses:
 
     def __getattr__(self, name: str) -> Any:
         if name in BatchLosses._SIGNALS:
-            mend = "" if name in ("labels", "index") else f"; declare needs = {{{name!r}}} on the strategy"
+            mend = (
+                "" if name in ("labels", "index", "val_labels") else f"; declare needs = {{{name!r}}} on the strategy"
+            )
             raise MissingSignal(f"this batch carries no {name!r}{mend} or pass {name}= to BatchLosses")
         raise AttributeError(name)
 
     def signals(self) -> dict[str, Tensor]:
         """The per-sample tensors that are present, by name."""
-        return {name: self.__dict__[name] for name in self._SIGNALS if name in self.__dict__}
+        return {n: self.__dict__[n] for n in self._SIGNALS if n in self.__dict__ and n not in self._HELD_OUT}
+
+    def held_out(self) -> dict[str, Tensor]:
+        """The tensors of ``val`` that are present, by name."""
+        return {name: self.__dict__[name] for name in self._HELD_OUT if name in self.__dict__}
 
     @property
     def size(self) -> int:
@@ -214,6 +243,18 @@ class Traits:
     """What a strategy declares, with the defaults of the interface filled in.
 
     Read from any object, so that a plugin needs no base class.
+
+    Attributes
+    ----------
+    pool_scores : {"remembered", "fresh"}
+        At cadence ``epoch``: the learner's signals as last seen in training, or those of a pass of the learner over
+        the pool (plain views, evaluation mode) before each selection, whose cost is on the ledger.
+    select_every : int
+        At cadence ``epoch``: epochs from one selection to the next. The subset and its size stay in between.
+    val_images : int
+        Images of ``val`` that the held-out signals are taken on; all of ``val`` where it has no more.
+    val_interval : int
+        Selections from one look at ``val`` to the next.
     """
 
     cadence: Cadence
@@ -221,6 +262,10 @@ class Traits:
     weights_mode: WeightsMode
     exact_count: bool
     ratio: float | None
+    pool_scores: PoolScores = "remembered"
+    select_every: int = 1
+    val_images: int = 256
+    val_interval: int = 1
 
     @classmethod
     def of(cls, strategy: Any) -> Traits:
@@ -246,9 +291,30 @@ class Traits:
         exact = bool(getattr(strategy, "exact_count", True))
         if not exact and cadence == "batch":
             raise UsageError(f"strategy {name}: exact_count = False is for the cadences 'epoch' and 'run'")
-        return cls(cadence, needs, mode, exact, getattr(strategy, "ratio", None))
+        if (held_out := sorted(needs & HELD_OUT_SIGNALS)) and cadence == "run":
+            raise UsageError(
+                f"strategy {name} needs {' and '.join(held_out)} of the learner, and at cadence 'run' it picks before "
+                "there is one: use cadence 'batch' or 'epoch'"
+            )
+        more = {key: getattr(strategy, key, default) for key, default in _MORE.items()}
+        for key in ("select_every", "val_images", "val_interval"):
+            if not isinstance(more[key], int) or more[key] < 1:
+                raise UsageError(f"strategy {name}: {key} is {more[key]!r}: it must be a whole number from 1 up")
+        if more["pool_scores"] not in ("remembered", "fresh"):
+            raise UsageError(
+                f"strategy {name}: pool_scores {more['pool_scores']!r} is neither 'remembered' nor 'fresh'"
+            )
+        return cls(cadence, needs, mode, exact, getattr(strategy, "ratio", None), **more)
 
     @property
     def signal(self) -> str:
         """``learner`` where the rule can follow learning, ``frozen`` where it cannot."""
-        return "learner" if self.needs & (LEARNER_SIGNALS | {"age"}) and self.cadence != "run" else "frozen"
+        follows = self.needs & (LEARNER_SIGNALS | HELD_OUT_SIGNALS | {"age"})
+        return "learner" if follows and self.cadence != "run" else "frozen"
+
+
+_MORE: dict[str, Any] = {
+    one.name: one.default
+    for one in fields(Traits)
+    if one.name in ("pool_scores", "select_every", "val_images", "val_interval")
+}

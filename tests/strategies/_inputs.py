@@ -9,6 +9,7 @@ from torch import Tensor
 
 from selbench.strategies import BatchLosses, Pool, Strategy, load
 from selbench.strategies.registry import registry
+from selbench.strategies.testing.subject import held_out
 
 CLASSES = 4
 EPOCHS = 6
@@ -129,6 +130,7 @@ def make(size: int, *, width: int = 8, seed: int = 0, device: str = "cpu") -> tu
         trace=(rand(size, EPOCHS, CLASSES) * 3).softmax(2),
         age=torch.arange(size, device=device),
         picks=rand(size) < 0.5,
+        **{name: value.to(device) for name, value in held_out(5, seed).items()},
         epoch=1,
         progress=0.1,
     )
@@ -136,7 +138,9 @@ def make(size: int, *, width: int = 8, seed: int = 0, device: str = "cpu") -> tu
 
 def replaced(losses: BatchLosses, **signals: Tensor | None) -> BatchLosses:
     """``losses`` with some signals exchanged, or removed where None."""
-    return BatchLosses(**{**losses.signals(), **signals}, epoch=losses.epoch, progress=losses.progress)
+    return BatchLosses(
+        **{**losses.signals(), **losses.held_out(), **signals}, epoch=losses.epoch, progress=losses.progress
+    )
 
 
 def begun(name: str, options: dict[str, Any], seed: int = 0, size: int = 64) -> Strategy:

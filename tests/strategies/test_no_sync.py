@@ -22,7 +22,9 @@ def fake_select(strategy: Strategy, size: int = 48, watch: TorchDispatchMode | N
     """One ``select`` on fake CUDA tensors; a CUDA generator cannot exist without a driver."""
 
     def build() -> Any:
-        shapes = {name: (signal.shape, signal.dtype) for name, signal in make(size)[1].signals().items()}
+        made = make(size)[1]
+        known = {**made.signals(), **made.held_out()}
+        shapes = {name: (signal.shape, signal.dtype) for name, signal in known.items()}
         signals = {name: torch.empty(shape, dtype=dtype, device="cuda") for name, (shape, dtype) in shapes.items()}
         feats = torch.empty(size, 8, device="cuda")
         losses = BatchLosses(**signals)
@@ -143,7 +145,7 @@ def test_the_test_finds_waiting(wrong):
 def test_select_on_a_gpu(variant):
     feats, losses = make(300)
     feats = feats.cuda()
-    losses = BatchLosses(**{name: signal.cuda() for name, signal in losses.signals().items()})
+    losses = BatchLosses(**{name: signal.cuda() for name, signal in (losses.signals() | losses.held_out()).items()})
     strategy = load(variant[0], **variant[1])
     stream = torch.Generator("cuda").manual_seed(0)
     strategy.begin(Pool(300, 4, losses.labels, torch.device("cuda"), stream))
