@@ -7,7 +7,7 @@ Nothing here has to be imported to write a plugin: any object with the members o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -135,9 +135,8 @@ class BatchLosses:
 
     def __getattr__(self, name: str) -> Any:
         if name in BatchLosses._SIGNALS:
-            mend = (
-                "" if name in ("labels", "index", "val_labels") else f"; declare needs = {{{name!r}}} on the strategy"
-            )
+            given = name in ("labels", "index", "val_labels")
+            mend = "" if given else f"; declare needs = {{{name!r}}} on the strategy"
             raise MissingSignal(f"this batch carries no {name!r}{mend} or pass {name}= to BatchLosses")
         raise AttributeError(name)
 
@@ -234,6 +233,9 @@ def keep_count(ratio: float, size: int) -> int:
     return min(size, max(1, round(ratio * size)))
 
 
+LEARNER_TRAITS = ("pool_scores", "select_every", "val_images", "val_interval")
+"""How and when the learner is looked at; optional members of a strategy, each with a default in :class:`Traits`."""
+
 State = Mapping[str, Any]
 """A strategy's resumable state: tensors, numbers, strings, and lists and dicts of these."""
 
@@ -296,25 +298,16 @@ class Traits:
                 f"strategy {name} needs {' and '.join(held_out)} of the learner, and at cadence 'run' it picks before "
                 "there is one: use cadence 'batch' or 'epoch'"
             )
-        more = {key: getattr(strategy, key, default) for key, default in _MORE.items()}
+        declared = {key: getattr(strategy, key, getattr(cls, key)) for key in LEARNER_TRAITS}
         for key in ("select_every", "val_images", "val_interval"):
-            if not isinstance(more[key], int) or more[key] < 1:
-                raise UsageError(f"strategy {name}: {key} is {more[key]!r}: it must be a whole number from 1 up")
-        if more["pool_scores"] not in ("remembered", "fresh"):
-            raise UsageError(
-                f"strategy {name}: pool_scores {more['pool_scores']!r} is neither 'remembered' nor 'fresh'"
-            )
-        return cls(cadence, needs, mode, exact, getattr(strategy, "ratio", None), **more)
+            if not isinstance(declared[key], int) or declared[key] < 1:
+                raise UsageError(f"strategy {name}: {key} is {declared[key]!r}: it must be a whole number from 1 up")
+        if (scores := declared["pool_scores"]) not in ("remembered", "fresh"):
+            raise UsageError(f"strategy {name}: pool_scores {scores!r} is neither 'remembered' nor 'fresh'")
+        return cls(cadence, needs, mode, exact, getattr(strategy, "ratio", None), **declared)
 
     @property
     def signal(self) -> str:
         """``learner`` where the rule can follow learning, ``frozen`` where it cannot."""
         follows = self.needs & (LEARNER_SIGNALS | HELD_OUT_SIGNALS | {"age"})
         return "learner" if follows and self.cadence != "run" else "frozen"
-
-
-_MORE: dict[str, Any] = {
-    one.name: one.default
-    for one in fields(Traits)
-    if one.name in ("pool_scores", "select_every", "val_images", "val_interval")
-}

@@ -121,7 +121,7 @@ def scene(size: int, cadence: Cadence = "batch", *, width: int = 8, seed: int = 
 
 
 def held_out(width: int, seed: int = 0, size: int = 12) -> dict[str, Tensor]:
-    """The held-out signals of a learner with ``width`` features on ``size`` images of ``val``, which belong together."""
+    """Held-out signals that belong together: of a learner with ``width`` features on ``size`` images of ``val``."""
     stream = torch.Generator().manual_seed(7_000 + seed)
     probs = (torch.rand(size, CLASSES, generator=stream) * 3).softmax(1)
     features = torch.rand(size, width, generator=stream) - 0.3

@@ -138,9 +138,8 @@ def make(size: int, *, width: int = 8, seed: int = 0, device: str = "cpu") -> tu
 
 def replaced(losses: BatchLosses, **signals: Tensor | None) -> BatchLosses:
     """``losses`` with some signals exchanged, or removed where None."""
-    return BatchLosses(
-        **{**losses.signals(), **losses.held_out(), **signals}, epoch=losses.epoch, progress=losses.progress
-    )
+    known = losses.signals() | losses.held_out()
+    return BatchLosses(**{**known, **signals}, epoch=losses.epoch, progress=losses.progress)
 
 
 def begun(name: str, options: dict[str, Any], seed: int = 0, size: int = 64) -> Strategy:
