@@ -70,6 +70,23 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "less-uniform": [{"share": 0.0}, {"share": 1.0}, {"metric": "cosine", "cadence": "batch"}],
     "herding": [{"metric": "euclidean"}, {"cadence": "batch"}],
     "facility-location": [{"cadence": "batch"}],
+    "greats": [{"eta": 0.0}, {"val_images": 8, "val_interval": 3}],
+    "glister": [
+        {"cadence": "batch", "rounds": 3, "step": "mean"},
+        {"eta": 1.0, "select_every": 2, "val_images": 8},
+    ],
+    "graph-cut": [
+        {"of": "features", "lam": 2.0},
+        {"class_balanced": False, "cadence": "epoch", "select_every": 2},
+    ],
+    "craig": [
+        {"gradient": "logits", "similarity": "squared", "cadence": "epoch", "select_every": 2},
+        {"similarity": "cosine", "weighted": False, "class_balanced": False},
+    ],
+    "gradmatch": [
+        {"target": "val", "cadence": "epoch", "select_every": 2},
+        {"lam": 0.0, "class_balanced": False},
+    ],
     "moderate": [{"centre": "mean"}, {"window": "value"}, {"centre": "mean", "window": "value", "cadence": "batch"}],
     "uncertainty": [{"score": "least-confidence"}, {"score": "entropy"}],
     "gradnorm": [{"bound": "last-layer"}],
