@@ -83,6 +83,17 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"gradient": "logits", "similarity": "squared", "cadence": "epoch", "select_every": 2},
         {"similarity": "cosine", "weighted": False, "class_balanced": False},
     ],
+    "orderdp": [{"share": 0.3, "start": 1.0, "cadence": "batch"}],
+    "seta": [{"groups": 3, "alpha": 0.6}, {"anneal": 0.5}],
+    "repb": [{"window": 3, "weighted": False}],
+    "tdds": [{"keep": "easy"}, {"window": 4}, {"alpha": 0.5}, {"class_balanced": True}],
+    "moso": [{"keep": "easy"}, {"gradient": "bias"}, {"class_balanced": False}],
+    "cal": [{"keep": "easy", "neighbours": 3}, {"class_balanced": True}],
+    "ssp": [{"keep": "easy", "metric": "euclidean"}, {"clusters": 3}],
+    "d2": [
+        {"score": "aum", "neighbours": 2, "gamma": 1.0},
+        {"score": "el2n", "beta": 0.0, "metric": "cosine"},
+    ],
     "gradmatch": [
         {"target": "val", "cadence": "epoch", "select_every": 2},
         {"lam": 0.0, "class_balanced": False},

@@ -36,7 +36,7 @@ def fake_select(strategy: Strategy, size: int = 48, watch: TorchDispatchMode | N
     return run_fake(build, watch)
 
 
-CLASS_AFTER_CLASS = {"graph-cut", "craig", "gradmatch"}
+CLASS_AFTER_CLASS = {"graph-cut": True, "craig": True, "gradmatch": True, "d2": True, "cal": False}  # by default
 
 
 def may_wait(variant: tuple[str, dict[str, Any]]) -> bool:
@@ -46,7 +46,7 @@ def may_wait(variant: tuple[str, dict[str, Any]]) -> bool:
     after class; such rules pick from the whole pool, once an epoch or once a run. So does one with a linear solver.
     """
     name, options = variant
-    by_class = name in CLASS_AFTER_CLASS and options.get("class_balanced", True)
+    by_class = name in CLASS_AFTER_CLASS and options.get("class_balanced", CLASS_AFTER_CLASS[name])
     decides = not Traits.of(load(name, **options)).exact_count
     return options.get("negative") == "refuse" or decides or by_class or name == "gradmatch"
 
@@ -55,7 +55,8 @@ NEVER_WAIT = [variant for variant in VARIANTS if not may_wait(variant)]
 
 
 def test_few_rules_may_wait():
-    assert {name for name, _ in VARIANTS} - {name for name, _ in NEVER_WAIT} == {"infobatch", "gradmatch"}
+    waiting = {"infobatch", "seta", "repb", "gradmatch", "d2"}
+    assert {name for name, _ in VARIANTS} - {name for name, _ in NEVER_WAIT} == waiting
 
 
 @pytest.mark.parametrize("variant", NEVER_WAIT, ids=label)
