@@ -58,6 +58,8 @@ class Strategy:
     revision : int
         Raised when the same options begin to pick otherwise, so that older results are not taken for new ones: part of
         the id of a rule's runs, unless it is 0.
+    pool_scores, select_every, val_images, val_interval
+        See :class:`selbench.strategies.interface.Traits`; where they are not set, its defaults hold.
     """
 
     cadence: Cadence = "batch"

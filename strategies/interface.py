@@ -17,6 +17,7 @@ from .errors import UsageError, did_you_mean
 
 Cadence = Literal["batch", "epoch", "run"]
 WeightsMode = Literal["relative", "raw"]
+PoolScores = Literal["remembered", "fresh"]
 
 LEARNER_SIGNALS = frozenset({"learner", "learner_probs", "learner_features"})
 """Signals that cost a scoring pass of the learner (or, at cadence ``run``, a proxy)."""
@@ -24,7 +25,10 @@ LEARNER_SIGNALS = frozenset({"learner", "learner_probs", "learner_features"})
 REFERENCE_SIGNALS = frozenset({"features", "reference"})
 """Signals that come from the reference model: ``batch_feats`` and ``losses.reference``."""
 
-NEEDS = LEARNER_SIGNALS | REFERENCE_SIGNALS | {"trace", "age", "picks"}
+HELD_OUT_SIGNALS = frozenset({"val_gradient", "val_features", "val_probs"})
+"""Signals of the learner on a fixed batch of ``val``, looked at anew every ``val_interval`` selections."""
+
+NEEDS = LEARNER_SIGNALS | REFERENCE_SIGNALS | HELD_OUT_SIGNALS | {"trace", "age", "picks"}
 """Every name that ``needs`` may hold. Labels, ids and host numbers are always there."""
 
 
@@ -33,7 +37,7 @@ class MissingSignal(AttributeError):
 
 
 class BatchLosses:
-    """What is known of each candidate: per-sample tensors ``[B]`` on one device.
+    """What is known of each candidate: per-sample tensors ``[B]`` on one device, and what is known of ``val``.
 
     Parameters
     ----------
@@ -58,6 +62,16 @@ class BatchLosses:
         Steps since the learner's signals were seen; -1 means never: see :func:`never_seen`.
     picks : Tensor ``[B]`` bool, optional
         Which of these candidates a proxy picked, at the same step of its own run; exactly ``k`` of them.
+    val_gradient : Tensor ``[C, h + 1]``, optional
+        Mean gradient of the learner's cross-entropy on a fixed batch of ``val`` with respect to its last layer, the
+        bias in the last column. This and the three below are the same for all candidates. They are of plain views in
+        evaluation mode, and as old as the last look: see ``val_interval`` in :class:`Traits`.
+    val_features : Tensor ``[V, h]``, optional
+        The learner's penultimate layer on that batch.
+    val_probs : Tensor ``[V, C]``, optional
+        Its class probabilities there.
+    val_labels : Tensor ``[V]`` int64, optional
+        The classes of that batch; there wherever one of the three above is.
     k : int, optional
         How many candidates will be kept.
     epoch : int
@@ -80,7 +94,12 @@ class BatchLosses:
     trace: Tensor
     age: Tensor
     picks: Tensor
+    val_gradient: Tensor
+    val_features: Tensor
+    val_probs: Tensor
+    val_labels: Tensor
     _SIGNALS = tuple(__annotations__)
+    _HELD_OUT = tuple(name for name in _SIGNALS if name.startswith("val_"))
     k: int | None
     epoch: int
     progress: float
@@ -97,6 +116,10 @@ class BatchLosses:
         trace: Tensor | None = None,
         age: Tensor | None = None,
         picks: Tensor | None = None,
+        val_gradient: Tensor | None = None,
+        val_features: Tensor | None = None,
+        val_probs: Tensor | None = None,
+        val_labels: Tensor | None = None,
         k: int | None = None,
         epoch: int = 0,
         progress: float = 0.0,
@@ -115,13 +138,18 @@ class BatchLosses:
 
     def __getattr__(self, name: str) -> Any:
         if name in BatchLosses._SIGNALS:
-            mend = "" if name in ("labels", "index") else f"; declare needs = {{{name!r}}} on the strategy"
+            given = name in ("labels", "index", "val_labels")
+            mend = "" if given else f"; declare needs = {{{name!r}}} on the strategy"
             raise MissingSignal(f"this batch carries no {name!r}{mend} or pass {name}= to BatchLosses")
         raise AttributeError(name)
 
     def signals(self) -> dict[str, Tensor]:
         """The per-sample tensors that are present, by name."""
-        return {name: self.__dict__[name] for name in self._SIGNALS if name in self.__dict__}
+        return {n: self.__dict__[n] for n in self._SIGNALS if n in self.__dict__ and n not in self._HELD_OUT}
+
+    def held_out(self) -> dict[str, Tensor]:
+        """The tensors of ``val`` that are present, by name."""
+        return {name: self.__dict__[name] for name in self._HELD_OUT if name in self.__dict__}
 
     @property
     def size(self) -> int:
@@ -208,6 +236,10 @@ def keep_count(ratio: float, size: int) -> int:
     return min(size, max(1, round(ratio * size)))
 
 
+LEARNER_TRAITS = ("pool_scores", "select_every", "val_images", "val_interval")
+"""How and when the learner is looked at; optional members of a strategy, each with a default in :class:`Traits`."""
+
+
 def never_seen(
     needs: frozenset[str], size: int, classes: int, width: int, device: torch.device | str = "cpu"
 ) -> dict[str, Tensor]:
@@ -234,6 +266,18 @@ class Traits:
     """What a strategy declares, with the defaults of the interface filled in.
 
     Read from any object, so that a plugin needs no base class.
+
+    Attributes
+    ----------
+    pool_scores : {"remembered", "fresh"}
+        At cadence ``epoch``: the learner's signals as last seen in training, or those of a pass of the learner over
+        the pool (plain views, evaluation mode) before each selection, whose cost is on the ledger.
+    select_every : int
+        At cadence ``epoch``: epochs from one selection to the next. The subset and its size stay in between.
+    val_images : int
+        Images of ``val`` that the held-out signals are taken on; all of ``val`` where it has no more.
+    val_interval : int
+        Selections from one look at ``val`` to the next.
     """
 
     cadence: Cadence
@@ -242,6 +286,10 @@ class Traits:
     exact_count: bool
     ratio: float | None
     revision: int = 0
+    pool_scores: PoolScores = "remembered"
+    select_every: int = 1
+    val_images: int = 256
+    val_interval: int = 1
 
     @classmethod
     def of(cls, strategy: Any) -> Traits:
@@ -267,10 +315,22 @@ class Traits:
         exact = bool(getattr(strategy, "exact_count", True))
         if not exact and cadence == "batch":
             raise UsageError(f"strategy {name}: exact_count = False is for the cadences 'epoch' and 'run'")
-        revision = getattr(strategy, "revision", 0)
-        return cls(cadence, needs, mode, exact, getattr(strategy, "ratio", None), revision)
+        if (held_out := sorted(needs & HELD_OUT_SIGNALS)) and cadence == "run":
+            raise UsageError(
+                f"strategy {name} needs {' and '.join(held_out)} of the learner, and at cadence 'run' it picks before "
+                "there is one: use cadence 'batch' or 'epoch'"
+            )
+        declared = {key: getattr(strategy, key, getattr(cls, key)) for key in LEARNER_TRAITS}
+        for key in ("select_every", "val_images", "val_interval"):
+            if not isinstance(declared[key], int) or declared[key] < 1:
+                raise UsageError(f"strategy {name}: {key} is {declared[key]!r}: it must be a whole number from 1 up")
+        if (scores := declared["pool_scores"]) not in ("remembered", "fresh"):
+            raise UsageError(f"strategy {name}: pool_scores {scores!r} is neither 'remembered' nor 'fresh'")
+        ratio, revision = getattr(strategy, "ratio", None), getattr(strategy, "revision", 0)
+        return cls(cadence, needs, mode, exact, ratio, revision, **declared)
 
     @property
     def signal(self) -> str:
         """``learner`` where the rule can follow learning, ``frozen`` where it cannot."""
-        return "learner" if self.needs & (LEARNER_SIGNALS | {"age"}) and self.cadence != "run" else "frozen"
+        follows = self.needs & (LEARNER_SIGNALS | HELD_OUT_SIGNALS | {"age"})
+        return "learner" if follows and self.cadence != "run" else "frozen"

@@ -27,7 +27,9 @@ MAY_IMPORT = {
     "harness.datasets": f"{GROUND} harness.steps harness.store",
     "harness.datasets.sets": f"{GROUND} harness.datasets harness.store",
     "harness.references": f"{GROUND} harness.datasets harness.datasets.sets harness.store",
-    "harness.training": f"{GROUND} strategies.rules harness.datasets harness.steps harness.store reports.records",
+    "harness.training": (
+        f"{GROUND} strategies.maths strategies.rules harness.datasets harness.steps harness.store reports.records"
+    ),
     "harness.plan": (
         f"{GROUND} strategies.rules harness.datasets harness.references harness.steps harness.store harness.training "
         "reports.records"

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from ...strategies.interface import LEARNER_SIGNALS, Traits, keep_count
+from ...strategies.interface import HELD_OUT_SIGNALS, LEARNER_SIGNALS, Traits, keep_count
 from ...strategies.registry import registry
 from ..scale.madeup import Shape, begin, candidates
 from ..training.flops import count_selection
@@ -53,6 +53,10 @@ def _row(name: str, origin: str, summary: str, error: str) -> Row:
         return Row(name, origin, summary=summary, error=f"cannot be made: {type(broken).__name__}: {broken}")
     needs, learner = tuple(sorted(traits.needs)), bool(traits.needs & LEARNER_SIGNALS)
     besides = ["scoring"] if learner and traits.cadence == "batch" else []
+    if traits.cadence == "epoch" and learner and traits.pool_scores == "fresh":
+        besides = ["scoring"]
+    if traits.needs & HELD_OUT_SIGNALS:
+        besides.append("val")
     if traits.needs & {"trace", "picks"} or (learner and traits.cadence == "run"):
         besides = ["proxy"]
     try:

@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...strategies.interface import BatchLosses, Pool
+from ...strategies.interface import HELD_OUT_SIGNALS, BatchLosses, Pool
 from ..streams import generator
+
+VAL = 256  # images of val
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,14 @@ def candidates(
         "trace": lambda: rand(size, shape.epochs, shape.classes).softmax(2),
         "age": lambda: torch.arange(size, device=device),
         "picks": lambda: torch.arange(size, device=device) < k,
+        "val_gradient": lambda: rand(shape.classes, shape.hidden + 1) - 0.5,
+        "val_features": lambda: rand(VAL, shape.hidden),
+        "val_probs": lambda: rand(VAL, shape.classes).softmax(1),
     }
     given = {name: maker() for name, maker in makers.items() if name in needs}
     labels = torch.randint(shape.classes, (size,), generator=stream).to(device)
+    if needs & HELD_OUT_SIGNALS:
+        given["val_labels"] = torch.arange(VAL, device=device) % shape.classes
     index = torch.arange(size, device=device)
     losses = BatchLosses(**given, labels=labels, index=index, k=k, progress=0.5)  # type: ignore[arg-type]
     # Squares of uniform numbers: skewed and non-negative, as pooled features behind a ReLU are.

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from ...strategies import UsageError
 from ...strategies.errors import did_you_mean
-from ...strategies.interface import LEARNER_SIGNALS, REFERENCE_SIGNALS, Traits
+from ...strategies.interface import HELD_OUT_SIGNALS, LEARNER_SIGNALS, REFERENCE_SIGNALS, Traits
 from ...strategies.registry import registry
 from .. import toml as strict
 from ..datasets.base import Augmentation
@@ -165,6 +165,13 @@ def _rule(row: StrategyRow, default: Named, width: int) -> Rule:
     if "picks" in rule.traits.needs:
         raise UsageError(
             f"strategy {row.shown!r} has a net trained beforehand, whose cost is not predicted here: leave it out"
+        )
+    if rule.traits.needs & HELD_OUT_SIGNALS or (
+        rule.traits.cadence == "epoch" and rule.traits.pool_scores == "fresh" and rule.traits.needs & LEARNER_SIGNALS
+    ):
+        raise UsageError(
+            f"strategy {row.shown!r} looks at val or scores the whole pool anew, whose cost is not predicted here: "
+            "leave it out"
         )
     if "features" in rule.traits.needs and not width:
         raise UsageError(

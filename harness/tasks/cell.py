@@ -11,7 +11,7 @@ from safetensors.torch import save
 
 from ...reports.records.sealing import digest_of
 from ...strategies import UsageError
-from ...strategies.interface import Pool
+from ...strategies.interface import HELD_OUT_SIGNALS, Pool, Traits
 from ...strategies.registry import registry
 from .. import environment as here
 from .. import streams
@@ -58,6 +58,7 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
         "curve": curve.points,
         "unit": {"forward": trainer.unit_forward, "train": trainer.unit_train},
         "scores_learner": trainer.selector.scores_learner,
+        **({"pool_scored": trainer.selections * len(samples)} if trainer.selector.scores_pool else {}),
         "artefacts": [*task.artefacts.values()],
         "result": _result(worker, trainer, loaded, seed, curve),
         "selection": {
@@ -89,22 +90,27 @@ def prepare(worker: Worker, task: Task, *, metered: bool = True) -> Trainer:
         pacer = pacer_at_cost(worker, task, len(samples))
     else:
         pacer = pacer_of(worker.matrix, arm, len(samples))
-    held_out = None
-    if pacer.learned is not None:  # a fixed random batch of val, the same for every arm of the seed
-        val = loaded.samples(seed, "val", worker.device)
-        chosen = streams.permutation(len(val), seed, "probe")[: pacer.learned.images].to(worker.device)
-        held_out = Samples(val.images[chosen], val.labels[chosen], val.classes)
+    strategy = registry("strategies").load(arm.name, **arm.options)
+    traits = Traits.of(strategy)
     return worker.trainer(
         task,
         samples,
         pacer,
         seed,
         recipe=worker.recipe(task, arm.score_mode, arm.lr_factor),
-        strategy=registry("strategies").load(arm.name, **arm.options),
+        strategy=strategy,
         pool=pool_with_signals(pool, arm, samples.signals),
         meter=meter_of(worker, task) if metered else None,
-        held_out=held_out,
+        held_out=None if pacer.learned is None else _held_out(worker, loaded, seed, pacer.learned.images),
+        val=_held_out(worker, loaded, seed, traits.val_images) if traits.needs & HELD_OUT_SIGNALS else None,
     )
+
+
+def _held_out(worker: Worker, loaded: LoadedData, seed: int, count: int) -> Samples:
+    """A fixed random batch of val, at most ``count`` images: the first of an order that all arms of the seed share."""
+    val = loaded.samples(seed, "val", worker.device)
+    chosen = streams.permutation(len(val), seed, "probe")[:count].to(worker.device)
+    return Samples(val.images[chosen], val.labels[chosen], val.classes)
 
 
 def _pace(worker: Worker, task: Task) -> list[list[float]]:

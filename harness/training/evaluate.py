@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +25,16 @@ def plain_logits(model: nn.Module, images: Tensor, augment: Augment) -> Iterator
     model.eval()
     for chunk in images.split(CHUNK):
         yield model(augment.plain_view(chunk))
+    model.train(training)
+
+
+def plain_outputs(model: Any, images: Tensor, augment: Augment) -> Iterator[tuple[Tensor, Tensor]]:
+    """As :func:`plain_logits`, features ``[b, h]`` and logits ``[b, C]``, both float32."""
+    training = model.training
+    model.eval()
+    for chunk in images.split(CHUNK):
+        features = model.forward_features(augment.plain_view(chunk))
+        yield features.float(), model.head(features).float()
     model.train(training)
 
 

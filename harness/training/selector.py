@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...strategies.interface import LEARNER_SIGNALS, BatchLosses, Pool, Traits
+from ...strategies.interface import HELD_OUT_SIGNALS, LEARNER_SIGNALS, BatchLosses, Pool, Traits
 from ..steps.pacer import Step
 from .flops import SelectionCounter
 from .guard import Guard, at_fault
@@ -49,9 +49,20 @@ class Selector:
         return self.at("batch") and bool(self.traits.needs & LEARNER_SIGNALS)
 
     @property
+    def scores_pool(self) -> bool:
+        """Whether each selection of the pool costs a pass of the learner over it."""
+        return self.at("epoch") and self.traits.pool_scores == "fresh" and bool(self.traits.needs & LEARNER_SIGNALS)
+
+    @property
+    def looks_at_val(self) -> bool:
+        """Whether selections cost looks of the learner at ``val``."""
+        return self.active and bool(self.traits.needs & HELD_OUT_SIGNALS)
+
+    @property
     def watches(self) -> bool:
         """Whether the values of each training step are kept for the strategy, or handed to it."""
-        return self.active and (self.traits.cadence == "epoch" or callable(getattr(self.strategy, "observe", None)))
+        remembers = self.at("epoch") and not self.scores_pool
+        return self.active and (remembers or callable(getattr(self.strategy, "observe", None)))
 
     def begin(self, pool: Pool) -> None:
         begin = getattr(self.strategy, "begin", None)
@@ -68,12 +79,13 @@ class Selector:
     ) -> tuple[Tensor, Tensor | None]:
         """One selection: the picks ``[k]`` among the candidates ``ids`` ``[B]``, and their weights.
 
-        Of the ``signals`` ``[B, ...]`` by name, the strategy sees those that it declared.
+        Of the ``signals`` ``[B, ...]`` by name, the strategy sees those that it declared, and the labels of ``val``
+        that come with them.
         """
         size = len(ids)
         features = signals.get("features")
         losses = BatchLosses(
-            **{name: signals[name] for name in self.traits.needs if name in signals and name != "features"},
+            **{n: signals[n] for n in self.traits.needs | {"val_labels"} if n in signals and n != "features"},
             labels=labels.clone() if self.selects_from_pool else labels,  # training reads the pool's own
             index=ids,
             k=keep,
@@ -82,7 +94,7 @@ class Selector:
         )
         declared = getattr(self.strategy, "flops", None)
         width = 0 if features is None else features.shape[1]
-        inputs = losses.signals() if features is None else {**losses.signals(), "batch_feats": features}
+        inputs = losses.signals() | losses.held_out() | ({} if features is None else {"batch_feats": features})
 
         def select() -> Any:
             with self.clock.phase("select"), torch.no_grad(), at_fault("select", inputs):

@@ -13,15 +13,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...strategies import UsageError
-from ...strategies.interface import Pool, keep_count
+from ...strategies.interface import HELD_OUT_SIGNALS, Pool, keep_count
 from ..datasets.augment import Augment
 from ..datasets.samples import ProxyPicks, Samples
 from ..steps.pacer import Pacer, Recorded, Step
 from ..steps.step_iterator import ReplayedSteps, StepIterator, steps_of
 from ..streams import derive, permutation
 from .candidates import Candidates, ChosenSamples
-from .evaluate import mean_loss
+from .evaluate import mean_loss, plain_outputs
 from .flops import learner_flops
+from .held_out import HeldOut
 from .learner import ResNet18, ResNet18Net
 from .ledger import Clock, Ledger
 from .loss_memory import LossMemory
@@ -49,7 +50,7 @@ class Trainer:
     Without a strategy it trains on every candidate; ``pool`` is what the strategy's ``begin`` is given, on the clock.
     ``bf16`` stands for autocast to bfloat16 and channels-last memory (GPUs). The ``meter`` gives the cost so far in the
     unit of the budget, FLOPs of the ledger by default. A schedule that learns looks at ``held_out``, images of ``val``,
-    on the clock.
+    on the clock; ``val`` are those that a strategy's held-out signals are taken on.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Trainer:
         pool: Pool | None = None,
         meter: Callable[[Trainer], float] | None = None,
         held_out: Samples | None = None,
+        val: Samples | None = None,
     ) -> None:
         self.samples, self.augment, self.pacer, self.recipe, self.seed = samples, augment, pacer, recipe, seed
         self.device = samples.labels.device
@@ -83,6 +85,12 @@ class Trainer:
         self.pick_counts = PickCounts(len(samples), self.device)
         self.selector = Selector(strategy, self.device, self.ledger, self.clock, self.pick_counts)
         needs = self.selector.traits.needs
+        if self.selector.looks_at_val and not val:
+            wanted = " and ".join(sorted(needs & HELD_OUT_SIGNALS))
+            raise UsageError(
+                f"strategy {type(strategy).__name__} needs {wanted}, but val is empty: raise val, such as val = 0.1"
+            )
+        self.val = HeldOut(val, self.selector.traits) if val and self.selector.looks_at_val else None
         width = self.model.head.in_features
         watches = self.selector.watches
         self.memory = LossMemory(len(samples), needs, samples.classes, width, self.device) if watches else None
@@ -139,7 +147,8 @@ class Trainer:
         while step is not None:
             epoch = step.epoch
             order = permutation(len(self.samples), self.seed, "order", epoch)
-            if self.selector.at("epoch") and not again:
+            due = self.subset is None or epoch % self.selector.traits.select_every == 0
+            if self.selector.at("epoch") and not again and due:
                 self.subset = self.select_pool(step)
             if self.subset is not None and self.selector.decides_count and not again:
                 step = walk.deal(len(self.subset))
@@ -177,7 +186,7 @@ class Trainer:
 
     def _parts(self) -> dict[str, Any]:
         own = {"walk": self._walk, "schedule": self.pacer.learned, "tally": self.pick_counts, "memory": self.memory}
-        return {**own, "selector": self.selector, "strategy": self.rule}
+        return {**own, "selector": self.selector, "strategy": self.rule, "val": self.val}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore, before :meth:`run` was called."""
@@ -248,6 +257,34 @@ class Trainer:
     def _autocast(self) -> Any:
         return torch.autocast(self.device.type, dtype=torch.bfloat16) if self.bf16 else nullcontext()
 
+    def _held_out(self) -> dict[str, Tensor]:
+        """The held-out signals for the selection that stands next, by name; does not wait for the device."""
+        if (val := self.val) is None:
+            return {}
+        if val.due():
+            with self.clock.phase("probe"):
+                more = val.take(*self._outputs(val.samples))
+            self.ledger.add("probe", flops=len(val.samples) * self.unit_forward, samples=len(val.samples))
+            self.ledger.add("select", flops=more)
+        return val.known
+
+    def _score_pool(self) -> dict[str, Tensor]:
+        """The learner's signals ``[n, ...]`` of the whole pool, as it stands."""
+        labels = self.samples.labels
+        with self.clock.phase("score"):
+            features, logits = self._outputs(self.samples)
+            losses, probs = F.cross_entropy(logits, labels, reduction="none"), logits.softmax(1)
+        self.ledger.add("score", flops=len(labels) * self.unit_forward, samples=len(labels))
+        age = torch.zeros_like(labels)
+        return {"learner": losses, "learner_probs": probs, "learner_features": features, "age": age}
+
+    @torch.no_grad()
+    def _outputs(self, samples: Samples) -> tuple[Tensor, Tensor]:
+        """Features and logits of the plain views of ``samples``, in evaluation mode, both float32."""
+        with self._autocast():
+            features, logits = zip(*plain_outputs(self.model, samples.images, self.augment), strict=True)
+        return torch.cat(features), torch.cat(logits)
+
     @torch.no_grad()
     def _score(self, views: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The learner's signals ``[B, ...]`` of the candidates, without touching running statistics."""
@@ -267,7 +304,7 @@ class Trainer:
         self, step: Step, ids: Tensor, host: Tensor | None, keep: int, views: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         labels = self.samples.labels[ids]
-        signals = self._score(views, labels) if views is not None else {}
+        signals = self._held_out() | (self._score(views, labels) if views is not None else {})
         with self.clock.phase("reference"):
             for name in self.cached:
                 values = self.samples.signals[name]
@@ -288,6 +325,7 @@ class Trainer:
         size = len(self.samples)
         signals = {name: value for name in self.cached if isinstance(value := self.samples.signals[name], Tensor)}
         signals |= self.memory.signals(self.count) if self.memory is not None else {}
+        signals |= self._held_out() | (self._score_pool() if self.selector.scores_pool else {})
         ids = torch.arange(size, device=self.device)
         # k/B of a step, so that the subset is large enough for the steps of the pass.
         keep = keep_count(step.keep / step.size, size)

@@ -115,7 +115,7 @@ def _costs(cell: Cell) -> Iterator[str]:
     ledger, unit, picks = cell.ledger, cell.unit, cell.picks
     scored = picks.candidate_samples if cell.scores_learner else 0
     trained = picks.trained_samples
-    for phase, samples in (("train", trained), ("score", scored), ("data", scored or trained)):
+    for phase, samples in (("train", trained), ("score", scored + cell.pool_scored), ("data", scored or trained)):
         if ledger[phase].samples != samples:
             yield f"phase {phase!r} of its ledger counts {ledger[phase].samples} samples, its picks tell {samples}"
     for phase, price in (("train", unit.train), ("score", unit.forward), ("probe", unit.forward)):

@@ -124,7 +124,8 @@ def ceiling(cell: Cell) -> float | None:
     ``train / (r train + forward)`` with the realised mean keep ratio r and the measured FLOPs of one image; the
     forward pass counts only where the learner itself scores. With forward 1 and backward 2 this is 3 / (1 + 3r).
     """
-    scoring = cell.unit.forward if cell.scores_learner else 0.0
+    scored = 1.0 if cell.scores_learner else cell.pool_scored / max(1, cell.picks.candidate_samples)
+    scoring = scored * cell.unit.forward
     least = cell.picks.mean_ratio * cell.unit.train + scoring
     return cell.unit.train / least if least > 0 else None
 

@@ -188,6 +188,8 @@ class Cell(Sealed):
     curve: Annotated[tuple[Point, ...], Field(strict=False, min_length=1)]
     unit: Unit
     scores_learner: bool
+    pool_scored: Count = 0
+    """Images of the pool that the learner was run over for fresh scores, at cadence ``epoch``."""
     artefacts: Ids
     result: Result
     picks: Picks = Field(alias="selection")

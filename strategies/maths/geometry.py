@@ -7,9 +7,11 @@ from torch import Tensor
 
 from ..base import Strategy
 from ..interface import BatchLosses
-from .sampling import draw, top_flops
+from .sampling import draw, sort_flops, top_flops
 
 _LONGEST = 1e16  # squares and sums of many such squares stay finite in float32
+
+_AT_ONCE = 1024  # rows of distances held at once
 
 
 def points(feats: Tensor, metric: str) -> Tensor:
@@ -27,6 +29,25 @@ def shuffled(rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """``rows`` in random order, and that order ``[B]``, so that the stream decides which of equals comes first."""
     order = draw(rows.shape[0], rows.shape[0], generator, rows.device)
     return rows[order], order
+
+
+def nearest(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Positions ``[n, m]`` of the ``count`` nearest others of each of ``rows`` ``[n, d]``, and their distances.
+
+    There are m = n - 1 of them at most. A few rows of distances are held at a time.
+    """
+    size = rows.shape[0]
+    places = torch.arange(size, device=rows.device)
+    found = []
+    for own in places.split(_AT_ONCE):
+        apart = torch.cdist(rows[own], rows, compute_mode="donot_use_mm_for_euclid_dist")
+        found.append(apart.scatter(1, own[:, None], torch.inf).topk(min(count, size - 1), dim=1, largest=False))
+    return torch.cat([at.indices for at in found]), torch.cat([at.values for at in found])
+
+
+def nearest_flops(n: float, d: int) -> float:
+    """Cost of one :func:`nearest`, for each of n rows."""
+    return 3.0 * n * d + sort_flops(max(2, round(n)))
 
 
 def points_flops(n: int, d: int) -> float:

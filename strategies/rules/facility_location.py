@@ -1,14 +1,12 @@
-import torch
 from torch import Tensor
 
 from ..base import Strategy, choice, hidden, rule
 from ..errors import UsageError
 from ..interface import BatchLosses, Cadence
+from ..maths.coverage import DENSE, FIRST, densely, lazily
 from ..maths.geometry import points, points_flops, shuffled
 
-DENSE = 4096  # up to so many candidates, all pairs are held at the cadences epoch and run too
 MOST = 32_768  # candidates of a batch: all pairs then take 8.6 GB
-FIRST, ROWS = 8, 128  # rows of similarities held at once, where not all are: a pick begins with, and the most
 
 
 @rule
@@ -47,53 +45,13 @@ class FacilityLocation(Strategy):
                 f"take batches of {MOST:,} at most, or cadence='run'"
             )
         rows, order = shuffled(points(feats, "cosine"), self.generator(feats.device))
-        lazy = self.cadence != "batch" and size > DENSE
-        picks, served = self._lazily(rows, k) if lazy else self._densely(rows, k)
-        self._coverage = served.mean()
-        return order[picks]
-
-    def _densely(self, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """Picks ``[k]``, and how well each candidate is served ``[B]``, from all pairs."""
-        similar = rows @ rows.t()
-        served = similar.new_full((rows.shape[0],), -1.0)
-        barred = torch.zeros_like(served)
-        picks: list[Tensor] = []
-        for _ in range(k):
-            # Row j holds what each candidate would gain from j: the matrix is symmetric.
-            gain = (similar - served).clamp_min_(0.0).sum(1)
-            at = (gain - barred).argmax(0, keepdim=True)
-            picks.append(at)
-            served = torch.maximum(served, similar[at][0])
-            barred.index_fill_(0, at, torch.inf)
-        return torch.cat(picks), served
-
-    def _lazily(self, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """The same from a few rows of pairs at a time: a gain once computed is an upper bound from then on."""
-        size = rows.shape[0]
-        served = rows.new_full((size,), -1.0)
-
-        def gains(some: Tensor) -> Tensor:
-            self._gains += some.shape[0]
-            return (some @ rows.t()).sub_(served).clamp_min_(0.0).sum(1)
-
-        self._gains = 0
-        bound = torch.cat([gains(some) for some in rows.split(ROWS)])
-        known = torch.ones_like(bound, dtype=torch.bool)
-        picks: list[int] = []
-        for _ in range(k):
-            more = FIRST
-            best = int(bound.argmax())
-            while not known[best] and bound[best] > 0:  # nobody gains less than nothing
-                doubtful = bound.masked_fill(known, -torch.inf).topk(min(more, size)).indices
-                bound[doubtful] = torch.minimum(bound[doubtful], gains(rows[doubtful]))
-                known[doubtful] = True
-                more = min(2 * more, ROWS)
-                best = int(bound.argmax())
-            picks.append(best)
-            served = torch.maximum(served, rows @ rows[best])
-            known.fill_(False)
-            bound[best] = -torch.inf
-        return torch.tensor(picks, device=rows.device), served
+        if self.cadence == "batch" or size <= DENSE:
+            found = densely(rows @ rows.t(), k, -1.0)
+        else:
+            found = lazily(lambda some: rows[some] @ rows.t(), size, k, -1.0, rows.device)
+            self._gains = found.gains
+        self._coverage = found.served.mean()
+        return order[found.picks]
 
     def diagnostics(self) -> dict[str, Tensor]:
         """``coverage``: mean similarity of a candidate to the pick most like it, last call; empty before."""

@@ -35,6 +35,12 @@ class Wrapper(Strategy):
             ratio=traits[0].ratio,
             revision=sum(each.revision for each in traits),
         )
+        vars(self).update(  # what serves the most demanding of them
+            pool_scores="fresh" if any(each.pool_scores == "fresh" for each in traits) else "remembered",
+            select_every=min(each.select_every for each in traits),
+            val_images=max(each.val_images for each in traits),
+            val_interval=min(each.val_interval for each in traits),
+        )
         if not all(callable(getattr(rule, "flops", None)) for rule in rules):
             vars(self)["flops"] = None  # not stated: the harness counts
 
@@ -130,7 +136,7 @@ def rows(losses: BatchLosses, at: Tensor | None, k: int | None) -> BatchLosses:
     signals = losses.signals()
     if at is not None:
         signals = {name: signal.index_select(0, at) for name, signal in signals.items()}
-    return BatchLosses(**signals, k=k, epoch=losses.epoch, progress=losses.progress)
+    return BatchLosses(**signals, **losses.held_out(), k=k, epoch=losses.epoch, progress=losses.progress)
 
 
 def others(picks: Tensor, size: int) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..interface import NEEDS, BatchLosses, Traits
+from ..interface import HELD_OUT_SIGNALS, NEEDS, BatchLosses, Traits
 from .subject import Broken, NotJudged, Picks, Scene, Subject, begun, poisoned, unwrapped
 from .waiting import Waits, run_fake
 
@@ -156,7 +156,7 @@ class _Watched(BatchLosses):
 def needs(subject: Subject) -> None:
     """Nothing is read that ``needs`` does not name: neither its absence nor its being poisoned shows."""
     declared = subject.traits.needs
-    hidden = sorted(NEEDS - declared - {"features"})
+    hidden = sorted(NEEDS - declared - {"features"}) + (["val_labels"] if not declared & HELD_OUT_SIGNALS else [])
     full = subject.scene(40)
     bare = full.without(*hidden)
     feats = full.features if "features" in declared else None

@@ -74,11 +74,11 @@ class Scene:
         odd = replace(self, features=features, about=f"{about} ({self.about})")
         if self.cadence != "batch":
             odd = replace(odd, pool_features=features)
-        return odd.with_signals(about, learner_features=features.float())
+        return odd.with_signals(about, learner_features=features.float(), **held_out(features.shape[1]))
 
     def permuted(self, order: Tensor) -> Scene:
         """The same candidates in another order; where they are the whole pool, its ids change with them."""
-        moved = {name: signal[order] for name, signal in self.signals.items()}
+        moved = {n: signal if n in BatchLosses._HELD_OUT else signal[order] for n, signal in self.signals.items()}
         scene = replace(self, features=self.features[order], signals=moved)
         if self.cadence == "batch":
             return scene
@@ -114,6 +114,7 @@ def scene(size: int, cadence: Cadence = "batch", *, width: int = 8, seed: int = 
         "trace": pool_trace[ids],
         "age": torch.randint(0, 9, (size,), generator=stream),
         "picks": torch.rand(size, generator=stream) < 0.5,
+        **held_out(5, seed),
     }
     about = f"B = {size}" + ("" if width == 8 else f", d = {width}")
     return Scene(cadence, pool_features[ids], signals, pool_features, pool_reference, pool_labels, about)
@@ -125,6 +126,17 @@ def unseen(at: Scene, seen: int = 0) -> Scene:
     nothing = never_seen(LEARNER_SIGNALS | {"age"}, at.size, CLASSES, width)
     signals = {name: torch.cat([at.signals[name][:seen], signal[seen:]]) for name, signal in nothing.items()}
     return at.with_signals(f"{seen} samples trained on yet", **signals)
+
+
+def held_out(width: int, seed: int = 0, size: int = 12) -> dict[str, Tensor]:
+    """Held-out signals that belong together: of a learner with ``width`` features on ``size`` images of ``val``."""
+    stream = torch.Generator().manual_seed(7_000 + seed)
+    probs = (torch.rand(size, CLASSES, generator=stream) * 3).softmax(1)
+    features = torch.rand(size, width, generator=stream) - 0.3
+    labels = torch.randint(CLASSES, (size,), generator=stream)
+    wrong = probs - torch.eye(CLASSES)[labels]
+    gradient = wrong.t() @ torch.cat([features, torch.ones(size, 1)], 1) / size
+    return {"val_gradient": gradient, "val_features": features, "val_probs": probs, "val_labels": labels}
 
 
 def poisoned(signal: Tensor) -> Tensor:

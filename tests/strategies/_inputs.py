@@ -9,6 +9,7 @@ from torch import Tensor
 
 from selbench.strategies import BatchLosses, Pool, Strategy, load
 from selbench.strategies.registry import registry
+from selbench.strategies.testing.subject import held_out
 
 CLASSES = 4
 EPOCHS = 6
@@ -70,6 +71,34 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "less-uniform": [{"share": 0.0}, {"share": 1.0}, {"metric": "cosine", "cadence": "batch"}],
     "herding": [{"metric": "euclidean"}, {"cadence": "batch"}],
     "facility-location": [{"cadence": "batch"}],
+    "greats": [{"eta": 0.0}, {"val_images": 8, "val_interval": 3}],
+    "glister": [
+        {"cadence": "batch", "rounds": 3, "step": "mean"},
+        {"eta": 1.0, "select_every": 2, "val_images": 8},
+    ],
+    "graph-cut": [
+        {"of": "features", "lam": 2.0},
+        {"class_balanced": False, "cadence": "epoch", "select_every": 2},
+    ],
+    "craig": [
+        {"gradient": "logits", "similarity": "squared", "cadence": "epoch", "select_every": 2},
+        {"similarity": "cosine", "weighted": False, "class_balanced": False},
+    ],
+    "orderdp": [{"share": 0.3, "start": 1.0, "cadence": "batch"}],
+    "seta": [{"groups": 3, "alpha": 0.6}, {"anneal": 0.5}],
+    "repb": [{"window": 3, "weighted": False}],
+    "tdds": [{"keep": "easy"}, {"window": 4}, {"alpha": 0.5}, {"class_balanced": True}],
+    "moso": [{"keep": "easy"}, {"gradient": "bias"}, {"class_balanced": False}],
+    "cal": [{"keep": "easy", "neighbours": 3}, {"class_balanced": True}],
+    "ssp": [{"keep": "easy", "metric": "euclidean"}, {"clusters": 3}],
+    "d2": [
+        {"score": "aum", "neighbours": 2, "gamma": 1.0},
+        {"score": "el2n", "beta": 0.0, "metric": "cosine"},
+    ],
+    "gradmatch": [
+        {"target": "val", "cadence": "epoch", "select_every": 2},
+        {"lam": 0.0, "class_balanced": False},
+    ],
     "moderate": [{"centre": "mean"}, {"window": "value"}, {"centre": "mean", "window": "value", "cadence": "batch"}],
     "uncertainty": [{"score": "least-confidence"}, {"score": "entropy"}],
     "gradnorm": [{"bound": "last-layer"}],
@@ -148,6 +177,7 @@ def make(size: int, *, width: int = 8, seed: int = 0, device: str = "cpu") -> tu
         trace=(rand(size, EPOCHS, CLASSES) * 3).softmax(2),
         age=torch.arange(size, device=device),
         picks=rand(size) < 0.5,
+        **{name: value.to(device) for name, value in held_out(5, seed).items()},
         epoch=1,
         progress=0.1,
     )
@@ -155,7 +185,8 @@ def make(size: int, *, width: int = 8, seed: int = 0, device: str = "cpu") -> tu
 
 def replaced(losses: BatchLosses, **signals: Tensor | None) -> BatchLosses:
     """``losses`` with some signals exchanged, or removed where None."""
-    return BatchLosses(**{**losses.signals(), **signals}, epoch=losses.epoch, progress=losses.progress)
+    known = losses.signals() | losses.held_out()
+    return BatchLosses(**{**known, **signals}, epoch=losses.epoch, progress=losses.progress)
 
 
 def begun(name: str, options: dict[str, Any], seed: int = 0, size: int = 64) -> Strategy:

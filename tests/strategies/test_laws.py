@@ -13,6 +13,7 @@ from selbench.harness.training.flops import count_selection
 from selbench.strategies import Selection, UsageError, load
 from selbench.strategies.registry import registry
 from selbench.strategies.testing import Subject, parametrize_with_checks
+from selbench.strategies.testing.subject import held_out
 
 from ._inputs import BUILTIN, OPTIONS, VARIANTS, begun, label, make
 
@@ -60,7 +61,7 @@ def test_features_of_either_sign(variant):
     """Picks, or a refusal that names the way out."""
     name, options = variant
     feats, losses = make(40)
-    losses = type(losses)(**{**losses.signals(), "learner_features": feats - 0.5})
+    losses = type(losses)(**{**losses.signals(), **held_out(feats.shape[1]), "learner_features": feats - 0.5})
     if options.get("negative") != "refuse":
         picks = begun(name, options).select(feats - 0.5, losses, 0.5)
         assert len(picks.indices if isinstance(picks, Selection) else picks)

@@ -23,6 +23,11 @@ FEW, MANY = 0.125, 0.5
 GREEDY = {
     "divbs": 30,  # the next pick is the one that adds most to the gradients of those before
     "facility-location": 9,  # the next gain depends on whom the picks already serve
+    "craig": 13,  # the same, and whom each pick serves
+    "graph-cut": 14,  # the next gain depends on the similarity to those before
+    "gradmatch": 34,  # the next pick mends what the weighted gradients of those before lack
+    "d2": 14,  # the next pick is the highest once those before have lowered their neighbours
+    "greats": 8,  # the next gain counts the steps of those before as taken
     "herding": 7,  # the next pick mends the mean of those before
     "k-center": 9,  # the next pick is the farthest from those before
     "less-uniform": 9,  # the next pick is the nearest to those before

@@ -23,7 +23,9 @@ def fake_select(strategy: Strategy, watch: AbstractContextManager[Any] | None = 
     size = 48
 
     def build() -> Any:
-        shapes = {name: (signal.shape, signal.dtype) for name, signal in make(size)[1].signals().items()}
+        made = make(size)[1]
+        known = {**made.signals(), **made.held_out()}
+        shapes = {name: (signal.shape, signal.dtype) for name, signal in known.items()}
         signals = {name: torch.empty(shape, dtype=dtype, device="cuda") for name, (shape, dtype) in shapes.items()}
         feats = torch.empty(size, 8, device="cuda")
         losses = BatchLosses(**signals)
@@ -40,19 +42,27 @@ def fake_select(strategy: Strategy, watch: AbstractContextManager[Any] | None = 
     return waiting.run_fake(build)
 
 
+CLASS_AFTER_CLASS = {"graph-cut": True, "craig": True, "gradmatch": True, "d2": True, "cal": False}  # by default
+
+
 def may_wait(variant: tuple[str, dict[str, Any]]) -> bool:
     """Refusing negative features looks at the pool in ``begin``, where waiting is allowed.
 
-    A count that the data decide has to be known on the host; such rules pick from the whole pool, once an epoch.
+    A count that the data decide has to be known on the host, the sizes of classes included where a rule prunes class
+    after class; such rules pick from the whole pool, once an epoch or once a run. So does one with a linear solver.
     """
-    return variant[1].get("negative") == "refuse" or not Traits.of(load(variant[0], **variant[1])).exact_count
+    name, options = variant
+    by_class = name in CLASS_AFTER_CLASS and options.get("class_balanced", CLASS_AFTER_CLASS[name])
+    decides = not Traits.of(load(name, **options)).exact_count
+    return options.get("negative") == "refuse" or decides or by_class or name == "gradmatch"
 
 
 NEVER_WAIT = [variant for variant in VARIANTS if not may_wait(variant)]
 
 
 def test_few_rules_may_wait():
-    assert {name for name, _ in VARIANTS} - {name for name, _ in NEVER_WAIT} == {"infobatch"}
+    waiting = {"infobatch", "seta", "repb", "gradmatch", "d2"}
+    assert {name for name, _ in VARIANTS} - {name for name, _ in NEVER_WAIT} == waiting
 
 
 @pytest.mark.parametrize("variant", NEVER_WAIT, ids=label)
@@ -127,7 +137,7 @@ def test_the_test_finds_waiting(wrong):
 def test_select_on_a_gpu(variant):
     feats, losses = make(300)
     feats = feats.cuda()
-    losses = BatchLosses(**{name: signal.cuda() for name, signal in losses.signals().items()})
+    losses = BatchLosses(**{name: signal.cuda() for name, signal in (losses.signals() | losses.held_out()).items()})
     strategy = load(variant[0], **variant[1])
     stream = torch.Generator("cuda").manual_seed(0)
     strategy.begin(Pool(300, 4, losses.labels, torch.device("cuda"), stream))

@@ -28,6 +28,7 @@ from selbench.harness.tasks.do import do
 from selbench.harness.tasks.worker import Worker
 from selbench.harness.training import ledger
 from selbench.harness.training.trainer import Trainer
+from selbench.harness.verify.contents import cell_faults
 from selbench.reports.records.fields import misfits
 from selbench.reports.records.models import KINDS
 from selbench.strategies import UsageError
@@ -37,6 +38,8 @@ PASSES = [
     {"name": "gstds"},
     {"name": "infobatch"},
     {"name": "spectral-oracle", "options": {"draw": "unbiased"}},
+    {"name": "greats", "options": {"val_interval": 4}},
+    {"name": "glister", "options": {"select_every": 2}},
     {"name": "static"},
     {"name": "marginal", "options": {"of": "selective-backprop"}},
     {"name": "proxy-replay"},
@@ -80,6 +83,9 @@ def test_a_run_of_many_pieces_ends_as_one_of_a_single_piece(folders, tmp_path, m
     assert about["written"] >= whole["selection"]["steps"] and about["seconds"] > 0 and "unused" not in about
     assert not (tmp_path / "checkpoints").exists(), "what is done needs no checkpoint"
     assert not list(misfits(KINDS["cells"], record))
+    assert not list(cell_faults(KINDS["cells"].model_validate(record)))
+    looks = {"greats": -(-whole["selection"]["steps"] // 4), "glister": 1}  # at the 20 images of val
+    assert label not in looks or record["ledger"]["probe"]["samples"] == 20 * looks[label]
 
 
 def test_seconds_add_up_over_the_pieces_and_what_is_written_is_off_the_clock(folders, tmp_path, monkeypatch):
