@@ -17,12 +17,11 @@ from .pages import PUBLISHED
 def publish(results: Path, name: str, published: Path = PUBLISHED) -> Path:
     """Judge a results folder or a pack anew and publish it; returns the pack."""
     folder = opened(results)
-    page = build(folder)
+    page = build(folder, figures=False)
     target = published / name / f"{name}{SUFFIX}"
     pack(folder, target)
     text = (page.parent / "report.md").read_text(encoding="utf-8")
-    kept = [line for line in text.split("\n") if not line.startswith("![")]
-    (target.parent / "report.md").write_text("\n".join(kept), encoding="utf-8")
+    (target.parent / "report.md").write_text(text, encoding="utf-8")
     return target
 
 

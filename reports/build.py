@@ -10,10 +10,10 @@ from .records.folder import Results
 from .records.sealing import write_bytes
 
 
-def build(results_dir: str | Path, out: Path | None = None) -> Path:
+def build(results_dir: str | Path, out: Path | None = None, *, figures: bool = True) -> Path:
     """Judge what lies in ``results_dir`` and write ``results_dir/report``, or ``out``.
 
-    Works on whatever is there: runs that are missing are named, and with none finished the page says so. The same
+    Without ``figures`` none are drawn, which is most of the time. Works on whatever is there: runs that are missing are named, and with none finished the page says so. The same
     records give the same bytes. Returns the page; raises a ``ResultsError`` without a readable ``matrix.toml``.
     """
     results = Results.read(results_dir)
@@ -27,12 +27,12 @@ def build(results_dir: str | Path, out: Path | None = None) -> Path:
 
     summary = summarise(results)
     report = Report.of(summary, results)
-    figures = draw(report)
+    placed = draw(report) if figures else []
     folder = out or Path(results_dir) / "report"
     drawings = folder / "figures"
     drawings.mkdir(parents=True, exist_ok=True)
     written = set()
-    for drawing in (placed.drawing for placed in figures):
+    for drawing in (figure.drawing for figure in placed):
         for ending, content in (("svg", drawing.svg), ("png", drawing.png)):
             file = drawings / f"{drawing.name}.{ending}"
             write_bytes(file, content)
@@ -46,7 +46,7 @@ def build(results_dir: str | Path, out: Path | None = None) -> Path:
         stale.unlink(missing_ok=True)
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
     write_bytes(folder / "summary.json", f"{text}\n".encode("utf-8", "backslashreplace"))
-    write_bytes(folder / "report.md", markdown.render(report, figures).encode())
+    write_bytes(folder / "report.md", markdown.render(report, placed).encode())
     write_bytes(folder / "report.tex", latex.render(summary).encode("ascii"))
-    write_bytes(folder / "index.html", page.render(report, figures).encode())
+    write_bytes(folder / "index.html", page.render(report, placed).encode())
     return folder / "index.html"

@@ -29,7 +29,7 @@ from .costs import Accounts, Clock, Prices, common
 from .estimand import Estimand
 from .training import collapsed
 
-NO_TWIN = "no cost twin was trained: run the matrix again to train it"
+NO_TWIN = "run the matrix again to train its cost twin"
 
 __all__ = ["LadderCurve", "Pairs", "Sample", "accuracies", "apart", "common", "rounded"]
 
