@@ -37,16 +37,19 @@ def fake_select(strategy: Strategy, size: int = 48, watch: TorchDispatchMode | N
 def may_wait(variant: tuple[str, dict[str, Any]]) -> bool:
     """Refusing negative features looks at the pool in ``begin``, where waiting is allowed.
 
-    A count that the data decide has to be known on the host; such rules pick from the whole pool, once an epoch.
+    A count that the data decide has to be known on the host, of the whole pool or of a class (``per-class``); such
+    rules pick from the whole pool, once an epoch.
     """
-    return variant[1].get("negative") == "refuse" or not Traits.of(load(variant[0], **variant[1])).exact_count
+    traits = Traits.of(load(variant[0], **variant[1]))
+    counts = not traits.exact_count or (variant[0] == "per-class" and traits.cadence != "batch")
+    return variant[1].get("negative") == "refuse" or counts
 
 
 NEVER_WAIT = [variant for variant in VARIANTS if not may_wait(variant)]
 
 
 def test_few_rules_may_wait():
-    assert {name for name, _ in VARIANTS} - {name for name, _ in NEVER_WAIT} == {"infobatch"}
+    assert {name for name, _ in VARIANTS} - {name for name, _ in NEVER_WAIT} == {"infobatch", "per-class"}
 
 
 @pytest.mark.parametrize("variant", NEVER_WAIT, ids=label)
