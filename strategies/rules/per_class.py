@@ -21,7 +21,7 @@ class PerClass(OfOne):
     all that it sees. "balanced": q_c the same for all; "proportional": q_c in proportion to n_c; "loss": in proportion
     to n_c·(mean loss of c). No class gives more than it has; what it lacks goes to the others by the same rule.
     Source: DeepCore (arXiv 2204.08499) selects class by class by default, round(r·n_c) of each: "proportional".
-    Cost: X's on each class, and an ordering of the labels.
+    Cost: X's on each class, and an ordering of the labels; waits for the device once.
     Ours: quotas that sum to k, by largest remainders, ties at random; "loss" (DRoP, arXiv 2404.05579, takes one less
     the recall on held-out images in the place of the loss). Weights of X, if it gives any, are scaled to mean 1 within
     each class. For the cadences ``epoch`` and ``run`` alone: how many of a class a batch holds is known on the device

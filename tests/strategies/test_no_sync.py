@@ -52,16 +52,17 @@ def may_wait(variant: tuple[str, dict[str, Any]]) -> bool:
     after class; such rules pick from the whole pool, once an epoch or once a run. So does one with a linear solver.
     """
     name, options = variant
+    traits = Traits.of(load(name, **options))
     by_class = name in CLASS_AFTER_CLASS and options.get("class_balanced", CLASS_AFTER_CLASS[name])
-    decides = not Traits.of(load(name, **options)).exact_count
-    return options.get("negative") == "refuse" or decides or by_class or name == "gradmatch"
+    by_class = by_class or (name == "per-class" and traits.cadence != "batch")
+    return options.get("negative") == "refuse" or not traits.exact_count or by_class or name == "gradmatch"
 
 
 NEVER_WAIT = [variant for variant in VARIANTS if not may_wait(variant)]
 
 
 def test_few_rules_may_wait():
-    waiting = {"infobatch", "seta", "repb", "gradmatch", "d2"}
+    waiting = {"infobatch", "seta", "repb", "gradmatch", "d2", "per-class"}
     assert {name for name, _ in VARIANTS} - {name for name, _ in NEVER_WAIT} == waiting
 
 
