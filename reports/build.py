@@ -14,7 +14,8 @@ def build(results_dir: str | Path, out: Path | None = None, *, figures: bool = T
     """Judge what lies in ``results_dir`` and write ``results_dir/report``, or ``out``.
 
     Works on whatever is there: runs that are missing are named, and with none finished the page says so. The same
-    records give the same bytes. Without ``figures`` none are drawn, which is most of the time. Returns the page; raises a ``ResultsError`` without a readable ``matrix.toml``.
+    records give the same bytes. Without ``figures`` none are drawn, which is most of the time.
+    Returns the page; raises a ``ResultsError`` without a readable ``matrix.toml``.
     """
     results = Results.read(results_dir)
     # Imported once the folder is known to be one: drawing takes seconds to import.

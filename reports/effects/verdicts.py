@@ -115,8 +115,8 @@ def by_chance(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     is the sum of the levels over the rows that were judged: the same for better and for worse. Rows of the same runs
     err together, so that the number found varies more than that of independent rows.
     """
-    judged = [row for row in rows if not row["primary"] and row["p_superior"] is not None]
-    judged = [row for row in judged if not row["verdict"].startswith(("no verdict", WITHHELD)) and not row["ladder"]]
+    judged = [row for row in rows if not row["primary"] and row["p_superior"] is not None and not row.get("ladder")]
+    judged = [row for row in judged if not row["verdict"].startswith(("no verdict", WITHHELD))]
     found = [row["verdict"] for row in judged]
     expected = sum((1 - row["confidence"]) / 2 for row in judged)
     counts = {"superior": sum(map(FOR.__contains__, found)), "worse": sum(map(AGAINST.__contains__, found))}

@@ -66,7 +66,8 @@ def summary(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_the_known_truth_comes_out(tmp_path: Path) -> None:
     effects = {"better": 2.0, "equal": 0.0, "little worse": -0.6, "worse": -3.0}
-    summary = summary_of(tmp_path, seeds=12, effects=effects, primary=["better:accuracy", "equal:accuracy"])
+    primary = ["better:accuracy", "equal:accuracy"]
+    summary = summary_of(tmp_path, seeds=12, effects=effects, primary=primary, cost_twins="all")
     expected = {
         "better": "superior",
         "equal": "non-inferior",
@@ -75,9 +76,12 @@ def test_the_known_truth_comes_out(tmp_path: Path) -> None:
     }
     assert {label: verdict_of(summary, label, "accuracy") for label in effects} == expected
     assert verdict_of(summary, "little worse", "picking") == "non-inferior"
-    declared = {"account": "amortised", "cost": "total_flops", "ladder": "full"}
+    declared = {"account": "amortised", "cost": "total_flops", "baseline": "cost twin"}
     assert verdict_of(summary, "equal", "pays", **declared) == "superior"
     assert verdict_of(summary, "worse", "pays", **declared) == "inferior"
+    on_ladder = {**declared, "baseline": "full ladder"}
+    assert verdict_of(summary, "equal", "pays", **on_ladder) == "no verdict: read off a ladder"
+    assert verdict_of(summary, "worse", "pays", **on_ladder) == "inferior"
 
 
 def test_noise_as_large_as_the_margin_is_inconclusive(tmp_path: Path) -> None:
@@ -269,7 +273,7 @@ def test_the_declared_interval_is_the_one_shown(tmp_path: Path, interval: str) -
     for row in summary["contrasts"]:
         assert row["interval"] == interval
         level = (1 - row["confidence"]) / 2
-        if row["cost"] != "wall_clock":
+        if row["cost"] != "wall_clock" and not row["verdict"].startswith("no verdict"):
             assert (row["p_noninferior"] == row["p_sign_flip"]) == (interval == "sign-flip")
             assert (row["ci_low"] > -row["margin"]) == (row["p_noninferior"] <= level)
     assert verdict_of(summary, "better", "accuracy") == "superior"

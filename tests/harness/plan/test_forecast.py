@@ -156,7 +156,7 @@ def test_a_hundred_thousand_cells_cost_a_digest_each_and_are_listed_as_they_are_
 def test_an_arms_key_is_that_of_its_fields():
     one = arm("a", shared={"data": ["x", 1]}, text="left out")
     fields = copy.deepcopy(asdict(one))
-    for name in ("label", "role", "twin", "text", "signal", "base", "lr_from", "revision"):
+    for name in ("label", "role", "twin", "text", "signal", "base", "lr_from", "revision", "cost_of"):
         del fields[name]
     assert one.key == digest(fields) != replace(one, revision=1).key == digest({**fields, "revision": 1})
     assert replace(one, name="other").key != one.key == replace(one, label="b", text="c").key

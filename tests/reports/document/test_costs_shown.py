@@ -102,7 +102,7 @@ def test_an_interval_on_both_sides_of_one_is_neither_saved_nor_lost(
 def test_beside_the_answer_stands_what_the_clock_says(report: Report, untimed: Report) -> None:
     said = (
         "By the clock, against training on everything, cut to the same seconds (marginal), and exploratory: "
-        "gstds is no worse than training for less, and not shown to be better: "
+        "gstds has no verdict yet on whether it pays, outside the ladder: "
     )
     for text in (plain(page.render(report, [])), markdown.render(report, [])):
         found = text.replace("\u202f", " ")
@@ -164,7 +164,7 @@ def test_markdown_and_terminal_say_the_same(tmp_path: Path) -> None:
     assert SAVED in " ".join(text.split())
     (line,) = (line for line in text.splitlines() if line.startswith("gstds") and "1.10×" in line)
     assert line.replace("\u202f", " ").split() == [
-        *("gstds", "0.60×", "1.10×", "0.91×", "1.67×", "0.056", "%", "45", "%", "(non-inferior)")
+        *("gstds", "0.60×", "1.10×", "0.91×", "1.67×", "0.056", "%", "45", "%", "(no", "verdict)")
     ]
     assert SAVED in html.unescape(markdown.render(report, []))
 

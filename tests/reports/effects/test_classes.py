@@ -65,7 +65,8 @@ def test_a_rule_ahead_on_the_mean_and_behind_on_the_worst_class(tmp_path: Path) 
     assert few["ci_low"] > 0 > few["worst_class"]["ci_high"] and BEHIND not in few["note"], "no verdict, no remark"
     even = row_of(summary, "rho", "accuracy")
     assert abs(even["worst_class"]["mean_difference"] - 0.5) < 1 and BEHIND not in even["note"]
-    assert row_of(summary, "gstds", "pays")["worst_class"] is None, "a ladder has no run of its own"
+    pays = {row["baseline"]: row["worst_class"] for row in summary["contrasts"] if row["question"] == "pays"}
+    assert pays["full ladder"] is None and pays["cost twin"], "a ladder has no run of its own"
 
 
 def test_each_class_and_each_arms_own_worst(tmp_path: Path) -> None:
@@ -74,7 +75,7 @@ def test_each_class_and_each_arms_own_worst(tmp_path: Path) -> None:
     row = next(r for r in found["contrasts"] if (r["strategy"], r["question"]) == ("gstds", "accuracy"))
     assert (row["own_worst"]["class"], row["baseline_worst"]["class"], row["n"]) == ("class 5", "class 3", 6)
     assert int(np.argmin(row["mean_difference"])) == 5 and row["ci_high"][5] < 0 < row["ci_low"][0]
-    assert {r["question"] for r in found["contrasts"]} == {"accuracy", "picking"}
+    assert {r["question"] for r in found["contrasts"]} == {"accuracy", "picking", "pays"}
 
 
 def test_worst_classes_are_chosen_on_other_seeds(tmp_path: Path) -> None:
@@ -105,7 +106,7 @@ def test_claims_may_name_it(tmp_path: Path, interval: str) -> None:
     assert low == pytest.approx(row["worst_class"]["ci_low"]) and high == pytest.approx(row["worst_class"]["ci_high"])
     assert high < 0 and found.sd is not None
     asked(results, hypothesis="at least", bound=-2.0)
-    with pytest.raises(ValueError, match="a ladder gives an accuracy"):
+    with pytest.raises(ValueError, match="gives an accuracy"):
         asked(results, baseline="full ladder", account="marginal", cost="total_flops")
 
 

@@ -51,10 +51,11 @@ def part(whole: Path, out: Path, *, seeds: Iterable[int], labels: Iterable[str] 
     kept, seeds = set(labels), sorted(seeds)
     table = tomllib.loads((out / "matrix.toml").read_text(encoding="utf-8"))
     twins = {arm["twin"] for arm in table["arms"] if arm["label"] in kept}
+    strategies = {arm["key"] for arm in table["arms"] if arm["label"] in kept}
     arms = [
         arm
         for arm in table["arms"]
-        if arm["role"] in ("full", "uniform", "full-all") or arm["label"] in kept or arm["key"] in twins
+        if arm["role"] in ("full", "uniform", "full-all") or {arm["key"], arm.get("cost_of")} & (twins | strategies)
     ]
     keys = {arm["key"] for arm in arms}
     blocks = table.get("timing", {}).get("seeds", 0)
@@ -237,7 +238,7 @@ def test_labels_that_one_part_lacks_are_those_of_another(whole: Path, tmp_path: 
 def test_parts_on_one_machine_have_nothing_to_say_about_seconds(whole: Path, tmp_path: Path) -> None:
     parts = [part(whole, tmp_path / "a", seeds=(0, 1)), part(whole, tmp_path / "b", seeds=(2, 3, 4))]
     merged = merge(tmp_path / "out", parts, "Both")
-    assert list(merged.lines()) == ["53 of 55 runs, from 2 folders."]
+    assert list(merged.lines()) == ["58 of 60 runs, from 2 folders."]
     assert merged.results.matrix.title == "Both" and len(merged.results.matrix.requests) == 1
 
 
@@ -423,7 +424,7 @@ def test_damaged_records_missing_folders_and_a_full_target_are_refused(whole: Pa
 def test_an_empty_target_is_taken(whole: Path, tmp_path: Path) -> None:
     parts = [part(whole, tmp_path / "a", seeds=(0, 1)), part(whole, tmp_path / "b", seeds=(2, 3, 4))]
     (tmp_path / "out").mkdir()
-    assert len(merge(tmp_path / "out", parts).results.cells) == 53
+    assert len(merge(tmp_path / "out", parts).results.cells) == 58
 
 
 def test_a_merge_that_fails_leaves_nothing(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

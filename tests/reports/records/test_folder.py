@@ -57,7 +57,7 @@ def test_planned_runs_are_baselines_and_what_was_requested(small: Path) -> None:
     rewrite_matrix(small, lambda matrix: matrix["requested"].update(strategies=[], seeds=[0]))
     planned = list(Results.read(small).planned())
     assert {arm.role for arm, _ in planned} == {"full", "uniform", "full-all"}
-    assert len(planned) == (everything - 2) / 2
+    assert len(planned) == (everything - 4) / 2, "without gstds and its cost twin"
 
 
 def test_the_twin_of_a_strategy_that_was_not_requested_is_not_planned(tmp_path: Path) -> None:
