@@ -53,7 +53,7 @@ def _row(name: str, origin: str, summary: str, error: str) -> Row:
         return Row(name, origin, summary=summary, error=f"cannot be made: {type(broken).__name__}: {broken}")
     needs, learner = tuple(sorted(traits.needs)), bool(traits.needs & LEARNER_SIGNALS)
     besides = ["scoring"] if learner and traits.cadence == "batch" else []
-    if traits.cadence == "epoch" and learner and traits.pool_scores == "fresh":
+    if traits.scores_pool:
         besides = ["scoring"]
     if traits.needs & HELD_OUT_SIGNALS:
         besides.append("val")

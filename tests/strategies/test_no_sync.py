@@ -55,7 +55,7 @@ NEVER_WAIT = [variant for variant in VARIANTS if not may_wait(variant)]
 
 
 def test_few_rules_may_wait():
-    waiting = {"infobatch", "seta", "repb", "gradmatch", "d2"}
+    waiting = {"infobatch", "seta", "repb", "gradmatch", "d2", "kakurenbo"}
     assert {name for name, _ in VARIANTS} - {name for name, _ in NEVER_WAIT} == waiting
 
 
