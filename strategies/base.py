@@ -49,14 +49,14 @@ class Strategy:
         each epoch, or once on the whole pool before training.
     needs : frozenset of str
         The signals that :meth:`pick` reads, out of :data:`selbench.strategies.interface.NEEDS`.
+    pool_scores, select_every, val_images, val_interval
+        See :class:`selbench.strategies.interface.Traits`; where they are not set, its defaults hold.
     weights_mode : {"relative", "raw"}
         ``relative`` weights are scaled to mean 1 over what is kept; ``raw`` ones are used as given.
     exact_count : bool
         False where the number of picks depends on the data by design (cadences epoch and run).
     ratio : float or None
         A ratio that the rule fixes for itself, whatever the schedule says (``full``: 1).
-    pool_scores, select_every, val_images, val_interval
-        See :class:`selbench.strategies.interface.Traits`; where they are not set, its defaults hold.
     """
 
     cadence: Cadence = "batch"

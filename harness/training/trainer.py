@@ -86,16 +86,16 @@ class Trainer:
         self.pick_counts = PickCounts(len(samples), self.device)
         self.selector = Selector(strategy, self.device, self.ledger, self.clock, self.pick_counts)
         needs = self.selector.traits.needs
+        self.memory = LossMemory(len(samples), needs, self.device) if self.selector.watches else None
+        self.cached = [name for name in samples.signals if name in needs]
+        shape = (samples.images.shape[1], augment.resolution, augment.resolution)
+        counting = learner.build(shape[0], augment.resolution, samples.classes, None)
         if self.selector.looks_at_val and not val:
             wanted = " and ".join(sorted(needs & HELD_OUT_SIGNALS))
             raise UsageError(
                 f"strategy {type(strategy).__name__} needs {wanted}, but val is empty: raise val, such as val = 0.1"
             )
         self.val = HeldOut(val, self.selector.traits) if val and self.selector.looks_at_val else None
-        self.memory = LossMemory(len(samples), needs, self.device) if self.selector.watches else None
-        self.cached = [name for name in samples.signals if name in needs]
-        shape = (samples.images.shape[1], augment.resolution, augment.resolution)
-        counting = learner.build(shape[0], augment.resolution, samples.classes, None)
         self.unit_forward, self.unit_train = forward_flops(counting, shape), train_flops(counting, shape)
         self.selections = 0  # of the whole pool
         self.pool_scored = 0  # images that the learner was run over for these
