@@ -264,11 +264,15 @@ class Trainer:
         if (val := self.val) is None:
             return {}
         if val.due():
-            with self.clock.phase("probe"):
-                more = val.take(*self._outputs(val.samples))
-            self.ledger.add("probe", flops=len(val.samples) * self.unit_forward, samples=len(val.samples))
-            self.ledger.add("select", flops=more)
+            self.look_at_val(val)
         return val.known
+
+    def look_at_val(self, val: HeldOut) -> None:
+        """Take the held-out signals anew, on the clock; does not wait for the device."""
+        with self.clock.phase("probe"):
+            more = val.take(*self._outputs(val.samples))
+        self.ledger.add("probe", flops=len(val.samples) * self.unit_forward, samples=len(val.samples))
+        self.ledger.add("select", flops=more)
 
     def _score_pool(self) -> dict[str, Tensor]:
         """The learner's signals ``[n, ...]`` of the whole pool: as it stands, or as remembered where it was trained on.
