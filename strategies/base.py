@@ -49,6 +49,8 @@ class Strategy:
         each epoch, or once on the whole pool before training.
     needs : frozenset of str
         The signals that :meth:`pick` reads, out of :data:`selbench.strategies.interface.NEEDS`.
+    pool_scores, select_every, val_images, val_interval
+        See :class:`selbench.strategies.interface.Traits`; where they are not set, its defaults hold.
     weights_mode : {"relative", "raw"}
         ``relative`` weights are scaled to mean 1 over what is kept; ``raw`` ones are used as given.
     exact_count : bool
@@ -58,8 +60,6 @@ class Strategy:
     revision : int
         Raised when the same options begin to pick otherwise, so that older results are not taken for new ones: part of
         the id of a rule's runs, unless it is 0.
-    pool_scores, select_every, val_images, val_interval
-        See :class:`selbench.strategies.interface.Traits`; where they are not set, its defaults hold.
     """
 
     cadence: Cadence = "batch"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from .errors import UsageError, did_you_mean
 
 Cadence = Literal["batch", "epoch", "run"]
 WeightsMode = Literal["relative", "raw"]
-PoolScores = Literal["remembered", "fresh"]
+PoolScores = Literal["remembered", "refreshed", "fresh"]
 
 LEARNER_SIGNALS = frozenset({"learner", "learner_probs", "learner_features"})
 """Signals that cost a scoring pass of the learner (or, at cadence ``run``, a proxy)."""
@@ -269,9 +269,10 @@ class Traits:
 
     Attributes
     ----------
-    pool_scores : {"remembered", "fresh"}
-        At cadence ``epoch``: the learner's signals as last seen in training, or those of a pass of the learner over
-        the pool (plain views, evaluation mode) before each selection, whose cost is on the ledger.
+    pool_scores : {"remembered", "refreshed", "fresh"}
+        At cadence ``epoch``: the learner's signals as last seen in training; or, before each selection, those of a pass
+        of the learner (plain views, evaluation mode) over what the last selection left out ("refreshed") or over the
+        whole pool ("fresh"), whose cost is on the ledger.
     select_every : int
         At cadence ``epoch``: epochs from one selection to the next. The subset and its size stay in between.
     val_images : int
@@ -324,10 +325,15 @@ class Traits:
         for key in ("select_every", "val_images", "val_interval"):
             if not isinstance(declared[key], int) or declared[key] < 1:
                 raise UsageError(f"strategy {name}: {key} is {declared[key]!r}: it must be a whole number from 1 up")
-        if (scores := declared["pool_scores"]) not in ("remembered", "fresh"):
-            raise UsageError(f"strategy {name}: pool_scores {scores!r} is neither 'remembered' nor 'fresh'")
+        if (scores := declared["pool_scores"]) not in get_args(PoolScores):
+            raise UsageError(f"strategy {name}: pool_scores {scores!r} is none of 'remembered', 'refreshed', 'fresh'")
         ratio, revision = getattr(strategy, "ratio", None), getattr(strategy, "revision", 0)
         return cls(cadence, needs, mode, exact, ratio, revision, **declared)
+
+    @property
+    def scores_pool(self) -> bool:
+        """Whether selections of the pool cost passes of the learner over it, or a part of it."""
+        return self.cadence == "epoch" and self.pool_scores != "remembered" and bool(self.needs & LEARNER_SIGNALS)
 
     @property
     def signal(self) -> str:

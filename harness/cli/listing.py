@@ -22,9 +22,11 @@ LEGEND = (
     f"cost: operations of one select that keeps {keep_count(RATIO, SIZE)} of {SIZE} candidates, as the strategy states "
     f"them or else counted ({SHAPE.features} features, {SHAPE.classes} classes, a trace of {SHAPE.epochs} epochs). "
     "scoring: a forward pass of the learner for each candidate besides; proxy: a run before training; at epoch, "
-    "learner signals are those last seen in training. features, reference: from the reference model, once for each "
-    "image."
+    "learner signals are those last seen in training, but where scoring is named. val: the learner's outputs on images "
+    "of val. features, reference: from the reference model, once for each image."
 )
+
+WIDEST = 31  # characters of a rule's signals, so that its line fits into 80 columns
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,10 @@ def _row(name: str, origin: str, summary: str, error: str) -> Row:
         return Row(name, origin, summary=summary, error=f"cannot be made: {type(broken).__name__}: {broken}")
     needs, learner = tuple(sorted(traits.needs)), bool(traits.needs & LEARNER_SIGNALS)
     besides = ["scoring"] if learner and traits.cadence == "batch" else []
-    if traits.cadence == "epoch" and learner and traits.pool_scores == "fresh":
+    if traits.scores_pool:
         besides = ["scoring"]
-    if traits.needs & HELD_OUT_SIGNALS:
-        besides.append("val")
+    if traits.needs & HELD_OUT_SIGNALS:  # what it reads of val says so, where there is a scoring pass too
+        besides = besides or ["val"]
     if traits.needs & {"trace", "picks"} or (learner and traits.cadence == "run"):
         besides = ["proxy"]
     try:
@@ -90,7 +92,7 @@ def shown(count: float) -> str:
 def print_strategies(console: Console) -> None:
     """Each strategy in two lines: its name with cadence, needs and cost, and what it is; plugins with their origin."""
     found = rows()
-    lines = [(row.name, row.cadence, ", ".join(row.needs) or "-", row.cost) for row in found]
+    lines = [(row.name, row.cadence, _short(row.needs), row.cost) for row in found]
     head = ("name", "cadence", "needs", "cost in FLOPs")
     widths = [max(len(line[place]) for line in [head, *lines]) for place in range(len(head))]
     console.print("[italic]strategies[/]", Text(_line(head, widths), style="bold"), sep="\n")
@@ -105,6 +107,15 @@ def print_strategies(console: Console) -> None:
             about.append(f"\n{row.error}", style="red")
         console.print(Padding(about, (0, 0, 0, 2)))
     console.print("", Text(LEGEND, style="dim"), "", sep="\n")
+
+
+def _short(needs: tuple[str, ...]) -> str:
+    """The signals in at most 31 characters where that can be: those of one source as ``learner_*`` or ``val_*``."""
+    if len(whole := ", ".join(needs)) <= WIDEST:
+        return whole or "-"
+    sources = [f"{name.partition('_')[0]}_*" if name.startswith(("learner_", "val_")) else name for name in needs]
+    short = [name if sources.count(source) == 1 else source for name, source in zip(needs, sources, strict=True)]
+    return ", ".join(dict.fromkeys(short))
 
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> str:

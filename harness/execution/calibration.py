@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -87,14 +88,29 @@ def measure(worker: Worker, task: Task, arm: Arm) -> ArmSeconds:
     pacer = pacer_of(worker.matrix, arm, len(trainer.samples))
     first = Step(0, 0, *pacer.sizes(0.0), 0.0)
     sizes = {trainer.priced_as(Step(0, 0, *size, 0.0)) for size in pacer.every_size()}
-    selection = _median(trainer, lambda: trainer.select_pool(first)) if trainer.selector.selects_from_pool else 0.0
+    look = _look_seconds(trainer)
+    pool = trainer.selector.selects_from_pool
+    if pool and trainer.selector.traits.pool_scores == "refreshed":  # the most that can be left out
+        trainer.subset = torch.arange(round(len(trainer.samples) * first.keep / first.size), device=trainer.device)
+    selection = _median(trainer, lambda: trainer.select_pool(first)) + look if pool else 0.0
+    in_step = 0.0 if pool else look
+    steps = [[*size, _step_seconds(trainer, Step(0, 0, *size, 0.0)) + in_step] for size in sorted(sizes)]
     return ArmSeconds(
         name=name_of(arm),
-        steps=[[size, keep, _step_seconds(trainer, Step(0, 0, size, keep, 0.0))] for size, keep in sorted(sizes)],
+        steps=steps,
         begin=begin,
         selection=selection,
         artefacts=sum(ledger.total("seconds") for ledger in ledgers),
     )
+
+
+def _look_seconds(trainer: Trainer) -> float:
+    """Seconds that looks at ``val`` add to each selection; after this there are none but at the first."""
+    if (val := trainer.val) is None:
+        return 0.0
+    seconds = _median(trainer, lambda: trainer.look_at_val(val)) / val.interval
+    val.interval = sys.maxsize
+    return seconds
 
 
 def _step_seconds(trainer: Trainer, step: Step) -> float:

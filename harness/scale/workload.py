@@ -166,9 +166,7 @@ def _rule(row: StrategyRow, default: Named, width: int) -> Rule:
         raise UsageError(
             f"strategy {row.shown!r} has a net trained beforehand, whose cost is not predicted here: leave it out"
         )
-    if rule.traits.needs & HELD_OUT_SIGNALS or (
-        rule.traits.cadence == "epoch" and rule.traits.pool_scores == "fresh" and rule.traits.needs & LEARNER_SIGNALS
-    ):
+    if rule.traits.needs & HELD_OUT_SIGNALS or rule.traits.scores_pool:
         raise UsageError(
             f"strategy {row.shown!r} looks at val or scores the whole pool anew, whose cost is not predicted here: "
             "leave it out"

@@ -58,7 +58,7 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
         "curve": curve.points,
         "unit": {"forward": trainer.unit_forward, "train": trainer.unit_train},
         "scores_learner": trainer.selector.scores_learner,
-        **({"pool_scored": trainer.selections * len(samples)} if trainer.selector.scores_pool else {}),
+        **({"pool_scored": trainer.pool_scored} if trainer.pool_scored else {}),
         "artefacts": [*task.artefacts.values()],
         "result": _result(worker, trainer, loaded, seed, curve),
         "selection": {

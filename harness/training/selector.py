@@ -50,8 +50,8 @@ class Selector:
 
     @property
     def scores_pool(self) -> bool:
-        """Whether each selection of the pool costs a pass of the learner over it."""
-        return self.at("epoch") and self.traits.pool_scores == "fresh" and bool(self.traits.needs & LEARNER_SIGNALS)
+        """Whether selections of the pool cost passes of the learner over it, or a part of it."""
+        return self.active and self.traits.scores_pool
 
     @property
     def looks_at_val(self) -> bool:
@@ -61,7 +61,7 @@ class Selector:
     @property
     def watches(self) -> bool:
         """Whether the values of each training step are kept for the strategy, or handed to it."""
-        remembers = self.at("epoch") and not self.scores_pool
+        remembers = self.at("epoch") and not (self.scores_pool and self.traits.pool_scores == "fresh")
         return self.active and (remembers or callable(getattr(self.strategy, "observe", None)))
 
     def begin(self, pool: Pool) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ...strategies import UsageError
 from ...strategies.interface import HELD_OUT_SIGNALS, Pool, keep_count
+from ...strategies.rules.wrapper import others
 from ..datasets.augment import Augment
 from ..datasets.samples import ProxyPicks, Samples
 from ..steps.pacer import Pacer, Recorded, Step
@@ -85,19 +86,19 @@ class Trainer:
         self.pick_counts = PickCounts(len(samples), self.device)
         self.selector = Selector(strategy, self.device, self.ledger, self.clock, self.pick_counts)
         needs = self.selector.traits.needs
+        width, watches = self.model.head.in_features, self.selector.watches
+        self.memory = LossMemory(len(samples), needs, samples.classes, width, self.device) if watches else None
+        self.cached = [name for name in samples.signals if name in needs]
         if self.selector.looks_at_val and not val:
             wanted = " and ".join(sorted(needs & HELD_OUT_SIGNALS))
             raise UsageError(
                 f"strategy {type(strategy).__name__} needs {wanted}, but val is empty: raise val, such as val = 0.1"
             )
         self.val = HeldOut(val, self.selector.traits) if val and self.selector.looks_at_val else None
-        width = self.model.head.in_features
-        watches = self.selector.watches
-        self.memory = LossMemory(len(samples), needs, samples.classes, width, self.device) if watches else None
-        self.cached = [name for name in samples.signals if name in needs]
         price = learner_flops(learner, samples.images.shape[1], augment.resolution, samples.classes)
         self.unit_forward, self.unit_train = price
         self.selections = 0  # of the whole pool
+        self.pool_scored = 0  # images that the learner was run over for these
         self.done: Counter[tuple[int, int]] = Counter()  # steps by what they are priced as
         self.count = 0  # steps done
         self.on_trained: Callable[[Trainer, Step, Tensor, Tensor | None, Tensor], None] | None = None
@@ -179,6 +180,7 @@ class Trainer:
             "weights": self._weights,
             "dealt": source.taken if isinstance(source, ChosenSamples) else 0,
             "selections": self.selections,
+            "pool_scored": self.pool_scored,
             "done": [[*sizes, steps] for sizes, steps in self.done.items()],
             "ledger": self.ledger.to_json(),
             **{name: None if part is None else part.state_dict() for name, part in self._parts().items()},
@@ -198,7 +200,7 @@ class Trainer:
         for name, part in self._parts().items():
             if part is not None:
                 part.load_state_dict(state[name])
-        self.count, self.selections = state["count"], state["selections"]
+        self.count, self.selections, self.pool_scored = state["count"], state["selections"], state["pool_scored"]
         self.subset, self._weights, self._dealt = state["subset"], state["weights"], state["dealt"]
         self.done = Counter({(size, keep): steps for size, keep, steps in state["done"]})
         self.clock.settle()  # start-up time is not part of the run
@@ -262,21 +264,41 @@ class Trainer:
         if (val := self.val) is None:
             return {}
         if val.due():
-            with self.clock.phase("probe"):
-                more = val.take(*self._outputs(val.samples))
-            self.ledger.add("probe", flops=len(val.samples) * self.unit_forward, samples=len(val.samples))
-            self.ledger.add("select", flops=more)
+            self.look_at_val(val)
         return val.known
 
+    def look_at_val(self, val: HeldOut) -> None:
+        """Take the held-out signals anew, on the clock; does not wait for the device."""
+        with self.clock.phase("probe"):
+            more = val.take(*self._outputs(val.samples))
+        self.ledger.add("probe", flops=len(val.samples) * self.unit_forward, samples=len(val.samples))
+        self.ledger.add("select", flops=more)
+
     def _score_pool(self) -> dict[str, Tensor]:
-        """The learner's signals ``[n, ...]`` of the whole pool, as it stands."""
-        labels = self.samples.labels
+        """The learner's signals ``[n, ...]`` of the whole pool: as it stands, or as remembered where it was trained on.
+
+        May wait for the device.
+        """
+        samples, memory = self.samples, self.memory
+        if memory is not None:  # it remembers, and what the last selection left out is scored anew
+            if self.subset is None:
+                return memory.signals(self.count)
+            hidden = others(self.subset, len(samples))
+            samples = Samples(samples.images[hidden], samples.labels[hidden], samples.classes)
+            if not len(hidden):
+                return memory.signals(self.count)
         with self.clock.phase("score"):
-            features, logits = self._outputs(self.samples)
-            losses, probs = F.cross_entropy(logits, labels, reduction="none"), logits.softmax(1)
-        self.ledger.add("score", flops=len(labels) * self.unit_forward, samples=len(labels))
-        age = torch.zeros_like(labels)
-        return {"learner": losses, "learner_probs": probs, "learner_features": features, "age": age}
+            features, logits = self._outputs(samples)
+            if memory is not None:
+                memory.note(hidden, self.count, logits, features, samples.labels)
+                signals = memory.signals(self.count)
+            else:
+                losses = F.cross_entropy(logits, samples.labels, reduction="none")
+                signals = {"learner": losses, "learner_probs": logits.softmax(1), "learner_features": features}
+                signals["age"] = torch.zeros_like(samples.labels)
+        self.pool_scored += len(samples)
+        self.ledger.add("score", flops=len(samples) * self.unit_forward, samples=len(samples))
+        return signals
 
     @torch.no_grad()
     def _outputs(self, samples: Samples) -> tuple[Tensor, Tensor]:
@@ -324,8 +346,11 @@ class Trainer:
         self.selections += 1
         size = len(self.samples)
         signals = {name: value for name in self.cached if isinstance(value := self.samples.signals[name], Tensor)}
-        signals |= self.memory.signals(self.count) if self.memory is not None else {}
-        signals |= self._held_out() | (self._score_pool() if self.selector.scores_pool else {})
+        if self.selector.scores_pool:
+            signals |= self._score_pool()
+        elif self.memory is not None:
+            signals |= self.memory.signals(self.count)
+        signals |= self._held_out()
         ids = torch.arange(size, device=self.device)
         # k/B of a step, so that the subset is large enough for the steps of the pass.
         keep = keep_count(step.keep / step.size, size)

@@ -40,7 +40,7 @@ def nearest(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
     places = torch.arange(size, device=rows.device)
     found = []
     for own in places.split(_AT_ONCE):
-        apart = torch.cdist(rows[own], rows, compute_mode="donot_use_mm_for_euclid_dist")
+        apart = torch.cdist(rows[own], rows)
         found.append(apart.scatter(1, own[:, None], torch.inf).topk(min(count, size - 1), dim=1, largest=False))
     return torch.cat([at.indices for at in found]), torch.cat([at.values for at in found])
 

@@ -45,7 +45,6 @@ class GREATS(Strategy):
         size, device = len(gradients), gradients.wrong.device
         order = draw(size, size, self.generator(device), device)
         gradients = gradients.take(order)
-        # Rounding may not decide between equals that come in any order.
         gain = gradients.along(losses.val_gradient.float()).nan_to_num(0.0, 0.0, 0.0)
         less = gradients.products() * self.eta
         picks: list[Tensor] = []

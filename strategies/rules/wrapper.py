@@ -1,14 +1,14 @@
 """What rules made of other rules share: how the inner ones are loaded, asked, told and stored."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import torch
 from torch import Tensor
 
 from ..base import Strategy, rule
 from ..errors import UsageError
-from ..interface import BatchLosses, Pool, Selection, State, Traits
+from ..interface import BatchLosses, Pool, PoolScores, Selection, State, Traits
 from ..maths.sampling import extent
 from ..registry import registry
 
@@ -36,7 +36,7 @@ class Wrapper(Strategy):
             revision=sum(each.revision for each in traits),
         )
         vars(self).update(  # what serves the most demanding of them
-            pool_scores="fresh" if any(each.pool_scores == "fresh" for each in traits) else "remembered",
+            pool_scores=max((each.pool_scores for each in traits), key=get_args(PoolScores).index),
             select_every=min(each.select_every for each in traits),
             val_images=max(each.val_images for each in traits),
             val_interval=min(each.val_interval for each in traits),

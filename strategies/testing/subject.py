@@ -128,6 +128,14 @@ def unseen(at: Scene, seen: int = 0) -> Scene:
     return at.with_signals(f"{seen} samples trained on yet", **signals)
 
 
+def poisoned(signal: Tensor) -> Tensor:
+    """A signal of the same shape and type that means nothing."""
+    stream = torch.Generator().manual_seed(31_337)
+    if signal.is_floating_point():
+        return (torch.rand(signal.shape, generator=stream) * 1e3).to(signal.dtype)
+    return torch.randint(0, 1_000, signal.shape, generator=stream).to(signal.dtype)
+
+
 def held_out(width: int, seed: int = 0, size: int = 12) -> dict[str, Tensor]:
     """Held-out signals that belong together: of a learner with ``width`` features on ``size`` images of ``val``."""
     stream = torch.Generator().manual_seed(7_000 + seed)
@@ -137,14 +145,6 @@ def held_out(width: int, seed: int = 0, size: int = 12) -> dict[str, Tensor]:
     wrong = probs - torch.eye(CLASSES)[labels]
     gradient = wrong.t() @ torch.cat([features, torch.ones(size, 1)], 1) / size
     return {"val_gradient": gradient, "val_features": features, "val_probs": probs, "val_labels": labels}
-
-
-def poisoned(signal: Tensor) -> Tensor:
-    """A signal of the same shape and type that means nothing."""
-    stream = torch.Generator().manual_seed(31_337)
-    if signal.is_floating_point():
-        return (torch.rand(signal.shape, generator=stream) * 1e3).to(signal.dtype)
-    return torch.randint(0, 1_000, signal.shape, generator=stream).to(signal.dtype)
 
 
 def odd_losses(cadence: Cadence) -> list[Scene]:

@@ -86,6 +86,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     ],
     "orderdp": [{"share": 0.3, "start": 1.0, "cadence": "batch"}],
     "seta": [{"groups": 3, "alpha": 0.6}, {"anneal": 0.5}],
+    "kakurenbo": [{"tau": 0.3, "rescale": "realised"}, {"rescale": "none"}],
     "repb": [{"window": 3, "weighted": False}],
     "tdds": [{"keep": "easy"}, {"window": 4}, {"alpha": 0.5}, {"class_balanced": True}],
     "moso": [{"keep": "easy"}, {"gradient": "bias"}, {"class_balanced": False}],

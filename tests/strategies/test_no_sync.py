@@ -62,7 +62,7 @@ NEVER_WAIT = [variant for variant in VARIANTS if not may_wait(variant)]
 
 
 def test_few_rules_may_wait():
-    waiting = {"infobatch", "seta", "repb", "gradmatch", "d2", "per-class"}
+    waiting = {"infobatch", "seta", "repb", "gradmatch", "d2", "kakurenbo", "per-class"}
     assert {name for name, _ in VARIANTS} - {name for name, _ in NEVER_WAIT} == waiting
 
 

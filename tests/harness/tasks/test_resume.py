@@ -40,6 +40,7 @@ PASSES = [
     {"name": "spectral-oracle", "options": {"draw": "unbiased"}},
     {"name": "greats", "options": {"val_interval": 4}},
     {"name": "glister", "options": {"select_every": 2}},
+    {"name": "kakurenbo", "options": {"tau": 0.0}},
     {"name": "static"},
     {"name": "marginal", "options": {"of": "selective-backprop"}},
     {"name": "proxy-replay"},

@@ -174,7 +174,7 @@ def test_fresh_scores_are_the_learners_on_the_whole_pool_as_it_stands():
         ({"val_interval": 0}, "val_interval is 0"),
         ({"val_images": 1.5}, "val_images is 1.5"),
         ({"select_every": 0}, "select_every is 0"),
-        ({"pool_scores": "new"}, "neither 'remembered' nor 'fresh'"),
+        ({"pool_scores": "new"}, "none of 'remembered', 'refreshed'"),
     ],
 )
 def test_what_cannot_be_declared_is_refused(declared, message):
@@ -182,3 +182,29 @@ def test_what_cannot_be_declared_is_refused(declared, message):
     vars(rule).update(declared)
     with pytest.raises(UsageError, match=message):
         Traits.of(rule)
+
+
+def test_refreshed_scores_are_those_of_training_and_of_what_was_left_out():
+    rule = Follows(cadence="epoch")
+    rule.needs, rule.pool_scores = frozenset({"learner", "age", "val_gradient"}), "refreshed"
+    run = trainer(rule, images(V, 3), passes=3.0)
+    expected, ask = [], run.selector.call
+
+    def spied(*given):
+        run.model.eval()
+        with torch.no_grad():
+            logits = run.model(run.augment.plain_view(run.samples.images))
+        run.model.train()
+        expected.append((F.cross_entropy(logits, run.samples.labels, reduction="none"), run.subset))
+        return ask(*given)
+
+    run.selector.call = spied
+    run.run()
+    assert rule.shown[0]["learner"].isinf().all()
+    for shown, (losses, subset) in zip(rule.shown[1:], expected[1:], strict=True):
+        hidden = torch.ones(N, dtype=torch.bool).index_fill(0, subset, False)
+        assert torch.allclose(shown["learner"][hidden], losses[hidden], atol=1e-5) and not shown["age"][hidden].any()
+        assert not torch.allclose(shown["learner"][~hidden], losses[~hidden], atol=1e-3)
+        assert (shown["age"][~hidden] > 0).all()
+    score = run.ledger.phases["score"]
+    assert score.samples == run.pool_scored == 2 * N // 2 and score.flops == score.samples * run.unit_forward
