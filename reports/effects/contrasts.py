@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -83,8 +83,8 @@ class Contrast(Sample):
         return self.asked.against
 
 
-def contrasts(pairs: Pairs) -> list[Contrast]:
-    """Every contrast of a results folder, in the order of data sets and arms.
+def contrasts(pairs: Pairs, wanted: Callable[[str, Estimand], bool] = lambda question, asked: True) -> list[Contrast]:
+    """Every contrast of a results folder that is ``wanted``, in the order of data sets and arms.
 
     Exploratory contrasts without a single pair are left out; declared primary ones never are.
     """
@@ -94,6 +94,8 @@ def contrasts(pairs: Pairs) -> list[Contrast]:
     for dataset in results.matrix.datasets:
         for arm in results.arms(dataset=dataset):
             for question, asked in _asked(results, arm):
+                if not wanted(question, asked):
+                    continue
                 declared = _primary(results, question, asked)
                 why = design.exploratory(dataset, asked.arms) if declared else ""
                 primary, look = declared and not why, design.look(dataset) if declared and not why else None
