@@ -145,7 +145,7 @@ def main(arguments: list[str]) -> int:
     parts = (
         (simulate.jobs(), options.draws),
         (looks.jobs(), options.draws // 5),
-        (pipeline.jobs(), options.draws // 50),
+        ([looks.power_of_looks, *pipeline.jobs()], options.draws // 50),
     )
     planned = [(job, max(1, draws)) for jobs, draws in parts for job in jobs]
     with ProcessPoolExecutor(options.workers) as workers:

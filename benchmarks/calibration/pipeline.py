@@ -188,7 +188,7 @@ def images(seeds: int, draws: int, seed: int = SEED) -> Iterator[Row]:
     name = f"{IMAGES} test images"
 
     def chances(loss: float) -> np.ndarray:
-        """Of a right answer ``[full and rule, images]``: some images gain, some lose, more of them where there is loss."""
+        """Of a right answer ``[full and rule, images]``: some gain, some lose, more of them where there is loss."""
         kind = rng.random(IMAGES)
         gains, loses = kind < GAINED, (kind >= GAINED) & (kind < 2 * GAINED + loss / 100 / GAP)
         base = np.where(rng.random(IMAGES) < 0.9, 0.98, 0.3)
