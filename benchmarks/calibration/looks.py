@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from ...reports import statistics as s
 from ...reports.effects.verdicts import Evidence, decide
 from .populations import POPULATIONS, Array
 from .procedures import ALPHA, FAMILY, MARGIN, SHOWN
-from .simulate import SEED, Row, most
+from .simulate import SEED, Job, Row, most
 
 LOOKS = (8, 12, 16, 24)
 POWER = 0.69  # of 8 fixed seeds, at the margin that the power cells have
@@ -69,7 +70,5 @@ def power_of_looks(draws: int, seed: int = SEED) -> Iterator[Row]:
             yield Row("looks: seeds taken", name, "normal, no true difference", last, 1.0, draws, seeds / LOOKS[-1])
 
 
-def looks(draws: int, seed: int = SEED) -> Iterator[Row]:
-    for population, family in ((0, 1), (0, FAMILY), (1, 1), (3, 1)):
-        yield from false_at_looks(population, family, draws, seed)
-    yield from power_of_looks(max(1, draws // 10), seed)
+def jobs() -> list[Job]:
+    return [partial(false_at_looks, *cell) for cell in ((0, 1), (0, FAMILY), (1, 1), (3, 1))]

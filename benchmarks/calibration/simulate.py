@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 
 import numpy as np
 
@@ -36,14 +38,12 @@ POWER_ERROR = 0.05
 # Test images of a McNemar test, and the share of them that one of two runs has right alone
 IMAGES, DISAGREE = 500, (0.02, 0.1)
 
-Say = Callable[[str], None]
-
 
 @dataclass(frozen=True)
 class Row:
     """One measured rate."""
 
-    part: str  # "size", "verdict", "coverage" or "power"
+    part: str  # the table that it stands in
     procedure: str
     population: str
     n: int  # pairs (test images for McNemar)
@@ -69,6 +69,10 @@ class Row:
     @property
     def missed(self) -> bool:
         return not self.low <= self.rate <= self.high
+
+
+Job = Callable[[int], Iterator[Row]]
+"""The rows of one cell with so many draws."""
 
 
 def most(level: float, draws: int) -> float:
@@ -138,13 +142,10 @@ def powers(draws: int, seed: int = SEED) -> Iterator[Row]:
             yield Row("power", "t, non-inferiority", f"truth {truth:g} SD", n, told, draws, shown / draws, **bounds)
 
 
-def simulate(draws: int, seed: int = SEED, say: Say = lambda line: None) -> list[Row]:
-    rows = []
-    for part in (images, costs, powers):
-        rows += part(draws, seed)
-        say(f"{part.__name__} done")
-    for population in POPULATIONS:
-        for n in PAIRS:
-            rows += sizes(population, n, draws, seed)
-            say(f"{population.name}, {n} pairs done")
-    return rows
+def jobs() -> list[Job]:
+    cells = [partial(_sizes, *at) for at in product(range(len(POPULATIONS)), PAIRS)]
+    return [images, costs, powers, *cells]
+
+
+def _sizes(population: int, n: int, draws: int) -> Iterator[Row]:
+    return sizes(POPULATIONS[population], n, draws)

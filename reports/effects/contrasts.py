@@ -10,9 +10,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from ..records.matrix import same_data
 from ..statistics import Array, Interval, ratio_interval
 from .arm_facts import mean
 from .classes import ByClass, behind
-from .costs import ceiling
+from .costs import Prices, ceiling
 from .estimand import Estimand
 from .images import Bits, correctness
 from .looks import Design, Look
@@ -48,13 +49,30 @@ SECONDARY_FROM = 20
 """Pairs from which the bootstrap interval is shown as well."""
 
 
-class Paid(NamedTuple):
-    """What two arms cost, in each account and kind of cost: prices, and ratios of their means."""
+class Paid:
+    """What two arms cost, in each account and kind of cost; worked out where it is shown, since no verdict needs it."""
 
-    prices: dict[str, dict[str, Array | None]]  # [2, runs]; of a ladder, its top rung's
-    ratios: dict[str, dict[str, Interval | None]]  # strategy / baseline; None where a cost is unknown
-    source: str | None  # of the seconds among them
-    blocks: int  # of the timing pass behind these
+    def __init__(self, pairs: Pairs, asked: Estimand) -> None:
+        self._pairs, self._arms = pairs, (asked.arm, asked.rival)
+        self._known = asked.rival != asked.arm  # else its twin was not trained
+        timed = self._found("marginal", "wall_clock")
+        self.source = timed.source if timed else None  # of the seconds
+        self.blocks = len(timed.blocks) if timed and timed.timed else 0  # of the timing pass behind these
+
+    @cached_property
+    def prices(self) -> dict[str, dict[str, Array | None]]:
+        """``[2, runs]``; of a ladder, its top rung's."""
+        found = {of: {cost: self._found(of, cost) for cost in COSTS} for of in ACCOUNTS}
+        return {of: {c: p.values if p and p.known else None for c, p in row.items()} for of, row in found.items()}
+
+    @cached_property
+    def ratios(self) -> dict[str, dict[str, Interval | None]]:
+        """Of mean costs, strategy / baseline; None where a cost is unknown."""
+        priced = self.prices.items()
+        return {of: {c: None if p is None else ratio_interval(*p) for c, p in row.items()} for of, row in priced}
+
+    def _found(self, account: str, cost: str) -> Prices | None:
+        return self._pairs.prices(self._arms, account, cost) if self._known else None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -84,8 +102,8 @@ class Contrast(Sample):
         return self.asked.against
 
 
-def contrasts(pairs: Pairs) -> list[Contrast]:
-    """Every contrast of a results folder, in the order of data sets and arms.
+def contrasts(pairs: Pairs, wanted: Callable[[str, Estimand], bool] = lambda question, asked: True) -> list[Contrast]:
+    """Every contrast of a results folder that is ``wanted``, in the order of data sets and arms.
 
     Exploratory contrasts without a single pair are left out; declared primary ones never are.
     """
@@ -95,12 +113,14 @@ def contrasts(pairs: Pairs) -> list[Contrast]:
     for dataset in results.matrix.datasets:
         for arm in results.arms(dataset=dataset):
             for question, asked in _asked(results, arm):
+                if not wanted(question, asked):
+                    continue
                 declared = _primary(results, question, asked)
                 why = design.exploratory(dataset, asked.arms) if declared else ""
                 primary, look = declared and not why, design.look(dataset) if declared and not why else None
                 sample, key = pairs.sample(asked, timed=declared), (arm.key, asked.rival.key)
                 if key not in paid:
-                    paid[key] = _pay(pairs, asked)
+                    paid[key] = Paid(pairs, asked)
                 known = dict(vars(sample))
                 if sample.source is None:
                     known |= {"source": paid[key].source, "blocks": paid[key].blocks}
@@ -146,19 +166,6 @@ def _primary(results: Results, question: str, asked: Estimand) -> bool:
     arm = asked.arm
     declared = declares(results.matrix.analysis, arm.label, question, arm.dataset, arm.reference)
     return arm.role == "strategy" and declared
-
-
-def _pay(pairs: Pairs, asked: Estimand) -> Paid:
-    arms = [asked.arm, asked.rival]
-    if asked.rival == asked.arm:  # its twin was not trained
-        nothing: dict[str, Any] = {of: dict.fromkeys(COSTS) for of in ACCOUNTS}
-        return Paid(nothing, nothing, None, 0)
-    found = {of: {cost: pairs.prices(arms, of, cost) for cost in COSTS} for of in ACCOUNTS}
-    prices = {of: {c: p.values if p and p.known else None for c, p in row.items()} for of, row in found.items()}
-    ratios = {of: {c: None if p is None else ratio_interval(*p) for c, p in row.items()} for of, row in prices.items()}
-    timed = found["marginal"]["wall_clock"]
-    blocks = len(timed.blocks) if timed and timed.timed else 0
-    return Paid(prices, ratios, timed.source if timed else None, blocks)
 
 
 def _unequal_samples(pairs: Iterable[tuple[Cell, ...]]) -> float:

@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,12 +16,13 @@ import numpy as np
 import pytest
 
 from selbench.benchmarks.calibration import __main__ as command
+from selbench.benchmarks.calibration import looks, pipeline
 from selbench.benchmarks.calibration import simulate as simulation
 from selbench.benchmarks.calibration.__main__ import write
-from selbench.benchmarks.calibration.looks import DESIGNS, UNDECLARED, false_at_looks, looks, power_of_looks, shown_at
+from selbench.benchmarks.calibration.looks import DESIGNS, UNDECLARED, false_at_looks, power_of_looks, shown_at
 from selbench.benchmarks.calibration.populations import COSTS, POPULATIONS
 from selbench.benchmarks.calibration.procedures import ALPHA, FAMILY, TESTS, Procedure, Sample, false_verdict
-from selbench.benchmarks.calibration.simulate import PAIRS, Row, images, most, powers, simulate, sizes
+from selbench.benchmarks.calibration.simulate import PAIRS, Row, images, most, powers, sizes
 from selbench.reports import statistics as s
 
 DRAWS = 400
@@ -51,7 +53,9 @@ def test_what_theory_promises_holds_in_small(small: list[Row]) -> None:
 
 def test_what_is_published_is_what_the_functions_still_do(small: list[Row]) -> None:
     lines = list(csv.DictReader(PUBLISHED.open()))
-    assert min(int(line["draws"]) for line in lines) >= 50_000
+    parts = {line["part"]: int(line["draws"]) for line in lines}
+    assert min(parts[part] for part in ("size", "coverage", "verdict", "power")) >= 50_000
+    assert min(parts.values()) >= 1000
     assert not [line for line in lines if line["missed"] != "False"]
     rates = {(line["procedure"], line["population"], line["n"], line["nominal"]): float(line["rate"]) for line in lines}
     for row in small:
@@ -153,7 +157,10 @@ def test_rates_have_the_bound_that_is_told() -> None:
 
 
 def test_files_say_what_was_found(tmp_path) -> None:
-    rows = [*simulate(5), *looks(2)]
+    dear = [*(partial(cell, 6) for cell in (pipeline.families, pipeline.ties, pipeline.skew, pipeline.images))]
+    dear += [partial(pipeline.equal_cost, "above", 6), partial(pipeline.equal_seconds, 3, 0.07, 6)]
+    jobs = [*simulation.jobs(), *looks.jobs(), power_of_looks, *dear]
+    rows = [row for job in jobs for row in job(2)]
     rows[0] = replace(rows[0], rate=0.9, high=0.1)
     files = {path.name: path for path in write(rows, tmp_path, 5)}
     drawn = {f"{name}.{ending}" for name in ("size", "coverage") for ending in ("svg", "png")}
@@ -170,16 +177,55 @@ def test_files_say_what_was_found(tmp_path) -> None:
     assert all(population.name in text for population in POPULATIONS)
 
 
+def _cell(rate: float, draws: int) -> list[Row]:
+    return [Row("power", "t", f"{draws}", 8, 0.8, draws, rate, low=0.75, high=0.85)]
+
+
 @pytest.mark.parametrize("missed", [False, True])
 def test_the_exit_status_tells_whether_a_bound_was_left(missed: bool, tmp_path, monkeypatch, capsys) -> None:
-    row = Row("power", "t", "normal", 8, 0.8, 3, 0.8 + missed, low=0.75, high=0.85)
-    asked = []
-    monkeypatch.setattr(command, "simulate", lambda draws, say: asked.append(draws) or [row])
-    monkeypatch.setattr(command, "looks", lambda draws: [])
-    monkeypatch.setattr(command, "write", lambda rows, folder, draws: [folder / "calibration.md"])
-    assert command.main(["--draws", "3", "--out", str(tmp_path)]) == int(missed)
-    assert asked == [3]
-    assert ("out of bounds: t, normal" in capsys.readouterr().err) == missed
+    monkeypatch.setattr(simulation, "jobs", lambda: [partial(_cell, 0.8 + missed)])
+    for module in (looks, pipeline):
+        monkeypatch.setattr(module, "jobs", list)
+    monkeypatch.setattr(looks, "power_of_looks", partial(_cell, 0.8))
+    found: list[Row] = []
+    monkeypatch.setattr(command, "write", lambda rows, folder, draws: found.extend(rows) or [folder])
+    assert command.main(["--draws", "100", "--out", str(tmp_path)]) == int(missed)
+    assert [row.draws for row in found] == [400 if missed else 100, 2], "what leaves its bound takes more draws"
+    assert ("out of bounds: t, 400, n = 8" in capsys.readouterr().err) == missed
+
+
+def test_the_pipeline_keeps_its_bounds_in_small() -> None:
+    """Whole folders, read as reports do."""
+    rows = [*pipeline.equal_cost("inside", 8, 25), *pipeline.equal_seconds(3, 0.15, 8, 25)]
+    held = [row for row in rows if row.procedure.startswith("false")]
+    assert len(held) == 3 * 3 + 2 * 2 and not [str(row) for row in held if row.missed]
+    told = {(row.part, row.procedure, row.population): row.rate for row in rows}
+    assert all(told["pays", pipeline.SHARP, f"{name}, inside the ladder"] > 0.5 for name in pipeline.CURVES)
+    assert all(told["ladder", "no verdict", f"{name}, inside the ladder"] > 0.7 for name in pipeline.CURVES)
+    short = "no verdict: time more blocks"
+    assert (
+        told["seconds", short, "concave, 3 blocks, CV 0.15"]
+        > 0.5
+        > told["seconds", short, "plateau, 3 blocks, CV 0.15"]
+    )
+
+
+def test_seconds_taken_as_exact_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = staticmethod(lambda shift, error, df: s.Correction(shift, 0.0, df))
+    monkeypatch.setattr("selbench.reports.effects.pairing.Correction", exact)
+    rows = list(pipeline.equal_seconds(3, 0.07, 8, 40))
+    assert {row.procedure for row in rows if row.missed and "concave" in row.population} >= {
+        "false superior",
+        "coverage",
+    }
+
+
+def test_a_collapsed_run_and_new_test_images_withhold() -> None:
+    skewed = {(row.procedure, row.population): row for row in pipeline.skew(8, 40)}
+    assert not skewed[pipeline.MISLED, "rare collapse"].missed and skewed[pipeline.MISLED, "rare collapse"].bounded
+    assert skewed["withheld: collapsed runs", "rare collapse"].rate > 0.1
+    of = {row.procedure: row for row in pipeline.images(8, 40)}
+    assert not of["false non-inferior"].missed and of["the seeds' interval alone holds it"].rate < 0.75
 
 
 def test_wrong_draws_are_refused() -> None:
