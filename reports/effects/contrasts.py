@@ -211,14 +211,14 @@ def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
         decisions.update(zip(family, judged, strict=True))
     named = {dataset: request.source for request in results.matrix.requests for dataset in request.datasets}
     for i, row in enumerate(found):
-        if row.indication:
+        if NO_TWIN in row.notes:
+            decisions[i] = decisions[i].withheld(UNTRAINED)
+        elif row.indication:
             decisions[i] = decisions[i].withheld(needs_timing(shlex.quote(named[row.arm.dataset])))
         elif row.unequal > MATCHED:
             decisions[i] = decisions[i].withheld(f"no verdict: {_unequal(row.unequal)}")
         elif row.asked.ladder in LADDERS:
             decisions[i] = read_off(decisions[i], outside=bool(row.above or row.below))
-        elif NO_TWIN in row.notes:
-            decisions[i] = decisions[i].withheld(UNTRAINED)
         elif (
             row.price
             and decisions[i].verdict == INCONCLUSIVE

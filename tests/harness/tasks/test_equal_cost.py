@@ -18,8 +18,10 @@ BATCH = 32
 
 
 def asking(tiny, pays, **more):
-    analysis = {"primary": [f"{more.pop('label', 'gstds')}:pays"], "pays": pays, **more.pop("analysis", {})}
-    return {**tiny, "ladder": [0.5, 1.0], "seeds": 5, "budget": {"passes": 1}, "analysis": analysis, **more}
+    """Few runs: at this alpha two seeds can decide."""
+    primary = [f"{more.pop('label', 'gstds')}:pays"]
+    analysis = {"alpha": 0.3, "primary": primary, "pays": pays, **more.pop("analysis", {})}
+    return {**tiny, "ladder": [1.0], "seeds": 2, "budget": {"passes": 1}, "analysis": analysis, **more}
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,7 @@ def asking(tiny, pays, **more):
 )
 def test_a_twin_costs_what_the_strategy_did_at_the_same_seed(train, tiny, tmp_path, account, cost, strategy):
     pays = {"account": account, "cost": cost}
-    table = asking(tiny, pays, label=strategy["name"], strategies=[strategy], seeds=5)
+    table = asking(tiny, pays, label=strategy["name"], strategies=[strategy])
     done = train(table, tmp_path / "out")
     assert not done.failed
     results = Results.read(tmp_path / "out", strict=True)
@@ -48,7 +50,7 @@ def test_a_twin_costs_what_the_strategy_did_at_the_same_seed(train, tiny, tmp_pa
             assert abs(ours[seed] - theirs[seed]) <= step, (name, seed)
             assert cell.curve[-1].progress == 1.0, "its learning rate has decayed"
     rows = [row for row in summarise(results)["contrasts"] if row["question"] == "pays" and row["primary"]]
-    assert [(row["baseline"], row["n_pairs"], row["ladder"]) for row in rows] == [("cost twin", 5, None)]
+    assert [(row["baseline"], row["n_pairs"], row["ladder"]) for row in rows] == [("cost twin", 2, None)]
     assert not list(verify(tmp_path / "out").findings)
 
 
@@ -58,7 +60,7 @@ def test_the_other_runs_keep_their_ids(tiny, planned):
     without, having = planned(asking(tiny, pays, analysis={"cost_twins": "none"})), planned(asking(tiny, pays))
     twins = {task.id for task in having.cells if task.arm.role == "cost-twin"}
     assert {task.id for task in having.cells} - twins == {task.id for task in without.cells}
-    assert len(twins) == 2 * 5
+    assert len(twins) == 2 * 2
     every = planned(
         asking(tiny, pays, strategies=[{"name": "gstds"}, {"name": "loss"}], analysis={"cost_twins": "all"})
     )
@@ -78,13 +80,13 @@ def test_where_the_budget_is_the_cost_the_baseline_is_its_own_twin(train, tiny, 
 
 def test_equal_seconds_rest_on_reference_seconds_and_the_timing_pass(train, tiny, tmp_path):
     pays = {"account": "marginal", "cost": "wall_clock"}
-    train(asking(tiny, pays, timing={"seeds": 2}), tmp_path / "out")
+    train(asking(tiny, pays, ladder=[0.5, 1.0], timing={"seeds": 2}), tmp_path / "out")
     table = tomllib.loads((tmp_path / "out" / "matrix.toml").read_text())
     assert {row["name"].split("/")[2] for row in table["rates"]} == {"gstds", "full", "uniform"}
     (row,) = [row for row in summarise(Results.read(tmp_path / "out"))["contrasts"] if row["primary"]]
-    assert (row["baseline"], row["n_pairs"], row["timing"]["blocks"]) == ("cost twin", 5, 2)
+    assert (row["baseline"], row["n_pairs"], row["timing"]["blocks"]) == ("cost twin", 2, 2)
     assert "apart, which the difference allows for" in row["note"]
-    again = train(asking(tiny, pays, timing={"seeds": 2}), tmp_path / "out")
+    again = train(asking(tiny, pays, ladder=[0.5, 1.0], timing={"seeds": 2}), tmp_path / "out")
     assert again.trained == 0, "rates are measured once"
 
 
@@ -99,11 +101,11 @@ def test_seconds_of_a_replayed_run_are_refused(tiny, planned):
 
 
 def test_a_twin_without_its_partner_is_named(train, tiny, tmp_path):
-    train(asking(tiny, {"cost": "learner_flops"}, seeds=5), tmp_path / "out")
+    train(asking(tiny, {"cost": "learner_flops"}), tmp_path / "out")
     file = tmp_path / "out" / "matrix.toml"
     cells = [json.loads(path.read_text()) for path in (tmp_path / "out" / "cells").glob("*.json")]
     twins = [cell for cell in cells if cell["arm_label"].startswith("full at the cost of gstds")]
-    assert len(twins) == 5 and file.exists()
+    assert len(twins) == 2 and file.exists()
     for cell in twins:
         (tmp_path / "out" / "cells" / f"{cell['id']}.json").unlink()
     (row,) = [row for row in summarise(Results.read(tmp_path / "out"))["contrasts"] if row["primary"]]
