@@ -58,6 +58,8 @@ class Strategy:
     revision : int
         Raised when the same options begin to pick otherwise, so that older results are not taken for new ones: part of
         the id of a rule's runs, unless it is 0.
+    group : str
+        The heading under which listings show the rule, such as one of :data:`selbench.strategies.descriptions.GROUPS`.
     pool_scores, select_every, val_images, val_interval
         See :class:`selbench.strategies.interface.Traits`; where they are not set, its defaults hold.
     """
@@ -66,6 +68,7 @@ class Strategy:
     needs: frozenset[str] = frozenset()
     weights_mode: ClassVar[Literal["relative", "raw"]] = "relative"
     exact_count: ClassVar[bool] = True
+    group: ClassVar[str] = ""
     ratio: ClassVar[float | None] = None
     revision: ClassVar[int] = 0
 
