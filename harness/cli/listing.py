@@ -19,10 +19,7 @@ LEGEND = (
 def print_strategies(console: Console) -> None:
     """A heading for each group and a line for each rule, cut at the width of the console; errors in full below."""
     found = all_described()
-    lines = [
-        (row.name, row.cadence, ", ".join(row.reads).replace("reference", "ref") or ("-" if row.traits else ""))
-        for row in found
-    ]
+    lines = [(row.name, row.cadence, _reads(row)) for row in found]
     head = ("name", "cadence", "reads")
     widths = [max(len(line[place]) for line in [head, *lines]) for place in range(len(head))]
     for group, rows in groupby(zip(found, lines, strict=True), key=lambda pair: pair[0].group):
@@ -37,6 +34,10 @@ def print_strategies(console: Console) -> None:
             if row.error:
                 console.print(Text(f"  {row.error}", style="red"))
     console.print("", Text(LEGEND, style="dim"), "", sep="\n")
+
+
+def _reads(row: Description) -> str:
+    return ", ".join(row.reads).replace("reference", "ref") or ("-" if row.traits else "")
 
 
 def _about(row: Description) -> str:

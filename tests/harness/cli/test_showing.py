@@ -1,4 +1,4 @@
-"""``selbench show``: a rule with its paper, options, cost, claims and matrices; matrices, claims and other names too."""
+"""``selbench show``: a rule with its paper, options, cost, claims and matrices; other names too."""
 
 from __future__ import annotations
 
