@@ -60,12 +60,15 @@ class Strategy:
     revision : int
         Raised when the same options begin to pick otherwise, so that older results are not taken for new ones: part of
         the id of a rule's runs, unless it is 0.
+    group : str
+        The heading under which listings show the rule, such as one of :data:`selbench.strategies.descriptions.GROUPS`.
     """
 
     cadence: Cadence = "batch"
     needs: frozenset[str] = frozenset()
     weights_mode: ClassVar[Literal["relative", "raw"]] = "relative"
     exact_count: ClassVar[bool] = True
+    group: ClassVar[str] = ""
     ratio: ClassVar[float | None] = None
     revision: ClassVar[int] = 0
 

@@ -22,6 +22,7 @@ from ...strategies import UsageError
 from ...strategies.errors import did_you_mean, one_line
 from ...strategies.registry import registry
 from .scoring import scores
+from .showing import show
 from .studies import check_studies
 
 if TYPE_CHECKING:
@@ -198,6 +199,7 @@ def scale(
 
 
 app.command()(scores)
+app.command()(show)
 
 
 @app.command("check")

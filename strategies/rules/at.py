@@ -32,6 +32,7 @@ class At(Wrapper):
         X's hyper-parameters, without ``cadence``.
     """
 
+    group = "wrappers"
     of: str = "loss"
     cadence: Cadence = choice("epoch", "batch", "run")
     options: Mapping[str, Any] | None = None

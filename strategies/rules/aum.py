@@ -8,7 +8,7 @@ from .scored import Scored
 
 @rule
 class AUM(Scored):
-    """One subset for the whole run, by the margin of the true class over the best other one, along a proxy's run.
+    """By the margin of the true class over the best other one, along a proxy's run.
 
     Formula: AUM_i = mean over epochs t of z_t,y(x_i) - max_{c≠y} z_t,c(x_i), z the logits (or probabilities); low is
     hard.
@@ -27,6 +27,7 @@ class AUM(Scored):
         What the margin is of.
     """
 
+    group = "training dynamics"
     needs = frozenset({"trace"})
     keep: str = choice("hard", "easy")
     margin: str = choice("logits", "probabilities")

@@ -12,7 +12,7 @@ FAINT = 1e-6  # score of those that have none, in units of the mean: if all othe
 
 @rule
 class Bounded(Eigendirections):
-    """One subset for the whole run, by frozen eigen-directions; nobody's chances are below c or above C times even.
+    """By frozen eigen-directions; nobody's chances are below c or above C times even.
 
     Formula: with ψ_k the features' coordinates in the eigenbasis of the pool (as in ``spectral-oracle``) and
     r_i = l_i(reference) onehot(y_i), a_k = mean_i ψ_k(x_i) r_i and s_i = Σ_k ψ_k(x_i) ⟨r_i, a_k⟩ ("reference"), or
@@ -39,6 +39,7 @@ class Bounded(Eigendirections):
         As in :class:`selbench.strategies.maths.eigenbasis.Eigendirections`.
     """
 
+    group = "spectral"
     cadence = "run"
     score: str = choice("reference", "features")
     mode: str = choice("soft", "hard")

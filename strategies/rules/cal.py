@@ -12,7 +12,7 @@ TINY = 1.2e-38  # probabilities below count as that
 
 @rule
 class CAL(Strategy):
-    """One subset for the whole run: the samples that a proxy predicts least like their neighbours.
+    """The samples that a proxy predicts least like their neighbours.
 
     Formula: s_i = mean over the ``neighbours`` nearest j in the reference's features of (KL(p_i, p_j) + KL(p_j,
     p_i))/2, p the proxy's probabilities at the end of its run; the k highest.
@@ -33,6 +33,7 @@ class CAL(Strategy):
         Take neighbours from the own class, and the same share of every class.
     """
 
+    group = "training dynamics"
     cadence = "run"
     needs = frozenset({"features", "learner_probs"})
     keep: str = choice("hard", "easy")

@@ -23,7 +23,7 @@ SCORES: dict[str, type[Scored]] = {
 
 @rule
 class Calibrated(Strategy):
-    """One subset for the whole run: a share by a score, the rest at random, so that the loss stays unbiased.
+    """A share by a score, the rest at random, so that the loss stays unbiased.
 
     Formula: a = ⌊alpha·k + 1/2⌋ picks by the score, weight 1; k - a drawn uniformly from the other n - a, weight
     (n - a)/(k - a). The weighted sum over the picks then has the whole pool's sum as its expectation.
@@ -46,6 +46,7 @@ class Calibrated(Strategy):
         Take the same share of every class by score.
     """
 
+    group = "training dynamics"
     cadence = "run"
     score: str = choice("el2n", "aum", "entropy", "forgetting", "grand")
     alpha: float = within("[0, 1]", 0.5)

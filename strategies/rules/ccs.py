@@ -11,7 +11,7 @@ from .scored import Scored
 
 @rule
 class CCS(Strategy):
-    """One subset for the whole run that covers all degrees of difficulty but the hardest.
+    """Covers all degrees of difficulty but the hardest.
 
     Formula: drop the ⌊beta·n⌋ hardest by AUM; cut the range of the others' scores into ``strata`` parts of equal width;
     from the smallest part up, take min(its size, ⌊budget left/parts left⌋) of each, at random.
@@ -39,6 +39,7 @@ class CCS(Strategy):
         Take the same share of every class.
     """
 
+    group = "training dynamics"
     cadence = "run"
     needs = frozenset({"trace"})
     revision = 1  # of revision 0 the default of beta was 0.3 at every ratio, and EL2N decided what it dropped

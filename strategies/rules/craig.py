@@ -43,6 +43,7 @@ class CRAIG(Strategy):
         At cadence ``epoch``: epochs from one selection to the next.
     """
 
+    group = "gradients"
     pool_scores = "fresh"
     gradient: str = choice("last-layer", "logits")
     similarity: str = choice("distance", "squared", "cosine")

@@ -14,7 +14,7 @@ from .scored import Scored
 
 @rule
 class D2(Strategy):
-    """One subset for the whole run: hard samples among hard neighbours, each of which makes its neighbours count less.
+    """Hard samples among hard neighbours, each of which makes its neighbours count less.
 
     Formula: drop the ⌊beta·n⌋ hardest by AUM; in each class, with N(i) the ``neighbours`` nearest of i in the proxy's
     penultimate layer, D_ij their distances and x the difficulty, u_i = x_i + Σ_{j in N(i)} exp(-D_ij) x_j; then take i*
@@ -43,6 +43,7 @@ class D2(Strategy):
         Features as they are, or of length one.
     """
 
+    group = "training dynamics"
     cadence = "run"
     needs = frozenset({"trace", "learner_features"})
     score: str = choice("forgetting", "aum", "el2n")

@@ -22,6 +22,7 @@ class Degree(Strategy):
         Low mean similarity (default) keeps outliers, high keeps the typical.
     """
 
+    group = "controls"
     needs = frozenset({"features"})
     end: str = choice("low", "high")
 

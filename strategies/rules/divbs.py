@@ -37,6 +37,7 @@ class DivBS(Strategy):
         was left at 64/128, .45 at 128/256 and .15 at 256/512.
     """
 
+    group = "gradients"
     needs = frozenset({"learner_probs", "learner_features"})
     revision = 1  # of revision 0 the picks were drawn, and the rounds were 32 at most
     draw: str = choice("greedy", "proportional")

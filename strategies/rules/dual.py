@@ -13,7 +13,7 @@ EDGE = 1e-6  # of a mean belief: float32 cannot tell more from 0 or 1
 
 @rule
 class DUAL(Strategy):
-    """One subset for the whole run: samples that a proxy doubts early on, easier ones the more is pruned.
+    """Samples that a proxy doubts early on, easier ones the more is pruned.
 
     Formula: over the proxy's first ``epochs`` epochs, D_i = mean over all windows of sd·(1 - mean) of p_t,y(x_i), the
     probability of the label; m_i = mean_t p_t,y(x_i). "beta": k are drawn without replacement with chances in
@@ -38,6 +38,7 @@ class DUAL(Strategy):
         Epochs of a window, 2 or more; by default 10, or all of a shorter trace.
     """
 
+    group = "training dynamics"
     cadence = "run"
     needs = frozenset({"trace"})
     draw: str = choice("beta", "top")

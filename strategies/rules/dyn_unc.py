@@ -11,7 +11,7 @@ WINDOW = 10  # epochs, as published
 
 @rule
 class DynUnc(Scored):
-    """One subset for the whole run, by how much a proxy's belief in each label moved.
+    """By how much a proxy's belief in each label moved.
 
     Formula: U_i = mean over all windows of ``window`` consecutive epochs of the standard deviation (n - 1) in it of
     p_t,y(x_i), the probability of the label at the end of epoch t; the k highest (or lowest).
@@ -28,6 +28,7 @@ class DynUnc(Scored):
         Epochs of a window, 2 or more; by default 10, or all of a shorter trace.
     """
 
+    group = "training dynamics"
     needs = frozenset({"trace"})
     keep: str = choice("hard", "easy")
     window: int | None = within("[2, inf)", None)

@@ -10,7 +10,7 @@ from .scored import Scored
 
 @rule
 class EL2N(Scored):
-    """One subset for the whole run, by how wrong a proxy was on each sample.
+    """By how wrong a proxy was on each sample.
 
     Formula: EL2N_i = mean over epochs t of ‖p_t(x_i) - onehot(y_i)‖₂; the k highest (or lowest).
     Source: Data Diet (Paul et al., arXiv 2107.07075), which averages ten runs at one early epoch.
@@ -26,6 +26,7 @@ class EL2N(Scored):
         The epochs averaged are first, ..., last - 1; ``last=None`` goes to the end of the trace.
     """
 
+    group = "training dynamics"
     needs = frozenset({"trace"})
     keep: str = choice("hard", "easy")
     first: int = 0

@@ -8,7 +8,7 @@ from .scored import Scored
 
 @rule
 class Entropy(Scored):
-    """One subset for the whole run, by how undecided a proxy is at its end.
+    """By how undecided a proxy is at its end.
 
     Formula: H_i = -Σ_c p_c(x_i) ln p_c(x_i), in nats, with p of the proxy's last epoch; the k highest (or lowest).
     Source: selection via proxy (Coleman et al., arXiv 1906.11829); a baseline of CCS (arXiv 2210.15809).
@@ -16,6 +16,7 @@ class Entropy(Scored):
     Ours: clean images; ties at random. Labels are read only to balance classes.
     """
 
+    group = "training dynamics"
     needs = frozenset({"learner_probs"})
     keep: str = choice("hard", "easy")
     class_balanced: bool = False

@@ -29,6 +29,7 @@ class EpsilonGreedy(RunningLosses):
         Passes for which a subset is kept.
     """
 
+    group = "losses"
     epsilon: float = within("[0, 1]", 0.1)
     rate: float = within("(0, 1]", 0.5)
     every: int = within("[1, inf)", 1)

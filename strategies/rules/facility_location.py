@@ -30,6 +30,7 @@ class FacilityLocation(Strategy):
         When the subset is made: on each candidate batch, or on the whole pool.
     """
 
+    group = "coverage"
     needs = frozenset({"features"})
     cadence: Cadence = choice("run", "batch", "epoch")
     _coverage: Tensor | None = hidden(None)

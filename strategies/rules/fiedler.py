@@ -79,6 +79,7 @@ class Fiedler(FiedlerScores):
         When the graph is cut: on each candidate batch, or on the whole pool.
     """
 
+    group = "spectral"
     score: str = choice("abs", "signed")
     end: str = choice("high", "low")
     normalized: bool = False

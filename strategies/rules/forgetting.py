@@ -8,7 +8,7 @@ from .scored import Scored
 
 @rule
 class Forgetting(Scored):
-    """One subset for the whole run, by how often a proxy forgot each sample again.
+    """By how often a proxy forgot each sample again.
 
     Formula: F_i = #{t : the class of highest p_t(x_i) is y_i, that of p_{t+1}(x_i) is not}; +∞ (or 0) where it never is
     y_i; the k highest (or lowest).
@@ -27,6 +27,7 @@ class Forgetting(Scored):
         Events of a sample that was never learned.
     """
 
+    group = "training dynamics"
     needs = frozenset({"trace"})
     keep: str = choice("hard", "easy")
     never: str = choice("infinite", "zero")

@@ -16,6 +16,7 @@ class Full(Strategy):
     Cost: nothing.
     """
 
+    group = "baselines"
     ratio: ClassVar[float | None] = 1.0
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:

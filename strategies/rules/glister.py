@@ -42,6 +42,7 @@ class GLISTER(Strategy):
         Images of val.
     """
 
+    group = "gradients"
     needs = frozenset({"learner_probs", "learner_features", "val_features", "val_probs"})
     pool_scores = "fresh"
     cadence: Cadence = choice("epoch", "batch")

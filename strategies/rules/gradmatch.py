@@ -43,6 +43,7 @@ class GradMatch(Strategy):
         At cadence ``epoch``: epochs from one selection to the next.
     """
 
+    group = "gradients"
     pool_scores = "fresh"
     target: str = choice("train", "val")
     lam: float = within("[0, inf)", 0.5)

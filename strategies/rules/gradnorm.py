@@ -30,6 +30,7 @@ class GradNorm(Strategy):
         The gradient whose norm is taken: with respect to the logits (published), or to the last layer's weights.
     """
 
+    group = "gradients"
     bound: str = choice("logits", "last-layer")
     _hidden: int = hidden(0)
 

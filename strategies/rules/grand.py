@@ -9,7 +9,7 @@ from .scored import Scored
 
 @rule
 class GraNd(Scored):
-    """One subset for the whole run, by the length of each sample's gradient in a proxy's last layer.
+    """By the length of each sample's gradient in a proxy's last layer.
 
     Formula: g_i = ‖∂l_i/∂(W, b)‖ = ‖p(x_i) - onehot(y_i)‖₂ · √(‖h(x_i)‖₂² + 1), with logits W h + b, h the penultimate
     layer, l the cross-entropy, all at the proxy's last epoch; the k highest (or lowest).
@@ -22,6 +22,7 @@ class GraNd(Scored):
     mostly follows the input's norm and does not beat random picks (arXiv 2303.14753).
     """
 
+    group = "gradients"
     needs = frozenset({"learner_probs", "learner_features"})
     keep: str = choice("hard", "easy")
     class_balanced: bool = False

@@ -37,6 +37,7 @@ class GraphCut(Strategy):
         At cadence ``epoch``: epochs from one selection to the next.
     """
 
+    group = "gradients"
     pool_scores = "fresh"
     of: str = choice("gradients", "features")
     lam: float = within("(0, inf)", 1.0)

@@ -33,6 +33,7 @@ class GREATS(Strategy):
         Batches from one look at val to the next.
     """
 
+    group = "gradients"
     needs = frozenset({"learner_probs", "learner_features", "val_gradient"})
     eta: float = within("[0, inf)", 0.1)
     val_images: int = within("[1, inf)", 64)

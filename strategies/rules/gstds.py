@@ -39,6 +39,7 @@ class GSTDS(FiedlerScores):
         Nats added to each loss, so that a loss of 0 has a finite weight.
     """
 
+    group = "spectral"
     share: float = within("[0, 1]", 0.5)
     score: str = choice("abs", "signed")
     end: str = choice("high", "low")

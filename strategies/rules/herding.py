@@ -25,6 +25,7 @@ class Herding(Strategy):
         As in :class:`selbench.strategies.rules.kcenter.KCenter`.
     """
 
+    group = "coverage"
     needs = frozenset({"features"})
     metric: str = choice("cosine", "euclidean")
     cadence: Cadence = choice("run", "batch", "epoch")

@@ -33,6 +33,7 @@ class Hybrid(Wrapper):
         Their hyper-parameters.
     """
 
+    group = "wrappers"
     of: str = "loss"
     other: str = "uniform"
     share: float = within("[0, 1]", 0.5)

@@ -31,6 +31,7 @@ class InfoBatch(Strategy):
         Progress in [0, 1] by which pruning ends; 1 never ends it. How far a pass goes is told by those before it.
     """
 
+    group = "losses"
     revision = 1  # of revision 0 the pass in which ``anneal`` fell was pruned too
     cadence = "epoch"
     needs = frozenset({"learner"})

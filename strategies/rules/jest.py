@@ -37,7 +37,9 @@ class JEST(Strategy):
     Parameters
     ----------
     score : {"learnability", "hard-learner", "easy-reference"}
+        What makes up S: the difference of both nets' losses, or one of them alone.
     form : {"per-sample", "joint-sigmoid", "joint-softmax"}
+        Losses of each candidate, or contrastive losses of pairs.
     chunks : int
         Number of chunks; k where k is smaller.
     first : {"softmax", "uniform", "shifted"}
@@ -51,6 +53,7 @@ class JEST(Strategy):
         none.
     """
 
+    group = "losses"
     revision = 1  # of revision 0 the first chunk was drawn uniformly, which the ports' form has now
     score: str = choice("learnability", "hard-learner", "easy-reference")
     form: str = choice("per-sample", "joint-sigmoid", "joint-softmax")

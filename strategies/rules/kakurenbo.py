@@ -33,6 +33,7 @@ class KAKURENBO(Strategy):
         Scale by 1/(1 - F_e) (published), by n over the samples kept, or not at all.
     """
 
+    group = "losses"
     cadence = "epoch"
     needs = frozenset({"learner", "learner_probs"})
     pool_scores = "refreshed"

@@ -30,6 +30,7 @@ class KCenter(Grown):
         When the subset is made: on each candidate batch, or on the whole pool.
     """
 
+    group = "coverage"
     start: str = choice("random", "central", "outlier")
     metric: str = choice("euclidean", "cosine")
     cadence: Cadence = choice("run", "batch", "epoch")

@@ -27,6 +27,7 @@ class LessUniform(Grown):
         As in :class:`selbench.strategies.rules.kcenter.KCenter`.
     """
 
+    group = "controls"
     farthest = False
     share: float = within("[0, 1]", 0.5)
     metric: str = choice("euclidean", "cosine")

@@ -21,6 +21,7 @@ class Loss(Strategy):
         Which losses are kept.
     """
 
+    group = "losses"
     needs = frozenset({"learner"})
     end: str = choice("largest", "smallest")
 

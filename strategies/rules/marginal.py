@@ -20,6 +20,8 @@ class Marginal(OfOne):
     weights.
     """
 
+    group = "controls"
+
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:
         size, device = extent(feats, losses)
         labels = losses.labels

@@ -33,6 +33,7 @@ class Moderate(Strategy):
         When the subset is made: on each candidate batch, or on the whole pool.
     """
 
+    group = "coverage"
     needs = frozenset({"features"})
     centre: str = choice("median", "mean")
     window: str = choice("rank", "value")

@@ -9,7 +9,7 @@ from .scored import Scored
 
 @rule
 class MoSo(Scored):
-    """One subset for the whole run: the samples whose gradients agree most with the mean gradient.
+    """The samples whose gradients agree most with the mean gradient.
 
     Formula: ⟨ḡ - g_i/n, g_i⟩, the mean of it over checkpoints, with g_i the gradient of sample i and ḡ the mean: to
     first order what the training loss gains where i is left out; the k highest (or lowest).
@@ -30,6 +30,7 @@ class MoSo(Scored):
         Of the whole last layer at the end, or of its bias at the end of each epoch.
     """
 
+    group = "gradients"
     keep: str = choice("hard", "easy")
     gradient: str = choice("last-layer", "bias")
     class_balanced: bool = True

@@ -30,6 +30,7 @@ class OrderDP(Strategy):
         Whether s is drawn of the pool, or of each candidate batch by fresh losses.
     """
 
+    group = "losses"
     needs = frozenset({"learner"})
     share: float = within("(0, 1]", 0.6)
     start: float = within("[0, inf)", 3.0)

@@ -18,6 +18,7 @@ class Outlier(Strategy):
     Ours: all of it.
     """
 
+    group = "controls"
     needs = frozenset({"features"})
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:

@@ -38,6 +38,7 @@ class PerClass(OfOne):
         What a class may keep.
     """
 
+    group = "class quotas"
     of: str = "el2n"
     options: Mapping[str, Any] | None = None
     quota: str = choice("proportional", "balanced", "loss")

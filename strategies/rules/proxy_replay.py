@@ -34,6 +34,7 @@ class ProxyReplay(Strategy):
         Width of the proxy, in channels of its first stage.
     """
 
+    group = "wrappers"
     needs = frozenset({"picks"})
     of: str = "loss"
     options: Mapping[str, Any] | None = None

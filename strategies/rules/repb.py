@@ -32,6 +32,7 @@ class RePB(Strategy):
         Weigh samples by E/N; without, all weigh 1.
     """
 
+    group = "losses"
     cadence = "epoch"
     needs = frozenset({"learner"})
     weights_mode = "raw"

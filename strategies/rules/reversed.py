@@ -18,6 +18,7 @@ class Reversed(OfOne):
     X's.
     """
 
+    group = "controls"
     selecting = True
 
     def __post_init__(self) -> None:

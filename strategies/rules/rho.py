@@ -18,6 +18,7 @@ class RHO(Strategy):
     well.
     """
 
+    group = "losses"
     needs = frozenset({"learner", "reference"})
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:

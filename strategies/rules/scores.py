@@ -7,7 +7,7 @@ from .scored import Scored
 
 @rule
 class Scores(Scored):
-    """One subset for the whole run, by scores from a file: any paper's, without code.
+    """By scores from a file: any paper's, without code.
 
     Formula: the k highest (or lowest) s_i, s the losses of a reference, which ``scores:PATH`` reads from a file.
     Source: whoever made the file. ``selbench scores`` writes one by a rule of this package.
@@ -20,6 +20,7 @@ class Scores(Scored):
         The high scores ("hard"), or the low ones; of the pool, or the same share of every class.
     """
 
+    group = "training dynamics"
     needs = frozenset({"reference"})
     keep: str = choice("hard", "easy")
     class_balanced: bool = False

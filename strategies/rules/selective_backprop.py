@@ -35,6 +35,7 @@ class SelectiveBackprop(Strategy):
         How the count is held: by exact chances in proportion to P_i, or by coins until k are accepted.
     """
 
+    group = "losses"
     revision = 1  # of revision 0 the draw was in proportion one after the other, which flattens the chances
     needs = frozenset({"learner"})
     beta: float = within("[0, inf)", 1.0)

@@ -36,6 +36,7 @@ class SeTa(Strategy):
         Progress in [0, 1] at which leaving groups out ends; 1 never ends it.
     """
 
+    group = "losses"
     cadence = "epoch"
     needs = frozenset({"learner"})
     exact_count = False

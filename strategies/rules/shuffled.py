@@ -18,6 +18,8 @@ class Shuffled(OfOne):
     calls.
     """
 
+    group = "controls"
+
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor | Selection:
         size, device = extent(feats, losses)
         order = draw(size, size, self.generator(device), device)

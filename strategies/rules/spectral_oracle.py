@@ -47,6 +47,7 @@ class SpectralOracle(Eigendirections):
         As in :class:`selbench.strategies.maths.eigenbasis.Eigendirections`.
     """
 
+    group = "spectral"
     score: str = choice("residual", "learner", "reference")
     draw: str = choice("top", "proportional", "unbiased")
     power: float = within("[0, inf)", 1.0)

@@ -11,7 +11,7 @@ ROUNDS = 30  # of k-means
 
 @rule
 class SSP(Strategy):
-    """One subset for the whole run, by how far each sample is from the nearest prototype, without any label.
+    """By how far each sample is from the nearest prototype, without any label.
 
     Formula: k-means of the reference's features with K clusters; the score is ‖f_i - c‖, c the nearest centroid; the k
     farthest (or nearest).
@@ -34,6 +34,7 @@ class SSP(Strategy):
         Number K of clusters; by default that of the classes.
     """
 
+    group = "coverage"
     cadence = "run"
     needs = frozenset({"features"})
     keep: str = choice("hard", "easy")

@@ -8,7 +8,7 @@ from .el2n import EL2N
 
 @rule
 class Static(EL2N):
-    """One subset for the whole run, by how wrong a proxy was early in its training: ``el2n`` with a random control.
+    """By how wrong a proxy was early in its training: ``el2n`` with a random control.
 
     Formula: EL2N_i = mean over epochs t of ‖p_t(x_i) - onehot(y_i)‖₂; the k highest (or lowest).
     Source: Data Diet (Paul et al., arXiv 2107.07075), which averages ten runs at one early epoch.
@@ -23,6 +23,7 @@ class Static(EL2N):
         As in ``el2n``.
     """
 
+    group = "training dynamics"
     keep: str = choice("hard", "easy", "random")
     first: int = 0
     last: int | None = None

@@ -11,7 +11,7 @@ TINY = 1.2e-38  # probabilities below count as that
 
 @rule
 class TDDS(Scored):
-    """One subset for the whole run, by how unevenly a proxy's prediction of each sample moved from epoch to epoch.
+    """By how unevenly a proxy's prediction of each sample moved from epoch to epoch.
 
     Formula: δ_t = Σ_c |p_t,c (log p_t,c - log p_{t-1,c})|; a window of J epochs holds J - 1 of them, and a_w is the
     length of δ - mean(δ) in window w = 0, ..., W - 1; the score is Σ_w alpha·(1 - alpha)^(W-1-w)·a_w; the k highest (or
@@ -33,6 +33,7 @@ class TDDS(Scored):
         Weight of a later window against all before it.
     """
 
+    group = "training dynamics"
     needs = frozenset({"trace"})
     keep: str = choice("hard", "easy")
     window: int = within("[3, inf)", 10)

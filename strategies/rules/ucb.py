@@ -27,6 +27,7 @@ class UCB(RunningLosses):
         As in :class:`selbench.strategies.rules.epsilon_greedy.EpsilonGreedy`.
     """
 
+    group = "losses"
     confidence: float = within("[0, inf)", 1.0)
     spread: str = choice("variance", "deviation")
     rate: float = within("(0, 1]", 0.5)

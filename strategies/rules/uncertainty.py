@@ -26,6 +26,7 @@ class Uncertainty(Strategy):
         How the lack of certainty is measured.
     """
 
+    group = "losses"
     needs = frozenset({"learner_probs"})
     score: str = choice("margin", "least-confidence", "entropy")
 

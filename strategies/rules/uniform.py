@@ -21,6 +21,7 @@ class Uniform(Strategy):
         When a new subset is drawn.
     """
 
+    group = "baselines"
     cadence: Cadence = choice("batch", "epoch", "run")
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
