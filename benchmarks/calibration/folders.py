@@ -8,7 +8,7 @@ images add no error unless their bits are given.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,12 @@ class World:
 class Folder:
     def __init__(self, worlds: Sequence[World], seeds: int, *, blocks: int = 0, cost: str = "total_flops") -> None:
         self.worlds, self.seeds, self.blocks = worlds, seeds, blocks
-        self.lines = [line for world in worlds for line in world.lines]
+        self.lines: list[Line] = []
+        for world in worlds:
+            first = len(self.lines)
+            self.lines += [
+                line if line.cost_of is None else replace(line, cost_of=first + line.cost_of) for line in world.lines
+            ]
         self._world = np.repeat(np.arange(len(worlds)), [len(world.lines) for world in worlds])
         self._points = np.array([line.points for line in self.lines])
         self.matrix = Matrix.model_validate(self._matrix(cost))
@@ -73,8 +78,8 @@ class Folder:
             [read_as(Cell, _cell(number * seeds + seed, key, seed, line, self._name(number))) for seed in range(seeds)]
             for number, (key, line) in enumerate(zip(arms, self.lines, strict=True))
         ]
-        timed = {line.cost_of for line in self.lines if line.cost_of is not None} if blocks else set()
-        self._timed = [i for i, line in enumerate(self.lines) if i in timed or (blocks and line.cost_of is not None)]
+        paid = {line.cost_of for line in self.lines}
+        self._timed = [i for i, line in enumerate(self.lines) if blocks and (i in paid or line.cost_of is not None)]
         self._timings = [
             [
                 read_as(Timing, _timing(i * blocks + block, arms[i], block, self.lines[i], self._name(i)))
@@ -119,20 +124,14 @@ class Folder:
 
     def _matrix(self, cost: str) -> Mapping[str, Any]:
         key, seeds = "{:016x}".format, list(range(self.seeds))
-        start = np.searchsorted(self._world, np.arange(len(self.worlds))).tolist()
         arms = [
             {
                 **dict.fromkeys(("reference", "replay", "twin", "signal", "schedule", "settings"), ""),
                 **{"key": key(number), "label": line.label, "role": line.role, "dataset": self._name(number)},
                 **dict.fromkeys(("strategy", "text", "name"), "full" if line.role != "strategy" else line.label),
                 **{"origin": "", "cadence": "batch", "rung": line.rung, "pool": "pool"},
-                "cost_of": "" if line.cost_of is None else key(start[self._world[number]] + line.cost_of),
+                "cost_of": "" if line.cost_of is None else key(line.cost_of),
             }
-            for number, line in enumerate(self.lines)
-        ]
-        # Positions of lines are those in their world; from here on they are those in the folder.
-        self.lines = [
-            line if line.cost_of is None else _moved(line, start[self._world[number]])
             for number, line in enumerate(self.lines)
         ]
         sizes = {"resolution": 16, "pool": 1000, "holdout": 0, "val": 100, "test": 2}
@@ -172,10 +171,6 @@ def judged(results: Results) -> Iterator[tuple[Contrast, Verdict]]:
 
     rows = contrasts(Pairs(results), wanted)
     return zip(rows, verdicts(results, rows), strict=True)
-
-
-def _moved(line: Line, by: int) -> Line:
-    return Line(line.label, line.role, line.cost, line.points, (line.cost_of or 0) + by, line.slowness)
 
 
 def _ledger(line: Line) -> dict[str, Any]:
