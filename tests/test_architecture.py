@@ -68,7 +68,7 @@ MAY_IMPORT = {
     "reports.questions": "reports.document reports.effects reports.records reports.statistics",
     "reports.questions.claims": "reports.document reports.effects reports.records reports.statistics",
     "reports.render": "reports.document reports.document.sections reports.effects reports.figures reports.records",
-    "benchmarks": "reports strategies reports.document reports.questions.claims reports.records",
+    "benchmarks": "strategies strategies.maths reports reports.document reports.questions.claims reports.records",
     "benchmarks.calibration": "benchmarks reports.effects reports.records reports.statistics",
 }
 """The law: the folders that the modules of a folder may import, beside their own."""

@@ -120,6 +120,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"quota": "loss"},
         {"of": "moderate", "options": {"centre": "mean"}},
         {"of": "at", "options": {"of": "gradnorm"}, "quota": "balanced"},
+        {"of": "uniform", "options": {"cadence": "epoch"}, "quota": "recall"},
     ],
     "hybrid": [
         {"of": "degree", "share": 0.25, "options": {"end": "high"}},

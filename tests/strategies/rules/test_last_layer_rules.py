@@ -11,20 +11,7 @@ from selbench.strategies import BatchLosses, load
 from selbench.strategies.maths.coverage import densely, lazily
 from selbench.strategies.maths.last_layer import LastLayer
 
-from .._golden import RATIOS, given, golden, overlap
-
-
-def of_val(losses):
-    """``losses`` with the held-out signals of the golden inputs."""
-    found = golden()
-    probs, hidden, labels = (
-        found["input/val_logits"].softmax(1),
-        found["input/val_hidden"],
-        found["input/val_labels"],
-    )
-    gradient = LastLayer.of(probs, hidden, labels).mean()
-    own = {"val_gradient": gradient, "val_probs": probs, "val_features": hidden, "val_labels": labels}
-    return BatchLosses(**losses.signals(), **own)
+from .._golden import RATIOS, by_class, given, golden, of_val, overlap, rows
 
 
 def gradients(losses):
@@ -33,10 +20,6 @@ def gradients(losses):
     wrong = probs - np.eye(probs.shape[1])[losses.labels.numpy()]
     hidden = np.concatenate([hidden, np.ones((len(hidden), 1))], 1)
     return np.einsum("nc,nh->nch", wrong, hidden).reshape(len(hidden), -1)
-
-
-def rows(losses, at):
-    return BatchLosses(**{name: signal[at] for name, signal in losses.signals().items()}, **losses.held_out())
 
 
 def test_the_kernel_is_that_of_gradients_written_out():
@@ -123,27 +106,14 @@ def test_graph_cut(of, ratio):
 def test_graph_cut_by_class(ratio):
     losses = given()[1]
     theirs = golden()[f"graph-cut/as-is-balanced/picks@{ratio}"]
-    assert overlap(_by_class(load("graph-cut", class_balanced=False), losses, ratio)[0], theirs) == 1.0
-
-
-def _by_class(rule, losses, ratio):
-    """Picks and weights of ``rule`` asked for each class alone, so that counts are rounded as DeepCore rounds them."""
-    picks, weights = [], []
-    for label in range(10):
-        members = (losses.labels == label).nonzero()[:, 0]
-        chosen = rule.select(None, rows(losses, members), ratio)
-        at = chosen if isinstance(chosen, torch.Tensor) else chosen.indices
-        order = members[at].argsort()
-        picks.append(members[at][order])
-        weights.append(torch.ones(len(at)) if isinstance(chosen, torch.Tensor) else chosen.weights[order])
-    return torch.cat(picks), torch.cat(weights)
+    assert overlap(by_class(load("graph-cut", class_balanced=False), None, losses, ratio)[0], theirs) == 1.0
 
 
 @pytest.mark.parametrize("ratio", RATIOS)
 def test_craig(ratio):
     """Near ties in float32 cost the reference a few picks; its weights begin at one."""
     losses, found = given()[1], golden()
-    picks, weights = _by_class(load("craig", class_balanced=False), losses, ratio)
+    picks, weights = by_class(load("craig", class_balanced=False), None, losses, ratio)
     theirs, served = found[f"craig/per-class/picks@{ratio}"], found[f"craig/per-class/weights@{ratio}"]
     assert overlap(picks, theirs) >= 0.95
     ours = dict(zip(picks.tolist(), weights.tolist(), strict=True))

@@ -56,9 +56,33 @@ def test_a_class_of_high_loss_keeps_more_and_one_never_seen_counts_as_the_worst(
     assert torch.bincount(labels[picks]).tolist() == [4, 12, 12]
 
 
+def test_a_class_of_low_recall_keeps_more():
+    """Recall 1/2, 1/4 and 1 on four images each; the fourth class has none in val, and so the mean of the others."""
+    truth = torch.arange(3).repeat_interleave(4)
+    told = torch.tensor([0, 0, 1, 1, 1, 0, 0, 0, 2, 2, 2, 2])
+    sizes = [40, 40, 40, 20]
+    losses = BatchLosses(
+        labels=torch.arange(4).repeat_interleave(torch.tensor(sizes)),
+        val_probs=torch.eye(4)[told],
+        val_labels=truth,
+    )
+    rule = load("per-class", of="uniform", options={"cadence": "epoch"}, quota="recall")
+    expected = [40 * 0.5, 40 * 0.75, 0, 20 * (0.5 + 0.75 + 0) / 3]
+    picks = rule.select(None, losses, 35 / 140)
+    assert torch.bincount(losses.labels[picks], minlength=4).tolist() == [
+        round(35 * e / sum(expected)) for e in expected
+    ]
+    assert rule.val_images >= 10_000 and "val_probs" in rule.needs
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
-    [({"of": "rho"}, "name 'at'"), ({"of": "infobatch"}, "no quotas"), ({"of": "full"}, "share of its own")],
+    [
+        ({"of": "uniform", "options": {"cadence": "run"}, "quota": "recall"}, "give 'uniform' the cadence 'epoch'"),
+        ({"of": "rho"}, "name 'at'"),
+        ({"of": "infobatch"}, "no quotas"),
+        ({"of": "full"}, "share of its own"),
+    ],
 )
 def test_rules_that_cannot_have_quotas_are_refused(options, says):
     with pytest.raises(UsageError, match=says):
