@@ -24,7 +24,7 @@ MEASURES = {
     "residuals": {"reference": NET, "directions": 8, "images": 64},
     "distance": {"reference": NET, "draws": 4, "samples": 2},
 }
-STRATEGIES = [{"name": "loss"}, {"name": "k-center"}, {"name": "infobatch"}]
+STRATEGIES = [{"name": "loss"}, {"name": "k-center"}, {"name": "infobatch", "options": {"anneal": 1.0}}]
 
 
 @pytest.fixture
