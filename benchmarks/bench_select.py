@@ -20,6 +20,7 @@ from selbench.harness.training.learner import STANDARD_WIDTH, ResNet18
 from selbench.harness.training.optimizer import sgd
 from selbench.strategies import BatchLosses, Selection, UsageError, keep_count, load
 from selbench.strategies.interface import Traits
+from selbench.strategies.maths.last_layer import LastLayer
 from selbench.strategies.registry import registry
 
 from .conftest import Meter
@@ -29,6 +30,7 @@ from .plain import PLAIN
 SIZES = (128, 512, 1024, 4096)
 WIDTHS = (512, 2048)
 RATIO = 0.25
+VAL = 256  # images of val behind the held-out signals
 EPOCHS = 10  # length of the proxy's trace
 PIXELS = 32
 NARROW = 8  # width of the learner of the quick matrix
@@ -56,11 +58,22 @@ def batch(size: int, width: int) -> tuple[Tensor, BatchLosses]:
         picks=torch.arange(size) < keep_count(RATIO, size),
         epoch=1,
         progress=0.5,
+        **held_out(stream),
     )
 
 
+def held_out(stream: torch.Generator) -> dict[str, Tensor]:
+    """Outputs of the learner on 256 images of val."""
+    probs = (torch.rand(VAL, CLASSES, generator=stream) * 5).softmax(1)
+    hidden = torch.relu(torch.randn(VAL, 8 * STANDARD_WIDTH, generator=stream))
+    labels = torch.randint(CLASSES, (VAL,), generator=stream)
+    gradient = LastLayer.of(probs, hidden, labels).mean()
+    return {"val_gradient": gradient, "val_features": hidden, "val_probs": probs, "val_labels": labels}
+
+
 def needed(losses: BatchLosses, needs: frozenset[str], device: torch.device) -> BatchLosses:
-    kept = {name: value.to(device) for name, value in losses.signals().items() if name in needs | {"labels", "index"}}
+    given, known = needs | {"labels", "index", "val_labels"}, losses.signals() | losses.held_out()
+    kept = {name: value.to(device) for name, value in known.items() if name in given}
     k = keep_count(RATIO, losses.size)
     return BatchLosses(**kept, k=k, epoch=losses.epoch, progress=losses.progress)
 
