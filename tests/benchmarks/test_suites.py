@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent.parent
 SUITES = sorted(path.name for path in (ROOT / "benchmarks").glob("bench_*.py"))
 SMALL = {
     "bench_solver.py": "32-512 and not networkx",
-    "bench_select.py": "128-512 or step-8",
+    "bench_select.py": "(128-512 and (gstds or jest or divbs or glister or el2n or infobatch)) or step-8",
     "bench_report.py": "[100]",
     "bench_grid.py": "small",
     "bench_tax.py": "test_tax and 0",

@@ -110,7 +110,7 @@ def test_bytes_of_records(folders: list[Path]) -> None:
         with changed(file, damaged(numbers, file.read_bytes())):
             return judged(folder, without)
 
-    assert len(fuzz("record bytes", case, count=CASES // 2)) > 1
+    assert len(fuzz("record bytes", case, count=CASES)) > 1
 
 
 def test_structures_of_records(folders: list[Path]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import tomllib
@@ -140,7 +141,9 @@ def test_operations_over_classes_and_the_learners_features_are_predicted(tiny, w
         n, classes, hidden = 16, 4, 16
         assert each["uncertainty"] - each["uniform"] == pytest.approx(n * classes * 3)
         assert each["gradnorm"] - each["uniform"] == pytest.approx(2 * n * (classes + hidden) + 8 * n + 3 * n / 2)
-        assert each["divbs"] - each["uniform"] == pytest.approx(n * n * (2 * (classes + hidden) + 2) + 11 * n)
+        assert each["divbs"] - each["uniform"] == pytest.approx(
+            n * n * (2 * (classes + hidden) + 2) + 4 * n + n * math.log2(n)
+        )
 
 
 def test_a_plugin_without_flops_is_counted(tiny, written, hasty, installed_plugin):
