@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..document.looks import INK, SOFT
+from ..document.looks import INK
 from ..document.numbers import percent, points
 from ..document.panels import Panel, Report, Row
 from ..document.text import clean, short
 from .axes import WIDE, blank, row_frame, row_labels
 from .canvas import Drawing, finish, text_width
-from .heatmap import LABEL_LIMIT, WIDEST, two_sided, write
+from .heatmap import LABEL_LIMIT, WIDEST, class_axis, two_sided, write
 
 _WRITTEN, _NAMED = 10, 20  # most classes with room for numbers in cells, and for names
 
@@ -35,13 +35,8 @@ def class_differences(name: str, title: str, report: Report, panel: Panel, found
         write(axes, line, at, value, points(float(value)), 0.6 * reach, 7)
     axes.axvline(len(found["worst"]), color=INK, linewidth=1.4)
     row_labels(axes, labels, 0.5)
-    axes.set_xticks(
-        (np.arange(len(order) if few else 0) + 0.5).tolist(), heads if few else [], rotation=90, fontsize=7.5
-    )
-    if not few:
-        axes.set_xlabel(f"the {len(order)} classes, by the accuracy of full training, lowest first")
     key = f"orange: worse than full training, blue: better; full colour from {reach:.2g} points"
-    axes.set_title(key, loc="left", color=SOFT, pad=5, fontsize=7.5)
+    class_axis(axes, heads, few, "by the accuracy of full training, lowest first", key)
     lines = [
         f"{clean(row['strategy'])} {points(float(line.min()))} on {classes[int(line.argmin())]} "
         f"to {points(float(line.max()))} on {classes[int(line.argmax())]}"

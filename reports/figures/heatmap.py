@@ -38,6 +38,16 @@ def class_shares(report: Report, arm: Row) -> NDArray[np.float64] | None:
     return np.asarray(total / total.sum())
 
 
+def class_axis(axes: Axes, heads: Sequence[str], few: bool, ordered: str, key: str) -> None:
+    """Columns named by class where they are ``few``, else counted; the key of the colours above."""
+    axes.set_xticks(
+        (np.arange(len(heads) if few else 0) + 0.5).tolist(), heads if few else [], rotation=90, fontsize=7.5
+    )
+    if not few:
+        axes.set_xlabel(f"the {len(heads)} classes, {ordered}")
+    axes.set_title(key, loc="left", color=SOFT, pad=5, fontsize=7.5)
+
+
 def class_balance(name: str, title: str, report: Report, panel: Panel) -> Drawing:
     """Draw, for each strategy and class, how many times more or less often it was picked than by full training."""
     classes = [clean(label) for label in report.results.matrix.datasets[panel.dataset["name"]].classes]
@@ -59,12 +69,8 @@ def class_balance(name: str, title: str, report: Report, panel: Panel) -> Drawin
     reach = float(np.clip(np.abs(table).max(), 0.25, 2.0))
     two_sided(axes, table, reach)
     row_labels(axes, labels, 0.5)
-    ticks = (np.arange(len(classes) if few else 0) + 0.5).tolist()
-    axes.set_xticks(ticks, [short(label, 14) for label in classes] if few else [], rotation=90, fontsize=7.5)
-    if not few:
-        axes.set_xlabel(f"the {len(classes)} classes, in the data set's order")
     key = f"orange: picked less, down to {2**-reach:.2f}\u00d7 its share; blue: more, up to {2**reach:.2f}\u00d7"
-    axes.set_title(key, loc="left", color=SOFT, pad=5, fontsize=7.5)
+    class_axis(axes, [short(label, 14) for label in classes], few, "in the data set's order", key)
     lines = [
         f"{clean(arm['label'])} {2 ** float(row.min()):.2f} to {2 ** float(row.max()):.2f} times"
         for arm, row in zip(arms, table, strict=True)

@@ -23,7 +23,7 @@ FEWEST = 40
 RANDOM = " of random picks"
 """After both: between the uniform twins."""
 ANOTHER = "another amount"
-"""In place of what is told of two schedules: trained on unlike amounts, their difference is not one of shape."""
+"""Stands where two schedules are not compared, since they trained on unlike amounts."""
 PICKS, OWN = f"{MEAN} due to the picks", f"{MEAN} at its own amount"
 DOUBLING, GROWTH = f"{MEAN} per doubling of the amount", f"{MEAN} due to growing sub-batches"
 AXIS = "difference in accuracy, points"

@@ -3,16 +3,17 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..base import Strategy, choice, hidden, rule, within
-from ..interface import BatchLosses, Cadence, Selection
-from ..maths.classes import class_parts, class_parts_flops
+from ..base import choice, hidden, rule
+from ..interface import BatchLosses, Selection
+from ..maths.classes import class_parts_flops
 from ..maths.coverage import DENSE, FIRST, densely, lazily
 from ..maths.last_layer import LastLayer
 from ..maths.sampling import error
+from .subset import Subset
 
 
 @rule
-class CRAIG(Strategy):
+class CRAIG(Subset):
     """The subset whose gradients stand for all gradients, each weighted by how many it stands for.
 
     Formula: in each class, greedy facility location F(A) = Σ_i max_{j in A} (D - ‖g_i - g_j‖), g_i the gradient of the
@@ -43,14 +44,9 @@ class CRAIG(Strategy):
         At cadence ``epoch``: epochs from one selection to the next.
     """
 
-    group = "gradients"
-    pool_scores = "fresh"
     gradient: str = choice("last-layer", "logits")
     similarity: str = choice("distance", "squared", "cosine")
     weighted: bool = True
-    class_balanced: bool = True
-    cadence: Cadence = choice("run", "epoch")
-    select_every: int = within("[1, inf)", 20)
     _width: int = hidden(0)
     _gains: float = hidden(0.0)
 
@@ -66,7 +62,7 @@ class CRAIG(Strategy):
             gradients = LastLayer(wrong, torch.ones_like(wrong[:, :1]))
         self._width, self._gains = gradients.width, 0.0
         picks, weights = [], []
-        for members, count in class_parts(losses.labels, k, self.generator(losses.labels.device), self.class_balanced):
+        for members, count in self.parts(losses, k):
             chosen, served = self._cover(gradients.take(members), count)
             picks.append(members[chosen])
             weights.append(served)
@@ -102,7 +98,7 @@ class CRAIG(Strategy):
 
     def flops(self, n: int, d: int, k: int) -> float:
         """By the numbers of p and h last seen and classes of equal size; of large ones, by the gains last computed."""
-        parts = max(1, self._classes) if self.class_balanced else 1
+        parts = self.part_count
         part, ends = n / parts, 4.0 * n * self._width + class_parts_flops(n, self.class_balanced)
         if part <= DENSE:
             return ends + n * part * (2.0 * self._width + 7.0) + k * (3.0 * part**2 + 6.0 * part)

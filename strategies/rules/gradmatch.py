@@ -1,10 +1,11 @@
 import torch
 from torch import Tensor
 
-from ..base import Strategy, choice, hidden, rule, within
-from ..interface import BatchLosses, Cadence, Selection
-from ..maths.classes import class_parts, class_parts_flops
+from ..base import choice, hidden, rule, within
+from ..interface import BatchLosses, Selection
+from ..maths.classes import class_parts_flops
 from ..maths.last_layer import LastLayer
+from .subset import Subset
 
 NEGLIGIBLE = 1e-6  # share of a squared length that is taken for rounding (float32)
 FLOOR = 0.01  # of the mean weight: the least that a pick is trained with
@@ -12,7 +13,7 @@ SOLVES = 8  # times that picks of negative weight are put to 0 and the rest solv
 
 
 @rule
-class GradMatch(Strategy):
+class GradMatch(Subset):
     """The subset and the weights with which its gradients add up to the gradient of all.
 
     Formula: in each class, orthogonal matching pursuit for min_{A, w >= 0} ‖Σ_{i in A} w_i g_i - b‖² + lam·‖w‖², |A| <=
@@ -43,13 +44,8 @@ class GradMatch(Strategy):
         At cadence ``epoch``: epochs from one selection to the next.
     """
 
-    group = "gradients"
-    pool_scores = "fresh"
     target: str = choice("train", "val")
     lam: float = within("[0, inf)", 0.5)
-    class_balanced: bool = True
-    cadence: Cadence = choice("run", "epoch")
-    select_every: int = within("[1, inf)", 20)
     _width: tuple[int, int] = hidden((0, 0))
 
     def __post_init__(self) -> None:
@@ -64,7 +60,7 @@ class GradMatch(Strategy):
         if self.target == "val":
             val = LastLayer.of(losses.val_probs, losses.val_features, losses.val_labels)
         picks, weights = [], []
-        for members, count in class_parts(losses.labels, k, self.generator(losses.labels.device), self.class_balanced):
+        for members, count in self.parts(losses, k):
             part = gradients.take(members)
             if val is None:
                 goal = part.total()
@@ -121,7 +117,7 @@ class GradMatch(Strategy):
     def flops(self, n: int, d: int, k: int) -> float:
         """By the numbers of p and h last seen, and classes of equal size."""
         one, other = self._width
-        parts = max(1, self._classes) if self.class_balanced else 1
+        parts = self.part_count
         part, own = n / parts, k / parts
         begin = 4.0 * n * one * other + 5.0 * n * other + class_parts_flops(n, self.class_balanced)
         pursuit = k * part * (2.0 * (one + other) + own + 8.0)

@@ -1,15 +1,16 @@
 import torch
 from torch import Tensor
 
-from ..base import Strategy, choice, hidden, rule, within
-from ..interface import BatchLosses, Cadence
-from ..maths.classes import class_parts, class_parts_flops
+from ..base import choice, hidden, rule, within
+from ..interface import BatchLosses
+from ..maths.classes import class_parts_flops
 from ..maths.geometry import points
 from ..maths.last_layer import LastLayer
+from .subset import Subset
 
 
 @rule
-class GraphCut(Strategy):
+class GraphCut(Subset):
     """The subset most similar to all candidates and least to itself.
 
     Formula: s_ij = (1 + cos(g_i, g_j))/2 and f(A) = lam·Σ_i Σ_{j in A} s_ij - Σ_{i, j in A} s_ij; greedily, the next
@@ -37,13 +38,8 @@ class GraphCut(Strategy):
         At cadence ``epoch``: epochs from one selection to the next.
     """
 
-    group = "gradients"
-    pool_scores = "fresh"
     of: str = choice("gradients", "features")
     lam: float = within("(0, inf)", 1.0)
-    class_balanced: bool = True
-    cadence: Cadence = choice("run", "epoch")
-    select_every: int = within("[1, inf)", 20)
     _width: tuple[int, int] = hidden((0, 0))
 
     def __post_init__(self) -> None:
@@ -59,7 +55,7 @@ class GraphCut(Strategy):
         else:
             unit = LastLayer.of(losses.learner_probs, losses.learner_features, losses.labels).unit()
         self._width = unit.wrong.shape[1], unit.hidden.shape[1]
-        parts = class_parts(losses.labels, k, self.generator(unit.wrong.device), self.class_balanced)
+        parts = self.parts(losses, k)
         return torch.cat([members[self._greedy(unit.take(members), count)] for members, count in parts])
 
     def _greedy(self, unit: LastLayer, k: int) -> Tensor:
@@ -76,6 +72,6 @@ class GraphCut(Strategy):
     def flops(self, n: int, d: int, k: int) -> float:
         """By the numbers of p and h last seen, and classes of equal size."""
         one, other = self._width
-        parts = max(1, self._classes) if self.class_balanced else 1
+        parts = self.part_count
         begin = n * (4.0 * one * other + 5.0 * (one + other)) + class_parts_flops(n, self.class_balanced)
         return begin + k * (n / parts) * (2.0 * (one + other) + 4.0)

@@ -1,4 +1,4 @@
-"""Which strategies can be gone on with, and which say that they cannot."""
+"""Which strategies can resume, and which say that they cannot."""
 
 from __future__ import annotations
 
