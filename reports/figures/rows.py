@@ -98,7 +98,8 @@ def _forest_limits(rows: Sequence[Row], margin: float) -> tuple[float, float]:
     reach = max(6 * margin, 2.5 * float(np.quantile(np.abs(ends), 0.75)))
     inside = [pair for pair in ends if max(abs(pair[0]), abs(pair[1])) <= reach] or [(0.0, 0.0)]
     low = min(-1.15 * margin, min(pair[0] for pair in inside))
-    high = max(0.6 * margin, max(pair[1] for pair in inside))
+    # Right of 0 there is room for the word above it.
+    high = max(0.6 * margin, -0.13 * low, max(pair[1] for pair in inside))
     room = 0.04 * (high - low)
     return low - room, high + room
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +22,8 @@ from ..document.text import short as cut
 
 _PLAIN = {MINUS: "-", NONE: "-", NARROW: " ", "\u00b1": "+/-", "\u2026": "...", "\u00d7": "x"}
 _PLAIN |= {"\u2248": "about", "µ": "u"}
+WHOLE = 1_000
+"""Columns in which every table has its natural width."""
 _TONES = {"good": "green", "fair": "cyan", "bad": "red"}
 _STYLES = {"lead": "bold", "warn": "bold red", "question": "bold", "sub": "dim"}
 
@@ -63,6 +66,8 @@ def _grid(block: Grid, console: Console, longest: int, pad: int) -> None:
         cells = zip(block.columns, line.cells, strict=True)
         texts = ((cut(of.text, longest) if column.kind == "name" else of.text, of.tone) for column, of in cells)
         table.add_row(*(shown(console, text, _TONES.get(tone, "")) for text, tone in texts))
+    if Measurement.get(console, console.options.update(max_width=WHOLE), table).maximum > console.width:
+        table.padding = 0  # closer columns rather than broken words
     console.print(table)
 
 

@@ -269,5 +269,6 @@ def others(report: Report, panel: Panel) -> str:
         sides[side].append(row["strategy"])
     found = "; ".join(f"{len(labels)} {side} ({names(labels)})" for side, labels in sides.items() if labels)
     other = plural(len(rows), "other strategy", "other strategies")
-    against = f"{LADDER_WORDS[ladder]} for the same {COST_WORDS[cost]} ({account})"
+    how = "" if all(row["ladder"] is None for row in rows) else ", read off its ladder where there is no cost twin"
+    against = f"{LADDER_WORDS[ladder]} for the same {COST_WORDS[cost]} ({account}{how})"
     return f"Not declared, so exploratory: where the intervals of {other} lie against {against}: {found}."

@@ -107,7 +107,8 @@ def _key(summary: Row) -> str:
     equal = f"full training of the same {COST_WORDS[pays['cost']]}, {pays['account']}"
     return (
         "Points of accuracy; \u00b1 95 % of the mean. picking: against as many random picks. pays: against "
-        f"{equal}, with the interval [..] that the verdict is read off ({levels}). "
+        f"{equal}: its cost twin where it has one, else read off a ladder; with the interval [..] that the verdict is "
+        f"read off ({levels}). "
         "* declared; the rest, verdicts in brackets, is exploratory."
     )
 
