@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from synthetic import write_results
+
 from selbench.benchmarks.pages import published_sets, summary_of
 from selbench.benchmarks.publish import publish
 from selbench.reports.records.folder import Results
 from selbench.reports.records.pack import opened
-
-from ..reports.synthetic import write_results
 
 
 def test_a_published_folder_is_a_pack_and_a_text(tmp_path: Path) -> None:

@@ -1,9 +1,8 @@
-"""A matrix small enough to train in a test; and ``from pieces import Folder`` works in this folder's tests."""
+"""A matrix small enough to train in a test."""
 
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,6 @@ from selbench.harness.execution.run import run
 from selbench.harness.plan.matrix import Matrix, parse
 from selbench.harness.plan.tasks import Plan, Planner
 from selbench.harness.tasks.worker import Context, Worker, trains_reference
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 TINY: dict[str, Any] = {
     "name": "tiny",

@@ -1,12 +1,8 @@
-"""Makes ``from fuzzing import cases`` work in this folder's tests, and says at the end what tests have counted."""
+"""Says at the end what tests have counted."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
