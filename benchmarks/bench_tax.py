@@ -19,7 +19,7 @@ from selbench.harness.steps.pacer import Pacer
 from selbench.harness.steps.schedules import Fixed
 from selbench.harness.streams import derive, permutation
 from selbench.harness.training.learner import ResNet18, ResNet18Net
-from selbench.harness.training.optimizer import one_cycle, sgd
+from selbench.harness.training.optimizer import SGD, one_cycle
 from selbench.harness.training.trainer import Recipe, Trainer
 from selbench.strategies import Pool, load
 
@@ -66,14 +66,13 @@ class Setting:
         """The same training by hand, on ``keep`` images a step: no ledger, no clock, no counters, no checks."""
         model = self.model()
         model = model.to(memory_format=torch.channels_last) if self.bf16 else model
-        optimizer = sgd(model, RECIPE.lr, RECIPE.momentum, RECIPE.weight_decay)
+        optimizer = SGD(model, RECIPE.lr, RECIPE.momentum, RECIPE.weight_decay)
 
         def run() -> None:
             model.train()
             order = permutation(len(self.samples), 3, "order", 0).to(self.device)
             for step in range(self.steps):
-                for group in optimizer.param_groups:
-                    group["lr"] = one_cycle(step / self.steps, RECIPE.lr, RECIPE.warmup)
+                optimizer.lr = one_cycle(step / self.steps, RECIPE.lr, RECIPE.warmup)
                 ids = order[step * self.batch : step * self.batch + keep]
                 views = self.augment.train_view(self.samples.images[ids], ids, derive(3, "augment", 0))
                 views = views.contiguous(memory_format=torch.channels_last) if self.bf16 else views
@@ -81,7 +80,6 @@ class Setting:
                     logits = model(views)
                 F.cross_entropy(logits.float(), self.samples.labels[ids]).backward()
                 optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
 
         return run
 

@@ -67,9 +67,16 @@ class Augment:
 
         ``key`` is the stream of this seed and epoch: ``derive(seed, "augment", epoch)``.
         """
+        return self.drawn_view(images, self.draws(ids, key))
+
+    def draws(self, ids: Tensor, key: int) -> Tensor:
+        """What :meth:`train_view` draws for each of ``ids``: ``[B, 5]`` float32 in [0, 1)."""
+        return keyed_uniform(key, ids, 5)
+
+    def drawn_view(self, images: Tensor, draws: Tensor) -> Tensor:
+        """As :meth:`train_view`, from the images' own ``draws``, which an epoch takes at once."""
         if self.kind == "none":
             return self.plain_view(images)
-        draws = keyed_uniform(key, ids, 5)
         crop = self._resized_crop if self.kind == "resized-crop-flip" else self._padded_crop
         return self._normalise(crop(images, draws))
 
@@ -129,16 +136,25 @@ def _inside(position: Tensor, side: int) -> Tensor:
     return last - (last - position.abs()).abs()
 
 
-def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation ``[C]`` of pixels scaled to [0, 1]; at least one grey level, so nothing divides by zero."""
-    total = torch.zeros(images.shape[1], dtype=torch.int64, device=images.device)
-    square = torch.zeros_like(total)
+def channel_sums(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Sums of the pixels and of their squares ``[n, C]`` int64, by image, so exact in whatever order they are added."""
+    total, square = [], []
     for chunk in images.split(_CHUNK):
         wide = chunk.to(torch.int32)
-        total += wide.sum(dim=(0, 2, 3))
-        square += (wide * wide).sum(dim=(0, 2, 3))
-    count = images.numel() // images.shape[1]
-    mean = total.double() / count
-    variance = square.double() / count - mean * mean
+        total.append(wide.sum(dim=(2, 3)))
+        square.append((wide * wide).sum(dim=(2, 3)))
+    return torch.cat(total), torch.cat(square)
+
+
+def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation ``[C]`` of pixels scaled to [0, 1]; at least one grey level, so nothing divides by zero."""
+    return statistics_of(*channel_sums(images), images.shape[2] * images.shape[3])
+
+
+def statistics_of(total: Tensor, square: Tensor, pixels: int) -> tuple[Tensor, Tensor]:
+    """As :func:`channel_statistics`, from the sums of images of so many ``pixels`` each."""
+    count = len(total) * pixels
+    mean = total.sum(0).double() / count
+    variance = square.sum(0).double() / count - mean * mean
     std = variance.clamp(min=0).sqrt().clamp(min=1)
     return (mean / 255).float(), (std / 255).float()

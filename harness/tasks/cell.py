@@ -181,7 +181,7 @@ class Curve:
                 "train_loss": counts.train_loss(),
                 "val_accuracy": accuracy,
                 "ratio": trained / max(1, candidates),
-                "lr": trainer.optimizer.param_groups[0]["lr"],
+                "lr": trainer.optimizer.lr,
                 "seconds": trainer.ledger.total("seconds"),
                 "total_flops": trainer.ledger.total("flops"),
             }

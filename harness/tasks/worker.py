@@ -117,7 +117,8 @@ class Worker:
         loaded, learner = self.loaded(task), self.learner(task, width)
         model = self.build(learner, samples, loaded.resolution, seed if init is None else init)
         augment, recipe = augment or loaded.augment(task.seed, self.device), recipe or self.recipe(task)
-        return Trainer(samples, learner, augment, pacer, recipe, seed, model, bf16=self.bf16, **parts)
+        parts |= {"bf16": self.bf16, "cache_dir": self.context.cache_dir}
+        return Trainer(samples, learner, augment, pacer, recipe, seed, model, **parts)
 
     def recipe(self, task: Task, score_mode: str = "eval", lr_factor: float = 1.0) -> Recipe:
         """The optimizer's settings for the task's data set, at a multiple of the base learning rate."""

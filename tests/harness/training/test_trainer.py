@@ -172,7 +172,7 @@ def test_a_budget_in_flops_counts_scoring_and_selection():
         run.run()
         assert 0.95 * budget < run.ledger.total("flops") <= budget
     assert runs["uniform"].pick_counts.steps > 1.5 * runs["loss"].pick_counts.steps
-    assert runs["loss"].optimizer.param_groups[0]["lr"] < 0.1 * 0.05  # decayed to the end
+    assert runs["loss"].optimizer.lr < 0.1 * 0.05  # decayed to the end
 
 
 class Weighted:
@@ -250,7 +250,7 @@ def test_a_count_that_depends_on_the_data_sets_the_number_of_steps():
     run = trainer(Odd(N, 70, 31), 0.5, passes=3.0, hold=True)
     rates = []
     step = run.step
-    run.step = lambda *given: (step(*given), rates.append(run.optimizer.param_groups[0]["lr"]))
+    run.step = lambda *given: (step(*given), rates.append(run.optimizer.lr))
     run.run()
     assert run.pick_counts.counts == [[32, 5], [31, 1]]
     assert run.pick_counts.candidates == 3 * N and run.ledger.phases["train"].samples == 5 * 32 + 31
