@@ -1,4 +1,4 @@
-"""Measuring the reference seconds that a budget in seconds counts with."""
+"""Measured before a run: the reference seconds that a budget in seconds counts with, and the fastest numerics."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from typing import Any
 import torch
 
 from ...strategies import UsageError
+from ..datasets.samples import Samples
 from ..plan.arms import Arm, ArmSeconds, ReferenceSeconds, name_of, pacer_of, schedule_of
 from ..plan.matrix import Matrix
 from ..plan.tasks import Plan, Task
-from ..steps.pacer import Step
-from ..steps.schedules import known_ahead
-from ..streams import permutation
+from ..steps.pacer import Pacer, Step
+from ..steps.schedules import Fixed, known_ahead
+from ..streams import generator, permutation
 from ..tasks.cell import prepare
 from ..tasks.cost_meter import artefacts
 from ..tasks.worker import Context, Worker
 from ..training.candidates import Candidates, ChosenSamples
-from ..training.trainer import Trainer
+from ..training.trainer import Recipe, Trainer
 from .executors.inline import Inline
 from .executors.queue import Outcome
+from .prepared import Prepared, learner_of
 
 REPEATS = 5  # steps timed at each size, after one that warms up; the median counts
 
@@ -45,6 +47,31 @@ def calibrated(context: Context, plan: Plan, before: ReferenceSeconds) -> Refere
             Inline().run(context, _needed(plan, task, worker), _or_refuse)
             rates.rows[name_of(arm)] = measure(worker, task, arm)
     return rates
+
+
+def fastest(prepared: Prepared, threads: int) -> dict[str, Any]:
+    """The precision and memory format, of those that the matrix allows, that a plain training step is fastest in.
+
+    ``seconds`` are of a step on the first candidate batch of each data set, whose ratios to the best weigh alike.
+    """
+    torch.set_num_threads(threads)
+    seconds: dict[str, dict[str, float]] = {one.name: {} for one in prepared.candidates}
+    for name, data in prepared.loaded.items():
+        images, labels, classes = data.images.train, data.images.train_labels, len(data.images.classes)
+        batch = min(prepared.matrix.at(name).batch, len(labels))
+        samples = Samples(images[:batch].to(prepared.device), labels[:batch].to(prepared.device), classes)
+        augment, learner = (
+            data.augment(prepared.matrix.seed_list()[0], prepared.device),
+            learner_of(prepared.matrix, name),
+        )
+        pacer = Pacer(batch, batch, "fixed-candidates", Fixed(1.0), steps=1)
+        for one in prepared.candidates:
+            net = learner.build(images.shape[1], data.resolution, classes, generator(0), str(prepared.device))
+            trainer = Trainer(samples, learner, augment, pacer, Recipe(lr=1e-4), 0, net, numerics=one)
+            seconds[one.name][name] = _step_seconds(trainer, Step(0, 0, batch, batch, 0.0))
+    best = {name: min(row[name] for row in seconds.values()) for name in prepared.loaded}
+    chosen = min(seconds, key=lambda one: sum(seconds[one][name] / best[name] for name in best))
+    return {"name": chosen, "seconds": seconds, "threads": threads}
 
 
 def needs_rates(matrix: Matrix, plan: Plan) -> bool:

@@ -17,6 +17,7 @@ from ..steps.budget_matched import paced
 from ..steps.pacer import Pacer
 from ..steps.schedules import Fixed
 from ..toml import Named
+from ..training.numerics import Numerics
 from . import profile as profiles
 from . import workload as workloads
 from .check import check
@@ -70,8 +71,8 @@ def _predicted(workload: Workload, request: ScaleRequest, device: torch.device, 
     width = workload.features or (reference.width if reference else 0)
     rules = rules_of(workload, request.strategies, width)
     precision = "bf16" if device.type == "cuda" else "float32"
-    epochs, bf16 = max(1, math.ceil(workload.proxy_passes)), precision == "bf16"
-    bench = Bench(net, reference, workload.images, width, workload.augmentation, device, bf16, epochs)
+    epochs, numerics = max(1, math.ceil(workload.proxy_passes)), Numerics.of(precision)
+    bench = Bench(net, reference, workload.images, width, workload.augmentation, device, numerics, epochs)
     described: Row
     if request.profile is not None:
         stated = profiles.read(request.profile)

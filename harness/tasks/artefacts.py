@@ -35,7 +35,6 @@ from ..steps.step_iterator import steps_of
 from ..store.feature_file import Rows
 from ..store.folder import VERSION, Store
 from ..streams import derive, generator
-from ..training.evaluate import CHUNK
 from ..training.ledger import Clock, Ledger
 from ..training.picks_recorder import PicksRecorder
 from ..training.trainer import Trainer
@@ -305,17 +304,13 @@ def _accuracy(probs: Tensor, samples: Samples) -> float:
 
 @torch.no_grad()
 def _observe(trainer: Trainer, samples: Samples, phase: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Probabilities ``[n, C]``, features ``[n, h]`` and losses ``[n]`` on the clean view, on the clock."""
-    model = trainer.model
-    model.eval()
-    probs, features, losses = [], [], []
+    """Probabilities ``[n, C]``, features ``[n, h]`` and losses ``[n]`` on the clean view, on the clock.
+
+    In the precision and memory format of training, and handed on in float32.
+    """
     with trainer.clock.phase(phase):
-        for images, labels in zip(samples.images.split(CHUNK), samples.labels.split(CHUNK), strict=True):
-            hidden = model.forward_features(trainer.augment.plain_view(images))
-            logits = model.head(hidden)
-            probs.append(logits.softmax(1))
-            features.append(hidden)
-            losses.append(F.cross_entropy(logits, labels, reduction="none"))
+        features, logits = trainer.outputs(samples)
+        losses = F.cross_entropy(logits, samples.labels, reduction="none")
+        probs = logits.softmax(1)
     trainer.ledger.add(phase, flops=len(samples) * trainer.unit_forward, samples=len(samples))
-    model.train()
-    return torch.cat(probs), torch.cat(features), torch.cat(losses)
+    return probs, features, losses

@@ -23,6 +23,7 @@ from ..references.spec import reference
 from ..steps.pacer import Pacer, Recorded
 from ..store.folder import Store
 from ..training.learner import ResNet18, ResNet18Net
+from ..training.numerics import Numerics
 from ..training.trainer import Recipe, Trainer
 
 
@@ -54,7 +55,7 @@ class Worker:
         self.datasets = datasets or DataSetLoader(context.data_dir, context.cache_dir)
         self.store = Store(context.out)
         self.device = torch.device(context.device)
-        self.bf16 = context.precision == "bf16"
+        self.numerics = Numerics.of(context.precision)
         torch.set_num_threads(context.threads)
 
     def environment(self, started: str) -> dict[str, Any]:
@@ -117,7 +118,7 @@ class Worker:
         loaded, learner = self.loaded(task), self.learner(task, width)
         model = self.build(learner, samples, loaded.resolution, seed if init is None else init)
         augment, recipe = augment or loaded.augment(task.seed, self.device), recipe or self.recipe(task)
-        parts |= {"bf16": self.bf16, "cache_dir": self.context.cache_dir}
+        parts |= {"numerics": self.numerics, "cache_dir": self.context.cache_dir}
         return Trainer(samples, learner, augment, pacer, recipe, seed, model, **parts)
 
     def recipe(self, task: Task, score_mode: str = "eval", lr_factor: float = 1.0) -> Recipe:

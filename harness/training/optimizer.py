@@ -21,9 +21,9 @@ def one_cycle(progress: float, peak: float, warmup: float) -> float:
 class SGD:
     """SGD with Nesterov momentum; no decay on biases and normalisation (one-dimensional parameters).
 
-    The arithmetic is PyTorch's own: one kernel for all parameters on a GPU (``fused``), and on a CPU a few (``foreach``),
-    whose bits are those of a loop over parameters; CPU's ``fused`` ones differ in the last. ``torch.optim.SGD`` itself
-    would import ``torch._dynamo``, which takes each worker as long as torch does.
+    The arithmetic is PyTorch's own: one kernel for all parameters on a GPU (``fused``), and on a CPU a few
+    (``foreach``), whose bits are those of a loop over parameters; there ``fused`` differs in the last bit.
+    ``torch.optim.SGD`` itself would import ``torch._dynamo``, which takes each worker as long as torch does.
     """
 
     def __init__(self, model: nn.Module, lr: float, momentum: float, weight_decay: float) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,10 +27,13 @@ from .held_out import HeldOut
 from .learner import ResNet18, ResNet18Net
 from .ledger import Clock, Ledger
 from .loss_memory import LossMemory
+from .numerics import Numerics
 from .optimizer import SGD, one_cycle
 from .pick_counts import PickCounts
 from .selector import Selector
 from .strategy_state import StrategyState
+
+FLOAT32 = Numerics()
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,9 @@ class Trainer:
     """One training run on ``samples``, whose steps are the pacer's and whose streams are those of ``seed``.
 
     Without a strategy it trains on every candidate; ``pool`` is what the strategy's ``begin`` is given, on the clock.
-    ``bf16`` stands for autocast to bfloat16 and channels-last memory (GPUs). The ``meter`` gives the cost so far in the
-    unit of the budget, FLOPs of the ledger by default. A schedule that learns looks at ``held_out``, images of ``val``,
-    on the clock; ``val`` are those that a strategy's held-out signals are taken on. FLOP counts are kept in ``cache_dir``.
+    The ``meter`` gives the cost so far in the unit of the budget, FLOPs of the ledger by default. A schedule that
+    learns looks at ``held_out``, images of ``val``, on the clock; ``val`` are those that a strategy's held-out signals
+    are taken on. FLOP counts are kept in ``cache_dir``.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class Trainer:
         seed: int,
         model: ResNet18Net,
         strategy: Any = None,
-        bf16: bool = False,
+        numerics: Numerics = FLOAT32,
         pool: Pool | None = None,
         meter: Callable[[Trainer], float] | None = None,
         held_out: Samples | None = None,
@@ -74,8 +76,8 @@ class Trainer:
     ) -> None:
         self.samples, self.augment, self.pacer, self.recipe, self.seed = samples, augment, pacer, recipe, seed
         self.device = samples.labels.device
-        self.model = model.to(memory_format=torch.channels_last) if bf16 else model
-        self.bf16 = bf16
+        self.model, self.numerics = model, numerics
+        numerics.net(model)
         self.meter = meter
         if pacer.learned is not None and not held_out:
             raise UsageError(
@@ -239,7 +241,7 @@ class Trainer:
         """The learner's mean loss on the held-out images, and the run's FLOPs so far; waits for the device."""
         seen = self.held_out
         assert seen is not None
-        with self.clock.phase("probe"), self._autocast():
+        with self.clock.phase("probe"), self.numerics.autocast(self.device):
             loss = mean_loss(self.model, seen.images, seen.labels, self.augment)
         self.ledger.add("probe", flops=len(seen) * self.unit_forward, samples=len(seen))
         return loss, self.ledger.total("flops")
@@ -247,7 +249,7 @@ class Trainer:
     def _views(self, ids: Tensor, epoch: int) -> Tensor:
         with self.clock.phase("data"):
             views = self.augment.drawn_view(self.samples.images[ids], self._draws_of(epoch)[ids])
-            views = views.contiguous(memory_format=torch.channels_last) if self.bf16 else views
+            views = self.numerics.images(views)
         self.ledger.add("data", samples=len(ids))
         return views
 
@@ -260,12 +262,9 @@ class Trainer:
 
     def _forward(self, views: Tensor) -> tuple[Tensor, Tensor]:
         """Features and float32 logits."""
-        with self._autocast():
+        with self.numerics.autocast(self.device):
             features = self.model.forward_features(views)
             return features, self.model.head(features).float()
-
-    def _autocast(self) -> Any:
-        return torch.autocast(self.device.type, dtype=torch.bfloat16) if self.bf16 else nullcontext()
 
     def _held_out(self) -> dict[str, Tensor]:
         """The held-out signals for the selection that stands next, by name; does not wait for the device."""
@@ -278,7 +277,7 @@ class Trainer:
     def look_at_val(self, val: HeldOut) -> None:
         """Take the held-out signals anew, on the clock; does not wait for the device."""
         with self.clock.phase("probe"):
-            more = val.take(*self._outputs(val.samples))
+            more = val.take(*self.outputs(val.samples))
         self.ledger.add("probe", flops=len(val.samples) * self.unit_forward, samples=len(val.samples))
         self.ledger.add("select", flops=more)
 
@@ -296,7 +295,7 @@ class Trainer:
             if not len(hidden):
                 return memory.signals(self.count)
         with self.clock.phase("score"):
-            features, logits = self._outputs(samples)
+            features, logits = self.outputs(samples)
             if memory is not None:
                 memory.note(hidden, self.count, logits, features, samples.labels)
                 signals = memory.signals(self.count)
@@ -309,9 +308,9 @@ class Trainer:
         return signals
 
     @torch.no_grad()
-    def _outputs(self, samples: Samples) -> tuple[Tensor, Tensor]:
+    def outputs(self, samples: Samples) -> tuple[Tensor, Tensor]:
         """Features and logits of the plain views of ``samples``, in evaluation mode, both float32."""
-        with self._autocast():
+        with self.numerics.autocast(self.device):
             features, logits = zip(*plain_outputs(self.model, samples.images, self.augment), strict=True)
         return torch.cat(features), torch.cat(logits)
 

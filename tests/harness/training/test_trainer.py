@@ -10,6 +10,7 @@ from selbench.harness.datasets.samples import Samples
 from selbench.harness.steps.pacer import Pacer
 from selbench.harness.steps.schedules import Fixed
 from selbench.harness.training.learner import ResNet18
+from selbench.harness.training.numerics import Numerics
 from selbench.harness.training.optimizer import one_cycle
 from selbench.harness.training.trainer import Recipe, Trainer
 from selbench.strategies import Pool, Selection, load
@@ -25,7 +26,17 @@ def samples(**signals):
 
 
 def trainer(
-    strategy=None, ratio=0.5, *, seed=1, passes=2.0, cost=None, pool=None, given=None, hold=False, bf16=False, **recipe
+    strategy=None,
+    ratio=0.5,
+    *,
+    seed=1,
+    passes=2.0,
+    cost=None,
+    pool=None,
+    given=None,
+    hold=False,
+    numerics="float32",
+    **recipe,
 ):
     pool = pool or samples()
     budget = {"passes": passes} if cost is None else {"cost": cost}
@@ -37,7 +48,7 @@ def trainer(
         strategy.begin(Pool(N, 4, pool.labels, torch.device("cpu"), g))
     recipe = {"lr": 0.05, **recipe}
     augment = Augment("shift", 8, [0.5], [0.3])
-    return Trainer(pool, net, augment, pacer, Recipe(**recipe), seed, model, strategy, bf16, given)
+    return Trainer(pool, net, augment, pacer, Recipe(**recipe), seed, model, strategy, Numerics.of(numerics), given)
 
 
 def weights(run):
@@ -317,7 +328,7 @@ def test_the_mixed_precision_loop_of_gpus_hands_rules_full_precision_and_trains(
     """As on a GPU but for the device: bfloat16 autocast and channels-last memory."""
     features = torch.rand(N, 16, generator=torch.Generator().manual_seed(3))
     pool = samples(features=features, reference=torch.rand(N, generator=torch.Generator().manual_seed(4)))
-    run = trainer(rule(), pool=pool, passes=3.0, hold=True, bf16=True)
+    run = trainer(rule(), pool=pool, passes=3.0, hold=True, numerics="bf16")
     first = weights(run).clone()
     run.run()
     assert weights(run).dtype == torch.float32 and not torch.equal(first, weights(run))
@@ -330,7 +341,7 @@ def test_scores_are_full_precision_under_mixed_precision():
             assert losses.learner.dtype == torch.float32
             return super().select(feats, losses, ratio)
 
-    trainer(Looks(), 1.0, bf16=True).run()
+    trainer(Looks(), 1.0, numerics="bf16").run()
 
 
 @pytest.mark.parametrize("of", ["uncertainty", "gradnorm", "divbs"])
