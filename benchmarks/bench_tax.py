@@ -66,7 +66,7 @@ class Setting:
     def bare(self, keep: int) -> Callable[[], None]:
         """The same training by hand, on ``keep`` images a step: no ledger, no clock, no counters, no checks."""
         model = self.model()
-        self.numerics.net(model)
+        self.numerics.net(model, self.device)
         optimizer = SGD(model, RECIPE.lr, RECIPE.momentum, RECIPE.weight_decay)
 
         def run() -> None:

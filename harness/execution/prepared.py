@@ -123,15 +123,10 @@ def prepare(matrix: Matrix, request: RunRequest) -> Prepared:
     starts, numerics = {}, candidates(matrix.precision, matrix.memory_format, device)
     for name, data in loaded.items():
         learner, size = learner_of(matrix, name), (data.images.train.shape[1], data.resolution)
-        # Raises where weights do not fit.
+        # Raises where weights, or the memory format, do not fit.
         net = learner.build(*size, len(data.images.classes), generator(0), "cpu", data_dir)
-        numerics = [one for one in numerics if one.fits(net, device)]
-        if not numerics:
-            title = getattr(learner, "title", f"the learner of {name!r}")
-            raise UsageError(
-                f"memory_format: PyTorch cannot train {title} channels-last on a CPU: its strided 1x1 "
-                'convolutions have fewer than 16 channels: make it wider, or set memory_format = "contiguous"'
-            )
+        numerics = [one for one in numerics if one.fits(net, device)] or numerics[:1]
+        numerics[0].net(net, device)
         starts[name] = str(learner.fingerprint(data_dir))
     workers = (os.cpu_count() or 1) if device.type == "cpu" else 1
     workers = workers if request.workers is None else request.workers

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ...strategies import UsageError
+
 USUAL = {"float32": "contiguous", "bf16": "channels-last"}
 """Memory format of each precision where none is asked for."""
 
@@ -46,8 +48,13 @@ class Numerics:
     def autocast(self, device: torch.device) -> AbstractContextManager[object]:
         return torch.autocast(device.type, dtype=torch.bfloat16) if self.precision == "bf16" else nullcontext()
 
-    def net(self, model: nn.Module) -> None:
-        """Lay the weights of ``model`` out."""
+    def net(self, model: nn.Module, device: torch.device) -> None:
+        """Lay the weights of ``model`` out, or refuse where it does not fit."""
+        if not self.fits(model, device):
+            raise UsageError(
+                "memory_format: a net whose strided 1x1 convolutions have fewer than 16 channels cannot be trained "
+                'channels-last on a CPU: make it wider, or set memory_format = "contiguous"'
+            )
         if self.memory_format == "channels-last":
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

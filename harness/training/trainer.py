@@ -77,7 +77,7 @@ class Trainer:
         self.samples, self.augment, self.pacer, self.recipe, self.seed = samples, augment, pacer, recipe, seed
         self.device = samples.labels.device
         self.model, self.numerics = model, numerics
-        numerics.net(model)
+        numerics.net(model, self.device)
         self.meter = meter
         if pacer.learned is not None and not held_out:
             raise UsageError(

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from selbench.harness.execution import run as module
-from selbench.harness.execution.calibration import fastest
+from selbench.harness.execution.calibration import fastest, quickest
 from selbench.harness.execution.prepared import RunRequest, prepare
 from selbench.harness.plan.matrix import parse
 from selbench.harness.verify import verify
@@ -35,7 +35,7 @@ def test_what_is_usual_keeps_its_ids_and_what_is_not_has_its_own(tiny, cache_dir
 
 def test_what_would_corrupt_memory_is_refused_and_never_chosen(tiny, cache_dir):
     narrow = {**tiny, "learner": {"name": "resnet18", "width": 15}}
-    with pytest.raises(UsageError, match='fewer than 16 channels: make it wider, or set memory_format = "contiguous"'):
+    with pytest.raises(UsageError, match="fewer than 16 channels"):
         keys({**narrow, "memory_format": "channels-last"}, cache_dir)
     request = RunRequest(device="cpu", cache_dir=cache_dir)
     assert [one.name for one in prepare(parse({**narrow, "memory_format": "auto"}), request).candidates] == ["float32"]
@@ -45,7 +45,9 @@ def test_the_fastest_is_measured_on_every_data_set(tiny, cache_dir):
     matrix = parse({**tiny, "precision": "auto", "memory_format": "auto"})
     found = fastest(prepare(matrix, RunRequest(device="cpu", cache_dir=cache_dir)), 1)
     assert [*found["seconds"]] == ["float32", "float32, channels-last", "bf16", "bf16, contiguous"]
-    assert found["name"] == min(found["seconds"], key=lambda one: found["seconds"][one]["digits"])
+    assert found["name"] == quickest(found["seconds"])
+    assert quickest({"a": {"x": 1.0, "y": 4.0}, "b": {"x": 0.8, "y": 4.4}, "c": {"x": 0.7, "y": 4.4}}) == "c"
+    assert quickest({"a": {"x": 1.0}, "b": {"x": 0.96}}) == "a"
 
 
 def test_what_was_chosen_holds_for_every_run_on_the_folder(tiny, train, tmp_path, monkeypatch):
