@@ -21,7 +21,7 @@ from ..plan.arms import pacer_of
 from ..plan.tasks import Task
 from ..steps.pacer import Pacer, Recorded, Step
 from ..store.folder import VERSION
-from ..training.evaluate import correct_bits, recalibrated
+from ..training.evaluate import RECALIBRATION_IMAGES, correct_bits, recalibrated
 from ..training.trainer import Trainer
 from .cached_signals import cached_signals, pool_with_signals
 from .cost_meter import meter_of
@@ -127,7 +127,7 @@ def _result(worker: Worker, trainer: Trainer, loaded: LoadedData, seed: int, cur
     images, labels = loaded.images.test.to(worker.device), loaded.images.test_labels.to(worker.device)
     with trainer.clock.phase("eval"):
         bits = correct_bits(trainer.model, images, labels, trainer.augment)
-        clean = loaded.samples(seed, "pool", worker.device).images
+        clean = loaded.images.train[loaded.ids(seed, "pool")[:RECALIBRATION_IMAGES]].to(worker.device)
         again = correct_bits(recalibrated(trainer.model, clean, trainer.augment), images, labels, trainer.augment)
     trainer.clock.settle()
     state = trainer.model.state_dict()
