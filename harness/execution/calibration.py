@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
 import time
@@ -71,7 +72,8 @@ def fastest(prepared: Prepared, threads: int) -> dict[str, Any]:
             trainer = Trainer(
                 samples, learner, augment, pacer, Recipe(lr=1e-4), 0, net, numerics=one, cache_dir=prepared.cache_dir
             )
-            seconds[one.name][name] = _step_seconds(trainer, Step(0, 0, batch, batch, 0.0))
+            best = min((row[name] for row in seconds.values() if name in row), default=math.inf)
+            seconds[one.name][name] = _step_seconds(trainer, Step(0, 0, batch, batch, 0.0), 2 * best)
     return {"name": quickest(seconds), "seconds": seconds, "threads": threads}
 
 
@@ -149,20 +151,23 @@ def _look_seconds(trainer: Trainer) -> float:
     return seconds
 
 
-def _step_seconds(trainer: Trainer, step: Step) -> float:
+def _step_seconds(trainer: Trainer, step: Step, limit: float = math.inf) -> float:
     order = permutation(len(trainer.samples), trainer.seed, "order", 0)
     source: Candidates | ChosenSamples = Candidates(order, trainer.device)
     if trainer.selector.selects_from_pool:
         source = ChosenSamples(order, trainer.select_pool(step))
-    return _median(trainer, lambda: trainer.step(step, source))
+    return _median(trainer, lambda: trainer.step(step, source), limit)
 
 
-def _median(trainer: Trainer, call: Callable[[], Any]) -> float:
-    seen = []
+def _median(trainer: Trainer, call: Callable[[], Any], limit: float = math.inf) -> float:
+    """Seconds of ``call``; it is not repeated where one takes longer than ``limit``."""
+    seen: list[float] = []
     for _ in range(1 + REPEATS):
         begun = time.perf_counter()
         call()
         if trainer.device.type == "cuda":
             torch.cuda.synchronize()
         seen.append(time.perf_counter() - begun)
+        if len(seen) > 1 and seen[-1] > limit:
+            break
     return statistics.median(seen[1:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def write_scores(
     scored = entries if reads else [entries[0].model_copy(update={"holdout": 0})]
     kept = {"references": matrix.references if reads else [], "datasets": scored, "strategies": [strategy]}
     matrix = matrix.model_copy(update={**kept, "tuning": "none", "ladder": [1.0], "measures": {}})
-    prepared = prepare(matrix, request)
+    prepared = replace(prepare(matrix, request), chosen={})  # scores are of no folder, and in what is usual
     plan = prepared.planner(ReferenceSeconds()).plan()
     cells = [task for task in plan.cells if task.arm is not None and task.arm.role == "strategy"]
     with tempfile.TemporaryDirectory(prefix="selbench-scores-") as folder:
