@@ -34,10 +34,9 @@ def build(results_dir: str | Path, out: Path | None = None, *, figures: bool = T
     drawings.mkdir(parents=True, exist_ok=True)
     written = set()
     for drawing in (figure.drawing for figure in placed):
-        for ending, content in (("svg", drawing.svg), ("png", drawing.png)):
-            file = drawings / f"{drawing.name}.{ending}"
-            write_bytes(file, content)
-            written.add(file)
+        file = drawings / f"{drawing.name}.svg"
+        write_bytes(file, drawing.svg)
+        written.add(file)
     with TemporaryDirectory(prefix=".tables-", dir=folder) as drafts:
         for table in write_tables(results, summary, Path(drafts)):
             written.add(table.replace(folder / table.name))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from ...reports.records.fields import P, misfits, read_as
 from ...reports.records.matrix import Matrix
@@ -136,12 +139,14 @@ def _shape(
 ) -> tuple[P | None, list[Finding]]:
     """The record, and what does not fit; a field more in a sealed one is a later version's, anywhere else damage."""
     wrong, notes, item = [], [], None
-    for what, unknown in misfits(shape, record):
+    with suppress(ValidationError):
+        item = shape.model_validate(record)
+    for what, unknown in misfits(shape, record) if item is None else ():
         if unknown and sealed:
             notes.append(note(file, what, "a newer selbench may check it"))
         else:
             wrong.append(Finding(file, what, mend))
-    if not wrong:
+    if item is None and not wrong:
         try:
             item = read_as(shape, record)
         except ResultsError as error:  # with the later fields apart
