@@ -41,6 +41,7 @@ _RC: Any = {
     **dict.fromkeys(("ytick.major.size", "xtick.minor.size", "ytick.minor.size"), 0),
     "xtick.major.size": 3,
     "axes.facecolor": "none",
+    "axes.titley": 1.0,  # where it stands anyhow; else it is looked for
     "axes.linewidth": 0.8,
     "figure.facecolor": PAPER,
     "text.color": INK,
