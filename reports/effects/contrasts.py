@@ -317,7 +317,7 @@ def _image_by_image(row: Contrast) -> dict[str, Any]:
     ours, theirs = row.correct
     tests = zip(row.seeds, statistics.mcnemar(ours, theirs), strict=True)
     return {
-        "sampling_error": statistics.sampling_error(ours, theirs),
+        "sampling_error": statistics.sampling_error(list(ours), list(theirs)),
         "mcnemar": [{"seed": seed, **test._asdict()} for seed, test in tests],
     }
 
