@@ -133,6 +133,10 @@ def run(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Do the rest where a strategy cannot be used at all.")
     ] = False,
+    retrain: Annotated[
+        list[str] | None, typer.Option(help="Make the results of this strategy again, since its code has changed.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep results of code that has changed.")] = False,
 ) -> None:
     """Train the cells of a matrix that are not done yet, then write the report."""
     from ..plan.matrix import narrowed, read, refuse_undeclared, refuse_unknown_names
@@ -154,7 +158,7 @@ def run(
     source = Path(matrix).name
     request = RunRequest(
         out, data_dir, cache_dir, device, workers, executor, download, declared, source, set_ or [], ray_address,
-        cell_limit, memory_limit, checkpoint, keep_going,
+        cell_limit, memory_limit, checkpoint, keep_going, retrain or [], keep,
     )  # fmt: skip
     if plan:
         return _plan(asked, request, cells, like and _opened(like))
