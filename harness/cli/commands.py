@@ -106,7 +106,10 @@ def run(
     dataset: Annotated[
         list[str] | None, typer.Option(help="NAME=SPEC: load another source, e.g. imagefolder:PATH.")
     ] = None,
-    strategy: Annotated[list[str] | None, typer.Option(help="Only these strategies; the baselines stay.")] = None,
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(help="Only these strategies, or one that the matrix lacks beside its own; baselines stay."),
+    ] = None,
     seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value: change a setting of the matrix.")] = None,
     until_decided: Annotated[
@@ -163,7 +166,11 @@ def run(
     if plan:
         return _plan(asked, request, cells, like and _opened(like))
     from ..execution.run import run as run_matrix
+    from .checking import refuse_failing
     from .looks import run_until_decided
+
+    if not keep_going:
+        refuse_failing(asked)
 
     try:
         done = run_until_decided(declared, request, strategy or []) if until_decided else run_matrix(asked, request)

@@ -47,7 +47,7 @@ def test_an_edited_rule_is_refused_then_trained_again_or_kept(folder):
     edit("loss")
     with pytest.raises(UsageError, match=r"of strategy loss has changed since a result .*--retrain loss .*or --keep"):
         again()
-    with pytest.raises(UsageError, match="--retrain los: nothing here uses it, did you mean loss"):
+    with pytest.raises(UsageError, match="--retrain los: nothing here uses it; did you mean 'loss'"):
         again(retrain=["los"])
     assert again(keep=True).trained == 0
     before = {path.name: path.read_bytes() for path in (out / "cells").iterdir()}
