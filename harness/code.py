@@ -55,7 +55,8 @@ def _source(module: str) -> tuple[str, bool] | None:
     """A module's text and whether it is a package; None where there is no such module, or it has no text."""
     try:
         spec = getattr(sys.modules.get(module), "__spec__", None) or importlib.util.find_spec(module)
-        text = spec.loader.get_source(module) if spec and spec.loader else None  # type: ignore[attr-defined]
+        read = getattr(spec and spec.loader, "get_source", None)
+        text = read(module) if read else None
     except (ImportError, AttributeError, ValueError, OSError):
         return None
     return None if spec is None or text is None else (text, spec.submodule_search_locations is not None)
