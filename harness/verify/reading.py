@@ -16,7 +16,7 @@ from ...reports.records.sealing import OtherVersionError, ResultsError, digest_f
 from .contents import Declared
 from .findings import AGAIN, Finding, note
 
-BESIDE = {"report", "claims", "checkpoints", "logs"}  # made of the records, or needed by runs that are not done
+BESIDE = {"report", "claims", "checkpoints", "logs", "superseded"}  # made of records, of runs not done, or set aside
 R = TypeVar("R", bound=Unsealed)
 
 _LEFT = "a run that was killed left it", "it may be removed"
