@@ -50,6 +50,8 @@ class RunRequest:
     memory_limit: float | None = None  # GB of memory above which a worker is killed
     checkpoint: float = 5.0  # minutes between two checkpoints of a run; 0 for none
     keep_going: bool = False  # run the other strategies where one is unusable
+    retrain: list[str] = field(default_factory=list)  # names whose code has changed: their results are made again
+    keep: bool = False  # keep the results of code that has changed
 
     def folder(self, matrix: Matrix) -> Path:
         return self.out or Path("results") / matrix.name
@@ -131,9 +133,13 @@ def prepare(matrix: Matrix, request: RunRequest) -> Prepared:
     workers = (os.cpu_count() or 1) if device.type == "cpu" else 1
     workers = workers if request.workers is None else request.workers
     prepared = Prepared(matrix, device, data_dir, cache_dir, loaded, references, starts, workers, numerics)
-    before = Store(request.folder(matrix)).resolved().get("numerics", {})  # measured by another run on the folder
-    measured = len(numerics) > 1 and before.get("name") in [one.name for one in numerics]
-    return replace(prepared, chosen=before) if measured else prepared
+    return replace(prepared, chosen=already_chosen(Store(request.folder(matrix)), numerics))
+
+
+def already_chosen(store: Store, allowed: list[Numerics]) -> dict[str, Any]:
+    """What an earlier run on the folder has measured, where that is still a choice; else empty."""
+    before: dict[str, Any] = store.resolved().get("numerics", {})
+    return before if len(allowed) > 1 and before.get("name") in [one.name for one in allowed] else {}
 
 
 def load_references(matrix: Matrix, data_dir: Path | None) -> dict[str, tuple[Any, str]]:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selbench.harness.training.learner import ResNet18
+from selbench.harness.training.learner import ResNet8, ResNet18
 from selbench.harness.training.optimizer import SGD, one_cycle
 
 
@@ -31,7 +31,7 @@ def test_every_parameter_is_trained_and_only_matrices_decay():
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_steps_are_bit_for_bit_those_of_torch_parameter_by_parameter(momentum, layout):
     ours, theirs = (
-        ResNet18(4).build(1, 8, 10, torch.Generator().manual_seed(0)).to(memory_format=layout) for _ in range(2)
+        ResNet8().build(1, 8, 10, torch.Generator().manual_seed(0)).to(memory_format=layout) for _ in range(2)
     )
     step = SGD(ours, 0.1, momentum, 5e-4)
     groups = [{"params": own, "weight_decay": decay} for own, decay in SGD(theirs, 0.1, momentum, 5e-4).groups]
