@@ -106,7 +106,8 @@ class LoadedData:
     def augment(self, seed: int, device: torch.device) -> Augment:
         """Views normalised by the pool's own statistics, which every arm of the seed shares."""
         ids, (height, width) = self.ids(seed, "pool"), self.images.train.shape[2:]
-        mean, std = statistics_of(*(sums[ids] for sums in self._sums), height * width)
+        total, square = self._sums
+        mean, std = statistics_of(total[ids], square[ids], height * width)
         return Augment(self.augmentation, self.resolution, mean.to(device), std.to(device))
 
     @cached_property

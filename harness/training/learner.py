@@ -86,7 +86,8 @@ class ResNet18:
         Run stem and blocks through ``torch.compile``: faster steps, after minutes of compiling in each worker.
     """
 
-    name, standard, blocks = "ResNet-18", STANDARD_WIDTH, (2, 2, 2, 2)
+    name, standard = "ResNet-18", STANDARD_WIDTH
+    blocks: tuple[int, ...] = (2, 2, 2, 2)
 
     def __init__(self, width: int = STANDARD_WIDTH, weights: str = "", compile: bool = False) -> None:
         if not isinstance(width, int) or width < 1:

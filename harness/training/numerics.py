@@ -63,8 +63,9 @@ class Numerics:
 
 
 def _overruns(module: nn.Module) -> bool:
-    strided = isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.stride != (1, 1)
-    return strided and module.in_channels // module.groups < 16
+    if not isinstance(module, nn.Conv2d) or module.kernel_size != (1, 1) or module.stride == (1, 1):
+        return False
+    return module.in_channels // module.groups < 16
 
 
 def candidates(precision: str | None, memory_format: str | None, device: torch.device) -> list[Numerics]:

@@ -28,9 +28,8 @@ class SGD:
 
     def __init__(self, model: nn.Module, lr: float, momentum: float, weight_decay: float) -> None:
         self.lr, self.momentum = lr, momentum
-        parameters = list(model.parameters())
-        fused = all(p.is_cuda for p in parameters)
-        self.kernels = {"fused": fused, "foreach": not fused}
+        parameters: list[Tensor] = list(model.parameters())
+        self.fused = all(p.is_cuda for p in parameters)
         self.groups = [
             ([p for p in parameters if p.ndim > 1], weight_decay),
             ([p for p in parameters if p.ndim <= 1], 0.0),
@@ -44,7 +43,7 @@ class SGD:
         for (own, decay), buffers in zip(self.groups, self.buffers, strict=True):
             sgd(
                 own, [cast(Tensor, p.grad) for p in own], buffers, weight_decay=decay, momentum=momentum, lr=self.lr,
-                dampening=0.0, nesterov=nesterov, maximize=False, **self.kernels,
+                dampening=0.0, nesterov=nesterov, maximize=False, fused=self.fused, foreach=not self.fused,
             )  # fmt: skip
             for p in own:
                 p.grad = None
