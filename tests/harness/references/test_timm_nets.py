@@ -24,7 +24,11 @@ NAMES = {"stem.weight": "_conv_stem.weight", "bn1.": "_bn0.", "classifier.": "_f
 class Small(nn.Module):
     """As timm's nets: a classifier, or with ``num_classes = 0`` the pooled features before it."""
 
-    pretrained_cfg: ClassVar[dict[str, Any]] = {"classifier": "classifier", "mean": (0.1, 0.2, 0.3), "std": (0.5, 0.4, 0.3)}
+    pretrained_cfg: ClassVar[dict[str, Any]] = {
+        "classifier": "classifier",
+        "mean": (0.1, 0.2, 0.3),
+        "std": (0.5, 0.4, 0.3),
+    }
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
