@@ -64,6 +64,7 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
         "selection": {
             **trainer.pick_counts.read(samples.labels, samples.classes, loaded.marks(seed, arm.pool)),
             "uncounted": sorted(trainer.selector.uncounted),
+            **({"understated": [*short]} if (short := trainer.selector.understated) else {}),
             **({"schedule": trainer.pacer.learned.report()} if trainer.pacer.learned else {}),
         },
         "memory_bytes": here.peak_memory(worker.device),  # before features are loaded for the measures

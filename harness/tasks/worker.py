@@ -84,7 +84,7 @@ class Worker:
     def stream(self, task: Task) -> int:
         """A seed of the task's own kind, so that artefacts share no stream with the cells of their seed."""
         assert task.seed is not None
-        return streams.derive(task.seed, task.kind, task.reference)
+        return streams.derive(task.seed, task.kind, f"net {task.net}" if task.net else task.reference)
 
     def learner(self, task: Task, width: int | None = None) -> ResNet18:
         spec = self.matrix.at(task.dataset).learner

@@ -8,7 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...strategies.interface import HELD_OUT_SIGNALS, LEARNER_SIGNALS, BatchLosses, Pool, Traits
+from ...strategies.interface import (
+    FLOPS_TOLERANCE,
+    HELD_OUT_SIGNALS,
+    LEARNER_SIGNALS,
+    BatchLosses,
+    Pool,
+    Traits,
+)
 from ..steps.pacer import Step
 from .flops import SelectionCounter
 from .guard import Guard, at_fault
@@ -29,6 +36,7 @@ class Selector:
         self.active = strategy is not None and self.traits.ratio != 1.0
         self.guard = Guard(device)
         self.uncounted: set[str] = set()  # operators that no formula counts went into the ledger as zero
+        self.understated: tuple[float, float] | None = None  # a declared cost and the count that it fell short of
         self._flops: dict[tuple[Any, ...], float] = {}
 
     def at(self, cadence: str) -> bool:
@@ -128,25 +136,35 @@ class Selector:
         return {
             "prices": [[list(key), flops] for key, flops in self._flops.items()],
             "uncounted": sorted(self.uncounted),
+            "understated": self.understated,
             "guard": self.guard.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._flops = {tuple(key): flops for key, flops in state["prices"]}
         self.uncounted = set(state["uncounted"])
+        if short := state.get("understated"):
+            self.understated = (short[0], short[1])
         self.guard.load_state_dict(state["guard"])
 
     def priced(
         self, key: tuple[Any, ...], run: Callable[[], Any], stated: Callable[[], float] | None = None
     ) -> tuple[Any, float]:
-        """``run()``, and its FLOPs: as ``stated``, else counted the first time that ``key`` comes."""
+        """``run()``, and its FLOPs: as ``stated``, else counted, both the first time that ``key`` comes.
+
+        A stated cost that falls short of the count by more than ``selbench check`` allows is not taken: the count is.
+        """
         if key in self._flops:
             return run(), self._flops[key]
-        if stated is not None:
-            returned, self._flops[key] = run(), stated()
-        else:
-            with SelectionCounter() as counter:
-                returned = run()
+        with SelectionCounter() as counter:
+            returned = run()
+        if stated is None:
             self.uncounted |= counter.unknown
             self._flops[key] = counter.flops
+            return returned, counter.flops
+        declared = self._flops[key] = stated()
+        if not counter.flops <= FLOPS_TOLERANCE * declared:  # nan falls short as well
+            self._flops[key] = counter.flops
+            if self.understated is None or counter.flops > self.understated[1]:
+                self.understated = (declared, counter.flops)
         return returned, self._flops[key]

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..interface import HELD_OUT_SIGNALS, NEEDS, BatchLosses, Traits
+from ..interface import FLOPS_TOLERANCE, HELD_OUT_SIGNALS, NEEDS, BatchLosses, Traits
 from .subject import Broken, NotJudged, Picks, Scene, Subject, begun, poisoned, unwrapped
 from .waiting import Waits, run_fake
 
@@ -203,7 +203,7 @@ def needs_used(subject: Subject) -> None:
 
 
 def flops(subject: Subject) -> None:
-    """``flops(n, d, k)`` is within a factor of two of the operations counted."""
+    """``flops(n, d, k)`` is within a factor of two (``FLOPS_TOLERANCE``) of the operations counted."""
     strategy = subject.make()
     if not callable(getattr(strategy, "flops", None)):
         raise NotJudged("it has no flops(n, d, k): a run counts its operations")
@@ -214,7 +214,7 @@ def flops(subject: Subject) -> None:
         strategy = subject.begun(at)
         counted = subject.count(partial(subject.select, strategy, at, ratio))
         declared = float(strategy.flops(size, width, subject.kept(at, ratio)))
-        if not (declared <= 2 * counted and counted <= 2 * declared):
+        if not (declared <= FLOPS_TOLERANCE * counted and counted <= FLOPS_TOLERANCE * declared):
             raise Broken(
                 f"flops declares {declared:.3g} operations at {at.about}, ratio {ratio}, where {counted:.3g} were "
                 "counted: correct flops(n, d, k), or leave it out to have them counted"
