@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import pytest
 import torch
@@ -21,6 +22,16 @@ from selbench.strategies.testing.waiting import Waits
 from ._inputs import BUILTIN, OPTIONS, VARIANTS, begun, label, make
 from .test_no_sync import may_wait
 
+TOGETHER: list[tuple[str, dict[str, Any]]] = [
+    ("shuffled", {"of": "reversed", "options": {"of": "hybrid", "options": {"of": "gstds"}}}),
+    ("hybrid", {"of": "shuffled", "other": "marginal", "options": {"of": "rho"}, "other_options": {"of": "degree"}}),
+    ("at", {"of": "marginal", "cadence": "run", "options": {"of": "jest", "options": {"form": "joint-sigmoid"}}}),
+    ("at", {"of": "bounded", "cadence": "batch"}),
+    ("jest", {"chunks": 2, "temperature": 2.5}),
+    ("jest", {"form": "joint-sigmoid", "temperature": 0.2}),
+]
+"""Rules inside rules, and options that might only err together."""
+
 each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=label)
 
 
@@ -31,12 +42,12 @@ def known(call):
     return counter.flops
 
 
-@each_variant
+@pytest.mark.parametrize("variant", VARIANTS + TOGETHER, ids=label)
 def test_laws(variant):
     """One test a variant: its laws share what was picked, and thousands of tests cost more than most laws."""
     subject = Subject.of(*variant, count=known)
     assert not [result for result in Checkup(subject).results() if result.verdict == "fail"]
-    if not may_wait(variant):
+    if variant in VARIANTS and not may_wait(variant):
         on_a_gpu = watched(subject)
         assert not isinstance(on_a_gpu, Waits), "it waits for the device, which its cadence would allow"
         assert on_a_gpu.indices.shape == (subject.kept(subject.scene(24), 0.25),)
