@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from selbench.benchmarks import draw
 from selbench.benchmarks.draw import markdown, write
 from selbench.benchmarks.timings import (
     Row,
@@ -224,4 +223,4 @@ def test_every_case_is_in_the_csv(made, tmp_path):
 def test_the_command_asks_for_its_file(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["draw", str(tmp_path / "none.json")])
     with pytest.raises(SystemExit, match="give the JSON"):
-        runpy.run_path(draw.__file__, run_name="__main__")
+        runpy.run_module("selbench.benchmarks.draw", run_name="__main__")

@@ -153,10 +153,10 @@ def test_a_twin_and_another_strategy_replay_what_a_schedule_learnt_seed_by_seed(
     for seed in (0, 1):
         assert pace["loss", seed] == pace["uniform, steps of loss", seed]
         assert pace["degree", seed] == pace["loss", seed] == pace["uniform, steps of degree (holdout)", seed]
-        assert len(cells["loss", seed]["selection"]["k"]) > 1
         probed = [cells[label, seed]["ledger"]["probe"]["samples"] for label in ("loss", "uniform, steps of loss")]
         assert probed[0] > 0 == probed[1]
     assert pace["loss", 0] != pace["loss", 1]
+    assert any(len(cells["loss", seed]["selection"]["k"]) > 1 for seed in (0, 1))
 
 
 @pytest.mark.parametrize(
