@@ -125,8 +125,8 @@ def test_page_and_markdown_lead_with_question_and_answer(made: Path) -> None:
         assert sentence in shown and "What gstds reached" in shown and "gstds is made up" in shown
         for number in (1, 2):
             assert (
-                f"figures/study-{number}-1.png" in shown
-                and (made / "report" / f"figures/study-{number}-1.png").exists()
+                f"figures/study-{number}-1.svg" in shown
+                and (made / "report" / f"figures/study-{number}-1.svg").exists()
             )
     assert "**This study cannot be read" not in text and 'class="finding lacking"' in page
 
