@@ -8,6 +8,7 @@ the table goes into ``docs/rules.md``.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -86,10 +87,10 @@ def _candidates() -> tuple[Tensor, BatchLosses]:
     return torch.empty(SIZE, SHAPE.features, device="cuda"), BatchLosses(**signals, **whole, picks=picks, progress=0.5)
 
 
-def table() -> str:
-    """One row a rule, fewest first."""
-    counts = sorted((launches(name), name) for name in batch_rules())
-    rows = [f"| `{name}` | {count:,} |" for count, name in counts]
+def table(counts: Mapping[str, int] | None = None) -> str:
+    """One row a rule, fewest first; counted unless given."""
+    counts = {name: launches(name) for name in batch_rules()} if counts is None else counts
+    rows = [f"| `{name}` | {count:,} |" for name, count in sorted(counts.items(), key=lambda row: (row[1], row[0]))]
     return "\n".join(["| rule | launches |", "|---|--:|", *rows])
 
 

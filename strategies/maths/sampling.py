@@ -12,6 +12,7 @@ from torch import Tensor
 from ..interface import BatchLosses
 
 _TINY = 1e-38
+_CHANCES = (1 << 31) - 1
 _TAKEN = torch.iinfo(torch.int64).min
 
 
@@ -29,16 +30,21 @@ def top(scores: Tensor, k: int, generator: torch.Generator, taken: Tensor | None
     to every number; NaN is least preferred, below ``-inf``. Scores are compared in float32. Gives unique positions
     ``[k]`` int64, most preferred first, none of those ``taken``.
     """
-    # One integer a candidate: the float's bits in order-preserving form above 31 random bits. Adding
-    # zero makes -0.0 and 0.0 one value.
-    bits = (scores.detach().to(torch.float32) + 0.0).view(torch.int32)
-    ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).to(torch.int64)
-    ordered = torch.where(torch.isnan(scores), -(1 << 31), ordered)
-    chance = torch.randint(0, (1 << 31) - 1, scores.shape, generator=generator, device=scores.device)
-    keys = (ordered << 31) | chance
+    chance = torch.randint(0, _CHANCES, scores.shape, generator=generator, device=scores.device)
+    keys = ranked(scores, chance)
     if taken is not None:
         keys = keys.index_fill(0, taken, _TAKEN)
     return torch.topk(keys, k).indices
+
+
+def ranked(scores: Tensor, chance: Tensor) -> Tensor:
+    """Integers ``[..., n]`` ordered as :func:`top` orders ``scores``, ties by ``chance``, in [0, 2^31 - 1).
+
+    The float's bits in order-preserving form stand above those of chance. Adding zero makes -0.0 and 0.0 one value.
+    """
+    bits = (scores.detach().to(torch.float32) + 0.0).view(torch.int32)
+    ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).masked_fill_(torch.isnan(scores), -(1 << 31))
+    return torch.add(chance, ordered, alpha=1 << 31)
 
 
 def sort_flops(n: int) -> float:

@@ -1,0 +1,31 @@
+"""How many kernels a ``select`` launches: no more than stated, and the page says it."""
+
+from __future__ import annotations
+
+import pytest
+
+from selbench.benchmarks import launches
+from selbench.benchmarks.pages import block
+
+MOST = {
+    "full": 1, "loss": 9, "proxy-replay": 10, "rho": 10, "uniform": 10, "uncertainty": 11, "gradnorm": 22,
+    "reversed": 20, "marginal": 31, "shuffled": 31, "degree": 36, "spectral-oracle": 34, "hybrid": 33, "outlier": 51,
+    "selective-backprop": 65, "jest": 355, "fiedler": 58, "gstds": 80, "greats": 1064, "divbs": 5392,
+}  # fmt: skip
+"""Kernels a rule may launch for 256 picks of 512 candidates; the greedy ones take a few for each pick."""
+
+
+@pytest.fixture(scope="module")
+def counts() -> dict[str, int]:
+    return {name: launches.launches(name) for name in launches.batch_rules()}
+
+
+def test_no_rule_launches_more_than_it_may(counts):
+    assert set(counts) == set(MOST)
+    assert {name: count for name, count in counts.items() if count > MOST[name]} == {}
+
+
+def test_the_page_holds_what_the_command_draws(counts):
+    for page, (name, _) in launches.PAGES.items():
+        drawn = block(page.read_text(encoding="utf-8"), name)
+        assert drawn == launches.table(counts), "run python -m selbench.benchmarks.launches --write"
