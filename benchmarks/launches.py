@@ -51,22 +51,27 @@ class Launches(TorchDispatchMode):
 
 
 def launches(name: str) -> int:
-    """Those of one ``select`` of 256 out of 512 on a GPU, after one that may set things up.
+    """Those of one ``select`` of 256 out of 512, once another has set things up.
 
-    A greedy rule takes the same number for each pick, so that two short calls tell those of a long one.
+    A greedy rule takes the same number for each pick, so that the last pick of a short call tells those of a long one.
     """
+    _, few, more = (len(seen) for seen in calls(name, 1, FEW, FEW + 1))
+    return few + (more - few) * (KEPT - FEW)
+
+
+def calls(name: str, *picks: int) -> list[list[tuple[str, list[torch.Size]]]]:
+    """What each of so many calls of ``select`` launches on a GPU, with that many picks of 512."""
     strategy, seen = load(name), []
     with FakeTensorMode():
         feats, losses = _candidates()
         # A CUDA generator cannot exist without a driver; on fake tensors any serves.
         stream, device = torch.Generator().manual_seed(0), torch.device("cuda")
         strategy.begin(Pool(SIZE, SHAPE.classes, losses.labels, device, stream, feats, losses.reference))
-        for k in (FEW, FEW, 2 * FEW):
+        for k in picks:
             with Launches() as watch:
                 strategy.select(feats, losses, k / SIZE)
-            seen.append(len(watch.seen))
-    _, few, more = seen
-    return few + (more - few) * (KEPT - FEW) // FEW
+            seen.append(watch.seen)
+    return seen
 
 
 def batch_rules() -> list[str]:

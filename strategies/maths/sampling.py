@@ -13,7 +13,7 @@ from ..interface import BatchLosses
 
 _TINY = 1e-38
 _CHANCES = (1 << 31) - 1
-_TAKEN = torch.iinfo(torch.int64).min
+TAKEN = torch.iinfo(torch.int64).min  # key of a candidate that can be picked no more
 
 
 def extent(feats: Tensor | None, losses: BatchLosses) -> tuple[int, torch.device]:
@@ -33,7 +33,7 @@ def top(scores: Tensor, k: int, generator: torch.Generator, taken: Tensor | None
     chance = torch.randint(0, _CHANCES, scores.shape, generator=generator, device=scores.device)
     keys = ranked(scores, chance)
     if taken is not None:
-        keys = keys.index_fill(0, taken, _TAKEN)
+        keys = keys.index_fill(0, taken, TAKEN)
     return torch.topk(keys, k).indices
 
 
@@ -80,8 +80,29 @@ def weighted(log_weights: Tensor, k: int, generator: torch.Generator, taken: Ten
 
 def log_exponential(shape: Sequence[int], generator: torch.Generator, device: torch.device) -> Tensor:
     """Logarithms of independent exponential numbers, finite: Gumbel noise with the other sign."""
-    noise = torch.rand(tuple(shape), generator=generator, device=device)
+    return _log_exponential(torch.rand(tuple(shape), generator=generator, device=device))
+
+
+def _log_exponential(noise: Tensor) -> Tensor:
     return (-torch.log1p(-noise)).clamp_min(_TINY).log()
+
+
+def draws(
+    rows: int, n: int, generator: torch.Generator, device: torch.device, even: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Noise and chances, each ``[rows, n]``, of so many :func:`weighted` calls, or with ``even`` first a :func:`draw`.
+
+    A CPU takes them from the stream call by call, as those do. A GPU, where each call is a launch, takes all at once.
+    """
+    if device.type != "cpu":
+        noise = torch.rand(rows, n, generator=generator, device=device)
+        return _log_exponential(noise), torch.randint(0, _CHANCES, (rows, n), generator=generator, device=device)
+    noises, chances = torch.zeros(rows, n), torch.empty(rows, n, dtype=torch.int64)
+    for row, (noise, chance) in enumerate(zip(noises, chances, strict=True)):
+        if row or not even:
+            noise.uniform_(generator=generator)
+        chance.random_(0, _CHANCES, generator=generator)
+    return _log_exponential(noises), chances
 
 
 def weighted_flops(n: int) -> float:
