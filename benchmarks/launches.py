@@ -17,7 +17,6 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ..harness.scale.madeup import VAL, Shape
 from ..strategies import BatchLosses, Pool, load
 from ..strategies.interface import Traits
 from ..strategies.registry import registry
@@ -25,7 +24,7 @@ from .pages import DOCS, command
 
 SIZE, KEPT = 512, 256
 FEW = 16  # picks of a short call; JEST has as many chunks
-SHAPE = Shape(features=2048, hidden=512, classes=10, epochs=10)
+FEATURES, HIDDEN, CLASSES, VAL = 2048, 512, 10, 64  # widths, and images of val
 
 VIEWS = {
     "view", "_unsafe_view", "t", "transpose", "permute", "slice", "select", "unsqueeze", "squeeze", "expand", "detach",
@@ -66,7 +65,7 @@ def calls(name: str, *picks: int) -> list[list[tuple[str, list[torch.Size]]]]:
         feats, losses = _candidates()
         # A CUDA generator cannot exist without a driver; on fake tensors any serves.
         stream, device = torch.Generator().manual_seed(0), torch.device("cuda")
-        strategy.begin(Pool(SIZE, SHAPE.classes, losses.labels, device, stream, feats, losses.reference))
+        strategy.begin(Pool(SIZE, CLASSES, losses.labels, device, stream, feats, losses.reference))
         for k in picks:
             with Launches() as watch:
                 strategy.select(feats, losses, k / SIZE)
@@ -82,14 +81,16 @@ def batch_rules() -> list[str]:
 
 def _candidates() -> tuple[Tensor, BatchLosses]:
     shapes = {
-        "learner": (SIZE,), "reference": (SIZE,), "learner_probs": (SIZE, SHAPE.classes),
-        "learner_features": (SIZE, SHAPE.hidden), "val_gradient": (SHAPE.classes, SHAPE.hidden + 1),
-        "val_features": (VAL, SHAPE.hidden), "val_probs": (VAL, SHAPE.classes),
+        "learner": (SIZE,), "reference": (SIZE,), "learner_probs": (SIZE, CLASSES),
+        "learner_features": (SIZE, HIDDEN), "val_gradient": (CLASSES, HIDDEN + 1),
+        "val_features": (VAL, HIDDEN), "val_probs": (VAL, CLASSES),
     }  # fmt: skip
-    signals = {name: torch.empty(shape, device="cuda") for name, shape in shapes.items()}
-    whole = {name: torch.empty(SIZE, dtype=torch.int64, device="cuda") for name in ("labels", "index", "age")}
+    signals: dict[str, Any] = {name: torch.empty(shape, device="cuda") for name, shape in shapes.items()}
+    whole: dict[str, Any] = {
+        name: torch.empty(SIZE, dtype=torch.int64, device="cuda") for name in ("labels", "index", "age")
+    }
     picks = torch.empty(SIZE, dtype=torch.bool, device="cuda")
-    return torch.empty(SIZE, SHAPE.features, device="cuda"), BatchLosses(**signals, **whole, picks=picks, progress=0.5)
+    return torch.empty(SIZE, FEATURES, device="cuda"), BatchLosses(**signals, **whole, picks=picks, progress=0.5)
 
 
 def table(counts: Mapping[str, int] | None = None) -> str:
