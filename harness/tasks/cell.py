@@ -136,7 +136,7 @@ def _result(worker: Worker, trainer: Trainer, loaded: LoadedData, seed: int, cur
         "test_accuracy_recalibrated": float(again.double().mean()),
         "test_n": len(bits),
         "correct": base64.b64encode(np.packbits(bits.cpu().numpy()).tobytes()).decode(),
-        "weights_digest": digest_of(save({name: tensor.contiguous() for name, tensor in state.items()})),
+        "weights_digest": digest_of(save({name: tensor.cpu().contiguous() for name, tensor in state.items()})),
         "train_loss": curve.points[-1]["train_loss"],
         "val_accuracy": curve.points[-1]["val_accuracy"],
     }

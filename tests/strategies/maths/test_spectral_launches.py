@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from selbench.strategies.maths import spectral
 from selbench.strategies.maths.lanczos import smallest_by_squaring
 from selbench.strategies.maths.spectral import fiedler
-from selbench.strategies.testing.waiting import NoWaiting
+from selbench.strategies.testing.pretended_cuda import PretendedCuda, on_cuda
 
 VIEWS = {
     "view", "t", "transpose", "slice", "select", "unsqueeze", "expand", "detach", "alias", "diagonal", "unbind",
@@ -76,11 +75,12 @@ def test_operators_and_shapes_do_not_depend_on_the_data(as_on_a_gpu, normalized)
 
 @pytest.mark.parametrize("normalized", [False, True], ids=["plain", "normalized"])
 def test_nothing_reaches_the_host_or_comes_from_it(normalized):
-    """On fake CUDA tensors no operator needs data, waits, or copies between devices."""
-    with FakeTensorMode():
-        feats = torch.empty(300, 20, device="cuda")
-        with NoWaiting():
-            vector = fiedler(feats, normalized=normalized).vector
+    """On a pretended GPU no operator needs data, waits, or copies between devices."""
+    with PretendedCuda() as machine:
+        vector = fiedler(
+            on_cuda(torch.rand(300, 20, generator=torch.Generator().manual_seed(0))), normalized=normalized
+        ).vector
+    assert not machine.waits
     assert vector.device.type == "cuda" and vector.shape == (300,)
 
 
