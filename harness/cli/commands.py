@@ -93,12 +93,12 @@ def list_(
 def run(
     matrix: Annotated[str, typer.Argument(help="A .toml file, or the name of a shipped matrix.")],
     out: Annotated[Path | None, typer.Option(help="Results folder; results/<matrix> by default.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes; one a core on a CPU, one on a GPU.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; one a core on a CPU, one a GPU.")] = None,
     executor: Annotated[str, typer.Option(help="Where cells run: local, inline, ray.")] = "local",
     ray_address: Annotated[
         str | None, typer.Option(help="HOST:PORT of a Ray cluster ($RAY_ADDRESS); without one, ray is this machine.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; a GPU where there is one.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N; a GPU where there is one.")] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Where image sets and weights lie ($SELBENCH_DATA_DIR).")
     ] = None,
@@ -133,6 +133,9 @@ def run(
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Do the rest where a strategy cannot be used at all.")
     ] = False,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Same bits in every run on a GPU; slower, and refuses some rules.")
+    ] = False,
 ) -> None:
     """Train the cells of a matrix that are not done yet, then write the report."""
     from ..plan.matrix import narrowed, read, refuse_undeclared, refuse_unknown_names
@@ -154,7 +157,7 @@ def run(
     source = Path(matrix).name
     request = RunRequest(
         out, data_dir, cache_dir, device, workers, executor, download, declared, source, set_ or [], ray_address,
-        cell_limit, memory_limit, checkpoint, keep_going,
+        cell_limit, memory_limit, checkpoint, keep_going, deterministic,
     )  # fmt: skip
     if plan:
         return _plan(asked, request, cells, like and _opened(like))
@@ -177,7 +180,7 @@ def run(
 @app.command()
 def scale(
     workload: Annotated[str | None, typer.Argument(help="A .toml file, or the name of a shipped workload.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; a GPU where there is one.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N; a GPU where there is one.")] = None,
     profile: Annotated[
         Path | None, typer.Option(help="A device stated in TOML, in place of measuring this one.")
     ] = None,

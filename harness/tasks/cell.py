@@ -39,12 +39,14 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
     arm, seed = task.arm, task.seed
     assert arm is not None and seed is not None
     loaded = worker.loaded(task)
+    here.forget_peak(worker.device)
     measures = Measures(task, loaded, worker.store, worker.device) if task.measured else None
     curve = Curve(loaded.samples(seed, "val", worker.device) if arm.pool == "pool" else None, measures)
     run = ResumableRun(worker, task, partial(prepare, worker, task), curve)
     if measures is not None:
         run.trainer.on_trained = measures.noted.note
     run.run()
+    memory = here.peak_memory(worker.device)  # before what evaluation loads
     trainer, samples = run.trainer, run.trainer.samples
     return {
         "version": VERSION,
@@ -66,7 +68,7 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
             "uncounted": sorted(trainer.selector.uncounted),
             **({"schedule": trainer.pacer.learned.report()} if trainer.pacer.learned else {}),
         },
-        "memory_bytes": here.peak_memory(worker.device),  # before features are loaded for the measures
+        "memory_bytes": memory,
         **({} if measures is None else {"measures": measures.report(trainer)}),
         "ledger": trainer.ledger.to_json(),
         "faults": int(trainer.selector.guard.fault),

@@ -8,7 +8,6 @@ included, and give the numbers of the CPU. Not seen: kernels, memory, streams, a
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,9 +19,9 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from .pretended_torch import patched
+
 aten = torch.ops.aten
-GPUS = 2
-MEMORY = 1 << 37
 CROSSING = (aten._to_copy, aten.copy_)
 VIEWS = {
     "view", "_unsafe_view", "_reshape_alias", "as_strided", "t", "transpose", "permute", "slice", "select", "unsqueeze",
@@ -43,7 +42,6 @@ WAITING = {
 INDEXING = (aten.index, aten.index_put, aten.index_put_, aten._index_put_impl_)
 """Operators that read a mask back, where one is given as index."""
 _TORCH = str(Path(torch.__file__).parent)
-_Generator, _autocast = torch.Generator, torch.autocast
 
 
 class Mismatch(RuntimeError):
@@ -141,18 +139,20 @@ class PretendedCuda(TorchDispatchMode):
     ----------
     waits : list of Wait
         Every wait so far; ``on_wait`` is called with each.
+    memory : int
+        Bytes of each device, all said to be free.
     launches : int
         Operators so far that would launch a kernel.
     """
 
     current: PretendedCuda | None = None
 
-    def __init__(self, on_wait: Callable[[Wait], None] | None = None) -> None:
+    def __init__(self, on_wait: Callable[[Wait], None] | None = None, memory: int = 1 << 37) -> None:
         super().__init__()
         self.waits: list[Wait] = []
         self.launches = 0
-        self.selected = 0  # of the two devices
-        self.on_wait = on_wait
+        self.on_wait, self.memory = on_wait, memory
+        self.selected = self.working = 0  # the current device, and the one that the last kernel ran on
         self.generators: dict[int, tuple[torch.device, Any]] = {}  # by address; kept alive so that none comes twice
         self._undo = ExitStack()
 
@@ -163,7 +163,7 @@ class PretendedCuda(TorchDispatchMode):
         assert PretendedCuda.current is None, "one pretended machine at a time"
         torch._C._ensureCUDADeviceGuardSet()  # type: ignore[attr-defined]  # harmless: fake tensors do it as well
         with ExitStack() as undo:
-            undo.enter_context(_patched(self))
+            undo.enter_context(patched(self))
             undo.enter_context(patch.object(PretendedCuda, "current", self))
             super().__enter__()
             self._undo = undo.pop_all()
@@ -185,6 +185,9 @@ class PretendedCuda(TorchDispatchMode):
         self.waits.append(wait)
         if self.on_wait is not None:
             self.on_wait(wait)
+
+    def claim(self, generator: Any, device: Any) -> None:
+        self.generators[generator._cdata] = (_indexed(device), generator)
 
     def generator_device(self, generator: Any) -> torch.device:
         return self.generators.get(generator._cdata, (torch.device("cpu"), None))[0]
@@ -263,9 +266,9 @@ def _handled(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         if packet in INDEXING and any(isinstance(i, Tensor) and i.dtype in (torch.bool, torch.uint8) for i in args[1]):
             machine.note(f"{name} with a mask")
         if name not in VIEWS:
-            machine.launches += 1
+            machine.launches, machine.working = machine.launches + 1, target.index
         raw_kwargs |= {"device": "cpu"} if "device" in kwargs else {}
-        raw_kwargs |= {"pin_memory": False} if "pin_memory" in kwargs else {}
+    raw_kwargs |= {"pin_memory": False} if kwargs.get("pin_memory") else {}  # it needs a driver
     out = _on_the_cpu(func, packet, raw_args, raw_kwargs)
     if not there or (packet is aten.copy_ and not isinstance(args[0], OnCuda)):
         return args[0] if there else out
@@ -311,88 +314,3 @@ def _on_the_cpu(func: Any, packet: Any, args: Any, kwargs: Any) -> Any:
         needed = [True, True, True]
         return aten.native_batch_norm_backward(grad, x, weight, mean, var, saved_mean, saved_var, True, eps, needed)
     return func(*args, **kwargs)
-
-
-class Generator(_Generator):
-    """A generator of the CPU that says on which device it was asked for."""
-
-    def __new__(cls, device: Any = "cpu") -> Generator:
-        made: Generator = _Generator.__new__(cls, "cpu")  # type: ignore[call-arg]
-        _machine().generators[made._cdata] = (_indexed(device), made)  # type: ignore[attr-defined]
-        return made
-
-    @property
-    def device(self) -> torch.device:  # type: ignore[override]
-        return _machine().generator_device(self)
-
-
-class Event:
-    """A CUDA event: it lies on the device that is selected when it is recorded."""
-
-    def __init__(self, **_: Any) -> None:
-        self.at, self.where = 0.0, -1
-
-    def record(self, stream: Any = None) -> None:
-        self.at, self.where = time.perf_counter(), _machine().selected
-
-    def elapsed_time(self, other: Event) -> float:
-        if self.where != other.where:
-            raise RuntimeError("CUDA error: invalid resource handle: the two events are of two devices")
-        return 1000 * (other.at - self.at)
-
-    def synchronize(self) -> None:
-        _machine().note("synchronize")
-
-
-class Autocast(_autocast):
-    """CPU autocast under the name cuda."""
-
-    def __init__(self, device_type: str, *args: Any, **options: Any) -> None:
-        super().__init__("cpu" if device_type == "cuda" else device_type, *args, **options)
-
-
-@contextmanager
-def _patched(machine: PretendedCuda) -> Iterator[None]:
-    """torch as on a machine with GPUs, and back."""
-
-    def select(device: Any) -> None:
-        chosen = device if isinstance(device, int) else torch.device(device).index
-        if not 0 <= (chosen or 0) < GPUS:
-            raise RuntimeError("CUDA error: invalid device ordinal")
-        machine.selected = machine.selected if chosen is None else chosen
-
-    nothing = lambda *_, **__: None  # noqa: E731
-    cuda = {
-        "_lazy_init": nothing,
-        "is_available": lambda: True,
-        "is_bf16_supported": lambda *_, **__: True,
-        "is_initialized": lambda: True,
-        "device_count": lambda: GPUS,
-        "current_device": lambda: machine.selected,
-        "set_device": select,
-        "synchronize": lambda *_: machine.note("synchronize"),
-        "empty_cache": nothing,
-        "set_sync_debug_mode": nothing,
-        "reset_peak_memory_stats": nothing,
-        "get_device_name": lambda *_: "pretended",
-        "max_memory_allocated": lambda *_: 0,
-        "memory_reserved": lambda *_: 0,
-        "memory_allocated": lambda *_: 0,
-        "mem_get_info": lambda *_: (MEMORY, MEMORY),
-        "Event": Event,
-    }
-    overwrites, lifts = torch.__future__.get_overwrite_module_params_on_conversion(), torch._C._only_lift_cpu_tensors()  # type: ignore[attr-defined]
-    with ExitStack() as undo:
-        for name, value in cuda.items():
-            undo.enter_context(patch.object(torch.cuda, name, value))
-        for place, name, value in (
-            (torch, "Generator", Generator), (torch, "autocast", Autocast), (torch.amp, "autocast", Autocast),
-        ):  # fmt: skip
-            undo.enter_context(patch.object(place, name, value))
-        torch.__future__.set_overwrite_module_params_on_conversion(True)
-        torch._C._set_only_lift_cpu_tensors(True)  # type: ignore[attr-defined]
-        try:
-            yield
-        finally:
-            torch.__future__.set_overwrite_module_params_on_conversion(overwrites)
-            torch._C._set_only_lift_cpu_tensors(lifts)  # type: ignore[attr-defined]

@@ -155,6 +155,8 @@ def test_each_machine_has_folders_of_its_own(small, tmp_path, monkeypatch):
     here, there = tmp_path / "here", tmp_path / "there"
     there.mkdir()
     context = replace(worker.context, data_dir=here)
+    with pytest.raises(UsageError, match="--device cuda:1: Ray gives each task a GPU of its own; use --device cuda"):
+        started(FakeRay(4), worker, device="cuda:1")
     monkeypatch.delenv("SELBENCH_DATA_DIR", raising=False)
     with pytest.raises(UsageError, match=r"no such folder there, and its \$SELBENCH_DATA_DIR is not set"):
         with_local_folders(context)
