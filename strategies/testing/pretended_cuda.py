@@ -69,13 +69,13 @@ class OnCuda(Tensor):
     def __new__(cls, raw: Tensor, where: torch.device) -> OnCuda:
         made: OnCuda = Tensor._make_wrapper_subclass(
             cls, raw.size(), strides=raw.stride(), storage_offset=raw.storage_offset(), dtype=raw.dtype,
-            layout=raw.layout, device="cpu",
-        )  # type: ignore[attr-defined]  # fmt: skip
+            layout=raw.layout, device=torch.device("cpu"),
+        )  # fmt: skip
         made.raw, made.where = raw, where
         return made
 
     @property
-    def device(self) -> torch.device:  # type: ignore[override]
+    def device(self) -> torch.device:  # type: ignore[assignment]
         return self.where
 
     @property
@@ -128,7 +128,9 @@ class OnCuda(Tensor):
             return func(*args, **kwargs)
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         return _handled(func, args, kwargs or {})
 
 
@@ -256,26 +258,28 @@ def _handled(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if ours and (device is None or torch.device(device).type == "cpu"):
         device = ours[0].where  # C++ takes ours for CPU tensors; copies to the host come through cpu() and to()
     target = None if device is None else _indexed(device)
-    there = target is not None and target.type == "cuda"
+    there = target if target is not None and target.type == "cuda" else None
     if generator is not None and (claimed := machine.generator_device(generator)) != (target or torch.device("cpu")):
         raise Mismatch(f"{name}: Expected a {target or 'cpu'} generator, got one on {claimed}, at {_place()}")
-    if there:
+    if there is not None:
         _refuse_mixed(machine, packet, name, args, kwargs, tensors)
         if packet in WAITING:
             machine.note(name)
         if packet in INDEXING and any(isinstance(i, Tensor) and i.dtype in (torch.bool, torch.uint8) for i in args[1]):
             machine.note(f"{name} with a mask")
         if name not in VIEWS:
-            machine.launches, machine.working = machine.launches + 1, target.index
+            machine.launches, machine.working = machine.launches + 1, there.index
         raw_kwargs |= {"device": "cpu"} if "device" in kwargs else {}
     raw_kwargs |= {"pin_memory": False} if kwargs.get("pin_memory") else {}  # it needs a driver
     out = _on_the_cpu(func, packet, raw_args, raw_kwargs)
-    if not there or (packet is aten.copy_ and not isinstance(args[0], OnCuda)):
-        return args[0] if there else out
+    if there is None:
+        return out
+    if packet is aten.copy_ and not isinstance(args[0], OnCuda):
+        return args[0]
     same = {id(tensor.raw): tensor for tensor in ours}  # what an operator in place gives back
 
     def wrapped(leaf: Any) -> Any:
-        return same[id(leaf)] if id(leaf) in same else OnCuda(leaf, target) if isinstance(leaf, Tensor) else leaf
+        return same[id(leaf)] if id(leaf) in same else OnCuda(leaf, there) if isinstance(leaf, Tensor) else leaf
 
     return _mapped(wrapped, out)
 
