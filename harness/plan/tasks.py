@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..identity import NOT_IN_ARTEFACT_IDS, digest
@@ -40,6 +40,7 @@ class Task:
     after: tuple[str, ...] = ()  # ids that must be done before
     serves: Arm | None = None  # an arm for which a proxy's picks are made: the proxy's steps are that arm's
     measured: dict[str, str] = field(default_factory=dict)  # features read after training, at no cost of the cell
+    alike: tuple[str, ...] = ()  # cost twins that differ from this one by their number of steps alone
 
     @property
     def artefacts(self) -> dict[str, str]:
@@ -103,7 +104,7 @@ class Planner(Expander):
         for seed in tuning_seeds or self.matrix.seed_list():
             for arm in by_key.values():
                 self._run(tasks, by_key, arm, seed, "tuning" if tuning_seeds else "cell")
-        return Plan(list(by_key.values()), tasks)
+        return Plan(list(by_key.values()), {**tasks, **_alike(tasks.values())})
 
     def _run(self, tasks: dict[str, Task], arms: dict[str, Arm], arm: Arm, seed: int, kind: str) -> str:
         id = digest([arm.key, seed] if kind == "cell" else [kind, arm.key, seed])
@@ -149,3 +150,18 @@ class Planner(Expander):
     def _features(self, tasks: dict[str, Task], arm: Arm, reference: str) -> str:
         id = digest(["features", self.reference_identity(reference), arm.shared["data"][0]])
         return _add(tasks, Task(id, "features", arm.dataset, None, reference))
+
+
+def _alike(tasks: Iterable[Task]) -> dict[str, Task]:
+    """Cells of cost twins, each told which others train as it does if they cost the same."""
+    groups: dict[str, list[Task]] = {}
+    for task in tasks:
+        if task.kind == "cell" and task.arm is not None and task.arm.cost_of:
+            terms = {name: value for name, value in task.arm.shared.items() if name != "equal_cost"}
+            groups.setdefault(digest([task.dataset, task.seed, task.arm.name, terms]), []).append(task)
+    return {
+        task.id: replace(task, alike=tuple(other.id for other in group if other is not task))
+        for group in groups.values()
+        for task in group
+        if len(group) > 1
+    }

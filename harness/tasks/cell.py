@@ -25,7 +25,7 @@ from ..training.evaluate import correct_bits, recalibrated
 from ..training.trainer import Trainer
 from .cached_signals import cached_signals, pool_with_signals
 from .cost_meter import meter_of
-from .equal_cost import pacer_at_cost
+from .equal_cost import pacer_at_cost, trained_alike
 from .measures.suite import Measures
 from .resume import ResumableRun
 from .worker import Worker
@@ -39,6 +39,10 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
     arm, seed = task.arm, task.seed
     assert arm is not None and seed is not None
     loaded = worker.loaded(task)
+    identity = {"arm": arm.text, "schedule": arm.schedule, "rung": arm.rung, "pool": arm.pool, **arm.shared}
+    ours = {"id": task.id, "arm": arm.key, "arm_label": arm.label, "identity": identity}
+    if task.alike and (other := trained_alike(worker, task, loaded.size(seed, arm.pool))):
+        return {**other, **ours, "same_as": other["id"]}
     here.forget_peak(worker.device)
     measures = Measures(task, loaded, worker.store, worker.device) if task.measured else None
     curve = Curve(loaded.samples(seed, "val", worker.device) if arm.pool == "pool" else None, measures)
@@ -50,13 +54,10 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
     trainer, samples = run.trainer, run.trainer.samples
     return {
         "version": VERSION,
-        "id": task.id,
-        "arm": arm.key,
-        "arm_label": arm.label,
+        **ours,
         "seed": seed,
         "dataset": arm.dataset,
         "reference": arm.reference,
-        "identity": {"arm": arm.text, "schedule": arm.schedule, "rung": arm.rung, "pool": arm.pool, **arm.shared},
         "curve": curve.points,
         "unit": {"forward": trainer.unit_forward, "train": trainer.unit_train},
         "scores_learner": trainer.selector.scores_learner,

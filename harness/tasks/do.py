@@ -19,8 +19,8 @@ def do(worker: Worker, task: Task) -> None:
     checkpoint = Checkpoint(worker.store.root, task.id)
     try:
         if task.kind == "cell":
-            record = train_cell(worker, task)
-            worker.store.write_cell(record_of(Cell, {**record, "environment": worker.environment(started)}))
+            record = {"environment": worker.environment(started), **train_cell(worker, task)}
+            worker.store.write_cell(record_of(Cell, record))
         elif task.kind == "tuning":
             record = train_tuning_run(worker, task)
             worker.store.write_tuning(record_of(Tuning, {**record, "environment": worker.environment(started)}))

@@ -42,6 +42,20 @@ def pacer_at_cost(worker: Worker, task: Task, pool: int) -> Pacer:
     return _fitted(lambda steps: pacer_of(worker.matrix, arm, pool, steps), goal, price)
 
 
+def trained_alike(worker: Worker, task: Task, pool: int) -> dict[str, Any] | None:
+    """A finished run that is this cost twin's, step for step: that of a rule which cost the same at the same seed."""
+    found = [record for id in task.alike if (record := worker.store.cell(id)) and "same_as" not in record]
+    steps = list(steps_of(pacer_at_cost(worker, task, pool))) if found else []
+    sizes = Counter((step.size, step.keep) for step in steps)
+    for record in found:
+        theirs = Counter[tuple[int, int]]()
+        for size, keep, count, *_ in record["selection"]["pace"]:
+            theirs[(int(size), int(keep))] += int(count)
+        if theirs == sizes:
+            return {name: value for name, value in record.items() if name not in ("checksum", "checkpoints")}
+    return None
+
+
 def _flops(worker: Worker, record: dict[str, Any], equal: dict[str, Any]) -> float:
     if equal["cost"] == "learner_flops":
         return float(record["ledger"]["train"]["flops"])

@@ -22,7 +22,7 @@ def _pool_size(cell: Cell) -> float:
     return cell.picks.candidate_samples / passes if passes else 0.0
 
 
-def _total(ledger: Mapping[str, Phase], what: str) -> float:
+def total(ledger: Mapping[str, Phase], what: str) -> float:
     """Sum over every phase but ``eval``."""
     return float(sum(getattr(line, what) for phase, line in ledger.items() if phase != "eval"))
 
@@ -47,7 +47,7 @@ def tuning_faults(run: Tuning) -> Iterator[str]:
 
 
 def timing_faults(run: Timing) -> Iterator[str]:
-    if run.seconds < _total(run.ledger, "seconds") * (1 - 1e-9) - 1e-3:
+    if run.seconds < total(run.ledger, "seconds") * (1 - 1e-9) - 1e-3:
         yield "it took less time than the phases of its ledger"
     yield from _dates(run)
 
@@ -65,8 +65,8 @@ def _curve(cell: Cell) -> Iterator[str]:
     if last.progress != 1.0:
         yield f"its curve ends at progress {last.progress:g}, not at 1"
     for end, what in ((last.seconds, "seconds"), (last.total_flops, "flops")):
-        if not close(end, _total(cell.ledger, what)):
-            yield f"its curve ends at {end:g} {what}, its ledger holds {_total(cell.ledger, what):g}"
+        if not close(end, total(cell.ledger, what)):
+            yield f"its curve ends at {end:g} {what}, its ledger holds {total(cell.ledger, what):g}"
     for name in ("train_loss", "val_accuracy"):
         if getattr(last, name) != getattr(cell.result, name):
             end, result = getattr(last, name), getattr(cell.result, name)

@@ -6,13 +6,13 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from ...reports.records.models import Artefact, Cell, Failure, Timing, Tuning
+from ...reports.records.models import Artefact, Cell, Failure, Timing, Tuning, closure
 from ...strategies import UsageError
 from ..identity import digest
 from ..streams import derive
-from .contents import Declared, artefact_ids, cell_faults, timing_faults, tuning_faults
+from .contents import Declared, artefact_ids, cell_faults, timing_faults, total, tuning_faults
 from .findings import AGAIN, Finding, Verdict, note
 from .reading import Listing, read_matrix
 
@@ -62,6 +62,7 @@ class Relations:
         yield from shared_streams(self.cells, self.tuning, self.artefacts)
         yield from same_results(self.cells)
         yield from self._twins()
+        yield from self._cost_twins()
         yield from self._references()
         yield from self._machines()
         yield from self._unfinished()
@@ -125,6 +126,32 @@ class Relations:
             twin = self.declared.arms[key].twin if key in self.declared.arms else ""
             if twin and (other := self.by_run.get((twin, seed))) and _steps(other[1]) != _steps(cell):
                 yield Finding(other[0], f"its steps are not those of {file}, whose twin it is")
+
+    def _cost_twins(self) -> Iterator[Finding]:
+        """Each costs what its strategy's run did, to within one step; not held where that is reference seconds."""
+        by_id = {cell.id: (file, cell) for file, cell in self.cells.items()}
+        for (key, seed), (file, cell) in self.by_run.items():
+            arm, equal = self.declared.arms.get(key), cell.identity.get("equal_cost", {})
+            source = self.by_run.get((arm.cost_of, seed)) if arm else None
+            if source and equal.get("cost") in ("learner_flops", "total_flops"):
+                step = max(row[1] for row in _steps(cell)) * cell.unit.train
+                theirs, ours = (self._flops(run, equal) for run in (source[1], cell))
+                if abs(ours - theirs) > step * (1 + 1e-9):
+                    yield Finding(file, f"costs {ours:.6g} FLOPs, and {source[0]}, whose cost twin it is, {theirs:.6g}")
+            if (
+                cell.same_as
+                and (first := by_id.get(cell.same_as))
+                and first[1].result.model_dump() != cell.result.model_dump()
+            ):
+                yield Finding(file, f"its result is not that of {first[0]}, whose training it shares")
+
+    def _flops(self, cell: Cell, equal: Mapping[str, Any]) -> float:
+        if equal["cost"] == "learner_flops":
+            return float(cell.ledger["train"].flops)
+        known = {meta.id: meta for meta in self.artefacts.values()}
+        made = closure(cell.artefacts, known) or ()
+        share = {"marginal": 0.0, "standalone": 1.0}.get(equal["account"], 1.0 / equal.get("amortise_over", 1))
+        return total(cell.ledger, "flops") + share * sum(total(known[id].ledger, "flops") for id in made)
 
     def _references(self) -> Iterator[Finding]:
         seen: dict[str, tuple[str, object]] = {}

@@ -9,8 +9,9 @@ import numpy as np
 
 from .. import statistics
 from ..records.folder import ACCOUNTS, Arm, Cell, Phase, Results
+from ..records.models import closure
 from ..statistics import Array
-from .costs import break_even, ceiling, closure, overhead
+from .costs import break_even, ceiling, overhead
 from .learning_rates import effort, runs_by_base
 from .pairing import Pairs
 from .training import collapsed, diverged

@@ -13,7 +13,7 @@ The two are never mixed, and neither are runs on unlike machines, devices or num
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -27,13 +27,13 @@ from ..records.folder import (
     PHASES,
     TIMED,
     Arm,
-    Artefact,
     Cell,
     Phase,
     Results,
     Timing,
     Tuning,
 )
+from ..records.models import closure
 from ..statistics import Array
 
 K = TypeVar("K")
@@ -49,21 +49,6 @@ def common(*sides: Mapping[K, T]) -> dict[K, tuple[T, ...]]:
 def spent(ledger: Mapping[str, Phase]) -> tuple[float, float]:
     lines = [ledger[name] for name in PHASES if name in ledger]
     return sum(line.flops for line in lines), sum(line.seconds for line in lines)
-
-
-def closure(ids: Iterable[str], artefacts: Mapping[str, Artefact]) -> frozenset[str] | None:
-    """Artefacts that ``ids`` rest on, themselves included; None where one of them has no readable record."""
-    seen: set[str] = set()
-    waiting = list(ids)
-    while waiting:
-        id = waiting.pop()
-        if id in seen:
-            continue
-        if id not in artefacts:
-            return None
-        seen.add(id)
-        waiting.extend(artefacts[id].needs)
-    return frozenset(seen)
 
 
 class Accounts:

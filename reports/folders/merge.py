@@ -25,7 +25,7 @@ from ..records.sealing import seal_toml
 from ..summary import count
 
 _RECORDS = ("cells/*.json", "tuning/*.json", "timing/*.json", "failed/*.json", "artefacts/*/*")
-_MEASURED = ("seconds", "environment", "memory_bytes", "checkpoints", "checksum", "tensors", "when")
+_MEASURED = ("seconds", "environment", "memory_bytes", "checkpoints", "same_as", "checksum", "tensors", "when")
 """What two runs of the same thing never share: how long they took, when, where, in how many pieces; tensors are files
 of their own."""
 

@@ -12,10 +12,10 @@ from pydantic import model_validator
 
 from ..document.blocks import Chart, Series, Table
 from ..document.numbers import plural
-from ..effects.costs import closure
 from ..effects.estimate import Estimate, Estimates, by_seed, interval_of, points_of
 from ..effects.pairing import accuracies, apart, common
 from ..records.folder import Arm, Cell, Results
+from ..records.models import closure
 from ..statistics import mean_interval
 from ..statistics.samples import Array
 from ..statistics.slopes import blocked_slope, off_the_line, predicted, range_of_items, spread_of_items

@@ -6,7 +6,7 @@ These models define the on-disk format. A field's name on disk is its alias wher
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property, partial
 from typing import Annotated, Any, Literal
 
@@ -198,6 +198,8 @@ class Cell(Sealed):
     faults: Count
     checkpoints: Checkpoints | None = None
     measures: Measures | None = None
+    same_as: Id | None = None
+    """The cell whose training this is too: the cost twin, with as many steps, of another rule that cost the same."""
     environment: Environment
 
     __eq__, __hash__ = object.__eq__, object.__hash__
@@ -313,3 +315,18 @@ KINDS: Mapping[str, type[Unsealed]] = {
     "failed": Failure,
 }
 """What lies in each folder of records."""
+
+
+def closure(ids: Iterable[str], artefacts: Mapping[str, Artefact]) -> frozenset[str] | None:
+    """Artefacts that ``ids`` rest on, themselves included; None where one of them has no readable record."""
+    seen: set[str] = set()
+    waiting = list(ids)
+    while waiting:
+        id = waiting.pop()
+        if id in seen:
+            continue
+        if id not in artefacts:
+            return None
+        seen.add(id)
+        waiting.extend(artefacts[id].needs)
+    return frozenset(seen)

@@ -11,6 +11,7 @@ from selbench.harness.plan.matrix import parse
 from selbench.harness.verify import verify
 from selbench.reports.effects.costs import Accounts
 from selbench.reports.records.folder import Results
+from selbench.reports.records.sealing import checksum, written
 from selbench.reports.summary import summarise
 from selbench.strategies import UsageError
 
@@ -109,3 +110,31 @@ def test_a_twin_without_its_partner_is_named(train, tiny, tmp_path):
         (tmp_path / "out" / "cells" / f"{cell['id']}.json").unlink()
     (row,) = [row for row in summarise(Results.read(tmp_path / "out"))["contrasts"] if row["primary"]]
     assert row["n_pairs"] == 0 and row["verdict"].startswith("no verdict")
+
+
+def test_rules_of_equal_cost_train_one_twin(train, tiny, tmp_path):
+    """Two options of one rule cost the same: their twins are trained once, and each has a record of its own."""
+    pays = {"account": "amortised", "cost": "total_flops"}
+    rows = [{"name": "gstds", "label": "one"}, {"name": "gstds", "label": "two", "options": {"end": "low"}}]
+    table = asking(tiny, pays, label="one", strategies=rows, analysis={"cost_twins": "all"})
+    table["learner"] = {"name": "resnet18", "width": 2}
+    assert not train(table, tmp_path / "out").failed
+    results = Results.read(tmp_path / "out", strict=True)
+    twins = [cell for arm in results.arms(role="cost-twin") for cell in results.of(arm).values()]
+    copies = {cell.id: cell.same_as for cell in twins if cell.same_as}
+    copy = next(iter(copies))
+    assert len(twins) == 2 * len(copies) == 2 * 2 * 2
+    by_id = {cell.id: cell for cell in twins}
+    for other, first in copies.items():
+        assert by_id[other].result.model_dump() == by_id[first].result.model_dump()
+        assert by_id[other].arm != by_id[first].arm
+    assert not list(verify(tmp_path / "out").findings)
+
+    file = tmp_path / "out" / "cells" / f"{copy}.json"
+    cell = json.loads(file.read_bytes())
+    cell["result"]["weights_digest"] = "0" * 32
+    cell["ledger"]["train"]["flops"] *= 2
+    file.write_bytes(written({**cell, "checksum": checksum(cell)}))
+    said = [str(finding) for finding in verify(tmp_path / "out").findings]
+    assert any("its result is not that of" in line for line in said), said
+    assert any("whose cost twin it is" in line for line in said)

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import write_results
 
-from selbench.reports.effects.costs import Accounts, break_even, ceiling, closure, spent
+from selbench.reports.effects.costs import Accounts, break_even, ceiling, spent
 from selbench.reports.records.folder import Artefact, Phase, Results, Tuning
+from selbench.reports.records.models import closure
 
 
 @pytest.fixture(scope="module")
