@@ -102,7 +102,7 @@ class LoadedData:
     def augment(self, seed: int, device: torch.device) -> Augment:
         """Views normalised by the pool's own statistics, which every arm of the seed shares."""
         mean, std = channel_statistics(self.images.train[self.ids(seed, "pool")])
-        return Augment(self.augmentation, self.resolution, mean, std, device=device)
+        return Augment(self.augmentation, self.resolution, mean.to(device), std.to(device))
 
 
 class DataSetLoader:
