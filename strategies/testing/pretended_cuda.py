@@ -311,6 +311,9 @@ def _refuse_mixed(
 
 
 def _on_the_cpu(func: Any, packet: Any, args: Any, kwargs: Any) -> Any:
+    if packet in (aten.convolution, aten.convolution_backward):
+        # Channels-last, as on a GPU, oneDNN writes out of bounds where a strided 1x1 has under 16 channels (its 6035).
+        args = _mapped(lambda leaf: leaf.contiguous() if isinstance(leaf, Tensor) else leaf, args)
     if packet is aten.cudnn_batch_norm:
         return (*aten.native_batch_norm(*args), torch.empty(0, dtype=torch.uint8))
     if packet is aten.cudnn_batch_norm_backward:
