@@ -57,33 +57,33 @@ class Wait:
 
 
 class OnCuda(Tensor):
-    """A tensor whose data lie in ``raw``, on the CPU; Python sees it on ``where``.
+    """A tensor whose data lie in ``raw``, on the CPU; Python sees it on ``gpu``.
 
     C++ takes it for a CPU tensor: autograd's engine would ask the CUDA driver otherwise.
     """
 
     raw: Tensor
-    where: torch.device
+    gpu: torch.device
 
     @staticmethod
-    def __new__(cls, raw: Tensor, where: torch.device) -> OnCuda:
+    def __new__(cls, raw: Tensor, gpu: torch.device) -> OnCuda:
         made: OnCuda = Tensor._make_wrapper_subclass(
             cls, raw.size(), strides=raw.stride(), storage_offset=raw.storage_offset(), dtype=raw.dtype,
             layout=raw.layout, device=torch.device("cpu"),
         )  # fmt: skip
-        made.raw, made.where = raw, where
+        made.raw, made.gpu = raw, gpu
         return made
 
     @property
-    def device(self) -> torch.device:  # type: ignore[assignment]
-        return self.where
+    def device(self) -> torch.device:  # type: ignore[override]
+        return self.gpu
 
     @property
     def is_cuda(self) -> bool:  # type: ignore[override]
         return True
 
     def __repr__(self, **_: Any) -> str:  # type: ignore[override]
-        return f"OnCuda({self.raw!r}, {self.where})"
+        return f"OnCuda({self.raw!r}, {self.gpu})"
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -106,7 +106,7 @@ class OnCuda(Tensor):
             moved = args[0]
             if target is not None and torch.device(target).type == "cpu":
                 moved = _down(moved)
-            elif target is not None and _indexed(target) != moved.where:
+            elif target is not None and _indexed(target) != moved.gpu:
                 moved = OnCuda(moved.raw.clone(), _indexed(target))
             for option in ("non_blocking", "copy"):
                 kwargs.pop(option, None)
@@ -119,7 +119,7 @@ class OnCuda(Tensor):
             return func(*args, **kwargs)
         if func is Tensor.__deepcopy__ and args[0].grad_fn is None:
             old, memo = args
-            new = OnCuda(old.raw.clone(), old.where).requires_grad_(old.requires_grad)
+            new = OnCuda(old.raw.clone(), old.gpu).requires_grad_(old.requires_grad)
             if getattr(old, "_is_param", False):
                 new._is_param = True  # type: ignore[attr-defined]
             memo[id(old)] = new
@@ -256,7 +256,7 @@ def _handled(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if packet is aten._pin_memory:
         return args[0]
     if ours and (device is None or torch.device(device).type == "cpu"):
-        device = ours[0].where  # C++ takes ours for CPU tensors; copies to the host come through cpu() and to()
+        device = ours[0].gpu  # C++ takes ours for CPU tensors; copies to the host come through cpu() and to()
     target = None if device is None else _indexed(device)
     there = target if target is not None and target.type == "cuda" else None
     if generator is not None and (claimed := machine.generator_device(generator)) != (target or torch.device("cpu")):
@@ -289,7 +289,7 @@ def _refuse_mixed(
 ) -> None:
     """As CUDA: a CPU tensor of no dimension is a constant, an index may lie on the CPU, and copies cross."""
     plain = [tensor for tensor in tensors if not isinstance(tensor, OnCuda)]
-    places = {tensor.where for tensor in tensors if isinstance(tensor, OnCuda)}
+    places = {tensor.gpu for tensor in tensors if isinstance(tensor, OnCuda)}
     if packet in CROSSING:
         down = packet is aten.copy_ and not isinstance(args[0], OnCuda)
         asked = kwargs.get("non_blocking") or (packet is aten.copy_ and len(args) > 2 and args[2])
