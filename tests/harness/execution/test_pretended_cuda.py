@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections import Counter
@@ -152,6 +153,28 @@ def test_tuning_timing_and_a_killed_run_that_goes_on(watch, tmp_path, cache_dir,
     assert all(one["environment"]["deterministic"] for one in tuning)
     assert sum(len(one.get("checkpoints", {}).get("resumed", [])) for one in tuning) == 1
     assert within(watch), watch.waits
+
+
+def test_tensors_are_as_on_a_gpu_and_torch_is_itself_again_afterwards():
+    before = torch.Generator, torch.cuda.is_available(), torch.autocast, torch.cuda.Event
+    with PretendedCuda() as machine:
+        rows = torch.ones(4, 3).to("cuda")
+        assert [wait.what for wait in machine.waits] == ["copy from the host"]
+        assert rows.is_cuda and (rows * 2).device == rows.where(rows > 0, rows).device == torch.device("cuda:0")
+        assert rows.new_zeros(2, device="cpu").device.type == copy.deepcopy(rows).cpu().device.type == "cpu"
+        assert torch.rand(2, generator=torch.Generator("cuda"), device="cuda").device.type == "cuda"
+        del machine.waits[:]
+        for reading in (lambda: rows.sum().item(), lambda: rows[rows > 0], lambda: rows.cpu(), lambda: rows.tolist()):
+            with machine.watched() as waits:
+                reading()
+            assert len(waits) == 1 and "execution/test_pretended_cuda.py:" in waits[0].place
+        other, index = rows.to("cuda:1"), rows[0].long()
+        for mixed in (lambda: rows + torch.ones(4, 3), lambda: other + rows, lambda: torch.ones(4)[index]):
+            with pytest.raises(Mismatch):
+                mixed()
+        with pytest.raises(TypeError, match="numpy"):
+            rows.numpy()
+    assert before == (torch.Generator, torch.cuda.is_available(), torch.autocast, torch.cuda.Event)
 
 
 def test_devices_are_refused_in_one_line_and_workers_take_gpus_in_turn():
