@@ -49,6 +49,8 @@ class RunRequest:
     memory_limit: float | None = None  # GB of memory above which a worker is killed
     checkpoint: float = 5.0  # minutes between two checkpoints of a run; 0 for none
     keep_going: bool = False  # run the other strategies where one is unusable
+    retrain: list[str] = field(default_factory=list)  # names whose code has changed: their results are made again
+    keep: bool = False  # keep the results of code that has changed
     deterministic: bool = False  # refuse operators without a deterministic kernel
 
     def folder(self, matrix: Matrix) -> Path:

@@ -46,7 +46,7 @@ Made = tuple[dict[str, Tensor], Ledger, dict[str, Any]]
 """An artefact's tensors, what they cost, and what else its description holds."""
 
 
-def make(worker: Worker, task: Task, started: str) -> None:
+def make(worker: Worker, task: Task, started: str, code: dict[str, str]) -> None:
     tensors, ledger, more = made(worker, task)
     meta = {
         "version": VERSION,
@@ -59,6 +59,7 @@ def make(worker: Worker, task: Task, started: str) -> None:
         "external": "",
         "quality": {},
         "needs": [],
+        "code": code,
         "environment": worker.environment(started),
         **more,
     }

@@ -196,6 +196,8 @@ class Cell(Sealed):
     ledger: Ledger
     memory_bytes: Count | None
     faults: Count
+    code: dict[str, str] = Field({})
+    """Digests of the code that it rests on, by what that is of, such as ``strategy gstds``; empty in older records."""
     checkpoints: Checkpoints | None = None
     measures: Measures | None = None
     same_as: Id | None = None
@@ -252,6 +254,7 @@ class Tuning(Sealed):
     steps: Steps = Field(alias="selection")
     ledger: Ledger
     artefacts: Ids
+    code: dict[str, str] = Field({})
     checkpoints: Checkpoints | None = None
     environment: Environment
 
@@ -288,6 +291,7 @@ class Artefact(Unsealed):
     quality: dict[str, float | None]
     needs: Ids
     environment: Environment
+    code: dict[str, str] = Field({})
     checkpoints: Checkpoints | None = None
     tensors: Digest | None = None
 
@@ -315,6 +319,15 @@ KINDS: Mapping[str, type[Unsealed]] = {
     "failed": Failure,
 }
 """What lies in each folder of records."""
+
+
+def code_versions(runs: Iterable[Cell | Tuning | Artefact]) -> dict[str, set[str]]:
+    """Digests of the code that runs rest on, by what it is of."""
+    found: dict[str, set[str]] = {}
+    for run in runs:
+        for part, version in run.code.items():
+            found.setdefault(part, set()).add(version)
+    return found
 
 
 def closure(ids: Iterable[str], artefacts: Mapping[str, Artefact]) -> frozenset[str] | None:

@@ -10,20 +10,11 @@ import torch
 from scipy.stats import chi2_contingency, chisquare
 
 from selbench.harness.training.flops import count_selection
-from selbench.strategies import BatchLosses, load
-from selbench.strategies.testing import parametrize_with_checks
+from selbench.strategies import BatchLosses
 
 from .._inputs import begun, make
 
 WARM = {"chunks": 2, "temperature": 2.5}
-
-
-@parametrize_with_checks(
-    [load("jest", **WARM), load("jest", temperature=0.2, form="joint-sigmoid")],
-    count=lambda call: count_selection(call).flops,
-)
-def test_law_away_from_the_default(check):
-    check()
 
 
 @pytest.mark.parametrize("normalize", [False, True])
