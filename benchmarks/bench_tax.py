@@ -42,7 +42,7 @@ class Setting:
         reference = torch.rand(size, generator=draw)
         signals = {"features": features.to(device), "reference": reference.to(device)}
         self.samples = Samples(images.to(device), (torch.arange(size) % 10).to(device), 10, signals)
-        self.augment = Augment("crop-flip", side, [0.5] * 3, [0.25] * 3)
+        self.augment = Augment("crop-flip", side, [0.5] * 3, [0.25] * 3, device=device)
         self.bf16 = device.type == "cuda"
 
     def model(self) -> ResNet18Net:

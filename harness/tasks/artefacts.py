@@ -197,7 +197,7 @@ class _Maker:
         images = reference.training_images(own, loaded.images.train)
         seen = Samples(images.to(device), own.train_labels.to(device), len(own.classes))
         mean, std = channel_statistics(images)
-        view = Augment(loaded.augmentation, loaded.resolution, mean.to(device), std.to(device))
+        view = Augment(loaded.augmentation, loaded.resolution, mean, std, device=device)
         stream = self.worker.stream(self.task)
         trainer, more = self._trained(partial(self._plain, seen, stream, reference.passes, reference.width, view))
         nobodys = replace(self.pool, labels=torch.zeros_like(self.pool.labels))  # its head knows other classes

@@ -43,6 +43,8 @@ class Context:
     """Reference seconds, where the budget is in seconds."""
     fingerprints: dict[str, str] = field(default_factory=dict)
     """Of the data sets as the run was planned with; those that are not here are not looked at."""
+    deterministic: bool = False
+    """Whether operators without a deterministic kernel are refused."""
 
 
 class Worker:
@@ -53,7 +55,7 @@ class Worker:
         self.matrix = context.matrix
         self.datasets = datasets or DataSetLoader(context.data_dir, context.cache_dir)
         self.store = Store(context.out)
-        self.device = torch.device(context.device)
+        self.device = here.enter(torch.device(context.device), context.deterministic)
         self.bf16 = context.precision == "bf16"
         torch.set_num_threads(context.threads)
 

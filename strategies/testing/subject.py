@@ -54,7 +54,7 @@ class Scene:
             CLASSES,
             self.pool_labels,
             self.pool_labels.device,
-            torch.Generator().manual_seed(stream),
+            torch.Generator(self.pool_labels.device).manual_seed(stream),
             self.pool_features,
             self.pool_reference,
         )

@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from selbench.benchmarks.launches import Launches
 from selbench.strategies.maths import spectral
 from selbench.strategies.maths.lanczos import smallest_by_squaring
 from selbench.strategies.maths.spectral import fiedler
-from selbench.strategies.testing.waiting import NoWaiting
+from selbench.strategies.testing.pretended_cuda import PretendedCuda, on_cuda
 
 
 def launches(feats: Tensor, **options: Any) -> list[tuple[str, list[torch.Size]]]:
@@ -62,11 +61,11 @@ def test_operators_and_shapes_do_not_depend_on_the_data(as_on_a_gpu, normalized,
 @pytest.mark.parametrize("way", ["filter", "lanczos"])
 @pytest.mark.parametrize("normalized", [False, True], ids=["plain", "normalized"])
 def test_nothing_reaches_the_host_or_comes_from_it(normalized, way):
-    """On fake CUDA tensors no operator needs data, waits, or copies between devices."""
-    with FakeTensorMode():
-        feats = torch.empty(300, 20, device="cuda")
-        with NoWaiting():
-            vector = fiedler(feats, normalized=normalized, way=way).vector
+    """On a pretended GPU no operator needs data, waits, or copies between devices."""
+    feats = torch.rand(300, 20, generator=torch.Generator().manual_seed(0))
+    with PretendedCuda() as machine:
+        vector = fiedler(on_cuda(feats), normalized=normalized, way=way).vector
+    assert not machine.waits
     assert vector.device.type == "cuda" and vector.shape == (300,)
 
 
