@@ -25,7 +25,8 @@ class Augment:
 
     ``shift``: padded by ``pad`` pixels a side (resolution / 8 unless said), then a random crop. ``crop-flip``: that and
     a horizontal flip with probability 1/2. ``resized-crop-flip``: a random rectangle resampled to the square, and the
-    flip. ``mean`` and ``std`` ``[C]`` are of pixel values scaled to [0, 1], on the images' device.
+    flip. ``mean`` and ``std`` ``[C]`` are of pixel values scaled to [0, 1]; ``device`` is the images', where these are
+    not there already.
 
     Resampling is bilinear without an antialias filter. That is faithful as long as the rectangle is at most
     about the view's size, which the stored side of 8/7 resolution ensures; from much larger images it aliases.
@@ -38,6 +39,7 @@ class Augment:
         mean: Tensor | Sequence[float],
         std: Tensor | Sequence[float],
         *,
+        device: torch.device | None = None,
         pad: int | None = None,
         padding: Literal["reflect", "zero"] | None = None,
         scale: tuple[float, float] = (0.25, 1.0),  # share of the area; not ImageNet's 0.08: small sets, few passes
@@ -58,7 +60,7 @@ class Augment:
             raise UsageError(f"pad {self.pad} must be at least 0 and below the resolution {resolution}")
         self.scale = scale
         self.ratio = ratio
-        mean, std = torch.as_tensor(mean, dtype=torch.float32), torch.as_tensor(std, dtype=torch.float32)
+        mean, std = (torch.as_tensor(given, dtype=torch.float32, device=device) for given in (mean, std))
         self._gain = (1 / (255 * std))[:, None, None]
         self._bias = (-mean / std)[:, None, None]
 

@@ -52,6 +52,7 @@ class RunRequest:
     keep_going: bool = False  # run the other strategies where one is unusable
     retrain: list[str] = field(default_factory=list)  # names whose code has changed: their results are made again
     keep: bool = False  # keep the results of code that has changed
+    deterministic: bool = False  # refuse operators without a deterministic kernel
 
     def folder(self, matrix: Matrix) -> Path:
         return self.out or Path("results") / matrix.name
@@ -88,8 +89,7 @@ class Prepared:
     loaded: dict[str, LoadedData]
     references: dict[str, tuple[Any, str]]  # instances and their content hashes
     starts: dict[str, str]  # content hashes of the weights that learners start from, by data set
-    workers: int  # as asked for; by default one a core on a CPU, and one on a GPU
-
+    workers: int  # as asked for; by default one a core on a CPU, and one a GPU
     candidates: list[Numerics]  # several where the matrix says auto
     chosen: dict[str, Any] = field(default_factory=dict)  # one of them, by measurement
 
@@ -130,8 +130,10 @@ def prepare(matrix: Matrix, request: RunRequest) -> Prepared:
         numerics = [one for one in numerics if one.fits(net, device)] or numerics[:1]
         numerics[0].net(net, device)
         starts[name] = str(learner.fingerprint(data_dir))
-    workers = (os.cpu_count() or 1) if device.type == "cpu" else 1
-    workers = workers if request.workers is None else request.workers
+    workers = request.workers
+    if workers is None:
+        gpus = 1 if device.index is not None else torch.cuda.device_count()
+        workers = gpus if device.type == "cuda" else os.cpu_count() or 1
     prepared = Prepared(matrix, device, data_dir, cache_dir, loaded, references, starts, workers, numerics)
     return replace(prepared, chosen=already_chosen(Store(request.folder(matrix)), numerics))
 

@@ -225,6 +225,7 @@ def run(matrix: Matrix, request: RunRequest) -> RunResult:
         prepared.precision,
         thread_count(cores, prepared.workers),
         request.checkpoint,
+        deterministic=request.deterministic,
     )
 
     def claim(known: Plan, extended: Extension = {}) -> None:  # noqa: B006 - it is only read

@@ -99,7 +99,8 @@ def _mean(worker: Worker, cells: list[Task]) -> Tensor:
         losses = BatchLosses(**known, labels=labels.to(worker.device), index=torch.arange(len(ids)))  # type: ignore[arg-type]
         with torch.no_grad():
             rule = registry("strategies").load(task.arm.name, **task.arm.options)
-            total.index_add_(0, ids, rule.difficulty(losses).double().cpu())
+            score = getattr(rule, "averaged", rule.difficulty)
+            total.index_add_(0, ids, score(losses).double().cpu())
         seen.index_add_(0, ids, torch.ones(len(ids), dtype=torch.float64))
     if missing := int((seen == 0).sum()):
         raise UsageError(f"{missing:,} of {count:,} training images were in no pool, for no seed: raise --seeds")

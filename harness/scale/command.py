@@ -55,7 +55,8 @@ def scale(request: ScaleRequest, say: Callable[[str], None]) -> Row:
         raise UsageError("--profile states a device: nothing is measured that --save-profile or --check could use")
     if request.workload is None and request.save_profile is not None:
         raise UsageError("--save-profile: name the workload to measure, such as cifar10")
-    device = environment.pick_device("cpu" if request.profile is not None else request.device)
+    asked = "cpu" if request.profile is not None else request.device
+    device = environment.enter(environment.pick_device(asked))
     table: Row = {"version": 1, "selbench": __version__}
     if request.workload is not None:
         workload = workloads.read(request.workload, request.overrides)

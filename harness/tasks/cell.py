@@ -43,12 +43,14 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
     ours = {"id": task.id, "arm": arm.key, "arm_label": arm.label, "identity": identity}
     if task.alike and (other := trained_alike(worker, task, loaded.size(seed, arm.pool))):
         return {**other, **ours, "same_as": other["id"]}
+    here.forget_peak(worker.device)
     measures = Measures(task, loaded, worker.store, worker.device) if task.measured else None
     curve = Curve(loaded.samples(seed, "val", worker.device) if arm.pool == "pool" else None, measures)
     run = ResumableRun(worker, task, partial(prepare, worker, task), curve)
     if measures is not None:
         run.trainer.on_trained = measures.noted.note
     run.run()
+    memory = here.peak_memory(worker.device)  # before what evaluation loads
     trainer, samples = run.trainer, run.trainer.samples
     return {
         "version": VERSION,
@@ -65,9 +67,10 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
         "selection": {
             **trainer.pick_counts.read(samples.labels, samples.classes, loaded.marks(seed, arm.pool)),
             "uncounted": sorted(trainer.selector.uncounted),
+            **({"understated": [*short]} if (short := trainer.selector.understated) else {}),
             **({"schedule": trainer.pacer.learned.report()} if trainer.pacer.learned else {}),
         },
-        "memory_bytes": here.peak_memory(worker.device),  # before features are loaded for the measures
+        "memory_bytes": memory,
         **({} if measures is None else {"measures": measures.report(trainer)}),
         "ledger": trainer.ledger.to_json(),
         "faults": int(trainer.selector.guard.fault),
@@ -137,7 +140,7 @@ def _result(worker: Worker, trainer: Trainer, loaded: LoadedData, seed: int, cur
         "test_accuracy_recalibrated": float(again.double().mean()),
         "test_n": len(bits),
         "correct": base64.b64encode(np.packbits(bits.cpu().numpy()).tobytes()).decode(),
-        "weights_digest": digest_of(save({name: tensor.contiguous() for name, tensor in state.items()})),
+        "weights_digest": digest_of(save({name: tensor.cpu().contiguous() for name, tensor in state.items()})),
         "train_loss": curve.points[-1]["train_loss"],
         "val_accuracy": curve.points[-1]["val_accuracy"],
     }

@@ -44,6 +44,8 @@ class Context:
     """Reference seconds, where the budget is in seconds."""
     fingerprints: dict[str, str] = field(default_factory=dict)
     """Of the data sets as the run was planned with; those that are not here are not looked at."""
+    deterministic: bool = False
+    """Whether operators without a deterministic kernel are refused."""
 
 
 class Worker:
@@ -54,7 +56,7 @@ class Worker:
         self.matrix = context.matrix
         self.datasets = datasets or DataSetLoader(context.data_dir, context.cache_dir)
         self.store = Store(context.out)
-        self.device = torch.device(context.device)
+        self.device = here.enter(torch.device(context.device), context.deterministic)
         self.numerics = Numerics.of(context.precision)
         torch.set_num_threads(context.threads)
 
@@ -85,7 +87,7 @@ class Worker:
     def stream(self, task: Task) -> int:
         """A seed of the task's own kind, so that artefacts share no stream with the cells of their seed."""
         assert task.seed is not None
-        return streams.derive(task.seed, task.kind, task.reference)
+        return streams.derive(task.seed, task.kind, f"net {task.net}" if task.net else task.reference)
 
     def learner(self, task: Task, width: int | None = None) -> ResNet18:
         spec = self.matrix.at(task.dataset).learner

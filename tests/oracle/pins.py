@@ -123,6 +123,8 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
                 yield from differences(value, new[key], f"{path}/{key}")
             else:
                 yield f"{path}/{key}: {short(value)} is lost"
+    elif (rows := by_id(old)) and (others := by_id(new)):  # claims: new ones are no difference
+        yield from differences(rows, others, path)
     elif isinstance(old, list) and isinstance(new, list):
         if len(old) != len(new):
             yield f"{path}: {len(old)} items -> {len(new)}"
@@ -130,6 +132,14 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
             yield from differences(left, right, f"{path}/{place}{row_name(left)}")
     elif not same(old, new):
         yield f"{path}: {short(old)} -> {short(new)}"
+
+
+def by_id(rows: Any) -> dict[str, Any]:
+    """Rows by their id, where each has one of its own."""
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and isinstance(row.get("id"), str) for row in rows):
+        return {}
+    found = {row["id"]: row for row in rows}
+    return found if len(found) == len(rows) else {}
 
 
 def same(old: Any, new: Any) -> bool:

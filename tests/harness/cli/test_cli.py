@@ -168,8 +168,9 @@ def trained(tmp_path_factory):
 
 
 @pytest.fixture
-def halves(trained, train, tiny, tmp_path):
-    """A copy of the two parts, and the whole matrix as a table."""
+def halves(trained, train, tiny, tmp_path, monkeypatch):
+    """A copy of the two parts, and the whole matrix as a table; reports of it are made without figures."""
+    monkeypatch.setattr("selbench.reports.figures.all.draw", lambda report: [])
     tiny |= {"strategies": [{"name": "uniform"}], "references": [], "ladder": [1.0]}
     for name, seeds in (("a", [0]), ("b", [1])):
         if not (trained / name).exists():

@@ -132,6 +132,26 @@ def test_a_rule_that_states_no_cost_has_it_counted():
     assert run.ledger.phases["select"].flops == 6 * 32 * 5  # top-k of 32: n log2 n
 
 
+@pytest.mark.parametrize(("declared", "booked"), [(0.0, 160), (79.0, 160), (81.0, 81), (float("nan"), 160)])
+def test_a_declared_cost_is_held_against_the_count(declared, booked):
+    class Modest:
+        needs = frozenset({"learner"})
+
+        def select(self, feats, losses, ratio):
+            return losses.learner.topk(losses.k).indices
+
+        def flops(self, n, d, k):
+            return declared
+
+    run = trainer(Modest(), 0.25)
+    run.run()
+    assert run.ledger.phases["select"].flops == 6 * booked  # top-k of 32: n log2 n = 160
+    if booked == declared:
+        assert run.selector.understated is None
+    else:
+        assert run.selector.understated[1] == 160
+
+
 class Prepares:
     """Does a matrix product in ``begin``, and hears of every training step."""
 

@@ -151,7 +151,7 @@ def test_the_terminal_says_question_and_answer_after_the_tables(made: Path) -> N
 
 
 def test_a_report_without_studies_has_no_such_section(tmp_path: Path) -> None:
-    build(write_results(tmp_path, seeds=2))
+    build(write_results(tmp_path, seeds=2), figures=False)
     assert 'id="studies"' not in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
     assert "of this study" not in (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     assert summarise(Results.read(tmp_path))["studies"] == []
