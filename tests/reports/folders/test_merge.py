@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from parted import EFFECTS, IDENTITIES, LABELS, edit, part, reseal, two_of, whole_of
+from parted import EFFECTS, IDENTITIES, LABELS, edit, on_machine, part, two_of, whole_of
 from synthetic import write_results
 from tuned import write_tuning
 
@@ -121,21 +121,6 @@ def test_what_failed_in_one_part_and_was_done_in_another_has_not_failed(whole: P
     merge(tmp_path / "out", [a, b])
     assert not (tmp_path / "out" / "failed" / other.name).exists()
     assert len(list((tmp_path / "out" / "failed").iterdir())) == 1, "the failure that nobody made good is kept"
-
-
-def on_machine(folder: Path, machine: str) -> Path:
-    """As if the folder's runs had been made on another type of machine, in other seconds."""
-
-    def elsewhere(record: dict[str, Any]) -> None:
-        record["environment"]["machine"] = machine
-        for line in record["ledger"].values():
-            line["seconds"] *= 3
-        if "seconds" in record:
-            record["seconds"] *= 3
-
-    for file in [*folder.glob("cells/*.json"), *folder.glob("timing/*.json")]:
-        reseal(file, elsewhere)
-    return folder
 
 
 def test_seconds_of_unlike_machines_are_never_mixed_and_it_is_said(whole: Path, tmp_path: Path) -> None:

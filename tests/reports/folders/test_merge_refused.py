@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from parted import edit, part, reseal, two_of, whole_of
+from parted import edit, part, reseal, set_in, two_of, whole_of
 from tuned import write_tuning
 
 from selbench.reports.folders.merge import merge
@@ -24,15 +24,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def two(tmp_path: Path) -> tuple[Path, Path]:
     return two_of(tmp_path)
-
-
-def set_in(*keys: str, to: Any) -> Callable[[dict[str, Any]], None]:
-    def change(table: dict[str, Any]) -> None:
-        for key in keys[:-1]:
-            table = table[key]
-        table[keys[-1]] = to
-
-    return change
 
 
 @pytest.mark.parametrize(
