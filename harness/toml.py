@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,10 +43,16 @@ def find(kind: str, name_or_path: str, shipped: Mapping[str, Path]) -> Path:
     return shipped[name_or_path]
 
 
+def decoded(content: bytes) -> str:
+    """Text in UTF-8, or UTF-16 with a byte order mark, that any editor or spreadsheet wrote: every line ends in LF."""
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if wide else "utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+
+
 def load(path: Path, hint: str = "correct the path") -> dict[str, Any]:
     """A TOML file's content; ``hint`` is what to do where there is none."""
     try:
-        return dict(_plain(tomllib.loads(path.read_text(encoding="utf-8"))))
+        return dict(_plain(tomllib.loads(decoded(path.read_bytes()))))
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file; {hint}") from None
     except RecursionError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ...strategies import UsageError
+from ..toml import decoded
 from .base import Images
 
 CHANCE = 0.05  # labels must agree with the true ones by so much more than by chance, else they are in another order
@@ -36,11 +39,11 @@ def read_labels(path: Path, column: str = "", files: str = "") -> Tensor:
                 kind = f"{found.dtype} {list(found.shape)}"
                 raise ValueError(f"a .npy file holds whole numbers [N] and no columns, not {kind}")
             return torch.from_numpy(found.astype(np.int64))
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            return _column([row for row in csv.reader(file) if row], column, files)
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        return _column([row for row in csv.reader(io.StringIO(decoded(content))) if row], column, files)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}; correct the path") from None
-    except (ValueError, EOFError, csv.Error) as error:
+    except (ValueError, EOFError, csv.Error, zlib.error) as error:
         raise UsageError(f"{path} is no file of labels that can be read: {error}") from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ...strategies.errors import UsageError
+from ..toml import decoded
 from ..store.weight_file import locate, read_weights
 from .base import Extraction
 
@@ -70,15 +72,17 @@ class ScoreFile:
         return locate(self.path, data_dir, "score file")
 
     def _from_csv(self, path: Path) -> Tensor:
-        with path.open(newline="", encoding="utf-8") as file:
-            table = csv.DictReader(file)
-            if self.column not in (table.fieldnames or []):
-                found = ", ".join(table.fieldnames or []) or "nothing"
-                raise UsageError(f"{path} has no column {self.column!r}; its header names {found}: set column")
-            try:
-                lines = [(int(line.get("index") or at), float(line[self.column])) for at, line in enumerate(table)]
-            except (TypeError, ValueError) as error:
-                raise UsageError(f"{path}: a line holds no number: {error}") from error
+        try:
+            table = csv.DictReader(io.StringIO(decoded(path.read_bytes())))
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{path} is no text in UTF-8 or UTF-16 ({error}): save it as one of these") from error
+        if self.column not in (table.fieldnames or []):
+            found = ", ".join(table.fieldnames or []) or "nothing"
+            raise UsageError(f"{path} has no column {self.column!r}; its header names {found}: set column")
+        try:
+            lines = [(int(line.get("index") or at), float(line[self.column])) for at, line in enumerate(table)]
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"{path}: a line holds no number: {error}") from error
         places, scores = torch.tensor([at for at, _ in lines]), torch.tensor([score for _, score in lines])
         if sorted(places.tolist()) != list(range(len(lines))):
             raise UsageError(f"{path}: its column index must hold 0 to {len(lines) - 1}, each once")

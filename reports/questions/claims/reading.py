@@ -61,7 +61,7 @@ def _files(found: Iterable[Any]) -> list[Any]:
 
 def read(file: Path | Traversable) -> Claim:
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        table = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ClaimError(f"not a readable TOML file: {_line(error)}") from None
     return parse(table)

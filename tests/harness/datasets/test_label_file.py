@@ -14,6 +14,7 @@ import torch
 from selbench.harness.datasets.label_file import read_labels
 from selbench.harness.datasets.loaded import DataSetLoader
 from selbench.harness.plan.matrix import parse
+from selbench.harness.toml import load as load_toml
 from selbench.strategies import UsageError
 
 CPU = torch.device("cpu")
@@ -32,6 +33,18 @@ def test_text_files_are_read(name, content, tmp_path):
     path = tmp_path / name
     path.write_bytes(gzip.compress(content.encode()) if name.endswith(".gz") else content.encode())
     assert read_labels(path, "worse" if "worse" in content else "").tolist() == [3, 0, 12]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_files_of_any_editor_are_read(encoding, ends, tmp_path):
+    content = ends.join(["worse,x", "3,a", "0,b", "12,c"]).encode(encoding)
+    (tmp_path / "a.csv").write_bytes(content)
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(content))
+    for name in ("a.csv", "a.csv.gz"):
+        assert read_labels(tmp_path / name, "worse").tolist() == [3, 0, 12]
+    (tmp_path / "a.toml").write_bytes(ends.join(['a = "é"', "b = [1,", "2]"]).encode(encoding))
+    assert load_toml(tmp_path / "a.toml") == {"a": "é", "b": [1, 2]}
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.uint8])
@@ -57,7 +70,8 @@ class Trap:
         ("a.csv", b"1\n-2\n", "", "label 2 is '-2'"),
         ("a.csv", b"a,b\n1,2\n", "", "set spoil.column to one of a, b"),
         ("a.csv", b"a,b\n1,2\n3\n", "b", "label 2 is ''"),
-        ("a.csv", b"\xff\xfe", "", "can't decode"),
+        ("a.csv", b"\xff\xfe\x00", "", "can't decode"),
+        ("a.csv.gz", gzip.compress(b"1\n" * 99)[:14] + b"\xff" * 9, "", "no file of labels"),
         ("a.csv.gz", b"1\n", "", "Not a gzipped file"),
         ("a.npy", b"nonsense", "", "no file of labels"),
         ("a.npy", pickle.dumps(Trap()), "", "no file of labels"),

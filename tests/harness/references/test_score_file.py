@@ -23,6 +23,8 @@ def written(folder: Path, name: str) -> Path:
         np.save(path, np.array(SCORES))
     elif name == "s.safetensors":
         save_file({"score": torch.tensor(SCORES, dtype=torch.float64)}, path)
+    elif name == "excel.csv":
+        path.write_bytes(b"\xef\xbb\xbfscore\r3\r1.0\r2e0\r")
     elif name == "s.csv":
         path.write_text("score\n3\n1.0\n2e0\n")
     else:
@@ -30,7 +32,7 @@ def written(folder: Path, name: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["s.npy", "s.safetensors", "s.csv", "mixed.csv"])
+@pytest.mark.parametrize("name", ["s.npy", "s.safetensors", "s.csv", "mixed.csv", "excel.csv"])
 def test_every_format_gives_the_scores_in_the_order_of_the_images(tmp_path: Path, name: str) -> None:
     made = reference(f"scores:{written(tmp_path, name)}")
     made.check(None)

@@ -160,7 +160,7 @@ def test_a_deeply_nested_file_is_refused(tmp_path: Path) -> None:
 def test_a_users_own_claims_are_read_and_bad_ones_listed(tmp_path: Path) -> None:
     folder = tmp_path / "claims"
     folder.mkdir()
-    (folder / "mine.toml").write_text(tomli_w.dumps(BASIC))
+    (folder / "mine.toml").write_bytes(b"\xef\xbb\xbf" + tomli_w.dumps(BASIC).replace("\n", "\r\n").encode())
     (folder / "again.toml").write_text(tomli_w.dumps(BASIC | {"id": shipped()[0].id}))
     (folder / "typo.toml").write_text(tomli_w.dumps(BASIC | {"id": "other", "matrx": "quick"}))
     (folder / "broken.toml").write_text("= 3")
