@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from ...strategies.errors import UsageError
-from ..toml import decoded
 from ..store.weight_file import locate, read_weights
+from ..toml import decoded
 from .base import Extraction
 
 

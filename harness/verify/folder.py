@@ -28,12 +28,12 @@ def verify(root: Path) -> Verdict:
     """Check a results folder; a UsageError where it holds no ``matrix.toml``."""
     file = root / "matrix.toml"
     try:
-        content = file.read_bytes()
+        listing = Listing(root)
+        content = listing.read(file)
     except OSError as error:
         raise UsageError(f"{root} is no results folder: matrix.toml: {error.strerror}") from None
     declared, findings = read_matrix(file.name, content)
-    listing = Listing(root)
-    findings += listing.findings
+    findings += [*listing.line_ends(), *listing.findings]
     if declared is not None:
         findings += Relations(listing, declared).findings()
     counts = {kind: len(records) for kind, records in listing.records.items() if records or kind == "cells"}

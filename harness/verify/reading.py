@@ -16,7 +16,8 @@ from ...reports.records.sealing import OtherVersionError, ResultsError, digest_f
 from .contents import Declared
 from .findings import AGAIN, Finding, note
 
-BESIDE = {"report", "claims", "checkpoints", "logs", "superseded"}  # made of records, of runs not done, or set aside
+# Made of records, of runs not done, set aside, or said by us to be put there.
+BESIDE = {"report", "claims", "checkpoints", "logs", "superseded", ".gitattributes"}
 R = TypeVar("R", bound=Unsealed)
 
 _LEFT = "a run that was killed left it", "it may be removed"
@@ -30,12 +31,27 @@ class Listing:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.crlf: list[str] = []  # files whose line ends are no longer as they were written
         self.records: dict[str, dict[str, Unsealed]] = {kind: {} for kind in KINDS}
         self.findings: list[Finding] = []
         for kind in KINDS:
             for path in sorted((root / kind).glob("*")):
                 self.findings += self._artefact(path) if kind == "artefacts" else self._record(kind, path, path.stem)
         self.findings += self._beside()
+
+    def read(self, path: Path) -> bytes:
+        """A file that was written with LF; where git made every one CRLF (``autocrlf``), that is noted and undone."""
+        content = path.read_bytes()
+        if 0 < content.count(b"\n") == content.count(b"\r\n"):
+            self.crlf.append(self._name(path))
+            return content.replace(b"\r\n", b"\n")
+        return content
+
+    def line_ends(self) -> Iterator[Finding]:
+        if self.crlf:
+            more = f" of this and {len(self.crlf) - 1:,} more files" if self.crlf[1:] else ""
+            what = f"git changed the line ends{more} (autocrlf); nothing need be trained again"
+            yield Finding(self.crlf[0], what, "set `* -text` in .gitattributes and check out again")
 
     def of(self, kind: type[R]) -> dict[str, R]:
         each = (item for records in self.records.values() for item in records.items())
@@ -54,7 +70,7 @@ class Listing:
         if path.suffix != ".json" or not path.is_file():
             return [Finding(name, f"is no record, and lies among {kind}", "remove it")]
         try:
-            content = path.read_bytes()
+            content = self.read(path)
         except OSError as error:
             return [Finding(name, f"cannot be read: {error.strerror}")]
         record, findings = read_record(kind, name, id, content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -213,6 +214,23 @@ def test_artefacts_of_another_seed_or_content_are_not_a_cells(opened):
     ]
     edit("cells", lambda r: r.update(artefacts=[of["proxy", 0]]) or r["identity"]["proxy"].update(passes=9), static)
     assert any(f"artefact {of['proxy', 0]} is not of its data, learner" in line for line in said(folder))
+
+
+def test_line_ends_that_git_changed_are_called_that_once(finished, tmp_path):
+    folder = tmp_path / "checkout"
+    for file in sorted(finished.rglob("*")):
+        if file.suffix in (".json", ".toml", ".safetensors"):
+            copy, content = folder / file.relative_to(finished), file.read_bytes()
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(content if file.suffix == ".safetensors" else content.replace(b"\n", b"\r\n"))
+    (folder / ".gitattributes").write_text("* text=auto\n")
+    (line,) = said(folder)
+    assert "git changed the line ends" in line and "set `* -text` in .gitattributes and check out again" in line
+    assert verify(folder).counts == verify(finished).counts
+    shutil.copy(finished / "matrix.toml", folder)
+    record = next((folder / "cells").iterdir())
+    record.write_bytes(record.read_bytes().replace(b"\r\n", b"\n", 1))  # one line end alone is an edit
+    assert any("not byte for byte" in line for line in said(folder))
 
 
 def test_what_lies_where_it_should_not(opened):
