@@ -18,6 +18,11 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
 """The only decoders tried, whatever a file is called: others run external programs."""
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"})
+UNDECODED = frozenset(
+    {".arw", ".avif", ".cr2", ".dcm", ".dds", ".dng", ".exr", ".hdr", ".heic", ".heif", ".ico", ".j2k", ".jp2", ".jpx"}
+) | {".jxl", ".nef", ".pcx", ".psd", ".qoi", ".svg", ".tga"}
+"""Endings of images that nothing here decodes; they are ignored by that name."""
+
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif"})
 
 MAX_PIXELS = 64_000_000  # more is refused before it is decoded: a decompression bomb or no training image

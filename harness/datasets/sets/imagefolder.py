@@ -1,15 +1,18 @@
-"""Anyone's own images: one sub-folder a class, under train/ and test/."""
+"""Anyone's own images: one sub-folder a class, under train/ and test/, or split here."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from pathlib import Path
+from typing import Literal, NamedTuple
+from unicodedata import normalize
 
-from ....strategies.errors import UsageError
+from ....strategies.errors import UsageError, one_of
 from ..base import Augmentation
-from .decode import JPEG_SUFFIXES, SUFFIXES
+from .class_folders import LAYOUT, ClassFolders, has_folders, part, readable
+from .decode import JPEG_SUFFIXES
 from .files import FileSet, Listing
 
 
@@ -17,10 +20,13 @@ from .files import FileSet, Listing
 class ImageFolder(FileSet):
     """Your own images: a folder with train/CLASS/ and test/CLASS/ (imagefolder:PATH).
 
-    Classes are the sub-folders of ``train`` in alphabetical order; images may lie deeper inside them. Files
-    without an image's ending are counted in the note, hidden ones ignored. ``path`` is looked up in the working folder,
-    then in the data folder. ``title`` and ``note`` are for reports; that files are JPEG, and so not exactly the pixels
-    that were photographed or published, is added by itself.
+    Classes are the sub-folders of ``train`` in alphabetical order; images may lie deeper inside them, also behind
+    links. Files without an image's ending are counted in the note, as hidden ones are. ``path`` is looked up in the
+    working folder, then in the data folder. ``title`` and ``note`` are for reports; that files are JPEG, and so not
+    exactly the pixels that were photographed or published, is added by itself. ``split`` draws a test set of that share
+    of each class, by a hash of the files' names: of ``train`` (with ``val``), or of class folders at the top.
+    ``odd_folders``, at a class folder that is empty, was made by the system, or has another's name in other Unicode:
+    stop, or mend (leave it out, or take both as one class).
     """
 
     path: str = field(kw_only=False)
@@ -28,12 +34,20 @@ class ImageFolder(FileSet):
     augmentation: Augmentation = "crop-flip"
     title: str = ""
     note: str = ""
+    split: float | None = None
+    odd_folders: Literal["stop", "mend"] = "stop"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("odd_folders", self.odd_folders, ("stop", "mend"))
+        if self.split is not None and (type(self.split) is not float or not 0 < self.split < 1):
+            raise UsageError(f"split = {self.split!r} must be a share between 0 and 1, such as 0.2")
 
     def listing(self, data_dir: Path | None, *, download: bool) -> Listing:
         root = self._root(data_dir)
-        listing = list_folder(root)
+        listing = list_folder(root, self.split, mend=self.odd_folders == "mend")
         notes = [*([self.note] * bool(self.note)), *listing.notes, *jpeg_note(listing)]
-        return replace(listing, title=self.title or _readable(root.resolve().name), notes=notes)
+        return replace(listing, title=self.title or readable(root.resolve().name), notes=notes)
 
     def _root(self, data_dir: Path | None) -> Path:
         given = Path(self.path).expanduser()
@@ -45,21 +59,79 @@ class ImageFolder(FileSet):
         raise UsageError(f"there is no folder {looked}: correct the path of imagefolder:PATH")
 
 
-def list_folder(root: Path) -> Listing:
-    """The images under ``root``/train/CLASS and ``root``/test/CLASS."""
-    classes = _class_names(root / "train")
-    unknown = sorted(set(_class_names(root / "test")) - set(classes))
-    if unknown:
-        raise UsageError(f"{root / 'test' / unknown[0]}: train/ has no class of that name; add it there or remove it")
-    train, train_labels, other = _images(root / "train", classes)
-    test, test_labels, more = _images(root / "test", classes)
-    empty = sorted(set(range(len(classes))) - set(train_labels))
-    if empty:
-        raise UsageError(f"{root / 'train' / classes[empty[0]]} holds no image: add some, or remove the folder")
-    if not test:
-        raise UsageError(f"{root / 'test'} holds no image: put test images into its class folders")
-    notes = [f"{other + more:,} files without an image's ending ignored"] if other + more else []
-    return Listing(train, train_labels, test, test_labels, classes, title=root.name, notes=notes)
+Classes = Mapping[str, Sequence[Path]]  # files by the name of their class
+
+
+class Parts(NamedTuple):
+    """The folders that an image folder may hold, where they are there."""
+
+    root: Path
+    train: Path | None
+    test: Path | None
+    val: Path | None
+
+
+def list_folder(root: Path, split: float | None = None, *, mend: bool = False) -> Listing:
+    """The images under ``root``/train/CLASS and ``root``/test/CLASS, or as the option ``split`` says."""
+    reader = ClassFolders(mend)
+    parts = Parts(root, part(root, "train"), part(root, "test"), part(root, "val", "valid", "validation"))
+    train, test = _as_given(parts, reader) if split is None else _drawn(parts, reader, split)
+    if not any(test.values()):
+        raise UsageError(f"{parts.test or root} holds no image: put test images into its class folders")
+    classes = sorted(train)
+    notes = [f"{count:,} {what}" for what, count in reader.said.items()]
+    unused = parts.val if split is None else parts.test
+    if unused is not None:
+        notes.append(f"{unused.name}/ not used")
+    if split is not None:
+        notes.append(f"test images drawn here: {100 * split:g} % of each class, by a hash of the files' names")
+    return Listing(*_flat(train, classes), *_flat(test, classes), classes, title=root.name, notes=notes)
+
+
+def _flat(found: Classes, classes: Sequence[str]) -> tuple[list[Path], list[int]]:
+    """The files class by class, and their labels."""
+    files = [(path, label) for label, name in enumerate(classes) for path in found.get(name, ())]
+    return [path for path, _ in files], [label for _, label in files]
+
+
+def _as_given(parts: Parts, reader: ClassFolders) -> tuple[Classes, Classes]:
+    """Training images under train/, test images under test/."""
+    if parts.train is None or parts.test is None:
+        missing = parts.root / ("train" if parts.train is None else "test")
+        raise UsageError(f"{missing} is missing: {LAYOUT}")
+    train = reader.without_empty(reader.read(parts.train), parts.train)
+    test = reader.read(parts.test, train)
+    for name, files in test.items():
+        if name not in train and (files or not reader.mend):
+            raise UsageError(f"{parts.test / name}: train/ has no class of that name; add it there or remove it")
+    return train, test
+
+
+def _drawn(parts: Parts, reader: ClassFolders, share: float) -> tuple[Classes, Classes]:
+    """Of every class, under train/ and val/ or at the top where there is no train/, a ``share`` for the test."""
+    root, *_ = parts
+    if parts.test is not None and has_folders(parts.test):
+        raise UsageError(f"{parts.test} holds class folders already: leave out the option split, or move them away")
+    if parts.train is None and (beside := parts.test or parts.val):
+        raise UsageError(f"{root / 'train'} is missing beside {beside.name}/: call the folder of training images so")
+    found: dict[str, list[Path]] = {}
+    for folder in (parts.train or root, parts.val):
+        for name, files in (reader.read(folder, found) if folder else {}).items():
+            found.setdefault(name, []).extend(files)
+    train: dict[str, list[Path]] = {}
+    test: dict[str, list[Path]] = {}
+    for name in reader.without_empty(found, parts.train or root):
+        files = found[name]
+        count = min(len(files) - 1, max(1, round(share * len(files))))
+        held = set(sorted(files, key=lambda path: _place(path.relative_to(root)))[:count])
+        train[name] = [path for path in files if path not in held]
+        test[name] = [path for path in files if path in held]
+    return train, test
+
+
+def _place(path: Path) -> bytes:
+    """Where a file comes in the draw, the same on every system: some store names decomposed."""
+    return blake2b(normalize("NFC", path.as_posix()).encode("utf-8", "surrogateescape")).digest()
 
 
 def jpeg_note(listing: Listing) -> list[str]:
@@ -69,48 +141,3 @@ def jpeg_note(listing: Listing) -> list[str]:
     if not lossy:
         return []
     return ["JPEG files (lossy)" if lossy == len(files) else f"{lossy:,} of {len(files):,} files are JPEG (lossy)"]
-
-
-def _class_names(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is missing: an image folder holds train/CLASS/ and test/CLASS/ with images inside")
-    try:
-        names = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith(".") and entry.is_dir())
-    except OSError as error:
-        raise _unreadable(error) from error
-    if not names:
-        raise UsageError(f"{folder} holds no class folder: an image folder holds train/CLASS/ and test/CLASS/")
-    for name in names:
-        if _readable(name) != name:
-            raise UsageError(f"{folder / name}: its name is no UTF-8, and class names stand in reports: rename it")
-    return names
-
-
-def _stop(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):  # test/ need not have every class
-        raise _unreadable(error) from error
-
-
-def _readable(name: str) -> str:
-    """A file's name as text: bytes that are no UTF-8 become their escapes."""
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
-def _unreadable(error: OSError) -> UsageError:
-    return UsageError(f"{error.filename} cannot be read ({error.strerror}): repair or remove it")
-
-
-def _images(folder: Path, classes: Sequence[str]) -> tuple[list[Path], list[int], int]:
-    """Files in a fixed order, their labels, and how many files are no images by their ending."""
-    files: list[Path] = []
-    labels: list[int] = []
-    other = 0
-    for label, name in enumerate(classes):
-        for place, inner, names in os.walk(folder / name, onerror=_stop):
-            inner[:] = sorted(entry for entry in inner if not entry.startswith("."))
-            visible = sorted(entry for entry in names if not entry.startswith("."))
-            found = [Path(place, entry) for entry in visible if Path(entry).suffix.lower() in SUFFIXES]
-            other += len(visible) - len(found)
-            files += found
-            labels += [label] * len(found)
-    return files, labels, other
