@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ....strategies.errors import UsageError
+from .formats import format_of
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
 """The only decoders tried, whatever a file is called: others run external programs."""
@@ -26,14 +28,29 @@ UNDECODED = frozenset(
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif"})
 
 MAX_PIXELS = 64_000_000  # more is refused before it is decoded: a decompression bomb or no training image
+GREYS = (255, 1023, 4095, 16383, 65535)  # largest values of 8, 10, 12, 14 and 16 bits
+NAMED = 3  # files that cannot be decoded that one message names; the others are counted
 _CHUNK = 64  # files a task: enough that handing out tasks costs nothing
 
 
-def decode_files(paths: Sequence[Path], side: int, *, skip: bool = False) -> tuple[Tensor, int, dict[int, str]]:
+class Decoded(NamedTuple):
+    """Squares of files, and what there is to say of them."""
+
+    pixels: Tensor  # [n, 3, side, side] uint8, without the broken
+    enlarged: int  # how many were smaller
+    broken: dict[int, str]  # why files cannot be decoded, by place in the paths
+    narrow: tuple[int, int]  # greys of 16 bits that hold fewer, and the largest value they are scaled by; or (0, 0)
+
+
+class _NotDecodedError(ValueError):
+    """A sound file of a kind that is not decoded."""
+
+
+def decode_files(paths: Sequence[Path], side: int, *, skip: bool = False) -> Decoded:
     """Squares ``[n, 3, side, side]`` uint8: shorter side resized (bicubic, antialiased) and centre-cropped.
 
-    Also how many were enlarged, and with ``skip`` why the files left out, by place in ``paths``, cannot be decoded;
-    without it the first such file is a ``UsageError`` that names it.
+    Files that cannot be decoded are left out with ``skip``; without it they are one ``UsageError``. Greys of 16 bits
+    are scaled by 65535, unless all of them fit in 8, 10, 12 or 14 bits, as cameras and microscopes give them.
     """
     try:
         out = np.empty((len(paths), 3, side, side), dtype=np.uint8)
@@ -43,17 +60,18 @@ def decode_files(paths: Sequence[Path], side: int, *, skip: bool = False) -> tup
             "there is less: lower the option resolution, or take fewer with limit"
         ) from None
     broken: dict[int, str] = {}
+    peaks: dict[int, int] = {}
 
-    def work(start: int) -> int:
+    def work(places: Sequence[int], top: int = GREYS[-1]) -> int:
         enlarged = 0
-        for i, path in enumerate(paths[start : start + _CHUNK], start):
+        for i in places:
             try:
-                image = open_rgb(path)
+                image = open_rgb(paths[i], top)
             except UsageError as error:
-                if not skip:
-                    raise
                 broken[i] = str(error)
                 continue
+            if "peak" in image.info:
+                peaks[i] = image.info["peak"]
             enlarged += min(image.size) < side
             out[i] = np.asarray(square(image, side)).transpose(2, 0, 1)
         return enlarged
@@ -61,15 +79,37 @@ def decode_files(paths: Sequence[Path], side: int, *, skip: bool = False) -> tup
     # Threads are enough: the decoder and the resampler run outside the interpreter's lock.
     executor = ThreadPoolExecutor(os.cpu_count())
     try:
-        total = sum(executor.map(work, range(0, len(paths), _CHUNK)))
+        everything = range(len(paths))
+        total = sum(executor.map(work, [everything[at : at + _CHUNK] for at in everything[::_CHUNK]]))
     finally:
         executor.shutdown(cancel_futures=True)
+    if broken and not skip:
+        raise UsageError(_all_of(dict(sorted(broken.items())), len(paths)))
+    top = next(top for top in GREYS if top >= max(peaks.values(), default=GREYS[-1]))
+    narrow = (0, 0) if top == GREYS[-1] else (len(peaks), top)
+    if narrow[0]:
+        work(list(peaks), top)
     whole = np.delete(out, sorted(broken), axis=0) if broken else out
-    return torch.from_numpy(whole), total, dict(sorted(broken.items()))
+    return Decoded(torch.from_numpy(whole), total, dict(sorted(broken.items())), narrow)
 
 
-def open_rgb(path: Path) -> Image.Image:
-    """The image as 8-bit RGB, upright as its EXIF orientation says; transparent pixels show white."""
+def _all_of(broken: Mapping[int, str], total: int) -> str:
+    """One message for all files that cannot be decoded, with the first few by name."""
+    first, more = list(broken.values())[:NAMED], len(broken) - NAMED
+    if len(broken) == 1:
+        return f"{first[0]}; the option on_error = 'skip' leaves it out"
+    others = f"; and {more:,} more" if more > 0 else ""
+    return (
+        f"{len(broken):,} of {total:,} images cannot be decoded: {'; '.join(first)}{others}; the option "
+        "on_error = 'skip' leaves them out"
+    )
+
+
+def open_rgb(path: Path, top: int = 65535) -> Image.Image:
+    """The image as 8-bit RGB, upright as its EXIF orientation says; transparent pixels show white.
+
+    Of a grey of 16 bits ``top`` becomes 255, and ``info["peak"]`` is its largest value.
+    """
     try:
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
@@ -77,12 +117,19 @@ def open_rgb(path: Path) -> Image.Image:
             image.load()
             if "exif" in image.info:
                 ImageOps.exif_transpose(image, in_place=True)
-            return _to_rgb(image)
+            return _to_rgb(image, top)
     except UsageError:
         raise
     except Image.DecompressionBombError as error:
         raise UsageError(f"{path}: over the limit of {MAX_PIXELS:,} pixels") from error
     except Exception as error:  # Decoders of a broken file raise whatever they like.
+        kind = str(error) if isinstance(error, _NotDecodedError) else ""
+        if isinstance(error, Image.UnidentifiedImageError):
+            kind = format_of(path)
+        if kind:
+            raise UsageError(
+                f"{path}: {kind}, which is not decoded: convert it to PNG or JPEG, or replace it"
+            ) from error
         reason = "not an image that can be read" if isinstance(error, Image.UnidentifiedImageError) else str(error)
         raise UsageError(f"{path}: {reason}: the file is damaged; replace or remove it") from error
 
@@ -105,15 +152,16 @@ def resize(images: Tensor, side: int) -> Tensor:
     return torch.from_numpy(np.stack(small)).reshape(len(small), side, side, -1).permute(0, 3, 1, 2).contiguous()
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image, top: int) -> Image.Image:
     """8-bit RGB from any mode that :data:`FORMATS` can give."""
     if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers without a stated range")
+        raise _NotDecodedError(f"{image.format} of floating-point numbers without a stated range")
     if image.mode.startswith("I"):
         wide = np.asarray(image).astype(np.int64)
         if wide.min() < 0 or wide.max() > 65535:
-            raise ValueError("its grey values are outside 16 bits")
-        image = Image.fromarray(((wide * 255 + 32767) // 65535).astype(np.uint8))
+            raise _NotDecodedError(f"{image.format} of grey values outside 16 bits")
+        image = Image.fromarray(np.minimum((wide * 255 + top // 2) // top, 255).astype(np.uint8))
+        image.info["peak"] = int(wide.max())
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))

@@ -16,13 +16,12 @@ import torch
 from ....strategies.errors import UsageError, one_line, one_of
 from ...store.tensor_cache import Content, cached
 from ..base import Images
-from .decode import decode_files
+from .decode import NAMED, decode_files
 from .options import ImageOptions, KeptImages
 
 logger = logging.getLogger("selbench")
 
-DECODER = 1  # raise it when the same file and options decode to other pixels
-NAMED = 5  # files left out that are named one by one; the others are counted
+DECODER = 2  # raise it when the same file and options decode to other pixels
 
 
 @dataclass(frozen=True)
@@ -60,11 +59,12 @@ class FileSet(ImageOptions):
         side, skip = self.stored_side, self.on_error == "skip"
 
         def build() -> Content:
-            pixels, enlarged, broken = decode_files([*train, *test], side, skip=skip)
+            pixels, enlarged, broken, narrow = decode_files([*train, *test], side, skip=skip)
             for reason in list(broken.values())[:NAMED]:
                 logger.warning("left out: %s", one_line(reason))
             cut = len(train) - sum(place < len(train) for place in broken)
-            return {"train": pixels[:cut], "test": pixels[cut:]}, {"enlarged": enlarged, "broken": list(broken.items())}
+            facts = {"enlarged": enlarged, "broken": list(broken.items()), "narrow": narrow}
+            return {"train": pixels[:cut], "test": pixels[cut:]}, facts
 
         key = {"decoder": DECODER, "side": side, "train": _stamp(train), "test": _stamp(test)}
         arrays, facts = cached(cache_dir, type(self).__name__.lower(), {**key, "skip": True} if skip else key, build)
@@ -77,6 +77,10 @@ class FileSet(ImageOptions):
             notes.append(f"skipped, since they cannot be decoded: {' and '.join(counts)} images")
         if facts["enlarged"]:
             notes.append(f"{facts['enlarged']:,} images are smaller than {side} px and were enlarged")
+        greys, top = facts["narrow"]
+        if greys:
+            bits = top.bit_length()
+            notes.append(f"{greys:,} greys in files of 16 bits hold {bits} bits: scaled by {top}, not by 65535")
         kept, total = _kept(choice, broken), len(listing.train)
         return kept.images(arrays["train"], arrays["test"], total, listing.title, notes, skipped=len(broken))
 

@@ -111,7 +111,7 @@ def test_squares_agree_with_torchvision(tmp_path: Path, size: tuple[int, int]) -
     yy, xx = np.mgrid[: size[1], : size[0]]
     smooth = np.stack([xx * 255 / size[0], yy * 255 / size[1], 127 + 120 * np.sin(xx / 9)], -1).astype(np.uint8)
     path = save(tmp_path / "x.png", Image.fromarray(smooth))
-    ours, enlarged, _ = decode_files([path], 40)
+    ours, enlarged, *_ = decode_files([path], 40)
     whole = torch.from_numpy(smooth).permute(2, 0, 1)
     theirs = TF.center_crop(
         TF.resize(whole, [40], interpolation=TF.InterpolationMode.BICUBIC, antialias=True), [40, 40]
@@ -125,7 +125,7 @@ def test_a_square_of_the_right_size_is_untouched_and_order_is_kept(tmp_path: Pat
     paths = []
     for i in range(150):  # more than two tasks
         paths.append(save(tmp_path / f"{i}.png", Image.new("RGB", (8, 8), (i, 255 - i, 0))))
-    out, enlarged, _ = decode_files(paths, 8)
+    out, enlarged, *_ = decode_files(paths, 8)
     assert out.dtype == torch.uint8 and enlarged == 0
     assert out[:, 0, 3, 3].tolist() == list(range(150)) and (out[:, 1] == 255 - out[:, 0]).all()
 
@@ -176,10 +176,66 @@ def test_broken_files_are_left_out_where_that_was_asked_for(tmp_path: Path) -> N
         paths.append(save(tmp_path / f"{number}.png", Image.new("RGB", (8, 8), (number, 0, 0))))
         paths.append(tmp_path / f"{kind}.jpg")
         paths[-1].write_bytes(content)
-    out, enlarged, reasons = decode_files(paths, 8, skip=True)
+    out, enlarged, reasons, _ = decode_files(paths, 8, skip=True)
     assert list(reasons) == list(range(1, len(paths), 2)) and enlarged == 0
     assert out[:, 0, 0, 0].tolist() == list(range(len(broken())))
     assert all(paths[place].name in reason for place, reason in reasons.items())
+
+
+def foreign() -> dict[str, bytes]:
+    colour, made = Image.fromarray(PIXELS), {}
+    for kind in ("AVIF", "JPEG2000", "ICO", "DDS", "QOI", "SGI", "PDF"):
+        stream = io.BytesIO()
+        colour.save(stream, kind)
+        made[kind.replace("JPEG2", "JPEG 2")] = stream.getvalue()
+    for kind, values in (
+        ("TIFF of floating-point", np.float32(PIXELS[..., 0])),
+        ("TIFF of grey values", np.int32(PIXELS[..., 0]) * 9999),
+    ):
+        stream = io.BytesIO()
+        Image.fromarray(values).save(stream, "TIFF")
+        made[kind] = stream.getvalue()
+    made |= {"JPEG XL": b"\xff\x0a" + bytes(30), "HEIC": b"\0\0\0\x18ftypheic", "OpenEXR": b"v/1\x01\2\0\0\0"}
+    made |= {"DICOM": bytes(128) + b"DICM", "SVG": b"\xef\xbb\xbf <svg></svg>", "HTML page": b"<!DOCTYPE html><html>"}
+    return made | {
+        "BigTIFF": b"II+\x00\x08\x00\x00\x00",
+        "Git LFS pointer": b"version https://git-lfs.github.com/spec/v1",
+    }
+
+
+def test_sound_files_of_other_formats_are_called_by_them_in_one_message(tmp_path: Path) -> None:
+    paths = []
+    for number, (kind, content) in enumerate(foreign().items()):
+        paths.append(tmp_path / f"{number:02}.png")
+        paths[-1].write_bytes(content)
+        with pytest.raises(UsageError, match=rf"{paths[-1].name}: {kind}.*, which is not decoded: convert it to PNG"):
+            open_rgb(paths[-1])
+    good = save(tmp_path / "good.png", Image.fromarray(PIXELS))
+    (tmp_path / "damaged.png").write_bytes(good.read_bytes()[:99])
+    with pytest.raises(UsageError) as caught:
+        decode_files([good, *paths, tmp_path / "damaged.png", good], 8)
+    said, wrong = str(caught.value), len(paths) + 1
+    assert (
+        said.startswith(f"{wrong} of {wrong + 2} images cannot be decoded: {paths[0]}: AVIF") and str(paths[2]) in said
+    )
+    assert said.endswith(f"; and {wrong - 3} more; the option on_error = 'skip' leaves them out") and "\n" not in said
+    with pytest.raises(UsageError, match=r"AVIF.*the option on_error = 'skip' leaves it out"):
+        decode_files([good, paths[0]], 8)
+
+
+@pytest.mark.parametrize(("largest", "top"), [(200, 255), (1000, 1023), (4095, 4095), (9000, 16383), (16384, 65535)])
+def test_greys_of_fewer_bits_in_files_of_sixteen_are_scaled_by_their_range(
+    tmp_path: Path, largest: int, top: int
+) -> None:
+    paths = []
+    for name, value in (("bright.png", largest), ("dark.tif", largest // 4)):
+        paths.append(save(tmp_path / name, Image.fromarray(np.full((8, 8), value, np.uint16))))
+    colour = save(tmp_path / "c.png", Image.fromarray(PIXELS[:8, :8]))
+    made = decode_files([*paths, colour], 8)
+    values = [largest, largest // 4]
+    assert made.pixels[:2, 0, 0, 0].tolist() == [(value * 255 + top // 2) // top for value in values]
+    assert torch.equal(made.pixels[2], decode_files([colour], 8).pixels[0])
+    assert made.narrow == ((2, top) if top < 65535 else (0, 0)) and made.enlarged == 0
 
 
 def test_more_than_fits_into_memory_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +252,7 @@ def test_only_the_named_decoders_are_tried(tmp_path: Path) -> None:
     Image.fromarray(PIXELS).save(tmp_path / "x.pcx")
     (tmp_path / "x.pcx").rename(tmp_path / "x.png")
     Image.open(tmp_path / "x.png").load()
-    with pytest.raises(UsageError, match="not an image that can be read"):
+    with pytest.raises(UsageError, match="PCX, which is not decoded"):
         open_rgb(tmp_path / "x.png")
 
 

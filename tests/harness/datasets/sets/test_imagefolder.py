@@ -130,6 +130,16 @@ def test_folders_that_cannot_be_listed_and_names_that_are_no_text(tmp_path: Path
     assert ImageFolder(str(root)).load(None, tmp_path / "cache").title == r"c\udcff"
 
 
+def test_greys_of_twelve_bits_are_said(tmp_path: Path, image_tree: Tree) -> None:
+    root = image_tree(tmp_path / "mine", size=(16, 16))
+    for file in root.rglob("0.png"):
+        Image.fromarray(np.full((16, 16), 4000, np.uint16)).save(file)
+    for _ in range(2):  # the second time from the cache
+        images = ImageFolder(str(root), resolution=16).load(None, tmp_path / "cache")
+        assert images.note == "4 greys in files of 16 bits hold 12 bits: scaled by 4095, not by 65535"
+    assert int(images.train[0].min()) == 249
+
+
 def empty_tree(root: Path, *files: str) -> Path:
     """Files that are listed and not opened."""
     for file in files:
