@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..toml import decoded
 from .base import Images
 
 CHANCE = 0.05  # labels must agree with the true ones by so much more than by chance, else they are in another order
+SHOWN = 12  # classes that a message names in their order
 
 
 def read_labels(path: Path, column: str = "", files: str = "") -> Tensor:
@@ -67,8 +69,12 @@ def _column(rows: list[list[str]], column: str, files: str) -> Tensor:
     return torch.tensor([int(texts[line]) for line in order], dtype=torch.int64)
 
 
-def aligned(given: Tensor, images: Images) -> Tensor:
-    """Those of the labels ``given`` to all N training images of a data set that are of the ones loaded ``[n]``."""
+def aligned(given: Tensor, images: Images) -> tuple[Tensor, str]:
+    """Those of the labels ``given`` to all N training images of a data set that are of the ones loaded ``[n]``.
+
+    A label is the place of a class; where all classes are called by numbers it may be that number, whichever agrees
+    with more of the true labels. Also what readers must know of how they were taken; mostly nothing.
+    """
     true, ids, classes = images.train_labels, images.train_ids, len(images.classes)
     total = images.train_total or len(true)
     if len(given) != total:
@@ -76,15 +82,31 @@ def aligned(given: Tensor, images: Images) -> Tensor:
             f"spoil.labels: {len(given):,} labels for {total:,} training images: one for each is needed, in the data "
             "set's order, those that the option limit leaves out among them"
         )
-    if int(given.min()) < 0 or int(given.max()) >= classes:
+    named = _by_name(given, images.classes)
+    readings = [each for each in (given, named) if int(each.min()) >= 0 and int(each.max()) < classes]
+    shown = [*images.classes[:SHOWN], *["..."] * (classes > SHOWN)]
+    order = f"classes are counted from 0 in this order: {', '.join(shown)}"
+    if not readings:
         wrong = int(given[(given < 0) | (given >= classes)][0])
-        raise UsageError(f"spoil.labels: {wrong} is no class: labels are numbers from 0 to {classes - 1}")
-    own = given if ids is None else given[ids]
-    agreement = float((own == true).double().mean())
+        raise UsageError(f"spoil.labels: {wrong} is no class: labels are numbers from 0 to {classes - 1}; {order}")
+    owned = [each if ids is None else each[ids] for each in readings]
+    agreements = [float((own == true).double().mean()) for own in owned]
+    agreement = max(agreements)
+    own = owned[agreements.index(agreement)]
     shares = [torch.bincount(labels, minlength=classes).double() / len(true) for labels in (own, true)]
-    if agreement < float(shares[0] @ shares[1]) + CHANCE:
+    if agreement <= float(shares[0] @ shares[1]) + CHANCE:
         raise UsageError(
             f"spoil.labels: {100 * agreement:.3g} % of the labels are right, as by chance: their order must be that of "
-            "the data set's training images"
+            f"the data set's training images, and {order}"
         )
-    return own
+    if readings[agreements.index(agreement)] is named:
+        return own, "labels are the numbers that the classes are called by"
+    return own, order if agreement < 0.5 else ""
+
+
+def _by_name(given: Tensor, classes: Sequence[str]) -> Tensor:
+    """The places ``[N]`` of the classes whose names are the numbers ``given``; -1 where none is."""
+    places = {int(name): place for place, name in enumerate(classes) if name.isascii() and name.isdigit()}
+    if len(places) < len(classes):
+        return torch.full_like(given, -1)
+    return torch.tensor([places.get(label, -1) for label in given.tolist()])

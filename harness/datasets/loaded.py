@@ -44,6 +44,7 @@ class LoadedData:
     augmentation: Augmentation
     holdout: float | int
     given: Tensor | None = None  # labels [N] of a file, where the pool is trained on them
+    taken: str = ""  # how these were taken, where readers must know
     _splits: dict[int, Splits] = field(default_factory=dict)
 
     @property
@@ -61,7 +62,9 @@ class LoadedData:
         spoil, wrong = self.entry.spoil, None
         if self.given is not None:
             wrong = float((self.given != self.images.train_labels).double().mean())
-        return "; ".join(part for part in (self.images.note, "" if spoil is None else spoil.describe(wrong)) if part)
+        return "; ".join(
+            part for part in (self.images.note, "" if spoil is None else spoil.describe(wrong), self.taken) if part
+        )
 
     def splits(self, seed: int) -> Splits:
         """Pool, holdout and val of a seed, before corruption."""
@@ -138,17 +141,17 @@ class DataSetLoader:
                 raise UsageError(f"datasets: {entry.name!r}: holdout = 0 leaves nothing to train the reference on")
             loaded = LoadedData(
                 entry, images, fingerprint(images), instance.resolution,
-                entry.augmentation or instance.augmentation, holdout, _given(entry, images),
+                entry.augmentation or instance.augmentation, holdout, *_given(entry, images),
             )  # fmt: skip
             loaded.ids(0, "pool")  # raises for a split that cannot work
             self._loaded[entry.name] = loaded
         return self._loaded[entry.name]
 
 
-def _given(entry: DatasetSpec, images: Images) -> Tensor | None:
-    """The labels that a file gives the training images loaded; None without one."""
+def _given(entry: DatasetSpec, images: Images) -> tuple[Tensor | None, str]:
+    """The labels that a file gives the training images loaded, and how they were taken; None without one."""
     if entry.spoil is None or entry.spoil.labels is None:
-        return None
+        return None, ""
     if entry.options.get("classes") is not None:
         raise UsageError(f"datasets: {entry.name!r}: spoil.labels are of all classes: leave out the option classes")
     return aligned(entry.spoil.given(), images)

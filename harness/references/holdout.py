@@ -77,7 +77,7 @@ class Holdout(TrainedReference):
         images, given = loaded.images, self._given(data_dir)
         if given is not None:
             with _named():
-                labels = aligned(given, images)[ids]
+                labels = aligned(given, images)[0][ids]
         elif self.label_noise:
             labels = corrupted(Corruption(label_noise=self.label_noise), ids, labels, len(images.classes), stream)[1]
         return images.train[ids], labels

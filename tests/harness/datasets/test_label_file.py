@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from selbench.harness.datasets.label_file import read_labels
+from selbench.harness.datasets.base import Images
+from selbench.harness.datasets.label_file import aligned, read_labels
 from selbench.harness.datasets.loaded import DataSetLoader
 from selbench.harness.plan.matrix import parse
 from selbench.harness.toml import load as load_toml
@@ -158,6 +159,46 @@ def test_labels_of_something_else_are_refused(load, human, tmp_path, change, say
     np.save(tmp_path / "other.npy", change(human[1]).numpy())
     with pytest.raises(UsageError, match=says):
         load({"labels": str(tmp_path / "other.npy")})
+
+
+def folders(names, true):
+    pixels = torch.zeros(len(true), 1, 1, 1, dtype=torch.uint8)
+    return Images(pixels, torch.tensor(true), pixels, torch.tensor(true), tuple(names))
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "taken", "note"),
+    [
+        (["0", "1", "10", "2"], [0, 1, 10, 2], [0, 1, 2, 3], "numbers that the classes are called by"),
+        (["0", "1", "10", "2"], [0, 1, 10, 10], [0, 1, 2, 2], "numbers that the classes are called by"),
+        (["0", "1", "10", "2"], [0, 1, 2, 3], [0, 1, 2, 3], ""),
+        (["01", "02", "03", "04"], [1, 2, 3, 4], [0, 1, 2, 3], "numbers that the classes are called by"),
+        (["1", "2", "3", "4"], [0, 1, 2, 2], [0, 1, 2, 2], ""),
+        (["0", "1", "2", "3"], [0, 1, 2, 0], [0, 1, 2, 0], ""),
+        (["a", "b", "c", "d"], [0, 1, 3, 2], [0, 1, 3, 2], ""),
+        (["a", "b", "c", "d", "e"], [0, 1, 4, 2, 3], [0, 1, 4, 2, 3], "in this order: a, b, c, d, e"),
+    ],
+)
+def test_a_label_is_a_classes_place_or_its_number_whichever_agrees(names, given, taken, note):
+    true = list(range(len(names)))
+    found, said = aligned(torch.tensor(given), folders(names, true))
+    assert found.tolist() == taken and (note in said if note else said == "")
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "says"),
+    [
+        (["ant", "bee"], [0, 2], r"2 is no class: labels are numbers from 0 to 1; .* in this order: ant, bee"),
+        (["1", "10"], [1, 11], "11 is no class"),
+        (["ant", "bee"], [1, 0], r"0 % of the labels are right, as by chance.* in this order: ant, bee"),
+        (["ant", "bee"], [0] * 11 + [1] * 9, "55 % of the labels are right, as by chance"),
+    ],
+)
+def test_labels_that_fit_no_order_of_classes_name_the_order(names, given, says):
+    true = [0, 1] if len(given) == 2 else [0] * 6 + [1] * 5 + [1] * 5 + [0] * 4
+    with pytest.raises(UsageError, match=says) as caught:
+        aligned(torch.tensor(given), folders(names, true))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_choice_of_classes_is_refused(load, human):
