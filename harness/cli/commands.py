@@ -93,7 +93,9 @@ def list_(
 def run(
     matrix: Annotated[str, typer.Argument(help="A .toml file, or the name of a shipped matrix.")],
     out: Annotated[Path | None, typer.Option(help="Results folder; results/<matrix> by default.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes; one a core on a CPU, one on a GPU.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes; on a CPU one a core that may be used, on a GPU one.")
+    ] = None,
     executor: Annotated[str, typer.Option(help="Where cells run: local, inline, ray.")] = "local",
     ray_address: Annotated[
         str | None, typer.Option(help="HOST:PORT of a Ray cluster ($RAY_ADDRESS); without one, ray is this machine.")

@@ -123,7 +123,7 @@ def prepare(matrix: Matrix, request: RunRequest) -> Prepared:
         learner, size = learner_of(matrix, name), (data.images.train.shape[1], data.resolution)
         learner.build(*size, len(data.images.classes), generator(0), "cpu", data_dir)  # raises where weights do not fit
         starts[name] = str(learner.fingerprint(data_dir))
-    workers = (os.cpu_count() or 1) if device.type == "cpu" else 1
+    workers = environment.usable_cores() if device.type == "cpu" else 1
     workers = workers if request.workers is None else request.workers
     return Prepared(matrix, device, data_dir, cache_dir, loaded, references, starts, workers)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -213,7 +212,7 @@ def run(matrix: Matrix, request: RunRequest) -> RunResult:
     check_families(request.declared or matrix, plan.arms, prepared.prints())
     executor = _executor(request, prepared.workers)
     store = Store(request.folder(matrix))
-    declared, cores = request.declared or matrix, os.cpu_count() or 1
+    declared, cores = request.declared or matrix, environment.usable_cores()
     table = resolved(declared, prepared)
     table["requested"] |= {"matrix": request.source or matrix.name, "set": request.overrides}
     context = Context(

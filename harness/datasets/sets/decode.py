@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +12,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ....strategies.errors import UsageError
+from ...environment import usable_cores
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
 """The only decoders tried, whatever a file is called: others run external programs."""
@@ -54,7 +54,7 @@ def decode_files(paths: Sequence[Path], side: int, *, skip: bool = False) -> tup
         return enlarged
 
     # Threads are enough: the decoder and the resampler run outside the interpreter's lock.
-    executor = ThreadPoolExecutor(os.cpu_count())
+    executor = ThreadPoolExecutor(usable_cores())
     try:
         total = sum(executor.map(work, range(0, len(paths), _CHUNK)))
     finally:
