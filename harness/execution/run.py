@@ -32,12 +32,12 @@ from ..store.folder import VERSION, Store, explained
 from ..store.locks import LOOK, Claims, locked
 from ..tasks.worker import Context
 from . import timing_pass as timing
-from .calibration import calibrated, needs_rates
+from .calibration import calibrated, fastest, needs_rates
 from .changed_code import settle
 from .executors.inline import Executor
 from .executors.queue import Outcome, Queue, Turn
 from .families import check_families
-from .prepared import RunRequest, arm_rows, prepare, resolved, thread_count, without_unusable
+from .prepared import RunRequest, already_chosen, arm_rows, prepare, resolved, thread_count, without_unusable
 from .progress import Progress, Stage
 
 logger = logging.getLogger("selbench")
@@ -224,6 +224,7 @@ def run(matrix: Matrix, request: RunRequest) -> RunResult:
         prepared.precision,
         thread_count(cores, prepared.workers),
         request.checkpoint,
+        deterministic=request.deterministic,
     )
 
     def claim(known: Plan, extended: Extension = {}) -> None:  # noqa: B006 - it is only read
@@ -231,6 +232,15 @@ def run(matrix: Matrix, request: RunRequest) -> RunResult:
         _claim(store, table | grid | arm_rows(known, matrix))
 
     with Claims(store.root) as claims:
+        if len(prepared.candidates) > 1 and not prepared.chosen:
+            _claim(store, {**table, "arms": []})  # arms have no ids before that is known
+            with claims.alone("numerics", partial(print, "waiting for another run, which chooses", file=sys.stderr)):
+                chosen = already_chosen(store, prepared.candidates) or fastest(prepared, context.threads)
+                table["numerics"] = chosen
+                _claim(store, {**table, "arms": []})
+            prepared = replace(prepared, chosen=chosen)
+            context = replace(context, precision=prepared.precision)
+            plan = prepared.planner(ReferenceSeconds()).plan()
         if needs_rates(matrix, plan):
             _claim(store, {**table, "arms": []})  # arms have no ids before every rate is known
             waiting = "waiting for another run on this folder, which measures reference seconds"

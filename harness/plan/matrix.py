@@ -47,6 +47,8 @@ class Matrix(StrictModel):
     buckets: int = Field(8, ge=1)
     ladder: list[float] = Field([0.125, 0.25, 0.5, 0.75, 1.0])
     score_mode: Literal["eval", "train"] = "eval"
+    precision: Literal["float32", "bf16", "auto"] | None = None  # the device's own: bf16 on a GPU, else float32
+    memory_format: Literal["contiguous", "channels-last", "auto"] | None = None  # the precision's own
     tuning: Literal["none", "grid"] = "none"
     grid: Grid | None = None
     schedule: Named = Named(name="sigmoid")
@@ -92,7 +94,8 @@ class Matrix(StrictModel):
             table["grid"] = grid
         # What was added later is left out where it is not used: the identity stays what it was before.
         table["analysis"] = self.analysis.declared()
-        table = {name: value for name, value in table.items() if value or name not in ("studies", "measures")}
+        later = ("studies", "measures", "precision", "memory_format")
+        table = {name: value for name, value in table.items() if value or name not in later}
         table["budget"] = self.budget.identity()
         for entry in (*table["datasets"], *table["references"]):
             entry["spec"] = entry["spec"].split(":")[0]

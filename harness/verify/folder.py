@@ -215,7 +215,7 @@ def shared_streams(
             roots.setdefault(run.seed, file)
     for file, meta in artefacts.items():
         if meta.seed is not None and meta.kind in ("reference", "proxy", "picks"):
-            name = meta.name if meta.kind == "reference" else ""
+            name = meta.name if meta.kind == "reference" or meta.name.startswith("net ") else ""
             root = derive(meta.seed, meta.kind, name)
             if root in roots and not roots[root].startswith("artefacts/"):
                 yield Finding(file, f"its stream is that of {roots[root]}", _RESEED)

@@ -130,7 +130,8 @@ class Picks(Part):
     """What was picked: counts, realised keep ratio, class balance, repeats.
 
     ``k`` has runs of (picks, steps); ``uncounted`` names operators of the strategy without a FLOP formula, whose
-    cost is on the ledger as zero; ``schedule`` is what a learning schedule reports.
+    cost is on the ledger as zero; ``understated`` is the FLOPs that the strategy declares for a call, and those counted
+    in it, where it declares too few and the ledger has the count; ``schedule`` is what a learning schedule reports.
     """
 
     steps: Count
@@ -146,6 +147,7 @@ class Picks(Part):
     mean_picked_loss: float | None
     diagnostics: dict[str, float | None]
     uncounted: Names = ()
+    understated: Annotated[tuple[float, Cost], AsTuple] | None = None
     marked: dict[str, Shares] = Field({}, alias="spoiled")
     schedule: dict[str, Any] = Field({})
 

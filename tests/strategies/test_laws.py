@@ -15,9 +15,8 @@ from selbench.strategies import Selection, UsageError, load
 from selbench.strategies.registry import registry
 from selbench.strategies.testing import Subject
 from selbench.strategies.testing.checks import Checkup
-from selbench.strategies.testing.conduct import watched
+from selbench.strategies.testing.conduct import on_a_gpu
 from selbench.strategies.testing.subject import held_out
-from selbench.strategies.testing.waiting import Waits
 
 from ._inputs import BUILTIN, OPTIONS, VARIANTS, begun, label, make
 from .test_no_sync import may_wait
@@ -48,9 +47,9 @@ def test_laws(variant):
     subject = Subject.of(*variant, count=known)
     assert not [result for result in Checkup(subject).results() if result.verdict == "fail"]
     if variant in VARIANTS and not may_wait(variant):
-        on_a_gpu = watched(subject)
-        assert not isinstance(on_a_gpu, Waits), "it waits for the device, which its cadence would allow"
-        assert on_a_gpu.indices.shape == (subject.kept(subject.scene(24), 0.25),)
+        picks, waits = on_a_gpu(subject)
+        assert not waits, "it waits for the device, which its cadence would allow"
+        assert picks.indices.shape == (subject.kept(subject.scene(24), 0.25),)
 
 
 @pytest.mark.parametrize("name", BUILTIN)

@@ -82,6 +82,17 @@ class MixesDevices(Right):
         return super().scores(losses) * torch.linspace(1, 2, losses.size)
 
 
+class DrawsOnTheCPU(Right):
+    """Has a generator of its own, which is not on the device of the signals."""
+
+    def begin(self, pool):
+        self._own = torch.Generator().manual_seed(7)
+
+    def scores(self, losses):
+        scores = super().scores(losses)
+        return scores + 1e-9 * torch.rand(len(scores), generator=self._own, device=scores.device)
+
+
 class NegativeWeights(Right):
     def pick(self, feats, losses, k):
         picks = super().pick(feats, losses, k)
@@ -350,6 +361,7 @@ GALLERY = [
     Wrong(Int32, "dtype", r"picks.long\(\)"),
     Wrong(StaysOnTheCPU, "device", "device=losses.index.device"),
     Wrong(MixesDevices, "device", "device=losses.index.device"),
+    Wrong(DrawsOnTheCPU, "device", "generator, got one on cpu"),
     Wrong(NegativeWeights, "weights", "positive and finite"),
     Wrong(InfiniteWeights, "weights", "positive and finite"),
     Wrong(IntegerWeights, "weights", "floating tensor"),
@@ -369,7 +381,7 @@ GALLERY = [
     Wrong(FavoursPosition, "equivariant", "never by position"),
     Wrong(ReadsAScalar, "waiting", r"no .item\(\)"),
     Wrong(BranchesOnATensor, "waiting", "branch on a tensor"),
-    Wrong(CopiesToTheHost, "waiting", "copies between"),
+    Wrong(CopiesToTheHost, "waiting", r"copy to the host at testing/brokenrules.py:\d+ pick"),
     Wrong(ReadsUndeclared, "needs", "'reference'"),
     Wrong(ReadsUndeclaredIfThere, "needs", "does not name changes the picks"),
     Wrong(ReadsUndeclaredFeatures, "needs", "does not name changes the picks"),
