@@ -20,11 +20,17 @@ import torch
 
 from .. import __version__
 from ..strategies import UsageError
+from .toml import expanded
 
 
 def now() -> str:
     """The time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def folder_in(variable: str) -> Path | None:
+    """The folder that an environment variable names; one that is empty counts as unset."""
+    return expanded(found) if (found := os.environ.get(variable)) else None
 
 
 def processor() -> str:

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from ...strategies.errors import UsageError
 from ...strategies.registry import Registry, registry
-from ..toml import StrictModel
+from ..toml import StrictModel, expanded
 from .base import Augmentation, Dataset
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Corruption(StrictModel):
         from .label_file import read_labels
 
         assert self.labels is not None
-        return read_labels(Path(self.labels), self.column)
+        return read_labels(expanded(self.labels), self.column)
 
     def describe(self, wrong: float | None = None) -> str:
         """For readers of the numbers; ``wrong`` is the share of the file's labels that differ from the true ones."""

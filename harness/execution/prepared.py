@@ -27,6 +27,7 @@ from ..steps.schedules import load_schedule
 from ..store.folder import VERSION, Store
 from ..streams import generator
 from ..tasks.worker import reference_of, trains_reference
+from ..toml import expanded
 from ..training.numerics import Numerics, candidates
 from .executors.queue import Outcome
 
@@ -60,15 +61,17 @@ class RunRequest:
 
 def cache_folder(asked: Path | None) -> Path:
     """Where decoded data sets are kept: as asked, ``$SELBENCH_CACHE_DIR``, or the user's cache folder."""
-    if asked is None and "SELBENCH_CACHE_DIR" in os.environ:
-        asked = Path(os.environ["SELBENCH_CACHE_DIR"])
-    return asked or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selbench"
+    if asked := asked or environment.folder_in("SELBENCH_CACHE_DIR"):
+        return asked
+    try:
+        return (environment.folder_in("XDG_CACHE_HOME") or expanded("~/.cache")) / "selbench"
+    except UsageError:
+        raise UsageError("no home folder is known here to keep decoded images in: give --cache-dir DIR") from None
 
 
 def data_folder(asked: Path | None) -> Path | None:
     """Where image sets lie: as asked, or ``$SELBENCH_DATA_DIR``."""
-    if asked is None and "SELBENCH_DATA_DIR" in os.environ:
-        asked = Path(os.environ["SELBENCH_DATA_DIR"])
+    asked = asked or environment.folder_in("SELBENCH_DATA_DIR")
     if asked is not None and not asked.is_dir():
         raise UsageError(f"--data-dir {asked}: no such folder")
     return asked

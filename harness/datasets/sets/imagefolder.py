@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ....strategies.errors import UsageError
+from ...toml import expanded
 from ..base import Augmentation
 from .decode import JPEG_SUFFIXES, SUFFIXES
 from .files import FileSet, Listing
@@ -36,7 +37,7 @@ class ImageFolder(FileSet):
         return replace(listing, title=self.title or _readable(root.resolve().name), notes=notes)
 
     def _root(self, data_dir: Path | None) -> Path:
-        given = Path(self.path).expanduser()
+        given = expanded(self.path)
         places = [given] if data_dir is None or given.is_absolute() else [given, data_dir / given]
         for place in places:
             if place.is_dir():
