@@ -45,6 +45,11 @@ def guarded(app: Callable[..., object]) -> None:
 
 
 def _stop(number: int, _: object) -> None:
+    for descriptor in (1, 2):
+        try:
+            os.write(descriptor, b"")
+        except OSError:  # a lost terminal: what is still printed goes nowhere, or its error would hide the signal
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
     raise Stopped(number)
 
 

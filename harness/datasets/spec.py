@@ -31,7 +31,7 @@ def from_spec(names: Registry, spec: str, options: Mapping[str, Any]) -> Any:
     keyword-only, ``options`` the others.
     """
     name, colon, argument = spec.partition(":")
-    parameters = inspect.signature(names.target(name)).parameters.values()
+    parameters = names.parameters(name).values()
     places = [parameter for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
     if not colon:
         if places and places[0].default is inspect.Parameter.empty and places[0].name not in options:
