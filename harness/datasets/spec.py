@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from ...strategies.errors import UsageError
 from ...strategies.registry import Registry, registry
@@ -109,3 +109,4 @@ class DatasetSpec(StrictModel):
     val: float | int = Field(0.1, gt=0)
     augmentation: Augmentation | None = None
     spoil: Corruption | None = None
+    _replaced: bool = PrivateAttr(False)  # by ``--dataset``: ``title`` is that of another set. No part of an identity

@@ -167,7 +167,7 @@ def resolved(declared: Matrix, prepared: Prepared) -> dict[str, Any]:
     return {
         "version": VERSION,
         "name": declared.name,
-        "title": declared.title or declared.name,
+        "title": _title(declared, prepared),
         "identity": declared.identity(prepared.contents()),
         "seeds": asked.seed_list(),
         "tuning": declared.tuning,
@@ -190,6 +190,14 @@ def resolved(declared: Matrix, prepared: Prepared) -> dict[str, Any]:
             for entry in asked.datasets
         ],
     }
+
+
+def _title(declared: Matrix, prepared: Prepared) -> str:
+    """The matrix's own, unless it speaks of data that ``--dataset`` has replaced."""
+    found = [(name, data.title) for name, data in prepared.loaded.items() if data.entry._replaced]
+    if not found:
+        return declared.title or declared.name
+    return f"{declared.name} with " + ", ".join(f"{title} in place of {name}" for name, title in found)
 
 
 def _terms(matrix: Matrix) -> dict[str, Any]:

@@ -12,8 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from selbench.harness.datasets.loaded import fingerprint
+from selbench.harness.datasets.loaded import LoadedData, fingerprint
 from selbench.harness.datasets.sets.imagefolder import ImageFolder
+from selbench.harness.datasets.spec import DatasetSpec
 from selbench.strategies import UsageError
 
 Tree = Callable[..., Path]
@@ -39,6 +40,9 @@ def test_notes(tmp_path: Path, image_tree: Tree) -> None:
     assert ImageFolder(str(lossy), resolution=30).load(None, cache).note == "JPEG files (lossy)"
     note = ImageFolder(str(mixed), resolution=30, limit=6).load(None, cache).note
     assert note == "1 files without an image's ending ignored; 1 of 11 files are JPEG (lossy); 6 of 7 training images"
+    entry = DatasetSpec(name="cifar10", title="CIFAR-10", spec=f"imagefolder:{lossy}")
+    stated = LoadedData(entry, ImageFolder(str(lossy)).load(None, cache), "", 32, "none", 0)
+    assert stated.title == "CIFAR-10", "a matrix's own words; not every JPEG is a copy of something"
     named = ImageFolder(str(lossy), resolution=40, title="CIFAR-10 (JPEG copy)", note="a copy").load(None, cache)
     assert named.title == "CIFAR-10 (JPEG copy)"
     assert named.note == "a copy; JPEG files (lossy); 10 images are smaller than 40 px and were enlarged"
