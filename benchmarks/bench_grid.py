@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
 import pytest
 
+from selbench.harness.environment import usable_cores
 from selbench.harness.execution.prepared import RunRequest
 from selbench.harness.execution.run import run
 from selbench.harness.plan.matrix import parse
@@ -37,7 +37,7 @@ def test_grid(meter: Meter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nam
     Starting a worker takes seconds, whatever it is given to do; short and long cells tell it apart from the rest.
     """
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    workers = max(2, os.cpu_count() or 2)
+    workers = max(2, usable_cores())
     seeds, long, few = SIZES[name]
     if meter.benchmark.disabled:  # a trial run times nothing
         assert seconds(tmp_path / "trial", workers, seeds, long, few)

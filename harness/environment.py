@@ -8,6 +8,7 @@ import platform
 import re
 import resource
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -19,11 +20,17 @@ import torch
 
 from .. import __version__
 from ..strategies import UsageError
+from .toml import expanded
 
 
 def now() -> str:
     """The time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def folder_in(variable: str) -> Path | None:
+    """The folder that an environment variable names; one that is empty counts as unset."""
+    return expanded(found) if (found := os.environ.get(variable)) else None
 
 
 def processor() -> str:
@@ -44,6 +51,39 @@ def _torchvision() -> str:
     file = Path(spec.origin).with_name("version.py") if spec and spec.origin else Path()
     found = re.search(r"__version__ = ['\"]([^'\"]+)", file.read_text(encoding="utf-8")) if file.is_file() else None
     return found[1] if found else version("torchvision")
+
+
+def usable_cores() -> int:
+    """How many CPU cores this process may use: by affinity, by SLURM's allocation, by the quota of its cgroup."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = os.environ.get("SLURM_CPUS_PER_TASK") or os.environ.get("SLURM_CPUS_ON_NODE", "")
+    if asked.isdigit() and int(asked):
+        cores = min(cores, int(asked))
+    # Rounded down: threads that are throttled wait for each other.
+    return max(1, min(cores, int(cpu_quota())))
+
+
+def cpu_quota(proc: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> float:
+    """The smallest CPU quota, in cores, of this process's cgroup and those above it (v2 or v1); 1e9 without one."""
+    quotas = [1e9]
+    try:
+        lines = proc.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return quotas[0]
+    for _, controllers, path in (line.split(":", 2) for line in lines if line.count(":") >= 2):
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        for place in (at := root / controllers / path.lstrip("/"), *at.parents):
+            with suppress(OSError, ValueError):  # no such file: the root, or what a container does not show; or "max"
+                if controllers:
+                    quota, period = ((place / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+                else:
+                    quota, period = (place / "cpu.max").read_text().split()
+                if int(quota) > 0:  # -1: none
+                    quotas.append(int(quota) / int(period))
+            if place == root:
+                break
+    return min(quotas)
 
 
 def describe(device: torch.device, precision: str) -> dict[str, Any]:

@@ -33,10 +33,18 @@ class Named(BaseModel):
         return dict(self.model_extra or {})
 
 
+def expanded(path: str) -> Path:
+    """``path`` with ``~`` as the home folder."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UsageError(f"{path}: no home folder is known here: set $HOME, or write the whole path") from None
+
+
 def find(kind: str, name_or_path: str, shipped: Mapping[str, Path]) -> Path:
     """The path of a ``kind`` of TOML file: as given, or of a shipped one."""
     if name_or_path.endswith(".toml"):
-        return Path(name_or_path)
+        return expanded(name_or_path)
     if name_or_path not in shipped:
         hint = did_you_mean(name_or_path, shipped)
         raise UsageError(f"no {kind} named {name_or_path!r}{hint} (or give a .toml path)")

@@ -7,15 +7,24 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from .errors import UsageError, did_you_mean
 from .time_limit import time_limit
+
+CALLED = {
+    "schedules": "ratio",
+    "datasets": "load",
+    "references": "fingerprint",
+    "learners": "build",
+    "executors": "run",
+}
+"""The method that tells what a class is, by group; a strategy tells more (``Traits.of``)."""
 
 
 @dataclass(frozen=True)
@@ -52,24 +61,52 @@ class Registry:
         """The one entry behind ``name``; raises where nobody registered it, or two distributions did."""
         table = self.found()
         if name not in table:
-            raise UsageError(f"no {self.singular} named {name!r}{did_you_mean(name, table)}")
+            raise UsageError(f"no {self.singular} named {name!r}{self._elsewhere(name) or did_you_mean(name, table)}")
         entries = table[name]
         if len(entries) > 1:
             owners = " and ".join(sorted(f"{e.distribution} ({e.target})" for e in entries))
             raise UsageError(f"{self.singular} {name!r} is registered twice, by {owners}: uninstall or rename one")
         return entries[0]
 
+    def _elsewhere(self, name: str) -> str:
+        """Where a distribution registers ``name`` in another of our groups, or one that does not exist."""
+        for point in entry_points(name=name):
+            if point.group.startswith("selbench"):
+                owner = point.dist.name if point.dist else "?"
+                return f": {owner} registers it under {point.group!r}, and {self.kind} belong under {self.group!r}"
+        return ""
+
     def target(self, name: str) -> Any:
-        """Import and return what ``name`` stands for; raises where that cannot be done, or not in time."""
+        """Import and return the class (or function) behind ``name``; raises where there is none, or not in time."""
         entry = self.entry(name)
         try:
             with nullcontext() if entry.builtin else time_limit():
-                return entry.point.load()
+                found = entry.point.load()
         except (Exception, SystemExit) as error:  # a plugin's code may raise anything
             raise UsageError(
                 f"{self.singular} {name!r} of {entry.distribution} {entry.version} cannot be imported: "
                 f"{type(error).__name__}: {error}"
             ) from error
+        if inspect.isclass(found) or inspect.isroutine(found) or isinstance(found, partial):
+            return found
+        what, module = f"an instance of {type(found).__name__}", entry.point.module
+        kind = type(found).__name__
+        if inspect.ismodule(found):
+            own = [key for key, value in vars(found).items() if inspect.isclass(value) and value.__module__ == module]
+            what, kind = "a module", own[0] if own else "CLASS"
+        raise UsageError(
+            f"{self.singular} {name!r} of {entry.distribution} {entry.version} is {what}, and must be a class: write "
+            f'{name} = "{module}:{kind}" in its entry points, and install it again'
+        )
+
+    def parameters(self, name: str) -> Mapping[str, inspect.Parameter]:
+        """What the constructor of ``name`` takes; raises as :meth:`target`."""
+        try:
+            return inspect.signature(self.target(name)).parameters
+        except (TypeError, ValueError) as error:
+            if isinstance(error, UsageError):
+                raise
+            raise UsageError(f"{self.singular} {name!r} does not say what parameters it takes: {error}") from error
 
     def load(self, name: str, /, **hyper_parameters: Any) -> Any:
         """An instance of ``name`` with these hyper-parameters.
@@ -80,14 +117,20 @@ class Registry:
             As :meth:`target`; also for a hyper-parameter that the constructor does not have or refuses.
         """
         target = self.target(name)
-        known = inspect.signature(target).parameters
+        known = self.parameters(name)
         for key in () if any(p.kind is p.VAR_KEYWORD for p in known.values()) else hyper_parameters:
             if key not in known:
                 raise UsageError(f"{self.singular} {name!r} has no parameter {key!r}{did_you_mean(key, known)}")
         try:
-            return target(**hyper_parameters)
+            made = target(**hyper_parameters)
         except (TypeError, ValueError) as error:
             raise UsageError(f"{self.singular} {name!r} refuses its parameters: {error}") from error
+        if (needed := CALLED.get(self.kind)) and not callable(getattr(made, needed, None)):
+            raise UsageError(
+                f"{self.singular} {name!r} of {self.entry(name).distribution} has no method {needed}: write it, or "
+                f"register {type(made).__name__} under another group than {self.group!r}"
+            )
+        return made
 
     def describe(self) -> list[dict[str, str]]:
         """One row a name for listings: name, summary, origin, and the error where it does not import."""

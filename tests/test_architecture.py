@@ -50,7 +50,7 @@ MAY_IMPORT = {
     ),
     "harness.cli": (
         f"{GROUND} strategies.testing harness.execution harness.execution.executors harness.plan harness.scale "
-        "harness.store harness.training "
+        "harness.store harness.tasks harness.training "
         "harness.verify reports reports.folders reports.questions reports.questions.claims "
         "reports.records reports.render"
     ),

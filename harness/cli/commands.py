@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +18,9 @@ from rich.table import Table
 
 from ... import __version__
 from ...strategies import UsageError
-from ...strategies.errors import did_you_mean, one_line
+from ...strategies.errors import did_you_mean
 from ...strategies.registry import registry
+from .leaving import Stopped, guarded, say
 from .scoring import scores
 from .showing import show
 from .studies import check_studies
@@ -93,7 +93,7 @@ def list_(
 def run(
     matrix: Annotated[str, typer.Argument(help="A .toml file, or the name of a shipped matrix.")],
     out: Annotated[Path | None, typer.Option(help="Results folder; results/<matrix> by default.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes; one a core on a CPU, one a GPU.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; one a usable core on a CPU, one a GPU.")] = None,
     executor: Annotated[str, typer.Option(help="Where cells run: local, inline, ray.")] = "local",
     ray_address: Annotated[
         str | None, typer.Option(help="HOST:PORT of a Ray cluster ($RAY_ADDRESS); without one, ray is this machine.")
@@ -173,11 +173,11 @@ def run(
 
     try:
         done = run_until_decided(declared, request, strategy or []) if until_decided else run_matrix(asked, request)
-    except KeyboardInterrupt as stopped:
+    except (KeyboardInterrupt, Stopped) as stopped:
         again = shlex.join(["selbench", *sys.argv[1:]])
         said = "stopped; finished tasks are kept, and the same command resumes"
-        print(f"selbench: {said}: {again}", file=sys.stderr)
-        raise typer.Exit(143 if isinstance(stopped, Terminated) else 130) from None
+        say(f"selbench: {said}: {again}")
+        raise typer.Exit(stopped.code if isinstance(stopped, Stopped) else 130) from None
     _report(done.out)
     if done.failed:
         print(f"{len(done.failed)} tasks failed: see {done.out / 'failed'}", file=sys.stderr)
@@ -254,7 +254,7 @@ def verify_(
     as_json: Annotated[bool, typer.Option("--json", help="For machines: every finding as JSON.")] = False,
 ) -> None:
     """Check that a results folder is unchanged and consistent; exit code 1 if it is not."""
-    from ...reports.render.terminal import say
+    from ...reports.render.terminal import say as show_line
     from ..verify import verify
 
     with _usage():
@@ -264,7 +264,7 @@ def verify_(
     else:
         console = Console()
         for line in verdict.lines():
-            say(console, line, wrap=False)
+            show_line(console, line, wrap=False)
     if not verdict.sound:
         raise typer.Exit(1)
 
@@ -330,14 +330,14 @@ def merge(
 ) -> None:
     """Join results folders: parts of a matrix, or matrices over different data sets."""
     from ...reports.folders.merge import merge as join
-    from ...reports.render.terminal import say
+    from ...reports.render.terminal import say as show_line
 
     with _usage():
         merged = join(out, [_opened(folder) for folder in folders], title)
     console = Console()
     for line in merged.lines():
-        say(console, line)
-    say(console, f"Written: {out}; selbench report {out} judges it.", wrap=False)
+        show_line(console, line)
+    show_line(console, f"Written: {out}; selbench report {out} judges it.", wrap=False)
 
 
 def _plan(matrix: Matrix, request: RunRequest, cells: bool, like: Path | None) -> None:
@@ -383,17 +383,4 @@ def _usage() -> Iterator[None]:
 
 def main() -> None:
     """Entry point: a :class:`UsageError` is one line on stderr and exit code 2, never a traceback."""
-    signal.signal(signal.SIGTERM, _interrupt)  # leave as Ctrl-C does
-    try:
-        app()
-    except UsageError as error:
-        print(f"selbench: {one_line(str(error))}", file=sys.stderr)
-        sys.exit(2)
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: handled like Ctrl-C, with its own exit code."""
-
-
-def _interrupt(*_: object) -> None:
-    raise Terminated
+    guarded(app)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ..environment import usable_cores
 from ..execution.changed_code import changed, describe
 from ..execution.families import check_families
 from ..execution.prepared import RunRequest, prepare, thread_count
@@ -39,7 +39,7 @@ def show(matrix: Matrix, request: RunRequest, console: Console, like: Path | Non
     if found := changed(plan, matrix, store):
         console.print(f"Before it runs, say --retrain or --keep: {describe(found)}", style="yellow", highlight=False)
     workers = max(1, prepared.workers)
-    unit, share = ("GPU", 1) if prepared.device.type == "cuda" else ("core", thread_count(os.cpu_count() or 1, workers))
+    unit, share = ("GPU", 1) if prepared.device.type == "cuda" else ("core", thread_count(usable_cores(), workers))
     if expected.bases:
         console.print(_executors(expected, request.workers, workers, unit, share))
     console.print(footing(expected, rate, str(prepared.device)), highlight=False)

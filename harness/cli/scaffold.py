@@ -9,6 +9,7 @@ from importlib.metadata import distribution
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -34,10 +35,14 @@ def new_strategy(name: str, out: Path) -> Path:
         "tox.ini": "tox.ini.txt",
     }
     templates = files("selbench") / "harness" / "cli" / "templates"
-    for path, template in written.items():
-        text = Template((templates / template).read_text(encoding="utf-8")).substitute(names)
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text, encoding="utf-8")
+    out.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{name}-", dir=out) as drafts:  # whole or not at all
+        draft = Path(drafts) / name
+        for path, template in written.items():
+            text = Template((templates / template).read_text(encoding="utf-8")).substitute(names)
+            (draft / path).parent.mkdir(parents=True, exist_ok=True)
+            (draft / path).write_text(text, encoding="utf-8")
+        draft.rename(folder)
     return folder
 
 

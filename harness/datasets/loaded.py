@@ -49,12 +49,14 @@ class LoadedData:
 
     @property
     def title(self) -> str:
-        """Its name in reports; a named set that was loaded from JPEG files elsewhere is called a copy."""
-        entry = self.entry
+        """Its name in reports: the matrix's own, but for what is loaded in place of it, and with what a known set says
+        of being a copy."""
+        entry, own = self.entry, self.images.title
+        if entry._replaced:
+            return own or entry.name
         if entry.spec in ("", entry.name):
-            return entry.title if entry.title and "copy" not in self.images.title else self.images.title or entry.name
-        copy = " (JPEG copy)" if "JPEG" in self.images.note else ""
-        return f"{entry.title or entry.name}{copy}"
+            return entry.title if entry.title and "copy" not in own else own or entry.name
+        return f"{entry.title or entry.name}{' (JPEG copy)' if '(JPEG copy)' in own else ''}"
 
     @property
     def note(self) -> str:

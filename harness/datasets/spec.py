@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from ...strategies.errors import UsageError
 from ...strategies.registry import Registry, registry
-from ..toml import StrictModel
+from ..toml import StrictModel, expanded
 from .base import Augmentation, Dataset
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def from_spec(names: Registry, spec: str, options: Mapping[str, Any]) -> Any:
     keyword-only, ``options`` the others.
     """
     name, colon, argument = spec.partition(":")
-    parameters = inspect.signature(names.target(name)).parameters.values()
+    parameters = names.parameters(name).values()
     places = [parameter for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
     if not colon:
         if places and places[0].default is inspect.Parameter.empty and places[0].name not in options:
@@ -85,7 +85,7 @@ class Corruption(StrictModel):
         from .label_file import read_labels
 
         assert self.labels is not None
-        return read_labels(Path(self.labels), self.column)
+        return read_labels(expanded(self.labels), self.column)
 
     def describe(self, wrong: float | None = None) -> str:
         """For readers of the numbers; ``wrong`` is the share of the file's labels that differ from the true ones."""
@@ -109,3 +109,4 @@ class DatasetSpec(StrictModel):
     val: float | int = Field(0.1, gt=0)
     augmentation: Augmentation | None = None
     spoil: Corruption | None = None
+    _replaced: bool = PrivateAttr(False)  # by ``--dataset``: ``title`` is that of another set. No part of an identity

@@ -27,6 +27,7 @@ from ..steps.schedules import load_schedule
 from ..store.folder import VERSION, Store
 from ..streams import generator
 from ..tasks.worker import reference_of, trains_reference
+from ..toml import expanded
 from ..training.numerics import Numerics, candidates
 from .executors.queue import Outcome
 
@@ -60,15 +61,17 @@ class RunRequest:
 
 def cache_folder(asked: Path | None) -> Path:
     """Where decoded data sets are kept: as asked, ``$SELBENCH_CACHE_DIR``, or the user's cache folder."""
-    if asked is None and "SELBENCH_CACHE_DIR" in os.environ:
-        asked = Path(os.environ["SELBENCH_CACHE_DIR"])
-    return asked or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selbench"
+    if asked := asked or environment.folder_in("SELBENCH_CACHE_DIR"):
+        return asked
+    try:
+        return (environment.folder_in("XDG_CACHE_HOME") or expanded("~/.cache")) / "selbench"
+    except UsageError:
+        raise UsageError("no home folder is known here to keep decoded images in: give --cache-dir DIR") from None
 
 
 def data_folder(asked: Path | None) -> Path | None:
     """Where image sets lie: as asked, or ``$SELBENCH_DATA_DIR``."""
-    if asked is None and "SELBENCH_DATA_DIR" in os.environ:
-        asked = Path(os.environ["SELBENCH_DATA_DIR"])
+    asked = asked or environment.folder_in("SELBENCH_DATA_DIR")
     if asked is not None and not asked.is_dir():
         raise UsageError(f"--data-dir {asked}: no such folder")
     return asked
@@ -133,7 +136,7 @@ def prepare(matrix: Matrix, request: RunRequest) -> Prepared:
     workers = request.workers
     if workers is None:
         gpus = 1 if device.index is not None else torch.cuda.device_count()
-        workers = gpus if device.type == "cuda" else os.cpu_count() or 1
+        workers = gpus if device.type == "cuda" else environment.usable_cores()
     prepared = Prepared(matrix, device, data_dir, cache_dir, loaded, references, starts, workers, numerics)
     return replace(prepared, chosen=already_chosen(Store(request.folder(matrix)), numerics))
 
@@ -164,7 +167,7 @@ def resolved(declared: Matrix, prepared: Prepared) -> dict[str, Any]:
     return {
         "version": VERSION,
         "name": declared.name,
-        "title": declared.title or declared.name,
+        "title": _title(declared, prepared),
         "identity": declared.identity(prepared.contents()),
         "seeds": asked.seed_list(),
         "tuning": declared.tuning,
@@ -187,6 +190,14 @@ def resolved(declared: Matrix, prepared: Prepared) -> dict[str, Any]:
             for entry in asked.datasets
         ],
     }
+
+
+def _title(declared: Matrix, prepared: Prepared) -> str:
+    """The matrix's own, unless it speaks of data that ``--dataset`` has replaced."""
+    found = [(name, data.title) for name, data in prepared.loaded.items() if data.entry._replaced]
+    if not found:
+        return declared.title or declared.name
+    return f"{declared.name} with " + ", ".join(f"{title} in place of {name}" for name, title in found)
 
 
 def _terms(matrix: Matrix) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +28,7 @@ from ..plan.arms import Arm, ReferenceSeconds
 from ..plan.matrix import Matrix
 from ..plan.tasks import Plan, Planner, Task, has_result
 from ..store.checkpoint_file import tidy
-from ..store.folder import VERSION, Store
+from ..store.folder import VERSION, Store, explained
 from ..store.locks import LOOK, Claims, locked
 from ..tasks.worker import Context
 from . import timing_pass as timing
@@ -213,7 +212,7 @@ def run(matrix: Matrix, request: RunRequest) -> RunResult:
     check_families(request.declared or matrix, plan.arms, prepared.prints())
     executor = _executor(request, prepared.workers)
     store = Store(request.folder(matrix))
-    declared, cores = request.declared or matrix, os.cpu_count() or 1
+    declared, cores = request.declared or matrix, environment.usable_cores()
     table = resolved(declared, prepared)
     table["requested"] |= {"matrix": request.source or matrix.name, "set": request.overrides}
     context = Context(
@@ -272,7 +271,7 @@ def _claim(store: Store, table: dict[str, Any]) -> None:
             rates = {row["name"]: row for row in [*store.resolved().get("rates", []), *table.get("rates", [])]}
             store.claim(table | ({"rates": list(rates.values())} if rates else {}))
     except OSError as error:
-        raise UsageError(f"{store.root} cannot be written: {error.strerror}; choose another --out") from None
+        raise UsageError(f"{explained(error)}; or choose another --out") from None
 
 
 def _executor(request: RunRequest, workers: int) -> Executor:

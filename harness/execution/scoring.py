@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from ...strategies import BatchLosses, UsageError
@@ -20,6 +21,7 @@ from ..plan.arms import ReferenceSeconds
 from ..plan.matrix import Matrix
 from ..plan.tables import StrategyEntry
 from ..plan.tasks import Plan, Task
+from ..store.folder import write_bytes
 from ..tasks.cached_signals import cached_signals
 from ..tasks.worker import Context, Worker
 from .executors.inline import Inline
@@ -109,13 +111,13 @@ def _mean(worker: Worker, cells: list[Task]) -> Tensor:
 
 def _write(scores: Tensor, out: Path) -> None:
     """Whole or not at all."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.stem}.part{out.suffix}")
     if out.suffix == ".csv":
-        with part.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([("index", "score"), *enumerate(scores.tolist())])
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([("index", "score"), *enumerate(scores.tolist())])
+        content = text.getvalue().encode()
     elif out.suffix == ".npy":
-        np.save(part, scores.numpy(), allow_pickle=False)
+        np.save(file := io.BytesIO(), scores.numpy(), allow_pickle=False)
+        content = file.getvalue()
     else:
-        save_file({"score": scores}, part)
-    part.replace(out)
+        content = save({"score": scores})
+    write_bytes(out, content)

@@ -124,9 +124,11 @@ def read(name_or_path: str, overrides: list[str] | None = None, datasets: list[s
         key = strict.override(table, text)
         if key in (f"budget.{kind}" for kind in BUDGETS):  # one kind of budget takes the place of another
             table["budget"] = {name: v for name, v in table["budget"].items() if name not in BUDGETS or name == key[7:]}
-    for change in datasets or []:
-        _respec(table, change)
-    return parse(table, str(path))
+    replaced = [_respec(table, change) for change in datasets or []]
+    matrix = parse(table, str(path))
+    for entry in matrix.datasets:
+        entry._replaced = entry.name in replaced
+    return matrix
 
 
 def parse(table: dict[str, Any], where: str = "matrix") -> Matrix:
@@ -142,7 +144,8 @@ def parse(table: dict[str, Any], where: str = "matrix") -> Matrix:
     return matrix
 
 
-def _respec(table: dict[str, Any], change: str) -> None:
+def _respec(table: dict[str, Any], change: str) -> str:
+    """Apply one ``NAME=SPEC`` to a table; gives the name."""
     name, separator, spec = change.partition("=")
     if not separator or not spec:
         raise UsageError(f"--dataset {change!r}: write NAME=SPEC, such as --dataset cifar10=imagefolder:PATH")
@@ -151,6 +154,7 @@ def _respec(table: dict[str, Any], change: str) -> None:
     if name not in names:
         raise UsageError(f"--dataset {change!r}: the matrix has no data set {name!r}{did_you_mean(name, names)}")
     entries[names.index(name)]["spec"] = spec
+    return name
 
 
 def _check(matrix: Matrix, where: str) -> None:

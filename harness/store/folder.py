@@ -13,12 +13,14 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ...reports.records.sealing import (
+    MEND,
     VERSION,
     OtherVersionError,
     ResultsError,
     checksum,
     digest_file,
     digest_of,
+    explained,
     open_record,
     open_toml,
     replacing,
@@ -30,18 +32,21 @@ from ...strategies import UsageError
 from .feature_file import Rows, write
 from .locks import locked
 
-__all__ = ["VERSION", "Store", "checksum", "sound", "write_bytes"]
+__all__ = ["MEND", "VERSION", "Store", "checksum", "explained", "sound", "write_bytes"]
 
 
 def sound(path: Path, *, sealed: bool = True) -> dict[str, Any] | None:
     """The record at ``path``; None where it is missing or damaged (where ``sealed``: or has no checksum).
 
-    One of another version of the format is a UsageError: it must be neither misread nor made again.
+    One of another version of the format, or that may not be read, is a UsageError: it must be neither misread nor made
+    again.
     """
     try:
         return open_record(path.read_bytes(), sealed=sealed)
     except OtherVersionError as error:
         raise UsageError(f"{path}: {error}, or choose another --out") from None
+    except PermissionError as error:
+        raise UsageError(explained(error)) from None
     except (OSError, ResultsError):
         return None
 
@@ -110,7 +115,7 @@ class Store:
 
     def write_features(self, id: str, chunks: Iterable[Tensor], count: int, beside: Mapping[str, Tensor]) -> None:
         """Write an artefact's ``features`` ``[count, d]`` a chunk at a time, with the tensors ``beside`` them."""
-        with replacing(self._tensors(id)) as draft, draft.open("xb") as file:
+        with replacing(self._tensors(id)) as draft, draft.open("wb") as file:
             self._digests[id] = write(file, "features", chunks, count, beside)
 
     def adopt_tensors(self, id: str, other: Store) -> None:
@@ -153,6 +158,8 @@ class Store:
         """The matrix as run so far; empty where the folder is new or its matrix cannot be read."""
         try:
             return open_toml((self.root / "matrix.toml").read_bytes())[0]
+        except PermissionError as error:
+            raise UsageError(explained(error)) from None
         except (OSError, ResultsError):
             return {}
 
@@ -168,7 +175,9 @@ class Store:
                 before, _ = open_toml(path.read_bytes())
             except OtherVersionError as error:
                 raise UsageError(f"{path}: {error}, or choose another --out") from None
-            except (OSError, ResultsError) as error:
+            except OSError as error:
+                raise UsageError(f"{explained(error)}; or choose another --out") from None
+            except ResultsError as error:
                 raise UsageError(f"{path}: damaged ({error}); put a sound copy back, or choose another --out") from None
             if before.get("identity") != resolved["identity"]:
                 raise UsageError(
@@ -181,7 +190,7 @@ class Store:
         try:
             write_bytes(path, seal_toml(resolved))
         except OSError as error:
-            raise UsageError(f"{self.root} cannot be written: {error.strerror}; choose another --out") from None
+            raise UsageError(f"{explained(error)}; or choose another --out") from None
 
     def write_look(self, look: dict[str, Any]) -> None:
         """Keep what a look found, in ``matrix.toml``; the same look again takes its own place."""

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ...reports.records.sealing import replacing, write_bytes
+from ...reports.records.sealing import explained, replacing, write_bytes
 from ...strategies.errors import UsageError
 
 logger = logging.getLogger("selbench")
@@ -36,6 +36,8 @@ def cached(folder: Path, name: str, key: Mapping[str, Any], build: Callable[[], 
             if digest(tensors) != stored["checksum"]:
                 raise ValueError("its checksum is wrong")
             return tensors, dict(stored["facts"])
+        except PermissionError as error:
+            logger.warning("cache file %s: it is made again", explained(error))
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             logger.warning("cache file %s is damaged (%s): it is made again", arrays, error)
     tensors, extra = build()
@@ -46,7 +48,8 @@ def cached(folder: Path, name: str, key: Mapping[str, Any], build: Callable[[], 
             save_file(tensors, draft)
         write_bytes(facts, note.encode())
     except (OSError, SafetensorError) as error:
-        raise UsageError(f"cannot write the cache {arrays}: {error}; give a cache folder with room") from error
+        why = explained(error) if isinstance(error, OSError) else error
+        raise UsageError(f"cannot write the cache: {why}; or give another folder with --cache-dir") from error
     return tensors, extra
 
 

@@ -11,11 +11,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ...strategies.errors import UsageError
+from ..toml import expanded
 
 
 def locate(path: str, data_dir: Path | None, what: str) -> Path:
     """The file that a user named: a relative path from the data folder, else from the working folder."""
-    given = Path(path).expanduser()
+    given = expanded(path)
     places = [given] if data_dir is None or given.is_absolute() else [data_dir / given, given]
     for place in places:
         if place.is_file():

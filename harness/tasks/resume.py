@@ -55,7 +55,7 @@ class ResumableRun:
         self._next = time.monotonic() + self._every
 
     def run(self) -> None:
-        """Train to the end. On SIGTERM or SIGINT, finish the step, write a checkpoint and stop."""
+        """Train to the end. On a signal to stop, finish the step, write a checkpoint and stop."""
         if not self._every:
             self.trainer.run(self.curve)
             return

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT, deferred until a run can stop safely."""
+"""The signals that ask a run to stop, deferred until it can do so safely."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+"""A scheduler or a service manager, Ctrl-C, a lost terminal, SLURM's warning before the time is over."""
 
 
 class StopSignals:
-    """Defers the first SIGTERM or SIGINT; a second one acts at once. Ignored signals stay ignored."""
+    """Defers the first of :data:`SIGNALS`; a second one acts at once. Ignored signals stay ignored.
+
+    Not so in a worker, which ignores Ctrl-C: a scheduler may signal every process of a job, and then the run does too.
+    """
 
     def __init__(self) -> None:
         self.number: int | None = None
@@ -41,6 +45,6 @@ class StopSignals:
             signal.raise_signal(came)
 
     def _note(self, number: int, _: Any) -> None:
-        again, self.number = self.number is not None, number
+        again, self.number = self.number is not None and signal.SIGINT in self._before, number
         if again:
             self.raise_deferred()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ...reports.records.models import Artefact, Cell, Failure, Timing, Tuning, closure, code_versions
+from ...reports.records.sealing import explained
 from ...strategies import UsageError
 from ..identity import digest
 from ..streams import derive
@@ -30,6 +31,8 @@ def verify(root: Path) -> Verdict:
     try:
         listing = Listing(root)
         content = listing.read(file)
+    except PermissionError as error:
+        raise UsageError(explained(error)) from None
     except OSError as error:
         raise UsageError(f"{root} is no results folder: matrix.toml: {error.strerror}") from None
     declared, findings = read_matrix(file.name, content)

@@ -12,7 +12,15 @@ from pydantic import ValidationError
 from ...reports.records.fields import P, misfits, read_as
 from ...reports.records.matrix import Matrix
 from ...reports.records.models import KINDS, Artefact, Unsealed
-from ...reports.records.sealing import OtherVersionError, ResultsError, digest_file, open_record, open_toml, written
+from ...reports.records.sealing import (
+    OtherVersionError,
+    ResultsError,
+    digest_file,
+    open_record,
+    open_toml,
+    reason,
+    written,
+)
 from .contents import Declared
 from .findings import AGAIN, Finding, note
 
@@ -72,7 +80,7 @@ class Listing:
         try:
             content = self.read(path)
         except OSError as error:
-            return [Finding(name, f"cannot be read: {error.strerror}")]
+            return [Finding(name, f"cannot be read: {reason(error)}")]
         record, findings = read_record(kind, name, id, content)
         if record is not None:
             self.records[kind][name] = record
@@ -105,7 +113,7 @@ class Listing:
         try:
             found = digest_file(path)
         except OSError as error:
-            yield Finding(name, f"cannot be read: {error.strerror}", _AGAIN)
+            yield Finding(name, f"cannot be read: {reason(error)}")
             return
         if record.tensors not in (None, found):
             what = "is not what its description says: it was changed or damaged after it was written"

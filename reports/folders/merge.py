@@ -21,7 +21,7 @@ from ..document.numbers import plural
 from ..effects.pairing import Pairs
 from ..records.folder import Results, ResultsError
 from ..records.matrix import read_table, unlike
-from ..records.sealing import seal_toml
+from ..records.sealing import reason, seal_toml
 from ..summary import count
 
 _RECORDS = ("cells/*.json", "tuning/*.json", "timing/*.json", "failed/*.json", "artefacts/*/*")
@@ -100,7 +100,7 @@ def merge(out: str | Path, folders: Sequence[str | Path], title: str = "") -> Me
                 target.rmdir()
             draft.rename(target)
     except OSError as error:
-        raise ResultsError(f"{target} cannot be written: {error.strerror}") from error
+        raise ResultsError(f"{target} cannot be written: {reason(error)}") from error
     return Merged(Results.read(target, strict=True), len(sources), twice)
 
 

@@ -17,7 +17,7 @@ from .analysis import ACCOUNTS, COSTS, LADDERS, LadderName  # noqa: F401 - as th
 from .fields import PHASES, Phase, Role, read_record  # noqa: F401 - what readers of a folder need is found here
 from .matrix import Arm, Dataset, Grid, Matrix, Request, read_matrix  # noqa: F401
 from .models import Artefact, Cell, Failure, Picks, Point, Timing, Tuning, Unsealed  # noqa: F401
-from .sealing import ResultsError, checksum  # noqa: F401
+from .sealing import ResultsError, checksum, reason  # noqa: F401
 
 TIMED = "timing pass"
 ORDINARY = "ordinary cells"
@@ -168,7 +168,9 @@ def _records(
             at = (name,) if key is None else key(item)
             if (first := found.setdefault(at, item)) is not item:
                 raise ResultsError(f"a second record of {words.format(*at)}; {first.id} is used")
-        except (ResultsError, OSError) as error:
+        except OSError as error:
+            bad.append(Unreadable(name, reason(error)))
+        except ResultsError as error:
             bad.append(Unreadable(name, str(error)))
     return tuple(found[at] for at in (sorted(found) if key else found))
 

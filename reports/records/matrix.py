@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 
 from .analysis import Analysis, Look, Open, Pays
 from .fields import OPEN, AsTuple, Count, Counts, Id, Names, Number, Role, read_as, unpacked
-from .sealing import ResultsError, open_toml
+from .sealing import ResultsError, open_toml, reason
 
 
 class Learner(TypedDict):
@@ -340,7 +340,7 @@ def read_table(file: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ResultsError(f"{file.parent} is no results folder: it holds no matrix.toml") from error
     except OSError as error:
-        raise ResultsError(f"{file}: cannot be read ({error})") from error
+        raise ResultsError(f"{file}: cannot be read ({reason(error)})") from error
     except ResultsError as error:
         raise ResultsError(f"{file}: {error}; put a sound copy back") from error
 

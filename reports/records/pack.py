@@ -10,11 +10,10 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from .sealing import ResultsError
+from .sealing import ResultsError, reason, replacing
 
 SUFFIX = ".zip"
 LARGEST = 8 << 30
@@ -60,10 +59,8 @@ def pack(folder: Path, out: Path, *, tensors: bool = False) -> int:
         If the folder is no results folder, or the pack cannot be written.
     """
     files = list(_members(folder, tensors))
-    draft = out.with_name(f".{out.name}.tmp")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        with replacing(out) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
             for name in files:
                 entry = zipfile.ZipInfo(name, _MADE)
                 entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o100644 << 16
@@ -71,12 +68,8 @@ def pack(folder: Path, out: Path, *, tensors: bool = False) -> int:
                 with (folder / name).open("rb") as source, archive.open(entry, "w", force_zip64=tensors) as target:
                     while block := source.read(_BLOCK):
                         target.write(block)
-        draft.replace(out)
     except OSError as error:
-        raise ResultsError(f"{out}: cannot be written ({error.strerror or error})") from error
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
+        raise ResultsError(f"{out}: cannot be written ({reason(error)})") from error
     return len(files)
 
 
@@ -114,7 +107,7 @@ def opened(path: Path) -> Path:
     except FileNotFoundError as error:
         raise ResultsError(f"{path}: no such pack") from error
     except OSError as error:
-        raise ResultsError(f"{path}: cannot be unpacked ({error.strerror or error})") from error
+        raise ResultsError(f"{path}: cannot be unpacked ({reason(error)})") from error
 
 
 def _unpack(path: Path) -> TemporaryDirectory[str]:

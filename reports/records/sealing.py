@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -9,7 +10,7 @@ import re
 import secrets
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +31,51 @@ class OtherVersionError(ResultsError):
     """A file has another version of the format."""
 
 
+MEND = {
+    errno.ENOSPC: "the disk is full: make room, and run the same command again",
+    errno.EDQUOT: "the disk quota is used up: make room, and run the same command again",
+    errno.EROFS: "the folder is read-only: make it writable, and run the same command again",
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "permission denied: ask its owner for access (chmod)"),
+}
+
 CHANGED = "the checksum does not match: the file was changed or damaged after it was written"
+
+
+def explained(error: OSError) -> str:
+    """What the system refused, in one line: the file, why, and what to do about it."""
+    named = isinstance(error.filename, str | bytes)
+    return f"{os.fsdecode(error.filename)}: {reason(error)}" if named else reason(error)
+
+
+def reason(error: OSError) -> str:
+    """As :func:`explained`, without the file."""
+    return MEND.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path to write to; flushed to disk and renamed to ``path``, so that no reader sees half a file."""
+    """An empty temporary file to write to; flushed to disk and renamed to ``path``: no reader sees half a file.
+
+    Its mode follows the umask whatever writes it (safetensors writes 0600). An OSError names ``path``.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
+        draft.touch()
+        mode = draft.stat().st_mode
         yield draft
         with draft.open("rb+") as file:
             os.fsync(file.fileno())
+        if draft.stat().st_mode != mode:
+            draft.chmod(mode & 0o777)
         draft.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(draft)):
+            error.filename = str(path)
+        raise
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -10,7 +10,7 @@ import torch
 from selbench.strategies import BatchLosses, MissingSignal, Strategy, UsageError, keep_count, load
 from selbench.strategies import registry as registry_module
 from selbench.strategies.errors import did_you_mean, one_of
-from selbench.strategies.registry import Registry, registry
+from selbench.strategies.registry import CALLED, Registry, registry
 
 
 class FakeDistribution(Distribution):
@@ -45,7 +45,7 @@ def points(monkeypatch):
             EntryPoint(name, target, "selbench.strategies")._for(FakeDistribution(owner))
             for name, target, owner in rows
         ]
-        monkeypatch.setattr(registry_module, "entry_points", lambda group: made)
+        monkeypatch.setattr(registry_module, "entry_points", lambda **_: made)
         return Registry("selbench.strategies")
 
     return set_points
@@ -96,6 +96,45 @@ def test_plugin_that_does_not_import_is_listed_and_stops_nobody(points):
     assert repr(names.load("fine")) == "Uniform(cadence='batch')"
     with pytest.raises(UsageError, match="cannot be imported"):
         names.load("broken")
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("os", r"'mine' of plug 1.0 is a module, and must be a class: write mine = \"os:.*\" in its entry points"),
+        (
+            "string:digits",
+            r"'mine' of plug 1.0 is an instance of str, and must be a class: write mine = \"string:str\"",
+        ),
+        ("string:nothing", "'mine' of plug 1.0 cannot be imported: AttributeError"),
+        ("no_such_module_here:A", "'mine' of plug 1.0 cannot be imported: ModuleNotFoundError"),
+        ("builtins:range", r"'mine' does not say what parameters it takes: no signature found|refuses its parameters"),
+        ("string:Template", "'mine' refuses its parameters: .*missing 1 required positional argument"),
+    ],
+)
+def test_an_entry_point_that_names_no_strategy_is_one_line(points, target, says):
+    with pytest.raises(UsageError, match=says) as caught:
+        points(("mine", target, "plug")).load("mine")
+    assert "\n" not in str(caught.value)
+    (row,) = points(("mine", target, "plug")).describe()
+    assert bool(row["error"]) == ("is a" in says or "imported" in says)
+
+
+@pytest.mark.parametrize(("group", "method"), CALLED.items())
+def test_a_class_of_another_group_is_named(monkeypatch, group, method):
+    point = EntryPoint("mine", "builtins:object", f"selbench.{group}")._for(FakeDistribution("plug"))
+    monkeypatch.setattr(registry_module, "entry_points", lambda **_: [point])
+    with pytest.raises(UsageError, match=f"'mine' of plug has no method {method}: .* object under another group"):
+        Registry(f"selbench.{group}").load("mine")
+
+
+@pytest.mark.parametrize("group", ["selbench.strategy", "selbench.datasets"])
+def test_a_name_in_a_wrong_group_is_found_there(monkeypatch, group):
+    point = EntryPoint("mine", "a:A", group)._for(FakeDistribution("plug"))
+    monkeypatch.setattr(registry_module, "entry_points", lambda group="", name="": [point] if name == "mine" else [])
+    says = f"no strategy named 'mine': plug registers it under '{group}', and strategies belong under 'selbench.strat"
+    with pytest.raises(UsageError, match=says):
+        Registry("selbench.strategies").load("mine")
 
 
 def test_listing_names_does_not_import(points):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +13,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ....strategies.errors import UsageError
+from ...environment import usable_cores
 from .formats import format_of
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "PPM", "TIFF")
@@ -77,7 +77,7 @@ def decode_files(paths: Sequence[Path], side: int, *, skip: bool = False) -> Dec
         return enlarged
 
     # Threads are enough: the decoder and the resampler run outside the interpreter's lock.
-    executor = ThreadPoolExecutor(os.cpu_count())
+    executor = ThreadPoolExecutor(usable_cores())
     try:
         everything = range(len(paths))
         total = sum(executor.map(work, [everything[at : at + _CHUNK] for at in everything[::_CHUNK]]))

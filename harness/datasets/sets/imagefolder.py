@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from unicodedata import normalize
 
 from ....strategies.errors import UsageError, one_of
+from ...toml import expanded
 from ..base import Augmentation
 from .class_folders import LAYOUT, ClassFolders, has_folders, part, readable
 from .decode import JPEG_SUFFIXES
@@ -50,7 +51,7 @@ class ImageFolder(FileSet):
         return replace(listing, title=self.title or readable(root.resolve().name), notes=notes)
 
     def _root(self, data_dir: Path | None) -> Path:
-        given = Path(self.path).expanduser()
+        given = expanded(self.path)
         places = [given] if data_dir is None or given.is_absolute() else [given, data_dir / given]
         for place in places:
             if place.is_dir():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,12 +11,7 @@ import torch
 
 from ....strategies.errors import StrategyFault
 from ...plan.tasks import Task
-
-WRITE_ERRORS = {
-    errno.ENOSPC: "the disk is full: make room, and run the same command again",
-    errno.EDQUOT: "the disk quota is used up: make room, and run the same command again",
-    errno.EROFS: "the folder is read-only: make it writable, and run the same command again",
-}
+from ...store.folder import MEND, explained
 
 
 @dataclass(frozen=True)
@@ -43,9 +37,7 @@ def error_line(error: BaseException) -> str:
         return f"out of GPU memory: lower --workers, the matrix's batch, or the learner's width ({line})"
     if isinstance(error, MemoryError):
         return f"out of memory: lower --workers or the matrix's batch ({line})"
-    if isinstance(error, OSError) and error.errno in WRITE_ERRORS:
-        return f"nothing was written: {WRITE_ERRORS[error.errno]}"
-    return line
+    return explained(error) if isinstance(error, OSError) and error.errno in MEND else line
 
 
 class Turn(Enum):

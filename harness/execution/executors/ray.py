@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from ....strategies import UsageError
+from ...environment import usable_cores
 from ...plan.tasks import Task
 from ...store.folder import Store
 from ...tasks.worker import Context
@@ -88,7 +89,7 @@ class Ray:
         # What tasks print stays in Ray's log files, as there may be a lot of it.
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
         if self.address is None:
-            options["include_dashboard"] = False
+            options |= {"include_dashboard": False, "num_cpus": usable_cores()}
         try:
             ray.init(address=self.address or "local", **options)
         except (ConnectionError, RuntimeError, ValueError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ import torch
 
 from .... import __version__
 from ....strategies import UsageError
+from ...environment import folder_in
 from ...plan.tasks import OF_RUNS, Task, has_result
 from ...store.folder import Store, write_bytes
 from ...tasks.cost_meter import artefact_closure
@@ -85,15 +85,15 @@ def with_local_folders(context: Context) -> Context:
     The sender's ``--data-dir`` counts where there is such a folder here, else ``$SELBENCH_DATA_DIR`` as this
     machine has it; of caches, which any machine can fill, this machine's ``$SELBENCH_CACHE_DIR`` comes first.
     """
-    data, cache = context.data_dir, Path(os.environ.get("SELBENCH_CACHE_DIR") or context.cache_dir)
+    data, cache = context.data_dir, folder_in("SELBENCH_CACHE_DIR") or context.cache_dir
     if data is not None and not data.is_dir():
-        own = os.environ.get("SELBENCH_DATA_DIR")
-        if own is None or not Path(own).is_dir():
+        own = folder_in("SELBENCH_DATA_DIR")
+        if own is None or not own.is_dir():
             raise UsageError(
                 f"--data-dir {data}: no such folder there, and its $SELBENCH_DATA_DIR is "
                 + ("not set" if own is None else f"{own}, which is none either")
             )
-        data = Path(own)
+        data = own
     return replace(context, data_dir=data, cache_dir=cache)
 
 

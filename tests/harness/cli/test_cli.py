@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+import contextlib
+import errno
 import re
 import shutil
+import signal
 import sys
+from pathlib import Path
 
 import pytest
+from synthetic import write_results
 
 from selbench.harness.cli import commands as cli
+from selbench.harness.execution.prepared import cache_folder, data_folder
+from selbench.harness.tasks.stop_signals import SIGNALS
 from selbench.reports.questions.claims.reading import shipped as shipped_claims
+from selbench.strategies import UsageError
 from selbench.strategies.registry import registry
 from selbench.strategies.testing import LAWS
 
@@ -28,6 +36,17 @@ def selbench(monkeypatch, capsys):
         return code, out, err
 
     return call
+
+
+@pytest.fixture
+def handlers():
+    """Signal handlers as a new process has them, and those of before afterwards."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in set(SIGNALS) - {signal.SIGINT}:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number, was in before.items():
+        signal.signal(number, was)
 
 
 @pytest.mark.parametrize("group", cli.GROUPS)
@@ -108,13 +127,115 @@ def test_help_names_every_command(selbench):
     assert code == 0 and all(name in out for name in ("run", "report", "list", "compare", "merge", "check"))
 
 
-def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(selbench, tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_keeps_what_is_finished_and_says_how_to_go_on(selbench, tmp_path, monkeypatch, handlers, number):
     def stop(*_):
-        raise KeyboardInterrupt
+        signal.raise_signal(number)
 
     monkeypatch.setattr("selbench.harness.execution.executors.inline.Inline.run", stop)
     code, _, err = selbench("run", "quick", "--seeds", "1", "--executor", "inline", "--out", tmp_path / "out")
-    assert code == 130 and "the same command resumes" in err and "Traceback" not in err
+    assert code == 128 + number and "the same command resumes: selbench run quick" in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_ends_other_commands_with_its_code(selbench, monkeypatch, handlers, number):
+    monkeypatch.setattr("selbench.harness.cli.listing.print_strategies", lambda _: signal.raise_signal(number))
+    assert selbench("list", "strategies") == (128 + number, "", "")
+
+
+def test_a_signal_that_is_ignored_stays_so(selbench, handlers):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    assert selbench("--version")[0] == 0 and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+FULL = OSError(errno.ENOSPC, "No space left on device", "/full/x")
+THEIRS = PermissionError(errno.EACCES, "Permission denied", "/theirs/x")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (FULL, "/full/x: the disk is full: make room, and run the same command again"),
+        (THEIRS, "/theirs/x: permission denied: ask its owner for access (chmod)"),
+        (OSError(errno.EROFS, "Read-only", "/ro/x"), "/ro/x: the folder is read-only: make it writable"),
+        (OSError(errno.EIO, "Input/output error", b"/bad/x"), "/bad/x: Input/output error"),
+        (OSError("no number"), "no number"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line_of_any_command(selbench, monkeypatch, error, says):
+    def refuse(_):
+        raise error
+
+    monkeypatch.setattr("selbench.harness.cli.listing.print_strategies", refuse)
+    code, _, err = selbench("list", "strategies")
+    assert code == 2 and err.startswith(f"selbench: {says}") and err.count("\n") == 1
+
+
+def test_no_command_that_writes_ends_in_a_traceback(selbench, tmp_path, monkeypatch):
+    small = write_results(tmp_path / "a", seeds=2, test_n=50)
+    other = write_results(tmp_path / "b", seeds=2, test_n=50, datasets=["flowers"])
+
+    def refuse(*_, **__):
+        raise FULL
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    out = tmp_path / "new" / "x"
+    for command in (
+        ("report", small, "--out", out),
+        ("pack", small, "--out", out.with_suffix(".zip")),
+        ("merge", out, small, other),
+        ("compare", small, small, "--out", out),
+        ("new-strategy", "my-rule", "--out", out),
+        ("run", "quick", "--seeds", "1", "--executor", "inline", "--out", out, "--cache-dir", tmp_path),
+    ):
+        code, _, err = selbench(*command)
+        assert (code, err.count("\n")) == (2, 1), (command, err)
+        assert "the disk is full: make room" in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_a_full_standard_output_is_said(selbench, monkeypatch):
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert selbench("--version")[0] == 2
+        monkeypatch.setattr(sys, "stdout", sys.__stdout__)
+        with contextlib.suppress(OSError):
+            full.close()
+
+
+def test_home_is_meant_in_every_argument(selbench, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert selbench("new-strategy", "my-rule", "--out=~/rules")[0] == 0
+    assert (tmp_path / "rules" / "my-rule").stat().st_mode & 0o055, "others may read it, as the umask says"
+    assert selbench("check", "--set", "a=~b", "gstds")[0] == 2
+    code, _, err = selbench("report", "~/nowhere")
+    assert code == 2 and str(tmp_path / "nowhere") in err
+    code, _, err = selbench("report", "~no-such-user/x")
+    assert code == 2 and "no home folder is known here: set $HOME, or write the whole path" in err
+
+
+def test_an_empty_variable_counts_as_unset_and_home_is_meant_in_one(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("SELBENCH_CACHE_DIR", "SELBENCH_DATA_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, "")
+    assert cache_folder(None) == tmp_path / ".cache" / "selbench" and data_folder(None) is None
+    monkeypatch.setenv("SELBENCH_CACHE_DIR", "~/c")
+    monkeypatch.setenv("SELBENCH_DATA_DIR", "~")
+    assert cache_folder(None) == tmp_path / "c" and data_folder(None) == tmp_path
+    monkeypatch.setenv("SELBENCH_CACHE_DIR", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", "~/x")
+    assert cache_folder(None) == tmp_path / "x" / "selbench" and cache_folder(Path("c")) == Path("c")
+
+
+def test_without_a_home_folder_the_cache_is_asked_for(monkeypatch):
+    def unknown(_):
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("SELBENCH_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "expanduser", unknown)
+    with pytest.raises(UsageError, match=r"no home folder is known here .*: give --cache-dir DIR"):
+        cache_folder(None)
 
 
 def test_new_strategy_says_what_was_written_and_how_to_go_on(selbench, tmp_path):

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selbench.harness.datasets.base import Images
+from selbench.harness.datasets.loaded import LoadedData
 from selbench.harness.plan.matrix import Matrix, narrowed, parse, read, shipped
 from selbench.reports.statistics import fewest_pairs
 from selbench.strategies import UsageError
@@ -117,6 +120,12 @@ def test_a_setting_that_leads_nowhere_is_refused(text):
 def test_a_data_set_can_be_loaded_from_elsewhere_under_its_name():
     matrix = read("quick", datasets=["digits=imagefolder:/somewhere"])
     assert matrix.datasets[0].name == "digits" and matrix.datasets[0].spec == "imagefolder:/somewhere"
+    images = Images(*[torch.zeros(1)] * 4, ("a",), note="JPEG files (lossy)", title="somewhere")
+    loaded = LoadedData(matrix.datasets[0], images, "", 32, "none", 0)
+    assert loaded.title == "somewhere", "the matrix's title is that of another set"
+    assert narrowed(matrix, [], 1).datasets[0]._replaced and not read("quick").datasets[0]._replaced
+    same = read("quick", ['datasets.0.spec="imagefolder:/somewhere"'])
+    assert matrix.identity({}) == same.identity({}), "it is no part of it"
     with pytest.raises(UsageError, match="did you mean 'digits'"):
         read("quick", datasets=["digit=imagefolder:x"])
 

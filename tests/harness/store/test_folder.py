@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from pathlib import Path
 
 import pytest
 import torch
 
 from selbench.harness.store.folder import Store, checksum
+from selbench.harness.store.tensor_cache import cached
+from selbench.harness.verify import verify
 from selbench.strategies import UsageError
 
 RECORD = {"version": 1, "id": "ab", "result": {"test_accuracy": 0.1 + 0.2}, "curve": [1e-300, 3]}
@@ -88,6 +92,41 @@ def test_records_of_another_version_are_refused_by_name_and_left_alone(tmp_path,
         with pytest.raises(UsageError, match=says) as caught:
             ask()
         assert str(path) in str(caught.value) and path.read_text() == text
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o002, 0o664)])
+def test_files_follow_the_umask(tmp_path, umask, mode):
+    store, before = Store(tmp_path), os.umask(umask)
+    try:
+        store.claim(resolved())
+        store.write_cell(RECORD)
+        store.write_artefact("a", {"x": torch.ones(2)}, {})
+        store.write_features("b", iter([torch.ones(2, 3)]), 2, {})
+        cached(tmp_path, "set", {}, lambda: ({"x": torch.ones(2)}, {}))
+    finally:
+        os.umask(before)
+    found = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*") if path.is_file()}
+    assert len(found) >= 5 and set(found.values()) == {mode}
+
+
+def test_a_file_that_may_not_be_read_is_called_that_and_is_not_made_again(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    store.claim(resolved())
+    store.write_cell(RECORD)
+
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refused)  # modes do not bind root
+    for path, ask in (
+        (store.cell_path("ab"), lambda: store.has_cell("ab")),
+        (tmp_path / "matrix.toml", store.resolved),
+        (tmp_path / "matrix.toml", lambda: store.claim(resolved())),
+        (tmp_path / "matrix.toml", lambda: verify(tmp_path)),
+    ):
+        with pytest.raises(UsageError, match=f"{path}: permission denied: ask its owner for access") as caught:
+            ask()
+        assert "damaged" not in str(caught.value)
 
 
 def test_failures_have_a_checksum(tmp_path):

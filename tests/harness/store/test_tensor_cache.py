@@ -64,6 +64,20 @@ def test_every_kind_of_damage_is_found_said_and_mended(tmp_path: Path, caplog: p
     assert same(cached(tmp_path, "set", {}, make))
 
 
+def test_a_file_that_may_not_be_read_is_called_that(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = Maker()
+    cached(tmp_path, "set", {}, make)
+
+    def refused(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_text", refused)  # modes do not bind root
+    assert same(cached(tmp_path, "set", {}, make)) and make.calls == 2
+    assert "permission denied: ask its owner" in caplog.text and "damaged" not in caplog.text
+
+
 def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
     def fails() -> Content:
         raise UsageError("bad image")

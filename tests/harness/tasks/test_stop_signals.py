@@ -63,6 +63,19 @@ def test_a_second_one_counts_at_once():
     assert done == [True]
 
 
+def test_in_a_worker_a_second_one_waits_as_well(handlers):
+    """A scheduler signals all processes of a job, and the run then tells its workers to stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    told, done = StopSignals(), []
+    with pytest.raises(Stopped), told.deferring():
+        signal.raise_signal(signal.SIGUSR1)
+        signal.raise_signal(signal.SIGTERM)
+        done.append(True)
+        told.raise_deferred()
+        done.append(False)
+    assert done == [True]
+
+
 def test_without_a_signal_nothing_happens(handlers):
     told = StopSignals()
     with told.deferring():

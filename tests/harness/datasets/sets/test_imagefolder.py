@@ -15,8 +15,9 @@ import torch
 import torchvision
 from PIL import Image
 
-from selbench.harness.datasets.loaded import fingerprint
+from selbench.harness.datasets.loaded import LoadedData, fingerprint
 from selbench.harness.datasets.sets.imagefolder import ImageFolder, list_folder
+from selbench.harness.datasets.spec import DatasetSpec
 from selbench.strategies import UsageError
 
 Tree = Callable[..., Path]
@@ -45,6 +46,9 @@ def test_notes(tmp_path: Path, image_tree: Tree) -> None:
         "1 hidden files and folders ignored; 1 files without an image's ending ignored; "
         "1 of 11 files are JPEG (lossy); 6 of 7 training images"
     )
+    entry = DatasetSpec(name="cifar10", title="CIFAR-10", spec=f"imagefolder:{lossy}")
+    stated = LoadedData(entry, ImageFolder(str(lossy)).load(None, cache), "", 32, "none", 0)
+    assert stated.title == "CIFAR-10", "a matrix's own words; not every JPEG is a copy of something"
     named = ImageFolder(str(lossy), resolution=40, title="CIFAR-10 (JPEG copy)", note="a copy").load(None, cache)
     assert named.title == "CIFAR-10 (JPEG copy)"
     assert named.note == "a copy; JPEG files (lossy); 10 images are smaller than 40 px and were enlarged"
