@@ -72,9 +72,10 @@ class Description:
 def sources(traits: Traits) -> tuple[str, ...]:
     """As :attr:`Description.reads`."""
     at_start = traits.cadence == "run"
+    proxy = traits.needs & {"trace", "picks"} or (at_start and traits.needs & LEARNER_SIGNALS)
     found = {
         "learner": not at_start and traits.needs & (LEARNER_SIGNALS | {"age"}),
-        "proxy": traits.reads_proxy or "picks" in traits.needs,
+        "proxy": proxy,
         "reference": traits.needs & REFERENCE_SIGNALS,
         "val": traits.needs & HELD_OUT_SIGNALS,
     }

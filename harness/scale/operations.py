@@ -21,7 +21,6 @@ from ..steps.schedules import Fixed
 from ..streams import generator
 from ..training.flops import count_selection
 from ..training.ledger import Clock, Ledger
-from ..training.numerics import Numerics
 from ..training.trainer import Recipe, Trainer
 from .costs import Cost, Costs, Measured, Scaled
 from .madeup import Shape, begin, candidates
@@ -45,7 +44,7 @@ class Bench:
     width: int
     augmentation: Any
     device: torch.device
-    numerics: Numerics
+    bf16: bool
     trace_epochs: int = 5
 
     @property
@@ -116,7 +115,7 @@ class Loop:
                 0,
                 net.build(False).to(device),
                 strategy,
-                bench.numerics,
+                bench.bf16,
             )
             for strategy in (Scoring(), Watching())
         ]

@@ -126,7 +126,8 @@ class Rule:
 
     @property
     def reads_proxy(self) -> bool:
-        return self.traits.reads_proxy
+        needs = self.traits.needs
+        return "trace" in needs or (self.traits.cadence == "run" and bool(needs & LEARNER_SIGNALS))
 
     @property
     def watches(self) -> bool:

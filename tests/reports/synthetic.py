@@ -361,8 +361,7 @@ def _write_cell(
     }
     record["checksum"] = checksum(record)
     (root / "cells").mkdir(exist_ok=True)
-    text = json.dumps(record, indent=1, sort_keys=True)
-    (root / "cells" / f"{id}.json").write_text(text, encoding="utf-8")
+    (root / "cells" / f"{id}.json").write_text(json.dumps(record), encoding="utf-8")
 
 
 def _line(flops: float, samples: int, jitter: float) -> dict[str, float]:

@@ -27,12 +27,6 @@ TINY: dict[str, Any] = {
 }
 
 
-def least(patch: pytest.MonkeyPatch) -> None:
-    """Few steps, few repeats."""
-    patch.setattr(operations, "EFFORT", 0.01)
-    patch.setattr(operations, "_STEPS", 4)
-
-
 @pytest.fixture(scope="session")
 def tiny_table() -> dict[str, Any]:
     """The workload as a table, to be left as it is."""
@@ -50,7 +44,7 @@ def hasty_module() -> Iterator[None]:
     """Measure as little as there can be, in one thread."""
     threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
-        least(patch)
+        patch.setattr(operations, "EFFORT", 0.01)
         torch.set_num_threads(1)
         yield
     torch.set_num_threads(threads)
@@ -59,4 +53,4 @@ def hasty_module() -> Iterator[None]:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure as little as there can be."""
-    least(monkeypatch)
+    monkeypatch.setattr(operations, "EFFORT", 0.01)
