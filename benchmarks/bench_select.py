@@ -17,7 +17,7 @@ from torch import Tensor
 
 from selbench.harness.scale.madeup import Shape, begin
 from selbench.harness.training.learner import STANDARD_WIDTH, ResNet18
-from selbench.harness.training.optimizer import sgd
+from selbench.harness.training.optimizer import SGD
 from selbench.strategies import BatchLosses, Selection, UsageError, keep_count, load
 from selbench.strategies.interface import Traits
 from selbench.strategies.maths.last_layer import LastLayer
@@ -125,14 +125,13 @@ def step(learner: ResNet18, count: int, device: torch.device) -> Callable[[], No
     if fast:
         model = model.to(memory_format=torch.channels_last)
         images = images.contiguous(memory_format=torch.channels_last)
-    optimizer = sgd(model.train(), 0.1, 0.9, 5e-4)
+    optimizer = SGD(model.train(), 0.1, 0.9, 5e-4)
 
     def train() -> None:
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=fast):
             logits = model(images)
         F.cross_entropy(logits.float(), labels).backward()
         optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
 
     return train
 

@@ -14,6 +14,8 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
+from selbench.harness import environment
+
 MOST_ROUNDS = 200
 PAUSE = 0.05  # seconds before each case: threads of the library timed before it spin for some milliseconds yet
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "networkx", "pytest-benchmark")
@@ -39,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _device(config: pytest.Config) -> torch.device:
-    return torch.device(config.getoption("--device") or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return environment.enter(environment.pick_device(config.getoption("--device")))
 
 
 @pytest.fixture(scope="session")

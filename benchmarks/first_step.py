@@ -13,13 +13,12 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 VARIABLE = "SELBENCH_BENCH_STEPS"
-WATCHED = "torch.optim.optimizer"
+WATCHED = "torch.optim.sgd"
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -40,7 +39,7 @@ class Steps:
     def __init__(self, folder: Path) -> None:
         self.folder, self.first, self.modules = folder, 0.0, 0
 
-    def __call__(self, optimizer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def __call__(self) -> None:
         self.first = self.first or time.time()
         if len(sys.modules) == self.modules:
             return
@@ -51,13 +50,13 @@ class Steps:
 
 
 class Watch(importlib.abc.MetaPathFinder):
-    """Registers a hook as soon as torch's optimizers are imported, and imports nothing itself."""
+    """Hooks into torch's SGD step as soon as it is imported, and imports nothing itself."""
 
     def __init__(self, hook: Steps) -> None:
         self.hook = hook
 
     def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> Any:
-        """torch's own module with the hook registered; None for every other."""
+        """torch's own module, whose step calls the hook afterwards; None for every other."""
         if fullname != WATCHED:
             return None
         sys.meta_path.remove(self)
@@ -67,7 +66,13 @@ class Watch(importlib.abc.MetaPathFinder):
 
         def loaded(module: ModuleType) -> None:
             load(module)
-            module.register_optimizer_step_post_hook(self.hook)
+            step = module.sgd
+
+            def watched(*args: Any, **kwargs: Any) -> None:
+                step(*args, **kwargs)
+                self.hook()
+
+            module.sgd = watched  # type: ignore[attr-defined]
 
         spec.loader.exec_module = loaded  # type: ignore[method-assign]
         return spec

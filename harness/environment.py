@@ -51,6 +51,7 @@ def describe(device: torch.device, precision: str) -> dict[str, Any]:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
     machine = f"{platform.system()}/{platform.machine()}/{name}/{os.cpu_count()}"
     return {
+        **({"deterministic": True} if torch.are_deterministic_algorithms_enabled() else {}),
         "selbench": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -65,8 +66,14 @@ def describe(device: torch.device, precision: str) -> dict[str, Any]:
     }
 
 
+def forget_peak(device: torch.device) -> None:
+    """Let :func:`peak_memory` begin anew; a CPU's goes on."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
 def peak_memory(device: torch.device) -> int:
-    """Peak bytes: of the device's allocator on a GPU, else of this process so far."""
+    """Peak bytes: of the device's allocator since :func:`forget_peak` on a GPU, else of this process so far."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -81,6 +88,26 @@ def pick_device(name: str | None) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise UsageError(f"--device {name!r} is no device; try 'cpu' or 'cuda'") from None
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"--device {name}: runs are timed and checked on cpu and cuda alone; use --device cpu")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch sees no CUDA GPU here; use --device cpu")
+    if device.type == "cuda" and (device.index or 0) >= (count := torch.cuda.device_count()):
+        raise UsageError(f"--device {name}: torch sees {count} GPUs here, cuda:0 to cuda:{count - 1}; name one of them")
     return device
+
+
+def enter(device: torch.device, deterministic: bool = False) -> torch.device:
+    """Make ``device`` the one that this process works on; returns it with its index.
+
+    Events and ``synchronize`` are of the selected GPU, whatever the tensors lie on. ``deterministic`` refuses operators
+    whose results differ from call to call, and lasts as long as the process.
+    """
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS is first used
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    if device.type != "cuda":
+        return device
+    torch.cuda.set_device(device)
+    return torch.device("cuda", torch.cuda.current_device())

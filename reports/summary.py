@@ -30,6 +30,7 @@ from .effects.verdicts import by_chance
 from .questions import answers as study_answers
 from .questions.claims.verdict import judge_claims, unreadable_claims
 from .records.folder import Cell, Dataset, Results
+from .records.models import code_versions
 
 
 def summarise(results: Results) -> dict[str, Any]:
@@ -114,6 +115,8 @@ def environment(cells: Sequence[Cell]) -> dict[str, Any]:
             unlike = sorted({str(value): value for value in values}.items())
             found[key] = unlike[0][1] if len(unlike) == 1 else [value for _, value in unlike]
     found["machines"] = len({str(cell.environment.get("machine")) for cell in cells})
+    codes = code_versions(cells)
+    found["mixed_code"] = sorted(part for part, versions in codes.items() if len(versions) > 1)
     return found
 
 

@@ -72,10 +72,9 @@ class Description:
 def sources(traits: Traits) -> tuple[str, ...]:
     """As :attr:`Description.reads`."""
     at_start = traits.cadence == "run"
-    proxy = traits.needs & {"trace", "picks"} or (at_start and traits.needs & LEARNER_SIGNALS)
     found = {
         "learner": not at_start and traits.needs & (LEARNER_SIGNALS | {"age"}),
-        "proxy": proxy,
+        "proxy": traits.reads_proxy or "picks" in traits.needs,
         "reference": traits.needs & REFERENCE_SIGNALS,
         "val": traits.needs & HELD_OUT_SIGNALS,
     }

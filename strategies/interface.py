@@ -28,7 +28,10 @@ REFERENCE_SIGNALS = frozenset({"features", "reference"})
 HELD_OUT_SIGNALS = frozenset({"val_gradient", "val_features", "val_probs"})
 """Signals of the learner on a fixed batch of ``val``, looked at anew every ``val_interval`` selections."""
 
-NEEDS = LEARNER_SIGNALS | REFERENCE_SIGNALS | HELD_OUT_SIGNALS | {"trace", "age", "picks"}
+PROXY_TRACES = frozenset({"trace", "trained_trace"})
+"""Signals of a proxy's whole run."""
+
+NEEDS = LEARNER_SIGNALS | REFERENCE_SIGNALS | HELD_OUT_SIGNALS | PROXY_TRACES | {"age", "picks"}
 """Every name that ``needs`` may hold. Labels, ids and host numbers are always there."""
 
 
@@ -57,7 +60,13 @@ class BatchLosses:
         At cadence ``epoch`` all of the learner's signals are those of the last training step on the sample. A sample
         that was never trained on, as none was at the first selection, has those of :func:`never_seen`.
     trace : Tensor ``[B, T, C]``, optional
-        A proxy's class probabilities at the end of each of its T epochs.
+        A proxy's class probabilities at the end of each of its T epochs, on clean images.
+    trained_trace : Tensor ``[B, T, C]``, optional
+        The same as each sample was trained on in those epochs: of its augmented view, in training mode, before the
+        step. An epoch that left a sample out repeats the one before; before its first step all classes have 1/C.
+
+        A rule with ``nets`` above 1 gets each of a proxy's signals with an axis of its nets after the first: see
+        :meth:`of_net`.
     age : Tensor ``[B]`` int64, optional
         Steps since the learner's signals were seen; -1 means never: see :func:`never_seen`.
     picks : Tensor ``[B]`` bool, optional
@@ -92,6 +101,7 @@ class BatchLosses:
     learner_probs: Tensor
     learner_features: Tensor
     trace: Tensor
+    trained_trace: Tensor
     age: Tensor
     picks: Tensor
     val_gradient: Tensor
@@ -114,6 +124,7 @@ class BatchLosses:
         learner_probs: Tensor | None = None,
         learner_features: Tensor | None = None,
         trace: Tensor | None = None,
+        trained_trace: Tensor | None = None,
         age: Tensor | None = None,
         picks: Tensor | None = None,
         val_gradient: Tensor | None = None,
@@ -150,6 +161,15 @@ class BatchLosses:
     def held_out(self) -> dict[str, Tensor]:
         """The tensors of ``val`` that are present, by name."""
         return {name: self.__dict__[name] for name in self._HELD_OUT if name in self.__dict__}
+
+    def of_net(self, net: int) -> BatchLosses:
+        """The signals with one proxy's alone, for a rule with ``nets`` above 1; those without that axis are each's."""
+        plain = {"learner": 1, "learner_probs": 2, "learner_features": 2, "trace": 3, "trained_trace": 3}
+        signals = {
+            name: signal[:, net] if signal.ndim > plain.get(name, signal.ndim) else signal
+            for name, signal in self.signals().items()
+        }
+        return BatchLosses(**signals, k=self.k, epoch=self.epoch, progress=self.progress)
 
     @property
     def size(self) -> int:
@@ -236,8 +256,11 @@ def keep_count(ratio: float, size: int) -> int:
     return min(size, max(1, round(ratio * size)))
 
 
-LEARNER_TRAITS = ("pool_scores", "select_every", "val_images", "val_interval")
-"""How and when the learner is looked at; optional members of a strategy, each with a default in :class:`Traits`."""
+FLOPS_TOLERANCE = 2.0
+"""How many times its declared cost a call may count, or the other way round."""
+
+LEARNER_TRAITS = ("pool_scores", "select_every", "val_images", "val_interval", "nets")
+"""How learner and proxies are looked at; optional members of a strategy, each with a default in :class:`Traits`."""
 
 
 def never_seen(
@@ -279,6 +302,8 @@ class Traits:
         Images of ``val`` that the held-out signals are taken on; all of ``val`` where it has no more.
     val_interval : int
         Selections from one look at ``val`` to the next.
+    nets : int
+        At cadence ``run``: proxies that are trained for the rule, each from a stream of its own and with its own cost.
     """
 
     cadence: Cadence
@@ -291,6 +316,7 @@ class Traits:
     select_every: int = 1
     val_images: int = 256
     val_interval: int = 1
+    nets: int = 1
 
     @classmethod
     def of(cls, strategy: Any) -> Traits:
@@ -322,13 +348,24 @@ class Traits:
                 "there is one: use cadence 'batch' or 'epoch'"
             )
         declared = {key: getattr(strategy, key, getattr(cls, key)) for key in LEARNER_TRAITS}
-        for key in ("select_every", "val_images", "val_interval"):
+        for key in ("select_every", "val_images", "val_interval", "nets"):
             if not isinstance(declared[key], int) or declared[key] < 1:
                 raise UsageError(f"strategy {name}: {key} is {declared[key]!r}: it must be a whole number from 1 up")
         if (scores := declared["pool_scores"]) not in get_args(PoolScores):
             raise UsageError(f"strategy {name}: pool_scores {scores!r} is none of 'remembered', 'refreshed', 'fresh'")
         ratio, revision = getattr(strategy, "ratio", None), getattr(strategy, "revision", 0)
-        return cls(cadence, needs, mode, exact, ratio, revision, **declared)
+        traits = cls(cadence, needs, mode, exact, ratio, revision, **declared)
+        if traits.nets > 1 and not (cadence == "run" and traits.reads_proxy):
+            raise UsageError(
+                f"strategy {name}: nets is {traits.nets}, and it reads no proxy before training: leave nets at 1, or "
+                "use cadence 'run'"
+            )
+        return traits
+
+    @property
+    def reads_proxy(self) -> bool:
+        """Whether it reads the signals of a proxy: before training there is no learner to score with."""
+        return bool(self.needs & PROXY_TRACES or (self.cadence == "run" and self.needs & LEARNER_SIGNALS))
 
     @property
     def scores_pool(self) -> bool:

@@ -146,7 +146,7 @@ def ran(gallery: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     alone = RunRequest(out=folder / "alone", cache_dir=folder / "cache", device="cpu", executor="inline")
     began = time.monotonic()
     healthy = run(matrix(*HEALTHY), alone)
-    limit = max(20.0, 30 * (time.monotonic() - began) / healthy.planned)  # seconds; a busy machine takes longer
+    limit = max(10.0, 30 * (time.monotonic() - began) / healthy.planned)  # seconds; a busy machine takes longer
     request = RunRequest(
         out=folder / "all", cache_dir=folder / "cache", device="cpu", workers=2,
         cell_limit=limit / 60, memory_limit=GIGABYTES, keep_going=True,

@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+import torch
 
+from selbench.strategies import BatchLosses, load
 from selbench.strategies.registry import registry
 
 PLUGINS = {"every-other", "raises-in-select", "broken-import"}
 
 
-def in_a_new_process(code: str, folder: Path) -> Any:
-    """What ``code`` prints as JSON in a process of its own that has ``folder`` on its path."""
-    env = {**os.environ, "PYTHONPATH": str(folder)}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
-
-
-@pytest.fixture(scope="module")
-def rows(plugin_folder: Path) -> dict[str, dict[str, str]]:
+@pytest.fixture
+def rows(installed_plugin: Path) -> dict[str, dict[str, str]]:
     """The registry's listing by name."""
-    listing = in_a_new_process(
-        "import json; from selbench.strategies.registry import registry\n"
-        "print(json.dumps(registry('strategies').describe()))",
-        plugin_folder,
-    )
-    return {row["name"]: row for row in listing}
+    return {row["name"]: row for row in registry("strategies").describe()}
 
 
 def test_the_plugin_is_found_on_the_path_and_only_there(request: pytest.FixtureRequest) -> None:
@@ -51,12 +36,8 @@ def test_a_plugin_that_does_not_import_says_so_and_stops_nobody_else(rows: dict[
     assert not rows["every-other"]["error"] and not rows["uniform"]["error"]
 
 
-def test_a_plugin_without_any_import_from_here_selects(plugin_folder: Path) -> None:
-    picks = in_a_new_process(
-        "import torch; from selbench.strategies import BatchLosses, load\n"
-        "losses = BatchLosses(learner=torch.zeros(7), index=torch.arange(7))\n"
-        "strategy = load('every-other')\n"
-        "print([strategy.select(None, losses, k / 7).tolist() for k in (1, 4, 5, 7)])",
-        plugin_folder,
-    )
+def test_a_plugin_without_any_import_from_here_selects(installed_plugin: Path) -> None:
+    losses = BatchLosses(learner=torch.zeros(7), index=torch.arange(7))
+    strategy = load("every-other")
+    picks = [strategy.select(None, losses, k / 7).tolist() for k in (1, 4, 5, 7)]
     assert picks == [[0], [0, 2, 4, 6], [0, 2, 4, 6, 1], [0, 2, 4, 6, 1, 3, 5]]

@@ -19,8 +19,8 @@ from ...reports.effects.contrasts import Contrast, contrasts, verdicts
 from ...reports.effects.estimand import Estimand
 from ...reports.effects.pairing import Pairs
 from ...reports.effects.verdicts import Verdict
-from ...reports.records.fields import LEDGER_PHASES
-from ...reports.records.folder import Arm, Cell, Results, Timing, read_as
+from ...reports.records.fields import LEDGER_PHASES, read_as
+from ...reports.records.folder import Arm, Cell, Results, Timing
 from ...reports.records.matrix import Matrix
 from .populations import Array
 

@@ -110,10 +110,8 @@ def images(draws: int, seed: int = SEED) -> Iterator[Row]:
         rng = np.random.default_rng([seed, 1, cell])
         p = np.empty(draws)
         for i in range(draws):
-            ours = rng.random(IMAGES) < 0.9
-            differs = rng.random(IMAGES) < share
-            other = rng.random(IMAGES) < 0.5
-            p[i] = s.mcnemar(np.where(differs, other, ours), np.where(differs, ~other, ours)).p
+            ours, differs, other = rng.random((3, 1, IMAGES)) < [[[0.9]], [[share]], [[0.5]]]
+            p[i] = s.mcnemar(np.where(differs, other, ours), np.where(differs, ~other, ours))[0].p
         name = f"{share:.0%} of images differ"
         for level in LEVELS:
             rate = float(np.mean(p <= level))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -11,8 +14,14 @@ from rich.table import Table
 from ...strategies import UsageError
 from ...strategies.registry import registry
 from ...strategies.testing import Result, check
+from ...strategies.testing.checks import FATAL, Checkup
+from ...strategies.testing.subject import Subject
+from ..plan.matrix import Matrix
 from ..training.flops import count_selection
 
+LIMIT = 120
+"""Seconds for the check of a plugin before a run."""
+SOUND = "no law is broken"
 COLOURS = {"pass": "green", "fail": "bold red", "skip": "dim"}
 
 
@@ -48,6 +57,42 @@ def check_all(console: Console) -> bool:
             table.add_row("", f"[bold red]fail[/] {result.law}", escape(result.message))
     console.print(table)
     return whole
+
+
+def refuse_failing(matrix: Matrix) -> None:
+    """Refuse a plugin whose every cell would fail, by the laws that the harness holds each selection to.
+
+    The check has a process of its own, since the rule may end it, and a time limit.
+    """
+    for entry in matrix.strategies:
+        owners = registry("strategies").found().get(entry.name, [])
+        if all(owner.builtin for owner in owners):
+            continue
+        asked = json.dumps({"name": entry.name, "options": entry.options})
+        code = "import sys; from selbench.harness.cli.checking import print_fatal; print_fatal(sys.stdin.read())"
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", code], input=asked, capture_output=True, text=True, timeout=LIMIT, check=False
+            )
+        except subprocess.TimeoutExpired:
+            said = f"its check was not done after {LIMIT} s"
+        else:
+            lines = done.stdout.splitlines()
+            ended = f"the process of its check ended with exit code {done.returncode}"
+            said = "" if lines and lines[-1] == SOUND else lines[-1] if lines and not done.returncode else ended
+        if said:
+            raise UsageError(
+                f"strategy {entry.name!r} would fail in every run: {said}; see `selbench check {entry.name}`, leave it "
+                "out, or pass --keep-going to run all that can be"
+            )
+
+
+def print_fatal(asked: str) -> None:
+    """Print the first law broken of those that fail a cell, or that there is none; ``asked`` is JSON."""
+    entry = json.loads(asked)
+    checkup = Checkup(Subject.of(entry["name"], entry["options"], None))
+    broken = (result for result in map(checkup.result, FATAL) if result.verdict == "fail")
+    print(next((f"law broken: {result.law}: {result.message}" for result in broken), SOUND))
 
 
 def _broken(results: list[Result]) -> list[Result]:

@@ -93,12 +93,12 @@ def list_(
 def run(
     matrix: Annotated[str, typer.Argument(help="A .toml file, or the name of a shipped matrix.")],
     out: Annotated[Path | None, typer.Option(help="Results folder; results/<matrix> by default.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes; one a core on a CPU, one on a GPU.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; one a core on a CPU, one a GPU.")] = None,
     executor: Annotated[str, typer.Option(help="Where cells run: local, inline, ray.")] = "local",
     ray_address: Annotated[
         str | None, typer.Option(help="HOST:PORT of a Ray cluster ($RAY_ADDRESS); without one, ray is this machine.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; a GPU where there is one.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N; a GPU where there is one.")] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Where image sets and weights lie ($SELBENCH_DATA_DIR).")
     ] = None,
@@ -106,7 +106,10 @@ def run(
     dataset: Annotated[
         list[str] | None, typer.Option(help="NAME=SPEC: load another source, e.g. imagefolder:PATH.")
     ] = None,
-    strategy: Annotated[list[str] | None, typer.Option(help="Only these strategies; the baselines stay.")] = None,
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(help="Only these strategies, or one that the matrix lacks beside its own; baselines stay."),
+    ] = None,
     seeds: Annotated[int | None, typer.Option(help="How many seeds.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value: change a setting of the matrix.")] = None,
     until_decided: Annotated[
@@ -130,9 +133,12 @@ def run(
     checkpoint: Annotated[
         float, typer.Option(help="Minutes between checkpoints inside a cell; 0 for none.", metavar="MINUTES")
     ] = 5.0,
-    keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Do the rest where a strategy cannot be used at all.")
-    ] = False,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="Go on where a strategy is unusable.")] = False,
+    deterministic: Annotated[bool, typer.Option("--deterministic", help="Same bits on a GPU, slower.")] = False,
+    retrain: Annotated[
+        list[str] | None, typer.Option(help="Make the results of this strategy again, since its code has changed.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep results of code that has changed.")] = False,
 ) -> None:
     """Train the cells of a matrix that are not done yet, then write the report."""
     from ..plan.matrix import narrowed, read, refuse_undeclared, refuse_unknown_names
@@ -154,12 +160,16 @@ def run(
     source = Path(matrix).name
     request = RunRequest(
         out, data_dir, cache_dir, device, workers, executor, download, declared, source, set_ or [], ray_address,
-        cell_limit, memory_limit, checkpoint, keep_going,
+        cell_limit, memory_limit, checkpoint, keep_going, retrain or [], keep, deterministic,
     )  # fmt: skip
     if plan:
         return _plan(asked, request, cells, like and _opened(like))
     from ..execution.run import run as run_matrix
+    from .checking import refuse_failing
     from .looks import run_until_decided
+
+    if not keep_going:
+        refuse_failing(asked)
 
     try:
         done = run_until_decided(declared, request, strategy or []) if until_decided else run_matrix(asked, request)
@@ -177,7 +187,7 @@ def run(
 @app.command()
 def scale(
     workload: Annotated[str | None, typer.Argument(help="A .toml file, or the name of a shipped workload.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; a GPU where there is one.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N; a GPU where there is one.")] = None,
     profile: Annotated[
         Path | None, typer.Option(help="A device stated in TOML, in place of measuring this one.")
     ] = None,

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ..execution.changed_code import changed, describe
 from ..execution.families import check_families
 from ..execution.prepared import RunRequest, prepare, thread_count
 from ..execution.progress import duration
@@ -35,6 +36,8 @@ def show(matrix: Matrix, request: RunRequest, console: Console, like: Path | Non
     rate = TimeEstimator(inventory, matrix, prepared.loaded, like)
     expected = forecast(inventory, rate.of)
     _print(expected, console, store)
+    if found := changed(plan, matrix, store):
+        console.print(f"Before it runs, say --retrain or --keep: {describe(found)}", style="yellow", highlight=False)
     workers = max(1, prepared.workers)
     unit, share = ("GPU", 1) if prepared.device.type == "cuda" else ("core", thread_count(os.cpu_count() or 1, workers))
     if expected.bases:

@@ -18,7 +18,7 @@ def scores(
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value: change a setting of the matrix.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where image sets lie ($SELBENCH_DATA_DIR).")] = None,
     cache_dir: Annotated[Path | None, typer.Option(help="Where decoded images are kept ($SELBENCH_CACHE_DIR).")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; a GPU where there is one.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N; a GPU where there is one.")] = None,
 ) -> None:
     """Write a static rule's score of every training image, which the rule `scores` reads as scores:PATH."""
     from ..plan.matrix import narrowed, read

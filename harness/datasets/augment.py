@@ -25,7 +25,8 @@ class Augment:
 
     ``shift``: padded by ``pad`` pixels a side (resolution / 8 unless said), then a random crop. ``crop-flip``: that and
     a horizontal flip with probability 1/2. ``resized-crop-flip``: a random rectangle resampled to the square, and the
-    flip. ``mean`` and ``std`` ``[C]`` are of pixel values scaled to [0, 1], on the images' device.
+    flip. ``mean`` and ``std`` ``[C]`` are of pixel values scaled to [0, 1]; ``device`` is the images', where these are
+    not there already.
 
     Resampling is bilinear without an antialias filter. That is faithful as long as the rectangle is at most
     about the view's size, which the stored side of 8/7 resolution ensures; from much larger images it aliases.
@@ -38,6 +39,7 @@ class Augment:
         mean: Tensor | Sequence[float],
         std: Tensor | Sequence[float],
         *,
+        device: torch.device | None = None,
         pad: int | None = None,
         padding: Literal["reflect", "zero"] | None = None,
         scale: tuple[float, float] = (0.25, 1.0),  # share of the area; not ImageNet's 0.08: small sets, few passes
@@ -58,7 +60,7 @@ class Augment:
             raise UsageError(f"pad {self.pad} must be at least 0 and below the resolution {resolution}")
         self.scale = scale
         self.ratio = ratio
-        mean, std = torch.as_tensor(mean, dtype=torch.float32), torch.as_tensor(std, dtype=torch.float32)
+        mean, std = (torch.as_tensor(given, dtype=torch.float32, device=device) for given in (mean, std))
         self._gain = (1 / (255 * std))[:, None, None]
         self._bias = (-mean / std)[:, None, None]
 
@@ -67,9 +69,16 @@ class Augment:
 
         ``key`` is the stream of this seed and epoch: ``derive(seed, "augment", epoch)``.
         """
+        return self.drawn_view(images, self.draws(ids, key))
+
+    def draws(self, ids: Tensor, key: int) -> Tensor:
+        """What :meth:`train_view` draws for each of ``ids``: ``[B, 5]`` float32 in [0, 1)."""
+        return keyed_uniform(key, ids, 5)
+
+    def drawn_view(self, images: Tensor, draws: Tensor) -> Tensor:
+        """As :meth:`train_view`, from the images' own ``draws``, which an epoch takes at once."""
         if self.kind == "none":
             return self.plain_view(images)
-        draws = keyed_uniform(key, ids, 5)
         crop = self._resized_crop if self.kind == "resized-crop-flip" else self._padded_crop
         return self._normalise(crop(images, draws))
 
@@ -129,16 +138,25 @@ def _inside(position: Tensor, side: int) -> Tensor:
     return last - (last - position.abs()).abs()
 
 
-def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation ``[C]`` of pixels scaled to [0, 1]; at least one grey level, so nothing divides by zero."""
-    total = torch.zeros(images.shape[1], dtype=torch.int64, device=images.device)
-    square = torch.zeros_like(total)
+def channel_sums(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Sums of the pixels and of their squares ``[n, C]`` int64, by image, so exact in whatever order they are added."""
+    total, square = [], []
     for chunk in images.split(_CHUNK):
         wide = chunk.to(torch.int32)
-        total += wide.sum(dim=(0, 2, 3))
-        square += (wide * wide).sum(dim=(0, 2, 3))
-    count = images.numel() // images.shape[1]
-    mean = total.double() / count
-    variance = square.double() / count - mean * mean
+        total.append(wide.sum(dim=(2, 3)))
+        square.append((wide * wide).sum(dim=(2, 3)))
+    return torch.cat(total), torch.cat(square)
+
+
+def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation ``[C]`` of pixels scaled to [0, 1]; at least one grey level, so nothing divides by zero."""
+    return statistics_of(*channel_sums(images), images.shape[2] * images.shape[3])
+
+
+def statistics_of(total: Tensor, square: Tensor, pixels: int) -> tuple[Tensor, Tensor]:
+    """As :func:`channel_statistics`, from the sums of images of so many ``pixels`` each."""
+    count = len(total) * pixels
+    mean = total.sum(0).double() / count
+    variance = square.sum(0).double() / count - mean * mean
     std = variance.clamp(min=0).sqrt().clamp(min=1)
     return (mean / 255).float(), (std / 255).float()

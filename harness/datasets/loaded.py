@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from ...strategies import UsageError
 from ..store.tensor_cache import digest
-from .augment import Augment, channel_statistics
+from .augment import Augment, channel_sums, statistics_of
 from .base import Augmentation, Images
 from .corruption import corrupted
 from .label_file import aligned
@@ -43,6 +44,7 @@ class LoadedData:
     augmentation: Augmentation
     holdout: float | int
     given: Tensor | None = None  # labels [N] of a file, where the pool is trained on them
+    _splits: dict[int, Splits] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -63,7 +65,9 @@ class LoadedData:
 
     def splits(self, seed: int) -> Splits:
         """Pool, holdout and val of a seed, before corruption."""
-        return split(self.images.train_labels, seed, self.holdout, self.entry.val)
+        if seed not in self._splits:
+            self._splits[seed] = split(self.images.train_labels, seed, self.holdout, self.entry.val)
+        return self._splits[seed]
 
     def size(self, seed: int, pool: str) -> int:
         return len(self.ids(seed, pool))
@@ -101,8 +105,15 @@ class LoadedData:
 
     def augment(self, seed: int, device: torch.device) -> Augment:
         """Views normalised by the pool's own statistics, which every arm of the seed shares."""
-        mean, std = channel_statistics(self.images.train[self.ids(seed, "pool")])
+        ids, (height, width) = self.ids(seed, "pool"), self.images.train.shape[2:]
+        total, square = self._sums
+        mean, std = statistics_of(total[ids], square[ids], height * width)
         return Augment(self.augmentation, self.resolution, mean.to(device), std.to(device))
+
+    @cached_property
+    def _sums(self) -> tuple[Tensor, Tensor]:
+        """Of all training images: each cell needs its own pool's, and adding pixels takes seconds."""
+        return channel_sums(self.images.train)
 
 
 class DataSetLoader:

@@ -1,7 +1,8 @@
-"""Measuring the reference seconds that a budget in seconds counts with."""
+"""Measured before a run: the reference seconds that a budget in seconds counts with, and the fastest numerics."""
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
 import time
@@ -11,21 +12,24 @@ from typing import Any
 import torch
 
 from ...strategies import UsageError
+from ..datasets.samples import Samples
 from ..plan.arms import Arm, ArmSeconds, ReferenceSeconds, name_of, pacer_of, schedule_of
 from ..plan.matrix import Matrix
 from ..plan.tasks import Plan, Task
-from ..steps.pacer import Step
-from ..steps.schedules import known_ahead
-from ..streams import permutation
+from ..steps.pacer import Pacer, Step
+from ..steps.schedules import Fixed, known_ahead
+from ..streams import generator, permutation
 from ..tasks.cell import prepare
 from ..tasks.cost_meter import artefacts
 from ..tasks.worker import Context, Worker
 from ..training.candidates import Candidates, ChosenSamples
-from ..training.trainer import Trainer
+from ..training.trainer import Recipe, Trainer
 from .executors.inline import Inline
 from .executors.queue import Outcome
+from .prepared import Prepared, learner_of
 
 REPEATS = 5  # steps timed at each size, after one that warms up; the median counts
+CLEARLY = 0.95  # of the seconds of what is usual: noise must not change what a matrix computes
 
 
 def calibrated(context: Context, plan: Plan, before: ReferenceSeconds) -> ReferenceSeconds:
@@ -45,6 +49,40 @@ def calibrated(context: Context, plan: Plan, before: ReferenceSeconds) -> Refere
             Inline().run(context, _needed(plan, task, worker), _or_refuse)
             rates.rows[name_of(arm)] = measure(worker, task, arm)
     return rates
+
+
+def fastest(prepared: Prepared, threads: int) -> dict[str, Any]:
+    """The precision and memory format, of those that the matrix allows, that a plain training step is fastest in.
+
+    ``seconds`` are of a step on the first candidate batch of each data set.
+    """
+    torch.set_num_threads(threads)
+    seconds: dict[str, dict[str, float]] = {one.name: {} for one in prepared.candidates}
+    for name, data in prepared.loaded.items():
+        images, labels, classes = data.images.train, data.images.train_labels, len(data.images.classes)
+        batch = min(prepared.matrix.at(name).batch, len(labels))
+        samples = Samples(images[:batch].to(prepared.device), labels[:batch].to(prepared.device), classes)
+        augment, learner = (
+            data.augment(prepared.matrix.seed_list()[0], prepared.device),
+            learner_of(prepared.matrix, name),
+        )
+        pacer = Pacer(batch, batch, "fixed-candidates", Fixed(1.0), steps=1)
+        for one in prepared.candidates:
+            net = learner.build(images.shape[1], data.resolution, classes, generator(0), str(prepared.device))
+            trainer = Trainer(
+                samples, learner, augment, pacer, Recipe(lr=1e-4), 0, net, numerics=one, cache_dir=prepared.cache_dir
+            )
+            best = min((row[name] for row in seconds.values() if name in row), default=math.inf)
+            seconds[one.name][name] = _step_seconds(trainer, Step(0, 0, batch, batch, 0.0), 2 * best)
+    return {"name": quickest(seconds), "seconds": seconds, "threads": threads}
+
+
+def quickest(seconds: dict[str, dict[str, float]]) -> str:
+    """The row of the fewest seconds, every data set weighing alike; the first, unless another is 5 % faster."""
+    usual = next(iter(seconds.values()))
+    relative = {one: sum(row[name] / usual[name] for name in usual) / len(usual) for one, row in seconds.items()}
+    best = min(relative, key=lambda one: relative[one])
+    return best if relative[best] < CLEARLY else next(iter(seconds))
 
 
 def needs_rates(matrix: Matrix, plan: Plan) -> bool:
@@ -113,20 +151,23 @@ def _look_seconds(trainer: Trainer) -> float:
     return seconds
 
 
-def _step_seconds(trainer: Trainer, step: Step) -> float:
+def _step_seconds(trainer: Trainer, step: Step, limit: float = math.inf) -> float:
     order = permutation(len(trainer.samples), trainer.seed, "order", 0)
     source: Candidates | ChosenSamples = Candidates(order, trainer.device)
     if trainer.selector.selects_from_pool:
         source = ChosenSamples(order, trainer.select_pool(step))
-    return _median(trainer, lambda: trainer.step(step, source))
+    return _median(trainer, lambda: trainer.step(step, source), limit)
 
 
-def _median(trainer: Trainer, call: Callable[[], Any]) -> float:
-    seen = []
+def _median(trainer: Trainer, call: Callable[[], Any], limit: float = math.inf) -> float:
+    """Seconds of ``call``; it is not repeated where one takes longer than ``limit``."""
+    seen: list[float] = []
     for _ in range(1 + REPEATS):
         begun = time.perf_counter()
         call()
         if trainer.device.type == "cuda":
             torch.cuda.synchronize()
         seen.append(time.perf_counter() - begun)
+        if len(seen) > 1 and seen[-1] > limit:
+            break
     return statistics.median(seen[1:])

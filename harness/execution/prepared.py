@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,10 @@ from ..plan.matrix import Matrix, margin_of
 from ..plan.tables import DatasetEntry, StrategyEntry
 from ..plan.tasks import Plan, Planner
 from ..steps.schedules import load_schedule
-from ..store.folder import VERSION
+from ..store.folder import VERSION, Store
 from ..streams import generator
 from ..tasks.worker import reference_of, trains_reference
+from ..training.numerics import Numerics, candidates
 from .executors.queue import Outcome
 
 NEWER = re.compile(r"selbench\s*\(?\s*>=\s*([\d.]+)")  # how a distribution asks for a version of this one
@@ -49,6 +50,9 @@ class RunRequest:
     memory_limit: float | None = None  # GB of memory above which a worker is killed
     checkpoint: float = 5.0  # minutes between two checkpoints of a run; 0 for none
     keep_going: bool = False  # run the other strategies where one is unusable
+    retrain: list[str] = field(default_factory=list)  # names whose code has changed: their results are made again
+    keep: bool = False  # keep the results of code that has changed
+    deterministic: bool = False  # refuse operators without a deterministic kernel
 
     def folder(self, matrix: Matrix) -> Path:
         return self.out or Path("results") / matrix.name
@@ -85,11 +89,13 @@ class Prepared:
     loaded: dict[str, LoadedData]
     references: dict[str, tuple[Any, str]]  # instances and their content hashes
     starts: dict[str, str]  # content hashes of the weights that learners start from, by data set
-    workers: int  # as asked for; by default one a core on a CPU, and one on a GPU
+    workers: int  # as asked for; by default one a core on a CPU, and one a GPU
+    candidates: list[Numerics]  # several where the matrix says auto
+    chosen: dict[str, Any] = field(default_factory=dict)  # one of them, by measurement
 
     @property
     def precision(self) -> str:
-        return "bf16" if self.device.type == "cuda" else "float32"
+        return str(self.chosen["name"]) if self.chosen else self.candidates[0].name
 
     def planner(self, rates: ReferenceSeconds) -> Planner:
         return Planner(self.matrix, self.loaded, self.references, self.precision, self.starts, rates)
@@ -116,14 +122,26 @@ def prepare(matrix: Matrix, request: RunRequest) -> Prepared:
     references = load_references(matrix, data_dir)
     loader = DataSetLoader(data_dir, cache_dir, request.download)
     loaded = {e.name: loader.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
-    starts = {}
+    starts, numerics = {}, candidates(matrix.precision, matrix.memory_format, device)
     for name, data in loaded.items():
         learner, size = learner_of(matrix, name), (data.images.train.shape[1], data.resolution)
-        learner.build(*size, len(data.images.classes), generator(0), "cpu", data_dir)  # raises where weights do not fit
+        # Raises where weights, or the memory format, do not fit.
+        net = learner.build(*size, len(data.images.classes), generator(0), "cpu", data_dir)
+        numerics = [one for one in numerics if one.fits(net, device)] or numerics[:1]
+        numerics[0].net(net, device)
         starts[name] = str(learner.fingerprint(data_dir))
-    workers = (os.cpu_count() or 1) if device.type == "cpu" else 1
-    workers = workers if request.workers is None else request.workers
-    return Prepared(matrix, device, data_dir, cache_dir, loaded, references, starts, workers)
+    workers = request.workers
+    if workers is None:
+        gpus = 1 if device.index is not None else torch.cuda.device_count()
+        workers = gpus if device.type == "cuda" else os.cpu_count() or 1
+    prepared = Prepared(matrix, device, data_dir, cache_dir, loaded, references, starts, workers, numerics)
+    return replace(prepared, chosen=already_chosen(Store(request.folder(matrix)), numerics))
+
+
+def already_chosen(store: Store, allowed: list[Numerics]) -> dict[str, Any]:
+    """What an earlier run on the folder has measured, where that is still a choice; else empty."""
+    before: dict[str, Any] = store.resolved().get("numerics", {})
+    return before if len(allowed) > 1 and before.get("name") in [one.name for one in allowed] else {}
 
 
 def load_references(matrix: Matrix, data_dir: Path | None) -> dict[str, tuple[Any, str]]:
@@ -157,6 +175,7 @@ def resolved(declared: Matrix, prepared: Prepared) -> dict[str, Any]:
         "references": [{**entry.model_dump(), "spec": entry.spec.split(":")[0]} for entry in declared.references],
         "analysis": declared.analysis.declared(),
         **{name: table for name in ("studies", "measures") if (table := declared.model_dump()[name])},
+        **({"numerics": prepared.chosen} if prepared.chosen else {}),
         "timing": asked.timing.model_dump(),
         **{
             name: {"strategies": [entry.label or entry.name for entry in of.strategies], "seeds": of.seed_list()}

@@ -33,11 +33,12 @@ from ..store.folder import VERSION, Store
 from ..store.locks import LOOK, Claims, locked
 from ..tasks.worker import Context
 from . import timing_pass as timing
-from .calibration import calibrated, needs_rates
+from .calibration import calibrated, fastest, needs_rates
+from .changed_code import settle
 from .executors.inline import Executor
 from .executors.queue import Outcome, Queue, Turn
 from .families import check_families
-from .prepared import RunRequest, arm_rows, prepare, resolved, thread_count, without_unusable
+from .prepared import RunRequest, already_chosen, arm_rows, prepare, resolved, thread_count, without_unusable
 from .progress import Progress, Stage
 
 logger = logging.getLogger("selbench")
@@ -58,8 +59,10 @@ class RunResult:
 class Stages:
     """Carries out plans in one results folder, which is the matrix's already; other runs on it take other tasks."""
 
-    def __init__(self, context: Context, executor: Executor, store: Store, claims: Claims) -> None:
-        self.context, self.executor, self.store, self.claims = context, executor, store, claims
+    def __init__(
+        self, context: Context, executor: Executor, store: Store, claims: Claims, settle: Callable[[Plan], None]
+    ) -> None:
+        self.context, self.executor, self.store, self.claims, self.settle = context, executor, store, claims, settle
         self.done = RunResult(store.root)
 
     def tune(
@@ -120,6 +123,7 @@ class Stages:
 
         Tasks locked by another run on the folder are waited for, and run here if that run fails or ends.
         """
+        self.settle(plan)
         todo, errors = missing_tasks(plan, self.store), dict[str, str]()
         runs = len(refused) + sum(task.arm is not None for task in plan.tasks.values())
         with Progress([*(task for task, _ in refused), *todo], runs, str(self.store.root), stage) as progress:
@@ -221,6 +225,7 @@ def run(matrix: Matrix, request: RunRequest) -> RunResult:
         prepared.precision,
         thread_count(cores, prepared.workers),
         request.checkpoint,
+        deterministic=request.deterministic,
     )
 
     def claim(known: Plan, extended: Extension = {}) -> None:  # noqa: B006 - it is only read
@@ -228,6 +233,15 @@ def run(matrix: Matrix, request: RunRequest) -> RunResult:
         _claim(store, table | grid | arm_rows(known, matrix))
 
     with Claims(store.root) as claims:
+        if len(prepared.candidates) > 1 and not prepared.chosen:
+            _claim(store, {**table, "arms": []})  # arms have no ids before that is known
+            with claims.alone("numerics", partial(print, "waiting for another run, which chooses", file=sys.stderr)):
+                chosen = already_chosen(store, prepared.candidates) or fastest(prepared, context.threads)
+                table["numerics"] = chosen
+                _claim(store, {**table, "arms": []})
+            prepared = replace(prepared, chosen=chosen)
+            context = replace(context, precision=prepared.precision)
+            plan = prepared.planner(ReferenceSeconds()).plan()
         if needs_rates(matrix, plan):
             _claim(store, {**table, "arms": []})  # arms have no ids before every rate is known
             waiting = "waiting for another run on this folder, which measures reference seconds"
@@ -236,7 +250,8 @@ def run(matrix: Matrix, request: RunRequest) -> RunResult:
                 _claim(store, {**table, "arms": [], "rates": rates.to_table()})
             context = replace(context, rates=rates)
             plan = prepared.planner(rates).plan()
-        stages = Stages(context, executor, store, claims)
+        settled = partial(settle, matrix=matrix, store=store, retrain=request.retrain, keep=request.keep)
+        stages = Stages(context, executor, store, claims, settled)
         lost: dict[str, str] = {}
         if (grid := declared.tuned()) is not None:
             plan, lost = stages.tune(prepared.planner(context.rates), plan.arms, grid, claim)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def write_scores(
     scored = entries if reads else [entries[0].model_copy(update={"holdout": 0})]
     kept = {"references": matrix.references if reads else [], "datasets": scored, "strategies": [strategy]}
     matrix = matrix.model_copy(update={**kept, "tuning": "none", "ladder": [1.0], "measures": {}})
-    prepared = prepare(matrix, request)
+    prepared = replace(prepare(matrix, request), chosen={})  # scores are of no folder, and in what is usual
     plan = prepared.planner(ReferenceSeconds()).plan()
     cells = [task for task in plan.cells if task.arm is not None and task.arm.role == "strategy"]
     with tempfile.TemporaryDirectory(prefix="selbench-scores-") as folder:
@@ -98,7 +99,8 @@ def _mean(worker: Worker, cells: list[Task]) -> Tensor:
         losses = BatchLosses(**known, labels=labels.to(worker.device), index=torch.arange(len(ids)))  # type: ignore[arg-type]
         with torch.no_grad():
             rule = registry("strategies").load(task.arm.name, **task.arm.options)
-            total.index_add_(0, ids, rule.difficulty(losses).double().cpu())
+            score = getattr(rule, "averaged", rule.difficulty)
+            total.index_add_(0, ids, score(losses).double().cpu())
         seen.index_add_(0, ids, torch.ones(len(ids), dtype=torch.float64))
     if missing := int((seen == 0).sum()):
         raise UsageError(f"{missing:,} of {count:,} training images were in no pool, for no seed: raise --seeds")

@@ -10,7 +10,7 @@ from typing import Any
 from ...reports.records.analysis import declares
 from ...strategies import UsageError
 from ...strategies.errors import did_you_mean
-from ...strategies.interface import LEARNER_SIGNALS, REFERENCE_SIGNALS, Traits
+from ...strategies.interface import REFERENCE_SIGNALS, Traits
 from ...strategies.registry import registry
 from ...strategies.rules.proxy_replay import ProxyReplay
 from ..datasets.loaded import LoadedData
@@ -260,9 +260,9 @@ class Expander:
             shared["amortise_over"] = matrix.analysis.amortise_over
         if reference:
             shared["reference"] = self.reference_identity(reference)
-        # Before training there is no learner to score with.
-        if "trace" in traits.needs or (traits.cadence == "run" and traits.needs & LEARNER_SIGNALS):
+        if traits.reads_proxy:
             shared["proxy"] = matrix.proxy.model_dump()
+            shared |= {"nets": traits.nets} if traits.nets > 1 else {}
         return shared
 
     def reference_identity(self, name: str) -> list[Any]:

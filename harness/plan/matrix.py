@@ -47,6 +47,8 @@ class Matrix(StrictModel):
     buckets: int = Field(8, ge=1)
     ladder: list[float] = Field([0.125, 0.25, 0.5, 0.75, 1.0])
     score_mode: Literal["eval", "train"] = "eval"
+    precision: Literal["float32", "bf16", "auto"] | None = None  # the device's own: bf16 on a GPU, else float32
+    memory_format: Literal["contiguous", "channels-last", "auto"] | None = None  # the precision's own
     tuning: Literal["none", "grid"] = "none"
     grid: Grid | None = None
     schedule: Named = Named(name="sigmoid")
@@ -92,7 +94,8 @@ class Matrix(StrictModel):
             table["grid"] = grid
         # What was added later is left out where it is not used: the identity stays what it was before.
         table["analysis"] = self.analysis.declared()
-        table = {name: value for name, value in table.items() if value or name not in ("studies", "measures")}
+        later = ("studies", "measures", "precision", "memory_format")
+        table = {name: value for name, value in table.items() if value or name not in later}
         table["budget"] = self.budget.identity()
         for entry in (*table["datasets"], *table["references"]):
             entry["spec"] = entry["spec"].split(":")[0]
@@ -321,6 +324,9 @@ def refuse_unknown_names(matrix: Matrix, executor: str, data_dir: Path | None) -
 def narrowed(matrix: Matrix, strategies: list[str], seeds: int | None) -> Matrix:
     """The matrix with only these strategies (by label or name) and this many seeds; baselines stay.
 
+    A registered name that the matrix lacks joins it with its defaults: the folder stays the matrix's, and what is
+    said of it is exploratory. Where only such names are given, the matrix's own strategies stay.
+
     Without a number of seeds, a matrix with looks is narrowed to the seeds of the first.
     """
     if seeds is None and matrix.analysis.looks:
@@ -328,12 +334,16 @@ def narrowed(matrix: Matrix, strategies: list[str], seeds: int | None) -> Matrix
     changes: dict[str, Any] = {}
     if strategies:
         known = {entry.label or entry.name for entry in matrix.strategies} | {e.name for e in matrix.strategies}
-        for name in strategies:
-            if name not in known | {"full", "uniform"}:
+        new = [name for name in dict.fromkeys(strategies) if name not in known | {"full", "uniform"}]
+        for name in new:
+            if name not in (registered := registry("strategies").found()):
                 raise UsageError(
-                    f"--strategy {name!r}: matrix {matrix.name!r} has none of that name{did_you_mean(name, known)}"
+                    f"--strategy {name!r}: matrix {matrix.name!r} has none of that name, and none is registered"
+                    f"{did_you_mean(name, known | registered.keys())}"
                 )
-        changes["strategies"] = [e for e in matrix.strategies if {e.label or e.name, e.name} & set(strategies)]
+        own = [e for e in matrix.strategies if {e.label or e.name, e.name} & set(strategies)]
+        only_new = len(new) == len(set(strategies))
+        changes["strategies"] = [*(matrix.strategies if only_new else own), *(StrategyEntry(name=n) for n in new)]
     if seeds is not None:
         if seeds < 1:
             raise UsageError(f"--seeds {seeds}: at least one seed is needed")

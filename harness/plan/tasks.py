@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..identity import NOT_IN_ARTEFACT_IDS, digest
+from ..identity import NOT_IN_ARTEFACT_IDS, TRAINED, digest, proxy_ids
 from ..references.spec import trained_here
 from ..store.folder import Store
 from .arms import Arm, Expander, pacer_of
@@ -19,6 +19,10 @@ OF_RUNS = ("replay", "cost")
 def _artefact_terms(arm: Arm, *without: str) -> dict[str, Any]:
     """What an artefact's id is made from, of what the arm shares with others."""
     return {name: value for name, value in arm.shared.items() if name not in (*without, *NOT_IN_ARTEFACT_IDS)}
+
+
+def _nets(arm: Arm) -> int:
+    return int(arm.shared.get("nets", 1))
 
 
 def _add(tasks: dict[str, Task], task: Task) -> str:
@@ -41,6 +45,13 @@ class Task:
     serves: Arm | None = None  # an arm for which a proxy's picks are made: the proxy's steps are that arm's
     measured: dict[str, str] = field(default_factory=dict)  # features read after training, at no cost of the cell
     alike: tuple[str, ...] = ()  # cost twins that differ from this one by their number of steps alone
+    net: int = 0  # which of the proxies of its seed
+    views: str = ""  # ``trained_trace`` where a proxy keeps that too
+
+    @property
+    def proxies(self) -> list[str]:
+        """The proxies that it uses, in order."""
+        return [id for name, id in self.uses.items() if name.partition(" ")[0] == "proxy"]
 
     @property
     def artefacts(self) -> dict[str, str]:
@@ -52,6 +63,8 @@ class Task:
         what = self.arm.label if self.arm else f"{self.kind} {self.reference}".strip()
         if self.arm and self.kind == "tuning":
             what = f"tuning of {what} at {self.arm.lr_factor:g} x lr"
+        if self.net:
+            what += f" {self.net + 1}"
         if self.serves:
             what = f"picks for {self.serves.label}"
         at = f"{self.dataset}/{self.reference}" if self.reference and self.arm else self.dataset
@@ -114,8 +127,9 @@ class Planner(Expander):
         if arm.reference:
             uses["reference"] = self._reference(tasks, arm, seed)
         if "proxy" in arm.shared:
-            proxy = digest(["proxy", _artefact_terms(arm, "reference"), seed])
-            uses["proxy"] = _add(tasks, Task(proxy, "proxy", arm.dataset, seed))
+            for net, proxy in enumerate(proxy_ids(_artefact_terms(arm, "reference"), seed, arm.needs, _nets(arm))):
+                of = Task(proxy, "proxy", arm.dataset, seed, net=net, views=TRAINED if TRAINED in arm.needs else "")
+                uses[f"proxy {net}" if net else "proxy"] = _add(tasks, of)
         if "picks" in arm.needs:  # of a proxy that takes the arm's steps, whatever the arm's learning rate
             steps = [arm.schedule, arm.rung, arm.score_mode]
             picks = digest(["picks", _artefact_terms(arm), steps, self.proxy_identity(arm), seed])

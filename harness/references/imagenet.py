@@ -21,8 +21,10 @@ from ..streams import derive
 from .base import Extraction
 
 _VERSION = 1  # raise it when the same weights and options give other features
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+Scaling = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and standard deviation of each channel, which a net's inputs are normalised by."""
+IMAGENET: Scaling = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+COUNTER = "num_batches_tracked"  # which old files lack: it plays no part in eval mode
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,19 @@ def pretrained(name: str, weights: Mapping[str, Tensor], origin: object) -> nn.M
     found = {key: tensor for key, tensor in weights.items() if not key.startswith(f"{spec.head}.")}
     if spec.body and not any(key.startswith(spec.body) for key in found):
         found = {spec.body + key: tensor for key, tensor in found.items()}
-    # Counters of batches, which old files lack, play no part in eval mode.
-    wanted = {key for key in model.state_dict() if not key.endswith("num_batches_tracked")}
-    for what, keys in (("lacks", wanted - found.keys()), ("has unknown", found.keys() - model.state_dict().keys())):
+    return filled(model, found, name, origin)
+
+
+def filled(model: nn.Module, weights: Mapping[str, Tensor], name: str, origin: object) -> nn.Module:
+    """``model`` in eval mode with ``weights``, which must be its own, by name and shape."""
+    own, found = model.state_dict(), dict(weights)
+    wanted = {key for key in own if not key.endswith(COUNTER)}
+    for what, keys in (("lacks", wanted - found.keys()), ("has unknown", found.keys() - own.keys())):
         if keys:
             raise UsageError(
                 f"{origin} {what} {sorted(keys)[0]!r} ({len(keys)} in all): these are no weights of {name}"
             )
-    for key, tensor in model.state_dict().items():
+    for key, tensor in own.items():
         given = found.setdefault(key, torch.zeros((), dtype=torch.int64))
         if given.shape != tensor.shape:
             raise UsageError(f"{origin}: {key!r} is {list(given.shape)}, but {name} has {list(tensor.shape)}")
@@ -91,32 +98,33 @@ def untrained(name: str, seed: int) -> nn.Module:
         return _headless(net(name)).eval()
 
 
-def prepare(images: Tensor, resolution: int) -> Tensor:
-    """Images ``[B, 1 or 3, H, W]`` uint8 as the nets expect them: ``[B, 3, r, r]`` float32, normalised as ImageNet."""
+def prepare(images: Tensor, resolution: int, scaling: Scaling = IMAGENET) -> Tensor:
+    """Images ``[B, 1 or 3, H, W]`` uint8 as the nets expect them: ``[B, 3, r, r]`` float32, normalised."""
     pixels = images.float() / 255
     if pixels.shape[2:] != (resolution, resolution):
         pixels = F.interpolate(pixels, size=(resolution, resolution), mode="bilinear", antialias=True)
-    mean = torch.tensor(IMAGENET_MEAN, device=images.device)[:, None, None]
-    std = torch.tensor(IMAGENET_STD, device=images.device)[:, None, None]
+    mean, std = (torch.tensor(values, device=images.device)[:, None, None] for values in scaling)
     return (pixels.expand(-1, 3, -1, -1) - mean) / std
 
 
 @torch.no_grad()
-def features(model: nn.Module, images: Tensor, resolution: int, device: torch.device) -> Iterator[Tensor]:
+def features(
+    model: nn.Module, images: Tensor, resolution: int, device: torch.device, scaling: Scaling = IMAGENET
+) -> Iterator[Tensor]:
     """Pooled features ``[m, d]`` float32, on the device, of uint8 ``images`` ``[N, C, H, W]``: batches in order."""
     layout = torch.channels_last  # up to three times as fast for inference on a CPU as well
     model = model.to(device).to(memory_format=layout)
     batch = 256 if device.type == "cuda" else 16  # a small batch stays in a CPU's cache
     for chunk in images.split(batch):
-        yield model(prepare(chunk.to(device), resolution).contiguous(memory_format=layout))
+        yield model(prepare(chunk.to(device), resolution, scaling).contiguous(memory_format=layout))
 
 
 @torch.no_grad()
-def flops_per_image(name: str, resolution: int) -> float:
-    """Floating-point operations of one image's features; a multiply and an add are two."""
+def flops_per_image(net: nn.Module, resolution: int) -> float:
+    """Floating-point operations of one image's features by a net on the meta device; a multiply and an add are two."""
     counter = FlopCounterMode(display=False)
     with counter:
-        skeleton(name).eval()(torch.empty(1, 3, resolution, resolution, device="meta"))
+        net.eval()(torch.empty(1, 3, resolution, resolution, device="meta"))
     return float(counter.get_total_flops())
 
 
@@ -146,6 +154,12 @@ class Frozen:
     def _net(self) -> str:
         raise NotImplementedError
 
+    def _skeleton(self) -> nn.Module:
+        return skeleton(self._net())
+
+    def _scaling(self) -> Scaling:
+        return IMAGENET
+
     def _model(self, data_dir: Path | None) -> nn.Module:
         raise NotImplementedError
 
@@ -161,9 +175,9 @@ class Frozen:
     def extract(self, images: Tensor, labels: Tensor, *, data_dir: Path | None, device: torch.device) -> Extraction:
         if images.shape[1] not in (1, 3):
             raise UsageError(f"images have {images.shape[1]} channels; a reference net takes 1 (grey) or 3 (RGB)")
-        found = features(self._model(data_dir), images, self.resolution, device)
+        found = features(self._model(data_dir), images, self.resolution, device, self._scaling())
         found = (chunk.half() for chunk in found) if self.half else found
-        return Extraction(found, None, flops_per_image(self._net(), self.resolution) * len(images))
+        return Extraction(found, None, flops_per_image(self._skeleton(), self.resolution) * len(images))
 
 
 @dataclass(frozen=True, kw_only=True)

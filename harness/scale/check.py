@@ -21,6 +21,7 @@ from .. import toml as strict
 from ..steps.schedules import Fixed
 from ..store.folder import sound
 from ..toml import Named
+from ..training.numerics import Numerics
 from .costs import Costs
 from .networks import Network, network
 from .operations import Bench, busy, measure
@@ -92,13 +93,13 @@ def _dataset(
     widths = {rule.width for rule in rules.values() if rule is not None and "features" in rule.traits.needs} or {0}
     sizes = {size for pace in paces.values() for step in pace.steps for size in step}
     candidates = {size for pace in paces.values() for size, _ in pace.steps}
-    bf16 = records[0]["environment"]["precision"] == "bf16"
+    numerics = Numerics.of(records[0]["environment"]["precision"])
     by_width: dict[int, list[str]] = {width: [] for width in sorted(widths)}
     for key, rule in rules.items():
         by_width[rule.width if rule is not None and rule.width in widths else min(widths)].append(key)
     rows: list[Row] = []
     for width, keys in by_width.items():
-        bench = Bench(net, None, dataset["pool"], width, dataset["augmentation"], device, bf16, epochs)
+        bench = Bench(net, None, dataset["pool"], width, dataset["augmentation"], device, numerics, epochs)
         mine = [rule for key in keys if (rule := rules[key]) is not None]
         costs = measure(bench, mine, sizes, candidates, say)
         for key in keys:

@@ -17,6 +17,7 @@ from ..steps.budget_matched import paced
 from ..steps.pacer import Pacer
 from ..steps.schedules import Fixed
 from ..toml import Named
+from ..training.numerics import Numerics
 from . import profile as profiles
 from . import workload as workloads
 from .check import check
@@ -54,7 +55,8 @@ def scale(request: ScaleRequest, say: Callable[[str], None]) -> Row:
         raise UsageError("--profile states a device: nothing is measured that --save-profile or --check could use")
     if request.workload is None and request.save_profile is not None:
         raise UsageError("--save-profile: name the workload to measure, such as cifar10")
-    device = environment.pick_device("cpu" if request.profile is not None else request.device)
+    asked = "cpu" if request.profile is not None else request.device
+    device = environment.enter(environment.pick_device(asked))
     table: Row = {"version": 1, "selbench": __version__}
     if request.workload is not None:
         workload = workloads.read(request.workload, request.overrides)
@@ -70,8 +72,8 @@ def _predicted(workload: Workload, request: ScaleRequest, device: torch.device, 
     width = workload.features or (reference.width if reference else 0)
     rules = rules_of(workload, request.strategies, width)
     precision = "bf16" if device.type == "cuda" else "float32"
-    epochs, bf16 = max(1, math.ceil(workload.proxy_passes)), precision == "bf16"
-    bench = Bench(net, reference, workload.images, width, workload.augmentation, device, bf16, epochs)
+    epochs, numerics = max(1, math.ceil(workload.proxy_passes)), Numerics.of(precision)
+    bench = Bench(net, reference, workload.images, width, workload.augmentation, device, numerics, epochs)
     described: Row
     if request.profile is not None:
         stated = profiles.read(request.profile)

@@ -40,6 +40,7 @@ def candidates(
         "learner_probs": lambda: rand(size, shape.classes).softmax(1),
         "learner_features": lambda: rand(size, shape.hidden),
         "trace": lambda: rand(size, shape.epochs, shape.classes).softmax(2),
+        "trained_trace": lambda: rand(size, shape.epochs, shape.classes).softmax(2),
         "age": lambda: torch.arange(size, device=device),
         "picks": lambda: torch.arange(size, device=device) < k,
         "val_gradient": lambda: rand(shape.classes, shape.hidden + 1) - 0.5,

@@ -21,6 +21,7 @@ from ..steps.schedules import Fixed
 from ..streams import generator
 from ..training.flops import count_selection
 from ..training.ledger import Clock, Ledger
+from ..training.numerics import Numerics
 from ..training.trainer import Recipe, Trainer
 from .costs import Cost, Costs, Measured, Scaled
 from .madeup import Shape, begin, candidates
@@ -44,7 +45,7 @@ class Bench:
     width: int
     augmentation: Any
     device: torch.device
-    bf16: bool
+    numerics: Numerics
     trace_epochs: int = 5
 
     @property
@@ -115,7 +116,7 @@ class Loop:
                 0,
                 net.build(False).to(device),
                 strategy,
-                bench.bf16,
+                bench.numerics,
             )
             for strategy in (Scoring(), Watching())
         ]

@@ -176,7 +176,7 @@ def predict(rule: Rule | None, pace: Pace, work: Work, costs: Costs) -> Predicti
         learner += times * costs.score.growing(size) if scores else 0.0
         demanded += times * costs.reference.growing(size) if runs and costs.reference is not None else 0.0
     if rule is not None and rule.reads_proxy:
-        artefact_learner = work.images * work.proxy_passes * (costs.train.slope + costs.score.slope)
+        artefact_learner = rule.traits.nets * work.images * work.proxy_passes * (costs.train.slope + costs.score.slope)
     if work.reference_is_learner:
         learner, demanded, artefact_learner = learner + demanded, 0.0, artefacts.seconds
     least = pace.trained * work.train + pace.candidates * (scores * work.forward + runs * work.reference)
@@ -217,7 +217,7 @@ def _artefacts(rule: Rule, work: Work, costs: Costs) -> Spent:
     """What is made once for the rule: proxy, features, a reference trained here."""
     made = Spent()
     if rule.reads_proxy:
-        images = work.images * work.proxy_passes
+        images = rule.traits.nets * work.images * work.proxy_passes
         made += _per_image(costs.train, images, work.train) + _per_image(costs.score, images, work.forward)
     if rule.reads_reference and costs.reference is not None and work.reference:
         trained = work.reference_passes * work.reference_images

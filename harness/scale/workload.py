@@ -126,8 +126,7 @@ class Rule:
 
     @property
     def reads_proxy(self) -> bool:
-        needs = self.traits.needs
-        return "trace" in needs or (self.traits.cadence == "run" and bool(needs & LEARNER_SIGNALS))
+        return self.traits.reads_proxy
 
     @property
     def watches(self) -> bool:

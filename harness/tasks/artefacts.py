@@ -21,6 +21,7 @@ from ..datasets.augment import Augment, channel_statistics
 from ..datasets.loaded import LoadedData
 from ..datasets.samples import Samples
 from ..datasets.splits import spread
+from ..identity import TRAINED
 from ..plan.arms import pacer_of
 from ..plan.tasks import Task
 from ..references.base import checked
@@ -35,8 +36,8 @@ from ..steps.step_iterator import steps_of
 from ..store.feature_file import Rows
 from ..store.folder import VERSION, Store
 from ..streams import derive, generator
-from ..training.evaluate import CHUNK
 from ..training.ledger import Clock, Ledger
+from ..training.loss_memory import LossMemory
 from ..training.picks_recorder import PicksRecorder
 from ..training.trainer import Trainer
 from .resume import ResumableRun
@@ -46,19 +47,20 @@ Made = tuple[dict[str, Tensor], Ledger, dict[str, Any]]
 """An artefact's tensors, what they cost, and what else its description holds."""
 
 
-def make(worker: Worker, task: Task, started: str) -> None:
+def make(worker: Worker, task: Task, started: str, code: dict[str, str]) -> None:
     tensors, ledger, more = made(worker, task)
     meta = {
         "version": VERSION,
         "id": task.id,
         "kind": task.kind,
-        "name": task.reference or task.kind,
+        "name": task.reference or (f"net {task.net}" if task.net else task.kind),
         "dataset": task.dataset,
         "seed": task.seed,
         "ledger": ledger.to_json(),
         "external": "",
         "quality": {},
         "needs": [],
+        "code": code,
         "environment": worker.environment(started),
         **more,
     }
@@ -194,7 +196,7 @@ class _Maker:
         images = reference.training_images(own, loaded.images.train)
         seen = Samples(images.to(device), own.train_labels.to(device), len(own.classes))
         mean, std = channel_statistics(images)
-        view = Augment(loaded.augmentation, loaded.resolution, mean.to(device), std.to(device))
+        view = Augment(loaded.augmentation, loaded.resolution, mean, std, device=device)
         stream = self.worker.stream(self.task)
         trainer, more = self._trained(partial(self._plain, seen, stream, reference.passes, reference.width, view))
         nobodys = replace(self.pool, labels=torch.zeros_like(self.pool.labels))  # its head knows other classes
@@ -231,10 +233,21 @@ class _Maker:
     def proxy(self) -> Made:
         """A short run on the pool; its probabilities after each epoch are the trace that static rules read."""
         stream, passes, trace = self.worker.stream(self.task), self.worker.matrix.proxy.passes, Trace()
-        trainer, more = self._trained(partial(self._plain, self.pool, stream, passes, None), trace)
+
+        def begin() -> Trainer:
+            trainer = self._plain(self.pool, stream, passes, None)
+            if self.task.views == TRAINED:
+                width = trainer.model.head.in_features
+                kept = frozenset({"learner_probs"})
+                trainer.memory = LossMemory(len(self.pool), kept, self.pool.classes, width, self.device)
+            return trainer
+
+        trainer, more = self._trained(begin, trace)
         trainer.clock.settle()
         accuracy = _accuracy(trace.probs[-1], self.pool)
         tensors = {"trace": torch.stack(trace.probs, 1), **trace.last}
+        if trace.trained:
+            tensors[TRAINED] = torch.stack(trace.trained, 1)
         return tensors, trainer.ledger, {"quality": {"accuracy": accuracy}, **more}
 
     def picks(self) -> Made:
@@ -281,15 +294,21 @@ class _Maker:
 
 
 class Trace:
-    """A net's outputs on its pool after each epoch: all probabilities ``[n, C]``, and the last signals."""
+    """A net's outputs on its pool after each epoch: all probabilities ``[n, C]``, and the last signals.
+
+    Beside them those of the views that were trained on, where the trainer remembers them.
+    """
 
     def __init__(self) -> None:
         self.probs: list[Tensor] = []
+        self.trained: list[Tensor] = []  # where the trainer remembers them
         self.last: dict[str, Tensor] = {}
 
     def __call__(self, trainer: Trainer, *_: Any) -> None:
         probs, features, losses = _observe(trainer, trainer.samples, "score")
         self.probs.append(probs)
+        if trainer.memory is not None:
+            self.trained.append(trainer.memory.wide["learner_probs"].clone())
         self.last = {"learner_features": features, "learner": losses, "learner_probs": probs}
 
     def state_dict(self) -> dict[str, Any]:
@@ -305,17 +324,13 @@ def _accuracy(probs: Tensor, samples: Samples) -> float:
 
 @torch.no_grad()
 def _observe(trainer: Trainer, samples: Samples, phase: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Probabilities ``[n, C]``, features ``[n, h]`` and losses ``[n]`` on the clean view, on the clock."""
-    model = trainer.model
-    model.eval()
-    probs, features, losses = [], [], []
+    """Probabilities ``[n, C]``, features ``[n, h]`` and losses ``[n]`` on the clean view, on the clock.
+
+    In the precision and memory format of training, and handed on in float32.
+    """
     with trainer.clock.phase(phase):
-        for images, labels in zip(samples.images.split(CHUNK), samples.labels.split(CHUNK), strict=True):
-            hidden = model.forward_features(trainer.augment.plain_view(images))
-            logits = model.head(hidden)
-            probs.append(logits.softmax(1))
-            features.append(hidden)
-            losses.append(F.cross_entropy(logits, labels, reduction="none"))
+        features, logits = trainer.outputs(samples)
+        losses = F.cross_entropy(logits, samples.labels, reduction="none")
+        probs = logits.softmax(1)
     trainer.ledger.add(phase, flops=len(samples) * trainer.unit_forward, samples=len(samples))
-    model.train()
-    return torch.cat(probs), torch.cat(features), torch.cat(losses)
+    return probs, features, losses

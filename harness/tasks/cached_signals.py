@@ -38,8 +38,9 @@ def cached_signals(worker: Worker, task: Task, loaded: LoadedData, *, tried: boo
             signals |= store.artefact_tensors(id, "reference")
         if "features" in arm.needs:
             signals["features"] = _features(worker, task, loaded, id)
-    if "proxy" in task.uses:
-        signals |= store.artefact_tensors(task.uses["proxy"], *arm.needs)
+    if proxies := [store.artefact_tensors(id, *arm.needs) for id in task.proxies]:
+        several = {name: torch.stack([proxy[name] for proxy in proxies], 1) for name in proxies[0]}
+        signals |= several if len(proxies) > 1 else proxies[0]
     if "picks" in task.uses:
         count = loaded.size(task.seed, arm.pool)
         steps = steps_of(pacer_of(worker.matrix, arm, count))

@@ -21,7 +21,7 @@ from ..plan.arms import pacer_of
 from ..plan.tasks import Task
 from ..steps.pacer import Pacer, Recorded, Step
 from ..store.folder import VERSION
-from ..training.evaluate import correct_bits, recalibrated
+from ..training.evaluate import RECALIBRATION_IMAGES, correct_bits, recalibrated
 from ..training.trainer import Trainer
 from .cached_signals import cached_signals, pool_with_signals
 from .cost_meter import meter_of
@@ -43,12 +43,14 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
     ours = {"id": task.id, "arm": arm.key, "arm_label": arm.label, "identity": identity}
     if task.alike and (other := trained_alike(worker, task, loaded.size(seed, arm.pool))):
         return {**other, **ours, "same_as": other["id"]}
+    here.forget_peak(worker.device)
     measures = Measures(task, loaded, worker.store, worker.device) if task.measured else None
     curve = Curve(loaded.samples(seed, "val", worker.device) if arm.pool == "pool" else None, measures)
     run = ResumableRun(worker, task, partial(prepare, worker, task), curve)
     if measures is not None:
         run.trainer.on_trained = measures.noted.note
     run.run()
+    memory = here.peak_memory(worker.device)  # before what evaluation loads
     trainer, samples = run.trainer, run.trainer.samples
     return {
         "version": VERSION,
@@ -65,9 +67,10 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
         "selection": {
             **trainer.pick_counts.read(samples.labels, samples.classes, loaded.marks(seed, arm.pool)),
             "uncounted": sorted(trainer.selector.uncounted),
+            **({"understated": [*short]} if (short := trainer.selector.understated) else {}),
             **({"schedule": trainer.pacer.learned.report()} if trainer.pacer.learned else {}),
         },
-        "memory_bytes": here.peak_memory(worker.device),  # before features are loaded for the measures
+        "memory_bytes": memory,
         **({} if measures is None else {"measures": measures.report(trainer)}),
         "ledger": trainer.ledger.to_json(),
         "faults": int(trainer.selector.guard.fault),
@@ -128,7 +131,7 @@ def _result(worker: Worker, trainer: Trainer, loaded: LoadedData, seed: int, cur
     images, labels = loaded.images.test.to(worker.device), loaded.images.test_labels.to(worker.device)
     with trainer.clock.phase("eval"):
         bits = correct_bits(trainer.model, images, labels, trainer.augment)
-        clean = loaded.samples(seed, "pool", worker.device).images
+        clean = loaded.images.train[loaded.ids(seed, "pool")[:RECALIBRATION_IMAGES]].to(worker.device)
         again = correct_bits(recalibrated(trainer.model, clean, trainer.augment), images, labels, trainer.augment)
     trainer.clock.settle()
     state = trainer.model.state_dict()
@@ -137,7 +140,7 @@ def _result(worker: Worker, trainer: Trainer, loaded: LoadedData, seed: int, cur
         "test_accuracy_recalibrated": float(again.double().mean()),
         "test_n": len(bits),
         "correct": base64.b64encode(np.packbits(bits.cpu().numpy()).tobytes()).decode(),
-        "weights_digest": digest_of(save({name: tensor.contiguous() for name, tensor in state.items()})),
+        "weights_digest": digest_of(save({name: tensor.cpu().contiguous() for name, tensor in state.items()})),
         "train_loss": curve.points[-1]["train_loss"],
         "val_accuracy": curve.points[-1]["val_accuracy"],
     }
@@ -182,7 +185,7 @@ class Curve:
                 "train_loss": counts.train_loss(),
                 "val_accuracy": accuracy,
                 "ratio": trained / max(1, candidates),
-                "lr": trainer.optimizer.param_groups[0]["lr"],
+                "lr": trainer.optimizer.lr,
                 "seconds": trainer.ledger.total("seconds"),
                 "total_flops": trainer.ledger.total("flops"),
             }

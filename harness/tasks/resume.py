@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import platform
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from ...reports.records.sealing import digest_file
 from .. import environment as here
 from ..identity import digest
 from ..plan.tasks import Task
+from ..plan.used_code import used_code
 from ..steps.pacer import Recorded
 from ..store.checkpoint_file import Checkpoint, Unusable
 from ..training.strategy_state import StateNotGiven
@@ -123,12 +121,7 @@ def checkpoint_conditions(worker: Worker, task: Task, trainer: Trainer) -> dict[
     same = {words: str(found[name]) for name, words in SAME.items()}
     same["Python"] = ".".join(platform.python_version_tuple()[:2])  # sums of floats differ between some
     same["deterministic algorithms:"] = str(torch.are_deterministic_algorithms_enabled())
-    if trainer.selector.strategy is not None:
-        kind = type(trainer.selector.strategy)
-        try:
-            same["a strategy of the code"] = digest_file(Path(inspect.getsourcefile(kind) or ""))
-        except (OSError, TypeError):
-            same["a strategy of the code"] = kind.__qualname__
+    same |= {f"the code of {part}:": code for part, code in used_code(worker.matrix, task).items()}
     if isinstance(trainer.pacer, Recorded):
         same["the recorded steps"] = digest([list(row) for row in trainer.pacer.pace])
     for name, id in task.artefacts.items():

@@ -23,6 +23,7 @@ from ..references.spec import reference
 from ..steps.pacer import Pacer, Recorded
 from ..store.folder import Store
 from ..training.learner import ResNet18, ResNet18Net
+from ..training.numerics import Numerics
 from ..training.trainer import Recipe, Trainer
 
 
@@ -43,6 +44,8 @@ class Context:
     """Reference seconds, where the budget is in seconds."""
     fingerprints: dict[str, str] = field(default_factory=dict)
     """Of the data sets as the run was planned with; those that are not here are not looked at."""
+    deterministic: bool = False
+    """Whether operators without a deterministic kernel are refused."""
 
 
 class Worker:
@@ -53,8 +56,8 @@ class Worker:
         self.matrix = context.matrix
         self.datasets = datasets or DataSetLoader(context.data_dir, context.cache_dir)
         self.store = Store(context.out)
-        self.device = torch.device(context.device)
-        self.bf16 = context.precision == "bf16"
+        self.device = here.enter(torch.device(context.device), context.deterministic)
+        self.numerics = Numerics.of(context.precision)
         torch.set_num_threads(context.threads)
 
     def environment(self, started: str) -> dict[str, Any]:
@@ -84,7 +87,7 @@ class Worker:
     def stream(self, task: Task) -> int:
         """A seed of the task's own kind, so that artefacts share no stream with the cells of their seed."""
         assert task.seed is not None
-        return streams.derive(task.seed, task.kind, task.reference)
+        return streams.derive(task.seed, task.kind, f"net {task.net}" if task.net else task.reference)
 
     def learner(self, task: Task, width: int | None = None) -> ResNet18:
         spec = self.matrix.at(task.dataset).learner
@@ -117,7 +120,8 @@ class Worker:
         loaded, learner = self.loaded(task), self.learner(task, width)
         model = self.build(learner, samples, loaded.resolution, seed if init is None else init)
         augment, recipe = augment or loaded.augment(task.seed, self.device), recipe or self.recipe(task)
-        return Trainer(samples, learner, augment, pacer, recipe, seed, model, bf16=self.bf16, **parts)
+        parts |= {"numerics": self.numerics, "cache_dir": self.context.cache_dir}
+        return Trainer(samples, learner, augment, pacer, recipe, seed, model, **parts)
 
     def recipe(self, task: Task, score_mode: str = "eval", lr_factor: float = 1.0) -> Recipe:
         """The optimizer's settings for the task's data set, at a multiple of the base learning rate."""

@@ -7,8 +7,12 @@ PyTorch's counter takes for free. Conventions of ours: eigen-decompositions 9 n^
 
 from __future__ import annotations
 
+import inspect
+import json
 import math
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,22 +20,52 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
+from ...reports.records.sealing import digest_file, write_bytes
+from ..identity import digest
+
 aten = torch.ops.aten
 
 _COUNTED: dict[tuple[Any, ...], tuple[float, float, Any]] = {}
 
 
-def learner_flops(learner: Any, channels: int, resolution: int, classes: int) -> tuple[float, float]:
+def learner_flops(
+    learner: Any, channels: int, resolution: int, classes: int, kept: Path | None = None
+) -> tuple[float, float]:
     """As :func:`image_flops`, of the net that ``learner`` builds; a process counts each net once.
 
-    Every run asks, and counting takes as long as many small steps.
+    Every run asks, and the first count of a process imports ``torch._dynamo``, which takes as long as torch itself:
+    a count of our own learners is read from the folder ``kept``, where it was made before by the same code.
     """
     key = (type(learner), repr(getattr(learner, "__dict__", learner)), channels, resolution, classes)
     if key not in _COUNTED:
-        net = learner.build(channels, resolution, classes, None)
+        file = None if kept is None else _file(kept, key)
+        counts = None if file is None or not file.is_file() else _numbers(file.read_bytes())
+        if counts is None:
+            net = learner.build(channels, resolution, classes, None)
+            counts = image_flops(net, (channels, resolution, resolution))
+            if file is not None:
+                with suppress(OSError):  # a full or read-only disk costs time alone
+                    write_bytes(file, json.dumps(counts).encode())
         # The learner is kept, so that an address in what it prints of its settings stays its own.
-        _COUNTED[key] = *image_flops(net, (channels, resolution, resolution)), learner
+        _COUNTED[key] = *counts, learner
     return _COUNTED[key][:2]
+
+
+def _file(folder: Path, key: tuple[Any, ...]) -> Path | None:
+    """Where a count is kept; None for a plugin's net, which may be made of code that we do not see."""
+    kind, *rest = key
+    if kind.__module__.partition(".")[0] != __name__.partition(".")[0]:
+        return None
+    code = [digest_file(Path(inspect.getfile(of))) for of in (kind, learner_flops)]
+    return folder / "flops" / f"{digest([kind.__qualname__, *rest, code, torch.__version__])}.json"
+
+
+def _numbers(content: bytes) -> tuple[float, float] | None:
+    try:
+        forward, train = json.loads(content)
+        return float(forward), float(train)
+    except (ValueError, TypeError):
+        return None  # damaged: counted again
 
 
 def image_flops(model: nn.Module, shape: tuple[int, int, int]) -> tuple[float, float]:

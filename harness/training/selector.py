@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...strategies.interface import HELD_OUT_SIGNALS, LEARNER_SIGNALS, BatchLosses, Pool, Traits
+from ...strategies.interface import (
+    FLOPS_TOLERANCE,
+    HELD_OUT_SIGNALS,
+    LEARNER_SIGNALS,
+    BatchLosses,
+    Pool,
+    Traits,
+)
 from ..steps.pacer import Step
 from .flops import SelectionCounter
 from .guard import Guard, at_fault
 from .ledger import Clock, Ledger
 from .pick_counts import PickCounts
+
+HELD = 4096
+"""Candidates of a call up to which a declared cost is held against a count."""
 
 WITHOUT = Traits(cadence="batch", needs=frozenset(), weights_mode="relative", exact_count=True, ratio=1.0)
 """Traits of training without selection."""
@@ -29,7 +41,10 @@ class Selector:
         self.active = strategy is not None and self.traits.ratio != 1.0
         self.guard = Guard(device)
         self.uncounted: set[str] = set()  # operators that no formula counts went into the ledger as zero
+        self.understated: tuple[float, float] | None = None  # a declared cost and the count that it fell short of
         self._flops: dict[tuple[Any, ...], float] = {}
+        self._flops_held = False
+        self._pool: list[Tensor] = []  # what a copy of the strategy shares with it
 
     def at(self, cadence: str) -> bool:
         return self.active and self.traits.cadence == cadence
@@ -70,6 +85,7 @@ class Selector:
             # Labels of its own: those that are trained on are out of its reach.
             told = type(pool)(**vars(pool) | {"labels": pool.labels.clone()})
             inputs = {f"pool.{name}": value for name, value in vars(told).items() if isinstance(value, Tensor)}
+            self._pool = [*inputs.values()]
             with self.clock.phase("select"), torch.no_grad(), at_fault("begin", inputs):
                 _, flops = self.priced(("begin",), lambda: begin(told))
             self.ledger.add("select", flops=flops)
@@ -101,7 +117,11 @@ class Selector:
                 return self.strategy.select(features, losses, keep / size)
 
         stated = (lambda: float(declared(size, width, keep))) if callable(declared) else None
-        returned, flops = self.priced((size, keep), select, stated)
+        key = (size, keep)
+        twin = None if stated is None or key in self._flops else self._twin(size)
+        returned, flops = self.priced(key, select, stated)
+        if twin is not None:
+            flops = self._flops[key] = self._counted(lambda: twin.select(features, losses, keep / size), flops)
         self.ledger.add("select", flops=flops, samples=size)
         picks, weights = self.guard.check(returned, size, keep if self.traits.exact_count else None)
         if weights is not None and self.traits.weights_mode == "relative":
@@ -128,12 +148,16 @@ class Selector:
         return {
             "prices": [[list(key), flops] for key, flops in self._flops.items()],
             "uncounted": sorted(self.uncounted),
+            "understated": self.understated,
             "guard": self.guard.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._flops = {tuple(key): flops for key, flops in state["prices"]}
+        self._flops_held = bool(self._flops)
         self.uncounted = set(state["uncounted"])
+        if short := state.get("understated"):
+            self.understated = (short[0], short[1])
         self.guard.load_state_dict(state["guard"])
 
     def priced(
@@ -150,3 +174,27 @@ class Selector:
             self.uncounted |= counter.unknown
             self._flops[key] = counter.flops
         return returned, self._flops[key]
+
+    def _twin(self, size: int) -> Any:
+        """A copy of the strategy to count a call with, off the clock: a call that is counted has other rounding.
+
+        None where what it declares is not to be held against a count: after the first call of a run, unless that fell
+        short, and for large pools, where a call takes long. A strategy that cannot be copied is held by the check.
+        """
+        if (self._flops_held and self.understated is None) or size > HELD:
+            return None
+        self._flops_held = True
+        shared: dict[int, Any] = {id(tensor): tensor for tensor in self._pool}
+        with suppress(Exception):
+            return copy.deepcopy(self.strategy, shared)
+        return None
+
+    def _counted(self, call: Callable[[], Any], declared: float) -> float:
+        """What is booked for a call: as declared, or the count where that is more than the check allows above it."""
+        with suppress(Exception), torch.no_grad(), SelectionCounter() as counter:  # the run's own call is judged
+            call()
+        if counter.flops <= FLOPS_TOLERANCE * declared:
+            return declared
+        if self.understated is None or counter.flops > self.understated[1]:
+            self.understated = (declared, counter.flops)
+        return counter.flops

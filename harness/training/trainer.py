@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,10 +27,13 @@ from .held_out import HeldOut
 from .learner import ResNet18, ResNet18Net
 from .ledger import Clock, Ledger
 from .loss_memory import LossMemory
-from .optimizer import one_cycle, sgd
+from .numerics import Numerics
+from .optimizer import SGD, one_cycle
 from .pick_counts import PickCounts
 from .selector import Selector
 from .strategy_state import StrategyState
+
+FLOAT32 = Numerics()
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,9 @@ class Trainer:
     """One training run on ``samples``, whose steps are the pacer's and whose streams are those of ``seed``.
 
     Without a strategy it trains on every candidate; ``pool`` is what the strategy's ``begin`` is given, on the clock.
-    ``bf16`` stands for autocast to bfloat16 and channels-last memory (GPUs). The ``meter`` gives the cost so far in the
-    unit of the budget, FLOPs of the ledger by default. A schedule that learns looks at ``held_out``, images of ``val``,
-    on the clock; ``val`` are those that a strategy's held-out signals are taken on.
+    The ``meter`` gives the cost so far in the unit of the budget, FLOPs of the ledger by default. A schedule that
+    learns looks at ``held_out``, images of ``val``, on the clock; ``val`` are those that a strategy's held-out signals
+    are taken on. FLOP counts are kept in ``cache_dir``.
     """
 
     def __init__(
@@ -64,23 +67,24 @@ class Trainer:
         seed: int,
         model: ResNet18Net,
         strategy: Any = None,
-        bf16: bool = False,
+        numerics: Numerics = FLOAT32,
         pool: Pool | None = None,
         meter: Callable[[Trainer], float] | None = None,
         held_out: Samples | None = None,
         val: Samples | None = None,
+        cache_dir: Path | None = None,
     ) -> None:
         self.samples, self.augment, self.pacer, self.recipe, self.seed = samples, augment, pacer, recipe, seed
         self.device = samples.labels.device
-        self.model = model.to(memory_format=torch.channels_last) if bf16 else model
-        self.bf16 = bf16
+        self.model, self.numerics = model, numerics
+        numerics.net(model, self.device)
         self.meter = meter
         if pacer.learned is not None and not held_out:
             raise UsageError(
                 f"schedule {pacer.learned} learns from images of val, but val is empty: raise val, such as val = 0.1"
             )
         self.held_out = held_out
-        self.optimizer = sgd(self.model, recipe.lr, recipe.momentum, recipe.weight_decay)
+        self.optimizer = SGD(self.model, recipe.lr, recipe.momentum, recipe.weight_decay)
         self.ledger = Ledger()
         self.clock = Clock(self.ledger, self.device)
         self.pick_counts = PickCounts(len(samples), self.device)
@@ -95,7 +99,7 @@ class Trainer:
                 f"strategy {type(strategy).__name__} needs {wanted}, but val is empty: raise val, such as val = 0.1"
             )
         self.val = HeldOut(val, self.selector.traits) if val and self.selector.looks_at_val else None
-        price = learner_flops(learner, samples.images.shape[1], augment.resolution, samples.classes)
+        price = learner_flops(learner, samples.images.shape[1], augment.resolution, samples.classes, cache_dir)
         self.unit_forward, self.unit_train = price
         self.selections = 0  # of the whole pool
         self.pool_scored = 0  # images that the learner was run over for these
@@ -104,6 +108,7 @@ class Trainer:
         self.on_trained: Callable[[Trainer, Step, Tensor, Tensor | None, Tensor], None] | None = None
         self.subset: Tensor | None = None
         self._weights: Tensor | None = None
+        self._drawn: tuple[int, Tensor] | None = None
         self._walk: StepIterator | ReplayedSteps | None = None
         self._source: Candidates | ChosenSamples | None = None
         self._dealt = 0  # of the subset, before the run was resumed
@@ -174,7 +179,7 @@ class Trainer:
         source = self._source
         return {
             "model": self.model.state_dict(),
-            "momentum": [self.optimizer.state[one].get("momentum_buffer") for one in self.model.parameters()],
+            "momentum": self.optimizer.state_dict(),
             "count": self.count,
             "subset": self.subset,
             "weights": self._weights,
@@ -193,9 +198,7 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore, before :meth:`run` was called."""
         self.model.load_state_dict(state["model"])
-        for one, momentum in zip(self.model.parameters(), state["momentum"], strict=True):
-            if momentum is not None:
-                self.optimizer.state[one]["momentum_buffer"] = torch.empty_like(one).copy_(momentum)
+        self.optimizer.load_state_dict(state["momentum"])
         self._walk = steps_of(self.pacer, self.spent, self._look)
         for name, part in self._parts().items():
             if part is not None:
@@ -238,26 +241,30 @@ class Trainer:
         """The learner's mean loss on the held-out images, and the run's FLOPs so far; waits for the device."""
         seen = self.held_out
         assert seen is not None
-        with self.clock.phase("probe"), self._autocast():
+        with self.clock.phase("probe"), self.numerics.autocast(self.device):
             loss = mean_loss(self.model, seen.images, seen.labels, self.augment)
         self.ledger.add("probe", flops=len(seen) * self.unit_forward, samples=len(seen))
         return loss, self.ledger.total("flops")
 
     def _views(self, ids: Tensor, epoch: int) -> Tensor:
         with self.clock.phase("data"):
-            views = self.augment.train_view(self.samples.images[ids], ids, derive(self.seed, "augment", epoch))
-            views = views.contiguous(memory_format=torch.channels_last) if self.bf16 else views
+            views = self.augment.drawn_view(self.samples.images[ids], self._draws_of(epoch)[ids])
+            views = self.numerics.images(views)
         self.ledger.add("data", samples=len(ids))
         return views
 
+    def _draws_of(self, epoch: int) -> Tensor:
+        """The draws ``[n, 5]`` of the augmentation in an epoch, taken for the whole pool at its first step."""
+        if self._drawn is None or self._drawn[0] != epoch:
+            ids = torch.arange(len(self.samples), device=self.device)
+            self._drawn = epoch, self.augment.draws(ids, derive(self.seed, "augment", epoch))
+        return self._drawn[1]
+
     def _forward(self, views: Tensor) -> tuple[Tensor, Tensor]:
         """Features and float32 logits."""
-        with self._autocast():
+        with self.numerics.autocast(self.device):
             features = self.model.forward_features(views)
             return features, self.model.head(features).float()
-
-    def _autocast(self) -> Any:
-        return torch.autocast(self.device.type, dtype=torch.bfloat16) if self.bf16 else nullcontext()
 
     def _held_out(self) -> dict[str, Tensor]:
         """The held-out signals for the selection that stands next, by name; does not wait for the device."""
@@ -270,7 +277,7 @@ class Trainer:
     def look_at_val(self, val: HeldOut) -> None:
         """Take the held-out signals anew, on the clock; does not wait for the device."""
         with self.clock.phase("probe"):
-            more = val.take(*self._outputs(val.samples))
+            more = val.take(*self.outputs(val.samples))
         self.ledger.add("probe", flops=len(val.samples) * self.unit_forward, samples=len(val.samples))
         self.ledger.add("select", flops=more)
 
@@ -288,7 +295,7 @@ class Trainer:
             if not len(hidden):
                 return memory.signals(self.count)
         with self.clock.phase("score"):
-            features, logits = self._outputs(samples)
+            features, logits = self.outputs(samples)
             if memory is not None:
                 memory.note(hidden, self.count, logits, features, samples.labels)
                 signals = memory.signals(self.count)
@@ -301,9 +308,9 @@ class Trainer:
         return signals
 
     @torch.no_grad()
-    def _outputs(self, samples: Samples) -> tuple[Tensor, Tensor]:
+    def outputs(self, samples: Samples) -> tuple[Tensor, Tensor]:
         """Features and logits of the plain views of ``samples``, in evaluation mode, both float32."""
-        with self._autocast():
+        with self.numerics.autocast(self.device):
             features, logits = zip(*plain_outputs(self.model, samples.images, self.augment), strict=True)
         return torch.cat(features), torch.cat(logits)
 
@@ -362,14 +369,12 @@ class Trainer:
     def _learn(self, step: Step, ids: Tensor, views: Tensor, weights: Tensor | None) -> None:
         recipe, labels = self.recipe, self.samples.labels[ids]
         with self.clock.phase("train"):
-            for group in self.optimizer.param_groups:
-                group["lr"] = one_cycle(step.progress, recipe.lr, recipe.warmup)
+            self.optimizer.lr = one_cycle(step.progress, recipe.lr, recipe.warmup)
             features, logits = self._forward(views)
             losses = F.cross_entropy(logits, labels, reduction="none", label_smoothing=recipe.label_smoothing)
             loss = losses.mean() if weights is None else (weights * losses).mean()
             loss.backward()
             self.optimizer.step()
-            self.optimizer.zero_grad(set_to_none=True)
         self.ledger.add("train", flops=len(ids) * self.unit_train, samples=len(ids))
         self.pick_counts.note_loss(loss.detach())
         if (memory := self.memory) is not None:

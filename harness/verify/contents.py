@@ -11,7 +11,7 @@ from typing import Any
 from ...reports.records.fields import Phase
 from ...reports.records.matrix import Arm, Matrix
 from ...reports.records.models import Cell, Picks, Timing, Tuning, close
-from ..identity import NOT_IN_ARTEFACT_IDS, digest
+from ..identity import NOT_IN_ARTEFACT_IDS, TRAINED, digest, proxy_ids
 
 _RISING = ("passes", "progress", "seconds", "total_flops")
 
@@ -211,8 +211,10 @@ def artefact_ids(record: Cell) -> set[str]:
     shared = {key: value for key, value in record.identity.items() if key not in _ARMS_OWN}
     made = {key: value for key, value in shared.items() if key not in NOT_IN_ARTEFACT_IDS}
     seed, data, reference = record.seed, shared["data"], shared.get("reference")
+    terms, nets = _without(made, "reference"), int(shared.get("nets", 1))
     return {
-        digest(["proxy", _without(made, "reference"), seed]),
+        *proxy_ids(terms, seed, (), nets),
+        *proxy_ids(terms, seed, (TRAINED,), nets),
         digest(["reference", reference, _without(made, "proxy"), seed]),
         digest(["reference", reference, data, seed]),
     }

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ...reports.records.models import Artefact, Cell, Failure, Timing, Tuning, closure
+from ...reports.records.models import Artefact, Cell, Failure, Timing, Tuning, closure, code_versions
 from ...strategies import UsageError
 from ..identity import digest
 from ..streams import derive
@@ -65,6 +65,7 @@ class Relations:
         yield from self._cost_twins()
         yield from self._references()
         yield from self._machines()
+        yield from self._code()
         yield from self._unfinished()
 
     def _cell(self, file: str, cell: Cell) -> Iterator[Finding]:
@@ -170,6 +171,13 @@ class Relations:
                     what = f"{name} is not the same everywhere: {', '.join(sorted(found))}"
                     yield note(kind, what, "seconds of unlike machines are not compared")
 
+    def _code(self) -> Iterator[Finding]:
+        seen = code_versions((*self.cells.values(), *self.tuning.values(), *self.artefacts.values()))
+        for part, codes in sorted(seen.items()):
+            if len(codes) > 1:
+                what = f"results are of {len(codes)} versions of the code of {part}"
+                yield note("cells", what, f"run again with --retrain {part.split()[-1]}")
+
     def _unfinished(self) -> Iterator[Finding]:
         done = self.listing.ids("cells") | self.listing.ids("tuning") | self.listing.ids("timing")
         for file, failure in self.failed.items():
@@ -204,7 +212,7 @@ def shared_streams(
             roots.setdefault(run.seed, file)
     for file, meta in artefacts.items():
         if meta.seed is not None and meta.kind in ("reference", "proxy", "picks"):
-            name = meta.name if meta.kind == "reference" else ""
+            name = meta.name if meta.kind == "reference" or meta.name.startswith("net ") else ""
             root = derive(meta.seed, meta.kind, name)
             if root in roots and not roots[root].startswith("artefacts/"):
                 yield Finding(file, f"its stream is that of {roots[root]}", _RESEED)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from ...reports.records.fields import P, misfits, read_as
 from ...reports.records.matrix import Matrix
@@ -13,7 +16,7 @@ from ...reports.records.sealing import OtherVersionError, ResultsError, digest_f
 from .contents import Declared
 from .findings import AGAIN, Finding, note
 
-BESIDE = {"report", "claims", "checkpoints", "logs"}  # made of the records, or needed by runs that are not done
+BESIDE = {"report", "claims", "checkpoints", "logs", "superseded"}  # made of records, of runs not done, or set aside
 R = TypeVar("R", bound=Unsealed)
 
 _LEFT = "a run that was killed left it", "it may be removed"
@@ -136,12 +139,14 @@ def _shape(
 ) -> tuple[P | None, list[Finding]]:
     """The record, and what does not fit; a field more in a sealed one is a later version's, anywhere else damage."""
     wrong, notes, item = [], [], None
-    for what, unknown in misfits(shape, record):
+    with suppress(ValidationError):
+        item = shape.model_validate(record)
+    for what, unknown in misfits(shape, record) if item is None else ():
         if unknown and sealed:
             notes.append(note(file, what, "a newer selbench may check it"))
         else:
             wrong.append(Finding(file, what, mend))
-    if not wrong:
+    if item is None and not wrong:
         try:
             item = read_as(shape, record)
         except ResultsError as error:  # with the later fields apart

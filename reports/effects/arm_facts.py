@@ -65,6 +65,7 @@ class _Arms:
             "phases": phases,
             "overhead_seconds": mean([overhead(timed) for timed in timings]),
             "uncounted": sorted({name for cell in cells for name in cell.picks.uncounted}),
+            **_understated(cells),
             "selection": _selection(phases, flops["marginal"], seconds["marginal"]),
             "artefacts": sorted(ids or ()),
             "break_even_runs": self.break_even(arm, full) if arm.role == "strategy" and full else None,
@@ -228,3 +229,12 @@ def _correlations(results: Results, arms: Sequence[Arm], seed: int) -> Array:
         units = np.array([unit for _, unit in of])
         table[np.ix_(rows, rows)] = np.clip(units @ units.T, -1.0, 1.0)
     return table
+
+
+def _understated(cells: Sequence[Cell]) -> dict[str, Any]:
+    """The worst of what the strategy declared too low; nothing, so that summaries stay as they were, where none is."""
+    found = [cell.picks.understated for cell in cells if cell.picks.understated is not None]
+    if not found:
+        return {}
+    declared, counted = max(found, key=lambda of: of[1])
+    return {"understated": {"declared": declared, "counted": counted}}

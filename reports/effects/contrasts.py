@@ -315,10 +315,10 @@ def _image_by_image(row: Contrast) -> dict[str, Any]:
     if row.correct is None:
         return {"sampling_error": None, "mcnemar": None}
     ours, theirs = row.correct
-    tests = [statistics.mcnemar(*pair) for pair in zip(ours, theirs, strict=True)]
+    tests = zip(row.seeds, statistics.mcnemar(ours, theirs), strict=True)
     return {
         "sampling_error": statistics.sampling_error(list(ours), list(theirs)),
-        "mcnemar": [{"seed": seed, **test._asdict()} for seed, test in zip(row.seeds, tests, strict=True)],
+        "mcnemar": [{"seed": seed, **test._asdict()} for seed, test in tests],
     }
 
 

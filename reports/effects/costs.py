@@ -43,7 +43,9 @@ Machine = tuple[str, ...]
 
 def common(*sides: Mapping[K, T]) -> dict[K, tuple[T, ...]]:
     """What stands at the keys (seeds, timed runs) that every side has, in the order of the first."""
-    return {key: tuple(of[key] for of in sides) for key in sides[0] if all(key in of for of in sides)}
+    shared = set(sides[0]).intersection(*sides[1:])
+    keys = [key for key in sides[0] if key in shared]
+    return dict(zip(keys, zip(*([of[key] for key in keys] for of in sides), strict=True), strict=False))
 
 
 def spent(ledger: Mapping[str, Phase]) -> tuple[float, float]:
@@ -154,6 +156,7 @@ class Clock:
         self._results, self._accounts = results, accounts
         self._arms: dict[str, dict[Run, Timing]] = {}
         self._artefacts: dict[str, dict[Run, float]] = {}
+        self._priced: dict[tuple[str, ...], Prices | None] = {}
         for timed in results.timings:
             run = Run(machine_of(timed), timed.block)
             if timed.kind == "cell":
@@ -167,6 +170,12 @@ class Clock:
         Where the timing pass was made on several machines, the one with the most blocks that have all of ``arms``
         is used, and no other.
         """
+        key = (account, *(arm.key for arm in arms))
+        if key not in self._priced:
+            self._priced[key] = self._prices(arms, account)
+        return self._priced[key]
+
+    def _prices(self, arms: Sequence[Arm], account: str) -> Prices | None:
         runs = self._paired(arms)
         if runs:
             values = [[self._timed(arm, run, account) for run in runs] for arm in arms]
@@ -221,6 +230,9 @@ class Clock:
 
     def _ordinary(self, arms: Sequence[Arm]) -> set[Machine]:
         """The machines of the cells at the seeds at which every one of ``arms`` has one."""
+        if len(everywhere := set().union(*(self._machines[arm.key].values() for arm in arms))) == 1:
+            shared = set(self._machines[arms[0].key]).intersection(*(self._machines[arm.key] for arm in arms))
+            return everywhere if shared else set()
         return set().union(*common(*(self._machines[arm.key] for arm in arms)).values())
 
     def _paired(self, arms: Sequence[Arm]) -> list[Run]:

@@ -186,6 +186,7 @@ class Pairs:
     def __init__(self, results: Results) -> None:
         self.results = results
         self._fallen: dict[str, frozenset[int]] = {}
+        self._cells: dict[tuple[str, ...], dict[int, tuple[Cell, ...]]] = {}
 
     @cached_property
     def accounts(self) -> Accounts:
@@ -199,8 +200,10 @@ class Pairs:
     def ladders(self) -> Ladders:
         return Ladders(self.results, self.accounts, self.clock)
 
-    def cells(self, *arms: Arm) -> dict[int, tuple[Cell, ...]]:
-        return common(*map(self.results.of, arms))
+    def cells(self, *arms: Arm) -> Mapping[int, tuple[Cell, ...]]:
+        if (key := tuple(arm.key for arm in arms)) not in self._cells:
+            self._cells[key] = common(*map(self.results.of, arms))
+        return self._cells[key]
 
     def accuracy(self, *arms: Arm) -> Array:
         """Test accuracies ``[arms, n]`` in percent at the seeds that have them all."""

@@ -1,4 +1,4 @@
-"""How every figure looks: one palette, one type size, one way to become SVG and PNG.
+"""How every figure looks: one palette, one type size, one way to become SVG.
 
 Text in the SVG files stays text. It can then be searched, selected and read aloud, takes the page's own font, and
 weighs a tenth of outlines; layout is measured in DejaVu Sans, which is wider than the fonts that replace it, so nothing
@@ -19,15 +19,12 @@ from xml.etree import ElementTree
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 from ..document.looks import INK, PAPER, RULE, SOFT, VARIABLES
 from ..document.text import clean
-
-DPI = 144
 
 _RC: Any = {
     "svg.fonttype": "none",
@@ -44,6 +41,7 @@ _RC: Any = {
     **dict.fromkeys(("ytick.major.size", "xtick.minor.size", "ytick.minor.size"), 0),
     "xtick.major.size": 3,
     "axes.facecolor": "none",
+    "axes.titley": 1.0,  # where it stands anyhow; else it is looked for
     "axes.linewidth": 0.8,
     "figure.facecolor": PAPER,
     "text.color": INK,
@@ -64,7 +62,6 @@ class Drawing:
     title: str
     description: str  # stands for the figure where it cannot be seen
     svg: bytes
-    png: bytes
     inline: str  # the SVG for the page: no width, no unused id, CSS variables for colours
     width: float  # natural width in CSS pixels
 
@@ -82,7 +79,6 @@ def drawing_rules() -> Iterator[None]:
 def canvas(width: float, height: float, *, columns: int = 1) -> tuple[Figure, list[Axes]]:
     """A figure of ``width`` x ``height`` inches and its axes, side by side; call under :func:`drawing_rules`."""
     figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
     return figure, [figure.add_subplot(1, columns, column + 1) for column in range(columns)]
 
 
@@ -111,14 +107,13 @@ def _width(text: str, size: float) -> float:
 
 
 def finish(figure: Figure, name: str, title: str, description: str) -> Drawing:
-    """Write ``figure`` as SVG and PNG: no date, no version, no random id, so equal data give equal bytes."""
+    """Write ``figure`` as SVG: no date, no version, no random id, so equal data give equal bytes."""
     matplotlib.rcParams["svg.hashsalt"] = name
-    vector, raster = io.BytesIO(), io.BytesIO()
+    vector = io.BytesIO()
     figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None, "Title": clean(title)})
-    figure.savefig(raster, format="png", dpi=DPI, metadata={"Software": None})
     svg, said = vector.getvalue(), (clean(title), clean(description))
     inline, width = _inline(svg, name, *said), float(figure.get_size_inches()[0]) * 96
-    return Drawing(name, *said, svg, raster.getvalue(), inline, width)
+    return Drawing(name, *said, svg, inline, width)
 
 
 def _inline(svg: bytes, name: str, title: str, description: str) -> str:

@@ -9,7 +9,7 @@ the same type of machine, the same device and as many threads.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -22,6 +22,7 @@ from ..effects.estimate import Estimate
 from ..effects.pairing import Pairs, common
 from ..records.folder import ACCOUNTS, Arm, Cell, Results
 from ..records.matrix import read_table, unlike
+from ..records.models import code_versions
 from ..statistics import mean_interval, welch_interval
 from ..summary import summarise
 
@@ -123,10 +124,17 @@ def _arm(sides: Both, arms: tuple[Arm, Arm], reason: str) -> dict[str, Any]:
         "difference": difference.value,
         "ci_low": difference.low,
         "ci_high": difference.high,
+        "other_code": _other_code(a.values(), b.values()),
         "bit_equal": sum(bit_equal(*both) for both in pairs.values()),
         "flops": _flops(sides, arms),
         **_seconds(sides, arms),
     }
+
+
+def _other_code(*sides: Iterable[Cell]) -> list[str]:
+    """Parts of the code that both sides' records speak of, and whose versions are not the same."""
+    a, b = map(code_versions, sides)
+    return sorted(part for part in a.keys() & b.keys() if a[part] != b[part])
 
 
 def _difference(

@@ -130,7 +130,8 @@ class Picks(Part):
     """What was picked: counts, realised keep ratio, class balance, repeats.
 
     ``k`` has runs of (picks, steps); ``uncounted`` names operators of the strategy without a FLOP formula, whose
-    cost is on the ledger as zero; ``schedule`` is what a learning schedule reports.
+    cost is on the ledger as zero; ``understated`` is the FLOPs that the strategy declares for a call, and those counted
+    in it, where it declares too few and the ledger has the count; ``schedule`` is what a learning schedule reports.
     """
 
     steps: Count
@@ -146,6 +147,7 @@ class Picks(Part):
     mean_picked_loss: float | None
     diagnostics: dict[str, float | None]
     uncounted: Names = ()
+    understated: Annotated[tuple[float, Cost], AsTuple] | None = None
     marked: dict[str, Shares] = Field({}, alias="spoiled")
     schedule: dict[str, Any] = Field({})
 
@@ -196,6 +198,8 @@ class Cell(Sealed):
     ledger: Ledger
     memory_bytes: Count | None
     faults: Count
+    code: dict[str, str] = Field({})
+    """Digests of the code that it rests on, by what that is of, such as ``strategy gstds``; empty in older records."""
     checkpoints: Checkpoints | None = None
     measures: Measures | None = None
     same_as: Id | None = None
@@ -252,6 +256,7 @@ class Tuning(Sealed):
     steps: Steps = Field(alias="selection")
     ledger: Ledger
     artefacts: Ids
+    code: dict[str, str] = Field({})
     checkpoints: Checkpoints | None = None
     environment: Environment
 
@@ -288,6 +293,7 @@ class Artefact(Unsealed):
     quality: dict[str, float | None]
     needs: Ids
     environment: Environment
+    code: dict[str, str] = Field({})
     checkpoints: Checkpoints | None = None
     tensors: Digest | None = None
 
@@ -315,6 +321,15 @@ KINDS: Mapping[str, type[Unsealed]] = {
     "failed": Failure,
 }
 """What lies in each folder of records."""
+
+
+def code_versions(runs: Iterable[Cell | Tuning | Artefact]) -> dict[str, set[str]]:
+    """Digests of the code that runs rest on, by what it is of."""
+    found: dict[str, set[str]] = {}
+    for run in runs:
+        for part, version in run.code.items():
+            found.setdefault(part, set()).add(version)
+    return found
 
 
 def closure(ids: Iterable[str], artefacts: Mapping[str, Artefact]) -> frozenset[str] | None:

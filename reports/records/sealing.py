@@ -17,6 +17,9 @@ import tomli_w
 
 VERSION = 1  # version of the on-disk format
 _SEAL = re.compile(rb'checksum = "([0-9a-f]{32})"\n')
+_SEAL_LINE = re.compile(rb'\n "checksum": "([0-9a-f]{32})",')
+# In valid JSON no line breaks inside a string. Without these, a quote before ": " ends a key, and no text holds one.
+_UNSURE = (b'\\"', b' ": ', b'[": ', b'{": ', b',": ')
 
 
 class ResultsError(ValueError):
@@ -73,6 +76,19 @@ def checksum(record: dict[str, Any]) -> str:
 def written(record: dict[str, Any]) -> bytes:
     """The one way in which a record is written; NaN and infinity are refused, since JSON has neither."""
     return json.dumps(record, indent=1, sort_keys=True, allow_nan=False).encode()
+
+
+def sound(content: bytes) -> bool:
+    """Whether ``content`` is a record as :func:`written` lays it out, white space apart, whose checksum holds.
+
+    Faster than :func:`open_record`, since nothing is parsed; False says that it takes that to tell.
+    """
+    seal = _SEAL_LINE.search(content)
+    if seal is None or any(found in content for found in _UNSURE):
+        return False
+    body = content[: seal.start()] + content[seal.end() :]
+    bare = b"".join(map(bytes.lstrip, body.split(b"\n"))).replace(b'": ', b'":')
+    return digest_of(bare) == seal[1].decode()
 
 
 def open_record(content: bytes, *, sealed: bool) -> dict[str, Any]:

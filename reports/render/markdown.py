@@ -1,4 +1,4 @@
-"""Blocks as Markdown for a repository, with links to the PNG figures.
+"""Blocks as Markdown for a repository, with links to the SVG figures.
 
 Markdown has no one escaping rule, so every value is escaped for the strictest reader: what could open markup, a link, a
 table cell or HTML becomes a numeric character reference, which all of them show as the character itself.
@@ -63,7 +63,7 @@ def _written(blocks: Iterable[Block], level: int, *how: str) -> Iterator[str]:
         elif isinstance(block, Grid):
             yield from _grid(block)
         else:
-            yield f"![{escape(block.drawing.description)}]({folder}{block.drawing.name}.png)"
+            yield f"![{escape(block.drawing.description)}]({folder}{block.drawing.name}.svg)"
 
 
 def _prose(block: Prose) -> Iterator[str]:

@@ -25,9 +25,7 @@ def write_scale(table: Found, out: Path, console: Console) -> None:
     """Write ``scale.json``, ``scale.md`` and the figure into ``out``, and print the tables."""
     out.mkdir(parents=True, exist_ok=True)
     if "batches" in table:
-        drawing = scale_plot(table)
-        write_whole(out / "scale.svg", drawing.svg)
-        write_whole(out / "scale.png", drawing.png)
+        write_whole(out / "scale.svg", scale_plot(table).svg)
     _write(out, "scale", table, scale_text(table))
     show(_footnoted(scale.tables(table)), console, longest=18, pad=0)
     for line in scale.remarks(table):
@@ -39,7 +37,7 @@ def scale_text(table: Found) -> str:
     figure = []
     if "batches" in table:
         words = "speed-up against the cost of a training image, and the share of select"
-        figure = [Figure(Drawing("scale", "", f"{scale.title(table)}: {words}", b"", b"", "", 0.0))]
+        figure = [Figure(Drawing("scale", "", f"{scale.title(table)}: {words}", b"", "", 0.0))]
     said = [Prose(line) for line in scale.remarks(table)]
     return markdown.write(scale.title(table), [*said, *figure, *scale.tables(table, every=True)], folder="")
 

@@ -1,5 +1,7 @@
 """The similarity graph of a batch, and its Laplacian as an operator."""
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
@@ -36,6 +38,10 @@ class Graph:
         exceeds the largest entry of D. At least 1, as that entry is wherever two nodes are linked.
     unit : Tensor ``[]``
         What the eigenvalues of D - F Fᵀ must be divided by to be those of the graph.
+    unit_rows : Tensor ``[B, d]``
+        The features scaled to length one.
+    sums : Tensor ``[B]``
+        Sum of each candidate's cosines with all, itself included: D of the plain Laplacian before any shift.
     """
 
     def __init__(self, feats: Tensor, normalized: bool = False) -> None:
@@ -43,16 +49,29 @@ class Graph:
         self.size = rows.shape[0]
         # A length of 0, a NaN or an infinity leaves NaNs and infinities in the row, which become zeros.
         rows = (rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True)).nan_to_num_(0.0, 0.0, 0.0)
-        self.rows = rows
-        self._shift = (rows.amin() < 0).to(torch.float32)
-        self._total = torch.add(rows @ rows.sum(0), self._shift, alpha=self.size)
+        self.rows = self.unit_rows = rows
+        self.normalized = normalized
+        self.sums = rows @ rows.sum(0)
         if normalized:
             self._normalize()
-        else:
-            self.diagonal = self._total
-            self.null = torch.full_like(self._total, self.size**-0.5)
-            self.unit = 1 + self._shift
-        self.bound = (_ROOM * self.diagonal.amax()).clamp_min(1.0)
+
+    # What not every user of a graph reads is computed when it is read first: on a GPU each operator is a launch.
+
+    @cached_property
+    def diagonal(self) -> Tensor:
+        return self._total
+
+    @cached_property
+    def null(self) -> Tensor:
+        return torch.full_like(self.sums, self.size**-0.5)
+
+    @cached_property
+    def unit(self) -> Tensor:
+        return 1 + self._shift
+
+    @cached_property
+    def bound(self) -> Tensor:
+        return (_ROOM * self.diagonal.amax()).clamp_min(1.0)
 
     @property
     def degrees(self) -> Tensor:
@@ -91,8 +110,16 @@ class Graph:
         length = torch.linalg.vector_norm(start)
         return start / length, length
 
+    @cached_property
+    def _shift(self) -> Tensor:
+        return (self.unit_rows.amin() < 0).to(torch.float32)
+
+    @cached_property
+    def _total(self) -> Tensor:
+        return torch.add(self.sums, self._shift, alpha=self.size)
+
     def _itself(self) -> Tensor:
-        return self.rows.square().sum(1) + self._shift
+        return self.unit_rows.square().sum(1) + self._shift
 
     def _normalize(self) -> None:
         itself = self._itself()

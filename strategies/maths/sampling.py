@@ -12,7 +12,8 @@ from torch import Tensor
 from ..interface import BatchLosses
 
 _TINY = 1e-38
-_TAKEN = torch.iinfo(torch.int64).min
+_CHANCES = (1 << 31) - 1
+TAKEN = torch.iinfo(torch.int64).min  # key of a candidate that can be picked no more
 
 
 def extent(feats: Tensor | None, losses: BatchLosses) -> tuple[int, torch.device]:
@@ -29,16 +30,21 @@ def top(scores: Tensor, k: int, generator: torch.Generator, taken: Tensor | None
     to every number; NaN is least preferred, below ``-inf``. Scores are compared in float32. Gives unique positions
     ``[k]`` int64, most preferred first, none of those ``taken``.
     """
-    # One integer a candidate: the float's bits in order-preserving form above 31 random bits. Adding
-    # zero makes -0.0 and 0.0 one value.
-    bits = (scores.detach().to(torch.float32) + 0.0).view(torch.int32)
-    ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).to(torch.int64)
-    ordered = torch.where(torch.isnan(scores), -(1 << 31), ordered)
-    chance = torch.randint(0, (1 << 31) - 1, scores.shape, generator=generator, device=scores.device)
-    keys = (ordered << 31) | chance
+    chance = torch.randint(0, _CHANCES, scores.shape, generator=generator, device=scores.device)
+    keys = ranked(scores, chance)
     if taken is not None:
-        keys = keys.index_fill(0, taken, _TAKEN)
+        keys = keys.index_fill(0, taken, TAKEN)
     return torch.topk(keys, k).indices
+
+
+def ranked(scores: Tensor, chance: Tensor) -> Tensor:
+    """Integers ``[..., n]`` ordered as :func:`top` orders ``scores``, ties by ``chance``, in [0, 2^31 - 1).
+
+    The float's bits in order-preserving form stand above those of chance. Adding zero makes -0.0 and 0.0 one value.
+    """
+    bits = (scores.detach().to(torch.float32) + 0.0).view(torch.int32)
+    ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).masked_fill_(torch.isnan(scores), -(1 << 31))
+    return torch.add(chance, ordered, alpha=1 << 31)
 
 
 def sort_flops(n: int) -> float:
@@ -74,8 +80,29 @@ def weighted(log_weights: Tensor, k: int, generator: torch.Generator, taken: Ten
 
 def log_exponential(shape: Sequence[int], generator: torch.Generator, device: torch.device) -> Tensor:
     """Logarithms of independent exponential numbers, finite: Gumbel noise with the other sign."""
-    noise = torch.rand(tuple(shape), generator=generator, device=device)
+    return _log_exponential(torch.rand(tuple(shape), generator=generator, device=device))
+
+
+def _log_exponential(noise: Tensor) -> Tensor:
     return (-torch.log1p(-noise)).clamp_min(_TINY).log()
+
+
+def draws(
+    rows: int, n: int, generator: torch.Generator, device: torch.device, even: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Noise and chances, each ``[rows, n]``, of so many :func:`weighted` calls, or with ``even`` first a :func:`draw`.
+
+    A CPU takes them from the stream call by call, as those do. A GPU, where each call is a launch, takes all at once.
+    """
+    if device.type != "cpu":
+        noise = torch.rand(rows, n, generator=generator, device=device)
+        return _log_exponential(noise), torch.randint(0, _CHANCES, (rows, n), generator=generator, device=device)
+    noises, chances = torch.zeros(rows, n), torch.empty(rows, n, dtype=torch.int64)
+    for row, (noise, chance) in enumerate(zip(noises, chances, strict=True)):
+        if row or not even:
+            noise.uniform_(generator=generator)
+        chance.random_(0, _CHANCES, generator=generator)
+    return _log_exponential(noises), chances
 
 
 def weighted_flops(n: int) -> float:

@@ -1,26 +1,34 @@
-"""The Fiedler vector of a batch's similarity graph, without the graph.
+"""The Fiedler vector of a batch's similarity graph.
 
-Nodes are candidates, edges the cosine similarities of their features. The B x B matrix is never
-formed (except on a CPU for small B, where forming it is the faster way):
-see :class:`selbench.strategies.maths.graph.Graph` and :func:`selbench.strategies.maths.lanczos.lanczos`.
+Nodes are candidates, edges the cosine similarities of their features. Three ways to the same answer, of which
+:func:`usual_way` takes the fastest: the graph as an operator
+(:func:`selbench.strategies.maths.lanczos.lanczos`), or, for small B, formed (LAPACK on a CPU,
+:func:`selbench.strategies.maths.filtered.filtered` on a GPU).
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from .filtered import filtered, filtered_flops
 from .graph import NOISE, Graph, graph_flops
 from .lanczos import lanczos, lanczos_flops, second_smallest, smallest
 
 DENSE_UP_TO = 160
 """Largest B for which a CPU forms L and calls LAPACK; measured on two cores at d = 512."""
 
+FILTERED_UP_TO = 1024
+"""Largest B for which a GPU forms L: its products, of B³, then take less than the launches that they save."""
+
 STEPS = 32
 """Lanczos steps up to B = 2,048: enough wherever the relative gap (λ3 - λ2)/λ2 is 2 % or more (see the tests)."""
 
 _MERGED = 1e-5  # LAPACK in float32 tells eigenvalues apart down to this share of the spectrum
+
+
+Way = Literal["lapack", "filter", "lanczos"]
 
 
 class Measures(NamedTuple):
@@ -42,13 +50,14 @@ class Eigenpair(NamedTuple):
     measure: Callable[[], Measures]
 
 
-def fiedler(feats: Tensor, *, normalized: bool = False, steps: int | None = None) -> Eigenpair:
+def fiedler(feats: Tensor, *, normalized: bool = False, steps: int | None = None, way: Way | None = None) -> Eigenpair:
     """The eigenvector of the second-smallest eigenvalue of the batch graph's Laplacian.
 
     Lanczos with a fixed number of steps, fully re-orthogonalised: ``steps`` products of 4 B d
-    operations and O(B steps²) for the basis. Nothing waits for the device and shapes depend on
-    (B, d, steps) alone, so that a CUDA graph can hold it. On a CPU up to B = :data:`DENSE_UP_TO`
-    LAPACK solves the formed matrix instead, in 2 B² d + O(B³); both give the same answer.
+    operations and O(B steps²) for the basis. On a CPU up to B = :data:`DENSE_UP_TO`
+    LAPACK solves the formed matrix instead, in 2 B² d + O(B³); on a GPU up to B = :data:`FILTERED_UP_TO`
+    a dozen products of the formed matrix do, 24 B³, in a tenth of the kernels. All give the same answer.
+    On a GPU nothing waits for the device, and shapes depend on (B, d, steps) alone, so that a CUDA graph can hold it.
 
     Sign: the entry of largest magnitude is positive.
     Degenerate cases: where λ2 belongs to several eigenvectors (a graph of three or more parts, say)
@@ -66,28 +75,43 @@ def fiedler(feats: Tensor, *, normalized: bool = False, steps: int | None = None
     steps : int, optional
         Lanczos steps; by default :func:`usual_steps` of a batch. More are needed only where the
         relative gap is far below 2 %.
+    way : {"lapack", "filter", "lanczos"}, optional
+        How it is solved, each on any device; by default :func:`usual_way`.
 
     Returns
     -------
     Eigenpair
     """
     size = feats.shape[0]
-    dense = is_dense(size, feats.device)
-    if dense and not normalized:
+    way = usual_way(size, feats.device) if way is None else way
+    if way == "lapack" and not normalized:
         found = _simple(feats)
         if found is not None:
             return found
     graph = Graph(feats, normalized)
+    count = min(usual_steps(size) if steps is None else steps, size - 1)
     if size == 1:
         vector, projected = torch.zeros_like(graph.null), graph.bound.double().view(1, 1)
-    elif dense:
+    elif way == "lapack":
         vector, projected = _solve_dense(graph)
+    elif way == "filter":
+        vector, projected = filtered(graph), None  # λ3 only where it is asked for
     else:
-        basis, projected = lanczos(graph, min(usual_steps(size) if steps is None else steps, size - 1))
+        basis, projected = lanczos(graph, count)
         vector = basis.t() @ smallest(projected, graph.bound.double()).to(torch.float32)
-    length = torch.linalg.vector_norm(vector).clamp_min(1e-30).copysign(vector.amax() + vector.amin())
-    vector = vector / length
-    return Eigenpair(vector, lambda: _measures(graph, vector, projected))
+    lowest, highest = vector.aminmax()
+    length = torch.linalg.vector_norm(vector).copysign(highest + lowest)
+    vector = (vector / length).nan_to_num_(0.0, 0.0, 0.0)
+    return Eigenpair(
+        vector, lambda: _measures(graph, vector, lanczos(graph, count)[1] if projected is None else projected)
+    )
+
+
+def usual_way(size: int, device: torch.device, stepped: bool = False) -> Way:
+    """The fastest way on ``device``, by host numbers alone; ``stepped`` where Lanczos steps were asked for."""
+    if device.type == "cpu":
+        return "lapack" if size <= DENSE_UP_TO else "lanczos"
+    return "filter" if size <= FILTERED_UP_TO and not stepped else "lanczos"
 
 
 def usual_steps(size: int, cadence: str = "batch") -> int:
@@ -103,11 +127,6 @@ def usual_steps(size: int, cadence: str = "batch") -> int:
     if cadence != "batch":
         return 4 * STEPS
     return STEPS if size <= 2048 else 3 * STEPS // 2
-
-
-def is_dense(size: int, device: torch.device) -> bool:
-    """Whether :func:`fiedler` forms the matrix: on host numbers alone."""
-    return device.type == "cpu" and size <= DENSE_UP_TO
 
 
 def _simple(feats: Tensor) -> Eigenpair | None:
@@ -193,9 +212,14 @@ def diagnostics(pair: Eigenpair) -> dict[str, Tensor]:
     }
 
 
-def fiedler_flops(n: int, d: int, steps: int, device: torch.device, normalized: bool = False) -> float:
-    """Cost of one :func:`fiedler` on ``device``."""
-    if is_dense(n, device):
+def fiedler_flops(
+    n: int, d: int, steps: int, device: torch.device, normalized: bool = False, stepped: bool = False
+) -> float:
+    """Cost of one :func:`fiedler` on ``device``, the usual way."""
+    way = usual_way(n, device, stepped)
+    if way == "lapack":
         return 2.0 * n * n * d + 9.0 * n**3 + 4.0 / 3.0 * n**3 + 5.0 * n * n
-    scaled = 3.0 * n * d if normalized else 0.0  # and a column for the shift, in every product
-    return graph_flops(n, d) + scaled + lanczos_flops(n, d + normalized, min(steps, n - 1), device)
+    built = graph_flops(n, d) + (3.0 * n * d if normalized else 0.0)  # and a column for the shift, in every product
+    if way == "filter":
+        return built + filtered_flops(n, d + normalized, normalized)
+    return built + lanczos_flops(n, d + normalized, min(steps, n - 1), device)

@@ -3,11 +3,11 @@ from torch import Tensor
 
 from ..base import choice, rule
 from ..interface import BatchLosses
-from .scored import Scored
+from .scored import Traced
 
 
 @rule
-class AUM(Scored):
+class AUM(Traced):
     """By the margin of the true class over the best other one, along a proxy's run.
 
     Formula: AUM_i = mean over epochs t of z_t,y(x_i) - max_{c≠y} z_t,c(x_i), z the logits (or probabilities); low is
@@ -25,16 +25,18 @@ class AUM(Scored):
         The low margins, or the high ones; of the pool, or the same share of every class.
     margin : {"logits", "probabilities"}
         What the margin is of.
+    views : {"clean", "trained"}
+        Outputs on clean images at the end of each epoch, or on each view as it was trained on (as the source has it).
     """
 
     group = "training dynamics"
-    needs = frozenset({"trace"})
     keep: str = choice("hard", "easy")
     margin: str = choice("logits", "probabilities")
     class_balanced: bool = False
+    views: str = choice("clean", "trained")
 
     def difficulty(self, losses: BatchLosses) -> Tensor:
-        scores = losses.trace.to(torch.float32)
+        scores = self.trace(losses).to(torch.float32)
         epochs, classes = scores.shape[1:]
         self.operations = (classes + 2.0) * epochs
         if self.margin == "logits":

@@ -53,31 +53,31 @@ class DivBS(Strategy):
         last = self._rounds(k) - 1
         # Gumbel noise added to log chances makes the largest a draw in proportion.
         noise = None if self.draw == "greedy" else log_exponential((last + 1, size), stream, products.device)
-        # A pivoted Cholesky decomposition: spanned[j, i] = ⟨g_i, q_j⟩, the q_j orthonormal and spanning the picks.
-        spanned = products.new_zeros(last, size)
+        # A pivoted Cholesky decomposition: spanned[j, i] = ⟨g_i, q_j⟩, the q_j orthonormal and spanning the picks. The
+        # mean gradient goes along as one more column, and what counts as negligible as a last one, never spanned.
         lacking = products.mean(1)
         least = NEGLIGIBLE * lacking.abs().amax()
-        negligible = NEGLIGIBLE * products.diagonal()
-        taken = torch.zeros(size, dtype=torch.bool, device=products.device)
-        picks = []
+        products = torch.cat([products, lacking[:, None], NEGLIGIBLE * products.diagonal()[:, None]], 1)
+        spanned = products.new_zeros(last, size + 2)
+        picked = order.new_empty(k)
+        rows, places = spanned.unbind(0), picked.split(1)
+        noises = [] if noise is None else noise.unbind(0)
         for j in range(last + 1):
             score = lacking.abs()
             known = score > least
-            score = (
-                torch.where(known, score, 0.0) if noise is None else torch.where(known, score.log(), NONE) - noise[j]
-            )
-            at = score.masked_fill(taken, -torch.inf).topk(1 if j < last else k - last).indices
-            picks.append(at)
+            score = torch.where(known, score.log(), NONE) - noises[j] if noises else score * known
+            score.index_fill_(0, picked[:j], -torch.inf)
             if j == last:
+                picked[j:] = score.topk(k - last).indices
                 break
-            taken.index_fill_(0, at, True)
+            at = torch.argmax(score, 0, keepdim=True, out=places[j])
             before = spanned[:j]
             along = torch.addmv(products.index_select(0, at)[0], before.t(), before.index_select(1, at)[:, 0], alpha=-1)
             fresh = along.index_select(0, at)
-            scale = torch.where(fresh > negligible.index_select(0, at), fresh.clamp_min(1e-30).rsqrt(), 0.0)
-            torch.mul(along, scale, out=spanned[j])
-            lacking = torch.addcmul(lacking, spanned[j], lacking.index_select(0, at) * scale, value=-1)
-        return order[torch.cat(picks)]
+            scale = fresh.clamp_min(1e-30).rsqrt() * (fresh > along[-1])
+            torch.mul(along[:-1], scale, out=rows[j][:-1])
+            lacking = torch.addcmul(lacking, rows[j][:size], rows[j][size], value=-1)
+        return order[picked]
 
     def products(self, losses: BatchLosses) -> Tensor:
         """Inner products ``[B, B]`` of the candidates' last-layer gradients."""

@@ -1,7 +1,7 @@
 import torch
 from torch import Tensor
 
-from ..base import choice, rule
+from ..base import choice, rule, within
 from ..errors import UsageError
 from ..interface import BatchLosses
 from ..maths.sampling import error
@@ -15,7 +15,8 @@ class EL2N(Scored):
     Formula: EL2N_i = mean over epochs t of ‖p_t(x_i) - onehot(y_i)‖₂; the k highest (or lowest).
     Source: Data Diet (Paul et al., arXiv 2107.07075), which averages ten runs at one early epoch.
     Cost: the proxy's run (an artefact with its own ledger), 3·T·C operations a sample and n log2 n.
-    Ours: one proxy run and the mean over a span of its epochs, on clean images; ties at random. CCS (arXiv 2210.15809)
+    Ours: one proxy run unless ``nets`` says more, and the mean over a span of its epochs, on clean images; ties at
+    random. CCS (arXiv 2210.15809)
     sums epochs 0 to 9 of one run, the same ranking as ``last=10``.
 
     Parameters
@@ -24,6 +25,8 @@ class EL2N(Scored):
         The high scores, or the low ones; of the pool, or the same share of every class.
     first, last : int
         The epochs averaged are first, ..., last - 1; ``last=None`` goes to the end of the trace.
+    nets : int
+        Proxies that the score is the mean over; each is trained and paid for.
     """
 
     group = "training dynamics"
@@ -32,6 +35,7 @@ class EL2N(Scored):
     first: int = 0
     last: int | None = None
     class_balanced: bool = False
+    nets: int = within("[1, inf)", 1)
 
     def __post_init__(self) -> None:
         super().__post_init__()

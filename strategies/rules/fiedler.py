@@ -5,7 +5,7 @@ from ..base import Strategy, choice, rule, within
 from ..errors import UsageError
 from ..interface import BatchLosses, Cadence, Pool
 from ..maths.sampling import oriented, top, top_flops
-from ..maths.spectral import Eigenpair, diagnostics, fiedler, fiedler_flops, usual_steps
+from ..maths.spectral import Eigenpair, diagnostics, fiedler, fiedler_flops, usual_steps, usual_way
 
 
 class FiedlerScores(Strategy):
@@ -31,7 +31,9 @@ class FiedlerScores(Strategy):
         """Score ``[B]`` of each candidate, the preferred end high."""
         if self.negative == "refuse" and not self._admitted:
             self._admit(feats)
-        self._pair = fiedler(feats, normalized=self.normalized, steps=self._steps(feats.shape[0]))
+        size = feats.shape[0]
+        way = usual_way(size, feats.device, self.steps is not None)
+        self._pair = fiedler(feats, normalized=self.normalized, steps=self._steps(size), way=way)
         vector = self._pair.vector
         return oriented(vector.abs() if self.score == "abs" else vector, self.end, "high")
 
@@ -40,7 +42,9 @@ class FiedlerScores(Strategy):
         return {} if self._pair is None else diagnostics(self._pair)
 
     def flops(self, n: int, d: int, k: int) -> float:
-        return fiedler_flops(n, d, self._steps(n), self._device, self.normalized) + 2.0 * n + top_flops(n)
+        stepped = self.steps is not None
+        solved = fiedler_flops(n, d, self._steps(n), self._device, self.normalized, stepped)
+        return solved + 2.0 * n + top_flops(n)
 
     def _steps(self, size: int) -> int:
         return usual_steps(size, self.cadence) if self.steps is None else self.steps

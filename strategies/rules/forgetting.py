@@ -3,11 +3,11 @@ from torch import Tensor
 
 from ..base import choice, rule
 from ..interface import BatchLosses
-from .scored import Scored
+from .scored import Traced
 
 
 @rule
-class Forgetting(Scored):
+class Forgetting(Traced):
     """By how often a proxy forgot each sample again.
 
     Formula: F_i = #{t : the class of highest p_t(x_i) is y_i, that of p_{t+1}(x_i) is not}; +∞ (or 0) where it never is
@@ -25,17 +25,19 @@ class Forgetting(Scored):
         What is forgotten most, or least; of the pool, or the same share of every class.
     never : {"infinite", "zero"}
         Events of a sample that was never learned.
+    views : {"clean", "trained"}
+        Outputs on clean images at the end of each epoch, or on each view as it was trained on (as the source has it).
     """
 
     group = "training dynamics"
-    needs = frozenset({"trace"})
     keep: str = choice("hard", "easy")
     never: str = choice("infinite", "zero")
     class_balanced: bool = False
+    views: str = choice("clean", "trained")
 
     def difficulty(self, losses: BatchLosses) -> Tensor:
-        epochs, classes = losses.trace.shape[1:]
+        epochs, classes = self.trace(losses).shape[1:]
         self.operations = (classes + 4.0) * epochs
-        right = losses.trace.argmax(2) == losses.labels[:, None]
+        right = self.trace(losses).argmax(2) == losses.labels[:, None]
         events = (right[:, :-1] & ~right[:, 1:]).sum(1).to(torch.float32)
         return events if self.never == "zero" else torch.where(right.any(1), events, torch.inf)

@@ -1,7 +1,7 @@
 import torch
 from torch import Tensor
 
-from ..base import choice, rule
+from ..base import choice, rule, within
 from ..interface import BatchLosses
 from ..maths.sampling import error
 from .scored import Scored
@@ -18,14 +18,22 @@ class GraNd(Scored):
     Cost: the proxy's run (an artefact with its own ledger), 2·(C + h) operations a sample and n log2 n.
     Not comparable: figures of this name from DeepCore's code, whose gradients are of a batch's mean loss, so that the
     images of a short last batch come out higher.
-    Ours: one proxy at the end of its run, on clean images; ties at random. Not at initialisation, where the score
-    mostly follows the input's norm and does not beat random picks (arXiv 2303.14753).
+    Ours: one proxy at the end of its run unless ``nets`` says more, on clean images; ties at random. Not at
+    initialisation, where the score mostly follows the input's norm and does not beat random picks (arXiv 2303.14753).
+
+    Parameters
+    ----------
+    keep, class_balanced
+        The high scores, or the low ones; of the pool, or the same share of every class.
+    nets : int
+        Proxies that the score is the mean over; each is trained and paid for.
     """
 
     group = "gradients"
     needs = frozenset({"learner_probs", "learner_features"})
     keep: str = choice("hard", "easy")
     class_balanced: bool = False
+    nets: int = within("[1, inf)", 1)
 
     def difficulty(self, losses: BatchLosses) -> Tensor:
         probs, hidden = losses.learner_probs.to(torch.float32), losses.learner_features.to(torch.float32)

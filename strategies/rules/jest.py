@@ -4,7 +4,7 @@ from torch.nn import functional
 
 from ..base import Strategy, choice, hidden, rule, within
 from ..interface import BatchLosses
-from ..maths.sampling import draw, top_flops, weighted, weighted_flops
+from ..maths.sampling import TAKEN, draws, ranked, top_flops, weighted_flops
 
 
 @rule
@@ -81,26 +81,38 @@ class JEST(Strategy):
         )
         stream = self.generator(own.device)
         pairs = None if self.form == "per-sample" else self._pairs(feats, losses)
-        with_picks = torch.zeros_like(own)
-        picks = own.new_zeros(0, dtype=torch.int64)
-        for size in chunk_sizes(k, self.chunks):
-            terms = picks.shape[0]
-            if terms == 0 and self.first == "uniform":
-                chunk = draw(own.shape[0], size, stream, own.device)
-            elif terms == 0 and self.first == "shifted":
-                least = torch.where(own.isfinite(), own, torch.inf).amin()
-                chunk = weighted((own - least).clamp_min(0.0).log(), size, stream)
-            else:
-                logits = own * (terms + 1) if pairs is None else own + with_picks
-                if self.normalize:
-                    logits = logits / (2 * terms + 1)
-                if self.temperature != 1.0:
-                    logits = logits / self.temperature
-                chunk = weighted(logits, size, stream, taken=picks)
-            picks = torch.cat([picks, chunk])
+        sizes, n = chunk_sizes(k, self.chunks), own.shape[0]
+        noise, chance = draws(len(sizes), n, stream, own.device, even=self.first == "uniform")
+        if pairs is None:
+            # All chunks at once: what is picked shows in them as picked alone. Sizes as chunk_sizes has them.
+            turn = torch.arange(len(sizes), device=own.device)[:, None]
+            terms = torch.add(turn.clamp_max(k % len(sizes)), turn, alpha=k // len(sizes))
+            keys = ranked(self._tempered(own * (terms + 1), terms) - noise, chance)
+        else:
+            keys, with_picks = chance, torch.zeros_like(own)
+        if self.first == "uniform":
+            keys[0] = ranked(torch.zeros_like(own), chance[0])
+        elif self.first == "shifted":
+            least = torch.where(own.isfinite(), own, torch.inf).amin()
+            keys[0] = ranked((own - least).clamp_min(0.0).log() - noise[0], chance[0])
+        picks: list[Tensor] = []
+        for j, size in enumerate(sizes):
+            key = keys[j]
             if pairs is not None:
-                with_picks = with_picks + pairs.index_select(1, chunk).sum(1)
-        return picks
+                if j or self.first == "softmax":
+                    key = ranked(self._tempered(own + with_picks, sum(sizes[:j])) - noise[j], chance[j])
+                key = key.index_fill(0, torch.cat(picks), TAKEN) if j else key
+            picks.append(torch.topk(key, size).indices)
+            if pairs is not None:
+                with_picks = with_picks + pairs.index_select(1, picks[-1]).sum(1)
+            elif j + 1 < len(sizes):
+                keys[j + 1 :].index_fill_(1, picks[-1], TAKEN)
+        return torch.cat(picks)
+
+    def _tempered(self, logits: Tensor, terms: Tensor | int) -> Tensor:
+        if self.normalize:
+            logits = logits / (2 * terms + 1)
+        return logits if self.temperature == 1.0 else logits / self.temperature
 
     def flops(self, n: int, d: int, k: int) -> float:
         """Logits and an ordering a chunk; joint forms add the pairwise losses (h = d before the first pick)."""

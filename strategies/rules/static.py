@@ -28,6 +28,7 @@ class Static(EL2N):
     first: int = 0
     last: int | None = None
     class_balanced: bool = hidden(False)
+    nets: int = hidden(1)
 
     def __post_init__(self) -> None:
         super().__post_init__()

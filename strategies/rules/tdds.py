@@ -4,13 +4,13 @@ from torch import Tensor
 from ..base import choice, rule, within
 from ..errors import UsageError
 from ..interface import BatchLosses
-from .scored import Scored
+from .scored import Traced
 
 TINY = 1.2e-38  # probabilities below count as that
 
 
 @rule
-class TDDS(Scored):
+class TDDS(Traced):
     """By how unevenly a proxy's prediction of each sample moved from epoch to epoch.
 
     Formula: δ_t = Σ_c |p_t,c (log p_t,c - log p_{t-1,c})|; a window of J epochs holds J - 1 of them, and a_w is the
@@ -31,17 +31,19 @@ class TDDS(Scored):
         Epochs J of a window, 3 at least; all epochs where there are fewer.
     alpha : float
         Weight of a later window against all before it.
+    views : {"clean", "trained"}
+        Outputs on clean images at the end of each epoch, or on each view as it was trained on (as the source has it).
     """
 
     group = "training dynamics"
-    needs = frozenset({"trace"})
     keep: str = choice("hard", "easy")
     window: int = within("[3, inf)", 10)
     alpha: float = within("(0, 1]", 0.9)
     class_balanced: bool = False
+    views: str = choice("clean", "trained")
 
     def difficulty(self, losses: BatchLosses) -> Tensor:
-        trace = losses.trace.to(torch.float32)
+        trace = self.trace(losses).to(torch.float32)
         epochs, classes = trace.shape[1:]
         if epochs < 3:
             raise UsageError(

@@ -41,6 +41,12 @@ class Wrapper(Strategy):
             val_images=max(each.val_images for each in traits),
             val_interval=min(each.val_interval for each in traits),
         )
+        nets = {each.nets for each in traits if each.reads_proxy}
+        if len(nets) > 1:
+            raise UsageError(
+                f"its rules read {' and '.join(map(str, sorted(nets)))} proxies: give them one number of nets"
+            )
+        vars(self)["nets"] = max(nets, default=1)
         if not all(callable(getattr(rule, "flops", None)) for rule in rules):
             vars(self)["flops"] = None  # not stated: the harness counts
 

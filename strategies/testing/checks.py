@@ -30,6 +30,8 @@ class Law:
 
 
 RETURNS = ("count", "range", "unique", "dtype", "device")
+FATAL = ("runs", *RETURNS, "weights")
+"""Laws that the harness holds every selection to: whatever breaks one fails its cells."""
 STEADY = (*RETURNS, "global-randomness", "reproducible")
 
 LAWS: tuple[Law, ...] = (

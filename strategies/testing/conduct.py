@@ -4,18 +4,18 @@ import inspect
 import random
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..interface import HELD_OUT_SIGNALS, NEEDS, BatchLosses, Traits
+from ..interface import FLOPS_TOLERANCE, HELD_OUT_SIGNALS, NEEDS, BatchLosses, Traits
+from .pretended_cuda import PretendedCuda, Wait, on_cuda
 from .subject import Broken, NotJudged, Picks, Scene, Subject, begun, poisoned, unwrapped
-from .waiting import Waits, run_fake
 
 
 def declares(subject: Subject) -> None:
@@ -29,12 +29,11 @@ def declares(subject: Subject) -> None:
 def device(subject: Subject) -> None:
     """Picks lie where the signals lie, on whatever device that is."""
     try:
-        picks = fake_select(subject, nullcontext())
-    except Waits as error:
-        raise NotJudged(f"without a GPU this is seen on tensors without data, and it reads data: {error}") from error
-    except RuntimeError as error:
+        picks, _ = on_a_gpu(subject)
+    except Exception as error:
         raise Broken(
-            f"with signals on a GPU select raised {error}; make new tensors with device=losses.index.device"
+            f"with signals on a GPU it raised {type(error).__name__}: {error}; make new tensors with "
+            "device=losses.index.device, and draw with pool.generator"
         ) from error
     for name, tensor in (("picks", picks.indices), ("weights", picks.weights)):
         if isinstance(tensor, Tensor) and tensor.device.type != "cuda":
@@ -47,42 +46,35 @@ def waiting(subject: Subject) -> None:
     """At cadence ``batch``, ``select`` never makes the host wait for the device."""
     if subject.traits.cadence != "batch":
         raise NotJudged(f"waiting is allowed at cadence {subject.traits.cadence!r}")
-    try:
-        fake_select(subject)
-    except Waits as error:
+    _, waits = on_a_gpu(subject)
+    if waits:
         raise Broken(
-            f"{' '.join(str(error).split())}: use no .item(), .cpu(), .tolist(), nonzero, mask as index "
-            "or branch on a tensor inside select"
-        ) from error
+            f"{waits[0].what} at {waits[0].place} waits for the device: use no .item(), .cpu(), .tolist(), nonzero, "
+            "mask as index or branch on a tensor inside select, and make constants with torch.full"
+        )
 
 
-def fake_select(subject: Subject, watch: AbstractContextManager[Any] | None = None) -> Picks:
-    """One call on CUDA tensors without data; :class:`Waits` if it would wait, as ``watch`` sees it."""
-    at = subject.scene(48)
+@lru_cache(maxsize=1)
+def on_a_gpu(subject: Subject) -> tuple[Picks, list[Wait]]:
+    """One call on a pretended CUDA device, and the waits inside ``select``: one for two laws.
 
-    def build() -> Any:
-        def empty(like: Tensor) -> Tensor:
-            return torch.empty(like.shape, dtype=like.dtype, device="cuda")
-
+    Its operations are counted, where there is a counter: they may be others than on a CPU.
+    """
+    at, returned = subject.scene(24), list[Any]()
+    with PretendedCuda() as machine, torch.no_grad():
         there = replace(
             at,
-            features=empty(at.features),
-            signals={name: empty(signal) for name, signal in at.signals.items()},
-            pool_features=empty(at.pool_features),
-            pool_reference=empty(at.pool_reference),
-            pool_labels=empty(at.pool_labels),
+            features=on_cuda(at.features),
+            signals={name: on_cuda(signal) for name, signal in at.signals.items()},
+            pool_features=on_cuda(at.pool_features),
+            pool_reference=on_cuda(at.pool_reference),
+            pool_labels=on_cuda(at.pool_labels),
         )
-        try:
-            strategy = begun(subject.make(), there.pool())
-        except Exception as error:
-            raise NotJudged(
-                f"begin reads values on the host, which tensors without data do not have: {error}"
-            ) from error
-        losses = there.losses(k=subject.kept(at, 0.25))
-        return lambda: strategy.select(there.features, losses, 0.25)
-
-    with torch.no_grad():
-        return unwrapped(run_fake(build, watch))
+        strategy, losses = begun(subject.make(), there.pool()), there.losses(k=subject.kept(at, 0.25))
+        call = lambda: returned.append(strategy.select(there.features, losses, 0.25))  # noqa: E731
+        with machine.watched() as waits:
+            subject.count(call) if subject.count else call()
+    return unwrapped(returned[0]), waits
 
 
 def inputs(subject: Subject) -> None:
@@ -203,7 +195,7 @@ def needs_used(subject: Subject) -> None:
 
 
 def flops(subject: Subject) -> None:
-    """``flops(n, d, k)`` is within a factor of two of the operations counted."""
+    """``flops(n, d, k)`` is within a factor of two (``FLOPS_TOLERANCE``) of the operations counted."""
     strategy = subject.make()
     if not callable(getattr(strategy, "flops", None)):
         raise NotJudged("it has no flops(n, d, k): a run counts its operations")
@@ -214,7 +206,7 @@ def flops(subject: Subject) -> None:
         strategy = subject.begun(at)
         counted = subject.count(partial(subject.select, strategy, at, ratio))
         declared = float(strategy.flops(size, width, subject.kept(at, ratio)))
-        if not (declared <= 2 * counted and counted <= 2 * declared):
+        if not (declared <= FLOPS_TOLERANCE * counted and counted <= FLOPS_TOLERANCE * declared):
             raise Broken(
                 f"flops declares {declared:.3g} operations at {at.about}, ratio {ratio}, where {counted:.3g} were "
                 "counted: correct flops(n, d, k), or leave it out to have them counted"

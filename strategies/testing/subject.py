@@ -54,7 +54,7 @@ class Scene:
             CLASSES,
             self.pool_labels,
             self.pool_labels.device,
-            torch.Generator().manual_seed(stream),
+            torch.Generator(self.pool_labels.device).manual_seed(stream),
             self.pool_features,
             self.pool_reference,
         )
@@ -112,6 +112,7 @@ def scene(size: int, cadence: Cadence = "batch", *, width: int = 8, seed: int = 
         "learner_probs": (torch.rand(size, CLASSES, generator=stream) * 3).softmax(1),
         "learner_features": torch.rand(size, 5, generator=stream) - 0.3,
         "trace": pool_trace[ids],
+        "trained_trace": pool_trace[ids].flip(1),
         "age": torch.randint(0, 9, (size,), generator=stream),
         "picks": torch.rand(size, generator=stream) < 0.5,
         **held_out(5, seed),

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import subprocess
-import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -228,7 +226,7 @@ def test_a_collapsed_run_and_new_test_images_withhold() -> None:
     assert not of["false non-inferior"].missed and of["the seeds' interval alone holds it"].rate < 0.75
 
 
-def test_wrong_draws_are_refused() -> None:
-    asked = [sys.executable, "-m", "selbench.benchmarks.calibration", "--draws", "0"]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and "--draws" in done.stderr.splitlines()[-1]
+def test_wrong_draws_are_refused(capsys) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        command.main(["--draws", "0"])
+    assert leaving.value.code == 2 and "--draws" in capsys.readouterr().err.splitlines()[-1]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ import pytest
 import tomli_w
 
 from selbench.benchmarks import studies_table
-from selbench.benchmarks.pages import block
+from selbench.benchmarks.pages import block, command
 from selbench.benchmarks.studies_table import PAGES, table
 
 QUESTION = "Does it | pay?"
@@ -116,7 +114,5 @@ def test_every_study_that_is_shipped_has_a_row() -> None:
 
 
 def test_an_unknown_argument_is_one_line() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "selbench.benchmarks.studies_table", "--wirte"], capture_output=True, text=True
-    )
-    assert done.returncode == 1 and done.stderr == "studies_table: give nothing, or --write\n"
+    with pytest.raises(SystemExit, match="studies_table: give nothing, or --write"):
+        command("studies_table", PAGES, ["--wirte"])

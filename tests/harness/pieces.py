@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 import shutil
+import time
 from dataclasses import replace
 
 import torch
 
 from selbench.harness.datasets.loaded import DataSetLoader
 from selbench.harness.execution.executors.inline import Inline
-from selbench.harness.execution.prepared import load_references
-from selbench.harness.execution.run import missing_tasks
-from selbench.harness.plan.matrix import parse
+from selbench.harness.execution.prepared import RunRequest, load_references
+from selbench.harness.execution.run import missing_tasks, run
+from selbench.harness.plan.matrix import narrowed, parse
 from selbench.harness.plan.tasks import Planner
 from selbench.harness.store.folder import Store
 from selbench.harness.tasks.do import do
@@ -65,6 +66,18 @@ class Folder:
         if not (tmp_path / "artefacts").exists() and (self.context.out / "artefacts").exists():
             shutil.copytree(self.context.out / "artefacts", tmp_path / "artefacts")
         return Worker(replace(self.context, out=tmp_path, checkpoint=minutes, **changes), self.datasets)
+
+
+def whole_run(answer, table, strategies, out, cache_dir, go):
+    """Run a table in this process as soon as the file ``go`` is there, narrowed to some ``strategies``."""
+    torch.set_num_threads(1)
+    declared = parse(table)
+    asked = narrowed(declared, strategies, None)
+    answer.send("ready")
+    while not go.exists():
+        time.sleep(0.01)
+    done = run(asked, RunRequest(out=out, cache_dir=cache_dir, device="cpu", executor="inline", declared=declared))
+    answer.send((done.planned, done.trained, done.failed))
 
 
 class Killed(BaseException):

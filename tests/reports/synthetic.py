@@ -361,7 +361,8 @@ def _write_cell(
     }
     record["checksum"] = checksum(record)
     (root / "cells").mkdir(exist_ok=True)
-    (root / "cells" / f"{id}.json").write_text(json.dumps(record), encoding="utf-8")
+    text = json.dumps(record, indent=1, sort_keys=True)
+    (root / "cells" / f"{id}.json").write_text(text, encoding="utf-8")
 
 
 def _line(flops: float, samples: int, jitter: float) -> dict[str, float]:

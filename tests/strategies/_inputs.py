@@ -88,7 +88,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "seta": [{"groups": 3, "alpha": 0.6}, {"anneal": 0.5}],
     "kakurenbo": [{"tau": 0.3, "rescale": "realised"}, {"rescale": "none"}],
     "repb": [{"window": 3, "weighted": False}],
-    "tdds": [{"keep": "easy"}, {"window": 4}, {"alpha": 0.5}, {"class_balanced": True}],
+    "tdds": [{"views": "trained"}, {"keep": "easy"}, {"window": 4}, {"alpha": 0.5}, {"class_balanced": True}],
     "moso": [{"keep": "easy"}, {"gradient": "bias"}, {"class_balanced": False}],
     "cal": [{"keep": "easy", "neighbours": 3}, {"class_balanced": True}],
     "ssp": [{"keep": "easy", "metric": "euclidean"}, {"clusters": 3}],
@@ -127,8 +127,8 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"other": "loss", "other_options": {"end": "smallest"}},
     ],
     "at": [{"of": "fiedler", "cadence": "run", "options": {"steps": 8}}],
-    "forgetting": [{"keep": "easy"}, {"never": "zero"}, {"class_balanced": True}],
-    "aum": [{"keep": "easy"}, {"margin": "probabilities"}, {"class_balanced": True}],
+    "forgetting": [{"views": "trained"}, {"keep": "easy"}, {"never": "zero"}, {"class_balanced": True}],
+    "aum": [{"views": "trained"}, {"keep": "easy"}, {"margin": "probabilities"}, {"class_balanced": True}],
     "calibrated": [
         {"score": "forgetting"},
         {"score": "grand"},
@@ -147,8 +147,8 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"class_balanced": True},
     ],
     "entropy": [{"keep": "easy"}, {"class_balanced": True}],
-    "grand": [{"keep": "easy"}, {"class_balanced": True}],
-    "el2n": [{"keep": "easy"}, {"first": 1}, {"last": 2}, {"class_balanced": True}],
+    "grand": [{"nets": 3}, {"keep": "easy"}, {"class_balanced": True}],
+    "el2n": [{"nets": 3}, {"keep": "easy"}, {"first": 1}, {"last": 2}, {"class_balanced": True}],
     "static": [{"keep": "easy"}, {"keep": "random"}, {"first": 1}, {"last": 2}],
 }
 """Every option of every built-in away from its default, at least once."""
@@ -179,6 +179,7 @@ def make(size: int, *, width: int = 8, seed: int = 0, device: str = "cpu") -> tu
         trace=(rand(size, EPOCHS, CLASSES) * 3).softmax(2),
         age=torch.arange(size, device=device),
         picks=rand(size) < 0.5,
+        trained_trace=(rand(size, EPOCHS, CLASSES) * 3).softmax(2),
         **{name: value.to(device) for name, value in held_out(5, seed).items()},
         epoch=1,
         progress=0.1,

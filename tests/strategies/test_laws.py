@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import pytest
 import torch
@@ -12,10 +13,23 @@ from hypothesis import strategies as st
 from selbench.harness.training.flops import count_selection
 from selbench.strategies import Selection, UsageError, load
 from selbench.strategies.registry import registry
-from selbench.strategies.testing import Subject, parametrize_with_checks
+from selbench.strategies.testing import Subject
+from selbench.strategies.testing.checks import Checkup
+from selbench.strategies.testing.conduct import on_a_gpu
 from selbench.strategies.testing.subject import held_out
 
 from ._inputs import BUILTIN, OPTIONS, VARIANTS, begun, label, make
+from .test_no_sync import may_wait
+
+TOGETHER: list[tuple[str, dict[str, Any]]] = [
+    ("shuffled", {"of": "reversed", "options": {"of": "hybrid", "options": {"of": "gstds"}}}),
+    ("hybrid", {"of": "shuffled", "other": "marginal", "options": {"of": "rho"}, "other_options": {"of": "degree"}}),
+    ("at", {"of": "marginal", "cadence": "run", "options": {"of": "jest", "options": {"form": "joint-sigmoid"}}}),
+    ("at", {"of": "bounded", "cadence": "batch"}),
+    ("jest", {"chunks": 2, "temperature": 2.5}),
+    ("jest", {"form": "joint-sigmoid", "temperature": 0.2}),
+]
+"""Rules inside rules, and options that might only err together."""
 
 each_variant = pytest.mark.parametrize("variant", VARIANTS, ids=label)
 
@@ -27,9 +41,15 @@ def known(call):
     return counter.flops
 
 
-@parametrize_with_checks([load(name, **options) for name, options in VARIANTS], count=known)
-def test_law(check):
-    check()
+@pytest.mark.parametrize("variant", VARIANTS + TOGETHER, ids=label)
+def test_laws(variant):
+    """One test a variant: its laws share what was picked, and thousands of tests cost more than most laws."""
+    subject = Subject.of(*variant, count=known)
+    assert not [result for result in Checkup(subject).results() if result.verdict == "fail"]
+    if variant in VARIANTS and not may_wait(variant):
+        picks, waits = on_a_gpu(subject)
+        assert not waits, "it waits for the device, which its cadence would allow"
+        assert picks.indices.shape == (subject.kept(subject.scene(24), 0.25),)
 
 
 @pytest.mark.parametrize("name", BUILTIN)
@@ -70,10 +90,9 @@ def test_features_of_either_sign(variant):
         load(name, **options).select(feats - 0.5, losses, 0.5)
 
 
-@each_variant
-def test_every_rule_states_its_cost(variant):
+def test_every_rule_states_its_cost():
     """So that the law of flops holds its operations against formulas."""
-    assert callable(load(variant[0], **variant[1]).flops)
+    assert not [name for name, options in VARIANTS if not callable(load(name, **options).flops)]
 
 
 def test_something_is_tested():

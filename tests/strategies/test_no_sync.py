@@ -1,45 +1,39 @@
-"""No ``select`` waits for the device: on fake CUDA tensors everywhere, on a real GPU where there is one."""
+"""No ``select`` waits for the device: ``test_laws.py`` tries a pretended GPU, this a real one where there is one."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
-from selbench.harness.training.flops import SelectionCounter
 from selbench.strategies import BatchLosses, Pool, Selection, Strategy, load
 from selbench.strategies.interface import Traits
 from selbench.strategies.maths.spectral import diagnostics, fiedler
-from selbench.strategies.testing import waiting
+from selbench.strategies.testing.pretended_cuda import PretendedCuda, Wait, on_cuda
 
 from ._inputs import VARIANTS, label, make
 
 
-def fake_select(strategy: Strategy, watch: AbstractContextManager[Any] | None = None) -> Tensor:
-    """One ``select`` on fake CUDA tensors, under ``watch`` too; a CUDA generator cannot exist without a driver."""
+class Waits(AssertionError):
+    """The code would make the device wait."""
+
+
+def refuse(wait: Wait) -> None:
+    raise Waits(str(wait))
+
+
+def select_on_cuda(strategy: Strategy) -> Any:
+    """One ``select`` on a pretended CUDA device; :class:`Waits` at the first wait inside it."""
     size = 48
-
-    def build() -> Any:
+    with PretendedCuda() as machine:
         made = make(size)[1]
-        known = {**made.signals(), **made.held_out()}
-        shapes = {name: (signal.shape, signal.dtype) for name, signal in known.items()}
-        signals = {name: torch.empty(shape, dtype=dtype, device="cuda") for name, (shape, dtype) in shapes.items()}
-        feats = torch.empty(size, 8, device="cuda")
-        losses = BatchLosses(**signals)
-        labels = torch.empty(size, dtype=torch.int64, device="cuda")
-        stream = torch.Generator().manual_seed(0)
-        strategy.begin(Pool(size, 4, labels, torch.device("cuda"), stream, feats, losses.reference))
-
-        def call() -> Tensor:
-            with watch or nullcontext():
-                return strategy.select(feats, losses, 0.25)
-
-        return call
-
-    return waiting.run_fake(build)
+        signals = {name: on_cuda(signal) for name, signal in (made.signals() | made.held_out()).items()}
+        feats, losses, labels = on_cuda(make(size)[0][:, :8]), BatchLosses(**signals), on_cuda(torch.arange(size) % 4)
+        device = torch.device("cuda")
+        strategy.begin(Pool(size, 4, labels, device, torch.Generator(device), feats, losses.reference))
+        machine.on_wait = refuse
+        return strategy.select(feats, losses, 0.25)
 
 
 CLASS_AFTER_CLASS = {"graph-cut": True, "craig": True, "gradmatch": True, "d2": True, "cal": False}  # by default
@@ -66,27 +60,13 @@ def test_few_rules_may_wait():
     assert {name for name, _ in VARIANTS} - {name for name, _ in NEVER_WAIT} == waiting
 
 
-@pytest.mark.parametrize("variant", NEVER_WAIT, ids=label)
-def test_select_on_fake_cuda_tensors(variant):
-    """It does not wait at any cadence, and the ledger knows every operation, which may be another than on a CPU."""
-    strategy, counter = load(variant[0], **variant[1]), SelectionCounter()
-    picks = fake_select(strategy, watch=counter)
-    picks = picks.indices if isinstance(picks, Selection) else picks
-    assert picks.device.type == "cuda" and picks.dtype == torch.int64
-    assert picks.shape == ((48,) if variant[0] == "full" else (12,))
-    assert not counter.unknown and (counter.flops > 0 or variant[0] == "full")
-
-
 @pytest.mark.parametrize("name", ["fiedler", "gstds"])
 def test_diagnostics_do_not_wait(name):
-    strategy = load(name)
-    fake_select(strategy)
-
-    def build() -> Any:
-        pair = fiedler(torch.empty(48, 8, device="cuda"))
-        return lambda: diagnostics(pair)
-
-    assert set(waiting.run_fake(build)) == {"participation", "gap", "residual"}
+    select_on_cuda(load(name))
+    with PretendedCuda() as machine:
+        pair = fiedler(on_cuda(make(48)[0]))
+        machine.on_wait = refuse
+        assert set(diagnostics(pair)) == {"participation", "gap", "residual"}
 
 
 class Reads(Strategy):
@@ -129,8 +109,8 @@ class ListsPicks(Reads):
 
 @pytest.mark.parametrize("wrong", Reads.__subclasses__(), ids=lambda c: c.__name__)
 def test_the_test_finds_waiting(wrong):
-    with pytest.raises(waiting.Waits):
-        fake_select(wrong())
+    with pytest.raises(Waits):
+        select_on_cuda(wrong())
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import torch
 
 from ....strategies import UsageError
 from ...plan.tasks import Task
@@ -39,7 +40,7 @@ class Local:
     Parameters
     ----------
     workers : int
-        How many; on a GPU one is usual.
+        How many. Where several GPUs are to be used, workers take them in turn.
     cell_limit : float, optional
         Minutes after which a task is killed, and has failed. None by default, since no time fits every machine: a task
         that takes ten times as long as any before it is logged.
@@ -64,7 +65,8 @@ class Local:
                 while sum(child.task is not None for child in children) < self.workers and (task := queue.take()):
                     idle = [child for child in children if not child.task and child.process.is_alive()]
                     if not idle:
-                        children += (idle := [WorkerProcess(context)])
+                        gpu = least_used(context.device, [child.device for child in children])
+                        children += (idle := [WorkerProcess(replace(context, device=gpu))])
                     idle[0].give(task)
                 busy = [child for child in children if child.task]
                 if not busy:
@@ -93,6 +95,13 @@ class Local:
         return None
 
 
+def least_used(device: str, taken: list[str]) -> str:
+    """The device of one more worker: of all GPUs, if none was named, the first of those with the fewest workers."""
+    if device != "cuda":
+        return device
+    return min((f"cuda:{i}" for i in range(torch.cuda.device_count())), key=taken.count)
+
+
 def _broken(law: str, message: str) -> Outcome:
     return Outcome(f"law broken: {law}: {message}", law)
 
@@ -105,7 +114,7 @@ def by_plugin(task: Task) -> bool:
 class WorkerProcess:
     def __init__(self, context: Context) -> None:
         start = server.context()
-        self.logs = context.out / "logs"
+        self.logs, self.device = context.out / "logs", context.device
         self.task: Task | None = None
         self.log: TaskLog | None = None
         self._began: float | None = None

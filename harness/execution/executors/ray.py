@@ -75,8 +75,7 @@ class Ray:
         if not queue:
             return
         planned = {task.dataset: task.arm.shared["data"][0] for task in queue if task.arm}
-        device = torch.device(context.device).type  # Ray says which GPU is whose
-        context = replace(context, device=device, fingerprints=planned)
+        context = replace(context, fingerprints=planned)
         with self._connected(), tempfile.NamedTemporaryFile(dir=context.out, prefix=".seen-") as file:
             Run(self, context, os.path.basename(file.name)).all(queue, report)
 
@@ -110,6 +109,8 @@ class Run:
         self.ray, self.workers, self.limits = executor.ray, executor.workers, executor.limits
         self.context, self.token = context, token
         self.store = Store(context.out)
+        if torch.device(context.device).index is not None:
+            raise UsageError(f"--device {context.device}: Ray gives each task a GPU of its own; use --device cuda")
         self.needs = {"CPU": context.threads, "GPU": int(context.device == "cuda")}
         self.parcel = cache(lambda kind, id: self.ray.put(pack(self.store, kind, id)))  # once for all that read it
         self.shared = self._introduced()

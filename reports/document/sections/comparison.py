@@ -50,6 +50,8 @@ def lines(comparison: Row) -> Iterator[str]:
             changed_arms[", ".join(row["differs"]) or "data, learner, optimizer, budget or precision"].append(_arm(row))
     for words, what in changed_arms.items():
         yield f"Same name, another arm: {', '.join(what)} ({words})."
+    if changed_code := sorted({part for row in arms for part in row["other_code"]}):
+        yield f"The two sides ran other code: of {', '.join(changed_code)}."
     for reason, n in Counter(row["seconds_refused"] for row in arms if row["seconds_refused"]).items():
         yield f"Seconds are not compared for {n} of {plural(len(arms), 'arm')}: {reason}."
     for side in "ab":

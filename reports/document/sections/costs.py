@@ -38,7 +38,13 @@ def selection_words(summary: Row, panel: Panel) -> str:
     """What selecting took, how much slower its FLOPs are than training's, and whose FLOPs are not all counted."""
     found = [(arm["label"], names(arm["uncounted"], _NAMED)) for arm in panel.role("strategy") if arm["uncounted"]]
     uncounted = (f"The FLOPs of {label} leave out {what}, which no formula counts." for label, what in found)
-    return " ".join(filter(None, (_shares(summary, selecting(panel)), *uncounted)))
+    short = (
+        f"{arm['label']} declares {flops(arm['understated']['declared'])} for a call that counts "
+        f"{flops(arm['understated']['counted'])}: the count is what its costs hold."
+        for arm in panel.role("strategy")
+        if "understated" in arm
+    )
+    return " ".join(filter(None, (_shares(summary, selecting(panel)), *uncounted, *short)))
 
 
 def _shares(summary: Row, arms: list[Row]) -> str:

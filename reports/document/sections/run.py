@@ -28,6 +28,8 @@ def section(report: Report) -> Part:
         pass_words(summary["timing"]) + (unlike if machines > 1 else ""),
         f"Verdicts hold for what was declared before the run{declared}. Everything else is exploratory.",
     ]
+    if mixed := summary["environment"].get("mixed_code", []):
+        lines.append(f"The code of {names(mixed)} changed between runs: results of several versions stand here.")
     blocks: list[Block] = [Prose(f"{done(summary['cells'])} {ran}"), Items(lines)]
     heads = "text arm; text data set; text reference; text seeds"
     if report.missing:

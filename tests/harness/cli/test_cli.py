@@ -168,8 +168,9 @@ def trained(tmp_path_factory):
 
 
 @pytest.fixture
-def halves(trained, train, tiny, tmp_path):
-    """A copy of the two parts, and the whole matrix as a table."""
+def halves(trained, train, tiny, tmp_path, monkeypatch):
+    """A copy of the two parts, and the whole matrix as a table; reports of it are made without figures."""
+    monkeypatch.setattr("selbench.reports.figures.all.draw", lambda report: [])
     tiny |= {"strategies": [{"name": "uniform"}], "references": [], "ladder": [1.0]}
     for name, seeds in (("a", [0]), ("b", [1])):
         if not (trained / name).exists():
@@ -209,3 +210,10 @@ def test_without_pyarrow_the_report_says_that_there_is_no_parquet(selbench, halv
     code, out, _ = selbench("report", halves[0])
     assert code == 0 and "No Parquet files were written" in out and "selbench[parquet]" in out
     assert (halves[0] / "report" / "cells.csv").exists() and not list((halves[0] / "report").glob("*.parquet"))
+
+
+def test_a_rule_that_would_fail_every_run_stops_the_run_before_the_first(selbench, installed_plugin, tmp_path):
+    out = tmp_path / "out"
+    code, _, err = selbench("run", "quick", "--strategy", "raises-in-select", "--out", str(out))
+    assert code == 2 and "law broken: runs" in err and "this strategy always fails" in err
+    assert err.count("\n") == 1 and not out.exists()

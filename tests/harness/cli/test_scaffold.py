@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 import tomllib
 
 import pytest
@@ -14,7 +11,7 @@ from selbench.harness.cli import scaffold as starting
 from selbench.harness.cli.scaffold import new_strategy
 from selbench.harness.plan.matrix import narrowed, read
 from selbench.strategies import UsageError
-from selbench.strategies.testing import check
+from selbench.strategies.registry import registry
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +35,16 @@ def test_it_holds_what_a_package_needs(written):
     assert points == {"selbench.strategies": {"my-own-rule": "my_own_rule:MyOwnRule"}}
 
 
-def test_its_own_tests_pass_where_it_is_installed(written, site):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(written / "tests")]
-    env = {**os.environ, "PYTHONPATH": str(site)}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=written, env=env, check=False)
-    assert done.returncode == 0 and "passed" in done.stdout, done.stdout
+def test_its_own_tests_pass_where_it_is_installed(written, site, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(site))
+    code = pytest.main(["-q", "-p", "no:cacheprovider", f"--rootdir={written}", str(written / "tests")])
+    said = capsys.readouterr().out
+    assert code == 0 and "passed" in said, said
 
 
 def test_it_is_registered_and_joins_the_shipped_matrix(site, written, monkeypatch):
     monkeypatch.syspath_prepend(str(site))
-    assert not [result for result in check("my-own-rule") if result.verdict == "fail"]
+    assert "my-own-rule" in registry("strategies").found()
     (line,) = [line for line in (written / "tox.ini").read_text().splitlines() if "selbench run" in line]
     words = line.split()
     changes = [words[i + 1] for i, word in enumerate(words) if word == "--set"]

@@ -37,7 +37,7 @@ def show(monkeypatch, capsys):
         ("loss", ("study-6 (as loss-run, loss-epoch, loss-batch)", "quick-tuned,")),
         ("shuffled", ("shuffled strategy", "shuffled reference")),
         ("fixed", ("fixed schedule", "The same ratio throughout.")),
-        ("quick", ("quick matrix", "Data sets: digits", "Strategies: gstds, gstds-normalized, fiedler")),
+        ("quick", ("quick matrix", "Data sets: digits", "Strategies: gstds, gstds-normalized, jest")),
         ("el2n-half", ("Published: half of CIFAR-10 pruned", "accuracy of el2n", "Run by: study-5-gpu")),
     ],
 )  # fmt: skip

@@ -14,7 +14,7 @@ def test_a_selection_pays_its_share_of_a_look(worker, planned, tiny, monkeypatch
     (task,) = [t for t in planned(tiny).cells if t.arm.role == "strategy"]
     looks = []
 
-    def timed(trainer, call):
+    def timed(trainer, call, limit=0.0):
         before = trainer.ledger.phases["probe"].samples
         call()
         looks.append(trainer.ledger.phases["probe"].samples - before)

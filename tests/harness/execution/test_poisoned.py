@@ -98,13 +98,6 @@ def differing(sound: Records, poisoned: Records) -> list[str]:
     return [name for name in sound if sound[name] != poisoned[name]]
 
 
-def test_poisoned_test_labels_change_the_reported_accuracy_alone(table: dict[str, Any], compared: Compared) -> None:
-    sound, poisoned = compared(table)
-    folders = [name.split("/")[0] for name in sound]
-    assert "artefacts" in folders and folders.count("cells") >= 8
-    assert differing(sound, poisoned) == []
-
-
 def test_they_reach_no_learning_rate_and_no_schedule_that_learns(table: dict[str, Any], compared: Compared) -> None:
     table |= {
         "tuning": "grid",
@@ -122,16 +115,12 @@ def test_they_reach_no_learning_rate_and_no_schedule_that_learns(table: dict[str
     assert differing(sound, poisoned) == []
 
 
-def test_the_one_exception_is_the_leak_and_it_is_caught(table: dict[str, Any], compared: Compared) -> None:
+def test_they_change_the_reported_accuracy_alone_but_for_the_leak(table: dict[str, Any], compared: Compared) -> None:
     """A reference that is trained on the test must say so; the poison reaches it and the arms that it guides alone."""
-    table |= {
-        "references": [
-            {"name": "holdout", "options": {"passes": 1}},
-            {"name": "leak", "options": {"passes": 1, "accept_leak": True}},
-        ],
-        "strategies": [{"name": name} for name in ("rho", "gstds")],
-    }
+    table["references"].append({"name": "leak", "options": {"passes": 1, "accept_leak": True}})
     sound, poisoned = compared(table)
+    folders = [name.split("/")[0] for name in sound]
+    assert "artefacts" in folders and folders.count("cells") >= 8
     said = {
         name
         for name, record in sound.items()

@@ -245,6 +245,8 @@ def test_a_cluster_that_cannot_work_is_refused_before_anything_is_run(small, mon
         started(FakeRay(4, 4), worker, threads=8)
     with pytest.raises(UsageError, match="has the 1 CPUs and a GPU of one task"):
         started(FakeRay(4), worker, device="cuda")
+    with pytest.raises(UsageError, match="--device cuda:1: Ray gives each task a GPU of its own; use --device cuda"):
+        started(FakeRay(4), worker, device="cuda:1")
     monkeypatch.delenv("SELBENCH_DATA_DIR", raising=False)
     with pytest.raises(UsageError, match=r"machine 10\.0\.0\.0 of the Ray cluster: --data-dir .*no such folder there"):
         started(FakeRay(4), worker, data_dir=tmp_path / "none")

@@ -87,6 +87,7 @@ def test_a_run_trains_each_entry_its_own_way_and_verifies(tmp_path, train, tiny)
     out = tmp_path / "out"
     table = twice(tiny, {**OWN, "tuning": "none"}, tuning="grid", grid={"factors": [1.0, 2.0], "seeds": 1, "extend": 0})
     # a frozen reference's artefact is one for both
+    table["budget"] = {"passes": 1}
     table["references"] = [{"name": "frozen", "spec": "untrained:squeezenet1_1", "options": {"resolution": 32}}]
     done = train(table, out)
     assert not done.failed

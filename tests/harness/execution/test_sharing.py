@@ -2,62 +2,43 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import multiprocessing
 import time
 import tomllib
 
 import pytest
+from killing import started
+from pieces import whole_run
 
 from selbench.harness.store.folder import Store
-
-ONE_RUN = """
-import json, sys, time
-from pathlib import Path
-from selbench.harness.execution.prepared import RunRequest
-from selbench.harness.execution.run import run
-from selbench.harness.plan.matrix import narrowed, parse
-
-given = json.loads(sys.argv[1])
-declared, go = parse(given["table"]), Path(given["go"])
-out, cache = Path(given["out"]), Path(given["cache"])
-asked = narrowed(declared, given["strategies"], None)
-print("ready", flush=True)
-while not go.exists():
-    time.sleep(0.01)
-done = run(asked, RunRequest(out=out, cache_dir=cache, device="cpu", executor="inline", declared=declared))
-print(json.dumps([done.planned, done.trained, done.failed]))
-"""
 
 
 @pytest.fixture
 def start(tiny, cache_dir, tmp_path):
-    """Start runs of the tiny matrix at once, each in a process of its own; gives the processes, and their answers."""
+    """Start runs of the tiny matrix at once, each in a process of its own; gives the processes, and their answers.
+
+    They are forked from a server that has imported what is slow to import, and let go all at once.
+    """
     tiny |= {"strategies": [{"name": "gstds"}, {"name": "uniform"}, {"name": "loss"}], "ladder": [1.0]}
-    started = []
+    running = []
 
     def go(out, *narrowings):
-        signal = tmp_path / f"go-{len(started)}"
-        given = {"table": tiny, "out": str(out), "cache": str(cache_dir), "go": str(signal)}
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-c", ONE_RUN, json.dumps({**given, "strategies": strategies})],
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for strategies in narrowings
-        ]
-        started.extend(processes)
-        assert [process.stdout.readline() for process in processes] == ["ready\n"] * len(processes)
+        signal = tmp_path / f"go-{len(running)}"
+        processes, answers = [], []
+        for strategies in narrowings:
+            here, there = multiprocessing.Pipe()
+            processes.append(started(whole_run, there, tiny, strategies, out, cache_dir, signal))
+            there.close()
+            answers.append(here)
+        running.extend(processes)
+        assert [answer.recv() for answer in answers] == ["ready"] * len(processes)
         signal.touch()
-        return processes, lambda: [json.loads(process.communicate(timeout=300)[0]) for process in processes]
+        return processes, lambda: [answer.recv() for answer in answers]
 
     yield go
-    for process in started:
+    for process in running:
         process.kill()
-        process.wait()
-        process.stdout.close()
+        process.join()
 
 
 def essences(out):
@@ -92,7 +73,7 @@ def test_two_runs_share_the_cells_and_one_that_is_killed_leaves_its_own_to_the_o
             break
         time.sleep(0.01)
     killed.kill()
-    killed.wait()
+    killed.join()
     assert list(claims.iterdir())
     ((_, _, failed),) = start(left, [])[1]()
     assert not failed and essences(left) == essences(alone)

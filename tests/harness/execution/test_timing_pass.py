@@ -14,6 +14,13 @@ from selbench.harness.plan.matrix import parse
 from selbench.harness.store.folder import Store, checksum
 from selbench.reports.records.fields import LEDGER_PHASES
 
+SHORT = {
+    "strategies": [{"name": "gstds"}, {"name": "static"}],
+    "timing": {"seeds": 2},
+    "ladder": [1.0],
+    "budget": {"passes": 1},
+}
+
 
 @pytest.fixture(scope="module")
 def timed(tmp_path_factory):
@@ -24,16 +31,10 @@ def timings(out):
     return [json.loads(p.read_text()) for p in (out / "timing").glob("*.json")]
 
 
-def test_artefacts_are_timed_where_nothing_has_been_cached_yet(tiny, tmp_path):
-    tiny |= {"seeds": 1, "timing": {"seeds": 1}, "ladder": [1.0]}
-    request = RunRequest(out=tmp_path / "out", cache_dir=tmp_path / "none" / "yet", device="cpu", executor="inline")
-    assert not run(parse(tiny), request).failed
-    assert "reference" in {row["kind"] for row in timings(tmp_path / "out")}
-
-
-def test_every_arm_and_artefact_of_a_block_is_timed_once(train, tiny, timed):
-    tiny |= {"strategies": [{"name": "gstds"}, {"name": "static"}], "timing": {"seeds": 2}, "ladder": [1.0]}
-    done = train(tiny, timed)
+def test_every_arm_and_artefact_of_a_block_is_timed_once(tiny, timed):
+    """In a folder for which nothing has been cached yet."""
+    request = RunRequest(out=timed, cache_dir=timed.parent / "none" / "yet", device="cpu", executor="inline")
+    done = run(parse(tiny | SHORT), request)
     assert not done.failed and done.trained == done.planned == 12
     rows = timings(timed)
     cells = [json.loads(p.read_text()) for p in (timed / "cells").glob("*.json")]
@@ -62,7 +63,7 @@ def test_a_timed_run_takes_the_steps_of_its_cell_and_evaluates_nothing(timed):
 
 
 def test_what_has_been_timed_is_not_timed_again(train, tiny, timed, planned):
-    tiny |= {"strategies": [{"name": "gstds"}, {"name": "static"}], "timing": {"seeds": 2}, "ladder": [1.0]}
+    tiny |= SHORT
     plan, store = planned(tiny), Store(timed)
     assert not missing(store, plan, [0, 1])
     gone = next((timed / "timing").glob("*.json"))
@@ -74,9 +75,5 @@ def test_what_has_been_timed_is_not_timed_again(train, tiny, timed, planned):
 
 
 def test_what_the_grid_has_not_finished_is_not_timed(timed, tiny, planned):
-    tiny |= {
-        "strategies": [{"name": "gstds"}, {"name": "static"}, {"name": "loss"}],
-        "timing": {"seeds": 2},
-        "ladder": [1.0],
-    }
+    tiny |= {**SHORT, "strategies": [*SHORT["strategies"], {"name": "loss"}]}
     assert not missing(Store(timed), planned(tiny), [0, 1])

@@ -132,6 +132,8 @@ def test_narrowing_keeps_the_baselines_and_extends_seeds(tiny):
     assert narrowed(matrix, [], 4).seed_list() == [0, 1, 2, 3]
     with pytest.raises(UsageError, match="did you mean 'gstds'"):
         narrowed(matrix, ["gtsds"], None)
+    assert [e.name for e in narrowed(matrix, ["rho"], None).strategies] == ["gstds", "loss", "rho"]
+    assert [e.name for e in narrowed(matrix, ["rho", "hard"], None).strategies] == ["loss", "rho"]
     with pytest.raises(UsageError, match="at least one seed"):
         narrowed(matrix, [], 0)
 

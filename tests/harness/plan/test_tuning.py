@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pins import QUICK
 
 from selbench.harness.execution.prepared import load_references
 from selbench.harness.identity import digest
@@ -98,7 +99,7 @@ def test_tuning_seeds_stay_where_they_are(tiny):
 
 def test_an_untuned_matrix_is_what_it_was(planned):
     """Literals of version 0.1.0: folders made by it resume."""
-    quick = read("quick")
+    quick = read(str(QUICK))
     contents = {"reference holdout": "", "dataset digits": "a2d758708f4a84a86242ff4088438753", "learner": ""}
     assert quick.identity(contents) == "3ea98ddd7ddf0b23"
     plan = planned(quick.model_dump(exclude_none=True))

@@ -111,7 +111,7 @@ class Told:
         self.worker, self.plan = worker, plan
         for task in plan.tasks.values():
             if task.kind != "cell":
-                artefacts.make(worker, task, "2026-01-01T00:00:00+00:00")
+                artefacts.make(worker, task, "2026-01-01T00:00:00+00:00", {})
 
     def task(self, label, **changes):
         task = next(t for t in self.plan.cells if t.arm.label == label)

@@ -21,6 +21,7 @@ from selbench.harness.references.imagenet import (
     Untrained,
     flops_per_image,
     prepare,
+    skeleton,
 )
 from selbench.harness.streams import generator
 from selbench.strategies import UsageError
@@ -217,9 +218,9 @@ def test_bad_options() -> None:
 
 def test_flops(tmp_path: Path) -> None:
     """ResNet-18 at 224 px is 3.628 GFLOP with its head, which is 2 x 512 x 1000; by hand, not by the same counter."""
-    assert flops_per_image("resnet18", 224) == pytest.approx(3.628e9 - 2 * 512 * 1000, rel=1e-3)
+    assert flops_per_image(skeleton("resnet18"), 224) == pytest.approx(3.628e9 - 2 * 512 * 1000, rel=1e-3)
     spent = Untrained("squeezenet1_1", resolution=SIDE).extract(images(7), torch.zeros(7), data_dir=None, device=CPU)
-    assert spent.flops == 7 * flops_per_image("squeezenet1_1", SIDE)
+    assert spent.flops == 7 * flops_per_image(skeleton("squeezenet1_1"), SIDE)
     conv1 = 2 * 31 * 31 * 64 * 3 * 9
     assert spent.flops / 7 > conv1
 

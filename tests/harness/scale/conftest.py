@@ -27,6 +27,12 @@ TINY: dict[str, Any] = {
 }
 
 
+def least(patch: pytest.MonkeyPatch) -> None:
+    """Few steps, few repeats."""
+    patch.setattr(operations, "EFFORT", 0.01)
+    patch.setattr(operations, "_STEPS", 4)
+
+
 @pytest.fixture(scope="session")
 def tiny_table() -> dict[str, Any]:
     """The workload as a table, to be left as it is."""
@@ -44,7 +50,7 @@ def hasty_module() -> Iterator[None]:
     """Measure as little as there can be, in one thread."""
     threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(operations, "EFFORT", 0.01)
+        least(patch)
         torch.set_num_threads(1)
         yield
     torch.set_num_threads(threads)
@@ -53,4 +59,4 @@ def hasty_module() -> Iterator[None]:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure as little as there can be."""
-    monkeypatch.setattr(operations, "EFFORT", 0.01)
+    least(monkeypatch)

@@ -121,8 +121,13 @@ def test_select_without_a_table_is_priced_by_its_flops(measured, written):
     )
 
 
-def test_operations_over_classes_and_the_learners_features_are_predicted(tiny, written, hasty, tmp_path):
-    """What these rules do depends on C and h, which flops(n, d, k) is not told: 4 classes, and 16 features here."""
+def test_operations_over_classes_and_the_learners_features_are_predicted(
+    tiny, written, hasty, tmp_path, installed_plugin
+):
+    """What these rules do depends on C and h, which flops(n, d, k) is not told: 4 classes, and 16 features here.
+
+    A plugin without flops is counted.
+    """
     tiny["strategies"] = [
         {"name": "uncertainty"},
         {"name": "gradnorm", "options": {"bound": "last-layer"}},
@@ -131,26 +136,21 @@ def test_operations_over_classes_and_the_learners_features_are_predicted(tiny, w
     ]
     tiny["schedule"] = {"name": "fixed", "ratio": 0.5}
     written.write_text(tomli_w.dumps(tiny))
-    saved = tmp_path / "here.toml"
+    counted, saved = tmp_path / "counted.toml", tmp_path / "here.toml"
+    counted.write_text(tomli_w.dumps(tiny | {"strategies": [*tiny["strategies"], {"name": "every-other"}]}))
     for request in (
-        ScaleRequest(str(written), device="cpu", save_profile=saved),
+        ScaleRequest(str(counted), device="cpu", save_profile=saved),
         ScaleRequest(str(written), profile=saved),
     ):
         _, *arms = scale(request, lambda line: None)["batches"][0]["arms"]
         each = {arm["label"]: arm["phases"]["select"]["flops"] / arm["steps"] for arm in arms}
+        assert all(arm["phases"]["select"]["seconds"] > 0 for arm in arms)
         n, classes, hidden = 16, 4, 16
         assert each["uncertainty"] - each["uniform"] == pytest.approx(n * classes * 3)
         assert each["gradnorm"] - each["uniform"] == pytest.approx(2 * n * (classes + hidden) + 8 * n + 3 * n / 2)
         assert each["divbs"] - each["uniform"] == pytest.approx(
             n * n * (2 * (classes + hidden) + 2) + 4 * n + n * math.log2(n)
         )
-
-
-def test_a_plugin_without_flops_is_counted(tiny, written, hasty, installed_plugin):
-    tiny["strategies"] = [{"name": "every-other"}]
-    written.write_text(tomli_w.dumps(tiny))
-    (_, arm) = scale(ScaleRequest(str(written), device="cpu"), lambda line: None)["batches"][0]["arms"]
-    assert arm["phases"]["select"]["seconds"] > 0
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_the_command_writes_its_four_files(written, tmp_path, hasty, monkeypatch
     with pytest.raises(SystemExit) as leaving:
         cli.main()
     assert not leaving.value.code
-    assert sorted(path.name for path in out.iterdir()) == ["scale.json", "scale.md", "scale.png", "scale.svg"]
+    assert sorted(path.name for path in out.iterdir()) == ["scale.json", "scale.md", "scale.svg"]
     printed = capsys.readouterr().out
     assert "loss" in printed and "gstds" not in printed and "measured" in printed
 

@@ -197,7 +197,7 @@ def trainer(schedule, held_out=None, strategy="uniform", **budget):
     rule = load(strategy)
     model = net.build(1, 8, 4, torch.Generator().manual_seed(1))
     given = Pool(N, 4, pool.labels, torch.device("cpu"), torch.Generator().manual_seed(9))
-    return Trainer(pool, net, augment, pacer, Recipe(lr=0.05), 1, model, rule, False, given, None, held_out)
+    return Trainer(pool, net, augment, pacer, Recipe(lr=0.05), 1, model, rule, pool=given, held_out=held_out)
 
 
 def weights(run):

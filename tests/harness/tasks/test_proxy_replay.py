@@ -179,7 +179,7 @@ def test_the_steps_of_both_agree_where_batch_sizes_move(replayed, planned, worke
     replayed |= {"batching": batching, "batch": 24, "buckets": 4, "budget": {"steps": 7}}
     replayed["strategies"][0]["options"]["of"] = "uncertainty"
     here, plan = worker(parse(replayed)), planned(replayed)
-    artefacts.make(here, only(plan, "picks"), "2026-01-01T00:00:00+00:00")
+    artefacts.make(here, only(plan, "picks"), "2026-01-01T00:00:00+00:00", {})
     trainer = prepare(here, the_cell(plan))
     trainer.run()
     steps = here.store.artefact_tensors(only(plan, "picks").id, "steps")["steps"]

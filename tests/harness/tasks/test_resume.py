@@ -72,12 +72,12 @@ def test_a_run_of_many_pieces_ends_as_one_of_a_single_piece(folders, tmp_path, m
         assert task.arm.replay
         shutil.copytree(folder.context.out / "cells", tmp_path / "cells")
         Store(tmp_path).cell_path(task.id).unlink()
-    pieces, steps = 1, 0
-    while not killed_after(monkeypatch, 3, folder.again(tmp_path), task):
-        pieces, steps = pieces + 1, steps + 3
+    pieces, each = 1, whole["selection"]["steps"] // 3
+    while not killed_after(monkeypatch, each, folder.again(tmp_path), task):
+        pieces += 1
         assert (tmp_path / "checkpoints" / task.id).is_dir()
     record = Store(tmp_path).cell(task.id)
-    assert pieces == -(-whole["selection"]["steps"] // 3) and pieces > 2
+    assert pieces == -(-whole["selection"]["steps"] // each) and pieces > 2
     assert essence(record) == essence(whole)
     about = record["checkpoints"]
     assert len(about["resumed"]) == pieces - 1 and about["resumed"] == sorted(about["resumed"])

@@ -51,7 +51,7 @@ class Left(Exception):
 
 
 @pytest.mark.parametrize(
-    "budget", [{"cost": 9.0}, {"steps": 11}, {"passes": 2.5}], ids=lambda budget: next(iter(budget))
+    "budget", [{"cost": 4.0}, {"steps": 11}, {"passes": 2.5}], ids=lambda budget: next(iter(budget))
 )
 @pytest.mark.parametrize("name", ["loss", "infobatch"])
 def test_a_run_left_before_any_of_its_steps_goes_on(name, budget, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torchvision
 
-from selbench.harness.training.learner import ResNet18
+from selbench.harness.training.learner import ResNet8, ResNet18
 from selbench.strategies import UsageError
 
 
@@ -79,3 +79,21 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, width, resolution):
         ResNet18(width, "r18.pth").build(3, resolution, 10, torch.Generator(), data_dir=tmp_path)
     with pytest.raises(UsageError, match="there is no file"):
         ResNet18(weights="none.pth").fingerprint(tmp_path)
+
+
+def test_resnet_8_has_eight_layers_of_weights_beside_its_projections():
+    net = ResNet8().build(1, 8, 10, torch.Generator().manual_seed(0))
+    layers = [name for name, p in net.named_parameters() if p.ndim > 1 and "shortcut" not in name]
+    assert len(layers) == 8 and net.head.in_features == 64
+    assert net.eval()(torch.rand(2, 1, 8, 8)).shape == (2, 10)
+    assert (ResNet8().title, ResNet8(12).title) == ("ResNet-8", "ResNet-8, width 12 (not the standard 16)")
+
+
+def test_stem_and_blocks_are_compiled_where_asked_for(monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda part, **options: asked.append((type(part), options)))
+    for learner in (ResNet18(4), ResNet18(4, compile=True), ResNet8(4, compile=True)):
+        learner.build(1, 8, 10, torch.Generator().manual_seed(0))
+    assert asked == [(torch.nn.Sequential, {"dynamic": True})] * 4
+    ResNet18(4, compile=True).build(1, 8, 10, None)
+    assert len(asked) == 4  # operations are counted on a net as it is

@@ -114,9 +114,9 @@ BROKEN: dict[str, tuple[str, Any, str]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_is_inconsistent_is_named_though_its_checksum_is_sound(opened, name):
+def test_what_is_inconsistent_is_named_though_its_checksum_is_sound(opened, of_few_seeds, name):
     kind, act, expected = BROKEN[name]
-    folder, edit = opened("quick-tuned" if kind == "tuning" else "quick")
+    folder, edit = opened(of_few_seeds("quick-tuned" if kind == "tuning" else "quick"))
     spectral = lambda r: r.get("arm_label") == "gstds"  # noqa: E731  (it has a reference and selects)
     file = edit(kind, act, *([spectral] if kind in ("cells", "tuning") else []))
     found = said(folder)

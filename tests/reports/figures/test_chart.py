@@ -60,7 +60,7 @@ def test_whatever_was_measured_is_drawn(
     )
     ticks = tuple("abcdef") if named else ()
     drawing = drawn(Chart("t", "across", "up", found, ticks, log_x=log_x, log_y=log_y, level=level))
-    assert drawing.png and drawing.description and ElementTree.fromstring(drawing.inline) is not None
+    assert drawing.description and ElementTree.fromstring(drawing.inline) is not None
     there = any(
         y is not None and math.isfinite(y) and not (log_y and y <= 0) and not (log_x and not named and x <= 0)
         for points in rows

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from parted import edit, on_machine, part, reseal, set_in
 from rich.console import Console
 from scipy import stats
 from synthetic import write_results
@@ -18,8 +19,6 @@ from timed import write_timing
 from selbench.reports.folders.compare import compare
 from selbench.reports.records.folder import Results
 from selbench.reports.render.publish import comparison_text, print_comparison, write_comparison
-
-from .test_merge import edit, on_machine, part, reseal, set_in
 
 EFFECTS = {"gstds": 0.2, "rho": 1.0, "static": -0.4}
 

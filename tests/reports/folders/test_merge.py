@@ -1,82 +1,23 @@
-"""Parts of a matrix, or several matrices, as one folder: the numbers stay; what does not belong together is refused."""
+"""Parts of a matrix, or several matrices, as one folder: the numbers stay."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import tomllib
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import tomli_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import checksum, write_results
-from timed import write_timing
+from parted import EFFECTS, IDENTITIES, LABELS, edit, on_machine, part, two_of, whole_of
+from synthetic import write_results
 from tuned import write_tuning
 
 from selbench.reports.document.sections.learning_rates import tuning_words
 from selbench.reports.folders.merge import merge, unclocked
 from selbench.reports.records.folder import Results, ResultsError
 from selbench.reports.summary import summarise
-
-LABELS = ("gstds", "rho", "static")
-EFFECTS = {"gstds": 0.2, "rho": 1.0, "static": -0.4}
-
-IDENTITIES = {name: f"{number:016x}" for number, name in enumerate(("one", "two", "three"), 1)}
-
-
-def edit(folder: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
-    """Change a folder's matrix.toml."""
-    file = folder / "matrix.toml"
-    table = tomllib.loads(file.read_text(encoding="utf-8"))
-    change(table)
-    file.write_text(tomli_w.dumps(table), encoding="utf-8")
-    return folder
-
-
-def reseal(file: Path, change: Callable[[dict[str, Any]], Any]) -> None:
-    """Change a record, and give it the checksum that goes with the change."""
-    record = json.loads(file.read_text())
-    change(record)
-    record["checksum"] = checksum(record)
-    file.write_text(json.dumps(record))
-
-
-def part(whole: Path, out: Path, *, seeds: Iterable[int], labels: Iterable[str] = LABELS) -> Path:
-    """What running a part of the matrix would have left: some seeds and strategies, the baselines always."""
-    shutil.copytree(whole, out)
-    kept, seeds = set(labels), sorted(seeds)
-    table = tomllib.loads((out / "matrix.toml").read_text(encoding="utf-8"))
-    twins = {arm["twin"] for arm in table["arms"] if arm["label"] in kept}
-    strategies = {arm["key"] for arm in table["arms"] if arm["label"] in kept}
-    arms = [
-        arm
-        for arm in table["arms"]
-        if arm["role"] in ("full", "uniform", "full-all") or {arm["key"], arm.get("cost_of")} & (twins | strategies)
-    ]
-    keys = {arm["key"] for arm in arms}
-    blocks = table.get("timing", {}).get("seeds", 0)
-    asked = {"strategies": [label for label in table["requested"]["strategies"] if label in kept], "seeds": seeds}
-    table |= {"seeds": seeds, "arms": arms, "requested": {**table["requested"], **asked}}
-    table["timing"] = {"seeds": sum(seed < blocks for seed in seeds)}
-    (out / "matrix.toml").write_text(tomli_w.dumps(table), encoding="utf-8")
-    used = set()
-    for file in out.glob("cells/*.json"):
-        record = json.loads(file.read_text())
-        if record["seed"] in seeds and record["arm"] in keys:
-            used.update(record["artefacts"])
-        else:
-            file.unlink()
-    for file in [*out.glob("timing/*.json"), *out.glob("failed/*.json")]:
-        record = json.loads(file.read_text())
-        artefact = record.get("kind", "cell") != "cell"
-        mine = artefact or record.get("of", record.get("arm")) in keys
-        if not mine or record.get("block", record["seed"]) not in seeds:
-            file.unlink()
-    return out
 
 
 def in_any_order(summary: dict[str, Any]) -> dict[str, Any]:
@@ -95,10 +36,7 @@ def in_any_order(summary: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("whole") / "r"
-    lost = {"missing": [("rho", 1)], "failed": [("gstds", 2)]}
-    write_results(root, seeds=5, test_n=200, effects=EFFECTS, classes={}, **lost)
-    return write_timing(root, blocks=3)
+    return whole_of(tmp_path_factory.mktemp("whole") / "r")
 
 
 @pytest.fixture(scope="module")
@@ -185,21 +123,6 @@ def test_what_failed_in_one_part_and_was_done_in_another_has_not_failed(whole: P
     assert len(list((tmp_path / "out" / "failed").iterdir())) == 1, "the failure that nobody made good is kept"
 
 
-def on_machine(folder: Path, machine: str) -> Path:
-    """As if the folder's runs had been made on another type of machine, in other seconds."""
-
-    def elsewhere(record: dict[str, Any]) -> None:
-        record["environment"]["machine"] = machine
-        for line in record["ledger"].values():
-            line["seconds"] *= 3
-        if "seconds" in record:
-            record["seconds"] *= 3
-
-    for file in [*folder.glob("cells/*.json"), *folder.glob("timing/*.json")]:
-        reseal(file, elsewhere)
-    return folder
-
-
 def test_seconds_of_unlike_machines_are_never_mixed_and_it_is_said(whole: Path, tmp_path: Path) -> None:
     a = part(whole, tmp_path / "a", seeds=range(5), labels=["gstds"])
     b = on_machine(part(whole, tmp_path / "b", seeds=range(5), labels=["rho", "static"]), "ffff")
@@ -244,14 +167,7 @@ def test_parts_on_one_machine_have_nothing_to_say_about_seconds(whole: Path, tmp
 
 @pytest.fixture
 def two(tmp_path: Path) -> tuple[Path, Path]:
-    """Two matrices over two data sets, with the same learner and analysis."""
-    folders = []
-    for name, dataset in (("one", "digits"), ("two", "flowers")):
-        folder = write_results(tmp_path / name, datasets=(dataset,), seeds=4, test_n=100, effects=EFFECTS)
-        folders.append(
-            edit(folder, lambda table, name=name: table.update(name=name, title=name, identity=IDENTITIES[name]))
-        )
-    return folders[0], folders[1]
+    return two_of(tmp_path)
 
 
 def test_matrices_over_different_data_sets_give_their_own_numbers_and_pooled_ones(
@@ -319,127 +235,3 @@ def test_unlike_budgets_and_learning_rates_stay_with_their_data_sets(two: tuple[
     assert [dataset.budget["passes"] for dataset in matrix.datasets.values()] == [20, 40]
     assert dict(matrix.budget) == {"batching": "fixed-candidates", "batch": 100}
     assert {(arm.dataset, arm.lr) for arm in matrix.arms.values()} == {("digits", 0.1), ("flowers", 0.4)}
-
-
-def set_in(*keys: str, to: Any) -> Callable[[dict[str, Any]], None]:
-    def change(table: dict[str, Any]) -> None:
-        for key in keys[:-1]:
-            table = table[key]
-        table[keys[-1]] = to
-
-    return change
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (set_in("learner", "width", to=64), "learner.width is 64 in the one and 16 in the other"),
-        (set_in("analysis", "alpha", to=0.1), "analysis.alpha"),
-        (set_in("analysis", "amortise_over", to=5), "analysis.amortise_over"),
-        (set_in("analysis", "interval", to="sign-flip"), "analysis.interval"),
-        (set_in("analysis", "pays", "account", to="marginal"), "analysis.pays.account"),
-        (set_in("analysis", "primary", to=["rho:pays"]), "analysis.primary"),
-    ],
-)
-def test_another_learner_or_analysis_is_refused(
-    two: tuple[Path, Path], tmp_path: Path, change: Callable[[dict[str, Any]], None], says: str
-) -> None:
-    edit(two[1], change)
-    refused(tmp_path, two, says)
-
-
-def test_tuned_and_untuned_are_refused(two: tuple[Path, Path], tmp_path: Path) -> None:
-    refused(tmp_path, (two[0], write_tuning(two[1])), "tuning is grid in the one and none in the other")
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (set_in("datasets", 0, "margin", to=0.25), "digits: margin is 0.25"),
-        (
-            set_in("datasets", 0, "fingerprint", to="ab"),
-            "digits: fingerprint is ab in the one and d67c839095a71b03 in the other",
-        ),
-        (set_in("budget", "passes", to=40), "digits: budget.passes is 40"),
-        (set_in("arms", 0, "schedule", to="fixed(0.1)"), "schedule is fixed(0.1)"),
-        (set_in("arms", 7, "label", to="other"), "label is other"),
-    ],
-)
-def test_one_data_set_under_two_conditions_is_refused(
-    whole: Path, tmp_path: Path, change: Callable[[dict[str, Any]], None], says: str
-) -> None:
-    parts = [part(whole, tmp_path / name, seeds=range(5)) for name in "ab"]
-    refused(tmp_path, (parts[0], edit(parts[1], change)), says)
-
-
-def test_an_arm_that_only_looks_alike_is_refused(whole: Path, tmp_path: Path) -> None:
-    """Two keys under one name: another budget, precision or version, and every table would mix them up."""
-    a, b = (part(whole, tmp_path / name, seeds=seeds) for name, seeds in (("a", (0, 1)), ("b", (2, 3, 4))))
-    old = tomllib.loads((b / "matrix.toml").read_text())["arms"][0]["key"]
-    (b / "matrix.toml").write_text((b / "matrix.toml").read_text().replace(old, "f" * 16))
-    for file in b.glob("cells/*.json"):
-        reseal(file, lambda record: record.update(arm="f" * 16) if record["arm"] == old else None)
-    for file in b.glob("timing/*.json"):
-        reseal(file, lambda record: record.update(of="f" * 16) if record["of"] == old else None)
-    refused(tmp_path, (a, b), f"key is {'f' * 16}")
-
-
-def test_one_run_with_two_results_is_refused(whole: Path, tmp_path: Path) -> None:
-    a, b = (part(whole, tmp_path / name, seeds=range(5)) for name in "ab")
-    reseal(sorted(b.glob("cells/*.json"))[0], lambda record: record["result"].update(val_accuracy=0.123))
-    refused(tmp_path, (a, b), "(result.val_accuracy differs)")
-
-
-def test_one_run_of_several_pieces_is_the_same_run_and_older_records_say_less(whole: Path, tmp_path: Path) -> None:
-    a, b, c = (part(whole, tmp_path / name, seeds=range(5)) for name in "abc")
-    pieces = {"written": 3, "seconds": 0.1, "bytes": 9, "resumed": [0.5]}
-    for folder, digest in ((b, "1"), (c, "2")):
-        file = sorted(folder.glob("cells/*.json"))[0]
-        reseal(file, lambda record: record.update(checkpoints=pieces))
-        reseal(file, lambda record, digest=digest: record["result"].update(weights_digest=digest * 32))
-    refused(tmp_path, (b, c), "(result.weights_digest differs)")
-    merge(tmp_path / "out", [a, b])
-
-
-def test_an_artefact_with_two_contents_is_refused(whole: Path, tmp_path: Path) -> None:
-    a, b = (part(whole, tmp_path / name, seeds=range(5)) for name in "ab")
-    for folder, content in ((a, b"1"), (b, b"2")):
-        meta = sorted(folder.glob("artefacts/*/meta.json"))[0]
-        meta.with_name("tensors.safetensors").write_bytes(content)
-    refused(tmp_path, (a, b), "its content differs")
-
-
-def test_damaged_records_missing_folders_and_a_full_target_are_refused(whole: Path, tmp_path: Path) -> None:
-    a, b = (part(whole, tmp_path / name, seeds=range(5)) for name in "ab")
-    refused(tmp_path, (a,), "two results folders")
-    refused(tmp_path, (a, tmp_path / "b" / ".." / "a"), "named twice")
-    refused(tmp_path, (a, tmp_path / "nowhere"), "no results folder")
-    with pytest.raises(ResultsError, match="is not empty"):
-        merge(a, [a, b])
-    record = sorted(b.glob("cells/*.json"))[0]
-    record.write_bytes(record.read_bytes()[:-30])
-    refused(tmp_path, (a, b), record.name)
-
-
-def test_an_empty_target_is_taken(whole: Path, tmp_path: Path) -> None:
-    parts = [part(whole, tmp_path / "a", seeds=(0, 1)), part(whole, tmp_path / "b", seeds=(2, 3, 4))]
-    (tmp_path / "out").mkdir()
-    assert len(merge(tmp_path / "out", parts).results.cells) == 58
-
-
-def test_a_merge_that_fails_leaves_nothing(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = [part(whole, tmp_path / "a", seeds=(0, 1)), part(whole, tmp_path / "b", seeds=(2, 3, 4))]
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(shutil, "copyfile", full)
-    refused(tmp_path, parts, "No space left")
-
-
-def refused(folder: Path, parts: Iterable[Path], says: str) -> None:
-    before = sorted(folder.iterdir())
-    with pytest.raises(ResultsError) as caught:
-        merge(folder / "out", list(parts))
-    assert says in str(caught.value) and "\n" not in str(caught.value)
-    assert sorted(folder.iterdir()) == before, "a refused merge leaves nothing behind"

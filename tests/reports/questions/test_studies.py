@@ -125,8 +125,8 @@ def test_page_and_markdown_lead_with_question_and_answer(made: Path) -> None:
         assert sentence in shown and "What gstds reached" in shown and "gstds is made up" in shown
         for number in (1, 2):
             assert (
-                f"figures/study-{number}-1.png" in shown
-                and (made / "report" / f"figures/study-{number}-1.png").exists()
+                f"figures/study-{number}-1.svg" in shown
+                and (made / "report" / f"figures/study-{number}-1.svg").exists()
             )
     assert "**This study cannot be read" not in text and 'class="finding lacking"' in page
 
@@ -151,7 +151,7 @@ def test_the_terminal_says_question_and_answer_after_the_tables(made: Path) -> N
 
 
 def test_a_report_without_studies_has_no_such_section(tmp_path: Path) -> None:
-    build(write_results(tmp_path, seeds=2))
+    build(write_results(tmp_path, seeds=2), figures=False)
     assert 'id="studies"' not in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
     assert "of this study" not in (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     assert summarise(Results.read(tmp_path))["studies"] == []

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from selbench.benchmarks.pages import published_sets
-from selbench.reports.records.fields import misfits, read_as, record_of
+from selbench.reports.records.fields import misfits, read_as, read_record, record_of
 from selbench.reports.records.models import KINDS, Cell
 from selbench.reports.records.pack import opened
-from selbench.reports.records.sealing import OtherVersionError, ResultsError, checksum, open_record, written
+from selbench.reports.records.sealing import OtherVersionError, ResultsError, checksum, open_record, sound, written
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +61,22 @@ def test_a_value_of_any_length_is_shown_in_one_short_line(cell: dict[str, Any]) 
         with pytest.raises(ResultsError) as caught:
             read_as(Cell, {**cell, "scores_learner": value})
         assert len(str(caught.value)) < 150 and "\n" not in str(caught.value)
+
+
+def test_sound_bytes_are_read_as_parsed_ones_and_no_others_are_sound(cell: dict[str, Any]) -> None:
+    def sealed(**more: Any) -> bytes:
+        record = {**cell, **more}
+        return written({**record, "checksum": checksum(record)})
+
+    content = written(cell)
+    assert sound(content)
+    parsed = read_as(Cell, open_record(content, sealed=True))
+    assert read_record(Cell, content).model_dump() == parsed.model_dump()
+    assert not sound(content.replace(b'"uniform"', b'"uniform "')) and not sound(content.replace(b": 1\n", b": 11\n"))
+    for text in ('a": b', '": b', "a\\"):  # where white space is part of a text, the slower way decides
+        label = sealed(arm_label=text)
+        assert read_record(Cell, label).arm_label == text
+        with pytest.raises(ResultsError, match="checksum"):
+            read_record(Cell, label.replace(b": b", b":  b").replace(b"a\\\\", b"a \\\\"))
+    with pytest.raises(OtherVersionError):
+        read_record(Cell, sealed(version=2))

@@ -28,7 +28,7 @@ def text_of(root: Path, *, full: bool = False, **how: object) -> tuple[Report, s
     summary = summarise(results)
     empty = {"claims": [], "targets": [], "tuning": None, "pooled": [], "ranks": None}
     report = Report.of(fill(summary) if full else {**summary, **empty}, results)
-    drawing = Drawing("accuracy-1a", "t", "d | e", b"", b"", "<svg></svg>", 1.0)
+    drawing = Drawing("accuracy-1a", "t", "d | e", b"", "<svg></svg>", 1.0)
     return report, markdown.render(report, [Placed("accuracy", report.panels[0], "", drawing)])
 
 
@@ -67,14 +67,14 @@ def test_numbers_are_those_of_the_summary(tmp_path: Path) -> None:
 
 def test_images_are_linked_relative_and_described(tmp_path: Path) -> None:
     _, text = text_of(tmp_path, seeds=2, effects={"gstds": 0.0})
-    assert "![d &#124; e](figures/accuracy-1a.png)" in text
+    assert "![d &#124; e](figures/accuracy-1a.svg)" in text
 
 
 def test_hostile_names_are_inert(tmp_path: Path) -> None:
     _, text = text_of(tmp_path, seeds=2, effects={HOSTILE: 0.0}, references=(HOSTILE,))
     for table in tables(text):
         assert len({len(row) for row in table}) == 1
-    outside = re.sub(r"^!\[.*?\]\(figures/[\w-]+\.png\)$", "", text, flags=re.M)
+    outside = re.sub(r"^!\[.*?\]\(figures/[\w-]+\.svg\)$", "", text, flags=re.M)
     for sign in ("<", "[", "](", "!", "`x`", "$", "http:", "\x07"):
         assert sign not in outside.split("```")[0], sign
     assert not [line for line in text.splitlines() if line.startswith("# heading")]

@@ -122,9 +122,9 @@ def test_without_pyarrow_a_report_is_whole_and_nothing_stale_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = write_results(tmp_path, seeds=2, test_n=50, effects={"gstds": 0.0})
-    build(root)
+    build(root, figures=False)
     assert (root / "report" / "cells.parquet").is_file()
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert not flat.parquet_available()
-    build(root)
+    build(root, figures=False)
     assert (root / "report" / "cells.csv").is_file() and not list((root / "report").glob("*.parquet"))

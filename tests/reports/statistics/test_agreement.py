@@ -30,14 +30,14 @@ def test_paired_sampling_error_agrees_with_mcnemars_variance(seed: int) -> None:
 
 
 def bits(gained: int, lost: int, both: int = 50, neither: int = 7) -> tuple[np.ndarray, np.ndarray]:
-    """Two runs' correctness with these counts."""
+    """Two runs' correctness with these counts, of one seed."""
     counts = [gained, lost, both, neither]
-    return np.repeat([True, False, True, False], counts), np.repeat([False, True, True, False], counts)
+    return np.repeat([[True, False, True, False]], counts, 1), np.repeat([[False, True, True, False]], counts, 1)
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_mcnemar_agrees_with_scipy(gained: int, lost: int) -> None:
-    ours = s.mcnemar(*bits(gained, lost))
+    (ours,) = s.mcnemar(*bits(gained, lost))
     assert (ours.gained, ours.lost) == (gained, lost)
     if gained + lost:
         assert ours.p == pytest.approx(stats.binomtest(gained, gained + lost).pvalue, abs=1e-8)
@@ -47,9 +47,9 @@ def test_mcnemar_agrees_with_scipy(gained: int, lost: int) -> None:
 
 def test_mcnemar_as_r_prints() -> None:
     """``binom.test(2, 11)`` of R, which is McNemar's exact test of 9 and 2: p-value = 0.06543."""
-    assert s.mcnemar(*bits(2, 9, 21, 12)).p == pytest.approx(0.06543, abs=5e-6)
+    assert s.mcnemar(*bits(2, 9, 21, 12))[0].p == pytest.approx(0.06543, abs=5e-6)
 
 
 def test_runs_on_unlike_test_sets_have_no_mcnemar() -> None:
-    with pytest.raises(ValueError, match="one length"):
-        s.mcnemar(np.ones(4, dtype=bool), np.ones(1, dtype=bool))
+    with pytest.raises(ValueError, match="one shape"):
+        s.mcnemar(np.ones((2, 4), dtype=bool), np.ones((2, 1), dtype=bool))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import networkx
 import numpy as np
 import pytest
@@ -9,18 +11,18 @@ import scipy.linalg
 import torch
 from scipy.sparse.csgraph import laplacian
 
+from selbench.strategies import BatchLosses, load
 from selbench.strategies.maths import spectral
 from selbench.strategies.maths.graph import Graph
 from selbench.strategies.maths.lanczos import second_smallest, smallest_by_squaring
-from selbench.strategies.maths.spectral import diagnostics, fiedler
+from selbench.strategies.maths.spectral import diagnostics, fiedler, usual_way
+from selbench.strategies.rules import fiedler as fiedler_rule
 
-SOLVERS = {"dense": 10**9, "lanczos": 0}
 
-
-@pytest.fixture(params=SOLVERS)
+@pytest.fixture(params=get_args(spectral.Way))
 def solver(request, monkeypatch):
-    """Both ways of solving, whatever the batch size."""
-    monkeypatch.setattr(spectral, "DENSE_UP_TO", SOLVERS[request.param])
+    """Each way of solving, whatever the batch size and the device."""
+    monkeypatch.setattr(spectral, "usual_way", lambda *_: request.param)
     return request.param
 
 
@@ -57,7 +59,7 @@ def overlap(a, b):
 def test_agrees_with_lapack(kind, normalized, solver):
     checked = 0
     for size, width in ((16, 40), (33, 64), (96, 32), (256, 128), (640, 64)):
-        if solver == "dense" and size > 300:
+        if solver == "lapack" and size > 300:
             continue
         for seed in range(3):
             feats = features(size, width, kind, seed)
@@ -88,15 +90,49 @@ def test_more_steps_where_the_gap_is_small():
     assert overlap(many.vector.numpy(), expected) >= 0.99
 
 
-def test_both_ways_agree(monkeypatch):
+@pytest.mark.parametrize("way", ["filter", "lanczos"])
+def test_the_ways_agree(way):
     for normalized in (False, True):
         feats = features(80, 40, "clusters", 4) - 0.2
-        monkeypatch.setattr(spectral, "DENSE_UP_TO", 10**9)
-        dense = fiedler(feats, normalized=normalized)
-        monkeypatch.setattr(spectral, "DENSE_UP_TO", 0)
-        free = fiedler(feats, normalized=normalized)
-        assert torch.allclose(dense.vector, free.vector, atol=2e-4)
-        assert float(dense.measure().value) == pytest.approx(float(free.measure().value), rel=1e-4)
+        dense = fiedler(feats, normalized=normalized, way="lapack")
+        other = fiedler(feats, normalized=normalized, way=way)
+        assert torch.allclose(dense.vector, other.vector, atol=2e-4)
+        assert float(dense.measure().value) == pytest.approx(float(other.measure().value), rel=1e-4)
+
+
+@pytest.mark.parametrize(("size", "links", "parts"), [(128, 0.01, 10), (512, 0.01, 5), (1024, 1.0, 1)])
+def test_the_filter_where_convergence_is_slow(size, links, parts):
+    """Tight parts that hardly hang together: λ2 is a few percent of the largest eigenvalue, and λ3 just above it."""
+    stream = torch.Generator().manual_seed(1)
+    part = torch.randint(parts, (size,), generator=stream)
+    own = (1 + 0.5 * torch.rand(size, 60, generator=stream)) * (torch.arange(60) // (60 // parts) == part[:, None])
+    feats = own + links * torch.rand(size, 60, generator=stream)
+    for normalized in (False, True):
+        values, expected = lapack(similarity(feats), normalized)
+        if values[2] - values[1] >= 0.02 * values[1]:
+            assert abs(fiedler(feats, normalized=normalized, way="filter").vector.numpy() @ expected) >= 0.9999
+
+
+@pytest.mark.parametrize("rule", ["gstds", "fiedler"])
+@pytest.mark.parametrize("normalized", [False, True], ids=["plain", "normalized"])
+def test_picks_do_not_depend_on_the_way(rule, normalized, monkeypatch):
+    """Where λ2 stands alone by 2 % and more: the same candidates in the same order, and the same draws."""
+    feats = features(300, 64, "clusters", 0)
+    values, _ = lapack(similarity(feats), normalized)
+    assert values[2] > 1.02 * values[1]
+    losses = BatchLosses(reference=torch.rand(300, generator=torch.Generator().manual_seed(0)))
+    picks = []
+    for way in ("filter", "lanczos"):
+        monkeypatch.setattr(fiedler_rule, "usual_way", lambda *_, way=way: way)
+        picks.append(load(rule, normalized=normalized).select(feats, losses, 0.5).tolist())
+    assert picks[0] == picks[1]
+
+
+def test_a_gpu_forms_small_batches_and_steps_through_large_ones():
+    gpu, cpu = torch.device("cuda"), torch.device("cpu")
+    assert [usual_way(size, gpu) for size in (2, 512, 1024, 1025)] == ["filter"] * 3 + ["lanczos"]
+    assert [usual_way(size, cpu) for size in (2, 512, 1024)] == ["lapack", "lanczos", "lanczos"]
+    assert usual_way(512, gpu, stepped=True) == "lanczos"
 
 
 def test_agrees_with_networkx(solver):
@@ -227,10 +263,9 @@ def test_small_problem_by_squaring_agrees_with_lapack():
 def test_the_gpu_path_end_to_end(monkeypatch):
     """Lanczos with the squared small problem, as a GPU runs it, on the CPU's arithmetic."""
     feats = features(200, 40, "clusters", 1)
-    monkeypatch.setattr(spectral, "DENSE_UP_TO", 0)
-    usual = fiedler(feats)
+    usual = fiedler(feats, way="lanczos")
     monkeypatch.setattr(spectral, "smallest", smallest_by_squaring)
-    squared = fiedler(feats)
+    squared = fiedler(feats, way="lanczos")
     assert torch.allclose(usual.vector, squared.vector, atol=1e-5)
     for name, value in diagnostics(usual).items():
         assert float(diagnostics(squared)[name]) == pytest.approx(float(value), rel=1e-3, abs=1e-3)

@@ -1,4 +1,4 @@
-"""What the matrix-free path asks of a device: few operators, a fixed number, none that depends on data."""
+"""What the paths of a GPU ask of a device: few operators, a fixed number, none that depends on data."""
 
 from __future__ import annotations
 
@@ -7,35 +7,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
+from selbench.benchmarks.launches import Launches
 from selbench.strategies.maths import spectral
 from selbench.strategies.maths.lanczos import smallest_by_squaring
 from selbench.strategies.maths.spectral import fiedler
-from selbench.strategies.testing.waiting import NoWaiting
-
-VIEWS = {
-    "view", "t", "transpose", "slice", "select", "unsqueeze", "expand", "detach", "alias", "diagonal", "unbind",
-    "empty", "empty_like", "as_strided",
-}  # fmt: skip
-"""No kernel runs for these."""
-
-
-class Launches(TorchDispatchMode):
-    """Names of the operators that would launch a kernel, and the shapes that they gave."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[tuple[str, list[torch.Size]]] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        name = func._schema.name.split("::")[1]
-        if name not in VIEWS:
-            self.seen.append((name, [leaf.shape for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]))
-        return out
+from selbench.strategies.testing.pretended_cuda import PretendedCuda, on_cuda
 
 
 def launches(feats: Tensor, **options: Any) -> list[tuple[str, list[torch.Size]]]:
@@ -47,23 +24,30 @@ def launches(feats: Tensor, **options: Any) -> list[tuple[str, list[torch.Size]]
 @pytest.fixture
 def as_on_a_gpu(monkeypatch):
     """The path of a GPU, on real CPU tensors."""
-    monkeypatch.setattr(spectral, "DENSE_UP_TO", 0)
     monkeypatch.setattr(spectral, "smallest", smallest_by_squaring)
 
 
 @pytest.mark.parametrize(("normalized", "around"), [(False, 102), (True, 117)], ids=["plain", "normalized"])
 def test_nine_operators_a_step_and_few_around_them(as_on_a_gpu, normalized, around):
     feats = torch.rand(60, 20, generator=torch.Generator().manual_seed(0))
-    few, many = (len(launches(feats, normalized=normalized, steps=steps)) for steps in (20, 32))
+    few, many = (len(launches(feats, normalized=normalized, steps=steps, way="lanczos")) for steps in (20, 32))
     assert many - few == 9 * 12
     assert many - 9 * 32 <= around
 
 
+@pytest.mark.parametrize(("normalized", "most"), [(False, 48), (True, 71)], ids=["plain", "normalized"])
+def test_the_filter_takes_few_operators_at_any_size(normalized, most):
+    both = (torch.rand(size, 20, generator=torch.Generator().manual_seed(0)) for size in (9, 60))
+    few, many = (len(launches(feats, normalized=normalized, way="filter")) for feats in both)
+    assert few == many <= most
+
+
+@pytest.mark.parametrize("way", ["filter", "lanczos"])
 @pytest.mark.parametrize("normalized", [False, True], ids=["plain", "normalized"])
-def test_operators_and_shapes_do_not_depend_on_the_data(as_on_a_gpu, normalized):
+def test_operators_and_shapes_do_not_depend_on_the_data(as_on_a_gpu, normalized, way):
     """So that a captured graph serves every batch: exhausted, empty, broken and signed ones too."""
     feats = torch.rand(60, 20, generator=torch.Generator().manual_seed(0))
-    usual = launches(feats, normalized=normalized)
+    usual = launches(feats, normalized=normalized, way=way)
     for odd in (
         torch.zeros(60, 20),
         torch.ones(60, 20),
@@ -71,16 +55,17 @@ def test_operators_and_shapes_do_not_depend_on_the_data(as_on_a_gpu, normalized)
         feats - 0.5,
         torch.where(feats > 0.99, float("nan"), feats),
     ):
-        assert launches(odd, normalized=normalized) == usual
+        assert launches(odd, normalized=normalized, way=way) == usual
 
 
+@pytest.mark.parametrize("way", ["filter", "lanczos"])
 @pytest.mark.parametrize("normalized", [False, True], ids=["plain", "normalized"])
-def test_nothing_reaches_the_host_or_comes_from_it(normalized):
-    """On fake CUDA tensors no operator needs data, waits, or copies between devices."""
-    with FakeTensorMode():
-        feats = torch.empty(300, 20, device="cuda")
-        with NoWaiting():
-            vector = fiedler(feats, normalized=normalized).vector
+def test_nothing_reaches_the_host_or_comes_from_it(normalized, way):
+    """On a pretended GPU no operator needs data, waits, or copies between devices."""
+    feats = torch.rand(300, 20, generator=torch.Generator().manual_seed(0))
+    with PretendedCuda() as machine:
+        vector = fiedler(on_cuda(feats), normalized=normalized, way=way).vector
+    assert not machine.waits
     assert vector.device.type == "cuda" and vector.shape == (300,)
 
 

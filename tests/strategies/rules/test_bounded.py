@@ -9,22 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from selbench.harness.training.flops import count_selection
 from selbench.strategies import BatchLosses, load
 from selbench.strategies.interface import Traits
 from selbench.strategies.maths.sampling import systematic
 from selbench.strategies.rules.bounded import inclusion
-from selbench.strategies.testing import parametrize_with_checks
 
 from .._inputs import begun, make, pool
-
-
-@parametrize_with_checks(
-    [load("bounded", score="features", mode="hard"), load("at", of="bounded", cadence="batch")],
-    count=lambda call: count_selection(call).flops,
-)
-def test_law(check):
-    check()
 
 
 @settings(max_examples=80)

@@ -11,7 +11,7 @@ from torch.nn import functional
 from selbench.strategies import BatchLosses, load
 
 from .._inputs import begun, make
-from ..test_no_sync import fake_select
+from ..test_no_sync import select_on_cuda
 
 
 def batch(size: int = 12, width: int = 6, classes: int = 4) -> tuple[BatchLosses, torch.Tensor, torch.Tensor]:
@@ -79,7 +79,7 @@ def test_certain_and_broken_candidates():
 
 @pytest.mark.parametrize("bound", ["logits", "last-layer"])
 def test_the_device_is_not_waited_for(bound):
-    seen = fake_select(load("gradnorm", bound=bound))
+    seen = select_on_cuda(load("gradnorm", bound=bound))
     assert seen.indices.shape == seen.weights.shape == (12,)
     assert seen.indices.device.type == seen.weights.device.type == "cuda"
 

@@ -13,7 +13,7 @@ from selbench.harness.training.flops import count_selection
 from selbench.strategies import keep_count, load
 
 from .._inputs import begun, make, pool
-from ..test_no_sync import fake_select
+from ..test_no_sync import select_on_cuda
 
 NAME = "selective-backprop"
 
@@ -114,4 +114,4 @@ def test_cost(history, size):
 
 @pytest.mark.parametrize("history", [16, 5000])
 def test_the_device_is_not_waited_for(history):
-    assert fake_select(load(NAME, history=history)).shape == (12,)
+    assert select_on_cuda(load(NAME, history=history)).shape == (12,)

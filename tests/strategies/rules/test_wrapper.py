@@ -5,28 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from selbench.harness.training.flops import count_selection
 from selbench.strategies import BatchLosses, UsageError, load
 from selbench.strategies.interface import Traits
-from selbench.strategies.testing import parametrize_with_checks
 
 from .._doubles import register
 from .._inputs import begun, make, pool
 
 NAMES = ["shuffled", "reversed", "marginal", "hybrid", "at"]
 
-NESTED = [
-    ("shuffled", {"of": "reversed", "options": {"of": "hybrid", "options": {"of": "gstds"}}}),
-    ("hybrid", {"of": "shuffled", "other": "marginal", "options": {"of": "rho"}, "other_options": {"of": "degree"}}),
-    ("at", {"of": "marginal", "cadence": "run", "options": {"of": "jest", "options": {"form": "joint-sigmoid"}}}),
-]
-
 each_wrapper = pytest.mark.parametrize("name", NAMES)
-
-
-@parametrize_with_checks([load(name, **options) for name, options in NESTED], count=lambda c: count_selection(c).flops)
-def test_laws_hold_when_nested(check):
-    check()
 
 
 @each_wrapper

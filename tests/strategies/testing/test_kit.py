@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
@@ -10,7 +9,7 @@ import torch
 
 from selbench.strategies import UsageError, load
 from selbench.strategies.interface import NEEDS, BatchLosses
-from selbench.strategies.testing import LAWS, Subject, check
+from selbench.strategies.testing import LAWS, Subject, check, parametrize_with_checks
 from selbench.strategies.testing.subject import odd_features, odd_losses, scene
 
 
@@ -106,23 +105,18 @@ def test_law(check):
 """
 
 
-def test_a_plugin_runs_the_laws_in_its_own_tests(tmp_path):
+def test_a_plugin_runs_the_laws_in_its_own_tests(tmp_path, capsys):
     (tmp_path / "test_first.py").write_text(PLUGIN_TESTS)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfs", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert done.returncode == 1
-    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
-    assert len(failed) == 1 and "dtype" in failed[0]
-    assert "breaks the law 'dtype'" in done.stdout and "picks.long()" in done.stdout
-    assert "not judged until 'dtype' holds" in done.stdout
+    code = pytest.main(["-q", "-p", "no:cacheprovider", "-rfs", f"--rootdir={tmp_path}", str(tmp_path)])
+    said = capsys.readouterr().out
+    failed = [line for line in said.splitlines() if line.startswith("FAILED")]
+    assert code == 1 and len(failed) == 1 and "dtype" in failed[0]
+    assert "breaks the law 'dtype'" in said and "picks.long()" in said
+    assert "not judged until 'dtype' holds" in said
 
 
-def test_pytest_is_asked_for_only_where_it_runs():
-    code = (
-        "import sys; from selbench.strategies import UsageError; from selbench.strategies.testing import *\n"
-        "assert not any(r.verdict == 'fail' for r in check('loss')) and 'pytest' not in sys.modules\n"
-        "try: parametrize_with_checks(['loss'])\n"
-        "except UsageError as error: print(error)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "for tests that pytest runs" in done.stdout
+def test_pytest_is_asked_for_only_where_it_runs(monkeypatch):
+    monkeypatch.delitem(sys.modules, "pytest")
+    assert not [result for result in check("loss") if result.verdict == "fail"] and "pytest" not in sys.modules
+    with pytest.raises(UsageError, match="for tests that pytest runs"):
+        parametrize_with_checks(["loss"])

@@ -1,0 +1,91 @@
+"""Which code a result rests on: digests of the modules behind a registered name."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import packages_distributions
+
+from ..strategies.registry import registry
+from .identity import digest
+
+
+def code_of(group: str, name: str) -> str:
+    """16 hexadecimal digits of the code behind a registered name; comments, docstrings and layout do not count.
+
+    That is its module and, of the modules of its distribution, those that it imports, one through another.
+    """
+    target = registry(group).target(name)
+    return _digest(getattr(target, "__module__", None) or target.__name__)
+
+
+@cache
+def _digest(start: str) -> str:
+    ours = _beside(start.partition(".")[0])
+    found: dict[str, str] = {}
+    waiting = [start]
+    while waiting:
+        module = waiting.pop()
+        if module in found or module.partition(".")[0] not in ours or (read := _read(module)) is None:
+            continue
+        found[module], imported = read
+        # A parent's __init__ runs too; that of this package has nothing in it.
+        waiting += [*imported, *([parent] if (parent := module.rpartition(".")[0]) not in ("", "selbench") else [])]
+    return digest(sorted(found.items()))
+
+
+def _beside(top: str) -> set[str]:
+    """The top-level packages and modules of the distribution that ``top`` is of."""
+    if top == "selbench":
+        return {top}
+    owners = _owners()
+    return {top, *(name for name, dists in owners.items() if set(dists) & set(owners.get(top, ())))}
+
+
+@cache
+def _owners() -> dict[str, list[str]]:
+    return dict(packages_distributions())
+
+
+def _source(module: str) -> tuple[str, bool] | None:
+    """A module's text and whether it is a package; None where there is no such module, or it has no text."""
+    try:
+        spec = getattr(sys.modules.get(module), "__spec__", None) or importlib.util.find_spec(module)
+        read = getattr(spec and spec.loader, "get_source", None)
+        text = read(module) if read else None
+    except (ImportError, AttributeError, ValueError, OSError):
+        return None
+    return None if spec is None or text is None else (text, spec.submodule_search_locations is not None)
+
+
+@cache
+def _read(module: str) -> tuple[str, list[str]] | None:
+    """A digest of what a module's text does, and the names that it may import; None where it has no text."""
+    if (source := _source(module)) is None:
+        return None
+    text, is_package = source
+    tree = ast.parse(text)
+    imported = list(_imported(tree, module if is_package else module.rpartition(".")[0]))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and body:
+            first = body[0]
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):  # a docstring
+                node.body = body[1:]
+    return hashlib.blake2b(ast.dump(tree).encode(), digest_size=8).hexdigest(), imported
+
+
+def _imported(tree: ast.AST, package: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")
+            base = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
+            whole = ".".join(name for name in (base, node.module or "") if name)
+            yield whole
+            yield from (f"{whole}.{alias.name}" for alias in node.names)
