@@ -163,8 +163,8 @@ def _records(
             id = file.parent.name if folder == "artefacts" else file.stem
             if item.id != id:
                 raise ResultsError(f"is the record of {item.id}, not of {id} as its name says")
-            for reason in _foreign(item, matrix):
-                raise ResultsError(reason)
+            for fault in _foreign(item, matrix):
+                raise ResultsError(fault)
             at = (name,) if key is None else key(item)
             if (first := found.setdefault(at, item)) is not item:
                 raise ResultsError(f"a second record of {words.format(*at)}; {first.id} is used")
