@@ -186,6 +186,7 @@ class EatsMemory(Rule):
         for _ in range(60):  # 3 GB, in case nobody stops it
             eaten.append(bytearray(os.urandom(1) * 50_000_000))
             time.sleep(0.05)
+        time.sleep(10_000)  # holds it until it is stopped
         return picks
 
 
