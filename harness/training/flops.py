@@ -168,6 +168,11 @@ _DRAWS = {
 class SelectionCounter(TorchDispatchMode):
     """Counts every operation of a selection, elementwise ones included."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """PyTorch would import its compiler at the first operation, to keep it off: half as long as torch itself."""
+        return False  # nothing is compiled while it counts
+
     def __init__(self) -> None:
         super().__init__()
         self.flops = 0.0

@@ -122,12 +122,12 @@ class ResNet18:
 
         Without a generator the net is empty, on the meta device, for counting operations.
         """
-        with torch.device("meta"):
+        # Drawn on the CPU, so that every device starts from the same weights; what PyTorch draws first is drawn over,
+        # from a global stream that stays as it was. (Empty nets of the meta device cost the import of its compiler.)
+        with torch.random.fork_rng(devices=[]), torch.device("cpu" if generator else "meta"):
             net = ResNet18Net(channels, resolution, classes, self.width, self.blocks)
         if generator is None:
             return net
-        # Drawn on the CPU, so that every device starts from the same weights.
-        net = net.to_empty(device="cpu")
         with torch.no_grad():
             for module in net.modules():
                 if isinstance(module, nn.Conv2d):
