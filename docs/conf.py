@@ -1,7 +1,7 @@
 """Sphinx: ``tox run -e docs`` builds the pages of this folder into ``results/docs``.
 
-The pages are plain Markdown that reads as well on a code host. What only the built pages have is put in as they are
-read: the tables of contents, from the links of ``README.md``; what is generated from the code; files outside this folder.
+The pages are plain Markdown that reads as well on a code host. What only the built pages have is put in as they
+are read: tables of contents, from the links of ``README.md``; what is generated from the code; files from elsewhere.
 """
 
 import re

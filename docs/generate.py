@@ -35,7 +35,6 @@ from selbench.strategies.interface import (
     REFERENCE_SIGNALS,
     BatchLosses,
 )
-from selbench.strategies.registry import registry
 
 ROOT = Path(__file__).resolve().parents[1]
 Row = Sequence[str]
@@ -44,7 +43,9 @@ Row = Sequence[str]
 def table(head: Row, rows: Sequence[Row]) -> str:
     """A Markdown table; a bar in a cell is escaped."""
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in row) + " |" for row in lines)
+    return "\n".join(
+        "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in row) + " |" for row in lines
+    )
 
 
 def code(text: str) -> str:
@@ -67,7 +68,15 @@ def type_words(kind: Any) -> str:
         return f"list of {type_words(inner[0])}"
     if origin in (dict, Mapping):
         return "table" if inner[1] is Any else f"table of {type_words(inner[1])}"
-    plain = {bool: "true or false", int: "whole number", float: "number", str: "text", Any: "anything", dict: "table"}
+    plain = {
+        bool: "true or false",
+        int: "whole number",
+        float: "number",
+        str: "text",
+        Any: "anything",
+        dict: "table",
+        Path: "path",
+    }
     return plain.get(kind, getattr(kind, "__name__", str(kind)))
 
 
@@ -78,28 +87,44 @@ def limits(field: FieldInfo) -> str:
     return ", ".join(f"{sign}{getattr(b, key):g}" for b in found for key, sign in signs.items() if hasattr(b, key))
 
 
+def null(field: FieldInfo) -> str:
+    return " or null" if field.is_required() and type(None) in get_args(field.annotation) else ""
+
+
 def default(field: FieldInfo) -> str:
     value = field.default
     if field.is_required():
         return "required"
+    if isinstance(value, StrictModel):
+        return "its own defaults"
     if isinstance(value, BaseModel):
-        return code(", ".join(f"{key} = {item!r}" for key, item in value.model_dump(exclude_none=True).items()))
-    return "none" if value in (None, [], {}, (), "") else code({True: "true", False: "false"}.get(value, repr(value)))
+        return code(", ".join(f"{key} = {item!r}" for key, item in value.model_dump().items()))
+    if isinstance(value, bool):
+        return code(str(value).lower())
+    return "none" if value in (None, [], {}, (), "") else code(repr(value))
 
 
 def comments(model: type[BaseModel]) -> dict[str, str]:
-    """What stands behind each field in the source: ``name: type  # this``."""
+    """What the source says of each field: behind it after ``#``, or below it in quotes."""
     found: dict[str, str] = {}
     for parent in reversed(model.__mro__):
         if issubclass(parent, BaseModel) and parent.__module__.startswith("selbench"):
-            found |= dict(re.findall(r"^    (\w+): .*?  # (?!type:|noqa)(.+)$", inspect.getsource(parent), re.MULTILINE))
+            source = inspect.getsource(parent)
+            found |= dict(re.findall(r"^    (\w+): .*?  # (?!type:|noqa)(.+)$", source, re.MULTILINE))
+            found |= dict(re.findall(r'^    (\w+): .+\n    """(.+?)"""', source, re.MULTILINE))
     return found
 
 
 def model_table(model: type[BaseModel]) -> str:
-    notes = comments(model)
+    notes = {name: rst_to_markdown(note) for name, note in comments(model).items()}
     rows = [
-        [code(field.alias or name), type_words(field.annotation), limits(field), default(field), notes.get(name, "")]
+        [
+            code(field.alias or name),
+            type_words(field.annotation) + null(field),
+            limits(field),
+            default(field),
+            notes.get(name, ""),
+        ]
         for name, field in model.model_fields.items()
     ]
     return table(["key", "type", "limits", "default", "note"], rows)
@@ -175,24 +200,40 @@ def _argument(param: Any) -> str:
 def _value(param: Any) -> str:
     if getattr(param, "is_flag", False):
         return ""
-    kind = (param.metavar or param.type.name).lower() + (", repeatable" if getattr(param, "multiple", False) else "")
+    kind = (param.metavar or type_words(param.bare_type())).lower()
+    kind += ", repeatable" if getattr(param, "multiple", False) else ""
     shown = param.default not in (None, "", [], ()) and not callable(param.default) and not param.required
     return f"{kind}; default {code(str(param.default))}" if shown else kind
 
 
 # Signals
 
-_COSTS = (
-    (LEARNER_SIGNALS, "`batch`: one forward pass of the learner over the candidates, shared by all such signals (phase "
-     "`score`). `epoch`: none with `pool_scores = \"remembered\"`, else a pass over the pool. `run`: a proxy's training "
-     "(an artefact)"),
-    (REFERENCE_SIGNALS, "the reference model: training it, or its features once for each data set (an artefact); then the "
-     "reading, phase `reference`"),
-    (HELD_OUT_SIGNALS, "one forward pass over `val_images` images of `val` every `val_interval` selections (phase `probe`)"),
-    (PROXY_TRACES, "a proxy's training of `proxy.passes` (an artefact)"),
-    ({"age"}, "none of its own; read with a signal of the learner"),
-    ({"picks"}, "a proxy's run with the rule that picks, on the same steps (an artefact)"),
-)  # fmt: skip
+_EVERY = "Cadences `batch`, `epoch`, `run`."
+_GROUPS = (
+    (
+        "The learner's",
+        LEARNER_SIGNALS,
+        f"{_EVERY} At `batch` one forward pass of the learner over the candidates, whichever of them are read (phase "
+        '`score`); at `epoch` none with `pool_scores = "remembered"`, else a pass over the pool; at `run` the training '
+        "of a proxy (an artefact).",
+    ),
+    ("", {"age"}, "Cadences `batch`, `epoch`. No cost of its own."),
+    (
+        "The reference's",
+        REFERENCE_SIGNALS,
+        f"{_EVERY} The training of the reference, or one pass of a frozen one over the data set (an artefact); then "
+        "the reading (phase `reference`).",
+    ),
+    (
+        "Held-out",
+        HELD_OUT_SIGNALS,
+        "Cadences `batch`, `epoch`. One forward pass over `val_images` images of `val` every `val_interval` selections "
+        "(phase `probe`).",
+    ),
+    ("A proxy's", PROXY_TRACES, f"{_EVERY} The training of a proxy for `proxy.passes` (an artefact)."),
+    ("", {"picks"}, "Cadence `batch`. A proxy's run with the rule that it follows, on the same steps (an artefact)."),
+)
+"""Title (empty where the group above goes on), signals, cadences with cost."""
 
 
 def described_signals() -> dict[str, tuple[str, str]]:
@@ -212,19 +253,22 @@ def signals() -> str:
         if rule.origin.startswith("selbench ") and rule.traits:
             for need in rule.traits.needs:
                 users.setdefault(need, []).append(rule.name)
-    told["features"] = "Tensor ``[B, d]`` float", "The reference model's features: the argument `batch_feats`, not a member of `losses`."
-    order = {name: at for at, name in enumerate(told)}
-    rows = []
-    for need in sorted(NEEDS, key=lambda name: order[name]):
-        kind, meaning = told[need]
-        cost = next(text for names, text in _COSTS if need in names)
-        rows.append([code(need), *_shape(kind), meaning, cost, _cadences(need), ", ".join(map(code, users.get(need, [])[:4]))])
+    about = "The reference model's features: the argument `batch_feats`, not a member of `losses`."
+    told["features"] = "Tensor ``[B, d]`` float", about
+    blocks = []
+    for title, names, cost in _GROUPS:
+        rows = [
+            [code(name), *_shape(kind), meaning, ", ".join(map(code, users.get(name, [])[:4]))]
+            for name, (kind, meaning) in told.items()
+            if name in names
+        ]
+        head = f"### {title} signals\n\n" if title else ""
+        blocks.append(
+            f"{head}{cost}\n\n{table(['`needs`', 'shape', 'type', 'meaning', 'read by, among others'], rows)}"
+        )
     free = [[code(name), *_shape(kind), meaning] for name, (kind, meaning) in told.items() if name not in NEEDS]
-    return (
-        table(["`needs`", "shape", "type", "meaning", "cost", "cadences", "rules that read it"], rows)
-        + "\n\nAlways there, at no cost (`val_labels` beside any of the three signals of `val`):\n\n"
-        + table(["member of `losses`", "shape", "type", "meaning"], free)
-    )
+    head = "### Always there\n\nAt no cost; `val_labels` only beside a held-out signal."
+    return "\n\n".join([*blocks, f"{head}\n\n{table(['member of `losses`', 'shape', 'type', 'meaning'], free)}"])
 
 
 def _shape(kind: str) -> tuple[str, str]:
@@ -232,12 +276,6 @@ def _shape(kind: str) -> tuple[str, str]:
     if not shape:
         return "host number", words
     return code(shape[1]), words.partition("``")[2].partition("``")[2].strip() or "float"
-
-
-def _cadences(need: str) -> str:
-    if need in HELD_OUT_SIGNALS or need == "age":
-        return "`batch`, `epoch`"
-    return "`batch`" if need == "picks" else "`batch`, `epoch`, `run`"
 
 
 # Entry points
@@ -255,7 +293,7 @@ def entry_points() -> str:
     }
     rows = []
     for group in GROUPS:
-        names = [row["name"] for row in registry(group).describe() if row["name"] in project["entry-points"][f"selbench.{group}"]]
+        names = sorted(project["entry-points"][f"selbench.{group}"])
         rows.append([code(f"selbench.{group}"), contracts[group], ", ".join(map(code, names))])
     return table(["group", "what an entry is", "those that ship"], rows)
 
@@ -264,7 +302,8 @@ def entry_points() -> str:
 
 _MODULES = (
     ("The package", "selbench", ()),
-    ("Strategies", "selbench.strategies.interface", ("BatchLosses", "Selection", "Pool", "StrategyLike", "Traits", "keep_count")),
+    ("Strategies", "selbench.strategies.interface", ("BatchLosses", "Selection", "Pool", "StrategyLike")),
+    ("", "selbench.strategies.interface", ("Traits", "keep_count", "never_seen")),
     ("Base class", "selbench.strategies.base", ("Strategy", "rule", "choice", "within", "hidden")),
     ("Loading and errors", "selbench.strategies", ("load",)),
     ("", "selbench.strategies.registry", ("registry", "Registry")),
@@ -273,7 +312,7 @@ _MODULES = (
     ("Data sets", "selbench.harness.datasets.base", ("Dataset",)),
     ("References", "selbench.harness.references.base", ("FrozenReference",)),
     ("Results", "selbench.reports.records.folder", ("Results",)),
-)  # fmt: skip
+)
 
 
 def python() -> str:
