@@ -1,3 +1,3 @@
 """selbench: does training on fewer, better-chosen examples pay?"""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

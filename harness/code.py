@@ -30,11 +30,12 @@ def _digest(start: str) -> str:
     waiting = [start]
     while waiting:
         module = waiting.pop()
-        if module in found or module.partition(".")[0] not in ours or (read := _read(module)) is None:
+        # The __init__ of this package holds its version and names of the modules, and no code that a result rests on.
+        skipped = module in ("", "selbench") or module in found or module.partition(".")[0] not in ours
+        if skipped or (read := _read(module)) is None:
             continue
         found[module], imported = read
-        # A parent's __init__ runs too; that of this package has nothing in it.
-        waiting += [*imported, *([parent] if (parent := module.rpartition(".")[0]) not in ("", "selbench") else [])]
+        waiting += [*imported, module.rpartition(".")[0]]  # a parent's __init__ runs too
     return digest(sorted(found.items()))
 
 
