@@ -229,9 +229,10 @@ class Selector:
     def begin_pass(self) -> list[int]:
         """The ids of the next pass, for :attr:`sampler`; a resumed pass goes on where it was saved."""
         self._settle()
-        if self._begun and (not self._resumed or self.taken > self._end()):
+        again = self._resumed and self.taken <= self._end()
+        if self._begun and not again:
             self.epoch, self.taken = self.epoch + 1, 0
-        again, self._resumed, self._begun = self._resumed and self.taken > 0, False, True
+        self._resumed, self._begun = False, True
         due = self.subset is None or (self._caller.at("epoch") and self.epoch % self.traits.select_every == 0)
         if self._caller.selects_from_pool and due and not again:
             self._select_pool()
