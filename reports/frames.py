@@ -98,6 +98,7 @@ class Plots:
 
     def __init__(self, frames: Frames) -> None:
         self._planned = list(planned(Report.of(frames.summary, frames.results)))
+        self._declared = frames.results.matrix.pays.account
 
     @property
     def kinds(self) -> list[str]:
@@ -112,7 +113,7 @@ class Plots:
         kind : str
             One of :attr:`kinds`.
         dataset, reference, account : str
-            Which, where there are several; by default the first account, which is the declared one where it is drawn.
+            Which, where there are several; by default the account that the matrix declares.
 
         Raises
         ------
@@ -124,9 +125,9 @@ class Plots:
             raise ResultsError(f"no figure {kind!r} of these results: there are {', '.join(self.kinds)}")
         asked = {"dataset": dataset, "reference": reference, "account": account}
         fits = [plan for plan in found if all(value in ("", _told(plan)[name]) for name, value in asked.items())]
-        accounts = {plan.account for plan in fits}
-        if not account and len(accounts) > 1:
-            fits = [plan for plan in fits if plan.account == fits[0].account]
+        if not account and len(accounts := {plan.account for plan in fits}) > 1:
+            declared = self._declared if self._declared in accounts else fits[0].account
+            fits = [plan for plan in fits if plan.account == declared]
         if len(fits) != 1:
             there = "; ".join(", ".join(f"{k}={v!r}" for k, v in _told(plan).items() if v) for plan in fits or found)
             raise ResultsError(f"{len(fits)} figures {kind!r} fit: name one of {there}")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sized
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sized
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, Subset, TensorDataset
 
 from ...strategies import UsageError
-
-if TYPE_CHECKING:
-    from .selector import Selector
 
 
 class WithIds(Dataset[Any]):
@@ -35,14 +32,14 @@ class PassSampler(Sampler[int]):
     Each ``iter`` begins the next pass, and with it the selection of a rule at cadence ``epoch`` or ``run``.
     """
 
-    def __init__(self, selector: Selector) -> None:
-        self.selector = selector
+    def __init__(self, begin: Callable[[], list[int]], count: Callable[[], int]) -> None:
+        self._begin, self._count = begin, count
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self.selector.begin_pass())
+        return iter(self._begin())
 
     def __len__(self) -> int:
-        return self.selector.dealt
+        return self._count()
 
 
 def sized(data: Any) -> int:

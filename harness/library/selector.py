@@ -17,20 +17,18 @@ from ...strategies.interface import (
     Pool,
     keep_count,
 )
-from ...strategies.rules.wrapper import others
 from ..steps.learned import LearnedSchedule
 from ..steps.pacer import Pacer, Step
 from ..streams import generator, permutation
 from ..training.candidates import ChosenSamples
-from ..training.evaluate import learner_signals
 from ..training.held_out import HeldOut
 from ..training.ledger import Clock, Ledger
-from ..training.loss_memory import LossMemory
 from ..training.pick_counts import PickCounts
 from ..training.selector import Selector as Caller
 from ..training.strategy_state import StrategyState
 from .given import PlainPool, proxy_signals, schedule_of
 from .pool_data import PassSampler, WithIds, labels_of, sized
+from .signals import Signals
 from .trace import Trace
 from .watched_net import WatchedNet
 
@@ -140,11 +138,8 @@ class Selector:
             raise UsageError(f"score_mode = {score_mode!r} is neither 'eval' nor 'train'")
         if not isinstance(epochs, int | float) or not epochs > 0:
             raise UsageError(f"epochs = {epochs!r} must be above 0: the passes over data that the training makes")
-        self.size, self.epochs, self.seed, self.score_mode = sized(data), float(epochs), seed, score_mode
-        self._plain, self._loading = (
-            data if plain is None else plain,
-            {"batch_size": batch_size, "num_workers": workers},
-        )
+        self.size, self.epochs, self.seed = sized(data), float(epochs), seed
+        self._plain = data if plain is None else plain
         if len(self._plain) != self.size:
             raise UsageError(f"plain has {len(self._plain)} samples and data {self.size}: they must be the same ones")
         self.schedule = schedule_of(ratio)
@@ -167,29 +162,19 @@ class Selector:
         if len(own) != self.size:
             raise UsageError(f"labels has {len(own)} entries and data {self.size} samples: give one for each")
         self.labels, self.classes = own.to(device), int(own.max()) + 1
-        self._net = WatchedNet(
-            model,
-            head,
-            features=self.traits.cadence != "run"
-            and bool(needs & {"learner_features", "val_features", "val_gradient"}),
-            records=self._caller.watches,
+        plain = PlainPool(
+            self._plain, self.labels, self.classes, seed, {"batch_size": batch_size, "num_workers": workers}
         )
-        width = getattr(self._net.head, "in_features", 0)
-        if self._caller.watches:
-            self._memory: LossMemory | None = LossMemory(self.size, needs, self.classes, width, device)
-        else:
-            self._memory = None
-        plain = PlainPool(self._plain, self.labels, self.classes, seed, self._loading)
-        with self._caller.clock.phase("reference"):
-            self._cached = plain.reference(self.name, needs, reference, dict(signals or {}), self.ledger)
+        self._cached = plain.reference(self.name, needs, reference, dict(signals or {}), self._caller.clock)
         self._cached |= proxy_signals(self.name, self.traits, proxy, self.size, device)
-        wanted = needs & HELD_OUT_SIGNALS if self._caller.active else frozenset()
         learned = self.schedule if isinstance(self.schedule, LearnedSchedule) else None
-        if (wanted or learned) and val is None:
-            what = f"rule {self.name!r} reads {' and '.join(sorted(wanted))}" if wanted else f"schedule {learned} looks"
+        if val is None and (self._caller.looks_at_val or learned):
+            wanted = " and ".join(sorted(needs & HELD_OUT_SIGNALS))
+            what = f"rule {self.name!r} reads {wanted}" if wanted else f"schedule {learned} looks"
             raise UsageError(f"{what} of held-out images: pass val=DATASET, map-style, of (image, label)")
-        self._val = HeldOut(plain.some(val, self.traits.val_images), self.traits) if wanted else None
+        held = HeldOut(plain.some(val, self.traits.val_images), self.traits) if self._caller.looks_at_val else None
         self._probed = plain.some(val, learned.images) if learned else None
+        self._signals = Signals(model, head, self._caller, plain, held, score_mode)
 
         self.epoch = self.taken = self.count = self.trained = 0  # passes begun before this; ids, steps, images
         self.dealt = self.size  # ids of this pass
@@ -198,7 +183,7 @@ class Selector:
         self._looked, self._tail = 0, 0
         self._begun = self._resumed = False
         self._open: tuple[Tensor, Tensor] | None = None  # ids and labels that select gave and step awaits
-        self.data, self.sampler = WithIds(data), PassSampler(self)
+        self.data, self.sampler = WithIds(data), PassSampler(self.begin_pass, lambda: self.dealt)
         rank = (torch.distributed.get_rank(),) if _distributed() else ()
         pool = Pool(
             self.size, self.classes, self.labels, device, generator(seed, "select", *rank, device=device),
@@ -271,7 +256,7 @@ class Selector:
         weights: Tensor | None
         if self._caller.at("batch"):
             keep = keep_count(self._ratio(), size)
-            known = self._val_signals() | self._score(images, labels)
+            known = self._signals.held_out() | self._signals.of_batch(images, labels)
             known |= {name: values[ids] for name, values in self._cached.items()}
             picks, weights = self._caller.call(self._now(size, keep), known, ids, labels, keep)
         else:
@@ -294,10 +279,7 @@ class Selector:
         if self._open is None:
             raise UsageError("selector.step() without picks: call select first, once for each step")
         (ids, labels), self._open = self._open, None
-        if self._memory is not None:
-            memory, (features, logits) = self._memory, self._net.taken(len(ids))
-            wide = logits if features is None else features
-            self._caller.watch(lambda: memory.note(ids, self.count, logits, wide, labels), ids)
+        self._signals.trained(ids, labels, self.count)
         self.count += 1
         self.trained += len(ids)
 
@@ -346,10 +328,8 @@ class Selector:
 
     def _parts(self) -> dict[str, Any]:
         learned = self.schedule if isinstance(self.schedule, LearnedSchedule) else None
-        return {
-            "caller": self._caller, "strategy": self._state, "memory": self._memory, "val": self._val,
-            "schedule": learned,
-        }  # fmt: skip
+        own = {"memory": self._signals.memory, "val": self._signals.val, "schedule": learned}
+        return {**own, "caller": self._caller, "strategy": self._state}
 
     def _settle(self) -> None:
         self._caller.clock.settle()
@@ -357,7 +337,7 @@ class Selector:
 
     def _unit(self) -> tuple[float, float]:
         if self._flops is None:
-            self._flops = self._net.flops(self._shape or tuple(self._plain[0][0].shape))
+            self._flops = self._signals.net.flops(self._shape or tuple(self._plain[0][0].shape))
         return self._flops
 
     def _now(self, size: int, keep: int) -> Step:
@@ -372,64 +352,20 @@ class Selector:
                 seen = self._probed
                 assert seen is not None
                 with self._caller.clock.phase("probe"):
-                    loss = float(F.cross_entropy(self._net.outputs(seen.images)[1], seen.labels))
+                    loss = float(F.cross_entropy(self._signals.net.outputs(seen.images)[1], seen.labels))
                 self.ledger.add("probe", samples=len(seen))
                 learning.feedback(progress, loss, sum(row["flops"] for row in self.costs().values()))
         return self._pacer.bucketed(learning.ratio(progress))
 
-    def _score(self, images: Any, labels: Tensor) -> dict[str, Tensor]:
-        if not self._caller.scores_learner:
-            return {}
-        with self._caller.clock.phase("score"), torch.no_grad():
-            features, logits = self._net.outputs(images, train=self.score_mode == "train")
-            signals = learner_signals(self.traits.needs, features, logits, labels)
-        self.ledger.add("score", samples=len(labels))
-        return signals
-
     def _select_pool(self) -> None:
         """Select from the whole pool, as the suite's own loop does."""
-        known = dict(self._cached)
-        if self._caller.scores_pool:
-            known |= self._score_pool()
-        elif self._memory is not None:
-            known |= self._memory.signals(self.count)
-        known |= self._val_signals()
+        known = self._cached | self._signals.of_pool(self.subset, self.count) | self._signals.held_out()
         keep = keep_count(self.schedule.mean() if self._caller.at("run") else self._ratio(), self.size)
         ids = torch.arange(self.size, device=self.device)
         picks, weights = self._caller.call(self._now(self.size, keep), known, ids, self.labels, keep)
         self.subset = picks
         ones = torch.ones(self.size, device=self.device)
         self._weights = None if weights is None else ones.index_copy_(0, picks, weights.float())
-
-    def _score_pool(self) -> dict[str, Tensor]:
-        """The learner's signals of the pool: as it stands, or as remembered where it was trained on."""
-        memory, hidden = self._memory, None
-        if memory is not None:
-            hidden = None if self.subset is None else others(self.subset, self.size)
-            if hidden is None or not len(hidden):
-                return memory.signals(self.count)
-        labels = self.labels if hidden is None else self.labels[hidden]
-        with self._caller.clock.phase("score"), torch.no_grad():
-            features, logits = self._net.over(self._plain, hidden, **self._loading)
-            if memory is not None and hidden is not None:
-                memory.note(hidden, self.count, logits, logits if features is None else features, labels)
-                signals = memory.signals(self.count)
-            else:
-                signals = learner_signals(self.traits.needs, features, logits, labels)
-                signals["age"] = torch.zeros_like(labels)
-        self.ledger.add("score", samples=len(labels))
-        return signals
-
-    def _val_signals(self) -> dict[str, Tensor]:
-        if (val := self._val) is None:
-            return {}
-        if val.due():
-            with self._caller.clock.phase("probe"), torch.no_grad():
-                features, logits = self._net.outputs(val.samples.images)
-                more = val.take(logits if features is None else features, logits)
-            self.ledger.add("probe", samples=len(val.samples))
-            self.ledger.add("select", flops=more)
-        return val.known
 
 
 _STATE = ("size", "epoch", "taken", "count", "trained", "dealt", "subset", "_weights", "_looked", "_begun")
