@@ -131,7 +131,9 @@ class Plots:
         if len(fits) != 1:
             there = "; ".join(", ".join(f"{k}={v!r}" for k, v in _told(plan).items() if v) for plan in fits or found)
             raise ResultsError(f"{len(fits)} figures {kind!r} fit: name one of {there}")
-        axes: list[Axes] = fits[0].draw().drawing.figure.axes
+        figure = fits[0].draw().drawing.figure
+        assert figure is not None
+        axes: list[Axes] = figure.axes
         return axes[0] if len(axes) == 1 else axes
 
     def __getattr__(self, kind: str) -> Any:

@@ -28,7 +28,7 @@ from ..training.selector import Selector as Caller
 from ..training.strategy_state import StrategyState
 from .given import PlainPool, proxy_signals, schedule_of
 from .pool_data import PassSampler, WithIds, labels_of, sized
-from .signals import Signals
+from .signals import Signals, net_of
 from .trace import Trace
 from .watched_net import WatchedNet
 
@@ -161,7 +161,11 @@ class Selector:
         own = labels_of(data) if labels is None else torch.as_tensor(labels).cpu().long()
         if len(own) != self.size:
             raise UsageError(f"labels has {len(own)} entries and data {self.size} samples: give one for each")
-        self.labels, self.classes = own.to(device), int(own.max()) + 1
+        self.labels, self._net = own.to(device), net_of(model, head, self._caller)
+        first = torch.as_tensor(self._plain[0][0])[None].to(device)
+        self.classes = self._net.outputs(first)[1].shape[1]  # labels of a part need not hold every class
+        if int(own.max()) >= self.classes:
+            raise UsageError(f"labels: the largest is {int(own.max())}, and the model gives {self.classes} logits")
         plain = PlainPool(
             self._plain, self.labels, self.classes, seed, {"batch_size": batch_size, "num_workers": workers}
         )
@@ -174,7 +178,7 @@ class Selector:
             raise UsageError(f"{what} of held-out images: pass val=DATASET, map-style, of (image, label)")
         held = HeldOut(plain.some(val, self.traits.val_images), self.traits) if self._caller.looks_at_val else None
         self._probed = plain.some(val, learned.images) if learned else None
-        self._signals = Signals(model, head, self._caller, plain, held, score_mode)
+        self._signals = Signals(self._net, self._caller, plain, held, score_mode)
 
         self.epoch = self.taken = self.count = self.trained = 0  # passes begun before this; ids, steps, images
         self.dealt = self.size  # ids of this pass
@@ -337,7 +341,7 @@ class Selector:
 
     def _unit(self) -> tuple[float, float]:
         if self._flops is None:
-            self._flops = self._signals.net.flops(self._shape or tuple(self._plain[0][0].shape))
+            self._flops = self._net.flops(self._shape or tuple(self._plain[0][0].shape))
         return self._flops
 
     def _now(self, size: int, keep: int) -> Step:
@@ -352,7 +356,7 @@ class Selector:
                 seen = self._probed
                 assert seen is not None
                 with self._caller.clock.phase("probe"):
-                    loss = float(F.cross_entropy(self._signals.net.outputs(seen.images)[1], seen.labels))
+                    loss = float(F.cross_entropy(self._net.outputs(seen.images)[1], seen.labels))
                 self.ledger.add("probe", samples=len(seen))
                 learning.feedback(progress, loss, sum(row["flops"] for row in self.costs().values()))
         return self._pacer.bucketed(learning.ratio(progress))

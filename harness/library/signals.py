@@ -19,19 +19,20 @@ WIDE = {"learner_features", "val_features", "val_gradient"}
 """Signals that are made of the penultimate layer."""
 
 
+def net_of(model: nn.Module, head: nn.Module | None, caller: Caller) -> WatchedNet:
+    """``model``, watched for what the rule of ``caller`` needs."""
+    wide = caller.traits.cadence != "run" and bool(caller.traits.needs & WIDE)
+    return WatchedNet(model, head, features=wide, records=caller.watches)
+
+
 class Signals:
     """The learner's signals that the rule of ``caller`` needs, each booked in its ledger: of batch, pool and val."""
 
-    def __init__(
-        self, model: nn.Module, head: nn.Module | None, caller: Caller, plain: PlainPool, val: HeldOut | None, mode: str
-    ) -> None:
-        self.caller, self.plain, self.val, self.mode = caller, plain, val, mode
+    def __init__(self, net: WatchedNet, caller: Caller, plain: PlainPool, val: HeldOut | None, mode: str) -> None:
+        self.net, self.caller, self.plain, self.val, self.mode = net, caller, plain, val, mode
         self.needs = caller.traits.needs
-        wide = caller.traits.cadence != "run" and bool(self.needs & WIDE)
-        self.net = WatchedNet(model, head, features=wide, records=caller.watches)
-        size, width = len(plain.labels), getattr(self.net.head, "in_features", 0)
-        watches = caller.watches
-        self.memory = LossMemory(size, self.needs, plain.classes, width, self.net.device) if watches else None
+        size, width, watches = len(plain.labels), getattr(net.head, "in_features", 0), caller.watches
+        self.memory = LossMemory(size, self.needs, plain.classes, width, net.device) if watches else None
 
     def of_batch(self, images: Any, labels: Tensor) -> dict[str, Tensor]:
         """Of the candidates ``[B, ...]``, as they stand."""

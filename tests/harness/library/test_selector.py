@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Subset, TensorDataset
 
 import selbench
 from selbench import Selector, Trace, UsageError, load
@@ -208,7 +208,7 @@ def test_a_head_that_is_not_the_last_linear_layer_is_named() -> None:
     images, labels = made_set(0)[:BATCH]
     model = Aside()
     with pytest.raises(UsageError, match=r"logits are not what its last linear layer gives: .* head=net.NAME"):
-        selector("divbs", model).select(images, labels, range(BATCH))
+        selector("divbs", model)
     assert len(selector("divbs", model, head=model.head).select(images, labels, range(BATCH)).indices) == BATCH / 2
 
 
@@ -258,6 +258,15 @@ def test_a_loop_that_leaves_a_call_out_is_told() -> None:
         watching.step()
     with pytest.raises(UsageError, match="state is of rule 'uniform'"):
         chooser.load_state_dict(selector("uniform", model).state_dict())
+
+
+def test_a_part_of_the_data_need_not_hold_every_class() -> None:
+    """As under DistributedDataParallel, where a rank may lack the last class."""
+    data, model = made_set(0), net()
+    part = Subset(data, [id for id in range(N) if id % CLASSES != CLASSES - 1])
+    assert len(train(selector("kakurenbo", model, data=part, signals={}), model)) == 4
+    with pytest.raises(UsageError, match="the largest is 2, and the model gives 2 logits"):
+        selector("loss", net(classes=2))
 
 
 def test_a_reference_of_other_classes_is_read_through_a_probe() -> None:
