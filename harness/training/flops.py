@@ -68,7 +68,7 @@ def _numbers(content: bytes) -> tuple[float, float] | None:
         return None  # damaged: counted again
 
 
-def image_flops(model: nn.Module, shape: tuple[int, int, int]) -> tuple[float, float]:
+def image_flops(model: nn.Module, shape: tuple[int, ...]) -> tuple[float, float]:
     """FLOPs of one image ``[C, H, W]`` forward, and forward and backward, through ``model`` (on the meta device)."""
     # Two images: batch normalisation in training mode refuses one where the map has shrunk to 1 x 1.
     images = torch.empty((2, *shape), device="meta")

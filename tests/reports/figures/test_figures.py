@@ -176,7 +176,7 @@ def test_ranks_are_drawn_from_ten_data_sets_only(report: Report) -> None:
 def test_pooled_effects_stand_below_their_data_sets(tmp_path: Path) -> None:
     both = make(tmp_path, full=True, effects={"gstds": 0.2, HOSTILE: -1.0}, datasets=("digits", "flowers"), seeds=3)
     with drawing_rules():
-        placed = {item.kind: item.drawing for item in _across(both)}
+        placed = {item.kind: item.draw().drawing for item in _across(both)}
     assert set(placed) == {"pooled-accuracy", "pooled-picking", "pooled-pays"}
     texts = texts_of(placed["pooled-accuracy"])
     at = [texts.index(name) for name in ("Digits", "Flowers-102", "gstds, holdout: pooled")]
