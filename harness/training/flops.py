@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode, flop_registry
+from torch.utils.flop_counter import FlopCounterMode, conv_backward_flop, flop_registry
 
 from ...reports.records.sealing import digest_file, write_bytes
 from ..identity import digest
@@ -54,7 +54,7 @@ def learner_flops(
 def _file(folder: Path, key: tuple[Any, ...]) -> Path | None:
     """Where a count is kept; None for a plugin's net, which may be made of code that we do not see."""
     kind, *rest = key
-    if kind.__module__.partition(".")[0] != __name__.partition(".")[0]:
+    if kind.__module__.partition(".")[0] != __name__.partition(".")[0] or kind.__name__ == "Built":
         return None
     code = [digest_file(Path(inspect.getfile(of))) for of in (kind, learner_flops)]
     return folder / "flops" / f"{digest([kind.__qualname__, *rest, code, torch.__version__])}.json"
@@ -72,12 +72,19 @@ def image_flops(model: nn.Module, shape: tuple[int, int, int]) -> tuple[float, f
     """FLOPs of one image ``[C, H, W]`` forward, and forward and backward, through ``model`` (on the meta device)."""
     # Two images: batch normalisation in training mode refuses one where the map has shrunk to 1 x 1.
     images = torch.empty((2, *shape), device="meta")
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False, custom_mapping={aten.convolution_backward: _conv_backward}) as counter:
         logits = model(images)
         forward = counter.get_total_flops() / 2
         logits.sum().backward()
     model.zero_grad(set_to_none=True)
     return forward, counter.get_total_flops() / 2
+
+
+def _conv_backward(*args: Any, out_shape: Any = None, **_: Any) -> int:
+    """PyTorch's count, but for the weights' gradient of a grouped convolution, which it takes for an ungrouped one."""
+    *rest, groups, mask = args
+    without = conv_backward_flop(*rest, groups, [mask[0], False, mask[2]], out_shape=out_shape)
+    return int(without + (conv_backward_flop(*args, out_shape=out_shape) - without) // groups)
 
 
 def _numel(value: Any) -> int:
