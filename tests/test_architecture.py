@@ -45,13 +45,14 @@ MAY_IMPORT = {
         f"{GROUND} harness.datasets harness.execution.executors harness.plan harness.steps harness.store "
         "harness.tasks harness.training reports.records"
     ),
+    "harness.testing": (f"{GROUND} strategies.testing harness.datasets harness.references harness.training"),
     "harness.verify": f"{GROUND} reports.records",
     "harness.scale": (
         f"{GROUND} harness.datasets harness.references harness.steps harness.store harness.training reports.records"
     ),
     "harness.cli": (
         f"{GROUND} strategies.testing harness.execution harness.execution.executors harness.plan harness.scale "
-        "harness.store harness.tasks harness.training "
+        "harness.store harness.tasks harness.testing harness.training "
         "harness.verify reports reports.folders reports.questions reports.questions.claims "
         "reports.records reports.render"
     ),

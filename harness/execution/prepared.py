@@ -56,6 +56,7 @@ class RunRequest:
     retrain: list[str] = field(default_factory=list)  # names whose code has changed: their results are made again
     keep: bool = False  # keep the results of code that has changed
     deterministic: bool = False  # refuse operators without a deterministic kernel
+    trackers: list[str] = field(default_factory=list)  # names of those that finished cells are sent to
 
     def folder(self, matrix: Matrix) -> Path:
         return self.out or Path("results") / matrix.name

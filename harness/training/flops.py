@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode, conv_backward_flop, flop_registry
+from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from ...reports.records.sealing import digest_file, write_bytes
 from ..identity import digest
@@ -80,11 +80,15 @@ def image_flops(model: nn.Module, shape: tuple[int, int, int]) -> tuple[float, f
     return forward, counter.get_total_flops() / 2
 
 
-def _conv_backward(*args: Any, out_shape: Any = None, **_: Any) -> int:
+def _conv_backward(*args: Any, out_val: Any = None, **_: Any) -> int:
     """PyTorch's count, but for the weights' gradient of a grouped convolution, which it takes for an ungrouped one."""
     *rest, groups, mask = args
-    without = conv_backward_flop(*rest, groups, [mask[0], False, mask[2]], out_shape=out_shape)
-    return int(without + (conv_backward_flop(*args, out_shape=out_shape) - without) // groups)
+    count = flop_registry[aten.convolution_backward]
+    without = count(*rest, groups, [mask[0], False, mask[2]], out_val=out_val)
+    return int(without + (count(*args, out_val=out_val) - without) // groups)
+
+
+_conv_backward._get_raw = True  # type: ignore[attr-defined] # tensors, as the registered ones take them, not shapes
 
 
 def _numel(value: Any) -> int:
