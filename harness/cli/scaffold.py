@@ -50,7 +50,7 @@ def new_strategy(name: str, out: Path) -> Path:
 
 
 def commands(name: str, folder: str) -> list[str]:
-    """What installs the package in ``folder`` so that edits count, checks its rule, and runs it beside the baselines."""
+    """What installs the package in ``folder`` so that edits count, checks its rule, and runs it."""
     return [
         f"python3 -m pip install -e {shlex.quote(folder)}",
         f"selbench check {name}",

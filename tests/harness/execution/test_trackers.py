@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from typing import ClassVar
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_an_mlflow_store_in_a_folder_holds_the_cell(tmp_path, monkeypatch):
 
 
 class Recorder:
-    cells: list[TrackedCell] = []
+    cells: ClassVar[list[TrackedCell]] = []
 
     def __init__(self, out, matrix):
         assert matrix == "tracked"

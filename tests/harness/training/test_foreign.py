@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import tomllib
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 import pytest
@@ -45,7 +47,7 @@ def matrix(name, **parameters):
     return {
         "name": "small",
         "seeds": 1,
-        "batch": 8,
+        "batch": 16,
         "ladder": [1.0],
         "budget": {"steps": 2},
         "learner": {"name": name, **parameters},
@@ -59,10 +61,7 @@ def trained(table, root):
     refuse_unknown_names(asked, "inline", None)
     done = run(asked, RunRequest(root / "out", None, root / "cache", "cpu", 1, "inline"))
     assert not done.failed
-    return (
-        next(iter(__import__("tomllib").loads((done.out / "matrix.toml").read_text())["learner"].items()))[1]
-        and (__import__("tomllib").loads((done.out / "matrix.toml").read_text())["learner"]["text"])
-    )
+    return tomllib.loads((done.out / "matrix.toml").read_text())["learner"]["text"]
 
 
 def test_it_is_the_librarys_own_net_cut_before_its_last_layer():
@@ -120,7 +119,7 @@ def test_a_vits_attention_is_counted():
 @pytest.fixture
 def mynets(monkeypatch):
     module = ModuleType("mynets_of_a_test")
-    module.__spec__ = __import__("importlib.machinery").machinery.ModuleSpec("mynets_of_a_test", None)
+    module.__spec__ = ModuleSpec("mynets_of_a_test", None)
     monkeypatch.setitem(sys.modules, "mynets_of_a_test", module)
 
     def build(channels, classes, hidden=5):
