@@ -31,21 +31,14 @@ def library() -> ModuleType:
     return module
 
 
-def config(name: str) -> Any:
-    """What timm says of its net ``name`` and the images that it was made for; ``UsageError`` where there is none."""
+def build(name: str, **options: Any) -> nn.Module:
+    """timm's net ``name``; nothing is downloaded, and the global random state stays as it was."""
     timm = library()
     if not timm.is_model(name):
         hint = did_you_mean(name, timm.list_models())
         if "did you mean" not in hint:  # timm has a thousand nets: the list would be no help
             hint = "; timm.list_models() names them"
         raise UsageError(f"timm {timm.__version__} has no net {name!r}{hint}")
-    return timm.models.get_pretrained_cfg(name)
-
-
-def build(name: str, **options: Any) -> nn.Module:
-    """timm's net ``name``; nothing is downloaded, and the global random state stays as it was."""
-    config(name)
-    timm = library()
     with torch.random.fork_rng(devices=[]):
         model: nn.Module = timm.create_model(name, pretrained=False, **options)
     return model

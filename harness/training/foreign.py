@@ -213,7 +213,7 @@ class Timm(Foreign):
 
     def _make(self, channels: int, resolution: int, classes: int) -> nn.Module:
         options = dict(self.options)
-        config = timm_nets.config(self.net)
+        config = timm_nets.library().get_pretrained_cfg(self.net)  # None of an unknown one
         if getattr(config, "fixed_input_size", False):
             options.setdefault("img_size", resolution)
         return timm_nets.build(self.net, num_classes=classes, **options)
