@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -114,17 +115,23 @@ class MLflow:
         if not (uri := os.environ.get("MLFLOW_TRACKING_URI")):
             os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow 3 takes no folder without a word for it
             uri = (out / "mlflow").resolve().as_uri()
-        self.client = MlflowClient(uri)
-        found = self.client.get_experiment_by_name(matrix)
-        self.experiment = found.experiment_id if found else self.client.create_experiment(matrix)
+        self.connect, self.matrix = partial(MlflowClient, uri), matrix
+
+    @cached_property
+    def store(self) -> tuple[Any, str]:
+        """A client and the experiment's id; made behind the folder's own files, which a run begins by writing."""
+        client = self.connect()
+        found = client.get_experiment_by_name(self.matrix)
+        return client, found.experiment_id if found else client.create_experiment(self.matrix)
 
     def cell(self, cell: TrackedCell) -> None:
-        run = self.client.create_run(self.experiment, run_name=cell.name).info
+        client, experiment = self.store
+        run = client.create_run(experiment, run_name=cell.name).info
         metrics = [
             self.metric(name, value, run.start_time, step)
             for step, values in (*cell.points(), (1000, cell.results))
             for name, value in values.items()
         ]
         params = [self.param(name, str(value)) for name, value in cell.params.items()]
-        self.client.log_batch(run.run_id, metrics, params, [self.tag("selbench.id", cell.id)])
-        self.client.set_terminated(run.run_id)
+        client.log_batch(run.run_id, metrics, params, [self.tag("selbench.id", cell.id)])
+        client.set_terminated(run.run_id)

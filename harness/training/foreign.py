@@ -12,8 +12,6 @@ from torch import Tensor, nn
 
 from ...strategies import UsageError
 from ...strategies.errors import did_you_mean
-from ..references import timm_nets
-from ..references.imagenet import filled
 from ..store.tensor_cache import digest
 from ..store.weight_file import locate, read_weights
 from .learner import LearnerNet
@@ -189,6 +187,8 @@ class Foreign:
             raise UsageError(f"learner {self.net!r}: its last layer maps {shapes}, not [B, h] -> [B, {classes}]")
 
     def _load(self, net: nn.Module, data_dir: Path | None) -> None:
+        from ..references.imagenet import filled  # it imports torchvision, which few runs need
+
         (given, origin), own, head = self._weights(data_dir), net.state_dict(), self._head(net)
         anew = {f"{head}.weight", f"{head}.bias", *(["conv1.weight"] if self.stem else [])} & own.keys()
         for key in anew:
@@ -207,11 +207,15 @@ class Timm(Foreign):
 
     def __init__(self, net: str, **options: Any) -> None:
         super().__init__(net, **options)
-        self.library = f"timm {timm_nets.library().__version__}"
+        from ..references import timm_nets
+
+        self.library = f"timm {timm_nets.library().__version__}"  # part of what a count of operations is kept under
 
     origin = "timm"
 
     def _make(self, channels: int, resolution: int, classes: int) -> nn.Module:
+        from ..references import timm_nets
+
         options = dict(self.options)
         config = timm_nets.library().get_pretrained_cfg(self.net)  # None of an unknown one
         if getattr(config, "fixed_input_size", False):
@@ -219,6 +223,8 @@ class Timm(Foreign):
         return timm_nets.build(self.net, num_classes=classes, **options)
 
     def _packaged(self) -> tuple[dict[str, Tensor], str]:
+        from ..references import timm_nets
+
         return timm_nets.packaged_weights(self.net) if self.net in timm_nets.PACKAGES else super()._packaged()
 
 

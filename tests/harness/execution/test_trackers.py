@@ -50,11 +50,11 @@ def test_an_mlflow_store_in_a_folder_holds_the_cell(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     MLflow(tmp_path, "m").cell(TrackedCell.of(RECORD))
-    again = MLflow(tmp_path, "m")  # a resumed run goes on in the same experiment
-    (found,) = again.client.search_runs([again.experiment])
+    client, experiment = MLflow(tmp_path, "m").store  # a resumed run goes on in the same experiment
+    (found,) = client.search_runs([experiment])
     assert found.info.run_name == NAME and found.info.status == "FINISHED" and found.data.params["seed"] == "3"
     assert found.data.metrics["test_accuracy"] == 0.75 and found.data.tags["selbench.id"] == "abc"
-    curve = again.client.get_metric_history(found.info.run_id, "seconds")
+    curve = client.get_metric_history(found.info.run_id, "seconds")
     assert [(at.step, at.value) for at in curve] == [(500, 1.0), (1000, 2.0)]
 
 
