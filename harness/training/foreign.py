@@ -225,7 +225,8 @@ class Timm(Foreign):
     def _packaged(self) -> tuple[dict[str, Tensor], str]:
         from ..references import timm_nets
 
-        return timm_nets.packaged_weights(self.net) if self.net in timm_nets.PACKAGES else super()._packaged()
+        package = timm_nets.PACKAGES.get(self.net)
+        return timm_nets.packaged_weights(self.net, package) if package else super()._packaged()
 
 
 class Torchvision(Foreign):
