@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "harness.datasets.sets": f"{GROUND} harness.datasets harness.store",
     "harness.references": f"{GROUND} harness.datasets harness.datasets.sets harness.store",
     "harness.training": (
-        f"{GROUND} strategies.maths strategies.rules harness.datasets harness.steps harness.store reports.records"
+        f"{GROUND} strategies.maths strategies.rules harness.datasets harness.references harness.steps harness.store "
+        "reports.records"
     ),
     "harness.plan": (
         f"{GROUND} strategies.rules harness.datasets harness.references harness.steps harness.store harness.training "
@@ -44,6 +45,7 @@ MAY_IMPORT = {
         f"{GROUND} harness.datasets harness.execution.executors harness.plan harness.steps harness.store "
         "harness.tasks harness.training reports.records"
     ),
+    "harness.testing": (f"{GROUND} strategies.testing harness.datasets harness.references harness.training"),
     "harness.verify": f"{GROUND} reports.records",
     "harness.scale": (
         f"{GROUND} harness.datasets harness.references harness.steps harness.store harness.training reports.records"
@@ -54,7 +56,7 @@ MAY_IMPORT = {
     ),
     "harness.cli": (
         f"{GROUND} strategies.testing harness.execution harness.execution.executors harness.plan harness.scale "
-        "harness.store harness.tasks harness.training "
+        "harness.store harness.tasks harness.testing harness.training "
         "harness.verify reports reports.folders reports.questions reports.questions.claims "
         "reports.records reports.render"
     ),
@@ -264,6 +266,16 @@ def test_a_circle_is_found() -> None:
 
 def test_nothing_seeds_the_global_generators_or_unpickles() -> None:
     assert len(FILES) > 200 and not faults(lambda path: forbidden(tree_of(path)))
+
+
+def test_no_console_turns_text_into_pictures() -> None:
+    def bare(path: Path) -> Iterator[str]:
+        for node in ast.walk(tree_of(path)):
+            made = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Console"
+            if made and not any(keyword.arg == "emoji" for keyword in node.keywords):
+                yield f"line {node.lineno}: Console without emoji=False: names such as br:Mask hold :words:"
+
+    assert faults(bare) == []
 
 
 def test_files_are_short() -> None:

@@ -67,4 +67,6 @@ def _say(which: str, look: Mapping[str, Any], ends: bool) -> None:
         for row in look["verdicts"]
     )
     after = "" if not ends else ". Decided" if look["decided"] else ". This was the last look"
-    Console(stderr=True).print(escape(f"{which}: {verdicts}{after or '. More seeds are added'}."), highlight=False)
+    Console(stderr=True, emoji=False).print(
+        escape(f"{which}: {verdicts}{after or '. More seeds are added'}."), highlight=False
+    )

@@ -24,7 +24,7 @@ from .candidates import Candidates, ChosenSamples
 from .evaluate import learner_signals, mean_loss, plain_outputs
 from .flops import learner_flops
 from .held_out import HeldOut
-from .learner import ResNet18, ResNet18Net
+from .learner import Learner, LearnerNet
 from .ledger import Clock, Ledger
 from .loss_memory import LossMemory
 from .numerics import Numerics
@@ -60,12 +60,12 @@ class Trainer:
     def __init__(
         self,
         samples: Samples,
-        learner: ResNet18,
+        learner: Learner,
         augment: Augment,
         pacer: Pacer | Recorded,
         recipe: Recipe,
         seed: int,
-        model: ResNet18Net,
+        model: LearnerNet,
         strategy: Any = None,
         numerics: Numerics = FLOAT32,
         pool: Pool | None = None,
