@@ -24,6 +24,7 @@ from .leaving import Stopped, guarded, say
 from .scoring import scores
 from .showing import show
 from .studies import check_studies
+from .trying import try_
 
 if TYPE_CHECKING:
     from ..execution.prepared import RunRequest
@@ -208,6 +209,7 @@ def scale(
     write_scale(table, out or Path("results") / f"scale-{name}", Console())
 
 
+app.command("try")(try_)
 app.command()(scores)
 app.command()(show)
 
