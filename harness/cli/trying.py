@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ..plan.matrix import Matrix
     from ..plan.trial import Seen, Trial
 
-PLAN = "try.toml"  # the matrix, beside the results that it gives
 REPORT = 10.0  # seconds that reading the records and drawing the page takes
 
 
@@ -49,15 +48,16 @@ def try_(
         from ..execution.executors.server import start
 
         start()  # it imports torch while this process does
-    if (out / PLAN).is_file():
-        print(f"Goes on with the plan in {out / PLAN}.")
+    plan = out.with_name(f"{out.name}.toml")  # beside the results that it gives
+    if plan.is_file():
+        print(f"Goes on with the plan in {plan}.")
     else:
-        _write_plan(folder, name, out, minutes, workers, device)
+        _write_plan(folder, name, plan, minutes, workers, device)
     from ..execution.prepared import RunRequest
     from ..plan.matrix import read
 
-    matrix = read(str(out / PLAN))
-    request = RunRequest(out, None, cache_dir, device, workers, executor, declared=matrix, source=PLAN)
+    matrix = read(str(plan))
+    request = RunRequest(out, None, cache_dir, device, workers, executor, declared=matrix, source=plan.name)
     try:
         failed = _run(matrix, request, begun + 60 * minutes)
     except (KeyboardInterrupt, Stopped) as stopped:
@@ -66,7 +66,7 @@ def try_(
     _say_result(out, failed, time.monotonic() - begun)
 
 
-def _write_plan(folder: Path, name: str, out: Path, minutes: float, workers: int | None, device: str | None) -> None:
+def _write_plan(folder: Path, name: str, plan: Path, minutes: float, workers: int | None, device: str | None) -> None:
     """Look at the images, time a few steps, choose, print the plan, and write it as a matrix."""
     import tomli_w
 
@@ -82,9 +82,9 @@ def _write_plan(folder: Path, name: str, out: Path, minutes: float, workers: int
     trial = choose(seen, minutes, slots, lambda size: image_seconds(size, seen.classes, at, threads))
     for line in plan_lines(folder.name, seen, trial, minutes):
         print(line)
-    out.mkdir(parents=True, exist_ok=True)
-    write_bytes(out / PLAN, tomli_w.dumps(table_of(trial, seen, name, folder.name, str(folder))).encode())
-    print(f"Written as {out / PLAN}, which `selbench run` takes too.\n")
+    plan.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(plan, tomli_w.dumps(table_of(trial, seen, name, folder.name, str(folder))).encode())
+    print(f"Written as {plan}, which `selbench run` takes too.\n")
 
 
 def plan_lines(title: str, seen: Seen, trial: Trial, minutes: float) -> list[str]:
