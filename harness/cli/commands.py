@@ -127,6 +127,9 @@ def run(
     like: Annotated[
         Path | None, typer.Option(help="With --plan: another results folder, for times where this one has none.")
     ] = None,
+    time_: Annotated[
+        bool, typer.Option("--time", help="With --plan: time a few steps, for times where there are no records.")
+    ] = False,
     cell_limit: Annotated[float | None, typer.Option(help="Minutes after which a cell is ended, as failed.")] = None,
     memory_limit: Annotated[
         float | None, typer.Option(help="GB of memory after which a worker is ended, its cell failed.")
@@ -146,8 +149,8 @@ def run(
 
     declared = read(matrix, [*(set_ or []), *([] if timing is None else [f"timing.seeds={timing}"])], dataset)
     asked = narrowed(declared, strategy or [], seeds)
-    if (cells or like) and not plan:
-        raise UsageError("--cells and --like need --plan: add it")
+    if (cells or like or time_) and not plan:
+        raise UsageError("--cells, --like and --time need --plan: add it")
     if until_decided:
         refuse_undeclared(asked, seeds, plan)
     refuse_unknown_names(asked, executor, data_dir)
@@ -164,7 +167,7 @@ def run(
         cell_limit, memory_limit, checkpoint, keep_going, retrain or [], keep, deterministic,
     )  # fmt: skip
     if plan:
-        return _plan(asked, request, cells, like and _opened(like))
+        return _plan(asked, request, cells, like and _opened(like), time_)
     from ..execution.run import run as run_matrix
     from .checking import refuse_failing
     from .looks import run_until_decided
@@ -342,10 +345,10 @@ def merge(
     show_line(console, f"Written: {out}; selbench report {out} judges it.", wrap=False)
 
 
-def _plan(matrix: Matrix, request: RunRequest, cells: bool, like: Path | None) -> None:
+def _plan(matrix: Matrix, request: RunRequest, cells: bool, like: Path | None, timed: bool) -> None:
     from .plan_table import show
 
-    lines = show(matrix, request, Console(), like)
+    lines = show(matrix, request, Console(), like, timed)
     try:
         for line in lines if cells else ():
             print(line)

@@ -61,18 +61,36 @@ def fastest(prepared: Prepared, threads: int) -> dict[str, Any]:
     """
     torch.set_num_threads(threads)
     seconds: dict[str, dict[str, float]] = {one.name: {} for one in prepared.candidates}
-    for name, data in prepared.loaded.items():
-        images, labels, classes = data.images.train, data.images.train_labels, len(data.images.classes)
-        batch = min(prepared.matrix.at(name).batch, len(labels))
-        samples = Samples(images[:batch].to(prepared.device), labels[:batch].to(prepared.device), classes)
-        augment, learner = (
-            data.augment(prepared.matrix.seed_list()[0], prepared.device),
-            learner_of(prepared.matrix, name),
-        )
+    for name in prepared.loaded:
+        learner, samples, augment = _first_batch(prepared, name)
         for one in prepared.candidates:
             best = min((row[name] for row in seconds.values() if name in row), default=math.inf)
             seconds[one.name][name] = plain_step(learner, samples, augment, one, 2 * best, prepared.cache_dir)
     return {"name": quickest(seconds), "seconds": seconds, "threads": threads}
+
+
+def image_seconds(prepared: Prepared, threads: int) -> dict[str, float]:
+    """Seconds of plain training on one image of each data set, by a few steps of each learner and size that differ."""
+    torch.set_num_threads(threads)
+    names = [str(prepared.chosen["name"])] if prepared.chosen else [one.name for one in prepared.candidates]
+    found: dict[str, float] = {}
+    for name, data in prepared.loaded.items():
+        learner, samples, augment = _first_batch(prepared, name)
+        same = repr([prepared.matrix.at(name).learner, samples.images.shape, data.resolution, samples.classes])
+        if same not in found:
+            steps = (plain_step(learner, samples, augment, Numerics.of(one)) for one in names)
+            found[same] = min(steps) / len(samples)
+        found[name] = found[same]
+    return {name: found[name] for name in prepared.loaded}
+
+
+def _first_batch(prepared: Prepared, dataset: str) -> tuple[Any, Samples, Augment]:
+    """The learner of a data set, its first candidate batch, and its views."""
+    data, matrix = prepared.loaded[dataset], prepared.matrix
+    images, labels, classes = data.images.train, data.images.train_labels, len(data.images.classes)
+    batch = min(matrix.at(dataset).batch, len(labels))
+    samples = Samples(images[:batch].to(prepared.device), labels[:batch].to(prepared.device), classes)
+    return learner_of(matrix, dataset), samples, data.augment(matrix.seed_list()[0], prepared.device)
 
 
 def plain_step(

@@ -34,7 +34,7 @@ class Worth(Study):
         said, enough = _sentence(results, summary, panel, judged)
         columns = {"cost, full training = 1": SHARE, "points against training for the same cost": DIFFERENCE}
         table = found.table("Rules, the best first", ("strategy",), {**columns, "verdict": _verdict})
-        return Answer(said, enough, found.quantities(), (table,) if judged else (), tuple(_notes(summary)))
+        return Answer(said, enough, found.quantities(), (table,) if judged else (), notes=tuple(_notes(summary)))
 
 
 def _sentence(results: Results, summary: Summary, panel: Panel, rows: Sequence[Row]) -> tuple[str, bool]:
