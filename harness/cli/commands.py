@@ -25,6 +25,7 @@ from .leaving import Stopped, guarded, say
 from .scoring import scores
 from .showing import show
 from .studies import check_studies
+from .trying import try_
 
 if TYPE_CHECKING:
     from ..execution.prepared import RunRequest
@@ -127,6 +128,9 @@ def run(
     like: Annotated[
         Path | None, typer.Option(help="With --plan: another results folder, for times where this one has none.")
     ] = None,
+    time_: Annotated[
+        bool, typer.Option("--time", help="With --plan: time a few steps, for times where there are no records.")
+    ] = False,
     cell_limit: Annotated[float | None, typer.Option(help="Minutes after which a cell is ended, as failed.")] = None,
     memory_limit: Annotated[
         float | None, typer.Option(help="GB of memory after which a worker is ended, its cell failed.")
@@ -149,8 +153,8 @@ def run(
 
     declared = read(matrix, [*(set_ or []), *([] if timing is None else [f"timing.seeds={timing}"])], dataset)
     asked = narrowed(declared, strategy or [], seeds)
-    if (cells or like) and not plan:
-        raise UsageError("--cells and --like need --plan: add it")
+    if (cells or like or time_) and not plan:
+        raise UsageError("--cells, --like and --time need --plan: add it")
     if until_decided:
         refuse_undeclared(asked, seeds, plan)
     refuse_unknown_names(asked, executor, data_dir)
@@ -169,7 +173,7 @@ def run(
         cell_limit, memory_limit, checkpoint, keep_going, retrain or [], keep, deterministic, tracker or [],
     )  # fmt: skip
     if plan:
-        return _plan(asked, request, cells, like and _opened(like))
+        return _plan(asked, request, cells, like and _opened(like), time_)
     from ..execution.run import run as run_matrix
     from .checking import refuse_failing
     from .looks import run_until_decided
@@ -214,6 +218,7 @@ def scale(
     write_scale(table, out or Path("results") / f"scale-{name}", Console(emoji=False))
 
 
+app.command("try")(try_)
 app.command()(scores)
 app.command()(show)
 app.command()(doctor)
@@ -355,10 +360,10 @@ def merge(
     show_line(console, f"Written: {out}; selbench report {out} judges it.", wrap=False)
 
 
-def _plan(matrix: Matrix, request: RunRequest, cells: bool, like: Path | None) -> None:
+def _plan(matrix: Matrix, request: RunRequest, cells: bool, like: Path | None, timed: bool) -> None:
     from .plan_table import show
 
-    lines = show(matrix, request, Console(emoji=False), like)
+    lines = show(matrix, request, Console(emoji=False), like, timed)
     try:
         for line in lines if cells else ():
             print(line)

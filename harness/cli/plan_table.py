@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..environment import usable_cores
+from ..execution.calibration import image_seconds
 from ..execution.changed_code import changed, describe
 from ..execution.families import check_families
 from ..execution.prepared import RunRequest, prepare, thread_count
@@ -25,23 +27,33 @@ from ..store.folder import Store
 CLUSTER = (16, 64, 256)  # tasks at a time for which a cluster's time is shown, where ``--workers`` does not say
 
 
-def show(matrix: Matrix, request: RunRequest, console: Console, like: Path | None = None) -> Iterator[str]:
-    """Print what ``selbench run`` would do; a line for each cell is made as it is asked for."""
+def show(
+    matrix: Matrix, request: RunRequest, console: Console, like: Path | None = None, timed: bool = False
+) -> Iterator[str]:
+    """Print what ``selbench run`` would do; a line for each cell is made as it is asked for.
+
+    ``timed`` times a few training steps for what nothing else gives an estimate of.
+    """
     prepared = prepare(matrix, request)
     store = Store(request.out or Path("results") / matrix.name)
     rates = ReferenceSeconds.read(store.resolved().get("rates", []))
     plan = _with_tuning(prepared.planner(rates), (request.declared or matrix).tuned(), store)
     inventory = Inventory(plan, store)
     check_families(request.declared or matrix, plan.arms, prepared.prints())
-    rate = TimeEstimator(inventory, matrix, prepared.loaded, like)
+    workers = max(1, prepared.workers)
+    threads, images = thread_count(usable_cores(), workers), dict[str, float]()
+    if timed:
+        begun = time.monotonic()
+        images = image_seconds(prepared, threads)
+        console.print(f"Timed a few steps of plain training: {time.monotonic() - begun:.1f} s.", highlight=False)
+    rate = TimeEstimator(inventory, matrix, prepared.loaded, like, images)
     expected = forecast(inventory, rate.of)
     _print(expected, console, store)
     if found := changed(plan, matrix, store):
         console.print(
             f"Before it runs, say --retrain or --keep: {escape(describe(found))}", style="yellow", highlight=False
         )
-    workers = max(1, prepared.workers)
-    unit, share = ("GPU", 1) if prepared.device.type == "cuda" else ("core", thread_count(usable_cores(), workers))
+    unit, share = ("GPU", 1) if prepared.device.type == "cuda" else ("core", threads)
     if expected.bases:
         console.print(_executors(expected, request.workers, workers, unit, share))
     console.print(escape(footing(expected, rate, str(prepared.device))), highlight=False)
