@@ -20,6 +20,7 @@ from ... import __version__
 from ...strategies import UsageError
 from ...strategies.errors import did_you_mean
 from ...strategies.registry import registry
+from .claims import claim
 from .leaving import Stopped, guarded, say
 from .scoring import scores
 from .showing import show
@@ -210,6 +211,7 @@ def scale(
 
 app.command()(scores)
 app.command()(show)
+app.command()(claim)
 
 
 @app.command("check")

@@ -64,5 +64,6 @@ def look(number: int) -> Look:
 
     Six hues and eight markers meet again after 24; the markers then move on by one, so that 48 pairs differ.
     """
+    number %= len(HUES) * len(MARKERS)
     block, hue = divmod(number, len(HUES))
     return Look(HUES[hue], MARKERS[(number + number // 24) % len(MARKERS)], DASHES[block % len(DASHES)])

@@ -22,7 +22,6 @@ from ..document.text import clean
 from ..figures.all import Placed
 from ..figures.canvas import Drawing
 
-
 LARGE = 480
 """Pixels from which on a figure has no room beside another one."""
 

@@ -192,11 +192,14 @@ def section(report: Report, figures: Figures) -> list[Block]:
     found = [(panel, rows) for panel in report.panels for rows in declared(panel) or [()]]
     found = [(panel, rows) for panel, rows in found if rows or not summary["studies"]]
     if len(found) <= 2:
+        leads: list[Block] = []
         for panel, rows in found:
-            blocks.append(Prose(lead(panel, rows), "lead"))
-            blocks += [page_only(_cards(report, rows))] if rows else []
+            leads.append(Prose(lead(panel, rows), "lead"))
+            leads += [page_only(_cards(report, rows))] if rows else []
     else:
-        blocks += [Prose(summary["headline"], "lead"), _declared(report, found)]
+        leads = [Prose(summary["headline"], "lead"), _declared(report, found)]
+    # A study opens on its sentence and its figure; what was declared of each rule is folded behind them.
+    blocks += [Fold("What was declared", leads, brief=leads)] if summary["studies"] and leads else leads
     blocks.append(_glance(report, figures))
     told, full, datasets = [], [], set[str]()
     for panel in report.panels:

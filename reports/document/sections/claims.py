@@ -83,11 +83,10 @@ def touched(claims: Iterable[Row]) -> list[Row]:
 
 def section(claims: Sequence[Row]) -> Part:
     """The claims that the runs touch; of the others, how many there are and which command lists them."""
-    others, claims = len(claims), touched(claims)
-    others -= len(claims)
     counts = [Cell(f"{number} {verdict}", tone=tone(verdict)) for verdict, number in tally(claims)]
+    told, claims = counted(claims), touched(every := claims)
     blocks: list[Block] = [
-        Fold("", [Items(counts, "counts")], brief=[Prose(f"{counted(claims)}.")]),
+        Fold("", [Items(counts, "counts")], brief=[Prose(f"{told}.")]),
         Prose(
             "Statements are in our words. A claim is tested only by runs at the conditions that it was made under; "
             "smaller runs give an indication and no verdict.",
@@ -109,7 +108,7 @@ def section(claims: Sequence[Row]) -> Part:
         if claim["indication"]
     ]
     blocks.append(Fold("", (), brief=[Items(hinted)] if hinted else []))
-    if others:
+    if others := len(every) - len(claims):
         blocks.append(
             Prose(f"These runs say nothing of {plural(others, 'other claim')}: selbench claim lists all.", "sub")
         )

@@ -1,4 +1,4 @@
-"""The tables of ``selbench scale``: whether selection could save time, where time and FLOPs go, and how predictions held."""
+"""The tables of ``selbench scale``: could selection save time, where time and FLOPs go, how predictions held."""
 
 from __future__ import annotations
 
