@@ -152,8 +152,8 @@ def ceilings(claim: Claim) -> Iterator[str]:
         most = 3 / (3 * ratio + scored)
         also = " and scores all of them with the learner" if scored else ""
         text = (
-            f"{test.strategy.label or name} keeps {ratio:.2f} of the candidates on average ({schedule}){also}: at equal "
-            f"passes, {most:.2f} times less compute is the most{{}}. One selection of 128 among 256 adds {counted} FLOPs."
+            f"{test.strategy.label or name} keeps {ratio:.2f} of the candidates on average ({schedule}){also}: at equal"
+            f" passes, {most:.2f} times less compute is the most{{}}. One selection of 128 of 256 adds {counted} FLOPs."
         )
         found.setdefault((name, str(schedule)), (most, text, set()))[2].add(test.strategy.rung)
     for most, text, rungs in found.values():

@@ -78,7 +78,7 @@ def leading(claim: Row) -> Sequence[Row]:
 
 def touched(claims: Iterable[Row]) -> list[Row]:
     """The claims on which the runs at hand say anything: a verdict, or an indication."""
-    return [claim for claim in claims if claim["verdict"] in JUDGED or claim["indication"]]
+    return [claim for claim in claims if claim["verdict"] not in VERDICTS[3:] or claim["indication"]]
 
 
 def section(claims: Sequence[Row]) -> Part:

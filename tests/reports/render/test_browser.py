@@ -140,7 +140,7 @@ def test_tables_are_cards_on_a_phone(tab: Any) -> None:
 
 
 def test_the_first_figure_answers_what_is_picked(tab: Any) -> None:
-    """Other question, other rows; numbers by mouse and by keyboard; the static drawing waits for readers of no script."""
+    """Other question, other rows; numbers by mouse and keyboard; the static drawing is for pages without scripts."""
     tab.evaluate("document.querySelector('details.glance').open = true")
     explore, told = tab.locator(".explore"), tab.locator(".explore .told")
     assert explore.is_visible() and tab.locator("figure.live > .scroll").is_hidden()
