@@ -20,6 +20,7 @@ from ... import __version__
 from ...strategies import UsageError
 from ...strategies.errors import did_you_mean
 from ...strategies.registry import registry
+from .claims import claim
 from .doctor import doctor
 from .leaving import Stopped, guarded, say
 from .scoring import scores
@@ -222,6 +223,7 @@ app.command("try")(try_)
 app.command()(scores)
 app.command()(show)
 app.command()(doctor)
+app.command()(claim)
 
 
 @app.command("check")

@@ -58,6 +58,7 @@ def planned(report: Report) -> Iterator[Planned]:
         for place, chart in enumerate(study["charts"], 1):
             make = partial(study_plot, f"study-{number}-{place}", chart, report.looks)
             yield Planned(f"study-{number}", None, "", make)
+    yield from _overview(report)
     for panel in report.panels:
         if panel.role("strategy") or panel.role("full"):
             for part in (_questions, _by_class, _costs, _training, _tuning):
@@ -86,6 +87,19 @@ def _questions(report: Report, panel: Panel) -> Iterator[Planned]:
         for account in ACCOUNTS if question == "pays" else ("",):
             rows = _drawn(panel, report.question(panel, question, account or None))
             yield _placed(panel, question, words, forest, rows, report, margin, account=account)
+
+
+def _overview(report: Report) -> Iterator[Planned]:
+    """What stands on the first screen: of the first panel that has any, the differences of the question that most
+    users ask, whether it pays."""
+    for question in reversed(QUESTIONS):
+        for panel in report.panels:
+            rows = _drawn(panel, report.question(panel, question))
+            if any(row["mean_difference"] is not None for row in rows):
+                title = f"{QUESTIONS[question][0]} {panel.title}"
+                name, margin = f"overview-{question}", panel.dataset["margin"]
+                yield Planned("overview", None, "", partial(forest, name, title, rows, report, margin))
+                return
 
 
 def _by_class(report: Report, panel: Panel) -> Iterator[Planned]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -299,7 +300,8 @@ def test_labels_in_the_cost_plot_do_not_overlap(tmp_path: Path) -> None:
 
 def test_same_strategy_same_look_and_no_two_alike(tmp_path: Path) -> None:
     looks = [look(number) for number in range(24)]
-    assert len({(item.colour, item.marker) for item in looks}) == 24
+    assert len({(look(number).colour, look(number).marker) for number in range(48)}) == 48
+    assert all(one.marker != other.marker for one, other in pairwise(looks))
     assert [item.colour for item in looks[:6]] == list(HUES)
 
 
