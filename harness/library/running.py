@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -67,7 +67,7 @@ def run(
     UsageError
         For a request that cannot work, before any training.
     """
-    if multiprocessing.parent_process() is not None:
+    if getattr(sys.modules.get("__mp_main__"), "__name__", "") == "__mp_main__":  # else the parent's own alias
         raise UsageError('a worker process runs this script again: call selbench.run under if __name__ == "__main__":')
     if isinstance(matrix, Mapping):
         if set:

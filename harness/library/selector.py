@@ -66,7 +66,8 @@ class Selector:
     ``Subset(train, range(rank, len(train) // world * world, world))``, and picks from its own batch: k of B on each
     rank. That is not the pick of k x world from B x world: a rank keeps its best even where another rank's are better.
     Weights average 1 on each rank, random picks differ by rank, and a cadence of ``epoch`` or ``run`` selects from the
-    rank's part. Ids count within that part. Nothing is sent between ranks.
+    rank's part. Ids count within that part. Nothing is sent between ranks. Rules that decide how many samples they keep
+    are refused there, since ranks would take unlike numbers of steps.
 
     Parameters
     ----------
@@ -153,6 +154,11 @@ class Selector:
         self._caller = Caller(strategy, device, self.ledger, Clock(self.ledger, device), PickCounts(1, device))
         self.traits = self._caller.traits
         needs = self.traits.needs
+        if self._caller.decides_count and _ranks() > 1:
+            raise UsageError(
+                f"rule {self.name!r} decides how many samples it keeps, so ranks would take unlike numbers of steps: "
+                "use one process, or a rule that keeps the ratio asked for"
+            )
         if "picks" in needs:
             raise UsageError(
                 f"rule {self.name!r} reads a proxy's picks step by step, which only `selbench run` can replay: name "
@@ -188,7 +194,7 @@ class Selector:
         self._begun = self._resumed = False
         self._open: tuple[Tensor, Tensor] | None = None  # ids and labels that select gave and step awaits
         self.data, self.sampler = WithIds(data), PassSampler(self.begin_pass, lambda: self.dealt)
-        rank = (torch.distributed.get_rank(),) if _distributed() else ()
+        rank = (torch.distributed.get_rank(),) if _ranks() else ()
         pool = Pool(
             self.size, self.classes, self.labels, device, generator(seed, "select", *rank, device=device),
             **{name: self._cached.get(name) for name in REFERENCE_SIGNALS},
@@ -375,5 +381,7 @@ class Selector:
 _STATE = ("size", "epoch", "taken", "count", "trained", "dealt", "subset", "_weights", "_looked", "_begun")
 
 
-def _distributed() -> bool:
-    return torch.distributed.is_available() and torch.distributed.is_initialized()
+def _ranks() -> int:
+    """Processes that train together; 0 where torch.distributed is not used."""
+    there = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return torch.distributed.get_world_size() if there else 0

@@ -269,6 +269,19 @@ def test_a_part_of_the_data_need_not_hold_every_class() -> None:
         selector("loss", net(classes=2))
 
 
+def test_ranks_draw_apart_and_take_as_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    drawn = []
+    for rank in range(2):
+        monkeypatch.setattr(torch.distributed, "get_rank", lambda rank=rank: rank)
+        images, labels = made_set(0)[:BATCH]
+        drawn.append(selector("uniform", net()).select(images, labels, range(BATCH)).indices.tolist())
+    assert drawn[0] != drawn[1]
+    with pytest.raises(UsageError, match="'infobatch' decides how many samples it keeps"):
+        selector("infobatch", net())
+
+
 def test_a_reference_of_other_classes_is_read_through_a_probe() -> None:
     chooser = selector("gstds", net(), reference=net(4, classes=7))
     assert chooser._cached["features"].shape == (N, 24) and chooser._cached["reference"].shape == (N,)
