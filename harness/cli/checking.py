@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from typing import Any
 
 from rich.console import Console
@@ -41,9 +42,10 @@ def check_one(name: str, parameters: dict[str, Any], console: Console) -> bool:
     else:
         results = _checked(name, parameters)
     table = Table("law", "", "what to change, or why it was not judged", box=None, pad_edge=False)
+    repeated = Counter(result.message for result in results if result.verdict == "skip")
     waiting: dict[str, list[str]] = {}
     for result in results:
-        if result.message.startswith(UNTIL):
+        if result.message.startswith(UNTIL) or repeated[result.message] > 1:
             waiting.setdefault(result.message, []).append(result.law)
         else:
             table.add_row(result.law, f"[{COLOURS[result.verdict]}]{result.verdict}[/]", escape(result.message))

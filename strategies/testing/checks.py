@@ -116,11 +116,15 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+_ROOT = Path(__file__).parents[2]
+_OURS = (*(str(_ROOT / name) for name in ("strategies", "harness")), str(Path(torch.__file__).parent), "<")
+
+
 def place(error: BaseException | None) -> str:
     """`` (FILE:LINE)`` of the code under examination that an error came from; empty where it is all ours or torch's."""
-    own = (str(Path(__file__).parent), str(Path(torch.__file__).parent), "<")
     frames = traceback.extract_tb(error.__traceback__) if error is not None else []
-    found = [frame for frame in frames if not frame.filename.startswith(own)]
+    rules = [frame for frame in frames if frame.filename.startswith(str(_ROOT / "strategies" / "rules"))]
+    found = [frame for frame in frames if not frame.filename.startswith(_OURS)] or rules
     if not found:
         return ""
     path, here = Path(found[-1].filename), Path.cwd()
