@@ -83,7 +83,10 @@ def test_what_is_missing_is_what_a_run_would_do(train, tiny, planned, tmp_path, 
     assert f"{len(plan.cells)} runs: {len(plan.cells) // 2} have a record" in said
     assert "by records of their like at other seeds" in said and "core-hours" in said
     list(show(parse(tiny), replace(request, out=tmp_path / "new"), console))
-    assert "No estimate of time: nothing like it has been measured in this folder, and neither --like" in console.export_text()
+    assert (
+        "No estimate of time: nothing like it has been measured in this folder, and neither --like"
+        in console.export_text()
+    )
     # A folder with nothing in it is priced by what another one holds, and each run gets its share.
     everything = list(show(parse(tiny), replace(request, out=tmp_path / "new"), console, like=out))
     assert len(everything) == len(plan.cells)
