@@ -60,7 +60,8 @@ def test_train_and_test_are_taken_as_given_and_sizes_are_read(photos, tmp_path):
 def test_folders_without_classes_are_refused(photos, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "one" / "ant").mkdir(parents=True)
-    Image.new("RGB", (9, 9)).save(tmp_path / "one" / "ant" / "0.png")
+    for i in range(3):
+        Image.new("RGB", (9, 9)).save(tmp_path / "one" / "ant" / f"{i}.png")
     for folder, message in (
         (tmp_path / "nosuch", "there is no folder"),
         (photos / "ant" / "0.png", "is a file: name the folder"),
