@@ -134,11 +134,11 @@ def _run(matrix: Matrix, request: RunRequest, deadline: float) -> list[str]:
 
 
 def _untrained(out: Path | None) -> bool:
-    from ...reports.effects.training import training
     from ...reports.records.folder import Results
+    from ...reports.summary import summarise
 
     assert out is not None
-    return not all(gain["plateau"] for gain in training(Results.read(out))["gains"])
+    return not all(gain["plateau"] for gain in summarise(Results.read(out))["training"]["gains"])
 
 
 def _say_result(out: Path, failed: list[str], seconds: float) -> None:

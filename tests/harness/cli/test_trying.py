@@ -15,11 +15,11 @@ from selbench.strategies import UsageError
 
 @pytest.fixture
 def photos(tmp_path):
-    """Two classes that one pixel tells apart: 45 images each, at 8 px."""
+    """Two classes that one pixel tells apart: 55 images each, at 8 px."""
     root, numbers = tmp_path / "My photos", np.random.default_rng(0)
     for label, name in enumerate(("ant", "bee")):
         (root / name).mkdir(parents=True)
-        for i in range(45):
+        for i in range(55):
             pixels = numbers.integers(0, 60, (10, 8, 3), dtype=np.uint8) + np.uint8(150 * label)
             Image.fromarray(pixels).save(root / name / f"{i}.png")
     return root
@@ -35,7 +35,7 @@ def test_a_folder_is_tried_and_the_same_command_goes_on(photos, cache_dir, tmp_p
     how = {"out": out, "workers": 1, "executor": "inline", "device": "cpu", "cache_dir": cache_dir}
     trying.try_(photos, minutes=10.0, **how)
     said = " ".join(capsys.readouterr().out.split())
-    assert "My photos: 72 training and 18 test images (20 % of each class, drawn by name) of 2 classes" in said
+    assert "My photos: 88 training and 22 test images (20 % of each class, drawn by name) of 2 classes" in said
     assert "Net: resnet8 of width 8 at 8 px" in said and f"Page: {out / 'report' / 'index.html'}" in said
     assert any(
         line in said for line in ("No verdict: ", "Open: ", "Selection shows no gain", "Do not use", "Select with")
@@ -49,12 +49,12 @@ def test_a_folder_is_tried_and_the_same_command_goes_on(photos, cache_dir, tmp_p
 
 
 def test_train_and_test_are_taken_as_given_and_sizes_are_read(photos, tmp_path):
-    assert look(photos) == Seen(train=72, test=18, classes=2, smallest=36, side=8, split=0.2)
+    assert look(photos) == Seen(train=88, test=22, classes=2, smallest=44, side=8, split=0.2)
     given = tmp_path / "given"
     given.mkdir()
     for part in ("train", "test"):
         (given / part).symlink_to(photos)
-    assert look(given) == Seen(train=90, test=90, classes=2, smallest=45, side=8, split=None)
+    assert look(given) == Seen(train=110, test=110, classes=2, smallest=55, side=8, split=None)
 
 
 def test_folders_without_classes_are_refused(photos, tmp_path):
