@@ -83,4 +83,4 @@ def test_a_look_that_time_cut_short_is_no_verdict(tmp_path: Path) -> None:
     file.write_text(tomli_w.dumps(table), encoding="utf-8")
     answer = ask(folder)
     assert not answer.enough
-    assert answer.sentence.startswith("No verdict yet: 8 of the 10 seeds of the first look are done")
+    assert answer.sentence.startswith("No verdict yet: 8 of this look's 10 seeds are done")
