@@ -108,12 +108,16 @@ def _run(matrix: Matrix, request: RunRequest, deadline: float) -> list[str]:
     """Run look by look until decided or late; the ids of failed runs."""
     from .looks import run_until_decided
 
-    begun = time.monotonic()
+    assert request.out is not None
+    begun, cells = time.monotonic(), request.out / "cells"
+    before_it = len(list(cells.glob("*.json")))
 
     def goes_on(seeds: int, following: int) -> bool:
-        """Whether full is trained enough, and the next look should be over in time at the pace so far."""
-        each = (time.monotonic() - begun) / seeds
-        return time.monotonic() + each * (following - seeds) < deadline - REPORT and not _untrained(request.out)
+        """Whether full is trained enough, and the next look should be over in time at the pace of this call."""
+        now = len(list(cells.glob("*.json")))
+        each = (time.monotonic() - begun) / max(1, now - before_it)
+        ends = time.monotonic() + each * now * (following / seeds - 1)
+        return ends < deadline - REPORT and not _untrained(request.out)
 
     def late(number: int, _: Any) -> None:
         raise Stopped(number)
@@ -133,12 +137,11 @@ def _run(matrix: Matrix, request: RunRequest, deadline: float) -> list[str]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _untrained(out: Path | None) -> bool:
-    from ...reports.effects.training import training
+def _untrained(out: Path) -> bool:
     from ...reports.records.folder import Results
+    from ...reports.summary import summarise
 
-    assert out is not None
-    return not all(gain["plateau"] for gain in training(Results.read(out))["gains"])
+    return not all(gain["plateau"] for gain in summarise(Results.read(out))["training"]["gains"])
 
 
 def _say_result(out: Path, failed: list[str], seconds: float) -> None:

@@ -14,7 +14,7 @@ from ...strategies import UsageError
 KEEP = 0.5  # keep ratio of every rule
 PROXY = 5.0  # passes of the proxy that static rules read
 MARGINS = ((1000, 2.0), (5000, 1.0))  # points, for fewer test images than this; half a point from there on
-SPARE = 0.7  # of the processors' time goes into steps: the rest is evaluation, artefacts, and cores that share memory
+SPARE = 0.6  # of the processors' time goes into steps: the rest is evaluation, artefacts, and cores that share memory
 START = 15.0  # seconds before the first step: imports, decoding, timing
 VISITS = 24_000  # images shown, repeats counted, by when nets of these sizes stopped gaining on small folders
 VAL = 0.1

@@ -45,7 +45,7 @@ def _sentence(results: Results, summary: Summary, panel: Panel, rows: Sequence[R
     if not rows or len(whole) < len(rows):
         asked, done = len(results.matrix.seeds), min((row["n_pairs"] for row in rows), default=0)
         more = _minutes(results, max(1, asked - done))
-        return f"No verdict yet: {done} of the {asked} seeds of the first look are done; the others take {more}.", False
+        return f"No verdict yet: {done} of this look's {asked} seeds are done; the others take {more}.", False
     best, rules = rows[0], "the only rule" if len(rows) == 1 else f"the best of {len(rows)} rules"
     low, high = best["ci_low"], best["ci_high"]
     cut = f"training {_long(panel, best, summary)} on everything"

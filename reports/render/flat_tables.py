@@ -58,7 +58,7 @@ def tables(results: Results, summary: Mapping[str, Any]) -> dict[str, list[Row]]
     """The rows of every table by its name: all rows of a table have the same columns, and no field is nested."""
     return {
         "cells": list(cell_rows(results)),
-        "contrasts": list(map(contrast_row, summary["contrasts"])),
+        "contrasts": _even(list(map(contrast_row, summary["contrasts"]))),
         "classes": [row for found in summary["classes"] for row in class_rows(found)],
         "timing": list(timing_rows(results)),
         "targets": list(map(contrast_row, summary["targets"])),
@@ -66,6 +66,12 @@ def tables(results: Results, summary: Mapping[str, Any]) -> dict[str, list[Row]]
         "tuning": list(tuning_rows(summary["tuning"])),
         "claims": [row for claim in summary["claims"] for row in claim_rows(claim)],
     }
+
+
+def _even(rows: list[Row]) -> list[Row]:
+    """Every row with the columns of all: why a contrast is exploratory stands only where it is."""
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [{**dict.fromkeys(columns), **row} for row in rows]
 
 
 def write_tables(results: Results, summary: Mapping[str, Any], folder: Path) -> list[Path]:

@@ -115,6 +115,19 @@ def test_the_pace_of_another_folder_is_its_seconds_over_its_operations(tiny, pla
     assert rate.machines == {("m", "d"): 2}
 
 
+def test_what_was_timed_prices_what_has_no_record(tiny, planned, tmp_path, monkeypatch):
+    tiny["seeds"], tiny["ladder"], tiny["strategies"] = 1, [0.5, 1.0], [{"name": "static"}]
+    plan = planned(tiny)
+    monkeypatch.setattr(TimeEstimator, "_unit", lambda self, dataset: (1.0, 3.0))
+    sized = {"digits": SimpleNamespace(size=lambda seed, pool: 640)}
+    rate = TimeEstimator(Inventory(plan, Store(tmp_path)), parse(tiny), sized, image_seconds={"digits": 0.25})
+    of = {(t.arm.label, t.arm.rung) if t.arm else t.kind: rate.of(t) for t in plan.tasks.values()}
+    assert of["full", 1.0] == Estimate(pytest.approx(2 * 640 * 0.25), "timed")
+    assert of["full", 0.5].seconds == pytest.approx(640 * 0.25)
+    assert of["proxy"] == Estimate(pytest.approx(2 * 640 * 0.25), "timed"), "full training of its own passes"
+    assert 0 < of["static", 1.0].seconds < of["full", 1.0].seconds
+
+
 def test_an_arm_without_records_is_priced_by_its_operations(tiny, planned, tmp_path, monkeypatch):
     tiny["seeds"], tiny["ladder"] = 1, [0.5, 1.0]
     plan, store = planned(tiny), Store(tmp_path)
