@@ -108,8 +108,8 @@ def _run(matrix: Matrix, request: RunRequest, deadline: float) -> list[str]:
     """Run look by look until decided or late; the ids of failed runs."""
     from .looks import run_until_decided
 
-    assert request.out is not None
-    begun, cells = time.monotonic(), request.out / "cells"
+    out = request.folder(matrix)
+    begun, cells = time.monotonic(), out / "cells"
     before_it = len(list(cells.glob("*.json")))
 
     def goes_on(seeds: int, following: int) -> bool:
@@ -117,7 +117,7 @@ def _run(matrix: Matrix, request: RunRequest, deadline: float) -> list[str]:
         now = len(list(cells.glob("*.json")))
         each = (time.monotonic() - begun) / max(1, now - before_it)
         ends = time.monotonic() + each * now * (following / seeds - 1)
-        return ends < deadline - REPORT and not _untrained(request.out)
+        return ends < deadline - REPORT and not _untrained(out)
 
     def late(number: int, _: Any) -> None:
         raise Stopped(number)
