@@ -56,8 +56,8 @@ MAY_IMPORT = {
     ),
     "harness.cli": (
         f"{GROUND} strategies.testing harness.execution harness.execution.executors harness.plan harness.scale "
-        "harness.store harness.tasks harness.testing harness.training "
-        "harness.verify reports reports.folders reports.questions reports.questions.claims "
+        "harness.steps harness.store harness.tasks harness.testing harness.training "
+        "harness.verify reports reports.effects reports.folders reports.questions reports.questions.claims "
         "reports.records reports.render"
     ),
     "reports": (

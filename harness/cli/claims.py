@@ -120,14 +120,14 @@ def _wanted(claim: Claim) -> Iterator[str]:
     learner = conditions.learner.model_dump(exclude_defaults=True)
     words = {"pretrained": {False: "random weights", True: "pre-trained"}}
     of_learner = [words.get(key, {}).get(value, f"{key} {value}") for key, value in learner.items()]
-    asked = [", ".join(of_learner) and f"learner: {', '.join(of_learner)}"]
-    asked += [conditions.references and f"reference: {' or '.join(conditions.references)}"]
+    asked = [f"learner: {', '.join(of_learner)}"] if of_learner else []
+    asked += [f"reference: {' or '.join(conditions.references)}"] if conditions.references else []
     asked += [f"at least {value:g} {key}" for key, value in conditions.budget.model_dump(exclude_defaults=True).items()]
     for name, of in conditions.datasets.items():
         parts = of.model_dump(exclude_defaults=True).items()
         asked.append(f"{name}: {', '.join(f'{key} {value}' for key, value in parts)}")
-    if given := [part for part in asked if part]:
-        yield f"Conditions: {'; '.join(given)}"
+    if asked:
+        yield f"Conditions: {'; '.join(asked)}"
     if claim.unknown:
         yield f"Not stated there: {'; '.join(claim.unknown)}"
 
@@ -170,8 +170,10 @@ def _arm(claim: Claim, test: Test) -> tuple[str, Schedule, Traits] | None:
     from ..plan.matrix import read
     from ..steps.schedules import load_schedule
 
-    rule, matrix = test.strategy, read(claim.matrix) if claim.matrix else None
-    for entry in matrix.strategies if matrix else ():
+    if not claim.matrix:
+        return None
+    rule, matrix = test.strategy, read(claim.matrix)
+    for entry in matrix.strategies:
         if rule.name not in ("", entry.name) or rule.label not in ("", entry.label or entry.name):
             continue
         named = entry.schedule or matrix.schedule

@@ -203,10 +203,10 @@ def test_words_are_sorted_as_words(tab: Any) -> None:
 
 def test_filters_narrow_the_table_and_the_figures(tab: Any) -> None:
     before = tab.locator(ROWS).count()
-    tab.select_option("select[name=dataset]", label="Flowers-102")
+    tab.select_option(".bar select[name=dataset]", label="Flowers-102")
     assert {"Flowers-102" in text for text in tab.locator(ROWS).all_inner_texts()} == {True}
     assert tab.locator("#accuracy-1a").is_hidden() and tab.locator("#accuracy-2a").is_visible()
-    tab.select_option("select[name=reference]", label="squeezenet1_1")
+    tab.select_option(".bar select[name=reference]", label="squeezenet1_1")
     assert tab.locator("#accuracy-2a").is_hidden() and tab.locator("#accuracy-2b").is_visible()
     texts = tab.locator(ROWS).all_inner_texts()
     assert any("uniform" in text.split("\t")[0] for text in texts), "what needs no reference stays"
@@ -223,7 +223,7 @@ def test_the_number_of_rows_is_announced(tab: Any) -> None:
     tally, there = tab.locator("#tally[role=status]"), tab.locator("#comparison tbody tr").count()
     for do in (
         lambda: tab.check("#declared"),
-        lambda: tab.select_option("select[name=dataset]", label="Digits"),
+        lambda: tab.select_option(".bar select[name=dataset]", label="Digits"),
         lambda: tab.check("input[name=account][value=standalone]"),
         lambda: tab.fill("#search", "x"),
     ):
@@ -252,9 +252,9 @@ def test_accounts_are_shown_and_hidden(tab: Any) -> None:
 def test_panels_fold_and_a_filter_unfolds_them(tab: Any) -> None:
     """Four panels: the first of each section is open, what is chosen opens."""
     assert tab.locator("#accuracy-1a").is_visible() and not tab.locator("#accuracy-2b").is_visible()
-    tab.select_option("select[name=dataset]", label="Flowers-102")
+    tab.select_option(".bar select[name=dataset]", label="Flowers-102")
     assert tab.locator("#accuracy-2b").is_visible()
-    tab.select_option("select[name=dataset]", label="all")
+    tab.select_option(".bar select[name=dataset]", label="all")
     tab.locator("#unfold").focus()
     tab.keyboard.press("Enter")
     assert tab.locator("details.panel:not([open])").count() == 0
