@@ -200,7 +200,7 @@ def _argument(param: Any) -> str:
 def _value(param: Any) -> str:
     if getattr(param, "is_flag", False):
         return ""
-    kind = (param.metavar or type_words(param.bare_type())).lower()
+    kind = (param.metavar or type_words(param.type_descriptor.annotation)).lower()
     kind += ", repeatable" if getattr(param, "multiple", False) else ""
     shown = param.default not in (None, "", [], ()) and not callable(param.default) and not param.required
     return f"{kind}; default {code(str(param.default))}" if shown else kind
