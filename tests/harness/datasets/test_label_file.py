@@ -72,7 +72,7 @@ class Trap:
         ("a.csv", b"a,b\n1,2\n", "", "set spoil.column to one of a, b"),
         ("a.csv", b"a,b\n1,2\n3\n", "b", "label 2 is ''"),
         ("a.csv", b"\xff\xfe\x00", "", "can't decode"),
-        ("a.csv.gz", gzip.compress(b"1\n" * 99)[:14] + b"\xff" * 9, "", "no file of labels"),
+        ("a.csv.gz", gzip.compress(b"1\n" * 99, mtime=0)[:14] + b"\xff" * 9, "", "no file of labels"),
         ("a.csv.gz", b"1\n", "", "Not a gzipped file"),
         ("a.npy", b"nonsense", "", "no file of labels"),
         ("a.npy", pickle.dumps(Trap()), "", "no file of labels"),
