@@ -19,7 +19,8 @@ from annotated_types import BaseMetadata
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from selbench.harness.cli.commands import GROUPS, app
+from selbench.harness.cli.commands import app
+from selbench.harness.cli.listing import GROUPS
 from selbench.harness.plan import tables
 from selbench.harness.plan.matrix import Matrix
 from selbench.harness.plan.measures import KINDS as MEASURES
@@ -290,6 +291,7 @@ def entry_points() -> str:
         "references": "`selbench.harness.references.base.FrozenReference`",
         "learners": "a class that makes a `torch.nn.Module`, as in `selbench.harness.training.learner`",
         "executors": "a class with `run(context, tasks, report)`, as in `selbench.harness.execution.executors`",
+        "trackers": "`selbench.harness.execution.trackers.Tracker`",
     }
     rows = []
     for group in GROUPS:

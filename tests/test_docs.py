@@ -11,7 +11,8 @@ from types import ModuleType
 import pytest
 import typer
 
-from selbench.harness.cli.commands import GROUPS, app
+from selbench.harness.cli.commands import app
+from selbench.harness.cli.listing import GROUPS
 from selbench.harness.plan.matrix import Matrix
 from selbench.reports.records.models import KINDS
 from selbench.strategies.interface import NEEDS, BatchLosses

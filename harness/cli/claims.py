@@ -231,7 +231,7 @@ def claim(
     for path in results or ():
         _readable(path)
     found = judged({path.stem: path for path in results} if results else published_sets())
-    console = Console()
+    console = Console(emoji=False)
     if not name:
         for id_, each in claims.items():
             shown = "; ".join(dict.fromkeys(fact.text for fact in standing(each, found.get(id_, {}))))

@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from ... import __version__
 from ...strategies import UsageError
-from ...strategies.errors import did_you_mean
 from ...strategies.registry import registry
 from .claims import claim
 from .doctor import doctor
 from .leaving import Stopped, guarded, say
+from .listing import list_
 from .scoring import scores
 from .showing import show
 from .studies import check_studies
@@ -31,9 +29,6 @@ from .trying import try_
 if TYPE_CHECKING:
     from ..execution.prepared import RunRequest
     from ..plan.matrix import Matrix
-
-GROUPS = ("strategies", "schedules", "datasets", "references", "learners", "executors", "trackers")
-SHIPPED = ("matrices", "claims")
 
 app = typer.Typer(
     name="selbench",
@@ -60,36 +55,7 @@ def _options(
 ) -> None: ...
 
 
-@app.command("list")
-def list_(
-    group: Annotated[str, typer.Argument(help=f"One of {', '.join((*GROUPS, *SHIPPED))}; all by default.")] = "",
-) -> None:
-    """List what is registered: name, what it is, where it comes from; and the matrices and claims that are shipped."""
-    if group not in ("", *GROUPS, *SHIPPED):
-        raise UsageError(f"nothing called {group!r} is registered{did_you_mean(group, [*GROUPS, *SHIPPED])}")
-    console = Console(emoji=False)
-    if group in ("", "strategies"):
-        from .listing import print_strategies
-
-        print_strategies(console)
-    for kind in GROUPS[1:] if not group else [g for g in GROUPS[1:] if g == group]:
-        table = Table("name", "what it is", "from", title=kind, title_justify="left", box=None, pad_edge=False)
-        for row in registry(kind).describe():
-            about = f"[red]{escape(row['error'])}[/]" if row["error"] else escape(row["summary"])
-            table.add_row(escape(row["name"]), about, escape(row["origin"]))
-        console.print(table, "")
-    if group in ("", "matrices"):
-        from ..plan.matrix import shipped
-
-        console.print("matrices\n" + escape(", ".join(sorted(shipped()))), "", sep="\n", highlight=False)
-    if group in ("", "claims"):
-        from ...reports.questions.claims.reading import shipped as claims
-
-        table = Table("id", "claim", "run by", title="claims", title_justify="left", box=None, pad_edge=False)
-        for claim in claims():
-            ready = "out of scope" if claim.scope == "out" else "not yet" if claim.needs else claim.matrix
-            table.add_row(claim.id, escape(claim.title), ready)
-        console.print(table)
+app.command("list")(list_)
 
 
 @app.command()

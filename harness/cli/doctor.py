@@ -54,7 +54,7 @@ def doctor() -> None:
     for state, what, found, mend in findings:
         mark = {"ok": "[green]ok[/]", "lacking": "[yellow]--[/]", "wrong": "[red]wrong[/]"}[state]
         table.add_row(mark, what, escape(found) + (f"\n[italic]{escape(mend)}[/]" if mend else ""))
-    Console().print(table)
+    Console(emoji=False).print(table)
     if wrong := [finding.what for finding in findings if finding.state == "wrong"]:
         print(f"No run can start: see {', '.join(wrong)}.")
         raise typer.Exit(1)

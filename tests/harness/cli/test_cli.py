@@ -12,6 +12,7 @@ import pytest
 from synthetic import write_results
 
 from selbench.harness.cli import commands as cli
+from selbench.harness.cli import listing
 from selbench.harness.execution.prepared import cache_folder, data_folder
 from selbench.harness.tasks.stop_signals import SIGNALS
 from selbench.reports.questions.claims.reading import shipped as shipped_claims
@@ -49,7 +50,7 @@ def handlers():
         signal.signal(number, was)
 
 
-@pytest.mark.parametrize("group", cli.GROUPS)
+@pytest.mark.parametrize("group", listing.GROUPS)
 def test_list_shows_every_registered_name_with_what_it_is(selbench, group):
     code, out, _ = selbench("list", group)
     assert code == 0
