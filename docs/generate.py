@@ -303,7 +303,7 @@ def entry_points() -> str:
 # Python: left to autodoc
 
 _MODULES = (
-    ("The package", "selbench", ()),
+    ("The package", "selbench", ("Selector", "Picks", "Trace", "run", "read", "Frames")),
     ("Strategies", "selbench.strategies.interface", ("BatchLosses", "Selection", "Pool", "StrategyLike")),
     ("", "selbench.strategies.interface", ("Traits", "keep_count", "never_seen")),
     ("Base class", "selbench.strategies.base", ("Strategy", "rule", "choice", "within", "hidden")),
@@ -323,7 +323,6 @@ def python() -> str:
     blocks = []
     for title, module, names in _MODULES:
         found = import_module(module)
-        names = names or tuple(name for name in getattr(found, "__all__", ()) if not name.startswith("_"))
         lines = [f"### {title}"] if title and names else []
         for name in names:
             target = getattr(found, name, None)
