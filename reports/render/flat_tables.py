@@ -203,6 +203,8 @@ def contrast_row(row: Mapping[str, Any]) -> Row:
             flat |= {f"{name}_{part}": (value or {}).get(part) for part in _NESTED[name]}
         elif name == "timing":
             flat |= {"seconds_source": value["source"], "timed_blocks": value["blocks"]}
+        elif name == "looks":  # where verdicts are of a declared look
+            flat |= {f"look_{part}": float(number) if number is not None else None for part, number in value.items()}
         elif name == "worst_seed":
             flat |= {"worst_seed": (value or {}).get("seed"), "worst_difference": (value or {}).get("difference")}
         elif name == "mcnemar":
