@@ -75,4 +75,4 @@ def _say(which: str, look: Mapping[str, Any], ends: bool, on: bool) -> None:
     )
     more = ". More seeds are added" if on else ""
     after = more if not ends else ". Decided" if look["decided"] else ". This was the last look"
-    Console(stderr=True).print(escape(f"{which}: {verdicts}{after}."), highlight=False)
+    Console(stderr=True, emoji=False).print(escape(f"{which}: {verdicts}{after}."), highlight=False)

@@ -50,11 +50,13 @@ def show(
     expected = forecast(inventory, rate.of)
     _print(expected, console, store)
     if found := changed(plan, matrix, store):
-        console.print(f"Before it runs, say --retrain or --keep: {describe(found)}", style="yellow", highlight=False)
+        console.print(
+            f"Before it runs, say --retrain or --keep: {escape(describe(found))}", style="yellow", highlight=False
+        )
     unit, share = ("GPU", 1) if prepared.device.type == "cuda" else ("core", threads)
     if expected.bases:
         console.print(_executors(expected, request.workers, workers, unit, share))
-    console.print(footing(expected, rate, str(prepared.device)), highlight=False)
+    console.print(escape(footing(expected, rate, str(prepared.device))), highlight=False)
     if matrix.budget.seconds is not None and not rates.rows:
         console.print("Reference seconds are not measured yet: before that, no cell of this folder can be matched.")
     return inventory.lines()

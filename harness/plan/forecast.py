@@ -16,11 +16,11 @@ import torch
 
 from ...strategies import UsageError
 from ...strategies.interface import LEARNER_SIGNALS
-from ...strategies.registry import registry
 from .. import environment
 from ..datasets.loaded import LoadedData
 from ..store.folder import Store
 from ..training.flops import learner_flops
+from ..training.learners import learner
 from .arms import pacer_of
 from .matrix import Matrix
 from .tasks import Plan, Task
@@ -151,9 +151,8 @@ class TimeEstimator:
     def _unit(self, dataset: str) -> tuple[float, float]:
         """FLOPs of one image forward, and forward and backward, as the ledger counts them."""
         data, spec = self.loaded[dataset], self.matrix.at(dataset).learner
-        learner: Any = registry("learners").load(spec.name, **spec.parameters())
         channels, classes = data.images.train.shape[1], len(data.images.classes)
-        return learner_flops(learner, channels, data.resolution, classes)
+        return learner_flops(learner(spec), channels, data.resolution, classes)
 
     def _seconds(self, tasks: Iterable[Task]) -> float | None:
         """The median over records that can be read, evaluation included."""

@@ -12,6 +12,7 @@ from ...strategies import UsageError
 from ...strategies.errors import did_you_mean
 from ...strategies.registry import registry
 from .. import toml as strict
+from ..code import outside
 from ..identity import digest
 from ..toml import Named, StrictModel
 from .tables import (
@@ -320,7 +321,8 @@ def refuse_unknown_names(matrix: Matrix, executor: str, data_dir: Path | None) -
         ("executors", [executor]),
     ):
         for spec in specs:
-            registry(kind).entry(spec.partition(":")[0])
+            if outside(kind, spec) is None:
+                registry(kind).entry(spec.partition(":")[0])
     if data_dir is not None and not data_dir.is_dir():
         raise UsageError(f"--data-dir {data_dir}: no such folder")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..effects.costs import Accounts, ceiling
-from ..records.folder import ACCOUNTS, COSTS, PHASES, Results
+from ..records.folder import ACCOUNTS, COSTS, PHASES, Arm, Results
 
 Row = dict[str, Any]
 
@@ -148,7 +148,7 @@ def cell_rows(results: Results) -> Iterable[Row]:
         for seed, cell in results.of(arm).items():
             yield {
                 "id": cell.id,
-                **_fields(arm, "dataset", "reference", "label", "role", "rung", "strategy", "origin", "schedule"),
+                **arm_fields(arm),
                 "seed": seed,
                 "test_accuracy": cell.accuracy,
                 "test_accuracy_recalibrated": cell.accuracy_recalibrated,
@@ -164,6 +164,11 @@ def cell_rows(results: Results) -> Iterable[Row]:
                 },
                 **{key: str(cell.environment.get(key, "")) for key in ("device", "machine")},
             }
+
+
+def arm_fields(arm: Arm) -> Row:
+    """The columns that name an arm."""
+    return _fields(arm, "dataset", "reference", "label", "role", "rung", "strategy", "origin", "schedule")
 
 
 def _fields(of: object, *names: str) -> Row:

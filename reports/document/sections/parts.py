@@ -49,7 +49,8 @@ def name(report: Report, row: Row, *, declared: bool = False) -> Cell:
     """The strategy of a contrast or arm: its colour, the rung of a ladder and, where asked, that it was declared."""
     label = row.get("label") or row["strategy"]
     tags = ("declared",) if declared and row["primary"] else ()
-    return Cell(label, under=budget_share(row.get("rung", 1.0)), tags=tags, colour=report.look(row).colour)
+    look = report.look(row)
+    return Cell(label, under=budget_share(row.get("rung", 1.0)), tags=tags, colour=look.colour, shape=look.shape)
 
 
 def baseline(row: Row, *own: str) -> str:

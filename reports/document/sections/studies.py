@@ -24,12 +24,13 @@ def section(summary: Row, figures: Figures) -> Part:
 
 def _study(number: int, study: Row, figures: Figures) -> Part:
     blocks: list[Block] = [Prose(study["sentence"], "finding" if study["enough"] else "finding lacking")]
-    if drawn := figures_of(figures, f"study-{number}", None):
+    drawn = figures_of(figures, f"study-{number}", None)
+    if drawn := drawn[number == 1 :]:  # the first stands at the top of the report
         blocks.append(Beside([[figure] for figure in drawn], "pair" if len(drawn) > 1 else "wide"))
     blocks += [typed(table) for table in study["tables"]]
     if study["notes"]:
         blocks.append(Items(study["notes"], "notes"))
-    return Part(study["question"], blocks, key=f"study-{number}", style="study")
+    return Part(study["question"], blocks, key=f"study-{number}", style="study folded")
 
 
 def typed(table: Row, **how: Any) -> Grid:

@@ -130,7 +130,7 @@ def test_a_merge_that_fails_leaves_nothing(whole: Path, tmp_path: Path, monkeypa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(shutil, "copyfile", full)
-    refused(tmp_path, parts, "No space left")
+    refused(tmp_path, parts, "the disk is full")
 
 
 def refused(folder: Path, parts: Iterable[Path], says: str) -> None:
