@@ -59,8 +59,8 @@ def _arms(entry: StrategyEntry, place: int, where: str) -> Iterator[StrategyEntr
     if not lists:
         yield entry
         return
-    for path, values in lists.items():
-        _check(values, f"{where}.{'.'.join(path)}")
+    for path, given in lists.items():
+        _check(given, f"{where}.{'.'.join(path)}")
     if (number := math.prod(map(len, lists.values()))) > LIMIT:
         raise UsageError(f"{where}: its lists make {number:,} arms, and one entry takes {LIMIT}: name fewer values")
     last = [path[-1] for path in lists]

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, model_validator
 
 from ..document.blocks import Chart, Series, Table
 from ..document.numbers import plural
-from ..effects.estimate import Estimate, Estimates, by_seed, points_of
+from ..effects.estimate import Column, Estimate, Estimates, by_seed, points_of
 from ..effects.pairing import accuracies, apart
 from ..records.folder import Arm, Results
 from .answer import Answer, Study, Summary, about, joined, known
@@ -105,7 +105,7 @@ class Sweep(Study):
         return all(isinstance(value, int | float) and not isinstance(value, bool) for value in every)
 
     def _tables(self, title: str, found: Estimates) -> Iterator[Table]:
-        columns = {
+        columns: dict[str, Column] = {
             "accuracy, %": ACCURACY,
             "less full": BEHIND,
             "less random picks": GAP,
