@@ -21,6 +21,7 @@ from .. import environment
 from ..datasets.loaded import DataSetLoader, LoadedData
 from ..plan.arms import ReferenceSeconds
 from ..plan.matrix import Matrix, margin_of
+from ..plan.sweeps import studies
 from ..plan.tables import DatasetEntry, StrategyEntry
 from ..plan.tasks import Plan, Planner
 from ..steps.schedules import load_schedule
@@ -165,7 +166,7 @@ def learner_of(matrix: Matrix, dataset: str = "") -> Learner:
 
 def resolved(declared: Matrix, prepared: Prepared) -> dict[str, Any]:
     asked, seed = prepared.matrix, prepared.matrix.seed_list()[0]
-    grid = declared.tuned()
+    grid, questions = declared.tuned(), [*declared.studies, *studies(declared.strategies)]
     return {
         "version": VERSION,
         "name": declared.name,
@@ -179,7 +180,8 @@ def resolved(declared: Matrix, prepared: Prepared) -> dict[str, Any]:
         "proxy": declared.proxy.model_dump(),
         "references": [{**entry.model_dump(), "spec": entry.spec.split(":")[0]} for entry in declared.references],
         "analysis": declared.analysis.declared(),
-        **{name: table for name in ("studies", "measures") if (table := declared.model_dump()[name])},
+        **({"studies": [study.model_dump() for study in questions]} if questions else {}),
+        **({"measures": declared.measures} if declared.measures else {}),
         **({"numerics": prepared.chosen} if prepared.chosen else {}),
         "timing": asked.timing.model_dump(),
         **{

@@ -214,6 +214,7 @@ class Group:
     todo: int = 0
     seconds: float | None = None
     basis: str = ""
+    label: str = ""  # of its arm
 
 
 @dataclass
@@ -259,7 +260,7 @@ def _group(task: Task) -> Group:
     more = [f"with {arm.reference}"] if arm.reference else []
     more += [f"{arm.rung:g} of the budget"] if arm.rung != 1.0 else []
     more += [f"tuning at {arm.lr_factor:g} x lr"] if task.kind == "tuning" else []
-    return Group(", ".join([arm.label, *more]), task.dataset, True)
+    return Group(", ".join([arm.label, *more]), task.dataset, True, label=arm.label)
 
 
 def footing(expected: Forecast, rate: TimeEstimator, device: str) -> str:

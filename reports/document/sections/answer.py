@@ -25,7 +25,7 @@ from ..text import names
 from . import short
 from .contrasts import deciding, looks_words
 from .costs import timed_answer
-from .parts import Figures, figures_of, name, page_only, verdict
+from .parts import Figures, figures_of, name, opening, page_only, verdict
 from .run import state
 
 _ACCURACY = {
@@ -185,12 +185,13 @@ def section(report: Report, figures: Figures) -> list[Block]:
         none = Prose("No run has finished yet, so there is nothing to say about any strategy.", "lead")
         return [none, state(summary)]
     blocks: list[Block] = [Prose(text, "warn") for text in summary["training"]["said"]]
-    for number, study in enumerate(summary["studies"][:1], 1):
+    opened = opening(summary)
+    for number, study in enumerate(opened, 1):
         long = " long" if len(study["sentence"]) > _SHORT else ""
         blocks.append(page_only(Prose(study["question"], "question"), Prose(study["sentence"], f"lead{long}")))
         blocks += figures_of(figures, f"study-{number}", None)[:1]
     found = [(panel, rows) for panel in report.panels for rows in declared(panel) or [()]]
-    found = [(panel, rows) for panel, rows in found if rows or not summary["studies"]]
+    found = [(panel, rows) for panel, rows in found if rows or not opened]
     if len(found) <= 2:
         leads: list[Block] = []
         for panel, rows in found:
@@ -199,7 +200,7 @@ def section(report: Report, figures: Figures) -> list[Block]:
     else:
         leads = [Prose(summary["headline"], "lead"), _declared(report, found)]
     # A study opens on its sentence and its figure; what was declared of each rule is folded behind them.
-    blocks += [Fold("What was declared", leads, brief=leads)] if summary["studies"] and leads else leads
+    blocks += [Fold("What was declared", leads, brief=leads)] if opened and leads else leads
     blocks.append(_glance(report, figures))
     told, full, datasets = [], [], set[str]()
     for panel in report.panels:
@@ -229,7 +230,7 @@ def _glance(report: Report, figures: Figures) -> Fold:
     first, rest = tables[:2], tables[2:]
     more = [Fold("The other data sets and references", rest)] if rest else []
     shown = [*figures_of(figures, "overview", None, filled), Fold("", [*first, *said, *more])]
-    title = "The three questions at a glance" if summary["studies"] else ""
+    title = "The three questions at a glance" if opening(summary) else ""
     return Fold(title, [Beside([shown[:-1], shown[-1:]], "pair asked")] if len(shown) > 1 else shown, "glance")
 
 

@@ -32,6 +32,12 @@ def figures_of(figures: Figures, kind: str, panel: Panel | None, caption: str = 
     return [Figure(of.drawing, said, {"account": of.account} if of.account else {}) for of in mine]
 
 
+def opening(summary: Row) -> list[Row]:
+    """The study that the report opens on, if any: the first, but no sweep where contrasts are declared."""
+    first = summary["studies"][:1]
+    return [] if summary["matrix"]["primary"] and first and first[0]["analysis"] == "sweep" else first
+
+
 def drawn(figures: Figures, panel: Panel | None, captions: Mapping[str, str], style: str = "pair") -> Beside:
     return Beside([figures_of(figures, kind, panel, caption) for kind, caption in captions.items()], style)
 
