@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..harness.cli.claims import published_sets
 from ..reports.document.text import clean
 from ..reports.records.folder import Results
-from ..reports.records.pack import SUFFIX, opened
+from ..reports.records.pack import opened
 from ..reports.summary import summarise
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,12 +29,6 @@ def report_link(text: str, folder: str, way: str) -> str:
 def cell(text: str) -> str:
     """Text that ends no cell of a table and opens no element."""
     return clean(text).replace("|", "\\|").replace("<", "&lt;")
-
-
-def published_sets(root: Path = PUBLISHED) -> dict[str, Path]:
-    """What is published, by name: packs ``NAME/NAME.zip`` and results folders."""
-    packs = {file.stem: file for file in root.glob(f"*/*{SUFFIX}") if file.stem == file.parent.name}
-    return dict(sorted((packs | {file.parent.name: file.parent for file in root.glob("*/matrix.toml")}).items()))
 
 
 def summary_of(folder: Path) -> Mapping[str, Any]:

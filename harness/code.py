@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import packages_distributions
 
+from ..strategies import UsageError
 from ..strategies.registry import registry
 from .identity import digest
 
@@ -18,9 +19,29 @@ def code_of(group: str, name: str) -> str:
     """16 hexadecimal digits of the code behind a registered name; comments, docstrings and layout do not count.
 
     That is its module and, of the modules of its distribution, those that it imports, one through another.
+    ``NAME:ARGUMENT`` has the code of ``NAME``.
     """
-    target = registry(group).target(name)
+    if (module := outside(group, name)) is not None:
+        return _digest(module)
+    target = registry(group).target(name.partition(":")[0])
     return _digest(getattr(target, "__module__", None) or target.__name__)
+
+
+def outside(group: str, name: str) -> str | None:
+    """The module of a learner ``package.module:build``, which nobody has registered; None of any other name."""
+    module, colon, _ = name.partition(":")
+    if not colon or group != "learners" or module in registry(group).found():
+        return None
+    try:
+        found = importlib.util.find_spec(module) is not None
+    except Exception:  # the parents are imported: a stranger's code may raise anything
+        found = False
+    if not found and "." in module:
+        raise UsageError(
+            f"learner {name!r}: no module {module!r} can be imported here: install its package, or put its folder on "
+            "PYTHONPATH"
+        )
+    return module if found else None
 
 
 @cache
@@ -30,11 +51,12 @@ def _digest(start: str) -> str:
     waiting = [start]
     while waiting:
         module = waiting.pop()
-        if module in found or module.partition(".")[0] not in ours or (read := _read(module)) is None:
+        # The __init__ of this package holds its version and names of the modules, and no code that a result rests on.
+        skipped = module in ("", "selbench") or module in found or module.partition(".")[0] not in ours
+        if skipped or (read := _read(module)) is None:
             continue
         found[module], imported = read
-        # A parent's __init__ runs too; that of this package has nothing in it.
-        waiting += [*imported, *([parent] if (parent := module.rpartition(".")[0]) not in ("", "selbench") else [])]
+        waiting += [*imported, module.rpartition(".")[0]]  # a parent's __init__ runs too
     return digest(sorted(found.items()))
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .errors import UsageError, one_of
-from .interface import BatchLosses, Cadence, Pool, Selection, State, Traits, keep_count
+from .interface import BatchLosses, Cadence, MissingSignal, Pool, Selection, State, Traits, keep_count
 
 NOTEBOOK_SEED = 20_250_704
 """Seed of the generator that serves ``select`` where ``begin`` was never called."""
@@ -123,6 +123,12 @@ class Strategy:
         MissingSignal
             If the rule reads a signal that the batch does not carry.
         """
+        if isinstance(losses, Tensor) and (lacking := sorted(self.needs - {"features", "learner"})):
+            given = ", ".join(f"{name}=..." for name in sorted(self.needs - {"features"}))
+            raise MissingSignal(
+                f"{type(self).__name__} reads {' and '.join(lacking)}, and a plain tensor is the learner's loss alone: "
+                f"pass losses=selbench.BatchLosses({given})"
+            )
         losses = BatchLosses.of(losses)
         if batch_feats is None and "features" in self.needs:
             raise ValueError(f"{type(self).__name__} needs the reference's features: pass batch_feats of shape [B, d]")

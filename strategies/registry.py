@@ -23,6 +23,7 @@ CALLED = {
     "references": "fingerprint",
     "learners": "build",
     "executors": "run",
+    "trackers": "cell",
 }
 """The method that tells what a class is, by group; a strategy tells more (``Traits.of``)."""
 

@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "harness.datasets.sets": f"{GROUND} harness.datasets harness.store",
     "harness.references": f"{GROUND} harness.datasets harness.datasets.sets harness.store",
     "harness.training": (
-        f"{GROUND} strategies.maths strategies.rules harness.datasets harness.steps harness.store reports.records"
+        f"{GROUND} strategies.maths strategies.rules harness.datasets harness.references harness.steps harness.store "
+        "reports.records"
     ),
     "harness.plan": (
         f"{GROUND} strategies.rules harness.datasets harness.references harness.steps harness.store harness.training "
@@ -44,14 +45,19 @@ MAY_IMPORT = {
         f"{GROUND} harness.datasets harness.execution.executors harness.plan harness.steps harness.store "
         "harness.tasks harness.training reports.records"
     ),
+    "harness.testing": (f"{GROUND} strategies.testing harness.datasets harness.references harness.training"),
     "harness.verify": f"{GROUND} reports.records",
     "harness.scale": (
         f"{GROUND} harness.datasets harness.references harness.steps harness.store harness.training reports.records"
     ),
+    "harness.library": (
+        f"{GROUND} strategies.rules harness.cli harness.datasets harness.execution harness.plan harness.references "
+        "harness.steps harness.training reports"
+    ),
     "harness.cli": (
         f"{GROUND} strategies.testing harness.execution harness.execution.executors harness.plan harness.scale "
-        "harness.store harness.tasks harness.training "
-        "harness.verify reports reports.folders reports.questions reports.questions.claims "
+        "harness.steps harness.store harness.tasks harness.testing harness.training "
+        "harness.verify reports reports.effects reports.folders reports.questions reports.questions.claims "
         "reports.records reports.render"
     ),
     "reports": (
@@ -69,7 +75,8 @@ MAY_IMPORT = {
     "reports.questions.claims": "reports.document reports.effects reports.records reports.statistics",
     "reports.render": "reports.document reports.document.sections reports.effects reports.figures reports.records",
     "benchmarks": (
-        f"{GROUND} harness.scale strategies.maths reports reports.document reports.questions.claims reports.records"
+        f"{GROUND} harness.cli harness.scale strategies.maths reports reports.document reports.questions.claims "
+        "reports.records"
     ),
     "benchmarks.device_check": (
         f"{GROUND} benchmarks strategies.testing harness.datasets harness.execution harness.plan harness.scale "
@@ -226,7 +233,8 @@ def test_folders_import_what_the_table_allows() -> None:
 
 
 def test_of_reports_the_harness_reads_the_records_alone() -> None:
-    allowed = {name for folder, row in MAY_IMPORT.items() if folder != "harness.cli" for name in row.split()
+    outside = ("harness.cli", "harness.library")  # what users call gives them a report, or frames
+    allowed = {name for folder, row in MAY_IMPORT.items() if folder not in outside for name in row.split()
                if folder.split(".")[0] == "harness" and name.split(".")[0] == "reports"}  # fmt: skip
     assert allowed == {"reports.records"}
     assert not any(
@@ -259,6 +267,16 @@ def test_a_circle_is_found() -> None:
 
 def test_nothing_seeds_the_global_generators_or_unpickles() -> None:
     assert len(FILES) > 200 and not faults(lambda path: forbidden(tree_of(path)))
+
+
+def test_no_console_turns_text_into_pictures() -> None:
+    def bare(path: Path) -> Iterator[str]:
+        for node in ast.walk(tree_of(path)):
+            made = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Console"
+            if made and not any(keyword.arg == "emoji" for keyword in node.keywords):
+                yield f"line {node.lineno}: Console without emoji=False: names such as br:Mask hold :words:"
+
+    assert faults(bare) == []
 
 
 def test_files_are_short() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from typing import Any
 
 from rich.console import Console
@@ -14,13 +15,14 @@ from rich.table import Table
 from ...strategies import UsageError
 from ...strategies.registry import registry
 from ...strategies.testing import Result, check
-from ...strategies.testing.checks import FATAL, Checkup
+from ...strategies.testing.checks import FATAL, UNTIL, Checkup
 from ...strategies.testing.subject import Subject
 from ..plan.matrix import Matrix
 from ..training.flops import count_selection
 
 LIMIT = 120
 """Seconds for the check of a plugin before a run."""
+OTHERS = ("learner", "reference", "dataset")
 SOUND = "no law is broken"
 COLOURS = {"pass": "green", "fail": "bold red", "skip": "dim"}
 
@@ -29,14 +31,33 @@ def _checked(strategy: str, hyper_parameters: dict[str, Any]) -> list[Result]:
     return check(strategy, count=lambda call: count_selection(call).flops, **hyper_parameters)
 
 
-def check_one(strategy: str, hyper_parameters: dict[str, Any], console: Console) -> bool:
-    results = _checked(strategy, hyper_parameters)
+def check_one(name: str, parameters: dict[str, Any], console: Console) -> bool:
+    """Print the laws of a strategy, or of ``learner:NAME``, ``reference:NAME``, ``dataset:NAME``; True if all hold."""
+    kind, _, spec = name.partition(":")
+    if kind in OTHERS:
+        from ..execution.prepared import data_folder
+        from ..testing import check as check_other
+
+        results = check_other(kind, spec, data_dir=data_folder(None), **parameters)
+    else:
+        results = _checked(name, parameters)
     table = Table("law", "", "what to change, or why it was not judged", box=None, pad_edge=False)
+    repeated = Counter(result.message for result in results if result.verdict == "skip")
+    waiting: dict[str, list[str]] = {}
     for result in results:
-        table.add_row(result.law, f"[{COLOURS[result.verdict]}]{result.verdict}[/]", escape(result.message))
+        if result.message.startswith(UNTIL) or repeated[result.message] > 1:
+            waiting.setdefault(result.message, []).append(result.law)
+        else:
+            table.add_row(result.law, f"[{COLOURS[result.verdict]}]{result.verdict}[/]", escape(result.message))
+    for reason, laws in waiting.items():  # one fault, one row
+        table.add_row(_many(laws), f"[{COLOURS['skip']}]skip[/]", escape(f"{reason}: {', '.join(laws)}"))
     console.print(table, "")
-    console.print(f"{escape(strategy)}: {_totals(results)}", highlight=False)
+    console.print(f"{escape(name)}: {_totals(results)}", highlight=False)
     return not _broken(results)
+
+
+def _many(laws: list[str]) -> str:
+    return laws[0] if len(laws) == 1 else f"{len(laws)} laws"
 
 
 def check_all(console: Console) -> bool:

@@ -13,24 +13,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from ... import __version__
 from ...strategies import UsageError
-from ...strategies.errors import did_you_mean
 from ...strategies.registry import registry
+from .claims import claim
+from .doctor import doctor
 from .leaving import Stopped, guarded, say
+from .listing import list_
 from .scoring import scores
 from .showing import show
 from .studies import check_studies
+from .trying import try_
 
 if TYPE_CHECKING:
     from ..execution.prepared import RunRequest
     from ..plan.matrix import Matrix
-
-GROUPS = ("strategies", "schedules", "datasets", "references", "learners", "executors")
-SHIPPED = ("matrices", "claims")
 
 app = typer.Typer(
     name="selbench",
@@ -57,36 +55,7 @@ def _options(
 ) -> None: ...
 
 
-@app.command("list")
-def list_(
-    group: Annotated[str, typer.Argument(help=f"One of {', '.join((*GROUPS, *SHIPPED))}; all by default.")] = "",
-) -> None:
-    """List what is registered: name, what it is, where it comes from; and the matrices and claims that are shipped."""
-    if group not in ("", *GROUPS, *SHIPPED):
-        raise UsageError(f"nothing called {group!r} is registered{did_you_mean(group, [*GROUPS, *SHIPPED])}")
-    console = Console()
-    if group in ("", "strategies"):
-        from .listing import print_strategies
-
-        print_strategies(console)
-    for kind in GROUPS[1:] if not group else [g for g in GROUPS[1:] if g == group]:
-        table = Table("name", "what it is", "from", title=kind, title_justify="left", box=None, pad_edge=False)
-        for row in registry(kind).describe():
-            about = f"[red]{escape(row['error'])}[/]" if row["error"] else escape(row["summary"])
-            table.add_row(escape(row["name"]), about, escape(row["origin"]))
-        console.print(table, "")
-    if group in ("", "matrices"):
-        from ..plan.matrix import shipped
-
-        console.print("matrices\n" + ", ".join(sorted(shipped())), "", sep="\n", highlight=False)
-    if group in ("", "claims"):
-        from ...reports.questions.claims.reading import shipped as claims
-
-        table = Table("id", "claim", "run by", title="claims", title_justify="left", box=None, pad_edge=False)
-        for claim in claims():
-            ready = "out of scope" if claim.scope == "out" else "not yet" if claim.needs else claim.matrix
-            table.add_row(claim.id, claim.title, ready)
-        console.print(table)
+app.command("list")(list_)
 
 
 @app.command()
@@ -126,6 +95,9 @@ def run(
     like: Annotated[
         Path | None, typer.Option(help="With --plan: another results folder, for times where this one has none.")
     ] = None,
+    time_: Annotated[
+        bool, typer.Option("--time", help="With --plan: time a few steps, for times where there are no records.")
+    ] = False,
     cell_limit: Annotated[float | None, typer.Option(help="Minutes after which a cell is ended, as failed.")] = None,
     memory_limit: Annotated[
         float | None, typer.Option(help="GB of memory after which a worker is ended, its cell failed.")
@@ -139,17 +111,22 @@ def run(
         list[str] | None, typer.Option(help="Make the results of this strategy again, since its code has changed.")
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep results of code that has changed.")] = False,
+    tracker: Annotated[
+        list[str] | None, typer.Option(help="Send each finished cell's curve to tensorboard, mlflow or a plugin's.")
+    ] = None,
 ) -> None:
     """Train the cells of a matrix that are not done yet, then write the report."""
     from ..plan.matrix import narrowed, read, refuse_undeclared, refuse_unknown_names
 
     declared = read(matrix, [*(set_ or []), *([] if timing is None else [f"timing.seeds={timing}"])], dataset)
     asked = narrowed(declared, strategy or [], seeds)
-    if (cells or like) and not plan:
-        raise UsageError("--cells and --like need --plan: add it")
+    if (cells or like or time_) and not plan:
+        raise UsageError("--cells, --like and --time need --plan: add it")
     if until_decided:
         refuse_undeclared(asked, seeds, plan)
     refuse_unknown_names(asked, executor, data_dir)
+    for name in tracker or []:
+        registry("trackers").entry(name)
     check_studies(declared)
     if executor == "local" and not plan:
         from ..execution.executors.server import start
@@ -160,10 +137,10 @@ def run(
     source = Path(matrix).name
     request = RunRequest(
         out, data_dir, cache_dir, device, workers, executor, download, declared, source, set_ or [], ray_address,
-        cell_limit, memory_limit, checkpoint, keep_going, retrain or [], keep, deterministic,
+        cell_limit, memory_limit, checkpoint, keep_going, retrain or [], keep, deterministic, tracker or [],
     )  # fmt: skip
     if plan:
-        return _plan(asked, request, cells, like and _opened(like))
+        return _plan(asked, request, cells, like and _opened(like), time_)
     from ..execution.run import run as run_matrix
     from .checking import refuse_failing
     from .looks import run_until_decided
@@ -205,20 +182,28 @@ def scale(
     request = ScaleRequest(workload, device, profile, save_profile, strategy or [], check, set_ or [])
     table = predict(request, lambda line: print(f"measuring {line}", file=sys.stderr))
     name = Path(workload).stem if workload else f"check-{table['check']['results']}"
-    write_scale(table, out or Path("results") / f"scale-{name}", Console())
+    write_scale(table, out or Path("results") / f"scale-{name}", Console(emoji=False))
 
 
+app.command("try")(try_)
 app.command()(scores)
 app.command()(show)
+app.command()(doctor)
+app.command()(claim)
 
 
 @app.command("check")
 def check_(
-    strategy: Annotated[str, typer.Argument(help="A registered strategy, or package.module:Class.")] = "",
+    strategy: Annotated[
+        str,
+        typer.Argument(
+            help="A strategy, package.module:Class, or learner:NAME, reference:NAME, dataset:NAME.", metavar="NAME"
+        ),
+    ] = "",
     all_: Annotated[bool, typer.Option("--all", help="Every registered strategy.")] = False,
     set_: Annotated[list[str] | None, typer.Option("--set", help="parameter=value: a hyper-parameter.")] = None,
 ) -> None:
-    """Check a strategy against the laws of the interface, and print how to fix a broken one."""
+    """Check a strategy, learner, reference or data set against its laws, and print how to fix a broken one."""
     from ..toml import override
     from .checking import check_all, check_one
 
@@ -231,7 +216,7 @@ def check_(
         override(parameters, text)
     if ":" in strategy:
         sys.path.append(str(Path.cwd()))  # a class in a file of this folder, before it is a package
-    console = Console()
+    console = Console(emoji=False)
     if not (check_all(console) if all_ else check_one(strategy, parameters, console)):
         raise typer.Exit(1)
 
@@ -242,10 +227,13 @@ def new_strategy(
     out: Annotated[Path, typer.Option(help="Where its folder goes.")] = Path("."),
 ) -> None:
     """Write a plugin package to start from: entry point, class, a test of the laws, tox environments."""
+    from .scaffold import commands
     from .scaffold import new_strategy as write
 
     folder = write(name, out)
-    print(f"Written: {folder}; pip install -e {folder} registers it, selbench check {name} judges it.")
+    print(f"Written: {folder}. Install it so that edits count, check it, run it:")
+    for command in commands(name, str(folder)):
+        print(f"  {command}")
 
 
 @app.command("verify")
@@ -262,7 +250,7 @@ def verify_(
     if as_json:
         print(json.dumps(verdict.to_json(), indent=1))
     else:
-        console = Console()
+        console = Console(emoji=False)
         for line in verdict.lines():
             show_line(console, line, wrap=False)
     if not verdict.sound:
@@ -319,7 +307,7 @@ def compare(
         comparison = compared(Read.read(_opened(a)), Read.read(_opened(b)))
         if out is not None:
             write_comparison(comparison, out)
-    print_comparison(comparison, Console())
+    print_comparison(comparison, Console(emoji=False))
 
 
 @app.command()
@@ -334,16 +322,16 @@ def merge(
 
     with _usage():
         merged = join(out, [_opened(folder) for folder in folders], title)
-    console = Console()
+    console = Console(emoji=False)
     for line in merged.lines():
         show_line(console, line)
     show_line(console, f"Written: {out}; selbench report {out} judges it.", wrap=False)
 
 
-def _plan(matrix: Matrix, request: RunRequest, cells: bool, like: Path | None) -> None:
+def _plan(matrix: Matrix, request: RunRequest, cells: bool, like: Path | None, timed: bool) -> None:
     from .plan_table import show
 
-    lines = show(matrix, request, Console(), like)
+    lines = show(matrix, request, Console(emoji=False), like, timed)
     try:
         for line in lines if cells else ():
             print(line)
@@ -366,7 +354,7 @@ def _report(results: Path, out: Path | None = None) -> None:
 
     with _usage():
         page = build(results, out)
-    print_summary(json.loads((page.parent / "summary.json").read_text(encoding="utf-8")), Console(), page)
+    print_summary(json.loads((page.parent / "summary.json").read_text(encoding="utf-8")), Console(emoji=False), page)
     if not parquet_available():
         print(LACKING)
 

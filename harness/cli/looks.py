@@ -6,7 +6,7 @@ was: it trains what the look lacks, judges it once, and stops or goes on as an u
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -21,10 +21,16 @@ from ..plan.matrix import Matrix, narrowed
 from ..store.folder import Store
 
 
-def run_until_decided(matrix: Matrix, request: RunRequest, strategies: list[str]) -> RunResult:
+def run_until_decided(
+    matrix: Matrix,
+    request: RunRequest,
+    strategies: list[str],
+    goes_on: Callable[[int, int], bool] = lambda seeds, following: True,
+) -> RunResult:
     """Run ``matrix`` with the seeds of one look after another; returns the last run.
 
-    A look some of whose runs failed is not taken: the same command tries them again.
+    ``goes_on`` says after an open look of so many ``seeds`` whether the ``following`` one is begun. A look some of
+    whose runs failed is not taken: the same command tries them again.
     """
     store, looks = Store(request.folder(matrix)), matrix.analysis.looks
     before = store.resolved()
@@ -36,7 +42,7 @@ def run_until_decided(matrix: Matrix, request: RunRequest, strategies: list[str]
         raise UsageError(f"{store.root} has {there} seeds, more than the last look's {looks[-1]}: choose another --out")
     # A look at fewer seeds than there are is over: it would be judged by seeds that it did not have.
     open_looks = [n for n in looks if n >= there and (n == looks[-1] or n not in taken or taken[n]["decided"])]
-    for seeds in open_looks:
+    for seeds, following in zip(open_looks, [*open_looks[1:], 0], strict=True):
         done = run(narrowed(matrix, strategies, seeds), request)
         if done.failed:
             return done
@@ -44,8 +50,9 @@ def run_until_decided(matrix: Matrix, request: RunRequest, strategies: list[str]
             taken[seeds] = _judged(store)
             store.write_look(taken[seeds])
         ends = taken[seeds]["decided"] or seeds == looks[-1]
-        _say(f"look {looks.index(seeds) + 1} of {len(looks)}, {seeds} seeds", taken[seeds], ends)
-        if ends:
+        on = not ends and goes_on(seeds, following)
+        _say(f"look {looks.index(seeds) + 1} of {len(looks)}, {seeds} seeds", taken[seeds], ends, on)
+        if not on:
             return done
     raise AssertionError("the last look is always open, and ends")
 
@@ -60,11 +67,12 @@ def _judged(store: Store) -> dict[str, Any]:
     return found
 
 
-def _say(which: str, look: Mapping[str, Any], ends: bool) -> None:
+def _say(which: str, look: Mapping[str, Any], ends: bool, on: bool) -> None:
     several = len({row["dataset"] for row in look["verdicts"]}) > 1
     verdicts = "; ".join(
         f"{row['strategy']}:{row['question']}{' on ' + row['dataset'] if several else ''} {row['verdict']}"
         for row in look["verdicts"]
     )
-    after = "" if not ends else ". Decided" if look["decided"] else ". This was the last look"
-    Console(stderr=True).print(escape(f"{which}: {verdicts}{after or '. More seeds are added'}."), highlight=False)
+    more = ". More seeds are added" if on else ""
+    after = more if not ends else ". Decided" if look["decided"] else ". This was the last look"
+    Console(stderr=True, emoji=False).print(escape(f"{which}: {verdicts}{after}."), highlight=False)

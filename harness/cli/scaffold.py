@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import keyword
 import re
+import shlex
 from importlib.metadata import distribution
 from importlib.resources import files
 from pathlib import Path
@@ -28,11 +29,13 @@ def new_strategy(name: str, out: Path) -> Path:
         raise UsageError(f"{folder} exists: choose another name or --out")
     kind = "".join(part.capitalize() for part in name.split("-"))
     names = {"name": name, "module": module, "kind": kind, "source": source()}
+    names["commands"] = "\n".join(commands(name, "."))
     written = {
         "pyproject.toml": "pyproject.toml.txt",
         f"{module}.py": "strategy.py.txt",
         f"tests/test_{module}.py": "test_strategy.py.txt",
         "tox.ini": "tox.ini.txt",
+        "README.md": "README.md.txt",
     }
     templates = files("selbench") / "harness" / "cli" / "templates"
     out.mkdir(parents=True, exist_ok=True)
@@ -44,6 +47,15 @@ def new_strategy(name: str, out: Path) -> Path:
             (draft / path).write_text(text, encoding="utf-8")
         draft.rename(folder)
     return folder
+
+
+def commands(name: str, folder: str) -> list[str]:
+    """What installs the package in ``folder`` so that edits count, checks its rule, and runs it."""
+    return [
+        f"python3 -m pip install -e {shlex.quote(folder)}",
+        f"selbench check {name}",
+        f"selbench run quick --set 'strategies=[{{name=\"{name}\"}}]' --set 'analysis.primary=[]' --out results/{name}",
+    ]
 
 
 def source() -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ...reports.questions.claims.schema import Claim
     from ..plan.matrix import Matrix
 
-REGISTERED = ("schedules", "datasets", "references", "learners", "executors")
+REGISTERED = ("schedules", "datasets", "references", "learners", "executors", "trackers")
 Lines = Iterator[tuple[str, str]]
 """A label and its text; an empty label continues, or heads what is listed below it."""
 
@@ -33,7 +33,7 @@ def show(
         near = did_you_mean(name, _names())
         mend = near if near.startswith("; did you mean") else "; selbench list shows every name"
         raise UsageError(f"nothing is called {name!r}{mend}")
-    console = Console()
+    console = Console(emoji=False)
     for kind, lines in found.items():
         console.print(Text.assemble((name, "bold"), f"  {kind}"))
         for label, text in lines(name):

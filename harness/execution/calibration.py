@@ -7,11 +7,13 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from ...strategies import UsageError
+from ..datasets.augment import Augment
 from ..datasets.samples import Samples
 from ..plan.arms import Arm, ArmSeconds, ReferenceSeconds, name_of, pacer_of, schedule_of
 from ..plan.matrix import Matrix
@@ -23,6 +25,7 @@ from ..tasks.cell import prepare
 from ..tasks.cost_meter import artefacts
 from ..tasks.worker import Context, Worker
 from ..training.candidates import Candidates, ChosenSamples
+from ..training.numerics import Numerics
 from ..training.trainer import Recipe, Trainer
 from .executors.inline import Inline
 from .executors.queue import Outcome
@@ -58,23 +61,52 @@ def fastest(prepared: Prepared, threads: int) -> dict[str, Any]:
     """
     torch.set_num_threads(threads)
     seconds: dict[str, dict[str, float]] = {one.name: {} for one in prepared.candidates}
-    for name, data in prepared.loaded.items():
-        images, labels, classes = data.images.train, data.images.train_labels, len(data.images.classes)
-        batch = min(prepared.matrix.at(name).batch, len(labels))
-        samples = Samples(images[:batch].to(prepared.device), labels[:batch].to(prepared.device), classes)
-        augment, learner = (
-            data.augment(prepared.matrix.seed_list()[0], prepared.device),
-            learner_of(prepared.matrix, name),
-        )
-        pacer = Pacer(batch, batch, "fixed-candidates", Fixed(1.0), steps=1)
+    for name in prepared.loaded:
+        learner, samples, augment = _first_batch(prepared, name)
         for one in prepared.candidates:
-            net = learner.build(images.shape[1], data.resolution, classes, generator(0), str(prepared.device))
-            trainer = Trainer(
-                samples, learner, augment, pacer, Recipe(lr=1e-4), 0, net, numerics=one, cache_dir=prepared.cache_dir
-            )
             best = min((row[name] for row in seconds.values() if name in row), default=math.inf)
-            seconds[one.name][name] = _step_seconds(trainer, Step(0, 0, batch, batch, 0.0), 2 * best)
+            seconds[one.name][name] = plain_step(learner, samples, augment, one, 2 * best, prepared.cache_dir)
     return {"name": quickest(seconds), "seconds": seconds, "threads": threads}
+
+
+def image_seconds(prepared: Prepared, threads: int) -> dict[str, float]:
+    """Seconds of plain training on one image of each data set, by a few steps of each learner and size that differ."""
+    torch.set_num_threads(threads)
+    names = [str(prepared.chosen["name"])] if prepared.chosen else [one.name for one in prepared.candidates]
+    found: dict[str, float] = {}
+    for name, data in prepared.loaded.items():
+        learner, samples, augment = _first_batch(prepared, name)
+        same = repr([prepared.matrix.at(name).learner, samples.images.shape, data.resolution, samples.classes])
+        if same not in found:
+            steps = (plain_step(learner, samples, augment, Numerics.of(one)) for one in names)
+            found[same] = min(steps) / len(samples)
+        found[name] = found[same]
+    return {name: found[name] for name in prepared.loaded}
+
+
+def _first_batch(prepared: Prepared, dataset: str) -> tuple[Any, Samples, Augment]:
+    """The learner of a data set, its first candidate batch, and its views."""
+    data, matrix = prepared.loaded[dataset], prepared.matrix
+    images, labels, classes = data.images.train, data.images.train_labels, len(data.images.classes)
+    batch = min(matrix.at(dataset).batch, len(labels))
+    samples = Samples(images[:batch].to(prepared.device), labels[:batch].to(prepared.device), classes)
+    return learner_of(matrix, dataset), samples, data.augment(matrix.seed_list()[0], prepared.device)
+
+
+def plain_step(
+    learner: Any,
+    samples: Samples,
+    augment: Augment,
+    numerics: Numerics,
+    limit: float = math.inf,
+    cache_dir: Path | None = None,
+) -> float:
+    """Seconds of one training step on all of ``samples`` without a selection; see :func:`_median` for ``limit``."""
+    batch, device = len(samples), samples.images.device
+    net = learner.build(samples.images.shape[1], augment.resolution, samples.classes, generator(0), str(device))
+    pacer = Pacer(batch, batch, "fixed-candidates", Fixed(1.0), steps=1)
+    trainer = Trainer(samples, learner, augment, pacer, Recipe(lr=1e-4), 0, net, numerics=numerics, cache_dir=cache_dir)
+    return _step_seconds(trainer, Step(0, 0, batch, batch, 0.0), limit)
 
 
 def quickest(seconds: dict[str, dict[str, float]]) -> str:

@@ -21,6 +21,7 @@ from .. import environment
 from ..datasets.loaded import DataSetLoader, LoadedData
 from ..plan.arms import ReferenceSeconds
 from ..plan.matrix import Matrix, margin_of
+from ..plan.sweeps import studies
 from ..plan.tables import DatasetEntry, StrategyEntry
 from ..plan.tasks import Plan, Planner
 from ..steps.schedules import load_schedule
@@ -28,6 +29,8 @@ from ..store.folder import VERSION, Store
 from ..streams import generator
 from ..tasks.worker import reference_of, trains_reference
 from ..toml import expanded
+from ..training.learner import Learner
+from ..training.learners import learner
 from ..training.numerics import Numerics, candidates
 from .executors.queue import Outcome
 
@@ -54,6 +57,7 @@ class RunRequest:
     retrain: list[str] = field(default_factory=list)  # names whose code has changed: their results are made again
     keep: bool = False  # keep the results of code that has changed
     deterministic: bool = False  # refuse operators without a deterministic kernel
+    trackers: list[str] = field(default_factory=list)  # names of those that finished cells are sent to
 
     def folder(self, matrix: Matrix) -> Path:
         return self.out or Path("results") / matrix.name
@@ -127,12 +131,12 @@ def prepare(matrix: Matrix, request: RunRequest) -> Prepared:
     loaded = {e.name: loader.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
     starts, numerics = {}, candidates(matrix.precision, matrix.memory_format, device)
     for name, data in loaded.items():
-        learner, size = learner_of(matrix, name), (data.images.train.shape[1], data.resolution)
+        asked, size = learner_of(matrix, name), (data.images.train.shape[1], data.resolution)
         # Raises where weights, or the memory format, do not fit.
-        net = learner.build(*size, len(data.images.classes), generator(0), "cpu", data_dir)
+        net = asked.build(*size, len(data.images.classes), generator(0), "cpu", data_dir)
         numerics = [one for one in numerics if one.fits(net, device)] or numerics[:1]
         numerics[0].net(net, device)
-        starts[name] = str(learner.fingerprint(data_dir))
+        starts[name] = str(asked.fingerprint(data_dir))
     workers = request.workers
     if workers is None:
         gpus = 1 if device.index is not None else torch.cuda.device_count()
@@ -156,14 +160,13 @@ def load_references(matrix: Matrix, data_dir: Path | None) -> dict[str, tuple[An
     return found
 
 
-def learner_of(matrix: Matrix, dataset: str = "") -> Any:
-    spec = matrix.at(dataset).learner
-    return registry("learners").load(spec.name, **spec.parameters())
+def learner_of(matrix: Matrix, dataset: str = "") -> Learner:
+    return learner(matrix.at(dataset).learner)
 
 
 def resolved(declared: Matrix, prepared: Prepared) -> dict[str, Any]:
     asked, seed = prepared.matrix, prepared.matrix.seed_list()[0]
-    grid = declared.tuned()
+    grid, questions = declared.tuned(), [*declared.studies, *studies(declared.strategies)]
     return {
         "version": VERSION,
         "name": declared.name,
@@ -177,7 +180,8 @@ def resolved(declared: Matrix, prepared: Prepared) -> dict[str, Any]:
         "proxy": declared.proxy.model_dump(),
         "references": [{**entry.model_dump(), "spec": entry.spec.split(":")[0]} for entry in declared.references],
         "analysis": declared.analysis.declared(),
-        **{name: table for name in ("studies", "measures") if (table := declared.model_dump()[name])},
+        **({"studies": [study.model_dump() for study in questions]} if questions else {}),
+        **({"measures": declared.measures} if declared.measures else {}),
         **({"numerics": prepared.chosen} if prepared.chosen else {}),
         "timing": asked.timing.model_dump(),
         **{

@@ -23,7 +23,7 @@ class Progress:
     """Counts tasks and estimates the time left; ``planned`` counts all cells of the request, done ones included."""
 
     def __init__(self, todo: list[Task], planned: int, where: str, stage: Stage = "training") -> None:
-        self.console = Console(stderr=True)
+        self.console = Console(stderr=True, emoji=False)
         cells = sum(task.arm is not None for task in todo)
         self.todo, self.done_work, self.done, self.failed, self.others = todo, 0.0, 0, 0, 0
         self.work = sum(_weight(task) for task in todo)

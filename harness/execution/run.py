@@ -39,6 +39,7 @@ from .executors.queue import Outcome, Queue, Turn
 from .families import check_families
 from .prepared import RunRequest, already_chosen, arm_rows, prepare, resolved, thread_count, without_unusable
 from .progress import Progress, Stage
+from .trackers import Tracking
 
 logger = logging.getLogger("selbench")
 
@@ -59,9 +60,11 @@ class Stages:
     """Carries out plans in one results folder, which is the matrix's already; other runs on it take other tasks."""
 
     def __init__(
-        self, context: Context, executor: Executor, store: Store, claims: Claims, settle: Callable[[Plan], None]
-    ) -> None:
+        self, context: Context, executor: Executor, store: Store, claims: Claims, settle: Callable[[Plan], None],
+        tracking: Tracking,
+    ) -> None:  # fmt: skip
         self.context, self.executor, self.store, self.claims, self.settle = context, executor, store, claims, settle
+        self.tracking = tracking
         self.done = RunResult(store.root)
 
     def tune(
@@ -86,7 +89,7 @@ class Stages:
                 said = (
                     f"{dataset}: an arm is best at an end of the learning rates tried: all are tried at {at} x lr too"
                 )
-                Console(stderr=True).print(escape(said), highlight=False)
+                Console(stderr=True, emoji=False).print(escape(said), highlight=False)
             extended = tuning.joined(extended, added)
             tried = tuning.tuning_runs(planner, tuned, grid["factors"], seeds, extended)
             runs = tuning.tuning_runs(planner, tuned, (), seeds, added)
@@ -102,7 +105,7 @@ class Stages:
         """Record the cells of unusable strategies, given by label, as failed: they have no arms."""
         matrix = self.context.matrix
         for label, outcome in unusable.items():
-            Console(stderr=True).print(f"failed: {escape(outcome.error)}", style="red", highlight=False)
+            Console(stderr=True, emoji=False).print(f"failed: {escape(outcome.error)}", style="red", highlight=False)
             for seed, entry in product(matrix.seed_list(), matrix.datasets):
                 id = digest(["unusable", label, entry.name, seed])
                 self._write_down(Task(id, f"strategy {label}", entry.name, seed), id, outcome)
@@ -133,6 +136,7 @@ class Stages:
                     self._write_down(task, task.id, outcome)
                 elif task.kind == "cell":
                     self.done.trained += 1
+                    self.tracking.cell(partial(self.store.cell, task.id))
                 elif task.kind == "tuning":
                     self.done.tuned += 1
                 else:
@@ -162,7 +166,9 @@ class Stages:
 
     def time(self, plan: Plan, threads: int) -> None:
         """Run the timing pass over the finished cells; only one per folder at a time."""
-        waiting = partial(Console(stderr=True).print, "waiting for the timing pass of another run on this folder")
+        waiting = partial(
+            Console(stderr=True, emoji=False).print, "waiting for the timing pass of another run on this folder"
+        )
         with self.claims.alone("timing", waiting):
             seeds = self.context.matrix.seed_list()[: self.context.matrix.timing.seeds]
             todo = timing.missing(self.store, plan, seeds)
@@ -212,6 +218,7 @@ def run(matrix: Matrix, request: RunRequest) -> RunResult:
     check_families(request.declared or matrix, plan.arms, prepared.prints())
     executor = _executor(request, prepared.workers)
     store = Store(request.folder(matrix))
+    tracking = Tracking(request.trackers, store.root, matrix.name)
     declared, cores = request.declared or matrix, environment.usable_cores()
     table = resolved(declared, prepared)
     table["requested"] |= {"matrix": request.source or matrix.name, "set": request.overrides}
@@ -250,7 +257,7 @@ def run(matrix: Matrix, request: RunRequest) -> RunResult:
             context = replace(context, rates=rates)
             plan = prepared.planner(rates).plan()
         settled = partial(settle, matrix=matrix, store=store, retrain=request.retrain, keep=request.keep)
-        stages = Stages(context, executor, store, claims, settled)
+        stages = Stages(context, executor, store, claims, settled, tracking)
         lost: dict[str, str] = {}
         if (grid := declared.tuned()) is not None:
             plan, lost = stages.tune(prepared.planner(context.rates), plan.arms, grid, claim)

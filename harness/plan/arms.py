@@ -56,7 +56,8 @@ class Arm:
         left_out: tuple[str, ...] = ("label", "role", "twin", "text", "signal", "base", "lr_from")
         # What came later is left out where it is not used: keys stay what they were before.
         left_out += tuple(name for name in ("revision", "cost_of") if not getattr(self, name))
-        return digest({field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out})
+        table = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out}
+        return digest({**table, "origin": origin_in_ids(self.origin)})
 
     @property
     def lr_factor(self) -> float:
@@ -67,6 +68,15 @@ class Arm:
 def name_of(arm: Arm) -> str:
     """The name of the arm's reference seconds; the rungs and cost twins of a baseline share its own."""
     return "/".join([arm.dataset, arm.reference, arm.name if arm.cost_of else arm.label, arm.pool])
+
+
+def origin_in_ids(origin: str) -> str:
+    """Distribution and version of a rule as ids hold them.
+
+    Of our own rules that is the first version always: ``revision`` and the digests of code say when one has changed,
+    and a new version alone must not train everything anew.
+    """
+    return "selbench 0.1.0" if origin.startswith("selbench ") else origin
 
 
 @dataclass(frozen=True)
@@ -238,9 +248,10 @@ class Expander:
     def proxy_identity(self, arm: Arm) -> list[Any]:
         """Which proxy an arm replays the picks of: the rule that it follows, whose that is, and its width."""
         replay: ProxyReplay = registry("strategies").load(arm.name, **arm.options)
-        origin = registry("strategies").entry(replay.of)
+        entry = registry("strategies").entry(replay.of)
+        origin = origin_in_ids(f"{entry.distribution} {entry.version}")
         revised = [replay.revision] if replay.revision else []
-        return [replay.of, replay.options, f"{origin.distribution} {origin.version}", replay.width, *revised]
+        return [replay.of, replay.options, origin, replay.width, *revised]
 
     def _shared(self, entry: DatasetEntry, reference: str, traits: Traits) -> dict[str, Any]:
         loaded, matrix = self.loaded[entry.name], self.matrix.at(entry.name)

@@ -1,4 +1,4 @@
-"""Which tasks of a matrix are done, and a time estimate for the others: from records, never from a measurement."""
+"""Which tasks of a matrix are done, and a time estimate for the others: from records, or from what was timed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import torch
 
 from ...strategies import UsageError
 from ...strategies.interface import LEARNER_SIGNALS
-from ...strategies.registry import registry
 from .. import environment
 from ..datasets.loaded import LoadedData
 from ..store.folder import Store
 from ..training.flops import learner_flops
+from ..training.learners import learner
 from .arms import pacer_of
 from .matrix import Matrix
 from .tasks import Plan, Task
@@ -32,6 +32,7 @@ BASES = {
     "records": "tasks by records of their like at other seeds",
     "flops": "by their operations, at the seconds per operation of other arms with records (selection left out)",
     "like": "by their operations, at the seconds per operation of the runs of --like",
+    "timed": "by their operations, at the seconds per operation of a few steps timed now (selection left out)",
     "budget": "by the budget in seconds",
 }
 
@@ -79,8 +80,9 @@ def _names(folder: Path) -> frozenset[str]:
 class TimeEstimator:
     """Seconds of tasks, from the records of an inventory.
 
-    The seconds per operation of ``like``, another results folder, stand in where this one has none. ``machines``
-    counts the machines and devices that the records read were made on.
+    The seconds per operation of ``like``, another results folder, stand in where this one has none, and so do the
+    ``image_seconds`` of plain training on one image, by data set. ``machines`` counts the machines and devices that
+    the records read were made on.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class TimeEstimator:
         matrix: Matrix,
         loaded: Mapping[str, LoadedData],
         like: Path | None = None,
+        image_seconds: Mapping[str, float] | None = None,
     ) -> None:
         self.inventory, self.matrix, self.loaded = inventory, matrix, loaded
         self.machines: Counter[tuple[str, str]] = Counter()
@@ -102,6 +105,7 @@ class TimeEstimator:
                 found.append(task)
         self.measured = {kind: seconds for kind, tasks in there.items() if (seconds := self._seconds(tasks))}
         self.rates = self._rates()
+        self.image_seconds = image_seconds or {}
         self.elsewhere = None if like is None or self.rates else self._elsewhere(Store(like))
 
     def of(self, task: Task) -> Estimate | None:
@@ -115,13 +119,19 @@ class TimeEstimator:
         rate = self.rates.get(task.dataset) or self.rates.get("")
         if rate is not None:
             return Estimate(flops * rate, "flops")
-        return None if self.elsewhere is None else Estimate(flops * self.elsewhere, "like")
+        if self.elsewhere is not None:
+            return Estimate(flops * self.elsewhere, "like")
+        if task.dataset in self.image_seconds:
+            return Estimate(flops * self.image_seconds[task.dataset] / self.unit(task.dataset)[1], "timed")
+        return None
 
     def flops(self, task: Task) -> float | None:
         """Operations of training and of the learner's scoring; None where its steps are known only from a run."""
         arm = task.arm
         if arm is not None and arm.cost_of:
             arm = self.arms[arm.cost_of]  # its cost, but for artefacts and picking
+        if task.kind == "proxy":  # full training of its own length
+            return self.matrix.proxy.passes * self.size(task.dataset, "pool") * self.unit(task.dataset)[1]
         if arm is None or arm.replay:
             return None
         budget = self.matrix.at(arm.dataset).budget
@@ -141,9 +151,8 @@ class TimeEstimator:
     def _unit(self, dataset: str) -> tuple[float, float]:
         """FLOPs of one image forward, and forward and backward, as the ledger counts them."""
         data, spec = self.loaded[dataset], self.matrix.at(dataset).learner
-        learner: Any = registry("learners").load(spec.name, **spec.parameters())
         channels, classes = data.images.train.shape[1], len(data.images.classes)
-        return learner_flops(learner, channels, data.resolution, classes)
+        return learner_flops(learner(spec), channels, data.resolution, classes)
 
     def _seconds(self, tasks: Iterable[Task]) -> float | None:
         """The median over records that can be read, evaluation included."""
@@ -205,6 +214,7 @@ class Group:
     todo: int = 0
     seconds: float | None = None
     basis: str = ""
+    label: str = ""  # of its arm
 
 
 @dataclass
@@ -250,7 +260,7 @@ def _group(task: Task) -> Group:
     more = [f"with {arm.reference}"] if arm.reference else []
     more += [f"{arm.rung:g} of the budget"] if arm.rung != 1.0 else []
     more += [f"tuning at {arm.lr_factor:g} x lr"] if task.kind == "tuning" else []
-    return Group(", ".join([arm.label, *more]), task.dataset, True)
+    return Group(", ".join([arm.label, *more]), task.dataset, True, label=arm.label)
 
 
 def footing(expected: Forecast, rate: TimeEstimator, device: str) -> str:
@@ -258,7 +268,7 @@ def footing(expected: Forecast, rate: TimeEstimator, device: str) -> str:
     here = environment.describe(torch.device(device), "")
     own, total = rate.machines[here["machine"], here["device"]], sum(rate.machines.values())
     if not expected.bases:
-        lacking = "nothing like it has been measured in this folder, and --like names no other one"
+        lacking = "nothing like it has been measured in this folder, and neither --like nor --time says how long"
         return f"No estimate of time: {lacking if expected.unknown else 'nothing is missing'}."
     parts = [f"{expected.bases[basis]:,} {text}" for basis, text in BASES.items() if expected.bases[basis]]
     if expected.unknown:

@@ -12,8 +12,10 @@ from ...strategies import UsageError
 from ...strategies.errors import did_you_mean
 from ...strategies.registry import registry
 from .. import toml as strict
+from ..code import outside
 from ..identity import digest
 from ..toml import Named, StrictModel
+from . import sweeps
 from .tables import (
     BUDGETS,
     EXTEND,
@@ -140,6 +142,8 @@ def parse(table: dict[str, Any], where: str = "matrix") -> Matrix:
     if "seeds" not in table and isinstance(analysis, dict) and isinstance(looks := analysis.get("looks"), list):
         table = {**table, **({"seeds": looks[-1]} if looks else {})}
     matrix = strict.validate(Matrix, table, where)
+    _check_narrowed(matrix, where)
+    matrix = matrix.model_copy(update={"strategies": sweeps.expanded(matrix.strategies, where)})
     _check(matrix, where)
     return matrix
 
@@ -188,7 +192,6 @@ def _check(matrix: Matrix, where: str) -> None:
     ):
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise UsageError(f"{where}: {table} {twice!r}: give one another {key}")
-    _check_narrowed(matrix, where, {"references": references, "datasets": datasets})
     for place, entry in enumerate(matrix.datasets):
         if entry.spoil is not None:
             entry.spoil.check(f"{where}: datasets.{place}")
@@ -248,7 +251,8 @@ def _check_settings(matrix: Matrix, settings: DatasetSettings, where: str) -> No
         raise UsageError(f'{where}.tuning: nothing is tuned with tuning = "none": leave the key out')
 
 
-def _check_narrowed(matrix: Matrix, where: str, known: dict[str, list[str]]) -> None:
+def _check_narrowed(matrix: Matrix, where: str) -> None:
+    known = {"references": [e.name for e in matrix.references], "datasets": [e.name for e in matrix.datasets]}
     for place, entry in enumerate(matrix.strategies):
         for key, names in known.items():
             if (asked := getattr(entry, key)) == []:
@@ -320,13 +324,14 @@ def refuse_unknown_names(matrix: Matrix, executor: str, data_dir: Path | None) -
         ("executors", [executor]),
     ):
         for spec in specs:
-            registry(kind).entry(spec.partition(":")[0])
+            if outside(kind, spec) is None:
+                registry(kind).entry(spec.partition(":")[0])
     if data_dir is not None and not data_dir.is_dir():
         raise UsageError(f"--data-dir {data_dir}: no such folder")
 
 
 def narrowed(matrix: Matrix, strategies: list[str], seeds: int | None) -> Matrix:
-    """The matrix with only these strategies (by label or name) and this many seeds; baselines stay.
+    """The matrix with only these strategies (by label, name or sweep) and this many seeds; baselines stay.
 
     A registered name that the matrix lacks joins it with its defaults: the folder stays the matrix's, and what is
     said of it is exploratory. Where only such names are given, the matrix's own strategies stay.
@@ -337,7 +342,8 @@ def narrowed(matrix: Matrix, strategies: list[str], seeds: int | None) -> Matrix
         seeds = matrix.analysis.looks[0]
     changes: dict[str, Any] = {}
     if strategies:
-        known = {entry.label or entry.name for entry in matrix.strategies} | {e.name for e in matrix.strategies}
+        names = [{e.label or e.name, e.name, e._sweep.label if e._sweep else e.name} for e in matrix.strategies]
+        known = set[str]().union(*names)
         new = [name for name in dict.fromkeys(strategies) if name not in known | {"full", "uniform"}]
         for name in new:
             if name not in (registered := registry("strategies").found()):
@@ -345,7 +351,7 @@ def narrowed(matrix: Matrix, strategies: list[str], seeds: int | None) -> Matrix
                     f"--strategy {name!r}: matrix {matrix.name!r} has none of that name, and none is registered"
                     f"{did_you_mean(name, known | registered.keys())}"
                 )
-        own = [e for e in matrix.strategies if {e.label or e.name, e.name} & set(strategies)]
+        own = [e for e, called in zip(matrix.strategies, names, strict=True) if called & set(strategies)]
         only_new = len(new) == len(set(strategies))
         changes["strategies"] = [*(matrix.strategies if only_new else own), *(StrategyEntry(name=n) for n in new)]
     if seeds is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from ..datasets.spec import DatasetSpec
 from ..toml import Named, StrictModel
@@ -75,6 +76,15 @@ class ReferenceEntry(StrictModel):
     options: dict[str, Any] = Field({})
 
 
+@dataclass(frozen=True)
+class Sweep:
+    """What made an arm out of an entry with lists: the entry's place and label, and the arm's values by parameter."""
+
+    place: int
+    label: str
+    values: dict[str, Any]
+
+
 class StrategyEntry(StrictModel):
     """One strategy with its hyper-parameters and, where it differs, its own schedule."""
 
@@ -86,6 +96,7 @@ class StrategyEntry(StrictModel):
     ladder: bool = False  # the strategy again at each share of the budget below 1
     references: list[str] | None = None  # those of the matrix that it is run with; each where left out
     datasets: list[str] | None = None
+    _sweep: Sweep | None = PrivateAttr(None)  # no part of an identity
 
 
 class Proxy(StrictModel):

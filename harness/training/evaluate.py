@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 import torch
@@ -36,6 +36,17 @@ def plain_outputs(model: Any, images: Tensor, augment: Augment) -> Iterator[tupl
         features = model.forward_features(augment.plain_view(chunk))
         yield features.float(), model.head(features).float()
     model.train(training)
+
+
+def learner_signals(needs: Set[str], features: Tensor | None, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """The learner's signals ``[B, ...]`` that ``needs`` names, of float32 ``logits`` ``[B, C]``; its loss always."""
+    signals = {"learner": F.cross_entropy(logits, labels, reduction="none")}
+    if "learner_probs" in needs:
+        signals["learner_probs"] = logits.softmax(1)
+    if "learner_features" in needs:
+        assert features is not None
+        signals["learner_features"] = features.float()
+    return signals
 
 
 @torch.no_grad()

@@ -54,7 +54,7 @@ def learner_flops(
 def _file(folder: Path, key: tuple[Any, ...]) -> Path | None:
     """Where a count is kept; None for a plugin's net, which may be made of code that we do not see."""
     kind, *rest = key
-    if kind.__module__.partition(".")[0] != __name__.partition(".")[0]:
+    if kind.__module__.partition(".")[0] != __name__.partition(".")[0] or kind.__name__ == "Built":
         return None
     code = [digest_file(Path(inspect.getfile(of))) for of in (kind, learner_flops)]
     return folder / "flops" / f"{digest([kind.__qualname__, *rest, code, torch.__version__])}.json"
@@ -68,16 +68,27 @@ def _numbers(content: bytes) -> tuple[float, float] | None:
         return None  # damaged: counted again
 
 
-def image_flops(model: nn.Module, shape: tuple[int, int, int]) -> tuple[float, float]:
+def image_flops(model: nn.Module, shape: tuple[int, ...]) -> tuple[float, float]:
     """FLOPs of one image ``[C, H, W]`` forward, and forward and backward, through ``model`` (on the meta device)."""
     # Two images: batch normalisation in training mode refuses one where the map has shrunk to 1 x 1.
     images = torch.empty((2, *shape), device="meta")
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False, custom_mapping={aten.convolution_backward: _conv_backward}) as counter:
         logits = model(images)
         forward = counter.get_total_flops() / 2
         logits.sum().backward()
     model.zero_grad(set_to_none=True)
     return forward, counter.get_total_flops() / 2
+
+
+def _conv_backward(*args: Any, out_val: Any = None, **_: Any) -> int:
+    """PyTorch's count, but for the weights' gradient of a grouped convolution, which it takes for an ungrouped one."""
+    *rest, groups, mask = args
+    count = flop_registry[aten.convolution_backward]
+    without = count(*rest, groups, [mask[0], False, mask[2]], out_val=out_val)
+    return int(without + (count(*args, out_val=out_val) - without) // groups)
+
+
+_conv_backward._get_raw = True  # type: ignore[attr-defined] # tensors, as the registered ones take them, not shapes
 
 
 def _numel(value: Any) -> int:
@@ -167,6 +178,11 @@ _DRAWS = {
 
 class SelectionCounter(TorchDispatchMode):
     """Counts every operation of a selection, elementwise ones included."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """PyTorch would import its compiler at the first operation, to keep it off: half as long as torch itself."""
+        return False  # nothing is compiled while it counts
 
     def __init__(self) -> None:
         super().__init__()

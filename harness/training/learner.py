@@ -1,11 +1,11 @@
-"""The nets that are trained: ResNet-18 and ResNet-8, with the stem that fits the image size."""
+"""The nets that are trained: what a learner is, and ResNet-18 and ResNet-8, with the stem that fits the image size."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,50 @@ from ..store.weight_file import locate, read_weights
 STANDARD_WIDTH = 64
 CIFAR_STEM_UP_TO = 64
 """Images up to this side (pixels) get the 3x3 stem without pooling."""
+
+
+class LearnerNet(nn.Module):
+    """A net that can be trained: its logits ``[B, classes]`` are a linear layer, ``head``, of penultimate features.
+
+    Rules read the features, and gradients of the last layer follow from them: that is why the net is cut there.
+    """
+
+    head: nn.Linear
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Penultimate features ``[B, head.in_features]`` of normalised images ``[B, C, H, W]`` float32."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cast(Tensor, self.head(self.forward_features(x)))
+
+
+class Learner(Protocol):
+    """What the group ``selbench.learners`` registers; the constructor takes the keys of the matrix's ``learner``.
+
+    ``docs/learners.md`` shows one, and ``selbench check learner:NAME`` holds one against these words.
+    """
+
+    @property
+    def title(self) -> str:
+        """What reports call it, with all that sets it apart."""
+
+    def fingerprint(self, data_dir: Path | None) -> str:
+        """Content hash of the weights that training starts from; empty where it starts from random ones."""
+
+    def build(
+        self,
+        channels: int,
+        resolution: int,
+        classes: int,
+        generator: torch.Generator | None,
+        device: str = "cpu",
+        data_dir: Path | None = None,
+    ) -> LearnerNet:
+        """A net to train, its weights drawn on the CPU from ``generator`` alone; without one on the meta device.
+
+        ``UsageError`` where it does not fit images of so many ``channels`` and pixels a side.
+        """
 
 
 class Residual(nn.Module):
@@ -38,7 +82,7 @@ class Residual(nn.Module):
         return F.relu(self.norm2(self.conv2(y)) + self.shortcut(x), inplace=True)
 
 
-class ResNet18Net(nn.Module):
+class ResNet18Net(LearnerNet):
     """The module that :class:`ResNet18` builds; logits from :meth:`forward`, and features on request.
 
     ``blocks`` are how many stand in each stage; a stage halves the map and doubles the channels.
@@ -66,9 +110,6 @@ class ResNet18Net(nn.Module):
     def forward_features(self, x: Tensor) -> Tensor:
         """Penultimate layer ``[B, h]``: the global average pool, 8 times as wide as the first stage in ResNet-18."""
         return cast(Tensor, self.blocks(self.stem(x)).mean((2, 3)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return cast(Tensor, self.head(self.forward_features(x)))
 
 
 class ResNet18:
@@ -122,12 +163,12 @@ class ResNet18:
 
         Without a generator the net is empty, on the meta device, for counting operations.
         """
-        with torch.device("meta"):
+        # Drawn on the CPU, so that every device starts from the same weights; what PyTorch draws first is drawn over,
+        # from a global stream that stays as it was. (Empty nets of the meta device cost the import of its compiler.)
+        with torch.random.fork_rng(devices=[]), torch.device("cpu" if generator else "meta"):
             net = ResNet18Net(channels, resolution, classes, self.width, self.blocks)
         if generator is None:
             return net
-        # Drawn on the CPU, so that every device starts from the same weights.
-        net = net.to_empty(device="cpu")
         with torch.no_grad():
             for module in net.modules():
                 if isinstance(module, nn.Conv2d):

@@ -21,10 +21,10 @@ from ..steps.pacer import Pacer, Recorded, Step
 from ..steps.step_iterator import ReplayedSteps, StepIterator, steps_of
 from ..streams import derive, permutation
 from .candidates import Candidates, ChosenSamples
-from .evaluate import mean_loss, plain_outputs
+from .evaluate import learner_signals, mean_loss, plain_outputs
 from .flops import learner_flops
 from .held_out import HeldOut
-from .learner import ResNet18, ResNet18Net
+from .learner import Learner, LearnerNet
 from .ledger import Clock, Ledger
 from .loss_memory import LossMemory
 from .numerics import Numerics
@@ -60,12 +60,12 @@ class Trainer:
     def __init__(
         self,
         samples: Samples,
-        learner: ResNet18,
+        learner: Learner,
         augment: Augment,
         pacer: Pacer | Recorded,
         recipe: Recipe,
         seed: int,
-        model: ResNet18Net,
+        model: LearnerNet,
         strategy: Any = None,
         numerics: Numerics = FLOAT32,
         pool: Pool | None = None,
@@ -300,8 +300,7 @@ class Trainer:
                 memory.note(hidden, self.count, logits, features, samples.labels)
                 signals = memory.signals(self.count)
             else:
-                losses = F.cross_entropy(logits, samples.labels, reduction="none")
-                signals = {"learner": losses, "learner_probs": logits.softmax(1), "learner_features": features}
+                signals = learner_signals(self.selector.traits.needs, features, logits, samples.labels)
                 signals["age"] = torch.zeros_like(samples.labels)
         self.pool_scored += len(samples)
         self.ledger.add("score", flops=len(samples) * self.unit_forward, samples=len(samples))
@@ -321,11 +320,7 @@ class Trainer:
             self.model.train(self.recipe.score_mode == "train")
             features, logits = self._forward(views)
             self.model.train()
-            signals = {"learner": F.cross_entropy(logits, labels, reduction="none")}
-            if "learner_probs" in self.selector.traits.needs:
-                signals["learner_probs"] = logits.softmax(1)
-            if "learner_features" in self.selector.traits.needs:
-                signals["learner_features"] = features.float()
+            signals = learner_signals(self.selector.traits.needs, features, logits, labels)
         self.ledger.add("score", flops=len(labels) * self.unit_forward, samples=len(labels))
         return signals
 

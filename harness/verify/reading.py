@@ -25,7 +25,7 @@ from .contents import Declared
 from .findings import AGAIN, Finding, note
 
 # Made of records, of runs not done, set aside, or said by us to be put there.
-BESIDE = {"report", "claims", "checkpoints", "logs", "superseded", ".gitattributes"}
+BESIDE = {"report", "claims", "checkpoints", "logs", "superseded", "tensorboard", "mlflow", ".gitattributes"}
 R = TypeVar("R", bound=Unsealed)
 
 _LEFT = "a run that was killed left it", "it may be removed"

@@ -105,7 +105,8 @@ class Cell:
     strong: bool = False
     tags: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    colour: str = ""  # of the dot before a strategy's name, as in the figures
+    colour: str = ""  # of the mark before a strategy's name, as in the figures
+    shape: str = ""  # of that mark
     aside: str = ""  # in brackets behind the text, smaller
 
     @property

@@ -50,11 +50,20 @@ class Look:
     marker: str
     dashes: str | tuple[float, tuple[float, ...]]
 
+    @property
+    def shape(self) -> str:
+        """The marker's class on the page."""
+        return f"m{MARKERS.index(self.marker)}"
+
 
 BASELINE = Look(UNIFORM, "o", "-")
 
 
 def look(number: int) -> Look:
-    """Look of the ``number``-th strategy: six colours first, then the same with another marker and line."""
+    """Look of the ``number``-th strategy: both colour and marker change from one to the next.
+
+    Six hues and eight markers meet again after 24; the markers then move on by one, so that 48 pairs differ.
+    """
+    number %= len(HUES) * len(MARKERS)
     block, hue = divmod(number, len(HUES))
-    return Look(HUES[hue], MARKERS[block % len(MARKERS)], DASHES[block % len(DASHES)])
+    return Look(HUES[hue], MARKERS[(number + number // 24) % len(MARKERS)], DASHES[block % len(DASHES)])

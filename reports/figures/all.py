@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..document.numbers import QUESTIONS, questions
@@ -31,28 +32,48 @@ class Placed:
     drawing: Drawing
 
 
+@dataclass(frozen=True)
+class Planned:
+    """A figure that can be drawn: as of :class:`Placed`, with what ``make`` draws."""
+
+    kind: str
+    panel: Panel | None
+    account: str
+    make: Callable[[], Drawing]
+
+    def draw(self) -> Placed:
+        """Draw it; nothing of matplotlib's global state is changed."""
+        with drawing_rules():
+            return Placed(self.kind, self.panel, self.account, self.make())
+
+
 def draw(report: Report) -> list[Placed]:
-    """Draw every figure of ``report``; nothing of matplotlib's global state is changed."""
-    with drawing_rules():
-        found = []
-        for number, study in enumerate(report.summary["studies"], 1):
-            for place, chart in enumerate(study["charts"], 1):
-                drawing = study_plot(f"study-{number}-{place}", chart, report.looks)
-                found.append(Placed(f"study-{number}", None, "", drawing))
-        for panel in report.panels:
-            if panel.role("strategy") or panel.role("full"):
-                for part in (_questions, _by_class, _costs, _training, _tuning):
-                    found += part(report, panel)
-        return [*found, *_across(report), *_references(report)]
+    """Draw every figure of ``report``."""
+    return [figure.draw() for figure in planned(report)]
+
+
+def planned(report: Report) -> Iterator[Planned]:
+    """The figures of ``report``, none of them drawn yet."""
+    for number, study in enumerate(report.summary["studies"], 1):
+        for place, chart in enumerate(study["charts"], 1):
+            make = partial(study_plot, f"study-{number}-{place}", chart, report.looks)
+            yield Planned(f"study-{number}", None, "", make)
+    yield from _overview(report)
+    for panel in report.panels:
+        if panel.role("strategy") or panel.role("full"):
+            for part in (_questions, _by_class, _costs, _training, _tuning):
+                yield from part(report, panel)
+    yield from _across(report)
+    yield from _references(report)
 
 
 def _placed(
     panel: Panel, kind: str, heading: str, drawer: Callable[..., Drawing], *given: Any, account: str = "", end: str = ""
-) -> Placed:
+) -> Planned:
     """A figure of one panel, named and titled by its kind, panel and account; ``end`` tells those alike apart."""
     name = "-".join(filter(None, (kind, panel.key, account, end)))
     title = f"{heading} {panel.title}" + (f", {account}" if account else "")
-    return Placed(kind, panel, account, drawer(name, title, *given))
+    return Planned(kind, panel, account, partial(drawer, name, title, *given))
 
 
 def _drawn(panel: Panel, rows: list[Row]) -> list[Row]:
@@ -60,7 +81,7 @@ def _drawn(panel: Panel, rows: list[Row]) -> list[Row]:
     return [row for row in rows if row["arm"] in keys]
 
 
-def _questions(report: Report, panel: Panel) -> Iterator[Placed]:
+def _questions(report: Report, panel: Panel) -> Iterator[Planned]:
     margin = panel.dataset["margin"]
     for question, (words, _) in QUESTIONS.items():
         for account in ACCOUNTS if question == "pays" else ("",):
@@ -68,7 +89,20 @@ def _questions(report: Report, panel: Panel) -> Iterator[Placed]:
             yield _placed(panel, question, words, forest, rows, report, margin, account=account)
 
 
-def _by_class(report: Report, panel: Panel) -> Iterator[Placed]:
+def _overview(report: Report) -> Iterator[Planned]:
+    """What stands on the first screen: of the first panel that has any, the differences of the question that most
+    users ask, whether it pays."""
+    for question in reversed(QUESTIONS):
+        for panel in report.panels:
+            rows = _drawn(panel, report.question(panel, question))
+            if any(row["mean_difference"] is not None for row in rows):
+                title = f"{QUESTIONS[question][0]} {panel.title}"
+                name, margin = f"overview-{question}", panel.dataset["margin"]
+                yield Planned("overview", None, "", partial(forest, name, title, rows, report, margin))
+                return
+
+
+def _by_class(report: Report, panel: Panel) -> Iterator[Planned]:
     for found in report.summary["classes"]:
         if found["dataset"] == panel.dataset["name"] and found["contrasts"]:
             yield _placed(
@@ -76,7 +110,7 @@ def _by_class(report: Report, panel: Panel) -> Iterator[Placed]:
             )
 
 
-def _costs(report: Report, panel: Panel) -> Iterator[Placed]:
+def _costs(report: Report, panel: Panel) -> Iterator[Planned]:
     for account in ACCOUNTS:
         for quantity, word, _ in COSTS:
             given = (report, panel, quantity, account)
@@ -91,7 +125,7 @@ def _costs(report: Report, panel: Panel) -> Iterator[Placed]:
                 yield _placed(panel, f"target-{quantity}", heading, target_plot, *given, account=account)
 
 
-def _training(report: Report, panel: Panel) -> Iterator[Placed]:
+def _training(report: Report, panel: Panel) -> Iterator[Planned]:
     yield _placed(panel, "curves", "Training curves,", training_curves, report, panel)
     yield _placed(panel, "ratios", "Keep ratio as realised,", ratio_curves, report, panel)
     yield _placed(panel, "classes", "Class balance of what was picked,", class_balance, report, panel)
@@ -100,7 +134,7 @@ def _training(report: Report, panel: Panel) -> Iterator[Placed]:
             yield _placed(panel, "overlap", "How alike strategies pick,", overlap_map, found)
 
 
-def _tuning(report: Report, panel: Panel) -> Iterator[Placed]:
+def _tuning(report: Report, panel: Panel) -> Iterator[Planned]:
     tuning = report.summary["tuning"]
     if not tuning or not tuned_rows(report, panel):
         return
@@ -115,20 +149,20 @@ def _tuning(report: Report, panel: Panel) -> Iterator[Placed]:
         yield _placed(panel, "tuning-grid", heading, tuning_grid, row, tuning["factors"], end=str(number))
 
 
-def _across(report: Report) -> Iterator[Placed]:
+def _across(report: Report) -> Iterator[Planned]:
     datasets = {dataset["name"]: dataset for dataset in report.matrix["datasets"]}
     for question, (words, _) in QUESTIONS.items():
         if effects := pooled_drawn(report, question):
             title = f"{words} Over {len(datasets)} data sets"
-            drawing = pooled_forest(f"pooled-{question}", title, effects, report, datasets)
-            yield Placed(f"pooled-{question}", None, "", drawing)
+            make = partial(pooled_forest, f"pooled-{question}", title, effects, report, datasets)
+            yield Planned(f"pooled-{question}", None, "", make)
     ranks = report.summary["ranks"]
     if ranks and ranks["critical_distance"] is not None:
         title = f"Mean ranks over {ranks['datasets']} data sets"
-        yield Placed("ranks", None, "", rank_plot("ranks", title, report, ranks))
+        yield Planned("ranks", None, "", partial(rank_plot, "ranks", title, report, ranks))
 
 
-def _references(report: Report) -> Iterator[Placed]:
+def _references(report: Report) -> Iterator[Planned]:
     by_dataset: dict[str, list[Panel]] = {}
     for panel in report.panels:
         by_dataset.setdefault(panel.dataset["name"], []).append(panel)
@@ -138,5 +172,5 @@ def _references(report: Report) -> Iterator[Placed]:
         for question, (_, against) in questions(report.results.matrix.budget).items():
             rows = [[row for row in _drawn(p, report.question(p, question)) if row["reference"]] for p in panels]
             title = f"{panels[0].dataset['title']}: difference {against}, by reference"
-            drawing = sensitivity(f"reference-{question}-{panels[0].key}", title, panels, rows)
-            yield Placed("references", panels[0], "", drawing)
+            make = partial(sensitivity, f"reference-{question}-{panels[0].key}", title, panels, rows)
+            yield Planned("references", panels[0], "", make)

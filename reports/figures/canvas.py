@@ -12,7 +12,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree
@@ -64,6 +64,7 @@ class Drawing:
     svg: bytes
     inline: str  # the SVG for the page: no width, no unused id, CSS variables for colours
     width: float  # natural width in CSS pixels
+    figure: Figure | None = field(default=None, repr=False, compare=False)  # as drawn, for who wants its axes
 
 
 @contextmanager
@@ -113,7 +114,7 @@ def finish(figure: Figure, name: str, title: str, description: str) -> Drawing:
     figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None, "Title": clean(title)})
     svg, said = vector.getvalue(), (clean(title), clean(description))
     inline, width = _inline(svg, name, *said), float(figure.get_size_inches()[0]) * 96
-    return Drawing(name, *said, svg, inline, width)
+    return Drawing(name, *said, svg, inline, width, figure)
 
 
 def _inline(svg: bytes, name: str, title: str, description: str) -> str:

@@ -32,7 +32,7 @@ def class_differences(name: str, title: str, report: Report, panel: Panel, found
     reach = float(max(np.quantile(np.abs(table), 0.95), 2 * panel.dataset["margin"]))
     two_sided(axes, table, reach)
     for (line, at), value in np.ndenumerate(table if len(order) <= _WRITTEN else np.empty((0, 0))):
-        write(axes, line, at, value, points(float(value)), 0.6 * reach, 7)
+        write(axes, line, at, value, points(float(value)), 0.6 * reach, 7.5)
     axes.axvline(len(found["worst"]), color=INK, linewidth=1.4)
     row_labels(axes, labels, 0.5)
     key = f"orange: worse than full training, blue: better; full colour from {reach:.2g} points"

@@ -38,7 +38,7 @@ def scale_plot(table: Row) -> Drawing:
         place(left, left=0.5, right=middle + room - 0.05, top=0.62, bottom=0.62)
         place(right, left=middle + 0.55, right=room, top=0.62, bottom=0.62)
         workload = table["workload"]
-        title = f"{workload['title']}: does selection pay at scale?"
+        title = f"{workload['title']}: could selection save time at scale?"
         if not arms:
             return blank(figure, left, "scale", title, "no strategy to draw")
         _speed(left, arms, looks, table)
@@ -48,10 +48,12 @@ def scale_plot(table: Row) -> Drawing:
         for arm in arms:
             speed = arm["speed_up"]["amortised"]["seconds"]
             even = arm["break_even"]
-            pays = "pays at no learner cost" if even is None else f"pays above {duration(even['seconds'])} an image"
+            least = "at no learner cost" if even is None else f"above {duration(even['seconds'])} an image"
             most, select = ratio(arm["ceiling"]["seconds"]), share(arm["select_share"])
             name = clean(arm["label"])
-            lines.append(f"{name} {ratio(speed)} of at most {most} ({arm['basis']}), {pays}, select {select}")
+            lines.append(
+                f"{name} {ratio(speed)} of at most {most} ({arm['basis']}), could save time {least}, select {select}"
+            )
         words = "Predicted speed-up in seconds and share of the time in select: "
         return finish(figure, "scale", title, f"{words}{'; '.join(lines)}.")
 

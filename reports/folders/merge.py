@@ -274,11 +274,11 @@ def _arms(matrices: Sequence[Named]) -> list[Table]:
         rate = named.table.get("optimizer", {}).get("lr")
         for item in named.table["arms"]:
             arm = item if rate is None else {"lr": rate, **item}
-            first, known = by_name.setdefault(tuple(item[name] for name in _ARM), (named, arm))
             what = f"arm {item['label']} on {item['dataset']}: "
-            _refuse_unlike(what, first, known, named, arm)
-            first, known = by_key.setdefault(item["key"], (named, arm))
-            _refuse_unlike(what, first, known, named, arm)
+            name = tuple(item[name] for name in _ARM)
+            for first, known in (by_name.setdefault(name, (named, arm)), by_key.setdefault(item["key"], (named, arm))):
+                # Of another version: where that makes another arm, as with a plugin's rule, the keys differ.
+                _refuse_unlike(what, first, known, named, {**arm, "origin": known["origin"]})
     return [arm for _, arm in by_key.values()]
 
 

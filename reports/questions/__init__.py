@@ -23,13 +23,17 @@ from .residuals import Residuals
 from .savings import Savings
 from .schedules import Steadiness
 from .spectrum import Spectrum
+from .sweep import Sweep
 from .uniformity import Uniformity
+from .worth import Worth
 
 __all__ = [
     "ANALYSES", "Analysis", "Answer", "Chart", "Names", "Quantity", "Series", "Summary", "Table", "answers", "check",
 ]  # fmt: skip
 
-_ALL = (Crossover, Factorial, Ranking, References, Residuals, Savings, Spectrum, Uniformity, Steadiness)
+_ALL = (
+    Crossover, Factorial, Ranking, References, Residuals, Savings, Spectrum, Steadiness, Sweep, Uniformity, Worth
+)  # fmt: skip
 ANALYSES: dict[str, type] = {study.__name__.lower(): study for study in _ALL}
 """What a study's ``analysis`` may say -> the class that reads it."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..effects.costs import Accounts, ceiling
-from ..records.folder import ACCOUNTS, COSTS, PHASES, Results
+from ..records.folder import ACCOUNTS, COSTS, PHASES, Arm, Results
 
 Row = dict[str, Any]
 
@@ -58,7 +58,7 @@ def tables(results: Results, summary: Mapping[str, Any]) -> dict[str, list[Row]]
     """The rows of every table by its name: all rows of a table have the same columns, and no field is nested."""
     return {
         "cells": list(cell_rows(results)),
-        "contrasts": list(map(contrast_row, summary["contrasts"])),
+        "contrasts": _even(list(map(contrast_row, summary["contrasts"]))),
         "classes": [row for found in summary["classes"] for row in class_rows(found)],
         "timing": list(timing_rows(results)),
         "targets": list(map(contrast_row, summary["targets"])),
@@ -66,6 +66,12 @@ def tables(results: Results, summary: Mapping[str, Any]) -> dict[str, list[Row]]
         "tuning": list(tuning_rows(summary["tuning"])),
         "claims": [row for claim in summary["claims"] for row in claim_rows(claim)],
     }
+
+
+def _even(rows: list[Row]) -> list[Row]:
+    """Every row with the columns of all: why a contrast is exploratory stands only where it is."""
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [{**dict.fromkeys(columns), **row} for row in rows]
 
 
 def write_tables(results: Results, summary: Mapping[str, Any], folder: Path) -> list[Path]:
@@ -142,7 +148,7 @@ def cell_rows(results: Results) -> Iterable[Row]:
         for seed, cell in results.of(arm).items():
             yield {
                 "id": cell.id,
-                **_fields(arm, "dataset", "reference", "label", "role", "rung", "strategy", "origin", "schedule"),
+                **arm_fields(arm),
                 "seed": seed,
                 "test_accuracy": cell.accuracy,
                 "test_accuracy_recalibrated": cell.accuracy_recalibrated,
@@ -158,6 +164,11 @@ def cell_rows(results: Results) -> Iterable[Row]:
                 },
                 **{key: str(cell.environment.get(key, "")) for key in ("device", "machine")},
             }
+
+
+def arm_fields(arm: Arm) -> Row:
+    """The columns that name an arm."""
+    return _fields(arm, "dataset", "reference", "label", "role", "rung", "strategy", "origin", "schedule")
 
 
 def _fields(of: object, *names: str) -> Row:
@@ -197,6 +208,8 @@ def contrast_row(row: Mapping[str, Any]) -> Row:
             flat |= {f"{name}_{part}": (value or {}).get(part) for part in _NESTED[name]}
         elif name == "timing":
             flat |= {"seconds_source": value["source"], "timed_blocks": value["blocks"]}
+        elif name == "looks":  # where verdicts are of a declared look
+            flat |= {f"look_{part}": float(number) if number is not None else None for part, number in value.items()}
         elif name == "worst_seed":
             flat |= {"worst_seed": (value or {}).get("seed"), "worst_difference": (value or {}).get("difference")}
         elif name == "mcnemar":

@@ -22,6 +22,9 @@ from ..document.text import clean
 from ..figures.all import Placed
 from ..figures.canvas import Drawing
 
+LARGE = 480
+"""Pixels from which on a figure has no room beside another one."""
+
 
 def render(report: Report, figures: Sequence[Placed]) -> str:
     environment = jinja2.Environment(
@@ -41,7 +44,7 @@ def render(report: Report, figures: Sequence[Placed]) -> str:
     return environment.get_template("page.html").render(
         summary=report.summary,
         matrix=report.matrix,
-        answer=answer.section(report),
+        answer=answer.section(report, figures),
         sections=sections(report, figures),
         options={
             "dataset": dict((key["dataset"], panel.dataset["title"]) for key, panel in keys),
@@ -52,7 +55,9 @@ def render(report: Report, figures: Sequence[Placed]) -> str:
         declared_account=report.pays[0],
         questions={question: words for question, (words, _) in QUESTIONS.items()},
         colour=lambda colour: f"var({VARIABLES[colour]})",
+        margins={report.keys(panel)["dataset"]: panel.dataset["margin"] for panel in report.panels},
         inline=inline,
+        quoted=quoted,
         stylesheet=source("page.css"),
         script=source("page.js"),
     )
@@ -65,6 +70,14 @@ def _shown(value: Any) -> Any:
 
 
 def inline(drawing: Drawing) -> Markup:
-    """A drawing as markup, never narrower than what keeps its type readable: a phone scrolls it sideways."""
+    """A drawing as markup. Its type, of 7.5 to 8.5 points, stays between 11 and 14 pixels at every width of the page:
+    it neither shrinks, so that a narrow page scrolls it in its box, nor grows beyond that."""
     head, rest = drawing.inline.split(">", 1)
-    return Markup(f'{head} style="min-width:{0.86 * drawing.width:.0f}px;max-width:{1.5 * drawing.width:.0f}px">{rest}')
+    kind = ' class="large"' if drawing.width > LARGE else ""
+    ends = f"min-width:{1.1 * drawing.width:.0f}px;max-width:{1.23 * drawing.width:.0f}px"
+    return Markup(f'{head}{kind} style="{ends}">{rest}')
+
+
+def quoted(text: str) -> str:
+    """``text`` as a string of a style sheet, for attributes."""
+    return '"' + clean(text).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -33,7 +33,7 @@ def render(report: Report, figures: Sequence[Placed]) -> str:
     """The Markdown text of ``report``; ``figures`` are linked, tables and figures in the declared account only."""
     title = f"{report.matrix['title']}: {report.matrix['learner']['text']}"
     parts = [part for part in sections(report, figures) if part.key not in _PAGE_ONLY]
-    return write(title, [*answer.section(report), *parts], account=report.pays[0])
+    return write(title, [*answer.section(report, figures), *parts], account=report.pays[0])
 
 
 def write(title: str, blocks: Iterable[Block], *, account: str = "", folder: str = "figures/") -> str:

@@ -5,7 +5,9 @@ Text is untrusted: no markup, no control characters, nothing that the console's 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from textwrap import wrap
 from typing import Any, Literal
 
 from rich.box import SIMPLE_HEAD
@@ -62,13 +64,21 @@ def _grid(block: Grid, console: Console, longest: int, pad: int) -> None:
         justify: Literal["left", "right"] = "right" if column.right else "left"
         head = "\n".join(filter(None, (column.head, column.under)))
         table.add_column(shown(console, head), justify=justify, no_wrap=not column.wraps, overflow="fold")
-    for line in block.lines:
-        cells = zip(block.columns, line.cells, strict=True)
-        texts = ((cut(of.text, longest) if column.kind == "name" else of.text, of.tone) for column, of in cells)
+    rows = [list(zip(block.columns, line.cells, strict=True)) for line in block.lines]
+    names = _told_apart({of.text for row in rows for column, of in row if column.kind == "name"}, longest)
+    for row in rows:
+        texts = ((names[of.text] if column.kind == "name" else of.text, of.tone) for column, of in row)
         table.add_row(*(shown(console, text, _TONES.get(tone, "")) for text, tone in texts))
     if Measurement.get(console, console.options.update(max_width=WHOLE), table).maximum > console.width:
         table.padding = 0  # closer columns rather than broken words
     console.print(table)
+
+
+def _told_apart(names: Collection[str], longest: int) -> dict[str, str]:
+    """Each name cut, or whole over several lines where others would be cut to the same, as arms of a sweep are."""
+    shorter = {name: cut(name, longest) for name in names}
+    alike = Counter(shorter.values())
+    return {name: text if alike[text] == 1 else "\n".join(wrap(clean(name), longest)) for name, text in shorter.items()}
 
 
 def say(console: Console, line: str, *, style: str = "", wrap: bool = True) -> None:

@@ -2,11 +2,15 @@
 
 import inspect
 import sys
+import traceback
 import unittest
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
+
+import torch
 
 from ..errors import UsageError
 from . import conduct, picks
@@ -21,7 +25,7 @@ class Law:
     """One law: its name, the function that judges, and the laws without which it says nothing."""
 
     name: str
-    judge: Callable[[Subject], None]
+    judge: Callable[[Any], None]
     after: tuple[str, ...] = ()
 
     @property
@@ -29,6 +33,7 @@ class Law:
         return (inspect.getdoc(self.judge) or "").split("\n")[0].replace("``", "")
 
 
+UNTIL = "not judged until"
 RETURNS = ("count", "range", "unique", "dtype", "device")
 FATAL = ("runs", *RETURNS, "weights")
 """Laws that the harness holds every selection to: whatever breaks one fails its cells."""
@@ -73,11 +78,11 @@ class Result:
 
 
 class Checkup:
-    """The laws for one strategy; each is judged once."""
+    """The laws for one subject, a strategy unless they are others; each is judged once."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Any, laws: tuple[Law, ...] = LAWS) -> None:
         self.subject = subject
-        self._laws = {law.name: law for law in LAWS}
+        self._laws = {law.name: law for law in laws}
         self._results: dict[str, Result] = {}
 
     def result(self, name: str) -> Result:
@@ -86,28 +91,44 @@ class Checkup:
         return self._results[name]
 
     def results(self) -> list[Result]:
-        return [self.result(law.name) for law in LAWS]
+        return [self.result(name) for name in self._laws]
 
     def _judged(self, law: Law) -> Result:
         for earlier in law.after:
             result = self.result(earlier)
             if result.verdict == "fail":
-                return Result(law.name, "skip", f"not judged until {earlier!r} holds")
-            if result.message.startswith("not judged until"):
+                return Result(law.name, "skip", f"{UNTIL} {earlier!r} holds")
+            if result.message.startswith(UNTIL):
                 return Result(law.name, "skip", result.message)
         try:
             law.judge(self.subject)
         except NotJudged as reason:
             return Result(law.name, "skip", _line(reason))
         except Broken as error:
-            return Result(law.name, "fail", _line(error))
+            return Result(law.name, "fail", _line(error) + place(error.__cause__))
         except Exception as error:
-            return Result(law.name, "fail", f"{law.summary} Judging it raised {type(error).__name__}: {_line(error)}")
+            raised = f"{law.summary} Judging it raised {type(error).__name__}: {_line(error)}"
+            return Result(law.name, "fail", raised + place(error))
         return Result(law.name, "pass")
 
 
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())
+
+
+_ROOT = Path(__file__).parents[2]
+_OURS = (*(str(_ROOT / name) for name in ("strategies", "harness")), str(Path(torch.__file__).parent), "<")
+
+
+def place(error: BaseException | None) -> str:
+    """`` (FILE:LINE)`` of the code under examination that an error came from; empty where it is all ours or torch's."""
+    frames = traceback.extract_tb(error.__traceback__) if error is not None else []
+    rules = [frame for frame in frames if frame.filename.startswith(str(_ROOT / "strategies" / "rules"))]
+    found = [frame for frame in frames if not frame.filename.startswith(_OURS)] or rules
+    if not found:
+        return ""
+    path, here = Path(found[-1].filename), Path.cwd()
+    return f" ({path.relative_to(here) if path.is_relative_to(here) else path}:{found[-1].lineno})"
 
 
 def check(strategy: Any, *, count: Count | None = None, **hyper_parameters: Any) -> list[Result]:

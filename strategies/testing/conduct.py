@@ -118,20 +118,20 @@ def _tensors(value: Any, depth: int = 4) -> Iterator[Tensor]:
         yield from _tensors(vars(value), depth - 1)
 
 
+def random_states() -> dict[str, Any]:
+    """The global streams of random numbers as they stand, by library."""
+    found: dict[str, Any] = {"torch": torch.get_rng_state().tolist(), "random": random.getstate()}
+    if numpy := sys.modules.get("numpy"):
+        keys, place = numpy.random.get_state()[1:3]
+        found["numpy.random"] = (keys.tolist(), place)
+    return found
+
+
 def global_randomness(subject: Subject) -> None:
     """The global streams of torch, numpy and Python do not move."""
-    at = subject.scene(40)
-
-    def states() -> dict[str, Any]:
-        found = {"torch": torch.get_rng_state().tolist(), "random": random.getstate()}
-        if numpy := sys.modules.get("numpy"):
-            keys, place = numpy.random.get_state()[1:3]
-            found["numpy.random"] = (keys.tolist(), place)
-        return found
-
-    before = states()
+    at, before = subject.scene(40), random_states()
     subject.fresh_picks(at, 0.5)
-    for name, state in states().items():
+    for name, state in random_states().items():
         if state != before.get(name, state):
             raise Broken(f"it moves the global stream of {name}: draw with generator=pool.generator")
 
@@ -164,9 +164,11 @@ def needs(subject: Subject) -> None:
     try:
         alone = picked(feats, bare.losses(k=kept))
     except Exception as error:
+        wanted = ", ".join(map(repr, sorted(declared | {"features"})))
         raise Broken(
             f"with only what needs declares ({', '.join(sorted(declared)) or 'nothing'}) select raised "
             f"{type(error).__name__}: {error}; add to needs what it reads"
+            + (f"; batch_feats is None here, and needs = {{{wanted}}} brings it" if feats is None else "")
         ) from error
     if alone != picked(spoilt_feats, spoiled.losses(k=kept)):
         raise Broken("a signal that needs does not name changes the picks: add it to needs, or do not read it")

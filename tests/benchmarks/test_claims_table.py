@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from selbench.benchmarks.claims_table import PAGES, table
-from selbench.benchmarks.pages import block
+from selbench.benchmarks.claims_table import PAGES, pages, table
+from selbench.benchmarks.pages import DOCS, block
+from selbench.harness.cli.claims import judged, published_sets
 from selbench.reports.questions.claims.reading import shipped
 
 
@@ -21,7 +22,7 @@ def folder(root: Path, name: str, **claims: tuple[str, str]) -> None:
 
 
 def line(drawn: str, title: str) -> list[str]:
-    (found,) = [row for row in drawn.splitlines() if row.startswith(f"| {title}:")]
+    (found,) = [row for row in drawn.splitlines() if row.startswith(f"| [{title}](")]
     return [cell.strip() for cell in found.strip("|").split(" | ")]
 
 
@@ -52,3 +53,9 @@ def test_verdicts_stand_before_indications_and_name_their_folders(tmp_path: Path
 def test_the_page_holds_what_the_command_draws() -> None:
     for page, (name, draw) in PAGES.items():
         assert block(page.read_text(encoding="utf-8"), name) == draw()
+
+
+def test_each_claim_has_the_page_that_the_command_draws() -> None:
+    drawn = dict(pages(judged(published_sets()), "../../reports/published/"))
+    assert {file.name: file.read_text(encoding="utf-8") for file in (DOCS / "claims").iterdir()} == drawn
+    assert "](claims/gstds-4x.md)" in (DOCS / "claims.md").read_text(encoding="utf-8")

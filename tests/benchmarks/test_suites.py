@@ -22,6 +22,7 @@ SMALL = {
     "bench_grid.py": "small",
     "bench_tax.py": "test_tax and 0",
     "bench_start.py": "help",
+    "bench_selector.py": "loss",
     "bench_references.py": "untrained",
     "bench_features.py": "20000 and (extract or epoch) and not cold",
 }

@@ -34,6 +34,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def smaller(source: Path, target: Path) -> Path:
     table = tomllib.loads((source / "matrix.toml").read_text(encoding="utf-8"))
+    table.pop("checksum", None)  # of the whole table
     table["arms"] = [arm for arm in table["arms"] if arm["label"] in LABELS]
     table["seeds"] = table["requested"]["seeds"] = table["seeds"][:2]
     table["requested"]["strategies"] = [name for name in table["requested"]["strategies"] if name in LABELS]
@@ -110,7 +111,7 @@ def test_bytes_of_records(folders: list[Path]) -> None:
         with changed(file, damaged(numbers, file.read_bytes())):
             return judged(folder, without)
 
-    assert len(fuzz("record bytes", case, count=CASES)) > 1
+    assert "judged, with records left out" in fuzz("record bytes", case, count=CASES)
 
 
 def test_structures_of_records(folders: list[Path]) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Literal, NamedTuple
 from unicodedata import normalize
 
+from PIL import Image
+
 from ....strategies.errors import UsageError, one_of
 from ...toml import expanded
 from ..base import Augmentation
 from .class_folders import LAYOUT, ClassFolders, has_folders, part, readable
-from .decode import JPEG_SUFFIXES
+from .decode import FORMATS, JPEG_SUFFIXES
 from .files import FileSet, Listing
 
 
@@ -49,6 +52,14 @@ class ImageFolder(FileSet):
         listing = list_folder(root, self.split, mend=self.odd_folders == "mend")
         notes = [*([self.note] * bool(self.note)), *listing.notes, *jpeg_note(listing)]
         return replace(listing, title=self.title or readable(root.resolve().name), notes=notes)
+
+    def sides(self, paths: Sequence[Path]) -> list[int]:
+        """The shorter sides, in pixels, of those of ``paths`` whose head can be read; nothing is decoded."""
+        found = []
+        for path in paths:
+            with suppress(Exception), Image.open(path, formats=FORMATS) as image:  # decoders raise what they like
+                found.append(min(image.size))
+        return found
 
     def _root(self, data_dir: Path | None) -> Path:
         given = expanded(self.path)

@@ -14,8 +14,6 @@ def sections(report: Report, figures: Figures) -> list[Part]:
     found = []
     if summary["studies"]:
         found.append(studies.section(summary, figures))
-    if summary["claims"]:
-        found.append(claims.section(summary["claims"]))
     if summary["cells"]["done"]:
         found += [contrasts.every_comparison(report), contrasts.section(report, figures)]
         found.append(classes.section(report, figures))
@@ -31,4 +29,5 @@ def sections(report: Report, figures: Figures) -> list[Part]:
         if summary["tuning"]:
             found.append(learning_rates.section(report, figures))
         found.append(arms.section(report))
-    return [*found, run.section(report), reproduce.section(summary)]
+    found += [run.section(report), reproduce.section(summary)]
+    return [*found, claims.section(summary["claims"])] if claims.touched(summary["claims"]) else found

@@ -18,13 +18,14 @@ from ...effects.verdicts import (
     WORSE_WITHIN,
 )
 from .. import numbers
-from ..blocks import Block, Cell, Fold, Grid, Line, Prose, columns
+from ..blocks import Beside, Block, Cell, Fold, Grid, Line, Prose, columns
 from ..numbers import COST_WORDS, LADDER_WORDS, by_how_much, clock_words, pays_words, plural
 from ..panels import Panel, Report, Row
 from ..text import names
-from .contrasts import deciding
+from . import short
+from .contrasts import deciding, looks_words
 from .costs import timed_answer
-from .parts import name, page_only, verdict
+from .parts import Figures, figures_of, name, opening, page_only, verdict
 from .run import state
 
 _ACCURACY = {
@@ -178,23 +179,29 @@ _SHORT = 280
 """Characters of a study's answer that still stand in large type."""
 
 
-def section(report: Report) -> list[Block]:
+def section(report: Report, figures: Figures) -> list[Block]:
     summary = report.summary
     if not summary["cells"]["done"]:
         none = Prose("No run has finished yet, so there is nothing to say about any strategy.", "lead")
         return [none, state(summary)]
     blocks: list[Block] = [Prose(text, "warn") for text in summary["training"]["said"]]
-    for study in summary["studies"]:
+    opened = opening(summary)
+    for number, study in enumerate(opened, 1):
         long = " long" if len(study["sentence"]) > _SHORT else ""
         blocks.append(page_only(Prose(study["question"], "question"), Prose(study["sentence"], f"lead{long}")))
+        blocks += figures_of(figures, f"study-{number}", None)[:1]
     found = [(panel, rows) for panel in report.panels for rows in declared(panel) or [()]]
-    found = [(panel, rows) for panel, rows in found if rows or not summary["studies"]]
+    found = [(panel, rows) for panel, rows in found if rows or not opened]
     if len(found) <= 2:
+        leads: list[Block] = []
         for panel, rows in found:
-            blocks.append(Prose(lead(panel, rows), "lead"))
-            blocks += [page_only(_cards(report, rows))] if rows else []
+            leads.append(Prose(lead(panel, rows), "lead"))
+            leads += [page_only(_cards(report, rows))] if rows else []
     else:
-        blocks += [Prose(summary["headline"], "lead"), _declared(report, found)]
+        leads = [Prose(summary["headline"], "lead"), _declared(report, found)]
+    # A study opens on its sentence and its figure; what was declared of each rule is folded behind them.
+    blocks += [Fold("What was declared", leads, brief=leads)] if opened and leads else leads
+    blocks.append(_glance(report, figures))
     told, full, datasets = [], [], set[str]()
     for panel in report.panels:
         dataset, keys = panel.dataset["name"], report.keys(panel)
@@ -206,6 +213,25 @@ def section(report: Report) -> list[Block]:
         told += [Prose(before + text, "behind", data=keys) for text in said]
     blocks.append(Fold("In full, and what was not declared", [*full, *told], brief=told))
     return [*blocks, state(summary)]
+
+
+def _glance(report: Report, figures: Figures) -> Fold:
+    """The figure of the differences, and for each panel the table of its arms: what a page prints beside the answer."""
+    summary = report.summary
+    filled = "Filled marks were declared before the run, hollow ones are exploratory. Shaded: losses within the margin."
+    tables: list[Block] = []
+    for panel in report.panels:
+        if any(arm["n"] for arm in panel.arms):
+            table = short.arms(summary, panel, lambda arm: name(report, arm))
+            tables.append(replace(table, title=panel.scope, style="dense glance", data=report.keys(panel)))
+            tables += short.chance(summary, panel)
+    words = filter(None, (short.key(summary), looks_words(summary)))
+    said = [Prose(text, "sub") for text in words]
+    first, rest = tables[:2], tables[2:]
+    more = [Fold("The other data sets and references", rest)] if rest else []
+    shown = [*figures_of(figures, "overview", None, filled), Fold("", [*first, *said, *more])]
+    title = "The three questions at a glance" if opening(summary) else ""
+    return Fold(title, [Beside([shown[:-1], shown[-1:]], "pair asked")] if len(shown) > 1 else shown, "glance")
 
 
 def declared(panel: Panel) -> list[tuple[Row, ...]]:

@@ -10,7 +10,6 @@ from ..blocks import Block, Cell, Fold, Grid, Items, Line, Part, Prose, columns
 from ..numbers import INFINITE, MINUS, NARROW, NONE, interval, plural, points, ratio, tone
 from ..panels import Row
 
-UNHEARD = {"not run": "not run at the conditions of the claim", "out of scope": "out of scope of this benchmark"}
 VERDICTS = ("supported", "contradicted", "inconclusive", "not run", "out of scope")
 JUDGED = VERDICTS[:3]
 
@@ -77,10 +76,17 @@ def leading(claim: Row) -> Sequence[Row]:
     return [test for test in claim["tests"] if test["estimate"] is not None][:2]
 
 
+def touched(claims: Iterable[Row]) -> list[Row]:
+    """The claims on which the runs at hand say anything: a verdict, or an indication."""
+    return [claim for claim in claims if claim["verdict"] not in VERDICTS[3:] or claim["indication"]]
+
+
 def section(claims: Sequence[Row]) -> Part:
+    """The claims that the runs touch; of the others, how many there are and which command lists them."""
     counts = [Cell(f"{number} {verdict}", tone=tone(verdict)) for verdict, number in tally(claims)]
+    told, claims = counted(claims), touched(every := claims)
     blocks: list[Block] = [
-        Fold("", [Items(counts, "counts")], brief=[Prose(f"{counted(claims)}.")]),
+        Fold("", [Items(counts, "counts")], brief=[Prose(f"{told}.")]),
         Prose(
             "Statements are in our words. A claim is tested only by runs at the conditions that it was made under; "
             "smaller runs give an indication and no verdict.",
@@ -92,22 +98,20 @@ def section(claims: Sequence[Row]) -> Part:
         blocks.append(Grid("Table of claims", heads, [_judged(claim) for claim in found], style="claims"))
     else:
         blocks.append(Prose("None of them was run at its own conditions here."))
-    for verdict, words in UNHEARD.items():
-        if rest := of_verdict(claims, verdict):
-            listed = [part for claim in rest for part in _unheard(claim)]
-            blocks.append(Fold(f"{plural(len(rest), 'claim')} {words}{hints(rest)}", listed, "rest"))
+    if rest := of_verdict(claims, "not run"):
+        listed = [part for claim in rest for part in _unheard(claim)]
+        title = f"{plural(len(rest), 'claim')} not run at the conditions of the claim{hints(rest)}"
+        blocks.append(Fold(title, listed, "rest"))
     hinted = [
         f"not run, indication {claim['indication']['verdict']}: {claim['title']}. {claim['indication']['text']}"
         for claim in of_verdict(claims, "not run")
         if claim["indication"]
     ]
-    unheard = (claim for claim in claims if claim["verdict"] in UNHEARD and not claim["indication"])
-    silent = "; ".join(f"{claim['title']} ({claim['verdict']})" for claim in unheard)
-    brief: list[Block] = [
-        *([Items(hinted)] if hinted else []),
-        *([Prose(f"Without an indication: {silent}.")] if silent else []),
-    ]
-    blocks.append(Fold("", (), brief=brief))
+    blocks.append(Fold("", (), brief=[Items(hinted)] if hinted else []))
+    if others := len(every) - len(claims):
+        blocks.append(
+            Prose(f"These runs say nothing of {plural(others, 'other claim')}: selbench claim lists all.", "sub")
+        )
     return Part("What papers claim, held against these runs", blocks, key="claims", name="Claims", style="brief")
 
 
@@ -152,17 +156,15 @@ def _conditions(claim: Row) -> list[Block]:
 
 
 def _unheard(claim: Row) -> list[Block]:
-    """A claim that has no verdict here: what it says, what smaller runs hint at, and what is lacking."""
-    not_run = claim["verdict"] == "not run"
+    """A claim not run at its conditions: what it says, what smaller runs hint at, and what is lacking."""
     blocks: list[Block] = [Prose(f"({source(claim)}) {claim['statement']}", "claim", claim["title"])]
-    if claim["said"] and not_run:
+    if claim["said"]:
         blocks.append(Prose(claim["said"], "why", "Said:"))
     if hint := claim["indication"]:
         blocks.append(Prose(hint["text"], tone(hint["verdict"]), f"indication: {hint['verdict']}"))
     if all(item["met"] for item in claim["conditions"]) or claim.get("needs"):  # else unmet conditions say it already
         blocks += [Prose(claim["reason"], "why")] if claim["reason"] else []
-    if not_run:
-        blocks += _conditions(claim)
-        if claim["to_decide"] and claim["to_decide"] not in claim["reason"]:
-            blocks.append(Prose(claim["to_decide"], "why", "To decide it:"))
+    blocks += _conditions(claim)
+    if claim["to_decide"] and claim["to_decide"] not in claim["reason"]:
+        blocks.append(Prose(claim["to_decide"], "why", "To decide it:"))
     return blocks

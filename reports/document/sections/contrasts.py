@@ -6,7 +6,7 @@ import math
 
 from ...effects.verdicts import INCONCLUSIVE, ONLY_HERE, WORSE
 from ..blocks import Beside, Block, Cell, Fold, Grid, Line, Part, Prose, columns
-from ..numbers import COST_WORDS, NARROW, NONE, count, error, interval, level, p_value, plural, questions
+from ..numbers import COST_WORDS, NARROW, NONE, QUESTIONS, count, error, interval, level, p_value, plural, questions
 from ..panels import ACCOUNTS, Panel, Report, Row
 from .parts import Figures, against, by_panel, chance_words, difference, figures_of, name, short_verdict, worst_seed
 
@@ -207,13 +207,21 @@ def every_comparison(report: Report) -> Part:
     )
     _, cost, ladder = report.pays
     found: dict[int, tuple[Panel, Row]] = {}
+    drawn = {
+        id(row)
+        for panel in report.panels
+        for question in QUESTIONS
+        for account in (ACCOUNTS if question == "pays" else ("",))
+        for equal in ((cost, "wall_clock") if question == "pays" else ("",))
+        for row in report.question(panel, question, account, equal)
+    }
     for panel in report.panels:
         for row in panel.contrasts:
             timed = (row["cost"], row["ladder"]) == ("wall_clock", ladder)
             if row["question"] != "pays" or row["cost"] == cost or timed:
                 found.setdefault(id(row), (panel, row))
     lines = []
-    for panel, row in found.values():
+    for at, (panel, row) in found.items():
         where = [panel.dataset["title"], row["reference"] or NONE]
         cells = [
             name(report, row),
@@ -225,8 +233,13 @@ def every_comparison(report: Report) -> Part:
             short_verdict(row, deciding(row), tags=("declared" if row["primary"] else "exploratory",)),
         ]
         data = report.keys(panel, reference=bool(row["reference"]))
-        data |= {"account": row["account"]} if row["account"] else {}
-        lines.append(Line(cells, data={**data, "question": row["question"], "declared": int(row["primary"])}))
+        data |= {"account": row["account"], "cost": COST_WORDS[row["cost"]]} if row["account"] else {}
+        lines.append(
+            Line(
+                cells,
+                data={**data, "question": row["question"], "declared": int(row["primary"]), "drawn": int(at in drawn)},
+            )
+        )
     table = Grid("Table of every comparison", columns(heads), lines, style="tall", sortable=True, key="comparison")
     chance = chance_words([row for _, row in found.values()])
     return Part(

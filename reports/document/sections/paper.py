@@ -13,7 +13,7 @@ from ..numbers import COST_WORDS, interval, percent, points, ratio, share, worde
 from ..panels import ACCOUNTS, Panel, Row, at_declared_cost, panels_of
 from ..text import short
 from .answer import points as in_points
-from .claims import UNHEARD
+from .claims import touched
 from .parts import seconds_from
 from .studies import typed
 
@@ -39,7 +39,7 @@ def tables(summary: Mapping[str, Any]) -> list[Grid]:
     pooled = [row for row in summary["pooled"] if at_declared_cost(row, pays)]
     found += [_pooled(summary, pooled)] if pooled else []
     found += [_costs(summary, panel) for panel in panels if panel.full]
-    claims = [claim for claim in summary["claims"] if claim["verdict"] not in UNHEARD or claim["indication"]]
+    claims = touched(summary["claims"])
     return [*found, *([_claims(summary, claims)] if claims else [])]
 
 

@@ -32,6 +32,12 @@ def figures_of(figures: Figures, kind: str, panel: Panel | None, caption: str = 
     return [Figure(of.drawing, said, {"account": of.account} if of.account else {}) for of in mine]
 
 
+def opening(summary: Row) -> list[Row]:
+    """The study that the report opens on, if any: the first, but no sweep where contrasts are declared."""
+    first = summary["studies"][:1]
+    return [] if summary["matrix"]["primary"] and first and first[0]["analysis"] == "sweep" else first
+
+
 def drawn(figures: Figures, panel: Panel | None, captions: Mapping[str, str], style: str = "pair") -> Beside:
     return Beside([figures_of(figures, kind, panel, caption) for kind, caption in captions.items()], style)
 
@@ -49,7 +55,8 @@ def name(report: Report, row: Row, *, declared: bool = False) -> Cell:
     """The strategy of a contrast or arm: its colour, the rung of a ladder and, where asked, that it was declared."""
     label = row.get("label") or row["strategy"]
     tags = ("declared",) if declared and row["primary"] else ()
-    return Cell(label, under=budget_share(row.get("rung", 1.0)), tags=tags, colour=report.look(row).colour)
+    look = report.look(row)
+    return Cell(label, under=budget_share(row.get("rung", 1.0)), tags=tags, colour=look.colour, shape=look.shape)
 
 
 def baseline(row: Row, *own: str) -> str:

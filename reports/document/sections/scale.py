@@ -1,4 +1,4 @@
-"""The tables of ``selbench scale``: whether selection pays, where time and FLOPs go, and how predictions held."""
+"""The tables of ``selbench scale``: could selection save time, where time and FLOPs go, how predictions held."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def tables(table: Mapping[str, Any], *, every: bool = False) -> Iterator[Grid]:
     """
     for place, entry in enumerate(table.get("batches", [])):
         batch = f"B = {entry['batch']:,}"
-        extra = ["pays above, FLOPs"] if every else []
+        extra = ["could save above, FLOPs"] if every else []
         yield _grid(
-            f"{table['workload']['title']}, {batch}: does it pay?",
-            ["strategy", "time", "speed-up", "in FLOPs", "select", "pays above", *extra, "figures"],
-            [_pays(arm, every) for arm in entry["arms"]],
+            f"{table['workload']['title']}, {batch}: could it save time?",
+            ["strategy", "time", "speed-up", "in FLOPs", "select", "could save above", *extra, "figures"],
+            [_saves(arm, every) for arm in entry["arms"]],
         )
         if place == 0 or every:
             # Outside the phases no FLOPs are counted.
@@ -61,7 +61,7 @@ def tables(table: Mapping[str, Any], *, every: bool = False) -> Iterator[Grid]:
         yield _grid(f"Predicted over measured seconds, {check['results']} ({source})", head, rows)
 
 
-def _pays(arm: Mapping[str, Any], every: bool) -> list[str]:
+def _saves(arm: Mapping[str, Any], every: bool) -> list[str]:
     even, speed, most = arm["break_even"], arm["speed_up"]["amortised"], arm["ceiling"]
     if not arm["curve"]:  # full training itself
         middle = [NONE] * (5 if every else 4)
@@ -136,7 +136,7 @@ def remarks(table: Mapping[str, Any]) -> Iterator[str]:
         yield (
             "Against full training at equal passes, artefacts shared by "
             f"{workload['amortise_over']} runs; '1.20 of 1.88' is the speed-up and its ceiling. Accuracy is another "
-            "question. 'pays above': what training on an image must cost for the run to take less time than full "
+            "question. 'could save above': what training on an image must cost for the run to take less time than full "
             "training. Losses are taken to come from the reference's own head."
         )
     if "check" in table:

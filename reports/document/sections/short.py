@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...records.folder import TIMED
@@ -27,33 +27,36 @@ def blocks(summary: Mapping[str, Any]) -> list[Block]:
     found: list[Block] = [Prose(text, "warn") for text in summary["training"]["said"]]
     found.append(Prose(summary["headline"], "lead"))
     for panel in panels:
-        found += [_arms(summary, panel), *_chance(summary, panel), *_costs(summary, panel)]
+        found += [arms(summary, panel), *chance(summary, panel), *_costs(summary, panel)]
         if words := reached_words(summary, panel):
             found.append(Prose(f"Cost to the accuracy of full training less the margin: {words}"))
     if panels:
         tuned = " ".join(filter(None, (tuning_words(summary), edge_words(summary))))
-        found += [Prose("\n" + _key(summary), "sub"), Prose(tuned)]
+        found += [Prose("\n" + key(summary), "sub"), Prose(tuned)]
         found += [Prose(words)] if (words := looks_words(summary)) else []
     found += [Part(study["question"], [Prose(study["sentence"])]) for study in summary["studies"]]
     return [*found, *_claims(summary["claims"]), *_lacking(summary)]
 
 
-def _arms(summary: Row, panel: Panel) -> Grid:
+def arms(summary: Row, panel: Panel, named: Callable[[Row], Cell] | None = None) -> Grid:
+    """Each arm with its accuracy and its three differences; ``named`` gives the cell of its name."""
     matrix = summary["matrix"]
-    arms = [arm for arm in panel.main_arms if arm["role"] != "strategy"] + panel.role("strategy")
+    shown = [arm for arm in panel.main_arms if arm["role"] != "strategy"] + panel.role("strategy")
     heads = columns("name arm; points accuracy; points against / full; points picking; points pays; verdict verdict")
     rows = []
-    for arm in (arm for arm in arms if arm["n"]):
+    for arm in (arm for arm in shown if arm["n"]):
         accuracy = arm["accuracy"]
         half = "" if accuracy["ci_low"] is None else f" \u00b1{(accuracy['ci_high'] - accuracy['ci_low']) / 2:.2f}"
         against, picking = (next(iter(panel.of(arm, question)), None) for question in ("accuracy", "picking"))
         paying = _paid(panel, arm, matrix["pays"])
         differences = [_difference(against), _difference(picking), _difference(paying, wide=True)]
-        rows.append([arm["label"], percent(accuracy["mean"]) + half, *differences, _verdict(paying)])
+        rows.append(
+            [named(arm) if named else arm["label"], percent(accuracy["mean"]) + half, *differences, _verdict(paying)]
+        )
     return Grid(f"{panel.scope}: {matrix['learner']['text']}", heads, rows, titled=True)
 
 
-def _chance(summary: Row, panel: Panel) -> list[Block]:
+def chance(summary: Row, panel: Panel) -> list[Block]:
     """What chance alone would find among the verdicts of the table of arms."""
     paying = (_paid(panel, arm, summary["matrix"]["pays"]) for arm in panel.role("strategy"))
     words = chance_words([row for row in paying if row])
@@ -101,7 +104,7 @@ def _costs(summary: Row, panel: Panel) -> list[Block]:
     return [Prose(said), Grid("Costs", heads, rows), Prose(words)]
 
 
-def _key(summary: Row) -> str:
+def key(summary: Row) -> str:
     levels = " or ".join(sorted({level(row) for row in summary["contrasts"]})) or NONE
     pays = summary["matrix"]["pays"]
     equal = f"full training of the same {COST_WORDS[pays['cost']]}, {pays['account']}"

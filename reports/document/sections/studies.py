@@ -8,7 +8,7 @@ from typing import Any
 from ..blocks import Beside, Block, Column, Grid, Items, Part, Prose
 from ..numbers import MINUS, NONE
 from ..panels import Row
-from .parts import Figures, figures_of
+from .parts import Figures, figures_of, opening
 
 _NUMBER = re.compile(rf"[<>\u2264\u2265]?\s?[+{MINUS}-]?\d")
 _LONGEST = 34
@@ -16,20 +16,22 @@ _LONGEST = 34
 
 
 def section(summary: Row, figures: Figures) -> Part:
-    studies = [_study(number, study, figures) for number, study in enumerate(summary["studies"], 1)]
+    opened = opening(summary)
+    studies = [_study(number, study, figures, study in opened) for number, study in enumerate(summary["studies"], 1)]
     title = "The question of this study" if len(studies) == 1 else "The questions of this study"
     asked = Prose("Declared in the matrix before the run. Intervals are at 95 % where nothing else is said.", "sub")
     return Part(title, [asked, *studies], key="studies", name="Studies", style="brief")
 
 
-def _study(number: int, study: Row, figures: Figures) -> Part:
+def _study(number: int, study: Row, figures: Figures, opens: bool) -> Part:
     blocks: list[Block] = [Prose(study["sentence"], "finding" if study["enough"] else "finding lacking")]
-    if drawn := figures_of(figures, f"study-{number}", None):
+    drawn = figures_of(figures, f"study-{number}", None)
+    if drawn := drawn[opens:]:  # the first stands at the top of the report
         blocks.append(Beside([[figure] for figure in drawn], "pair" if len(drawn) > 1 else "wide"))
     blocks += [typed(table) for table in study["tables"]]
     if study["notes"]:
         blocks.append(Items(study["notes"], "notes"))
-    return Part(study["question"], blocks, key=f"study-{number}", style="study")
+    return Part(study["question"], blocks, key=f"study-{number}", style="study folded")
 
 
 def typed(table: Row, **how: Any) -> Grid:

@@ -198,7 +198,7 @@ def _learner(wanted: Learner, found: Mapping[str, Any]) -> Iterator[Condition]:
     for name, want, have in (
         ("learner", wanted.name or None, found.get("name", "not said")),
         ("learner width", wanted.width, found.get("width", STANDARD_WIDTH)),
-        ("learner starts from", start[wanted.pretrained], start[bool(found.get("weights"))]),
+        ("learner starts from", start[wanted.pretrained], start[bool(found.get("weights") or found.get("pretrained"))]),
     ):
         if want is not None:
             yield Condition(name, str(want), str(have), want == have)

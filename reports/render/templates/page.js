@@ -100,11 +100,99 @@
   }
   let closed = [];
   window.addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("details:not([open]):not(.rest):not(.aside)")];
+    closed = [...document.querySelectorAll("details.glance:not([open])")];
     for (const fold of closed) fold.open = true;
   });
   window.addEventListener("afterprint", () => {
     for (const fold of closed) fold.open = false;
   });
   apply();
+
+  function unfoldTarget() {
+    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const fold = target && (target.querySelector(":scope > details.whole") || target.closest("details"));
+    if (fold) { fold.open = true; target.scrollIntoView(); }
+  }
+  window.addEventListener("hashchange", unfoldTarget);
+  unfoldTarget();
+
+  // The first figure, drawn anew from the rows of the comparison for what is picked above it.
+  const explore = document.querySelector(".explore");
+  if (!explore || !table) return;
+  const rows = [...table.tBodies[0].rows].filter((row) => row.dataset.drawn === "1");
+  const picked = Object.fromEntries([...explore.querySelectorAll("select")].map((select) => [select.name, select]));
+  const list = explore.querySelector("ol"), axis = explore.querySelector(".axis"), told = explore.querySelector(".told");
+  const margins = JSON.parse(explore.dataset.margins);
+  for (const cost of new Set(rows.map((row) => row.dataset.cost).filter(Boolean))) picked.cost.add(new Option(cost));
+  const column = [...table.tHead.rows[0].cells].findIndex((cell) => cell.textContent.startsWith("difference"));
+
+  function numbersOf(row) {
+    const cell = row.cells[column];
+    const ends = (cell.querySelector("small") || cell).textContent.replaceAll("\u2212", "-").split(" to ").map(parseFloat);
+    const mean = Number(cell.dataset.value);
+    const [low, high] = ends.length === 2 && !ends.some(Number.isNaN) ? ends : [mean, mean];
+    return { row, mean, low, high, text: cell.firstChild.textContent.trim() };
+  }
+
+  function part(kind, style) {
+    const element = document.createElement("span");
+    element.className = kind;
+    Object.assign(element.style, style);
+    return element;
+  }
+
+  function draw() {
+    const wanted = (row, key) => !picked[key] || !row.dataset[key] || row.dataset[key] === picked[key].value;
+    const shown = rows.filter((row) => row.dataset.question === picked.question.value && row.cells[column].dataset.value
+      && ["dataset", "reference", "account", "cost"].every((key) => wanted(row, key)));
+    const found = shown.map(numbersOf).sort((one, other) => other.mean - one.mean);
+    const margin = margins[picked.dataset ? picked.dataset.value : Object.keys(margins)[0]];
+    for (const key of ["account", "cost"]) picked[key].disabled = picked.question.value !== "pays";
+    const low = Math.min(-1.5 * margin, ...found.map((item) => item.low));
+    const high = Math.max(0.6 * margin, ...found.map((item) => item.high));
+    const at = (value) => 3 + 94 * (value - low) / (high - low);
+    list.replaceChildren(...found.map((item) => {
+      const { row, mean } = item, swatch = row.cells[0].querySelector(".swatch").cloneNode();
+      swatch.style.left = at(mean) + "%";
+      if (row.dataset.declared !== "1") swatch.classList.add("hollow");
+      const track = part("track", {}), colour = swatch.style.background;
+      track.append(part("within", { left: at(-margin) + "%", width: at(0) - at(-margin) + "%" }),
+        part("zero", { left: at(0) + "%" }),
+        part("span", { left: at(item.low) + "%", width: at(item.high) - at(item.low) + "%", background: colour }), swatch);
+      const who = part("who", {}), by = part("by", {}), button = document.createElement("button");
+      who.textContent = row.cells[0].textContent.trim();
+      by.textContent = item.text;
+      const ends = item.low < item.high ? ", interval " + row.cells[column].querySelector("small").textContent : "";
+      const verdict = row.querySelector(".verdict");
+      const words = who.textContent + ": " + item.text + " points" + ends + ", " + verdict.textContent
+        + (row.dataset.declared === "1" ? ", declared" : ", exploratory");
+      button.type = "button";
+      button.setAttribute("aria-label", words);
+      button.append(who, track, by);
+      for (const event of ["mouseenter", "focus"]) button.addEventListener(event, () => { told.textContent = words; });
+      const line = document.createElement("li");
+      line.append(button);
+      return line;
+    }));
+    axis.replaceChildren(...[low.toFixed(1), "difference in points", high.toFixed(1)].map((text) => {
+      const end = part("", {});
+      end.textContent = text.replace("-", "\u2212");
+      return end;
+    }));
+    told.textContent = found.length ? "Point at a row, or step through them with Tab or the arrow keys: its numbers stand here."
+      : "No pair of runs to compare.";
+  }
+
+  list.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
+    const next = step && event.target.closest("li")[step];
+    if (next) { next.firstChild.focus(); event.preventDefault(); }
+  });
+  for (const select of Object.values(picked)) select.addEventListener("change", draw);
+  explore.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
+  const start = explore.dataset.start;
+  if (start) picked.question.value = start;
+  explore.hidden = false;
+  explore.parentElement.classList.add("live");
+  draw();
 })();

@@ -12,6 +12,7 @@ import pytest
 from synthetic import write_results
 
 from selbench.harness.cli import commands as cli
+from selbench.harness.cli import listing
 from selbench.harness.execution.prepared import cache_folder, data_folder
 from selbench.harness.tasks.stop_signals import SIGNALS
 from selbench.reports.questions.claims.reading import shipped as shipped_claims
@@ -49,7 +50,7 @@ def handlers():
         signal.signal(number, was)
 
 
-@pytest.mark.parametrize("group", cli.GROUPS)
+@pytest.mark.parametrize("group", listing.GROUPS)
 def test_list_shows_every_registered_name_with_what_it_is(selbench, group):
     code, out, _ = selbench("list", group)
     assert code == 0
@@ -240,7 +241,10 @@ def test_without_a_home_folder_the_cache_is_asked_for(monkeypatch):
 
 def test_new_strategy_says_what_was_written_and_how_to_go_on(selbench, tmp_path):
     code, out, _ = selbench("new-strategy", "my-rule", "--out", tmp_path)
-    assert code == 0 and "selbench check my-rule" in out and (tmp_path / "my-rule" / "my_rule.py").is_file()
+    assert code == 0 and (tmp_path / "my-rule" / "my_rule.py").is_file()
+    steps = [line.strip() for line in out.splitlines()[1:]]
+    assert [step.split()[:3] for step in steps[1:]] == [["selbench", "check", "my-rule"], ["selbench", "run", "quick"]]
+    assert steps[0].endswith(f"pip install -e {tmp_path / 'my-rule'}")
 
 
 def test_check_prints_every_law_of_a_strategy(selbench):
@@ -262,6 +266,28 @@ def test_check_takes_a_class_of_a_file_here_and_says_what_to_change(selbench, tm
     monkeypatch.setattr(sys, "path", sys.path[:])
     code, out, err = selbench("check", "rule_of_mine:Lowest")
     assert code == 1 and "picks.long()" in out and not err
+
+
+def test_one_fault_is_one_row_that_names_its_line(selbench, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    code = "class Mask:\n    def select(self, feats, losses, ratio):\n        return {}\n"
+    (tmp_path / "br.py").write_text(code.format("losses.nothing"))
+    status, out, _ = selbench("check", "br:Mask")
+    said = " ".join(out.split())
+    assert status == 1 and out.count("not judged until") == 1 and "(br.py:3)" in said
+    assert "br:Mask: 1 hold" in said, "no text becomes a picture"
+    (tmp_path / "feats.py").write_text(code.format("feats.sum(1).topk(losses.k).indices"))
+    status, out, _ = selbench("check", "feats:Mask")
+    said = " ".join(out.split())
+    assert status == 1 and "batch_feats is None here, and needs = {'features'} brings it (feats.py:3)" in said
+
+
+@pytest.mark.parametrize("name", ["learner:resnet8", "dataset:digits", "reference:holdout"])
+def test_others_than_strategies_are_checked_by_kind(selbench, name):
+    options = ["--set", "width=4"] if name == "learner:resnet8" else []
+    code, out, _ = selbench("check", name, *options)
+    assert code == 0 and out.splitlines()[-1].startswith(f"{name}: ") and "broken" not in out
 
 
 def test_a_plugin_is_checked_like_the_rest(selbench, installed_plugin):

@@ -30,7 +30,7 @@ def site(written, pip, tmp_path_factory):
 
 def test_it_holds_what_a_package_needs(written):
     files = {path.relative_to(written).as_posix() for path in written.rglob("*") if path.is_file()}
-    assert files == {"pyproject.toml", "my_own_rule.py", "tests/test_my_own_rule.py", "tox.ini"}
+    assert files == {"pyproject.toml", "my_own_rule.py", "tests/test_my_own_rule.py", "tox.ini", "README.md"}
     points = tomllib.loads((written / "pyproject.toml").read_text())["project"]["entry-points"]
     assert points == {"selbench.strategies": {"my-own-rule": "my_own_rule:MyOwnRule"}}
 

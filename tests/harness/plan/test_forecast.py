@@ -83,7 +83,10 @@ def test_what_is_missing_is_what_a_run_would_do(train, tiny, planned, tmp_path, 
     assert f"{len(plan.cells)} runs: {len(plan.cells) // 2} have a record" in said
     assert "by records of their like at other seeds" in said and "core-hours" in said
     list(show(parse(tiny), replace(request, out=tmp_path / "new"), console))
-    assert "No estimate of time: nothing like it has been measured in this folder, and --like" in console.export_text()
+    assert (
+        "No estimate of time: nothing like it has been measured in this folder, and neither --like"
+        in console.export_text()
+    )
     # A folder with nothing in it is priced by what another one holds, and each run gets its share.
     everything = list(show(parse(tiny), replace(request, out=tmp_path / "new"), console, like=out))
     assert len(everything) == len(plan.cells)
@@ -110,6 +113,19 @@ def test_the_pace_of_another_folder_is_its_seconds_over_its_operations(tiny, pla
     full = next(task for task in plan.cells if task.arm.role == "full" and task.arm.rung == 1.0)
     assert rate.of(full) == Estimate(pytest.approx(rate.flops(full) * 8.0 / 1000.0), "like")
     assert rate.machines == {("m", "d"): 2}
+
+
+def test_what_was_timed_prices_what_has_no_record(tiny, planned, tmp_path, monkeypatch):
+    tiny["seeds"], tiny["ladder"], tiny["strategies"] = 1, [0.5, 1.0], [{"name": "static"}]
+    plan = planned(tiny)
+    monkeypatch.setattr(TimeEstimator, "_unit", lambda self, dataset: (1.0, 3.0))
+    sized = {"digits": SimpleNamespace(size=lambda seed, pool: 640)}
+    rate = TimeEstimator(Inventory(plan, Store(tmp_path)), parse(tiny), sized, image_seconds={"digits": 0.25})
+    of = {(t.arm.label, t.arm.rung) if t.arm else t.kind: rate.of(t) for t in plan.tasks.values()}
+    assert of["full", 1.0] == Estimate(pytest.approx(2 * 640 * 0.25), "timed")
+    assert of["full", 0.5].seconds == pytest.approx(640 * 0.25)
+    assert of["proxy"] == Estimate(pytest.approx(2 * 640 * 0.25), "timed"), "full training of its own passes"
+    assert 0 < of["static", 1.0].seconds < of["full", 1.0].seconds
 
 
 def test_an_arm_without_records_is_priced_by_its_operations(tiny, planned, tmp_path, monkeypatch):

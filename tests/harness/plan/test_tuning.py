@@ -98,12 +98,14 @@ def test_tuning_seeds_stay_where_they_are(tiny):
 
 
 def test_an_untuned_matrix_is_what_it_was(planned):
-    """Literals of version 0.1.0: folders made by it resume."""
+    """Literals of version 0.1.0: folders made by it resume, under whatever version; a plugin's version counts."""
     quick = read(str(QUICK))
     contents = {"reference holdout": "", "dataset digits": "a2d758708f4a84a86242ff4088438753", "learner": ""}
     assert quick.identity(contents) == "3ea98ddd7ddf0b23"
     plan = planned(quick.model_dump(exclude_none=True))
-    keys = {(a.label, a.role, a.rung): replace(a, origin="selbench 0.1.0").key for a in plan.arms}
+    keys = {(a.label, a.role, a.rung): a.key for a in plan.arms}
+    full = plan.arms[0]
+    assert full.key == replace(full, origin="selbench 99.0").key != replace(full, origin="selbench-acme 0.1.0").key
     assert keys["full", "full", 1.0] == "dae2114148ca97bd" and keys["full", "full", 0.25] == "cd45b80395e95649"
     assert keys["gstds", "strategy", 1.0] == "82e77713e023dece"
     assert keys["uniform", "uniform", 1.0] == "14ebdd03ca8fb1bc" and keys["full-all", "full-all", 1.0][:4] == "c754"

@@ -125,7 +125,7 @@ def test_a_net_is_cut_before_its_last_layer(name):
         (named("resnet5"), 3, 64, "did you mean 'resnet50'"),
         (named("resnet50", width=3), 3, 64, "takes no parameters"),
         (named("resnet50"), 1, 64, "sees 3 channels"),
-        (named("vit_b_16"), 3, 64, "takes no images"),
+        (named("vit_b_16"), 3, 50, "indivisible by patch size"),
         (named("resnet18", widht=3), 3, 64, "did you mean 'width'"),
     ],
 )

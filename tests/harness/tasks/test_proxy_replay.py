@@ -22,6 +22,7 @@ from selbench.harness.steps.step_iterator import steps_of
 from selbench.harness.store.folder import Store
 from selbench.harness.tasks import artefacts
 from selbench.harness.tasks.cell import prepare
+from selbench.harness.training.learners import learner as learner_of
 from selbench.harness.training.trainer import Trainer
 from selbench.reports.effects.costs import Accounts
 from selbench.reports.records.folder import Results
@@ -69,7 +70,7 @@ class Hardest(Strategy):
 def test_the_proxy_is_a_narrow_learner_that_trains_on_its_own_picks(replayed, planned, worker):
     here, task = worker(parse(replayed)), only(planned(replayed), "picks")
     tensors, ledger, more = artefacts.made(here, task)
-    loaded, learner = here.loaded(task), here.learner(task, 2)
+    loaded, learner = here.loaded(task), learner_of(here.matrix.at(task.dataset).learner, 2)
     samples, rule = loaded.samples(0, "pool", here.device), Hardest()
     pacer = pacer_of(here.matrix, task.serves, len(samples))
     model = here.build(learner, samples, loaded.resolution, here.stream(task))

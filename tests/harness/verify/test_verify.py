@@ -94,7 +94,7 @@ BROKEN: dict[str, tuple[str, Any, str]] = {
     "batch": ("cells", lambda r: r["identity"]["batch"].__setitem__(0, 7), "its batch is"),
     "learner": ("cells", lambda r: r["identity"]["learner"][0].update(width=64), "its learner is"),
     "no identity": ("cells", lambda r: r["identity"].clear(), "lacks a part that it is checked by"),
-    "lr": ("cells", lambda r: r["curve"][0].update(lr=0.5), "its learning rate was above 0.1"),
+    "lr": ("cells", lambda r: r["curve"][0].update(lr=0.5), "its learning rate was above 0.2"),
     "artefact": ("cells", lambda r: r["artefacts"].append("0" * 16), "artefact 0000000000000000"),
     "tuning ledger": ("tuning", account("train", samples=7), "its ledger has trained on 7 samples"),
     "tuning ratio": ("tuning", lambda r: r.update(mean_ratio=0.9), "is not that of its steps"),
@@ -253,17 +253,21 @@ def test_what_lies_where_it_should_not(opened):
 
 def test_what_is_not_run_yet_and_unlike_machines_are_notes(opened):
     folder, edit = opened("quick")
-    next((folder / "cells").iterdir()).unlink()
+    timed = {
+        (row["of"], row["seed"]) for row in map(json.loads, (f.read_bytes() for f in folder.glob("timing/*.json")))
+    }
+    cells = {file: json.loads(file.read_bytes()) for file in folder.glob("cells/*.json")}
+    next(file for file, cell in cells.items() if (cell["arm"], cell["seed"]) in timed).unlink()
     edit("cells", lambda r: r["environment"].update(machine="beef", threads=7))
     verdict = verify(folder)
     assert verdict.sound
     notes = " | ".join(map(str, verdict.findings))
-    assert "1 of 144 cells are not there yet" in notes and "threads is not the same everywhere: 1, 7" in notes
+    assert "1 of 112 cells are not there yet" in notes and "threads is not the same everywhere: 1, 7" in notes
     assert "the run that was timed is not here" in notes
 
 
 def test_a_field_of_a_newer_selbench_is_a_note_and_in_an_unsealed_record_damage(opened):
-    folder, edit = opened("quick")
+    folder, edit = opened("cifar10-cpu")  # of a time when artefacts had no checksum
     edit("cells", lambda r: r.update(mood="good"))
     assert verify(folder).sound
     assert any("field 'mood' is unknown" in finding.what for finding in verify(folder).findings)

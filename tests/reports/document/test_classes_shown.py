@@ -10,7 +10,6 @@ from synthetic import write_results
 from selbench.reports.document.panels import Report
 from selbench.reports.effects.classes import BEHIND
 from selbench.reports.figures.all import Placed, _by_class
-from selbench.reports.figures.canvas import drawing_rules
 from selbench.reports.records.folder import Results
 from selbench.reports.render import html as page
 from selbench.reports.render import markdown
@@ -29,8 +28,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 @pytest.fixture(scope="module")
 def drawn(report: Report) -> list[Placed]:
-    with drawing_rules():
-        return list(_by_class(report, report.panels[0]))
+    return [planned.draw() for planned in _by_class(report, report.panels[0])]
 
 
 def part(text: str, start: str, end: str) -> str:

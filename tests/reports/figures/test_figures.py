@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -176,7 +177,7 @@ def test_ranks_are_drawn_from_ten_data_sets_only(report: Report) -> None:
 def test_pooled_effects_stand_below_their_data_sets(tmp_path: Path) -> None:
     both = make(tmp_path, full=True, effects={"gstds": 0.2, HOSTILE: -1.0}, datasets=("digits", "flowers"), seeds=3)
     with drawing_rules():
-        placed = {item.kind: item.drawing for item in _across(both)}
+        placed = {item.kind: item.draw().drawing for item in _across(both)}
     assert set(placed) == {"pooled-accuracy", "pooled-picking", "pooled-pays"}
     texts = texts_of(placed["pooled-accuracy"])
     at = [texts.index(name) for name in ("Digits", "Flowers-102", "gstds, holdout: pooled")]
@@ -299,7 +300,8 @@ def test_labels_in_the_cost_plot_do_not_overlap(tmp_path: Path) -> None:
 
 def test_same_strategy_same_look_and_no_two_alike(tmp_path: Path) -> None:
     looks = [look(number) for number in range(24)]
-    assert len({(item.colour, item.marker) for item in looks}) == 24
+    assert len({(look(number).colour, look(number).marker) for number in range(48)}) == 48
+    assert all(one.marker != other.marker for one, other in pairwise(looks))
     assert [item.colour for item in looks[:6]] == list(HUES)
 
 

@@ -113,7 +113,7 @@ def test_the_figure_names_what_is_measured_and_what_is_not(table):
     assert "extrapolated" in words and "ceiling 1.88×" in words and "ceiling 1.15×" in words
     for label in ("cheap", "dear", "lost"):
         assert label in words
-    assert f"({FROM})" in drawing.description and "pays at no learner cost" in drawing.description
+    assert f"({FROM})" in drawing.description and "could save time at no learner cost" in drawing.description
 
 
 def test_a_wholly_measured_workload_is_called_measured_and_another_is_not(table):

@@ -69,6 +69,14 @@ def test_strategies_in_parts_are_the_strategies_of_one(
     assert in_any_order(summarise(Results.read(folder / "out"))) == in_any_order(judged)
 
 
+def test_parts_of_two_versions_are_one(whole: Path, judged: dict[str, Any], tmp_path: Path) -> None:
+    parts = [part(whole, tmp_path / "a", seeds=(0, 1)), part(whole, tmp_path / "b", seeds=(2, 3, 4))]
+    text = (file := parts[1] / "matrix.toml").read_text()
+    file.write_text(text.replace('origin = "selbench 0.1.0"', 'origin = "selbench 0.2.0"'))
+    merge(tmp_path / "out", parts)
+    assert summarise(Results.read(tmp_path / "out")) == judged
+
+
 def test_tuned_parts_are_the_tuned_whole(tmp_path: Path) -> None:
     root = write_tuning(write_results(tmp_path / "r", seeds=4, test_n=100, effects=EFFECTS))
     parts = [part(root, tmp_path / "a", seeds=(0, 3)), part(root, tmp_path / "b", seeds=(1, 2))]

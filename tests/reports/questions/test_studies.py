@@ -116,7 +116,7 @@ def test_a_matrix_whose_studies_have_another_form_is_refused(tmp_path: Path, val
 
 def test_page_and_markdown_lead_with_question_and_answer(made: Path) -> None:
     page = (made / "report" / "index.html").read_text(encoding="utf-8")
-    assert page.index('<section class="brief" id="studies"') < page.index('id="claims"')
+    assert page.index('<section class="brief" id="studies"') < page.index('id="comparison"')
     assert '<li><a href="#studies">Studies</a></li>' in page
     text = (made / "report" / "report.md").read_text(encoding="utf-8")
     assert text.index(f"### {QUESTION}") < text.index("## What was run")

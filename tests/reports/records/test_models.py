@@ -72,7 +72,7 @@ def test_sound_bytes_are_read_as_parsed_ones_and_no_others_are_sound(cell: dict[
     assert sound(content)
     parsed = read_as(Cell, open_record(content, sealed=True))
     assert read_record(Cell, content).model_dump() == parsed.model_dump()
-    assert not sound(content.replace(b'"uniform"', b'"uniform "')) and not sound(content.replace(b": 1\n", b": 11\n"))
+    assert not sound(content.replace(b'"digits"', b'"digits "')) and not sound(content.replace(b": 1\n", b": 11\n"))
     for text in ('a": b', '": b', "a\\"):  # where white space is part of a text, the slower way decides
         label = sealed(arm_label=text)
         assert read_record(Cell, label).arm_label == text

@@ -70,12 +70,12 @@ def folder(root: Path, *, strategies: int = 4, **how: Any) -> Path:
 @pytest.mark.parametrize(
     "sizes",
     [
-        [{"strategies": 6}, {"strategies": 12}, {"strategies": 18}],
+        [{"strategies": 4}, {"strategies": 7}, {"strategies": 10}],
         [{"seeds": 4}, {"seeds": 8}, {"seeds": 12}],
         [
-            {"datasets": tuple("ab"), "strategies": 2},
-            {"datasets": tuple("abc"), "strategies": 2},
-            {"datasets": tuple("abcd"), "strategies": 2},
+            {"datasets": tuple("ab"), "strategies": 1},
+            {"datasets": tuple("abc"), "strategies": 1},
+            {"datasets": tuple("abcd"), "strategies": 1},
         ],
     ],
     ids=["arms", "seeds", "data sets"],

@@ -45,6 +45,13 @@ def test_each_arm_has_its_numbers(summary: dict[str, Any]) -> None:
                 assert f"{abs(row['mean_difference']):.2f}{'*' if row['primary'] else ''}" in line
 
 
+def test_arms_of_a_sweep_are_told_apart(tmp_path: Path) -> None:
+    effects = dict.fromkeys(("loss ratio=0.1", "loss ratio=0.25", "a rule with a long name"), 0.0)
+    text = printed(summarise(Results.read(write_results(tmp_path, effects=effects, seeds=2, primary=[]))))
+    assert "\nratio=0.1 " in text and "\nratio=0.25 " in text and "\na rule with\u2026 " in text
+    assert max(cell_len(line) for line in text.splitlines()) <= 80
+
+
 def test_declared_verdicts_are_plain_and_others_in_brackets(summary: dict[str, Any]) -> None:
     text = printed(summary)
     pays = summary["matrix"]["pays"]
