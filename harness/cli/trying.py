@@ -156,6 +156,8 @@ def _say_result(out: Path, failed: list[str], seconds: float) -> None:
     print(f"\n{summary['studies'][0]['sentence']}")
     for note in summary["studies"][0]["notes"]:
         print(note)
+    if summary["studies"][0]["sentence"].startswith("No verdict: "):
+        print("To settle it, give more --minutes, and another --out for the longer plan.")
     print(f"{summary['cells']['done']} of {summary['cells']['planned']} runs, {seconds / 60:.1f} minutes. Page: {page}")
     if not (verdict := verify(out)).sound:
         print("\n".join(verdict.lines()))
