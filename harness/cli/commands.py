@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,13 +16,13 @@ from rich.console import Console
 from ... import __version__
 from ...strategies import UsageError
 from ...strategies.registry import registry
+from .asking import asked_for, carry_out
 from .claims import claim
 from .doctor import doctor
-from .leaving import Stopped, guarded, say
+from .leaving import guarded, resumable
 from .listing import list_
 from .scoring import scores
 from .showing import show
-from .studies import check_studies
 from .trying import try_
 
 if TYPE_CHECKING:
@@ -116,18 +115,14 @@ def run(
     ] = None,
 ) -> None:
     """Train the cells of a matrix that are not done yet, then write the report."""
-    from ..plan.matrix import narrowed, read, refuse_undeclared, refuse_unknown_names
+    from ..plan.matrix import read
 
     declared = read(matrix, [*(set_ or []), *([] if timing is None else [f"timing.seeds={timing}"])], dataset)
-    asked = narrowed(declared, strategy or [], seeds)
     if (cells or like or time_) and not plan:
         raise UsageError("--cells, --like and --time need --plan: add it")
-    if until_decided:
-        refuse_undeclared(asked, seeds, plan)
-    refuse_unknown_names(asked, executor, data_dir)
+    asked = asked_for(declared, strategy or [], seeds, executor, data_dir, until_decided=until_decided, plan=plan)
     for name in tracker or []:
         registry("trackers").entry(name)
-    check_studies(declared)
     if executor == "local" and not plan:
         from ..execution.executors.server import start
 
@@ -141,20 +136,8 @@ def run(
     )  # fmt: skip
     if plan:
         return _plan(asked, request, cells, like and _opened(like), time_)
-    from ..execution.run import run as run_matrix
-    from .checking import refuse_failing
-    from .looks import run_until_decided
-
-    if not keep_going:
-        refuse_failing(asked)
-
-    try:
-        done = run_until_decided(declared, request, strategy or []) if until_decided else run_matrix(asked, request)
-    except (KeyboardInterrupt, Stopped) as stopped:
-        again = shlex.join(["selbench", *sys.argv[1:]])
-        said = "stopped; finished tasks are kept, and the same command resumes"
-        say(f"selbench: {said}: {again}")
-        raise typer.Exit(stopped.code if isinstance(stopped, Stopped) else 130) from None
+    with resumable():
+        done = carry_out(declared, asked, request, strategy or [], until_decided=until_decided)
     _report(done.out)
     if done.failed:
         print(f"{len(done.failed)} tasks failed: see {done.out / 'failed'}", file=sys.stderr)

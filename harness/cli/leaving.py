@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import typer
 
 from ...reports.records.sealing import explained
 from ...strategies import UsageError
@@ -42,6 +45,21 @@ def guarded(app: Callable[..., object]) -> None:
         sys.exit(stopped.code)
     except OSError as error:  # a full disk, a folder of somebody else: of any command
         _fail(explained(error))
+
+
+def again() -> str:
+    """The command as it was given."""
+    return shlex.join(["selbench", *sys.argv[1:]])
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """What is done here may be stopped: the line says how to resume, and the exit code is the signal's."""
+    try:
+        yield
+    except (KeyboardInterrupt, Stopped) as stopped:
+        say(f"selbench: stopped; finished tasks are kept, and the same command resumes: {again()}")
+        raise typer.Exit(stopped.code if isinstance(stopped, Stopped) else 130) from None
 
 
 def _stop(number: int, _: object) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import signal
 import sys
 import time
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...strategies import UsageError
-from .leaving import Stopped, say
+from .leaving import Stopped, again, resumable
 
 if TYPE_CHECKING:
     from ..execution.prepared import RunRequest
@@ -58,11 +57,8 @@ def try_(
 
     matrix = read(str(plan))
     request = RunRequest(out, None, cache_dir, device, workers, executor, declared=matrix, source=plan.name)
-    try:
+    with resumable():
         failed = _run(matrix, request, begun + 60 * minutes)
-    except (KeyboardInterrupt, Stopped) as stopped:
-        say(f"selbench: stopped; finished runs are kept, and the same command resumes: {_again()}")
-        raise typer.Exit(stopped.code if isinstance(stopped, Stopped) else 130) from None
     _say_result(out, failed, time.monotonic() - begun)
 
 
@@ -106,6 +102,9 @@ def plan_lines(title: str, seen: Seen, trial: Trial, minutes: float) -> list[str
 
 def _run(matrix: Matrix, request: RunRequest, deadline: float) -> list[str]:
     """Run look by look until decided or late; the ids of failed runs."""
+    from ...reports.questions.worth import untrained
+    from ...reports.records.folder import Results
+    from ...reports.summary import summarise
     from .looks import run_until_decided
 
     out = request.folder(matrix)
@@ -117,7 +116,7 @@ def _run(matrix: Matrix, request: RunRequest, deadline: float) -> list[str]:
         now = len(list(cells.glob("*.json")))
         each = (time.monotonic() - begun) / max(1, now - before_it)
         ends = time.monotonic() + each * now * (following / seeds - 1)
-        return ends < deadline - REPORT and not _untrained(out)
+        return ends < deadline - REPORT and not untrained(summarise(Results.read(out)))
 
     def late(number: int, _: Any) -> None:
         raise Stopped(number)
@@ -137,26 +136,20 @@ def _run(matrix: Matrix, request: RunRequest, deadline: float) -> list[str]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _untrained(out: Path) -> bool:
-    from ...reports.records.folder import Results
-    from ...reports.summary import summarise
-
-    return not all(gain["plateau"] for gain in summarise(Results.read(out))["training"]["gains"])
-
-
 def _say_result(out: Path, failed: list[str], seconds: float) -> None:
     """Write the page, check the folder, and end in the study's one line."""
     from ...reports.build import build
+    from ...reports.questions.worth import untrained
     from ..verify import verify
 
     if not (out / "matrix.toml").is_file():
-        raise UsageError(f"the time was over before the first run began: the same command goes on: {_again()}")
+        raise UsageError(f"the time was over before the first run began: the same command goes on: {again()}")
     page = build(out)
     summary = json.loads((page.parent / "summary.json").read_text(encoding="utf-8"))
     print(f"\n{summary['studies'][0]['sentence']}")
     for note in summary["studies"][0]["notes"]:
         print(note)
-    if summary["studies"][0]["sentence"].startswith("No verdict: "):
+    if untrained(summary):
         print("To settle it, give more --minutes, and another --out for the longer plan.")
     print(f"{summary['cells']['done']} of {summary['cells']['planned']} runs, {seconds / 60:.1f} minutes. Page: {page}")
     if not (verdict := verify(out)).sound:
@@ -164,7 +157,3 @@ def _say_result(out: Path, failed: list[str], seconds: float) -> None:
     if failed:
         print(f"{len(failed)} runs failed: see {out / 'failed'}", file=sys.stderr)
         raise typer.Exit(1)
-
-
-def _again() -> str:
-    return shlex.join(["selbench", *sys.argv[1:]])

@@ -10,12 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...strategies import UsageError
-from ..cli.checking import refuse_failing
-from ..cli.looks import run_until_decided
-from ..cli.studies import check_studies
+from ..cli.asking import asked_for, carry_out
 from ..execution.prepared import RunRequest
-from ..execution.run import run as run_matrix
-from ..plan.matrix import narrowed, parse, read, refuse_undeclared, refuse_unknown_names
+from ..plan.matrix import parse, read
 
 if TYPE_CHECKING:
     from ...reports.frames import Frames
@@ -75,9 +72,6 @@ def run(
         declared, source = parse(deepcopy(dict(matrix))), ""
     else:
         declared, source = read(str(matrix), list(set)), Path(matrix).name
-    asked = narrowed(declared, list(strategies), seeds)
-    if until_decided:
-        refuse_undeclared(asked, seeds, False)
     folders = {name: None if path is None else Path(path) for name, path in {"out": out, "data_dir": data_dir}.items()}
     if request.get("cache_dir") is not None:
         request["cache_dir"] = Path(request["cache_dir"])
@@ -85,11 +79,8 @@ def run(
         made = RunRequest(**folders, **request, declared=declared, source=source, overrides=list(set))  # type: ignore[arg-type]
     except TypeError as error:
         raise UsageError(f"selbench.run: {error}; its options are those of `selbench run`") from None
-    refuse_unknown_names(asked, made.executor, made.data_dir)
-    check_studies(declared)
-    if not made.keep_going:
-        refuse_failing(asked)
-    done = run_until_decided(declared, made, list(strategies)) if until_decided else run_matrix(asked, made)
+    asked = asked_for(declared, strategies, seeds, made.executor, made.data_dir, until_decided=until_decided)
+    done = carry_out(declared, asked, made, strategies, until_decided=until_decided)
     if done.failed:
         warnings.warn(f"{len(done.failed)} tasks failed: see {done.out / 'failed'}", RuntimeWarning, stacklevel=2)
     from ...reports.frames import read as read_frames

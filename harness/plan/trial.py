@@ -19,7 +19,7 @@ START = 15.0  # seconds before the first step: imports, decoding, timing
 VISITS = 24_000  # images shown, repeats counted, by when nets of these sizes stopped gaining on small folders
 VAL = 0.1
 PASSES = (12, 60)  # fewest and most passes over the training images
-LONGER = 2.0  # where time is left, full trains up to so many times as long as it should need
+LONGER = 2.0  # full trains so many times as long as it should need, where any net and rule allow it
 LEAST_TRAIN, LEAST_TEST, LEAST_CLASS = 60, 20, 3  # images
 SECOND = 0.6  # of the minutes for the first look, so that there is time for another
 
@@ -104,6 +104,8 @@ class Trial:
 def choose(seen: Seen, minutes: float, workers: int, seconds_of: Callable[[Size], float]) -> Trial:
     """The largest net and images that full training brings to its plateau, so that a first look is taken in time.
 
+    A plateau comes before more rules, and both before a larger net: what is judged must be trained enough.
+
     Parameters
     ----------
     seen : Seen
@@ -132,11 +134,11 @@ def choose(seen: Seen, minutes: float, workers: int, seconds_of: Callable[[Size]
         batch = 64 if _pool(train) >= 512 else 32
         return Trial(size, rules, passes, batch, train, margin, START + _first_look(rules, run, workers))
 
-    for rules, share in product(FAMILIES, (SECOND, 1.0)):
-        left = _for_a_run(rules, share * 60 * minutes, workers)
-        if fitting := list(takewhile(lambda size: least * pool * cost(size) <= left, sizes)):  # noqa: B023
-            passes = min(int(LONGER * least), int(left / (pool * cost(fitting[-1]))))
-            return _trial(fitting[-1], rules, passes, seen.train)
+    for passes, rules, share in product((LONGER * least, least), FAMILIES, (SECOND, 1.0)):
+        most = _for_a_run(rules, share * 60 * minutes, workers) / pool  # seconds for each image that is trained on
+        larger = sizes if passes > least else sizes[:1]
+        if fitting := list(takewhile(lambda size: passes * cost(size) <= most, larger)):  # noqa: B023
+            return _trial(fitting[-1], rules, int(min(LONGER * least, most / cost(fitting[-1]))), seen.train)
     # No size fits on all images: the cheapest, on as many of them as there is time for.
     smallest, rules = sizes[0], FAMILIES[-1]
     fits = int(_for_a_run(rules, 60 * minutes, workers) / (PASSES[0] * cost(smallest)))

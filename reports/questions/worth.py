@@ -39,7 +39,7 @@ class Worth(Study):
 
 def _sentence(results: Results, summary: Summary, panel: Panel, rows: Sequence[Row]) -> tuple[str, bool]:
     """The advice, and whether there is any."""
-    if trouble := _untrained(summary):
+    if trouble := untrained(summary):
         return f"No verdict: {trouble[0].lower()}{trouble[1:]}", False
     whole = [row for row in rows if row["primary"]]
     if not rows or len(whole) < len(rows):
@@ -62,7 +62,7 @@ def _sentence(results: Results, summary: Summary, panel: Panel, rows: Sequence[R
     return f"Open: {between}; {_to_settle(results, rows)}.", False
 
 
-def _untrained(summary: Summary) -> str:
+def untrained(summary: Summary) -> str:
     """What is wrong with full training itself; empty where nothing is."""
     gains = [gain for gain in summary["training"]["gains"] if not gain["plateau"]]
     fallen = [arm for arm in summary["training"]["diverged"] if (arm["role"], arm["rung"]) == ("full", 1.0)]

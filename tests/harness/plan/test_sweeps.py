@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from selbench.harness.cli import plan_table
-from selbench.harness.cli.studies import check_studies
+from selbench.harness.cli.asking import check_studies
 from selbench.harness.plan import sweeps
 from selbench.harness.plan.forecast import Inventory, forecast
 from selbench.harness.plan.matrix import narrowed, parse
