@@ -134,7 +134,8 @@ def choose(seen: Seen, minutes: float, workers: int, seconds_of: Callable[[Size]
         batch = 64 if _pool(train) >= 512 else 32
         return Trial(size, rules, passes, batch, train, margin, START + _first_look(rules, run, workers))
 
-    for passes, rules, share in product((LONGER * least, least), FAMILIES, (SECOND, 1.0)):
+    plans = [*product((LONGER * least,), FAMILIES, (SECOND, 1.0)), (least, FAMILIES[-1], 1.0)]
+    for passes, rules, share in plans:
         most = _for_a_run(rules, share * 60 * minutes, workers) / pool  # seconds for each image that is trained on
         larger = sizes if passes > least else sizes[:1]
         if fitting := list(takewhile(lambda size: passes * cost(size) <= most, larger)):  # noqa: B023
