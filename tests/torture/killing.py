@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import random
 import signal
 import time
+from pathlib import Path
 
 import torch
 
@@ -50,7 +52,7 @@ def timed(context, task):
 def kill(process):
     """SIGKILL; False where the process had come to its end before."""
     if process.exitcode is None:
-        os.kill(process.pid, signal.SIGKILL)
+        send(process, signal.SIGKILL)
     process.join(60)
     assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
     return process.exitcode != 0
@@ -63,11 +65,36 @@ def at_a_random_moment(process, folder, draw: random.Random, seconds):
 
 
 def inside_a_write(process, folder, draw: random.Random, seconds):
-    """Kill while a checkpoint is being written: some time after the start, as soon as an unfinished file is seen."""
+    """Kill while a checkpoint is being written: some time after the start, as soon as an unfinished file is seen.
+
+    The process is stopped before it is looked at again, since a write may end between the sight and the kill.
+    """
     process.join(draw.uniform(0.0, 0.5 * seconds))
-    while process.exitcode is None and not unfinished(folder):
+    while process.exitcode is None:
+        if unfinished(folder):
+            send(process, signal.SIGSTOP)
+            while process.exitcode is None and running(process):
+                time.sleep(0.0001)
+            if unfinished(folder):
+                break
+            send(process, signal.SIGCONT)
         time.sleep(0.0001)
     return kill(process)
+
+
+def send(process, number):
+    """Send a signal, to a process that may have ended meanwhile."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, number)
+
+
+def running(process):
+    """Whether the process has not been stopped yet."""
+    try:
+        stat = Path(f"/proc/{process.pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "TZX"
 
 
 def unfinished(folder):
