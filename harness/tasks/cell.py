@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from safetensors.torch import save
+from torch import Tensor
 
 from ...reports.records.sealing import digest_of
 from ...strategies import UsageError
@@ -131,7 +132,7 @@ def _result(worker: Worker, trainer: Trainer, loaded: LoadedData, seed: int, cur
     images, labels = loaded.images.test.to(worker.device), loaded.images.test_labels.to(worker.device)
     with trainer.clock.phase("eval"):
         bits = correct_bits(trainer.model, images, labels, trainer.augment)
-        clean = loaded.images.train[loaded.ids(seed, "pool")[:RECALIBRATION_IMAGES]].to(worker.device)
+        clean = recalibration_images(loaded, seed).to(worker.device)
         again = correct_bits(recalibrated(trainer.model, clean, trainer.augment), images, labels, trainer.augment)
     trainer.clock.settle()
     state = trainer.model.state_dict()
@@ -144,6 +145,12 @@ def _result(worker: Worker, trainer: Trainer, loaded: LoadedData, seed: int, cur
         "train_loss": curve.points[-1]["train_loss"],
         "val_accuracy": curve.points[-1]["val_accuracy"],
     }
+
+
+def recalibration_images(loaded: LoadedData, seed: int) -> Tensor:
+    """Random images of the pool ``[M, C, H, W]``, M at most 4,096: those of a folder lie class by class."""
+    pool = loaded.ids(seed, "pool")
+    return loaded.images.train[pool[streams.permutation(len(pool), seed, "recalibration")[:RECALIBRATION_IMAGES]]]
 
 
 class Curve:
