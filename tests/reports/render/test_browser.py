@@ -30,7 +30,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     how = {"datasets": ("digits", "flowers"), "references": ("holdout", "squeezenet1_1"), "seeds": 5}
     results = Results.read(write_results(root, effects={"gstds": 0.3, "rho": -1.0, HOSTILE: 0.1}, **how))
     report = Report.of(fill(summarise(results), datasets_ranked=10), results)
-    (root / "index.html").write_text(page.render(report, draw(report)), encoding="utf-8")
+    (root / "index.html").write_text(page.render(report, list(draw(report))), encoding="utf-8")
     return root / "index.html"
 
 

@@ -36,7 +36,7 @@ def judged(root: Path, *, full: bool = False, **how: Any) -> Report:
 
 def make(root: Path, **how: Any) -> tuple[Report, list[Placed]]:
     report = judged(root, **how)
-    return report, draw(report)
+    return report, list(draw(report))
 
 
 def plain(text: str) -> str:
@@ -78,7 +78,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
             test.update(text=HOSTILE, case=HOSTILE, note=HOSTILE)
         if claim["indication"]:
             claim["indication"]["text"] = HOSTILE
-    return page.render(report, draw(report))
+    return page.render(report, list(draw(report)))
 
 
 def test_hostile_names_are_inert(hostile: str) -> None:
