@@ -6,7 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import packages_distributions
 
@@ -91,8 +91,9 @@ def _read(module: str) -> tuple[str, list[str]] | None:
         return None
     text, is_package = source
     tree = ast.parse(text)
-    imported = list(_imported(tree, module if is_package else module.rpartition(".")[0]))
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    imported = list(_imported(nodes, module if is_package else module.rpartition(".")[0]))
+    for node in nodes:
         body = getattr(node, "body", None)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and body:
             first = body[0]
@@ -101,8 +102,8 @@ def _read(module: str) -> tuple[str, list[str]] | None:
     return hashlib.blake2b(ast.dump(tree).encode(), digest_size=8).hexdigest(), imported
 
 
-def _imported(tree: ast.AST, package: str) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _imported(nodes: Iterable[ast.AST], package: str) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
