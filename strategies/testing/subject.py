@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
@@ -167,8 +167,8 @@ def _held_out(width: int, seed: int, size: int) -> dict[str, Tensor]:
     return {"val_gradient": gradient, "val_features": features, "val_probs": probs, "val_labels": labels}
 
 
-def odd_losses(cadence: Cadence) -> list[Scene]:
-    """Losses that no rule hopes for: equal, tied, huge, NaN, infinite, half precision."""
+def odd_losses(cadence: Cadence, needs: Collection[str] = ("learner", "reference")) -> list[Scene]:
+    """Losses that no rule hopes for: equal, tied, huge, NaN, infinite, half precision; of those that it ``needs``."""
     size = 24
     plain = scene(size, cadence)
     nan, inf = float("nan"), float("inf")
@@ -188,14 +188,16 @@ def odd_losses(cadence: Cadence) -> list[Scene]:
         "losses in half precision": plain.signals["learner"].half(),
     }
     never = torch.full((size,), -1)
+    whose = {
+        "": ("learner", "reference"),
+        "the learner's: ": ("learner",),
+        "the reference's: ": ("reference",),
+    }
     odd = [
         plain.with_signals(prefix + about, **dict.fromkeys(names, pattern))
         for about, pattern in patterns.items()
-        for prefix, names in (
-            ("", ("learner", "reference")),
-            ("the learner's: ", ("learner",)),
-            ("the reference's: ", ("reference",)),
-        )
+        for prefix, names in whose.items()
+        if set(names) <= set(needs)
     ]
     return [*odd, plain.with_signals("no loss seen yet", learner=torch.full((size,), inf), age=never)]
 

@@ -38,6 +38,10 @@ GREEDY = {
 class Count(TorchDispatchMode):
     """Number of operators dispatched."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # as of PretendedCuda: PyTorch's compiler stays away
+
     def __init__(self) -> None:
         super().__init__()
         self.calls = 0
