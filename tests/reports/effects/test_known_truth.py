@@ -33,7 +33,7 @@ ALPHA, MARGIN, SEEDS, NOISE = 0.05, 1.0, 12, 0.35
 SD = NOISE * math.sqrt(2)
 """Of a paired difference: two runs' own noise; what a seed does to both is gone."""
 
-SETS = {"t": 200, "sign-flip": 80}
+SETS = {"t": 120, "sign-flip": 60}
 NOT_WORSE = (SUPERIOR, NON_INFERIOR, WORSE_WITHIN)
 
 DRAWN = {"better": 0.6, "equal": 0.0, "little worse": -0.5, "edge": -MARGIN, "edge too": -MARGIN, "worse": -2.0}
