@@ -14,7 +14,7 @@ import tomli_w
 from editing import replace
 from synthetic import write_results
 
-from selbench.reports.effects.contrasts import contrast_rows, contrasts
+from selbench.reports.effects.contrasts import contrasts, verdicts
 from selbench.reports.effects.pairing import Pairs
 from selbench.reports.effects.verdicts import (
     INCONCLUSIVE,
@@ -33,7 +33,7 @@ ALPHA, MARGIN, SEEDS, NOISE = 0.05, 1.0, 12, 0.35
 SD = NOISE * math.sqrt(2)
 """Of a paired difference: two runs' own noise; what a seed does to both is gone."""
 
-SETS = {"t": 120, "sign-flip": 60}
+SETS = {"t": 200, "sign-flip": 80}
 NOT_WORSE = (SUPERIOR, NON_INFERIOR, WORSE_WITHIN)
 
 DRAWN = {"better": 0.6, "equal": 0.0, "little worse": -0.5, "edge": -MARGIN, "edge too": -MARGIN, "worse": -2.0}
@@ -65,8 +65,8 @@ class Draws:
                 points[key][0] = 10.0
         cells = tuple(replace(c, accuracy=points[c.arm][c.seed] / 100) for c in self.template.cells if c.arm in arms)
         results = replace(self.template, cells=cells, matrix=replace(self.template.matrix, interval=interval))
-        found = [row for row in contrasts(Pairs(results)) if row.question == "accuracy" and row.arm.role == "strategy"]
-        return {row["strategy"]: row["verdict"] for row in contrast_rows(results, found)}
+        found = contrasts(Pairs(results), lambda asks, of: asks == "accuracy" and of.arm.role == "strategy")
+        return {row.arm.label: of.verdict for row, of in zip(found, verdicts(results, found), strict=True)}
 
 
 @pytest.fixture(scope="module")
