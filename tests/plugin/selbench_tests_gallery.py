@@ -192,7 +192,7 @@ class HangsDeaf(Rule):
 class EatsMemory(Rule):
     def spoiled(self, picks, losses):
         eaten = []
-        for _ in range(60):  # 3 GB, in case nobody stops it
+        for _ in range(45):  # 2.25 GB, in case nobody stops it
             eaten.append(bytearray(os.urandom(1) * 50_000_000))
         time.sleep(10_000)  # holds it until it is stopped
         return picks
