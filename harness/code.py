@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import csv
 import hashlib
 import importlib.util
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
-from importlib.metadata import packages_distributions
+from importlib.metadata import distributions
+from pathlib import Path
 
 from ..strategies import UsageError
 from ..strategies.registry import registry
@@ -64,13 +66,23 @@ def _beside(top: str) -> set[str]:
     """The top-level packages and modules of the distribution that ``top`` is of."""
     if top == "selbench":
         return {top}
-    owners = _owners()
-    return {top, *(name for name, dists in owners.items() if set(dists) & set(owners.get(top, ())))}
+    return {top}.union(*(names for names in _installed() if top in names))
 
 
 @cache
-def _owners() -> dict[str, list[str]]:
-    return dict(packages_distributions())
+def _installed() -> list[set[str]]:
+    """The top-level names of each distribution, as ``packages_distributions`` has them: that reads far more."""
+    found = []
+    for dist in distributions():
+        names = set((dist.read_text("top_level.txt") or "").split())
+        if not names:
+            record = dist.read_text("RECORD")
+            files = (
+                map(str, dist.files or ()) if record is None else (row[0] for row in csv.reader(record.splitlines()))
+            )
+            names = {Path(path).parts[0].removesuffix(".py") for path in files if path.endswith(".py")}
+        found.append(names)
+    return found
 
 
 def _source(module: str) -> tuple[str, bool] | None:

@@ -129,9 +129,9 @@ def matrix(*strategies: str) -> Any:
     """A matrix of three short epochs."""
     return parse(
         {
-            "name": "gallery", "seeds": 1, "batch": 32, "buckets": 2, "ladder": [1.0], "budget": {"passes": 3},
-            "schedule": {"name": "fixed", "ratio": 0.5}, "learner": {"name": "resnet18", "width": 4},
-            "datasets": [{"name": "digits", "options": {"limit": 160, "test_limit": 50}}],
+            "name": "gallery", "seeds": 1, "batch": 16, "buckets": 2, "ladder": [1.0], "budget": {"passes": 3},
+            "schedule": {"name": "fixed", "ratio": 0.5}, "learner": {"name": "resnet18", "width": 2},
+            "datasets": [{"name": "digits", "options": {"limit": 96, "test_limit": 20}}],
             "strategies": [{"name": name} for name in strategies],
         }
     )  # fmt: skip
