@@ -76,11 +76,9 @@ def _installed() -> list[set[str]]:
     for dist in distributions():
         names = set((dist.read_text("top_level.txt") or "").split())
         if not names:
-            record = dist.read_text("RECORD")
-            files = (
-                map(str, dist.files or ()) if record is None else (row[0] for row in csv.reader(record.splitlines()))
-            )
-            names = {Path(path).parts[0].removesuffix(".py") for path in files if path.endswith(".py")}
+            rows = csv.reader((dist.read_text("RECORD") or "").splitlines())
+            paths = [row[0] for row in rows] or map(str, dist.files or ())
+            names = {Path(path).parts[0].removesuffix(".py") for path in paths if path.endswith(".py")}
         found.append(names)
     return found
 
