@@ -77,7 +77,7 @@ def _installed() -> list[set[str]]:
         names = set((dist.read_text("top_level.txt") or "").split())
         if not names:
             rows = csv.reader((dist.read_text("RECORD") or "").splitlines())
-            paths = [row[0] for row in rows] or map(str, dist.files or ())
+            paths = [row[0] for row in rows if row] or map(str, dist.files or ())
             names = {Path(path).parts[0].removesuffix(".py") for path in paths if path.endswith(".py")}
         found.append(names)
     return found
