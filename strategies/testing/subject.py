@@ -78,7 +78,7 @@ class Scene:
 
     def copied(self) -> Scene:
         """The same in tensors of its own, which a rule may write into."""
-        tensors = {n: value.clone() for n, value in vars(self).items() if isinstance(value, Tensor)}
+        tensors: dict[str, Any] = {n: value.clone() for n, value in vars(self).items() if isinstance(value, Tensor)}
         return replace(self, **tensors, signals=_copied(self.signals))
 
     def permuted(self, order: Tensor) -> Scene:
