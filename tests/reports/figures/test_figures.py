@@ -160,7 +160,7 @@ def test_targets_without_a_cost_say_so(report: Report) -> None:
     with drawing_rules():
         drawing = target_plot("t", "t", bare, bare.panels[0], "amortised", "flops")
     assert "No total FLOPs to a target yet" in drawing.description
-    assert not [placed for placed in draw(bare) if placed.kind.startswith("target")]
+    assert not [figure for figure in planned(bare) if figure.kind.startswith("target")]
 
 
 def test_ranks_stand_in_order_and_cliques_are_bars(report: Report) -> None:
