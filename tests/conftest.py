@@ -64,11 +64,19 @@ def pip() -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def plugin_folder(tmp_path_factory: pytest.TempPathFactory, pip: Callable[..., None]) -> Path:
-    """Where pip installed ``selbench-tests-plugin``; not on any path yet."""
-    folder = tmp_path_factory.mktemp("plugin")
-    source = folder / "source"  # a copy, since a build leaves folders beside what it builds
-    shutil.copytree(CHECKOUT / "tests" / "plugin", source, ignore=shutil.ignore_patterns("build", "*.egg-info"))
-    pip("install", "--target", folder / "site", source)
+    """Where pip installed ``selbench-tests-plugin``, once for all workers of xdist; not on any path yet."""
+    from selbench.harness.store.locks import locked
+
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "plugin"
+    folder.mkdir(exist_ok=True)
+    with locked(folder):
+        if not (folder / "site").exists():
+            source = folder / "source"  # a copy, since a build leaves folders beside what it builds
+            shutil.rmtree(source, ignore_errors=True)
+            shutil.copytree(CHECKOUT / "tests" / "plugin", source, ignore=shutil.ignore_patterns("build", "*.egg-info"))
+            pip("install", "--target", folder / "draft", source)
+            (folder / "draft").rename(folder / "site")
     return folder / "site"
 
 
