@@ -24,7 +24,7 @@ SMALL = {
     "bench_start.py": "help",
     "bench_selector.py": "loss",
     "bench_references.py": "untrained",
-    "bench_features.py": "20000 and (extract or epoch) and not cold",
+    "bench_features.py": "20000 and extract",
 }
 """Cases of each suite that take no time."""
 
