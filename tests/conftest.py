@@ -35,10 +35,10 @@ def pytest_configure() -> None:
 
 
 LONG = (
-    "test_laws.py", "test_gallery.py", "test_resume.py", "test_browser.py", "test_calibration.py", "test_suites.py",
-    "test_run.py", "test_stopping.py", "test_sharing.py", "test_tuned_run.py", "test_cli.py", "test_command.py",
-    "test_poisoned.py", "test_start.py", "test_timing_pass.py", "test_pretended_cuda.py",
-    "test_device_check.py",
+    "test_laws.py", "test_gallery.py", "test_tox.py", "test_scale.py", "test_browser.py", "test_build.py",
+    "test_suites.py", "test_resume.py", "test_run.py", "test_stopping.py", "test_tuned_run.py", "test_equal_cost.py",
+    "test_fuzz_records.py", "test_kills.py", "test_sharing.py", "test_pretended_cuda.py", "test_device_check.py",
+    "test_calibration.py", "test_command.py", "test_verify.py", "test_packaging.py",
 )  # fmt: skip
 """Files that take longest, begun first, so that none is left alone at the end."""
 
