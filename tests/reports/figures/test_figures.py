@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+import sys
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -23,6 +24,7 @@ from selbench.reports.document.numbers import fraction
 from selbench.reports.document.panels import Report, target_rows
 from selbench.reports.document.sections.parts import _left_out
 from selbench.reports.document.text import clean
+from selbench.reports.figures import all as figures
 from selbench.reports.figures.all import Placed, _across, draw, planned
 from selbench.reports.figures.axes import relative_scale, spread
 from selbench.reports.figures.canvas import Drawing, canvas, drawing_rules, finish
@@ -53,7 +55,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 @pytest.fixture(scope="module")
 def drawn(report: Report) -> list[Placed]:
     before = dict(matplotlib.rcParams)
-    placed = draw(report)
+    placed = list(draw(report))
     assert dict(matplotlib.rcParams) == before
     return placed
 
@@ -70,6 +72,16 @@ def test_every_kind_is_there_once_for_each_panel_and_account(report: Report, dra
         assert len(kinds) == len(set(kinds)) == questions + costs + targets + training + picks
         assert [placed.kind for placed in drawn if placed.panel is panel].count("tuning-grid") == 3
     assert [placed.kind for placed in drawn].count("references") == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="drawn by one process elsewhere")
+def test_forked_processes_draw_the_same(report: Report, drawn: list[Placed], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "planned", lambda report: islice(planned(report), 4))
+    monkeypatch.setattr(figures, "SHARE", 2)
+    monkeypatch.setattr(figures.os, "sched_getaffinity", lambda process: {0, 1})
+    drawings = [placed.drawing for placed in draw(report)]
+    assert [drawing.figure for drawing in drawings] == [None] * 4, "figures stay where they were drawn"
+    assert drawings == [placed.drawing for placed in drawn[:4]]
 
 
 def test_text_stays_text_and_names_stay_names(drawn: list[Placed]) -> None:
