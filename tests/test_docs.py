@@ -40,6 +40,16 @@ def test_every_generated_part_has_one_page_and_the_other_way_round(generate: Mod
     assert sorted(mark for text in PAGES.values() for mark in generate.MARK.findall(text)) == sorted(generate.BLOCKS)
 
 
+def test_the_figure_of_a_study_is_drawn_into_its_page(generate: ModuleType) -> None:
+    pages = [page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "results").glob("*.md")]
+    assert all(len(re.findall("<!-- figure", text)) == len(generate.FIGURE.findall(text)) for text in pages)
+    drawn = generate.filled("before\n\n<!-- figure: study-4 study-1 -->\n\nafter")
+    assert drawn.startswith("before\n\n```{raw} html\n<figure") and drawn.endswith("</figure>\n```\n\nafter")
+    assert "<svg" in drawn and "gstds with each reference" in drawn and "\n\n" not in drawn.split("```")[1]
+    light, dark = (re.search(rf"{start}{{(.+?)}}", drawn) for start in (r"\.drawn ", r"data-theme=dark\] \.drawn "))
+    assert light and dark and set(re.findall(r"--\w+", light[1])) == set(re.findall(r"--\w+", dark[1]))
+
+
 def test_every_signal_is_told_with_shape_and_meaning(generate: ModuleType) -> None:
     text = generate.filled("<!-- generated: signals -->")
     assert cells(text) == NEEDS | {"needs", "losses"} | set(BatchLosses._SIGNALS) | {"k", "epoch", "progress"}
