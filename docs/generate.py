@@ -354,9 +354,8 @@ def figure(folder: str, kind: str) -> str:
 def _colours() -> str:
     """The report's colours for the themes of these pages; a reader may choose one against the system's."""
     style = (ROOT / "reports" / "render" / "templates" / "page.css").read_text(encoding="utf-8")
-    light, dark = (
-        " ".join(re.findall(r"--\w+: #\w+;", block)) for block in re.findall(r":root {(.*?)}", style, re.DOTALL)
-    )
+    blocks = re.findall(r":root {(.*?)}", style, re.DOTALL)[:2]
+    light, dark = (" ".join(re.findall(r"--\w+: #\w+;", block)) for block in blocks)
     chosen = f"body[data-theme=dark] .drawn {{{dark}}}"
     system = f"@media (prefers-color-scheme: dark) {{body:not([data-theme=light]) .drawn {{{dark}}}}}"
     text = ".drawn svg text {font-family: inherit !important}"

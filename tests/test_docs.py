@@ -50,6 +50,19 @@ def test_the_figure_of_a_study_is_drawn_into_its_page(generate: ModuleType) -> N
     assert light and dark and set(re.findall(r"--\w+", light[1])) == set(re.findall(r"--\w+", dark[1]))
 
 
+def test_the_changed_verdicts_are_counted_as_their_table_has_them() -> None:
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| (\d+) \|", PAGES["changed-verdicts.md"], re.MULTILINE)
+    counts = {(was, now): int(n) for was, now, n in rows}
+    lifted = [
+        sum(n for (was, now), n in counts.items() if was == old and "ladder" in now)
+        for old in ("superior", "non-inferior")
+    ]
+    said = "{} *superior* and {} *non-inferior*".format(*lifted)
+    pays = PAGES["changed-verdicts.md"].count("| pays |")
+    told = (said, f"All {pays} declared", f"{counts['inconclusive', 'worse']} *inconclusive*")
+    assert all(words in PAGES["changed-verdicts.md"] for words in told) and sum(counts.values()) == 1207
+
+
 def test_every_signal_is_told_with_shape_and_meaning(generate: ModuleType) -> None:
     text = generate.filled("<!-- generated: signals -->")
     assert cells(text) == NEEDS | {"needs", "losses"} | set(BatchLosses._SIGNALS) | {"k", "epoch", "progress"}
