@@ -347,8 +347,11 @@ def figure(folder: str, kind: str) -> str:
     pack = published_sets()[folder]
     report = Report.of(summary_of(pack), Results.read(opened(pack)))
     drawing = next(found for found in planned(report) if found.kind == kind).draw().drawing
+    inline = drawing.inline.replace(
+        f"{drawing.name}-", f"{folder}-{drawing.name}-"
+    )  # ids, where a page has two folders
     caption = f"<figcaption>{html.escape(drawing.title)}</figcaption>"
-    return f"```{{raw}} html\n<figure class='drawn'>{_colours()}{drawing.inline}{caption}</figure>\n```"
+    return f"```{{raw}} html\n<figure class='drawn'>{_colours()}{inline}{caption}</figure>\n```"
 
 
 def _colours() -> str:

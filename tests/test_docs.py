@@ -45,7 +45,8 @@ def test_the_figure_of_a_study_is_drawn_into_its_page(generate: ModuleType) -> N
     assert all(len(re.findall("<!-- figure", text)) == len(generate.FIGURE.findall(text)) for text in pages)
     drawn = generate.filled("before\n\n<!-- figure: study-4 study-1 -->\n\nafter")
     assert drawn.startswith("before\n\n```{raw} html\n<figure") and drawn.endswith("</figure>\n```\n\nafter")
-    assert "<svg" in drawn and "gstds with each reference" in drawn and "\n\n" not in drawn.split("```")[1]
+    assert "<svg" in drawn and "what gstds gains with each reference" in drawn and "\n\n" not in drawn.split("```")[1]
+    assert set(re.findall(r' id="([\w.]+-[\w.]+-)', drawn)) == {"study-4-"}
     light, dark = (re.search(rf"{start}{{(.+?)}}", drawn) for start in (r"\.drawn ", r"data-theme=dark\] \.drawn "))
     assert light and dark and set(re.findall(r"--\w+", light[1])) == set(re.findall(r"--\w+", dark[1]))
 

@@ -70,17 +70,17 @@ class REDUCR(Strategy):
         return (learner - own).clamp_min(0), (learner - other).clamp_min(0)
 
     def _moved(self, own: Tensor, other: Tensor, losses: BatchLosses, picks: Tensor) -> Tensor:
-        """a_c ``[C]``. Sums over a class are products with its marks: adding by index has no fixed order on a GPU."""
+        """a_c ``[C]``. Sums over a class go by its marks: adding by index has no fixed order on a GPU."""
         every = torch.arange(losses.val_probs.shape[1], device=own.device)
         picked, labels = other.index_select(0, picks), losses.labels.index_select(0, picks)
         more = own.index_select(0, picks) - picked
         marks = (labels.unsqueeze(1) == every).float()
-        gained = picked.nan_to_num(0.0, 0.0).sum() + more.nan_to_num(0.0, 0.0, 0.0) @ marks
-        right = losses.val_probs.gather(1, losses.val_labels.unsqueeze(1)).squeeze(1).float()
+        gained = picked.nan_to_num(0.0, 0.0).sum() + (more.nan_to_num(0.0, 0.0, 0.0).unsqueeze(1) * marks).sum(0)
+        right = losses.val_probs.gather(1, losses.val_labels.unsqueeze(1)).float()
         held_out = -right.clamp_min(torch.finfo(torch.float32).tiny).log()
         marks = (losses.val_labels.unsqueeze(1) == every).float()
         images = marks.sum(0)
-        mean = held_out @ marks / images.clamp_min(1)
+        mean = (held_out * marks).sum(0) / images.clamp_min(1)
         there = images > 0
         others = torch.where(there, mean, 0.0).sum() / there.sum().clamp_min(1)
         return gained - torch.where(there, mean, others)

@@ -53,7 +53,7 @@ def test_picks_and_weights_are_those_of_a_second_implementation():
         picks, weights = by_hand(losses, weights)
         assert set(rule.select(None, losses, KEPT / SIZE).tolist()) == picks
         assert rule._log_weights.exp().tolist() == pytest.approx(weights.tolist(), rel=1e-4)
-    assert weights.max() > 2 * weights.min()
+    assert weights.max() > 1.2 * weights.min()  # else the weights were not put to the test
 
 
 def test_without_gamma_it_is_the_positive_reducible_loss():
@@ -62,15 +62,19 @@ def test_without_gamma_it_is_the_positive_reducible_loss():
     assert set(picks.tolist()) == set(torch.topk(losses.learner - losses.reference, KEPT).indices.tolist())
 
 
-def test_the_class_that_does_worst_on_val_gains_weight_and_picks():
-    rule = begun("reducr", {"eta": 1.0}, size=SIZE)
-    for step in range(20):
-        losses = made(step)
-        bad = losses.val_labels == 2
-        losses.val_probs[bad] = torch.tensor([0.6, 0.2, 0.01, 0.19])
-        picks = rule.select(None, losses, KEPT / SIZE)
-    assert rule._log_weights.argmax() == 2
-    assert (losses.labels[picks] == 2).float().mean() > 1.5 * (losses.labels == 2).float().mean()
+def test_a_class_that_does_worse_on_val_gains_weight_and_picks():
+    def after(bad: bool) -> tuple[float, int]:
+        """Weight of class 2 after steps that see it so on val, and how often it was picked."""
+        rule, hits = begun("reducr", {"eta": 0.2}, size=SIZE), 0
+        for step in range(20):
+            losses = made(step)
+            losses.val_probs[losses.val_labels == 2] = torch.tensor([0.3, 0.3, 0.01, 0.39] if bad else [0.0, 0, 1, 0])
+            picks = rule.select(None, losses, KEPT / SIZE)
+            hits += int((losses.labels[picks] == 2).sum())
+        return float(rule._log_weights[2].exp()), hits
+
+    (high, often), (low, seldom) = after(True), after(False)
+    assert high > 1.5 * low and often > 1.2 * seldom, (high, low, often, seldom)
 
 
 def test_a_class_without_an_image_in_val_and_a_loss_that_is_no_number_leave_the_weights_sound():
