@@ -361,7 +361,8 @@ def _colours() -> str:
     light, dark = (" ".join(re.findall(r"--\w+: #\w+;", block)) for block in blocks)
     chosen = f"body[data-theme=dark] .drawn {{{dark}}}"
     system = f"@media (prefers-color-scheme: dark) {{body:not([data-theme=light]) .drawn {{{dark}}}}}"
-    text = ".drawn svg text {font-family: inherit !important}"
+    text = ".drawn {overflow-x: auto; margin: 1rem 0} .drawn svg {min-width: 34rem; width: 100%}"
+    text += " .drawn svg text {font-family: inherit !important} .drawn figcaption {font-size: .85em}"
     return f"<style>.drawn {{{light}}} {system} {chosen} {text}</style>"
 
 
