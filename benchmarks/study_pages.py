@@ -169,7 +169,15 @@ def _files(sets: Sets) -> Iterator[str]:
         pack = f"[pack]({at}{folder}/{folder}{SUFFIX})"
         matrix = shlex.split(summary["reproduce"])[2]
         of = f", [matrix]({WAY}benchmarks/matrices/{matrix}.toml)" if (MATRICES / f"{matrix}.toml").is_file() else ""
-        yield f"- `{folder}`: {report_link('report', folder, at)}, {pack}{of}"
+        ran = summary["environment"]
+        where = [words for key in ("device", "cpu") if (words := _words(ran.get(key)))]
+        where += [f"{cores} cores"] if (cores := _words(ran.get("cores"))) else []
+        yield f"- `{folder}`: {report_link('report', folder, at)}, {pack}{of}; run on {', '.join(where)}"
+
+
+def _words(value: Any) -> str:
+    """One value, or all of them where runs differ."""
+    return escape(" and ".join(map(str, value)) if isinstance(value, list) else value or "")
 
 
 def _commands(sets: Sets) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from selbench.benchmarks.pages import DOCS, FINDINGS, study_page
+from selbench.benchmarks.pages import DOCS, FINDINGS, PUBLISHED, Finding, study_page
 from selbench.benchmarks.study_pages import _asked, _lacking, pages
 from selbench.reports.records.folder import ORDINARY, TIMED
 
@@ -27,6 +28,15 @@ def test_a_page_has_a_figure_to_each_answer_and_its_links_lead_somewhere(name: s
     assert len(answers) == text.count("<!-- figure:") >= 1
     links = [target for target in re.findall(r"\]\(([^)#]+)\)", text) if not target.startswith("http")]
     assert links and all((PLACE / link).resolve().is_file() for link in links)
+
+
+def test_a_folder_without_a_study_has_a_page_where_a_finding_rests_on_it(tmp_path: Path) -> None:
+    (tmp_path / "quick").symlink_to(PUBLISHED / "quick")
+    assert list(pages(tmp_path, [])) == []
+    ((name, text),) = pages(tmp_path, [Finding("quick", "Does it pay?", "By {}.", "pays")])
+    assert name == "quick.md" and "## Does selection pay?\n\n**On Digits, gstds " in text
+    assert "<!-- figure: quick overview -->" in text
+    assert "| Digits | gstds | Does it pay? |" in text and "## At which size" in text
 
 
 def table(*cells: str) -> dict[str, Any]:
