@@ -45,13 +45,15 @@ class REDUCR(Strategy):
     val_images: int = within("[1, inf)", 256)
     val_interval: int = within("[1, inf)", 1)
     _log_weights: Tensor | None = hidden(None)
+    _seen: tuple[int, int] = hidden((0, 0))
 
     def begin(self, pool: Pool) -> None:
         super().begin(pool)
         self._log_weights = torch.full((pool.classes,), -math.log(pool.classes), device=pool.device)
 
     def pick(self, feats: Tensor | None, losses: BatchLosses, k: int) -> Tensor:
-        count = losses.val_probs.shape[1]
+        self._seen = losses.val_probs.shape[0], losses.val_probs.shape[1]
+        count = self._seen[1]
         own, other = self.reducible(losses.learner.float(), losses.reference.float(), count)
         equal = torch.full((count,), -math.log(count), device=own.device)
         log_weights = equal if self._log_weights is None else self._log_weights
@@ -86,9 +88,9 @@ class REDUCR(Strategy):
         return gained - torch.where(there, mean, others)
 
     def flops(self, n: int, d: int, k: int) -> float:
-        """By the classes of the pool and the images of val asked for."""
-        classes = max(1, self._classes)
-        return 20.0 * n + top_flops(n) + (3.0 * k + 4.0 * self.val_images) * classes
+        """By the images of val and the classes last seen."""
+        images, classes = self._seen
+        return 20.0 * n + top_flops(n) + (3.0 * k + 4.0 * images) * classes
 
     def state_dict(self) -> State:
         stream = super().state_dict()
