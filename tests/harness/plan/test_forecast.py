@@ -176,3 +176,16 @@ def test_an_arms_key_is_that_of_its_fields():
         del fields[name]
     assert one.key == digest(fields) != replace(one, revision=1).key == digest({**fields, "revision": 1})
     assert replace(one, name="other").key != one.key == replace(one, label="b", text="c").key
+
+
+def test_a_tuning_run_of_a_cost_twin_is_priced_though_its_strategy_has_another_rate_by_now(tiny, planned, tmp_path):
+    tiny["strategies"], tiny["tuning"] = [{"name": "loss"}], "grid"
+    tiny["analysis"] = {"primary": ["loss:pays"], "alpha": 0.3}
+    tried = planned(tiny)
+    twin = next(arm for arm in tried.arms if arm.role == "cost-twin")
+    later = [replace(arm, shared={**arm.shared, "lr_factor": 2.0}) for arm in tried.arms if arm.key == twin.cost_of]
+    sized = {"digits": SimpleNamespace(size=lambda seed, pool: 640, resolution=8)}
+    rate = TimeEstimator(Inventory(Plan(later, tried.tasks), Store(tmp_path)), parse(tiny), sized)
+    rate.unit = lambda dataset: (1.0, 3.0)
+    task = next(task for task in tried.tasks.values() if task.arm and task.arm.key == twin.key)
+    assert later[0].key != twin.cost_of and rate.flops(task) > 0
