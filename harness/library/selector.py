@@ -192,7 +192,7 @@ class Selector:
         self._weights: Tensor | None = None
         self._looked, self._tail = 0, 0
         self._begun = self._resumed = False
-        self._open: tuple[Tensor, Tensor] | None = None  # ids and labels that select gave and step awaits
+        self._open: tuple[Tensor, Tensor, Tensor] | None = None  # ids, labels and picks that step awaits
         self.data, self.sampler = WithIds(data), PassSampler(self.begin_pass, lambda: self.dealt)
         rank = (torch.distributed.get_rank(),) if _ranks() else ()
         pool = Pool(
@@ -274,7 +274,7 @@ class Selector:
             weights = None if self._weights is None else self._weights[ids]
         if weights is None:
             weights = torch.ones(len(picks), device=self.device)
-        self._open = ids[picks], labels[picks]
+        self._open = ids, labels, picks
         self.taken += size
         return Picks(picks, weights.float())
 
@@ -288,10 +288,11 @@ class Selector:
         """
         if self._open is None:
             raise UsageError("selector.step() without picks: call select first, once for each step")
-        (ids, labels), self._open = self._open, None
-        self._signals.trained(ids, labels, self.count)
+        (ids, labels, picks), self._open = self._open, None
+        if self._signals.memory is not None:
+            self._signals.trained(ids[picks], labels[picks], self.count)
         self.count += 1
-        self.trained += len(ids)
+        self.trained += len(picks)
 
     def costs(self) -> dict[str, dict[str, float]]:
         """``flops``, ``seconds`` and ``samples`` by phase, waiting for the device.

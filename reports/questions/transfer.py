@@ -88,11 +88,12 @@ class Transfer(Study):
         """Of each pair that has a seed in common, by reference where the rule reads one."""
         arms = results.arms(dataset=dataset, role="strategy")
         for label, name in self.pairs.items():
-            for other in (arm for arm in arms if arm.label == label):
+            others = [arm for arm in arms if arm.label == label]
+            for other in others:
                 own = next((a for a in arms if (a.label, a.reference) == (name, other.reference)), None)
                 if own is None or not (differences := apart(accuracies(results, other), accuracies(results, own))):
                     continue
-                beside = f" ({other.reference})" if other.reference else ""
+                beside = f" ({other.reference})" if len(others) > 1 else ""
                 keys = {"dataset": dataset, "strategy": label + beside, "rival": name + beside}
                 yield by_seed(TRANSFER, keys, differences, "points")
                 for quantity, arm in ((OTHER, other), (OWN, own)):
@@ -105,7 +106,7 @@ class Transfer(Study):
 
 def _verdict(found: Estimate, margin: float) -> str:
     if found.low is not None and found.high is not None and -margin < found.low and found.high < margin:
-        return f"interchangeable within {margin:g} points"
+        return f"interchangeable within {margin:g} {'point' if margin == 1 else 'points'}"
     return {1: "better than its own", -1: "worse than its own", 0: "which serves better is open"}[found.side()]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from dataclasses import replace
 from functools import partial
 from typing import ClassVar
@@ -17,6 +18,7 @@ from selbench.harness.execution.prepared import RunRequest
 from selbench.harness.execution.run import run
 from selbench.harness.execution.trackers import MLflow, TensorBoard, TrackedCell, Tracking
 from selbench.harness.plan.matrix import parse
+from selbench.harness.store.folder import Store
 from selbench.harness.tasks.do import do
 from selbench.harness.tasks.worker import Worker
 from selbench.strategies import UsageError
@@ -159,7 +161,7 @@ def registered(monkeypatch):
     monkeypatch.setattr(Registry, "load", with_ours)
 
 
-def matrix():
+def matrix(rule="loss"):
     return parse(
         {
             "name": "tracked",
@@ -169,7 +171,7 @@ def matrix():
             "budget": {"steps": 2},
             "learner": {"name": "resnet8", "width": 4},
             "datasets": [{"name": "digits", "options": {"limit": 80, "test_limit": 16}}],
-            "strategies": [{"name": "loss"}],
+            "strategies": [{"name": rule}],
         }
     )
 
@@ -190,14 +192,25 @@ def test_a_run_sends_each_finished_cell_and_a_failing_tracker_costs_none(registe
     assert [*last.points()][-1][0] == 1000
 
 
-def test_workers_processes_tell_their_points_to_the_run(registered, tmp_path, monkeypatch):
-    monkeypatch.setattr(trackers, "LOOK", 0.0)
-    request = RunRequest(tmp_path / "out", None, tmp_path / "cache", "cpu", 1, "local", trackers=["live"])
-    done = run(matrix(), request)
+def test_a_run_follows_its_cells_while_they_train(registered, tmp_path, monkeypatch):
+    monkeypatch.setattr(trackers, "LOOK", 0.001)
+    write = Store.write_curve
+
+    def seen_at_once(self, id, points):
+        """A cell goes on once its points were told."""
+        write(self, id, points)
+        until = time.monotonic() + 60
+        while ("points", id, len(points)) not in [(kind, cell.id, len(cell.curve)) for kind, cell in Live.seen]:
+            assert time.monotonic() < until, "nobody looks"
+            time.sleep(0.001)
+
+    monkeypatch.setattr(Store, "write_curve", seen_at_once)
+    request = RunRequest(tmp_path / "out", None, tmp_path / "cache", "cpu", 1, "inline", trackers=["live"])
+    done = run(matrix("full"), request)
     ended = [cell.id for kind, cell in Live.seen if kind == "cell"]
-    assert done.trained == len(ended) == len({*ended}) and not (done.out / "logs").exists()
     live = [cell for kind, cell in Live.seen if kind == "points"]
-    assert live and {cell.id for cell in live} <= {*ended} and all(cell.curve and not cell.results for cell in live)
+    assert not done.failed and len(ended) == done.trained and {cell.id for cell in live} == {*ended}
+    assert all(cell.curve and not cell.results for cell in live) and not (done.out / "logs").exists()
 
 
 def test_points_come_while_a_cell_trains_and_a_resumed_one_begins_with_those_it_had(

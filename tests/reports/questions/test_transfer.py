@@ -21,9 +21,9 @@ from selbench.reports.questions import Answer, Names
 from selbench.reports.questions.transfer import COST, OTHER, OWN, SHARED, TRANSFER, Transfer
 from selbench.reports.records.folder import Results
 
-TRUTH = {"static": -1.0, "by other": -4.0, "by like": -1.1}
+TRUTH = {"el2n": -1.0, "by other": -4.0, "by like": -1.1}
 NAMES = Names(("digits",), (), tuple(TRUTH))
-PAIRS = {"by other": "static", "by like": "static"}
+PAIRS = {"by other": "el2n", "by like": "el2n"}
 
 OTHER_NET = {"name": "resnet18", "width": 2}
 PICKED = ["el2n", "same net", "other net", "own replay", "same replay", "other replay"]
@@ -67,36 +67,36 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_loss_by_another_nets_picks_is_found(tmp_path: Path) -> None:
     answer = ask(made(tmp_path), PAIRS)
-    assert answer.enough and answer.sentence.endswith("(static, 8 seeds): worse than its own.")
+    assert answer.enough and answer.sentence.endswith("(el2n, 8 seeds): worse than its own.")
     found = {(q.name, q.strategy): q for q in answer.quantities}
     for label in PAIRS:
         for name, truth in ((TRANSFER, TRUTH[label] + 1), (OTHER, TRUTH[label] + 0.5), (OWN, -0.5)):
             one = found[name, label]
             assert one.estimate == pytest.approx(truth, abs=0.6) and one.low < one.estimate < one.high and one.n == 8
-            assert one.rival == "static"
-    assert [row[:2] for row in answer.tables[0].rows] == [(label, "static") for label in PAIRS]
+            assert one.rival == "el2n"
+    assert [row[:2] for row in answer.tables[0].rows] == [(label, "el2n") for label in PAIRS]
     assert [line.label for line in answer.charts[0].series] == ["less its own net's picks", "less random picks"]
     assert answer.charts[0].ticks == tuple(PAIRS)
 
 
 def test_equivalence_is_told_by_the_margin_alone(tmp_path: Path) -> None:
     for margin, verdict in ((1.0, "interchangeable within 1 point."), (0.01, "which serves better is open.")):
-        answer = ask(made(tmp_path / str(margin), margin=margin), {"by like": "static"})
+        answer = ask(made(tmp_path / str(margin), margin=margin), {"by like": "el2n"})
         assert answer.sentence.endswith(verdict)
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
     one = ask(made(tmp_path / "one", seeds=1), PAIRS)
     assert one.sentence == "Digits: no answer yet, since no two seeds have both." and len(one.tables[0].rows) == 2
-    none = ask(made(tmp_path / "none", seeds=2, missing=[("static", 0), ("static", 1)]), PAIRS)
+    none = ask(made(tmp_path / "none", seeds=2, missing=[("el2n", 0), ("el2n", 1)]), PAIRS)
     assert none.sentence == "No answer yet: no seed has a rule's picks by another net and by its own."
 
 
 @pytest.mark.parametrize(
     ("pairs", "says"),
     [
-        ({"by othr": "static"}, "did you mean 'by other'"),
-        ({"static": "static"}, "paired with itself"),
+        ({"by othr": "el2n"}, "did you mean 'by other'"),
+        ({"el2n": "el2n"}, "paired with itself"),
         ({}, 'such as { "el2n by resnet8" = "el2n" }'),
     ],
 )
