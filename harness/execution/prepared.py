@@ -120,6 +120,7 @@ class Prepared:
             **{f"dataset {name}": content for name, content in self.prints().items()},
             "learner": shared,
             **{f"learner {name}": self.starts[name] for name in own},
+            **({"proxy": start} if (start := self.proxy_starts.get(self.matrix.proxy.net)) else {}),
         }
 
 

@@ -71,10 +71,8 @@ class Matrix(StrictModel):
 
     def proxy_of(self, strategy: StrategyEntry) -> Proxy:
         """The matrix's proxy, with the keys that the strategy gives in their place."""
-        given = (
-            {} if strategy.proxy is None else {k: getattr(strategy.proxy, k) for k in strategy.proxy.model_fields_set}
-        )
-        return self.proxy.model_copy(update=given)
+        own = strategy.proxy
+        return self.proxy.model_copy(update={k: getattr(own, k) for k in own.model_fields_set} if own else {})
 
     def proxy_nets(self) -> list[Named]:
         """The learners that proxies have of their own."""

@@ -189,9 +189,7 @@ class Declared:
             "batch": (identity["batch"], [budget[key] for key in _BATCH]),
             "precision": (identity["precision"], record.environment["precision"]),
         }
-        shared = {key: self.of(name, key) for key in ("measures", "proxy")} | (
-            {"proxy": arm.proxy} if arm.proxy else {}
-        )
+        shared = {"measures": self.of(name, "measures"), "proxy": arm.proxy or self.of(name, "proxy")}
         held |= {key: (identity[key], said) for key, said in shared.items() if key in identity}
         for what, (found, said) in held.items():
             if found != said:
