@@ -8,7 +8,6 @@ import pytest
 from selbench.harness.plan.matrix import narrowed, parse
 from selbench.strategies import UsageError
 
-
 REPLAY = {"name": "proxy-replay", "proxy": {"learner": {"name": "resnet8"}}}
 
 
