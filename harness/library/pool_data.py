@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler, Subset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, Sampler, Subset, TensorDataset, default_collate
 
 from ...strategies import UsageError
 
@@ -30,6 +31,12 @@ class WithIds(Dataset[Any]):
         fetch = getattr(self.data, "__getitems__", None)
         items = fetch(ids) if fetch is not None else map(self.data.__getitem__, ids)
         return [(item[0], item[1], id) for item, id in zip(items, ids, strict=True)]
+
+
+def collated(items: Sequence[tuple[Any, Any, int]]) -> list[Any]:
+    """A batch of (image, label, id), as PyTorch's own ``default_collate`` makes it, whose ids take it long."""
+    images, labels, ids = zip(*items, strict=True)
+    return [default_collate(images), default_collate(labels), torch.from_numpy(np.array(ids, dtype=np.int64))]
 
 
 class PassSampler(Sampler[int]):

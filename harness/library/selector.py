@@ -27,7 +27,7 @@ from ..training.pick_counts import PickCounts
 from ..training.selector import Selector as Caller
 from ..training.strategy_state import StrategyState
 from .given import PlainPool, proxy_signals, schedule_of
-from .pool_data import PassSampler, WithIds, labels_of, sized
+from .pool_data import PassSampler, WithIds, collated, labels_of, sized
 from .signals import Signals, net_of
 from .trace import Trace
 from .watched_net import WatchedNet
@@ -219,7 +219,8 @@ class Selector:
     def loader(self, batch_size: int, *, drop_last: bool = False, **options: Any) -> DataLoader[Any]:
         """A DataLoader of :attr:`data` in the order of :attr:`sampler`: batches of images, labels and ids."""
         self._tail = batch_size if drop_last else 0
-        return DataLoader(self.data, batch_size, sampler=self.sampler, drop_last=drop_last, **options)
+        how = {"collate_fn": collated, **options}
+        return DataLoader(self.data, batch_size, sampler=self.sampler, drop_last=drop_last, **how)
 
     def begin_pass(self) -> list[int]:
         """The ids of the next pass, for :attr:`sampler`; a resumed pass goes on where it was saved."""
