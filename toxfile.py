@@ -1,12 +1,15 @@
-"""tox plugin: an environment for every matrix, and one for every matrix narrowed to one strategy.
+"""tox plugin: an environment for every matrix, and where it is asked for one for a matrix narrowed to one strategy.
 
-Neither is listed by hand: matrices are the files in ``benchmarks/matrices``, strategies are the
+None is listed by hand: matrices are the files in ``benchmarks/matrices``, strategies are the
 entry points of ``pyproject.toml``. tox reads this file before it has brought what ``requires``
 names, so nothing beyond tox itself may be imported.
 """
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -33,8 +36,12 @@ def runs() -> dict[str, list[str]]:
 
 @impl
 def tox_extend_envs() -> Iterable[str]:
-    """Name the environments."""
-    return list(runs())
+    """Name the environments: of the narrowed ones those that the command or ``$TOXENV`` names, by its factor too.
+
+    tox makes ready each that it is told of before it runs one: thousands of them take half a minute.
+    """
+    words = set(re.split(r"[\s,=]+|^-e", "\n".join([*sys.argv[1:], os.environ.get("TOXENV", "")]), flags=re.MULTILINE))
+    return [name for name, run in runs().items() if len(run) == 1 or words & {name, run[-1]}]
 
 
 @impl

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import csv
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
-from importlib.metadata import packages_distributions
+from importlib.metadata import distributions
+from pathlib import Path
 
 from ..strategies import UsageError
 from ..strategies.registry import registry
@@ -64,13 +66,21 @@ def _beside(top: str) -> set[str]:
     """The top-level packages and modules of the distribution that ``top`` is of."""
     if top == "selbench":
         return {top}
-    owners = _owners()
-    return {top, *(name for name, dists in owners.items() if set(dists) & set(owners.get(top, ())))}
+    return {top}.union(*(names for names in _installed() if top in names))
 
 
 @cache
-def _owners() -> dict[str, list[str]]:
-    return dict(packages_distributions())
+def _installed() -> list[set[str]]:
+    """The top-level names of each distribution, as ``packages_distributions`` has them: that reads far more."""
+    found = []
+    for dist in distributions():
+        names = set((dist.read_text("top_level.txt") or "").split())
+        if not names:
+            rows = csv.reader((dist.read_text("RECORD") or "").splitlines())
+            paths = [row[0] for row in rows if row] or map(str, dist.files or ())
+            names = {Path(path).parts[0].removesuffix(".py") for path in paths if path.endswith(".py")}
+        found.append(names)
+    return found
 
 
 def _source(module: str) -> tuple[str, bool] | None:
@@ -91,8 +101,9 @@ def _read(module: str) -> tuple[str, list[str]] | None:
         return None
     text, is_package = source
     tree = ast.parse(text)
-    imported = list(_imported(tree, module if is_package else module.rpartition(".")[0]))
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    imported = list(_imported(nodes, module if is_package else module.rpartition(".")[0]))
+    for node in nodes:
         body = getattr(node, "body", None)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and body:
             first = body[0]
@@ -101,8 +112,8 @@ def _read(module: str) -> tuple[str, list[str]] | None:
     return hashlib.blake2b(ast.dump(tree).encode(), digest_size=8).hexdigest(), imported
 
 
-def _imported(tree: ast.AST, package: str) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _imported(nodes: Iterable[ast.AST], package: str) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

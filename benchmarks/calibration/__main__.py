@@ -26,7 +26,7 @@ from .simulate import IMAGES, LEVELS, POWER_ERROR, SEED, Job, Row
 
 DRAWS = 50_000
 MORE = 4
-PIPELINE = ("pays", "ladder", "seconds", "families", "ties", "skew", "images")  # its tables
+PIPELINE = ("pays", "ladder", "seconds", "families", "ties", "skew", "divergence", "images")  # its tables
 LIBRARIES = ("selbench", "numpy", "scipy")
 
 
@@ -80,6 +80,7 @@ def markdown(rows: list[Row], facts: str, pictures: Iterable[str]) -> str:
         loss=pipeline.LOSS,
         slower=pipeline.SLOWER,
         drift=DRIFT,
+        diverged=pipeline.DIVERGED,
         test_images=pipeline.IMAGES,
         image_margin=pipeline.IMAGE_MARGIN,
         more=MORE,

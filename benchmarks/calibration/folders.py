@@ -105,10 +105,21 @@ class Folder:
             self._seconds[:, None] * drift * (1 + variation * rng.standard_normal((self._seconds.size, self.blocks)))
         )
 
-    def results(self, points: Array, seconds: Array | None = None, bits: NDArray[np.bool_] | None = None) -> Results:
-        """The folder with these accuracies, seconds and correctness bits ``[arms, seeds, images]``."""
+    def results(
+        self,
+        points: Array,
+        seconds: Array | None = None,
+        bits: NDArray[np.bool_] | None = None,
+        diverged: NDArray[np.bool_] | None = None,
+    ) -> Results:
+        """The folder with these accuracies, seconds, correctness bits ``[arms, seeds, images]`` and losses of NaN."""
+
+        def of_run(arm: int, seed: int, accuracy: float) -> dict[str, Any]:
+            loss = {"train_loss": None} if diverged is not None and diverged[arm, seed] else {}
+            return {"accuracy": accuracy, **({} if bits is None else {"correct": bits[arm, seed]}), **loss}
+
         cells = tuple(
-            cell.model_copy(update={"accuracy": share} | ({} if bits is None else {"correct": bits[arm, seed]}))
+            cell.model_copy(update=of_run(arm, seed, share))
             for arm, row in enumerate((points / 100).tolist())
             for seed, (cell, share) in enumerate(zip(self._cells[arm], row, strict=True))
         )

@@ -35,6 +35,7 @@ VARIATIONS, BLOCKS = (0.03, 0.07, 0.15), (3, 8)
 IMAGES, GAINED, GAP = 1000, 0.04, 0.6  # share of images that the rule has right more often, by this chance
 IMAGE_MARGIN = 1.0
 HARMED, MISLED = "false harm", "shown despite a collapsed run"
+DIVERGED = 0.05  # chance that a run's loss is not finite at its end
 BETTER, WORSE, SHARP = "false superior", "false non-inferior", "non-inferior or better (power)"
 Fact = tuple[str, str, str, bool]  # part, what is counted, of which data set, whether it is so
 Judged = tuple[Contrast, Verdict]
@@ -181,6 +182,26 @@ def skew(seeds: int, draws: int, seed: int = SEED) -> Iterator[Row]:
     yield from counted(seeds, draws, sample, facts)
 
 
+def divergence(seeds: int, draws: int, seed: int = SEED) -> Iterator[Row]:
+    """Runs whose loss is not finite, though their accuracy looks like any other's: of a rule, or of full training."""
+    worlds = [_accurate(f"{of} diverges at times", (LOSS,)) for of in ("the rule", "full training")]
+    folder, rng = Folder(worlds, seeds), np.random.default_rng([seed, 12, seeds])
+
+    def sample() -> Results:
+        lost = rng.random((len(folder.lines), seeds)) < DIVERGED
+        lost[[0, 3]] = False  # full training of the first world, the rule of the second
+        return folder.results(folder.points(rng), diverged=lost)
+
+    def facts(rows: list[Judged]) -> Iterator[Fact]:
+        for row, verdict in rows:
+            name, found = worlds[int(row.arm.dataset)].name, verdict.verdict
+            yield "divergence", WORSE, name, found in SHOWN
+            yield "divergence", WITHHELD, name, found == WITHHELD
+            yield "divergence", MISLED, name, found in SHOWN and row.collapsed > 0
+
+    yield from counted(seeds, draws, sample, facts)
+
+
 def images(seeds: int, draws: int, seed: int = SEED) -> Iterator[Row]:
     """The truth is of all images, of which each folder has its own test set."""
     worlds = [_accurate("", (IMAGE_MARGIN,), IMAGE_MARGIN), _accurate("", (0.0,), IMAGE_MARGIN)]
@@ -216,5 +237,5 @@ def jobs() -> list[Job]:
     return [
         *(partial(equal_seconds, b, cv, n) for b, cv, n in product(BLOCKS, VARIATIONS, SEEDS) if n >= b),
         *(partial(equal_cost, where, n) for where, n in product(COSTS, SEEDS)),
-        *(partial(cell, n) for cell, n in product((families, ties, skew, images), SEEDS)),
+        *(partial(cell, n) for cell, n in product((families, ties, skew, divergence, images), SEEDS)),
     ]

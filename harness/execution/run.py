@@ -31,13 +31,23 @@ from ..store.checkpoint_file import tidy
 from ..store.folder import VERSION, Store, explained
 from ..store.locks import LOOK, Claims, locked
 from ..tasks.worker import Context
+from ..training.flops import count_for_all
 from . import timing_pass as timing
 from .calibration import calibrated, fastest, needs_rates
 from .changed_code import settle
 from .executors.inline import Executor
 from .executors.queue import Outcome, Queue, Turn
 from .families import check_families
-from .prepared import RunRequest, already_chosen, arm_rows, prepare, resolved, thread_count, without_unusable
+from .prepared import (
+    RunRequest,
+    already_chosen,
+    arm_rows,
+    learner_of,
+    prepare,
+    resolved,
+    thread_count,
+    without_unusable,
+)
 from .progress import Progress, Stage
 from .trackers import Tracking
 
@@ -241,6 +251,11 @@ def run(matrix: Matrix, request: RunRequest) -> RunResult:
     def claim(known: Plan, extended: Extension = {}) -> None:  # noqa: B006 - it is only read
         grid = {"grid": {**table["grid"], "extended": extended}} if extended else {}
         _claim(store, table | grid | arm_rows(known, matrix))
+
+    if prepared.workers > 1 and missing_tasks(plan, store):
+        for name, data in prepared.loaded.items():
+            shape = (data.images.train.shape[1], data.resolution, len(data.images.classes))
+            count_for_all(learner_of(matrix, name), *shape, prepared.cache_dir)
 
     with Claims(store.root) as claims:
         if len(prepared.candidates) > 1 and not prepared.chosen:

@@ -98,7 +98,8 @@ class TimeEstimator:
         self.machines: Counter[tuple[str, str]] = Counter()
         self.size = cache(lambda dataset, pool: loaded[dataset].size(matrix.seed_list()[0], pool))
         self.unit = cache(self._unit)
-        self.arms = {arm.key: arm for arm in inventory.plan.arms}
+        tasks = inventory.plan.tasks.values()
+        self.arms = {arm.key: arm for arm in (*inventory.plan.arms, *(task.arm for task in tasks if task.arm))}
         there: dict[tuple[str, ...], list[Task]] = {}
         for task in inventory.plan.tasks.values():
             found = there.setdefault(kind_of(task), [])

@@ -87,9 +87,16 @@ def _scaled(plain: Pacer, share: float) -> Scaled:
     def levels(progress: float) -> float:
         return plain.bucketed(plain.schedule.ratio(progress))
 
+    seen: dict[object, float] = {}
+
     def off(factor: float) -> float:
-        steps = list(steps_of(replace(plain, schedule=Scaled(levels, factor))))
-        return sum(step.keep for step in steps) / sum(step.size for step in steps) - share
+        paced = replace(plain, schedule=Scaled(levels, factor))
+        # Equal batches make equal steps: half of the halvings move no batch by a candidate.
+        rounded = tuple(paced.sized(min(1.0, factor * ratio)) for ratio in plain.grid)
+        if (batches := rounded or factor) not in seen:
+            steps = list(steps_of(paced))
+            seen[batches] = sum(step.keep for step in steps) / sum(step.size for step in steps) - share
+        return seen[batches]
 
     lowest = plain.lowest()
     # No candidate batch is larger than the pool; the margin is for rounding in floating point.

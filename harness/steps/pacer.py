@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from ...strategies import UsageError, keep_count
@@ -82,20 +83,24 @@ class Pacer:
     def every_size(self) -> list[tuple[int, int]]:
         """All (B, k) that can occur in a run, ascending."""
         seen = self._sampled()
-        if not isinstance(self.schedule, UNROUNDED):  # a steep schedule passes buckets between two points
-            grid = [i / self.buckets for i in range(1, self.buckets + 1)]
-            seen = {ratio for ratio in grid if min(seen) <= ratio <= max(seen)}
-        return sorted({self._sizes(ratio) for ratio in seen})
+        if self.grid:  # a steep schedule passes buckets between two points
+            seen = {ratio for ratio in self.grid if min(seen) <= ratio <= max(seen)}
+        return sorted({self.sized(ratio) for ratio in seen})
+
+    @property
+    def grid(self) -> list[float]:
+        """The ratios that a moving one is rounded to; none where it is not rounded."""
+        return [] if isinstance(self.schedule, UNROUNDED) else [i / self.buckets for i in range(1, self.buckets + 1)]
 
     def sizes(self, progress: float) -> tuple[int, int]:
-        return self._sizes(self.bucketed(self.schedule.ratio(progress)))
+        return self.sized(self.bucketed(self.schedule.ratio(progress)))
 
-    def _sizes(self, ratio: float) -> tuple[int, int]:
+    def sized(self, ratio: float) -> tuple[int, int]:
         if self.batching == "fixed-candidates":
             return self.batch, keep_count(ratio, self.batch)
         return max(self.batch, round(self.batch / ratio)), self.batch
 
-    @property
+    @cached_property  # asked four times a step
     def candidates(self) -> float | None:
         """Total candidates of a budget in passes; None for other budgets."""
         if self.passes is None:

@@ -36,7 +36,7 @@ def learner_flops(
     Every run asks, and the first count of a process imports ``torch._dynamo``, which takes as long as torch itself:
     a count of our own learners is read from the folder ``kept``, where it was made before by the same code.
     """
-    key = (type(learner), repr(getattr(learner, "__dict__", learner)), channels, resolution, classes)
+    key = _key(learner, channels, resolution, classes)
     if key not in _COUNTED:
         file = None if kept is None else _file(kept, key)
         counts = None if file is None or not file.is_file() else _numbers(file.read_bytes())
@@ -44,11 +44,26 @@ def learner_flops(
             net = learner.build(channels, resolution, classes, None)
             counts = image_flops(net, (channels, resolution, resolution))
             if file is not None:
-                with suppress(OSError):  # a full or read-only disk costs time alone
-                    write_bytes(file, json.dumps(counts).encode())
+                _keep(file, counts)
         # The learner is kept, so that an address in what it prints of its settings stays its own.
         _COUNTED[key] = *counts, learner
     return _COUNTED[key][:2]
+
+
+def count_for_all(learner: Any, channels: int, resolution: int, classes: int, kept: Path) -> None:
+    """Make the count that worker processes will find in ``kept``, if it is one that is kept."""
+    file = _file(kept, _key(learner, channels, resolution, classes))
+    if file is not None and not file.is_file():
+        _keep(file, learner_flops(learner, channels, resolution, classes))
+
+
+def _keep(file: Path, counts: tuple[float, float]) -> None:
+    with suppress(OSError):  # a full or read-only disk costs time alone
+        write_bytes(file, json.dumps(counts).encode())
+
+
+def _key(learner: Any, *shape: int) -> tuple[Any, ...]:
+    return type(learner), repr(getattr(learner, "__dict__", learner)), *shape
 
 
 def _file(folder: Path, key: tuple[Any, ...]) -> Path | None:

@@ -16,7 +16,10 @@ def clean(text: object) -> str:
     Control characters (escape sequences among them), lone surrogates, unassigned and private code points and marks that
     turn the writing direction each become U+FFFD; line breaks and tabs become a space.
     """
-    spaced = re.sub(r"[\t\n\r]", " ", str(text))
+    text = str(text)
+    if text.isprintable():  # nearly all: a page asks for tens of thousands
+        return text
+    spaced = re.sub(r"[\t\n\r]", " ", text)
     bad = (unicodedata.category(char) in _UNSAFE or char in _BIDI for char in spaced)
     return "".join("\ufffd" if unsafe else char for char, unsafe in zip(spaced, bad, strict=True))
 

@@ -8,6 +8,7 @@ they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -26,8 +27,9 @@ LARGE = 480
 """Pixels from which on a figure has no room beside another one."""
 
 
-def render(report: Report, figures: Sequence[Placed]) -> str:
-    environment = jinja2.Environment(
+@cache  # it keeps the compiled templates: of a small report, compiling takes longer than filling
+def templates() -> jinja2.Environment:
+    return jinja2.Environment(
         loader=jinja2.PackageLoader(__package__, "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -35,6 +37,10 @@ def render(report: Report, figures: Sequence[Placed]) -> str:
         lstrip_blocks=True,
         finalize=_shown,
     )
+
+
+def render(report: Report, figures: Sequence[Placed]) -> str:
+    environment = templates()
 
     def source(name: str) -> Markup:
         assert environment.loader is not None

@@ -5,7 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..interface import HELD_OUT_SIGNALS
 from .subject import SIZES, Broken, Call, NotJudged, Scene, Subject, odd_features, odd_losses, unseen
+
+FEATURES = {"features", "learner_features"} | HELD_OUT_SIGNALS
+"""What has to do with features: the rest of the signals is told apart by the laws of losses and of needs."""
 
 
 def runs(subject: Subject) -> None:
@@ -59,7 +63,7 @@ def weights(subject: Subject) -> None:
     given = [call for call in subject.plain if call[2].weights is not None]
     if not given:
         raise NotJudged("it returns no weights")
-    odd: list[Call] = [(at, 0.5, subject.fresh_picks(at, 0.5)) for at in odd_losses(subject.traits.cadence)]
+    odd: list[Call] = [(at, 0.5, subject.fresh_picks(at, 0.5)) for at in _odd_losses(subject)]
     _positive(given + odd)
 
 
@@ -89,11 +93,17 @@ def ratio_one(subject: Subject) -> None:
 def losses(subject: Subject) -> None:
     """Equal, tied, huge, NaN and infinite losses still give k unique positions."""
     mend = "give such losses a place in the order (torch.nan_to_num, or NaN last)"
-    _valid(subject, odd_losses(subject.traits.cadence), mend)
+    _valid(subject, _odd_losses(subject), mend)
+
+
+def _odd_losses(subject: Subject) -> list[Scene]:
+    return odd_losses(subject.traits.cadence, subject.traits.needs)
 
 
 def features(subject: Subject) -> None:
     """Zero, duplicate, half-precision, NaN and infinite features still give k unique positions."""
+    if not subject.traits.needs & FEATURES:
+        raise NotJudged("it reads no features")
     mend = "compute in float32, guard divisions by a norm of 0, and give NaN scores a place"
     _valid(subject, odd_features(subject.traits.cadence), mend)
 

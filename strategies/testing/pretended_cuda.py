@@ -149,6 +149,11 @@ class PretendedCuda(TorchDispatchMode):
 
     current: PretendedCuda | None = None
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """PyTorch would import its compiler at the first operation, to keep it off: as long as torch itself takes."""
+        return False  # nothing is compiled on a pretended machine
+
     def __init__(self, on_wait: Callable[[Wait], None] | None = None, memory: int = 1 << 37) -> None:
         super().__init__()
         self.waits: list[Wait] = []

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -76,6 +76,11 @@ class Scene:
             odd = replace(odd, pool_features=features)
         return odd.with_signals(about, learner_features=features.float(), **held_out(features.shape[1]))
 
+    def copied(self) -> Scene:
+        """The same in tensors of its own, which a rule may write into."""
+        tensors: dict[str, Any] = {n: value.clone() for n, value in vars(self).items() if isinstance(value, Tensor)}
+        return replace(self, **tensors, signals=_copied(self.signals))
+
     def permuted(self, order: Tensor) -> Scene:
         """The same candidates in another order; where they are the whole pool, its ids change with them."""
         moved = {n: signal if n in BatchLosses._HELD_OUT else signal[order] for n, signal in self.signals.items()}
@@ -91,11 +96,20 @@ class Scene:
         )
 
 
+def _copied(signals: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: signal.clone() for name, signal in signals.items()}
+
+
 def scene(size: int, cadence: Cadence = "batch", *, width: int = 8, seed: int = 0) -> Scene:
     """``size`` candidates with ``width`` features, of the one pool there is for this cadence, size and width.
 
     The seed says which they are, and the learner's signals; unless the cadence is ``batch``, they are the whole pool.
     """
+    return _drawn(size, cadence, width, seed).copied()
+
+
+@lru_cache(maxsize=64)  # drawing one takes longer than most rules take to pick from it
+def _drawn(size: int, cadence: Cadence, width: int, seed: int) -> Scene:
     total = max(POOL, size) if cadence == "batch" else size
     fixed = torch.Generator().manual_seed(2_025)
     pool_features = torch.rand(total, width, generator=fixed)
@@ -139,6 +153,11 @@ def poisoned(signal: Tensor) -> Tensor:
 
 def held_out(width: int, seed: int = 0, size: int = 12) -> dict[str, Tensor]:
     """Held-out signals that belong together: of a learner with ``width`` features on ``size`` images of ``val``."""
+    return _copied(_held_out(width, seed, size))
+
+
+@lru_cache(maxsize=64)
+def _held_out(width: int, seed: int, size: int) -> dict[str, Tensor]:
     stream = torch.Generator().manual_seed(7_000 + seed)
     probs = (torch.rand(size, CLASSES, generator=stream) * 3).softmax(1)
     features = torch.rand(size, width, generator=stream) - 0.3
@@ -148,8 +167,8 @@ def held_out(width: int, seed: int = 0, size: int = 12) -> dict[str, Tensor]:
     return {"val_gradient": gradient, "val_features": features, "val_probs": probs, "val_labels": labels}
 
 
-def odd_losses(cadence: Cadence) -> list[Scene]:
-    """Losses that no rule hopes for: equal, tied, huge, NaN, infinite, half precision."""
+def odd_losses(cadence: Cadence, needs: Collection[str] = ("learner", "reference")) -> list[Scene]:
+    """Losses that no rule hopes for: equal, tied, huge, NaN, infinite, half precision; of those that it ``needs``."""
     size = 24
     plain = scene(size, cadence)
     nan, inf = float("nan"), float("inf")
@@ -169,14 +188,16 @@ def odd_losses(cadence: Cadence) -> list[Scene]:
         "losses in half precision": plain.signals["learner"].half(),
     }
     never = torch.full((size,), -1)
+    whose = {
+        "": ("learner", "reference"),
+        "the learner's: ": ("learner",),
+        "the reference's: ": ("reference",),
+    }
     odd = [
         plain.with_signals(prefix + about, **dict.fromkeys(names, pattern))
         for about, pattern in patterns.items()
-        for prefix, names in (
-            ("", ("learner", "reference")),
-            ("the learner's: ", ("learner",)),
-            ("the reference's: ", ("reference",)),
-        )
+        for prefix, names in whose.items()
+        if set(names) <= set(needs)
     ]
     return [*odd, plain.with_signals("no loss seen yet", learner=torch.full((size,), inf), age=never)]
 

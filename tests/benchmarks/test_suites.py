@@ -17,14 +17,14 @@ ROOT = Path(__file__).parent.parent.parent
 SUITES = sorted(path.name for path in (ROOT / "benchmarks").glob("bench_*.py"))
 SMALL = {
     "bench_solver.py": "32-512 and not networkx",
-    "bench_select.py": "(128-512 and (gstds or jest or divbs or glister or el2n or infobatch)) or step-8",
+    "bench_select.py": "(128-512 and (gstds or infobatch)) or step-8",
     "bench_report.py": "[100]",
     "bench_grid.py": "small",
     "bench_tax.py": "test_tax and 0",
     "bench_start.py": "help",
     "bench_selector.py": "loss",
     "bench_references.py": "untrained",
-    "bench_features.py": "20000 and (extract or epoch) and not cold",
+    "bench_features.py": "20000 and check",
 }
 """Cases of each suite that take no time."""
 

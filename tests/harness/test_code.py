@@ -28,7 +28,7 @@ def digest(tmp_path, monkeypatch):
         for name in [name for name in sys.modules if name.split(".")[0] == "mine"]:
             del sys.modules[name]
         importlib.invalidate_caches()
-        for cached in (code._digest, code._read, code._owners):
+        for cached in (code._digest, code._read, code._installed):
             cached.cache_clear()
         importlib.import_module("mine.rule")
         return code._digest("mine.rule")

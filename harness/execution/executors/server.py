@@ -6,7 +6,7 @@ import multiprocessing
 from multiprocessing import forkserver
 from typing import Any
 
-PRELOADED = "selbench.harness.execution.executors.worker_process"
+PRELOADED = [f"selbench.harness.execution.executors.{name}" for name in ("worker_process", "code_read")]
 
 
 def context() -> Any:
@@ -15,7 +15,7 @@ def context() -> Any:
     Such a fork starts at once, holds no lock of a thread, and can use CUDA.
     """
     made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload([PRELOADED])
+    made.set_forkserver_preload(PRELOADED)
     return made
 
 

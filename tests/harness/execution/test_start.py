@@ -22,7 +22,7 @@ TINY = {
     "buckets": 2,
     "ladder": [1.0],
     "budget": {"passes": 1},
-    "learner": {"name": "resnet18", "width": 2},
+    "learner": {"name": "resnet8", "width": 2},
     "datasets": [{"name": "digits", "options": {"limit": 120, "test_limit": 20}}],
     "strategies": [{"name": "loss"}],
 }

@@ -145,7 +145,7 @@ def test_an_arm_without_records_is_priced_by_its_operations(tiny, planned, tmp_p
     assert rate.of(next(t for t in plan.tasks.values() if t.kind == "reference")) is None
 
 
-def test_a_hundred_thousand_cells_cost_a_digest_each_and_are_listed_as_they_are_asked_for(tiny, monkeypatch, tmp_path):
+def test_thousands_of_cells_cost_a_digest_each_and_are_listed_as_they_are_asked_for(tiny, monkeypatch, tmp_path):
     counted = {"digests": 0}
 
     def counting(value):
@@ -155,10 +155,10 @@ def test_a_hundred_thousand_cells_cost_a_digest_each_and_are_listed_as_they_are_
     monkeypatch.setattr(arms_module, "digest", counting)
     monkeypatch.setattr(plan_module, "digest", counting)
     tiny["seeds"] = 1000
-    rows = [arm(f"rule {i}") for i in range(100)]
+    rows = [arm(f"rule {i}") for i in range(20)]
     plan = Planner(parse(tiny), {}, {}, "float32").graph(rows)
-    assert len(plan.cells) == 100_000
-    assert counted["digests"] <= 100_000 + 100
+    assert len(plan.cells) == 20_000
+    assert counted["digests"] <= 20_000 + 20
 
     inventory = Inventory(plan, Store(tmp_path))
     named = {"n": 0}
@@ -166,7 +166,7 @@ def test_a_hundred_thousand_cells_cost_a_digest_each_and_are_listed_as_they_are_
     assert len(list(islice(inventory.lines(), 5))) == 5 and named["n"] == 5
     asked = []
     expected = forecast(inventory, lambda task: asked.append(kind_of(task)))
-    assert len(asked) == 100 and expected.unknown == 100_000
+    assert len(asked) == 20 and expected.unknown == 20_000
 
 
 def test_an_arms_key_is_that_of_its_fields():
@@ -176,3 +176,16 @@ def test_an_arms_key_is_that_of_its_fields():
         del fields[name]
     assert one.key == digest(fields) != replace(one, revision=1).key == digest({**fields, "revision": 1})
     assert replace(one, name="other").key != one.key == replace(one, label="b", text="c").key
+
+
+def test_a_tuning_run_of_a_cost_twin_is_priced_though_its_strategy_has_another_rate_by_now(tiny, planned, tmp_path):
+    tiny["strategies"], tiny["tuning"] = [{"name": "loss"}], "grid"
+    tiny["analysis"] = {"primary": ["loss:pays"], "alpha": 0.3}
+    tried = planned(tiny)
+    twin = next(arm for arm in tried.arms if arm.role == "cost-twin")
+    later = [replace(arm, shared={**arm.shared, "lr_factor": 2.0}) for arm in tried.arms if arm.key == twin.cost_of]
+    sized = {"digits": SimpleNamespace(size=lambda seed, pool: 640, resolution=8)}
+    rate = TimeEstimator(Inventory(Plan(later, tried.tasks), Store(tmp_path)), parse(tiny), sized)
+    rate.unit = lambda dataset: (1.0, 3.0)
+    task = next(task for task in tried.tasks.values() if task.arm and task.arm.key == twin.key)
+    assert later[0].key != twin.cost_of and rate.flops(task) > 0

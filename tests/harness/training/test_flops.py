@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 
 from selbench.harness.training import flops
-from selbench.harness.training.flops import count_selection, image_flops, learner_flops
+from selbench.harness.training.flops import count_for_all, count_selection, image_flops, learner_flops
 from selbench.harness.training.learner import ResNet18
 from selbench.strategies import BatchLosses, load
 from selbench.strategies.maths.spectral import fiedler, usual_steps
@@ -166,3 +168,14 @@ def test_a_net_is_counted_once_in_a_process_and_once_in_a_folder(monkeypatch, tm
         file.write_text("[3]")
     monkeypatch.setattr(flops, "_COUNTED", {})
     assert learner_flops(ResNet18(2), 1, 8, 10, tmp_path) == (1.0, 2.0)  # damaged: counted again
+
+
+def test_a_run_leaves_its_workers_the_count_of_a_net_that_is_ours(tmp_path):
+    class Theirs(ResNet18):
+        pass
+
+    counts = learner_flops(ResNet18(2), 1, 8, 10)  # counted before: written all the same
+    for learner in (ResNet18(2), Theirs(2)):
+        count_for_all(learner, 1, 8, 10, tmp_path)
+    (file,) = tmp_path.glob("flops/*.json")
+    assert json.loads(file.read_text()) == list(counts)

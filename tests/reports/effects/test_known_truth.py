@@ -14,7 +14,7 @@ import tomli_w
 from editing import replace
 from synthetic import write_results
 
-from selbench.reports.effects.contrasts import contrast_rows, contrasts
+from selbench.reports.effects.contrasts import contrasts, verdicts
 from selbench.reports.effects.pairing import Pairs
 from selbench.reports.effects.verdicts import (
     INCONCLUSIVE,
@@ -65,8 +65,8 @@ class Draws:
                 points[key][0] = 10.0
         cells = tuple(replace(c, accuracy=points[c.arm][c.seed] / 100) for c in self.template.cells if c.arm in arms)
         results = replace(self.template, cells=cells, matrix=replace(self.template.matrix, interval=interval))
-        found = [row for row in contrasts(Pairs(results)) if row.question == "accuracy" and row.arm.role == "strategy"]
-        return {row["strategy"]: row["verdict"] for row in contrast_rows(results, found)}
+        found = contrasts(Pairs(results), lambda asks, of: asks == "accuracy" and of.arm.role == "strategy")
+        return {row.arm.label: of.verdict for row, of in zip(found, verdicts(results, found), strict=True)}
 
 
 @pytest.fixture(scope="module")

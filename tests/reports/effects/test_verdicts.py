@@ -199,7 +199,7 @@ def test_what_carries_no_verdict_carries_no_test() -> None:
 @pytest.mark.parametrize("interval", ["t", "sign-flip"])
 def test_a_family_is_wrong_about_a_true_null_as_often_as_alpha_says(interval: str) -> None:
     """Three contrasts that are truly just inferior, and three that are truly equal: errors of the family."""
-    rng, runs = np.random.default_rng(0), 2000 if interval == "t" else 250
+    rng, runs = np.random.default_rng(0), 1000 if interval == "t" else 250
     inferior = equal = 0
     for _ in range(runs):
         noise = rng.normal(0.0, 0.3, (3, 8))

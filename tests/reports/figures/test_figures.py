@@ -23,7 +23,7 @@ from selbench.reports.document.numbers import fraction
 from selbench.reports.document.panels import Report, target_rows
 from selbench.reports.document.sections.parts import _left_out
 from selbench.reports.document.text import clean
-from selbench.reports.figures.all import Placed, _across, draw
+from selbench.reports.figures.all import Placed, _across, draw, planned
 from selbench.reports.figures.axes import relative_scale, spread
 from selbench.reports.figures.canvas import Drawing, canvas, drawing_rules, finish
 from selbench.reports.figures.cost import cost_plot
@@ -148,7 +148,7 @@ def test_targets_without_a_cost_say_so(report: Report) -> None:
     with drawing_rules():
         drawing = target_plot("t", "t", bare, bare.panels[0], "amortised", "flops")
     assert "No total FLOPs to a target yet" in drawing.description
-    assert not [placed for placed in draw(bare) if placed.kind.startswith("target")]
+    assert not [figure for figure in planned(bare) if figure.kind.startswith("target")]
 
 
 def test_ranks_stand_in_order_and_cliques_are_bars(report: Report) -> None:

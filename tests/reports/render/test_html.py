@@ -16,7 +16,7 @@ from selbench.reports.document.sections import claims as claimwords
 from selbench.reports.document.sections import contrasts as evidencewords
 from selbench.reports.document.sections import learning_rates as tunewords
 from selbench.reports.document.sections import targets as targetwords
-from selbench.reports.figures.all import Placed, draw
+from selbench.reports.figures.all import Placed, draw, planned
 from selbench.reports.records.folder import Results
 from selbench.reports.render import html as page
 from selbench.reports.summary import summarise
@@ -78,7 +78,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
             test.update(text=HOSTILE, case=HOSTILE, note=HOSTILE)
         if claim["indication"]:
             claim["indication"]["text"] = HOSTILE
-    return page.render(report, draw(report))
+    shown = [of.draw() for of in planned(report) if of.panel in (None, report.panels[0])]
+    return page.render(report, shown)
 
 
 def test_hostile_names_are_inert(hostile: str) -> None:
@@ -278,7 +279,7 @@ def test_a_strategys_own_ladder_is_its_rungs_and_itself(report: Report) -> None:
 
 
 def test_each_data_set_of_a_merged_folder_has_its_own_budget(tmp_path: Path) -> None:
-    results = Results.read(write_results(tmp_path, datasets=("digits", "flowers"), seeds=2, test_n=100))
+    results = Results.read(write_results(tmp_path, datasets=("digits", "flowers"), effects={"gstds": 0.0}, seeds=2))
     summary = summarise(results)
     for dataset, passes in zip(summary["matrix"]["datasets"], (3, 48), strict=True):
         dataset["budget"] = {"passes": passes, "batch": 64}

@@ -191,6 +191,14 @@ def summary(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return json.loads(json.dumps(found | {"claims": [claim()], "pooled": [{**POOLED, "strategy": "gstds"}]}))
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Every table of ``summary`` once, with as few rows as will do."""
+    how = {"effects": {"gstds": 0.1}, "seeds": 3, "test_n": 100}
+    found = summarise(Results.read(write_timing(write_results(tmp_path_factory.mktemp("s"), **how))))
+    return json.loads(json.dumps(found | {"claims": [claim()], "pooled": [{**POOLED, "strategy": "gstds"}]}))
+
+
 def renamed(value: Any, names: dict[str, str]) -> Any:
     """The summary with untrusted names in place of its own, wherever they stand as a value."""
     if isinstance(value, dict):
@@ -252,9 +260,14 @@ def test_what_is_not_there_has_no_table(tmp_path: Path) -> None:
 @example(*HOSTILE[3:6])
 @example(*HOSTILE[6:9])
 @example(*HOSTILE[9:12])
-def test_no_name_breaks_a_table(summary: dict[str, Any], label: str, title: str, reference: str) -> None:
+def test_no_name_breaks_a_table(small: dict[str, Any], label: str, title: str, reference: str) -> None:
     names = {"gstds": label, "Digits": title, "holdout": reference, "synthetic": title, "title": label}
-    check(render(renamed(summary, names)))
+    check(render(renamed(small, names)))
+
+
+def test_the_names_stand_in_every_table(summary: dict[str, Any], small: dict[str, Any]) -> None:
+    kinds = [{label.split("-")[1] for label in re.findall(r"tab:(\S+)\}", render(of))} for of in (summary, small)]
+    assert kinds[0] == kinds[1] and len(kinds[0]) == 5
 
 
 def test_long_names_are_cut_and_others_whole(summary: dict[str, Any]) -> None:

@@ -66,7 +66,7 @@ def test_what_arms_of_one_level_share_widens_the_interval_within_blocks_alone():
     shared = np.where(FULL[:, 0] > 0, high[..., None], low[..., None])
     design = terms(FULL, NAMES[:3])
     within = [effects_within(values, design)[0] for values in shared]
-    pooled = [blocked_effects(values, design).effects[0] for values in shared]
+    pooled = [blocked_effects(values, design).effects[0] for values in shared[:500]]
     assert np.mean([e.low <= 0 <= e.high for e in within]) == pytest.approx(0.95, abs=0.015)
     assert np.mean([e.low <= 0 <= e.high for e in pooled]) < 0.6
 

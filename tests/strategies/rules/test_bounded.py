@@ -56,7 +56,7 @@ def test_each_is_drawn_as_often_as_its_probability_says():
     told = pool()
     losses = BatchLosses(reference=told.reference, labels=told.labels)
     chances = inclusion(rule.scores(told.features, losses), 16, 0.3, 3.0).numpy()
-    counts, times = np.zeros(64), 1000
+    counts, times = np.zeros(64), 500
     for _ in range(times):
         counts[rule.select(told.features, losses, 0.25).numpy()] += 1
     assert counts.min() > 0

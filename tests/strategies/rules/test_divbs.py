@@ -51,7 +51,7 @@ def test_proportional_against_the_loop():
     losses, rng = make(8, seed=2)[1], np.random.default_rng(0)
     rule, vectors = begun("divbs", {"draw": "proportional"}), gradients(losses)
     ours, theirs = np.zeros((4, 8)), np.zeros((4, 8))
-    for _ in range(700):
+    for _ in range(400):
         ours[range(4), rule.select(None, losses, 0.5).numpy()] += 1
         theirs[range(4), slow(vectors, 4, rng)] += 1
     for place in range(4):

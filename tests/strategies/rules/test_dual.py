@@ -62,11 +62,11 @@ def test_chances_are_scores_times_a_beta_density(pruned):
 def test_draws_follow_the_chances():
     losses, counts = make(12, seed=4)[1], np.zeros(12)
     rule, other = begun("dual", {}), np.random.default_rng(0)
-    for _ in range(1500):
+    for _ in range(700):
         counts[rule.select(None, losses, 0.25).numpy()] += 1
     chances = rule.log_chances(*rule.scores(losses), 0.75).double().exp().numpy()
     theirs = np.zeros(12)
-    for _ in range(1500):
+    for _ in range(700):
         theirs[other.choice(12, 3, replace=False, p=chances / chances.sum())] += 1
     table = np.stack([counts, theirs])
     assert chi2_contingency(table[:, table.sum(0) >= 10]).pvalue > 1e-4

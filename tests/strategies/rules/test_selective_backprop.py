@@ -15,7 +15,7 @@ from selbench.strategies import keep_count, load
 from .._inputs import begun, make, pool
 from ..test_no_sync import select_on_cuda
 
-NAME = "selective-backprop"
+NAME, DRAWS = "selective-backprop", 1000
 
 
 @pytest.mark.parametrize("history", [1, 7, 20, 64, 5000])
@@ -33,10 +33,10 @@ def test_percentiles_against_scipy_over_a_deque(history):
 def test_chances_are_percentiles_to_the_power_of_beta(beta):
     losses = torch.tensor([4.0, 1.0, 3.0, 2.0])
     rule, counts = begun(NAME, {"beta": beta, "history": 4}), np.zeros(4)
-    for _ in range(3000):
+    for _ in range(DRAWS):
         counts[int(rule.select(None, losses, 0.25))] += 1
     chances = np.array([1.0, 0.25, 0.75, 0.5]) ** beta
-    assert chisquare(counts, 3000 * chances / chances.sum()).pvalue > 1e-4
+    assert chisquare(counts, DRAWS * chances / chances.sum()).pvalue > 1e-4
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
@@ -45,9 +45,9 @@ def test_systematic_draws_have_chances_in_proportion_up_to_one(k):
     expected = {1: [0.4, 0.1, 0.3, 0.2], 2: [0.8, 0.2, 0.6, 0.4], 3: [1.0, 1 / 3, 1.0, 2 / 3]}[k]
     losses = torch.tensor([4.0, 1.0, 3.0, 2.0])
     rule, counts = begun(NAME, {"history": 4}), np.zeros(4)
-    for _ in range(3000):
+    for _ in range(DRAWS):
         counts[rule.select(None, losses, k / 4).numpy()] += 1
-    assert np.allclose(counts / 3000, expected, atol=4.5 * 0.5 / 3000**0.5)
+    assert np.allclose(counts / DRAWS, expected, atol=4.5 * 0.5 / DRAWS**0.5)
 
 
 def test_a_queue_fills_by_coins_again_and_again():
@@ -55,7 +55,7 @@ def test_a_queue_fills_by_coins_again_and_again():
     losses, rng = torch.tensor([4.0, 1.0, 3.0, 2.0]), np.random.default_rng(1)
     rule, ours, theirs = begun(NAME, {"history": 4, "draw": "queue", "beta": 2.0}), np.zeros(4), np.zeros(4)
     chances = np.array([1.0, 0.25, 0.75, 0.5]) ** 2
-    for _ in range(3000):
+    for _ in range(DRAWS):
         ours[rule.select(None, losses, 0.5).numpy()] += 1
         queue: list[int] = []
         while len(queue) < 2:

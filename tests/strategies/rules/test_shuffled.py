@@ -11,7 +11,7 @@ from selbench.strategies import BatchLosses, load
 from .._doubles import register
 from .._inputs import begun, make
 
-SIZE, KEPT, CALLS = 12, 3, 800
+SIZE, KEPT, CALLS = 12, 3, 400
 
 
 def times_picked(strategy, feats, losses) -> np.ndarray:

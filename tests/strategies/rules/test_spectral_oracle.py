@@ -97,7 +97,7 @@ def test_unbiased_means_are(k):
     rule, values = load("spectral-oracle", draw="unbiased", momentum=0.0), torch.linspace(-1, 3, 30)
     rule.begin(at.pool())
     estimates = []
-    for _ in range(1500):
+    for _ in range(600):
         seen = rule.select(at.features, at.losses(), k / 30)
         estimates.append(float((seen.weights * values[seen.indices]).mean()))
     error = np.std(estimates) / len(estimates) ** 0.5
