@@ -34,7 +34,7 @@ class WithIds(Dataset[Any]):
 
 
 def collated(items: Sequence[tuple[Any, Any, int]]) -> list[Any]:
-    """A batch of (image, label, id), as PyTorch's own ``default_collate`` makes it, whose ids take it long."""
+    """A batch of (image, label, id) as ``default_collate`` makes it; ids go through an array, which is faster."""
     images, labels, ids = zip(*items, strict=True)
     return [default_collate([*images]), default_collate([*labels]), torch.from_numpy(np.array(ids, dtype=np.int64))]
 
