@@ -66,7 +66,7 @@ def test_what_is_missing_is_what_a_run_would_do(train, tiny, planned, tmp_path, 
 
     # The other seed's cells are priced by this one's records.
     with monkeypatch.context() as patch:
-        patch.setattr(TimeEstimator, "_unit", lambda self, dataset: (1.0, 3.0))
+        patch.setattr(TimeEstimator, "_unit", lambda self, dataset, net=None: (1.0, 3.0))
         rate = TimeEstimator(inventory, parse(tiny), {"digits": SimpleNamespace(size=lambda seed, pool: 640)})
     for task in inventory.todo:
         assert rate.of(task).basis == "records"
@@ -109,7 +109,7 @@ def test_the_pace_of_another_folder_is_its_seconds_over_its_operations(tiny, pla
             "eval": {**nothing, "seconds": 0.5},
         }
         there.write_cell({"version": 1, "id": id, "ledger": ledger, "environment": {"machine": "m", "device": "d"}})
-    monkeypatch.setattr(TimeEstimator, "_unit", lambda self, dataset: (1.0, 3.0))
+    monkeypatch.setattr(TimeEstimator, "_unit", lambda self, dataset, net=None: (1.0, 3.0))
     sized = {"digits": SimpleNamespace(size=lambda seed, pool: 640)}
     rate = TimeEstimator(Inventory(plan, Store(tmp_path / "here")), parse(tiny), sized, there.root)
     full = next(task for task in plan.cells if task.arm.role == "full" and task.arm.rung == 1.0)
@@ -120,7 +120,7 @@ def test_the_pace_of_another_folder_is_its_seconds_over_its_operations(tiny, pla
 def test_what_was_timed_prices_what_has_no_record(tiny, planned, tmp_path, monkeypatch):
     tiny["seeds"], tiny["ladder"], tiny["strategies"] = 1, [0.5, 1.0], [{"name": "static"}]
     plan = planned(tiny)
-    monkeypatch.setattr(TimeEstimator, "_unit", lambda self, dataset: (1.0, 3.0))
+    monkeypatch.setattr(TimeEstimator, "_unit", lambda self, dataset, net=None: (1.0, 3.0))
     sized = {"digits": SimpleNamespace(size=lambda seed, pool: 640)}
     rate = TimeEstimator(Inventory(plan, Store(tmp_path)), parse(tiny), sized, image_seconds={"digits": 0.25})
     of = {(t.arm.label, t.arm.rung) if t.arm else t.kind: rate.of(t) for t in plan.tasks.values()}
@@ -136,7 +136,7 @@ def test_an_arm_without_records_is_priced_by_its_operations(tiny, planned, tmp_p
     full = next(task for task in plan.cells if task.arm.role == "full" and task.arm.rung == 1.0)
     store.write_cell({"version": 1, "id": full.id, "ledger": {"train": {"seconds": 8.0}}, "environment": {}})
     sized = SimpleNamespace(size=lambda seed, pool: 640)
-    monkeypatch.setattr(TimeEstimator, "_unit", lambda self, dataset: (1.0, 3.0))
+    monkeypatch.setattr(TimeEstimator, "_unit", lambda self, dataset, net=None: (1.0, 3.0))
     rate = TimeEstimator(Inventory(plan, store), parse(tiny), {"digits": sized})
     of = {(t.arm.label, t.arm.role, t.arm.rung): rate.of(t) for t in plan.cells if not t.arm.replay}
     assert of["full", "full", 1.0] == Estimate(8.0, "records")
