@@ -98,10 +98,10 @@ class TimeEstimator:
         self.machines: Counter[tuple[str, str]] = Counter()
         self.size = cache(lambda dataset, pool: loaded[dataset].size(matrix.seed_list()[0], pool))
         self.unit = cache(self._unit)
-        tasks = inventory.plan.tasks.values()
+        tasks = inventory.plan.tasks.values()  # those for tuning are of arms beside the plan's own
         self.arms = {arm.key: arm for arm in (*inventory.plan.arms, *(task.arm for task in tasks if task.arm))}
         there: dict[tuple[str, ...], list[Task]] = {}
-        for task in inventory.plan.tasks.values():
+        for task in tasks:
             found = there.setdefault(kind_of(task), [])
             if len(found) < SAMPLE and inventory.has(task):
                 found.append(task)

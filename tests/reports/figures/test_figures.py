@@ -35,6 +35,7 @@ from selbench.reports.figures.learning_rates import tuned_rows, tuning_grid
 from selbench.reports.figures.ranks import rank_plot
 from selbench.reports.figures.rows import forest, pooled_drawn, target_plot
 from selbench.reports.records.folder import Results
+from selbench.reports.render.drawings import Drawings
 from selbench.reports.summary import summarise
 
 HOSTILE = "<b>&$\\frac{\x01]]>--\u202e"
@@ -85,13 +86,13 @@ def test_forked_processes_draw_the_same(report: Report, drawn: list[Placed], mon
 
 
 def test_text_stays_text_and_names_stay_names(drawn: list[Placed]) -> None:
-    shown = clean(HOSTILE)
+    shown, page = clean(HOSTILE), Drawings()
     for placed in drawn:
         root = ElementTree.fromstring(placed.drawing.svg)
         texts = ["".join(item.itertext()) for item in root.iter("{http://www.w3.org/2000/svg}text")]
         if placed.kind in ("accuracy", "curves", "cost-flops", "phases-seconds", "classes", "target-flops", "overlap"):
             assert shown in texts, placed.drawing.name
-        inline = ElementTree.fromstring(placed.drawing.inline)
+        inline = ElementTree.fromstring(page.markup(placed.drawing))
         assert inline.tag == "svg" and inline.get("role") == "img"
         described = {item.get("id") for item in inline.iter() if item.tag in ("title", "desc")}
         assert set(str(inline.get("aria-labelledby")).split()) <= described
