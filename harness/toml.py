@@ -32,6 +32,11 @@ class Named(BaseModel):
         """The parameters as written."""
         return dict(self.model_extra or {})
 
+    def __str__(self) -> str:
+        """In one line: ``resnet18 (width 8)``."""
+        given = ", ".join(f"{name} {value}" for name, value in self.parameters().items())
+        return f"{self.name} ({given})" if given else self.name
+
 
 def expanded(path: str) -> Path:
     """``path`` with ``~`` as the home folder."""

@@ -35,10 +35,10 @@ def pytest_configure() -> None:
 
 
 LONG = (
-    "test_laws.py", "test_gallery.py", "test_resume.py", "test_browser.py", "test_calibration.py", "test_suites.py",
-    "test_run.py", "test_stopping.py", "test_sharing.py", "test_tuned_run.py", "test_cli.py", "test_command.py",
-    "test_poisoned.py", "test_start.py", "test_timing_pass.py", "test_pretended_cuda.py",
-    "test_device_check.py",
+    "test_laws.py", "test_gallery.py", "test_tox.py", "test_scale.py", "test_browser.py", "test_build.py",
+    "test_suites.py", "test_resume.py", "test_run.py", "test_stopping.py", "test_tuned_run.py", "test_equal_cost.py",
+    "test_fuzz_records.py", "test_kills.py", "test_sharing.py", "test_pretended_cuda.py", "test_device_check.py",
+    "test_calibration.py", "test_command.py", "test_verify.py", "test_packaging.py",
 )  # fmt: skip
 """Files that take longest, begun first, so that none is left alone at the end."""
 
@@ -64,11 +64,19 @@ def pip() -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def plugin_folder(tmp_path_factory: pytest.TempPathFactory, pip: Callable[..., None]) -> Path:
-    """Where pip installed ``selbench-tests-plugin``; not on any path yet."""
-    folder = tmp_path_factory.mktemp("plugin")
-    source = folder / "source"  # a copy, since a build leaves folders beside what it builds
-    shutil.copytree(CHECKOUT / "tests" / "plugin", source, ignore=shutil.ignore_patterns("build", "*.egg-info"))
-    pip("install", "--target", folder / "site", source)
+    """Where pip installed ``selbench-tests-plugin``, once for all workers of xdist; not on any path yet."""
+    from selbench.harness.store.locks import locked
+
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "plugin"
+    folder.mkdir(exist_ok=True)
+    with locked(folder):
+        if not (folder / "site").exists():
+            source = folder / "source"  # a copy, since a build leaves folders beside what it builds
+            shutil.rmtree(source, ignore_errors=True)
+            shutil.copytree(CHECKOUT / "tests" / "plugin", source, ignore=shutil.ignore_patterns("build", "*.egg-info"))
+            pip("install", "--target", folder / "draft", source)
+            (folder / "draft").rename(folder / "site")
     return folder / "site"
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, partial
 
 import numpy as np
 
@@ -25,16 +25,21 @@ DESIGNS: dict[str, Design] = {
 }
 
 
-def shown_at(contrasts: Array, margin: float, design: Design) -> int | None:
-    """The seeds at which some contrast ``[m, n]`` is first shown to be non-inferior or better; None where none is."""
-    for seeds, level in zip(*design, strict=True):
-        there = contrasts[:, :seeds]
+def shown_at(contrasts: Array, margin: float, designs: Mapping[str, Design]) -> dict[str, int | None]:
+    """The seeds at which some contrast ``[m, n]`` is first shown to be non-inferior or better, by design."""
+    smallest = cache(lambda seeds: s.holm([s.t_test(d, -margin) for d in contrasts[:, :seeds]]).min())
+
+    def shown(seeds: int, level: float) -> bool:
         # Where the family's test rejects nothing, no verdict can: that spares most of the work.
-        if s.holm([s.t_test(d, -margin) for d in there]).min() <= level:
-            verdicts = decide([Evidence(d, margin) for d in there], level)
-            if any(found.verdict in SHOWN for found in verdicts):
-                return seeds
-    return None
+        if smallest(seeds) > level:
+            return False
+        verdicts = decide([Evidence(d, margin) for d in contrasts[:, :seeds]], level)
+        return any(found.verdict in SHOWN for found in verdicts)
+
+    return {
+        name: next((seeds for seeds, level in zip(*design, strict=True) if shown(seeds, level)), None)
+        for name, design in designs.items()
+    }
 
 
 def false_at_looks(population: int, family: int, draws: int, seed: int = SEED) -> Iterator[Row]:
@@ -46,8 +51,8 @@ def false_at_looks(population: int, family: int, draws: int, seed: int = SEED) -
     shown = dict.fromkeys(DESIGNS, 0)
     for _ in range(draws):
         contrasts = drawn_from.draw(rng, (family, LOOKS[-1])) - MARGIN
-        for name, design in DESIGNS.items():
-            shown[name] += shown_at(contrasts, MARGIN, design) is not None
+        for name, seeds in shown_at(contrasts, MARGIN, DESIGNS).items():
+            shown[name] += seeds is not None
     of = f"{drawn_from.name}, family of {family}"
     for name, count in shown.items():
         high = most(ALPHA, draws) if drawn_from.name == "normal" and name != UNDECLARED else np.inf
@@ -60,14 +65,14 @@ def power_of_looks(draws: int, seed: int = SEED) -> Iterator[Row]:
     taken: dict[str, list[int | None]] = {name: [] for name in DESIGNS}
     for _ in range(draws):
         contrasts = rng.normal(0.0, 1.0, (1, LOOKS[-1]))
-        for name, design in DESIGNS.items():
-            taken[name].append(shown_at(contrasts, margin, design))
+        for name, seeds in shown_at(contrasts, margin, DESIGNS).items():
+            taken[name].append(seeds)
     for name, at in taken.items():
         if name != UNDECLARED:  # what errs too often has no power to speak of
             last = DESIGNS[name][0][-1]
-            power, seeds = sum(n is not None for n in at) / draws, sum(n or last for n in at) / draws
+            power, share = sum(n is not None for n in at) / draws, sum(n or last for n in at) / draws / LOOKS[-1]
             yield Row("looks: power", name, "normal, no true difference", last, POWER, draws, power)
-            yield Row("looks: seeds taken", name, "normal, no true difference", last, 1.0, draws, seeds / LOOKS[-1])
+            yield Row("looks: seeds taken", name, "normal, no true difference", last, 1.0, draws, share)
 
 
 def jobs() -> list[Job]:

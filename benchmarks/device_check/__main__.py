@@ -7,6 +7,7 @@ table, with the rows that it had noted, and the next one starts. ``--rehearse`` 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import multiprocessing
 import os
@@ -118,6 +119,8 @@ def carried_out(stage: Stage, out: Path, rehearse: bool, limit: float) -> Row:
 def checked(out: Path, minutes: float, rehearse: bool, chosen: list[str]) -> Row:
     """Every stage in turn; the table is written again after each."""
     (out / "stages").mkdir(parents=True, exist_ok=True)
+    if rehearse:  # where no fork can meet a CUDA context: what each stage would load, since it counts operations
+        importlib.import_module("torch._dynamo")
     begun, table = time.monotonic(), dict[str, Any](when=now(), selbench=__version__, rehearsal=rehearse, stages=[])
     table["environment"] = apart(lambda: _facts(rehearse), out / "stages" / "facts.log", 60.0)
     for stage in STAGES:

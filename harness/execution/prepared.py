@@ -96,6 +96,7 @@ class Prepared:
     loaded: dict[str, LoadedData]
     references: dict[str, tuple[Any, str]]  # instances and their content hashes
     starts: dict[str, str]  # content hashes of the weights that learners start from, by data set
+    proxy_starts: dict[str, str]  # and of the nets that proxies have of their own, by text
     workers: int  # as asked for; by default one a core on a CPU, and one a GPU
     candidates: list[Numerics]  # several where the matrix says auto
     chosen: dict[str, Any] = field(default_factory=dict)  # one of them, by measurement
@@ -105,7 +106,7 @@ class Prepared:
         return str(self.chosen["name"]) if self.chosen else self.candidates[0].name
 
     def planner(self, rates: ReferenceSeconds) -> Planner:
-        return Planner(self.matrix, self.loaded, self.references, self.precision, self.starts, rates)
+        return Planner(self.matrix, self.loaded, self.references, self.precision, self.starts, rates, self.proxy_starts)
 
     def prints(self) -> dict[str, str]:
         """Fingerprints of the data, by data set."""
@@ -119,6 +120,7 @@ class Prepared:
             **{f"dataset {name}": content for name, content in self.prints().items()},
             "learner": shared,
             **{f"learner {name}": self.starts[name] for name in own},
+            **({"proxy": start} if (start := self.proxy_starts.get(self.matrix.proxy.net)) else {}),
         }
 
 
@@ -130,18 +132,22 @@ def prepare(matrix: Matrix, request: RunRequest) -> Prepared:
     loader = DataSetLoader(data_dir, cache_dir, request.download)
     loaded = {e.name: loader.load(e, trains_reference=trains_reference(matrix)) for e in matrix.datasets}
     starts, numerics = {}, candidates(matrix.precision, matrix.memory_format, device)
+    proxies = {str(net): learner(net) for net in matrix.proxy_nets()}
     for name, data in loaded.items():
-        asked, size = learner_of(matrix, name), (data.images.train.shape[1], data.resolution)
-        # Raises where weights, or the memory format, do not fit.
-        net = asked.build(*size, len(data.images.classes), generator(0), "cpu", data_dir)
-        numerics = [one for one in numerics if one.fits(net, device)] or numerics[:1]
-        numerics[0].net(net, device)
-        starts[name] = str(asked.fingerprint(data_dir))
+        own, size = learner_of(matrix, name), (data.images.train.shape[1], data.resolution)
+        for asked in (own, *proxies.values()):
+            # Raises where weights, or the memory format, do not fit.
+            net = asked.build(*size, len(data.images.classes), generator(0), "cpu", data_dir)
+            numerics = [one for one in numerics if one.fits(net, device)] or numerics[:1]
+            numerics[0].net(net, device)
+        starts[name] = str(own.fingerprint(data_dir))
+    proxy_starts = {name: str(net.fingerprint(data_dir)) for name, net in proxies.items()}
     workers = request.workers
     if workers is None:
         gpus = 1 if device.index is not None else torch.cuda.device_count()
         workers = gpus if device.type == "cuda" else environment.usable_cores()
-    prepared = Prepared(matrix, device, data_dir, cache_dir, loaded, references, starts, workers, numerics)
+    more = (loaded, references, starts, proxy_starts, workers, numerics)
+    prepared = Prepared(matrix, device, data_dir, cache_dir, *more)
     return replace(prepared, chosen=already_chosen(Store(request.folder(matrix)), numerics))
 
 
@@ -177,7 +183,7 @@ def resolved(declared: Matrix, prepared: Prepared) -> dict[str, Any]:
         **({} if grid is None else {"grid": grid}),
         **_terms(declared),
         "ladder": declared.ladder,
-        "proxy": declared.proxy.model_dump(),
+        "proxy": declared.proxy.identity(),
         "references": [{**entry.model_dump(), "spec": entry.spec.split(":")[0]} for entry in declared.references],
         "analysis": declared.analysis.declared(),
         **({"studies": [study.model_dump() for study in questions]} if questions else {}),
@@ -236,6 +242,7 @@ def _dataset(entry: DatasetEntry, loaded: LoadedData, seed: int) -> dict[str, An
 
 
 def arm_rows(plan: Plan, matrix: Matrix) -> dict[str, Any]:
+    shared = matrix.proxy.identity()
     return {
         "arms": [
             {
@@ -247,6 +254,7 @@ def arm_rows(plan: Plan, matrix: Matrix) -> dict[str, Any]:
                 "strategy": arm.text,
                 "schedule": "replayed steps" if arm.replay else str(load_schedule(**arm.schedule)),
                 "settings": f"pool {arm.pool}, scored in {arm.score_mode} mode",
+                **({"proxy": proxy} if (proxy := arm.shared.get("proxy")) not in (None, shared) else {}),
             }
             for arm in plan.arms
         ]

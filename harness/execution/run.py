@@ -138,15 +138,17 @@ class Stages:
         self.settle(plan)
         todo, errors = missing_tasks(plan, self.store), dict[str, str]()
         runs = len(refused) + sum(task.arm is not None for task in plan.tasks.values())
-        with Progress([*(task for task, _ in refused), *todo], runs, str(self.store.root), stage) as progress:
+        shown = Progress([*(task for task, _ in refused), *todo], runs, str(self.store.root), stage)
+        with shown as progress, self.tracking.following():
 
             def report(task: Task, outcome: Outcome) -> None:
                 if outcome.error:
                     errors[task.id] = outcome.error
                     self._write_down(task, task.id, outcome)
+                    self.tracking.failed(task)
                 elif task.kind == "cell":
                     self.done.trained += 1
-                    self.tracking.cell(partial(self.store.cell, task.id))
+                    self.tracking.cell(task, partial(self.store.cell, task.id))
                 elif task.kind == "tuning":
                     self.done.tuned += 1
                 else:
@@ -158,6 +160,7 @@ class Stages:
                 if not self.claims.take(task.id):
                     return Turn.HELD
                 if not has_result(self.store, task.kind, task.id):
+                    self.tracking.begin(task)
                     return Turn.OURS
                 self.claims.release(task.id)
                 progress.elsewhere(task)
@@ -242,6 +245,7 @@ def run(matrix: Matrix, request: RunRequest) -> RunResult:
         thread_count(cores, prepared.workers),
         request.checkpoint,
         deterministic=request.deterministic,
+        live=tracking.live,
     )
 
     def claim(known: Plan, extended: Extension = {}) -> None:  # noqa: B006 - it is only read

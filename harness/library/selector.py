@@ -27,7 +27,7 @@ from ..training.pick_counts import PickCounts
 from ..training.selector import Selector as Caller
 from ..training.strategy_state import StrategyState
 from .given import PlainPool, proxy_signals, schedule_of
-from .pool_data import PassSampler, WithIds, labels_of, sized
+from .pool_data import PassSampler, WithIds, collated, labels_of, sized
 from .signals import Signals, net_of
 from .trace import Trace
 from .watched_net import WatchedNet
@@ -192,7 +192,7 @@ class Selector:
         self._weights: Tensor | None = None
         self._looked, self._tail = 0, 0
         self._begun = self._resumed = False
-        self._open: tuple[Tensor, Tensor] | None = None  # ids and labels that select gave and step awaits
+        self._open: tuple[Tensor, Tensor, Tensor] | None = None  # ids, labels and picks that step awaits
         self.data, self.sampler = WithIds(data), PassSampler(self.begin_pass, lambda: self.dealt)
         rank = (torch.distributed.get_rank(),) if _ranks() else ()
         pool = Pool(
@@ -219,7 +219,8 @@ class Selector:
     def loader(self, batch_size: int, *, drop_last: bool = False, **options: Any) -> DataLoader[Any]:
         """A DataLoader of :attr:`data` in the order of :attr:`sampler`: batches of images, labels and ids."""
         self._tail = batch_size if drop_last else 0
-        return DataLoader(self.data, batch_size, sampler=self.sampler, drop_last=drop_last, **options)
+        how = {"collate_fn": collated, **options}
+        return DataLoader(self.data, batch_size, sampler=self.sampler, drop_last=drop_last, **how)
 
     def begin_pass(self) -> list[int]:
         """The ids of the next pass, for :attr:`sampler`; a resumed pass goes on where it was saved."""
@@ -274,7 +275,7 @@ class Selector:
             weights = None if self._weights is None else self._weights[ids]
         if weights is None:
             weights = torch.ones(len(picks), device=self.device)
-        self._open = ids[picks], labels[picks]
+        self._open = ids, labels, picks
         self.taken += size
         return Picks(picks, weights.float())
 
@@ -288,10 +289,11 @@ class Selector:
         """
         if self._open is None:
             raise UsageError("selector.step() without picks: call select first, once for each step")
-        (ids, labels), self._open = self._open, None
-        self._signals.trained(ids, labels, self.count)
+        (ids, labels, picks), self._open = self._open, None
+        if self._signals.memory is not None:
+            self._signals.trained(ids[picks], labels[picks], self.count)
         self.count += 1
-        self.trained += len(ids)
+        self.trained += len(picks)
 
     def costs(self) -> dict[str, dict[str, float]]:
         """``flops``, ``seconds`` and ``samples`` by phase, waiting for the device.

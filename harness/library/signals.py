@@ -79,8 +79,8 @@ class Signals:
 
     def trained(self, ids: Tensor, labels: Tensor, count: int) -> None:
         """After step ``count`` on ``ids`` ``[k]``: what a rule that watches is told and remembers."""
-        if (memory := self.memory) is None:
-            return
+        memory = self.memory
+        assert memory is not None
         features, logits = self.net.taken(len(ids))
         wide = logits if features is None else features
         self.caller.watch(lambda: memory.note(ids, count, logits, wide, labels), ids)

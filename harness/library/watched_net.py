@@ -63,7 +63,8 @@ class WatchedNet:
     def outputs(self, images: Any, *, train: bool = False) -> tuple[Tensor | None, Tensor]:
         """Features ``[B, h]`` (None unless asked for) and float32 logits ``[B, C]``, in evaluation mode by default."""
         modes = [(module, module.training) for module in self.model.modules()]
-        self.model.train(train)
+        if any(training is not train for _, training in modes):
+            self.model.train(train)
         self._scoring = True
         try:
             logits = self._logits(self.model(images))
@@ -71,7 +72,8 @@ class WatchedNet:
         finally:
             self._scoring = False
             for module, training in modes:
-                module.training = training
+                if module.training is not training:
+                    module.training = training
         if not self._judged:
             self._judge(features, logits)
         return features, logits

@@ -118,6 +118,7 @@ class Expander:
     precision: str  # ``float32`` or ``bf16``: part of what a result depends on
     starts: Mapping[str, str] = field(default_factory=dict)  # content hashes of initial weights, by data set
     rates: ReferenceSeconds = field(default_factory=ReferenceSeconds)  # part of what cells depend on
+    proxy_starts: Mapping[str, str] = field(default_factory=dict)  # of the nets that proxies have of their own, by text
 
     def arms(self) -> dict[str, Arm]:
         """Every arm of every data set, by key; raises where a strategy, its options or a schedule cannot work."""
@@ -186,7 +187,9 @@ class Expander:
                 "features in common: name one net (holdout, or a frozen one), or a rule that reads its losses alone"
             )
         if "picks" in traits.needs:
-            self._check_replay(instance, label, schedule)
+            self._check_replay(instance, strategy, schedule)
+        elif strategy.proxy is not None and not traits.reads_proxy:
+            raise UsageError(f"strategy {label!r} reads no proxy: leave its proxy out")
         if self.matrix.at(entry.name).batching == "fixed-trained" and traits.ratio == 1.0:
             schedule = Named(name="fixed", ratio=1.0)
         arm = Arm(
@@ -203,7 +206,7 @@ class Expander:
             text=repr(instance),
             origin=f"{origin.distribution} {origin.version}",
             signal=traits.signal,
-            shared=self._shared(entry, own, traits),
+            shared=self._shared(entry, own, traits) | self._proxy(strategy, traits),
             revision=traits.revision,
             **more,
         )
@@ -228,12 +231,18 @@ class Expander:
             )
         return next((arm for arm in sources if arm.reference == reference), sources[0])
 
-    def _check_replay(self, instance: Any, label: str, schedule: Named) -> None:
+    def _check_replay(self, instance: Any, strategy: StrategyEntry, schedule: Named) -> None:
         """Refuse a replay of picks whose steps a proxy could not take."""
+        label = strategy.label or strategy.name
         if not isinstance(instance, ProxyReplay):
             raise UsageError(
                 f"strategy {label!r} reads a proxy's picks, and only proxy-replay says whose they are: name "
                 "proxy-replay, and set its option of to the rule that the proxy follows"
+            )
+        if "width" in strategy.options and self.matrix.proxy_of(strategy).learner is not None:
+            raise UsageError(
+                f"strategy {label!r} has a width of its proxy and a learner for it: write the width in "
+                "proxy.learner, or leave one of them out"
             )
         if self.matrix.budget.cost is not None:
             raise UsageError(
@@ -271,10 +280,19 @@ class Expander:
             shared["amortise_over"] = matrix.analysis.amortise_over
         if reference:
             shared["reference"] = self.reference_identity(reference)
-        if traits.reads_proxy:
-            shared["proxy"] = matrix.proxy.model_dump()
-            shared |= {"nets": traits.nets} if traits.nets > 1 else {}
         return shared
+
+    def _proxy(self, strategy: StrategyEntry, traits: Traits) -> dict[str, Any]:
+        """What a rule's proxy is, where it reads one; of replayed picks, that net alone."""
+        proxy = self.matrix.proxy_of(strategy)
+        start = self.proxy_starts.get(proxy.net, "")
+        made = proxy.identity() | ({"start": start} if start else {})
+        if "picks" in traits.needs:
+            del made["passes"]
+            return {"proxy": made} if made else {}
+        if not traits.reads_proxy:
+            return {}
+        return {"proxy": made} | ({"nets": traits.nets} if traits.nets > 1 else {})
 
     def reference_identity(self, name: str) -> list[Any]:
         """What a reference is: its options where it is trained here, else the content of what it reads."""

@@ -19,6 +19,7 @@ from ...strategies.interface import LEARNER_SIGNALS
 from .. import environment
 from ..datasets.loaded import LoadedData
 from ..store.folder import Store
+from ..toml import Named
 from ..training.flops import learner_flops
 from ..training.learners import learner
 from .arms import pacer_of
@@ -46,7 +47,7 @@ class Estimate:
 def kind_of(task: Task) -> tuple[str, ...]:
     """A key that tasks share that differ only in the seed."""
     arm = task.arm
-    return (task.kind, task.dataset, task.reference) if arm is None else (task.kind, arm.key)
+    return (task.kind, task.dataset, task.reference, task.proxy.net) if arm is None else (task.kind, arm.key)
 
 
 class Inventory:
@@ -97,10 +98,10 @@ class TimeEstimator:
         self.machines: Counter[tuple[str, str]] = Counter()
         self.size = cache(lambda dataset, pool: loaded[dataset].size(matrix.seed_list()[0], pool))
         self.unit = cache(self._unit)
-        tasks = inventory.plan.tasks.values()
+        tasks = inventory.plan.tasks.values()  # those for tuning are of arms beside the plan's own
         self.arms = {arm.key: arm for arm in (*inventory.plan.arms, *(task.arm for task in tasks if task.arm))}
         there: dict[tuple[str, ...], list[Task]] = {}
-        for task in inventory.plan.tasks.values():
+        for task in tasks:
             found = there.setdefault(kind_of(task), [])
             if len(found) < SAMPLE and inventory.has(task):
                 found.append(task)
@@ -115,16 +116,15 @@ class TimeEstimator:
             return Estimate(seconds, "records")
         if self.matrix.budget.seconds is not None and task.arm is not None:
             return Estimate(self.matrix.budget.seconds * task.arm.rung, "budget")
-        if (flops := self.flops(task)) is None:
+        given = (
+            ("flops", self.rates.get(task.dataset) or self.rates.get("")),
+            ("like", self.elsewhere),
+            ("timed", self.image_seconds.get(task.dataset)),
+        )
+        basis, pace = next(((basis, pace) for basis, pace in given if pace is not None), ("", None))
+        if pace is None or (flops := self.flops(task)) is None:  # counting takes seconds: only where it is of use
             return None
-        rate = self.rates.get(task.dataset) or self.rates.get("")
-        if rate is not None:
-            return Estimate(flops * rate, "flops")
-        if self.elsewhere is not None:
-            return Estimate(flops * self.elsewhere, "like")
-        if task.dataset in self.image_seconds:
-            return Estimate(flops * self.image_seconds[task.dataset] / self.unit(task.dataset)[1], "timed")
-        return None
+        return Estimate(flops * (pace / self.unit(task.dataset)[1] if basis == "timed" else pace), basis)
 
     def flops(self, task: Task) -> float | None:
         """Operations of training and of the learner's scoring; None where its steps are known only from a run."""
@@ -132,7 +132,8 @@ class TimeEstimator:
         if arm is not None and arm.cost_of:
             arm = self.arms[arm.cost_of]  # its cost, but for artefacts and picking
         if task.kind == "proxy":  # full training of its own length
-            return self.matrix.proxy.passes * self.size(task.dataset, "pool") * self.unit(task.dataset)[1]
+            price = self.unit(task.dataset, task.proxy.learner)[1]
+            return task.proxy.passes * self.size(task.dataset, "pool") * price
         if arm is None or arm.replay:
             return None
         budget = self.matrix.at(arm.dataset).budget
@@ -149,11 +150,11 @@ class TimeEstimator:
         scores = arm.cadence == "batch" and bool(set(arm.needs) & LEARNER_SIGNALS)
         return candidates * (pacer.schedule.mean() * train + scores * forward)
 
-    def _unit(self, dataset: str) -> tuple[float, float]:
-        """FLOPs of one image forward, and forward and backward, as the ledger counts them."""
-        data, spec = self.loaded[dataset], self.matrix.at(dataset).learner
+    def _unit(self, dataset: str, net: Named | None = None) -> tuple[float, float]:
+        """FLOPs of one image forward, and forward and backward, as the ledger has them: of the learner or ``net``."""
+        data = self.loaded[dataset]
         channels, classes = data.images.train.shape[1], len(data.images.classes)
-        return learner_flops(learner(spec), channels, data.resolution, classes)
+        return learner_flops(learner(net or self.matrix.at(dataset).learner), channels, data.resolution, classes)
 
     def _seconds(self, tasks: Iterable[Task]) -> float | None:
         """The median over records that can be read, evaluation included."""
@@ -257,7 +258,8 @@ def forecast(inventory: Inventory, estimate: Callable[[Task], Estimate | None]) 
 def _group(task: Task) -> Group:
     arm = task.arm
     if arm is None:
-        return Group(f"{task.kind} {task.reference}".strip(), task.dataset, False)
+        by = f"by {task.proxy.net}" if task.proxy.net else ""
+        return Group(" ".join(filter(None, (task.kind, task.reference, by))), task.dataset, False)
     more = [f"with {arm.reference}"] if arm.reference else []
     more += [f"{arm.rung:g} of the budget"] if arm.rung != 1.0 else []
     more += [f"tuning at {arm.lr_factor:g} x lr"] if task.kind == "tuning" else []

@@ -69,6 +69,15 @@ class Matrix(StrictModel):
         own = next((entry.settings for entry in self.datasets if entry.name == dataset), None)
         return self if own is None else self.model_copy(update=own.over(self.optimizer))
 
+    def proxy_of(self, strategy: StrategyEntry) -> Proxy:
+        """The matrix's proxy, with the keys that the strategy gives in their place."""
+        own = strategy.proxy
+        return self.proxy.model_copy(update={k: getattr(own, k) for k in own.model_fields_set} if own else {})
+
+    def proxy_nets(self) -> list[Named]:
+        """The learners that proxies have of their own."""
+        return [net for proxy in map(self.proxy_of, self.strategies) if (net := proxy.learner) is not None]
+
     def seed_list(self) -> list[int]:
         return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
 
@@ -98,7 +107,7 @@ class Matrix(StrictModel):
         table["analysis"] = self.analysis.declared()
         later = ("studies", "measures", "precision", "memory_format")
         table = {name: value for name, value in table.items() if value or name not in later}
-        table["budget"] = self.budget.identity()
+        table["budget"], table["proxy"] = self.budget.identity(), self.proxy.identity()
         for entry in (*table["datasets"], *table["references"]):
             entry["spec"] = entry["spec"].split(":")[0]
         for entry, row in zip(table["datasets"], self.datasets, strict=True):
@@ -321,6 +330,7 @@ def refuse_unknown_names(matrix: Matrix, executor: str, data_dir: Path | None) -
         ("datasets", [entry.spec or entry.name for entry in matrix.datasets]),
         ("references", [entry.spec or entry.name for entry in matrix.references]),
         ("learners", [matrix.at(entry.name).learner.name for entry in matrix.datasets]),
+        ("learners", [net.name for net in matrix.proxy_nets()]),
         ("executors", [executor]),
     ):
         for spec in specs:

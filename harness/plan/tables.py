@@ -85,6 +85,21 @@ class Sweep:
     values: dict[str, Any]
 
 
+class Proxy(StrictModel):
+    """The run before training that rules read: of a net of its own where ``learner`` is given, else of the target's."""
+
+    passes: float = Field(5.0, gt=0)
+    learner: Named | None = None
+
+    @property
+    def net(self) -> str:
+        """What its own net is called, with its parameters; empty where that is the target's."""
+        return "" if self.learner is None else str(self.learner)
+
+    def identity(self) -> dict[str, Any]:
+        return self.model_dump(exclude_none=True)
+
+
 class StrategyEntry(StrictModel):
     """One strategy with its hyper-parameters and, where it differs, its own schedule."""
 
@@ -96,13 +111,8 @@ class StrategyEntry(StrictModel):
     ladder: bool = False  # the strategy again at each share of the budget below 1
     references: list[str] | None = None  # those of the matrix that it is run with; each where left out
     datasets: list[str] | None = None
+    proxy: Proxy | None = None  # in place of the matrix's: the keys that are given
     _sweep: Sweep | None = PrivateAttr(None)  # no part of an identity
-
-
-class Proxy(StrictModel):
-    """The short run whose trace static rules read."""
-
-    passes: float = Field(5.0, gt=0)
 
 
 class Pays(StrictModel):

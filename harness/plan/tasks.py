@@ -11,6 +11,7 @@ from ..references.spec import trained_here
 from ..store.folder import Store
 from .arms import Arm, Expander, pacer_of
 from .measures import check
+from .tables import Proxy
 
 OF_RUNS = ("replay", "cost")
 """Names in :attr:`Task.uses` of other runs: one whose steps are repeated, one whose cost is the budget."""
@@ -23,6 +24,10 @@ def _artefact_terms(arm: Arm, *without: str) -> dict[str, Any]:
 
 def _nets(arm: Arm) -> int:
     return int(arm.shared.get("nets", 1))
+
+
+def _proxy(arm: Arm) -> Proxy:
+    return Proxy.model_validate({k: v for k, v in arm.shared.get("proxy", {}).items() if k in Proxy.model_fields})
 
 
 def _add(tasks: dict[str, Task], task: Task) -> str:
@@ -47,6 +52,7 @@ class Task:
     alike: tuple[str, ...] = ()  # cost twins that differ from this one by their number of steps alone
     net: int = 0  # which of the proxies of its seed
     views: str = ""  # ``trained_trace`` where a proxy keeps that too
+    proxy: Proxy = field(default_factory=Proxy)  # of a task that trains one
 
     @property
     def proxies(self) -> list[str]:
@@ -67,6 +73,8 @@ class Task:
             what += f" {self.net + 1}"
         if self.serves:
             what = f"picks for {self.serves.label}"
+        if self.proxy.net:
+            what += f" by {self.proxy.net}"
         at = f"{self.dataset}/{self.reference}" if self.reference and self.arm else self.dataset
         return f"{what} on {at}" + ("" if self.seed is None else f", seed {self.seed}")
 
@@ -126,14 +134,16 @@ class Planner(Expander):
         uses: dict[str, str] = {}
         if arm.reference:
             uses["reference"] = self._reference(tasks, arm, seed)
-        if "proxy" in arm.shared:
-            for net, proxy in enumerate(proxy_ids(_artefact_terms(arm, "reference"), seed, arm.needs, _nets(arm))):
-                of = Task(proxy, "proxy", arm.dataset, seed, net=net, views=TRAINED if TRAINED in arm.needs else "")
+        proxy, replays = _proxy(arm), "picks" in arm.needs
+        if "proxy" in arm.shared and not replays:
+            views = TRAINED if TRAINED in arm.needs else ""
+            for net, made in enumerate(proxy_ids(_artefact_terms(arm, "reference"), seed, arm.needs, _nets(arm))):
+                of = Task(made, "proxy", arm.dataset, seed, net=net, views=views, proxy=proxy)
                 uses[f"proxy {net}" if net else "proxy"] = _add(tasks, of)
-        if "picks" in arm.needs:  # of a proxy that takes the arm's steps, whatever the arm's learning rate
+        if replays:  # of a proxy that takes the arm's steps, whatever the arm's learning rate
             steps = [arm.schedule, arm.rung, arm.score_mode]
             picks = digest(["picks", _artefact_terms(arm), steps, self.proxy_identity(arm), seed])
-            uses["picks"] = _add(tasks, Task(picks, "picks", arm.dataset, seed, serves=arm))
+            uses["picks"] = _add(tasks, Task(picks, "picks", arm.dataset, seed, serves=arm, proxy=proxy))
         if arm.replay:
             uses["replay"] = self._run(tasks, arms, arms[arm.replay], seed, kind)
         if arm.cost_of:

@@ -15,7 +15,7 @@ def used_code(matrix: Matrix, task: Task) -> dict[str, str]:
     entry = next(row for row in matrix.datasets if row.name == task.dataset)
     used: list[tuple[str, str]] = [("datasets", _name(entry))]
     if task.kind != "features":
-        used.append(("learners", matrix.at(task.dataset).learner.name))
+        used.append(("learners", (task.proxy.learner or matrix.at(task.dataset).learner).name))
     if task.reference:
         used.append(("references", _name(next(row for row in matrix.references if row.name == task.reference))))
     if (arm := task.arm or task.serves) is not None:

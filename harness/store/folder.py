@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,26 @@ class Store:
 
     def write_timing(self, record: dict[str, Any]) -> None:
         self._write(self.timing_path(record["id"]), record)
+
+    def write_curve(self, id: str, points: list[dict[str, Any]]) -> None:
+        """The points so far of a cell that is training, for trackers; no result depends on the file."""
+        with suppress(OSError):
+            write_bytes(self._curve(id), json.dumps(points).encode())
+
+    def curve(self, id: str) -> list[dict[str, Any]]:
+        """What :meth:`write_curve` wrote last; empty where there is none."""
+        with suppress(OSError, ValueError):
+            found: list[dict[str, Any]] = json.loads(self._curve(id).read_bytes())
+            return found
+        return []
+
+    def drop_curve(self, id: str) -> None:
+        with suppress(OSError):
+            self._curve(id).unlink(missing_ok=True)
+            self._curve(id).parent.rmdir()  # others may be left, and logs
+
+    def _curve(self, id: str) -> Path:
+        return self.root / "logs" / f"{id}.curve.json"
 
     def _write(self, path: Path, record: dict[str, Any]) -> None:
         """Write the record of a finished task; an earlier failure of it goes."""

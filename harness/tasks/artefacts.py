@@ -232,7 +232,7 @@ class _Maker:
 
     def proxy(self) -> Made:
         """A short run on the pool; its probabilities after each epoch are the trace that static rules read."""
-        stream, passes, trace = self.worker.stream(self.task), self.worker.matrix.proxy.passes, Trace()
+        stream, passes, trace = self.worker.stream(self.task), self.task.proxy.passes, Trace()
 
         def begin() -> Trainer:
             trainer = self._plain(self.pool, stream, passes, None)
@@ -251,8 +251,8 @@ class _Maker:
         return tensors, trainer.ledger, {"quality": {"accuracy": accuracy}, **more}
 
     def picks(self) -> Made:
-        """A narrower learner's run with the steps, candidates and views of the arm that its picks are for."""
-        arm, worker, stream = self.task.serves, self.worker, self.worker.stream(self.task)
+        """Another or a narrower net's run with the steps, candidates and views of the arm that its picks are for."""
+        arm, worker, stream, own = self.task.serves, self.worker, self.worker.stream(self.task), self.task.proxy.net
         assert arm is not None
         replay: ProxyReplay = registry("strategies").load(arm.name, **arm.options)
         samples = self.loaded.samples(self.seed, arm.pool, self.device)
@@ -265,7 +265,7 @@ class _Maker:
                 samples,
                 pacer,
                 self.seed,
-                width=replay.width,
+                width=None if own else replay.width,
                 init=stream,
                 recipe=worker.recipe(self.task, arm.score_mode),
                 strategy=PicksRecorder(replay.rule(), replay.of),
@@ -275,7 +275,7 @@ class _Maker:
         trainer, more = self._trained(begin)
         trainer.clock.settle()
         rule: PicksRecorder = trainer.selector.strategy
-        name = {"name": f"{replay.of} on width {replay.width}"}
+        name = {"name": f"{replay.of} on {own or f'width {replay.width}'}"}
         return rule.tensors(steps_of(pacer), len(samples), self.seed), trainer.ledger, {**name, **more}
 
     def _trained(self, begin: Callable[[], Trainer], curve: Any = None) -> tuple[Trainer, dict[str, Any]]:

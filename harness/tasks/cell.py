@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -46,7 +47,8 @@ def train_cell(worker: Worker, task: Task) -> dict[str, Any]:
         return {**other, **ours, "same_as": other["id"]}
     here.forget_peak(worker.device)
     measures = Measures(task, loaded, worker.store, worker.device) if task.measured else None
-    curve = Curve(loaded.samples(seed, "val", worker.device) if arm.pool == "pool" else None, measures)
+    told = partial(worker.store.write_curve, task.id) if worker.context.live else None
+    curve = Curve(loaded.samples(seed, "val", worker.device) if arm.pool == "pool" else None, measures, told)
     run = ResumableRun(worker, task, partial(prepare, worker, task), curve)
     if measures is not None:
         run.trainer.on_trained = measures.noted.note
@@ -156,11 +158,17 @@ def recalibration_images(loaded: LoadedData, seed: int) -> Tensor:
 class Curve:
     """Points of a training curve, taken at the ends of epochs, off the clock.
 
-    Accuracy is of ``val``, never of the test split; None where val itself is trained on.
+    Accuracy is of ``val``, never of the test split; None where val itself is trained on. ``told`` gets all points so
+    far after each, and those that a resumed run begins with.
     """
 
-    def __init__(self, val: Samples | None, measures: Measures | None = None) -> None:
-        self.val, self.measures = val, measures
+    def __init__(
+        self,
+        val: Samples | None,
+        measures: Measures | None = None,
+        told: Callable[[list[dict[str, float | None]]], None] | None = None,
+    ) -> None:
+        self.val, self.measures, self.told = val, measures, told
         self.points: list[dict[str, float | None]] = []
         self._seen = (0, 0)
 
@@ -172,6 +180,8 @@ class Curve:
         self.points, self._seen = state["points"], (state["seen"][0], state["seen"][1])
         if self.measures is not None:
             self.measures.load_state_dict(state["measures"])
+        if self.told is not None:
+            self.told(self.points)
 
     def __call__(self, trainer: Trainer, step: Step, ended: bool) -> None:
         """Add a point, if one is due or the run has ended."""
@@ -197,5 +207,7 @@ class Curve:
                 "total_flops": trainer.ledger.total("flops"),
             }
         )
+        if self.told is not None:
+            self.told(self.points)
         if self.measures is not None:
             self.measures.look(trainer, float(self.points[-1]["progress"] or 0.0))

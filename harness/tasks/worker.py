@@ -46,6 +46,8 @@ class Context:
     """Of the data sets as the run was planned with; those that are not here are not looked at."""
     deterministic: bool = False
     """Whether operators without a deterministic kernel are refused."""
+    live: bool = False
+    """Whether the points of cells are written down as they are taken, for trackers."""
 
 
 class Worker:
@@ -111,7 +113,8 @@ class Worker:
     ) -> Trainer:
         """A run on ``samples`` from the streams of ``seed``, but for first weights from those of ``init`` if given."""
         assert task.seed is not None
-        loaded, asked = self.loaded(task), learner(self.matrix.at(task.dataset).learner, width)
+        spec = task.proxy.learner or self.matrix.at(task.dataset).learner
+        loaded, asked = self.loaded(task), learner(spec, width)
         model = self.build(asked, samples, loaded.resolution, seed if init is None else init)
         augment, recipe = augment or loaded.augment(task.seed, self.device), recipe or self.recipe(task)
         parts |= {"numerics": self.numerics, "cache_dir": self.context.cache_dir}

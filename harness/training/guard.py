@@ -41,6 +41,14 @@ def at_fault(member: str, inputs: Mapping[str, Tensor]) -> Iterator[None]:
             raise StrategyFault("inputs", f"{member} writes into {name}: work on a copy")
 
 
+def _lawful(picks: Tensor, weights: Tensor | None, size: int) -> bool:
+    """Whether picks and weights break no law: read at once, where nothing waits for a device."""
+    places = picks.tolist()
+    if min(places) < 0 or max(places) >= size or len({*places}) < len(places):
+        return False
+    return weights is None or bool((torch.isfinite(weights) & (weights > 0)).all())
+
+
 class Guard:
     """Validates what ``select`` returns without waiting for the device."""
 
@@ -65,6 +73,17 @@ class Guard:
             raise StrategyFault("device", f"select returned a tensor on {picks.device}; the run is on {self.device}")
         if weights is not None and (not isinstance(weights, Tensor) or weights.shape != picks.shape):
             raise StrategyFault("weights", f"weights must be a tensor of shape {list(picks.shape)}, like the picks")
+        if self.device.type == "cpu" and _lawful(picks, weights, size):
+            clamped = picks.clone()  # the rule may write into its own
+        else:
+            clamped, weights = self._mended(picks, weights, size)
+        if self.eager > 0:
+            self.eager -= 1
+            self.judge()
+        return clamped, weights
+
+    def _mended(self, picks: Tensor, weights: Tensor | None, size: int) -> tuple[Tensor, Tensor | None]:
+        """Picks and weights within the laws; the laws that they broke are noted, without waiting for the device."""
         clamped = picks.clamp(0, size - 1)
         hits = torch.zeros(size, dtype=torch.int64, device=picks.device).index_add_(
             0, clamped, torch.ones_like(clamped)
@@ -75,9 +94,6 @@ class Guard:
             fault = fault + 4 * bad.any().long()
             weights = torch.where(bad, torch.ones_like(weights), weights)
         self.fault |= fault
-        if self.eager > 0:
-            self.eager -= 1
-            self.judge()
         return clamped, weights
 
     def state_dict(self) -> dict[str, Any]:

@@ -189,7 +189,8 @@ class Declared:
             "batch": (identity["batch"], [budget[key] for key in _BATCH]),
             "precision": (identity["precision"], record.environment["precision"]),
         }
-        held |= {key: (identity[key], self.of(name, key)) for key in ("measures", "proxy") if key in identity}
+        shared = {"measures": self.of(name, "measures"), "proxy": arm.proxy or self.of(name, "proxy")}
+        held |= {key: (identity[key], said) for key, said in shared.items() if key in identity}
         for what, (found, said) in held.items():
             if found != said:
                 yield f"its {what} is {found!r}, in matrix.toml it is {said!r}"

@@ -24,6 +24,7 @@ from .savings import Savings
 from .schedules import Steadiness
 from .spectrum import Spectrum
 from .sweep import Sweep
+from .transfer import Transfer
 from .uniformity import Uniformity
 from .worth import Worth
 
@@ -32,7 +33,8 @@ __all__ = [
 ]  # fmt: skip
 
 _ALL = (
-    Crossover, Factorial, Ranking, References, Residuals, Savings, Spectrum, Steadiness, Sweep, Uniformity, Worth
+    Crossover, Factorial, Ranking, References, Residuals, Savings, Spectrum, Steadiness, Sweep, Transfer, Uniformity,
+    Worth,
 )  # fmt: skip
 ANALYSES: dict[str, type] = {study.__name__.lower(): study for study in _ALL}
 """What a study's ``analysis`` may say -> the class that reads it."""

@@ -98,7 +98,8 @@ class Arm(Open):
     A role ``rung`` is a strategy on a smaller budget, on the way up to the ``strategy`` itself. ``lr`` is the
     learning rate it ran at (None where an old folder does not say), ``lr_factor`` times that of its ``base`` arm
     (itself where untuned), chosen by ``lr_from``: ``declared``, on ``val``, or as ``full``'s was. A role ``cost-twin``
-    is full training or random picks on a budget of its own: what the arm ``cost_of`` cost at the same seed.
+    is full training or random picks on a budget of its own: what the arm ``cost_of`` cost at the same seed. ``proxy``
+    is the arm's own where it is not the matrix's.
     """
 
     key: Id
@@ -119,6 +120,7 @@ class Arm(Open):
     twin: str
     settings: str
     cost_of: str = ""
+    proxy: dict[str, Any] = Field({})
     lr: Annotated[float, Field(gt=0)] | None = None
     lr_factor: Annotated[float, Field(gt=0)] = 1.0
     base: str = ""

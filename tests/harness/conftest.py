@@ -24,7 +24,7 @@ TINY: dict[str, Any] = {
     "buckets": 2,  # few sub-batch sizes, since every new shape costs its kernels' compilation
     "ladder": [0.5, 1.0],
     "budget": {"passes": 2},
-    "learner": {"name": "resnet18", "width": 4},
+    "learner": {"name": "resnet8", "width": 4},
     "proxy": {"passes": 2},
     "datasets": [{"name": "digits", "options": {"limit": 200, "test_limit": 50}, "holdout": 0.2}],
     "references": [{"name": "holdout", "options": {"passes": 2}}],

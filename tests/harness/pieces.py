@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import shutil
-import time
+import signal
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from selbench.harness.datasets.loaded import DataSetLoader
-from selbench.harness.execution.executors.inline import Inline
+from selbench.harness.execution.executors import inline
 from selbench.harness.execution.prepared import RunRequest, load_references
 from selbench.harness.execution.run import missing_tasks, run
 from selbench.harness.plan.matrix import narrowed, parse
@@ -28,7 +29,7 @@ COMMON = {
     "batch": 32,
     "buckets": 2,
     "ladder": [1.0],
-    "learner": {"name": "resnet18", "width": 4},
+    "learner": {"name": "resnet8", "width": 4},
     "proxy": {"passes": 1},
     "datasets": [{"name": "digits", "options": {"limit": 200, "test_limit": 20}, "holdout": 0.2}],
     "references": [{"name": "holdout", "options": {"passes": 3}}],
@@ -57,7 +58,7 @@ class Folder:
         part = replace(self.plan, tasks={id: other for id, other in self.plan.tasks.items() if id in wanted})
         errors = []
         todo = missing_tasks(part, Store(self.context.out))
-        Inline().run(self.context, todo, lambda _, outcome: errors.append(outcome.error))
+        inline.Inline().run(self.context, todo, lambda _, outcome: errors.append(outcome.error))
         assert not any(errors), errors
         return Store(self.context.out).cell(task.id)
 
@@ -68,16 +69,34 @@ class Folder:
         return Worker(replace(self.context, out=tmp_path, checkpoint=minutes, **changes), self.datasets)
 
 
-def whole_run(answer, table, strategies, out, cache_dir, go):
-    """Run a table in this process as soon as the file ``go`` is there, narrowed to some ``strategies``."""
+def whole_run(answer, table, strategies, out, cache_dir, met):
+    """Run a table in this process, narrowed to some ``strategies``.
+
+    All parties of the barrier ``met`` begin at once, and meet again when each holds its first task.
+    """
     torch.set_num_threads(1)
     declared = parse(table)
     asked = narrowed(declared, strategies, None)
-    answer.send("ready")
-    while not go.exists():
-        time.sleep(0.01)
+    attempt = inline.attempt
+
+    def first(worker, task):
+        met.wait()
+        inline.attempt = attempt
+        return attempt(worker, task)
+
+    inline.attempt = first
+    met.wait()
     done = run(asked, RunRequest(out=out, cache_dir=cache_dir, device="cpu", executor="inline", declared=declared))
     answer.send((done.planned, done.trained, done.failed))
+
+
+def listens(process):
+    """Whether a process holds SIGTERM back; one that has ended meanwhile does not."""
+    try:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return bool(int(status.split("SigCgt:")[1].split()[0], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 class Killed(BaseException):

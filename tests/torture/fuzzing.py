@@ -1,6 +1,6 @@
 """Numbered random cases that can be repeated one by one, each within a time limit.
 
-``SELBENCH_FUZZ_CASES`` says how many a fuzzer tries (40 in the ordinary suite, 10,000 in ``tox run -e torture``);
+``SELBENCH_FUZZ_CASES`` says how many a fuzzer tries (15 in the ordinary suite, 10,000 in ``tox run -e torture``);
 ``SELBENCH_FUZZ_CASE`` repeats the one case that a failure named.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 
 from selbench.strategies.errors import one_line
 
-CASES = int(os.environ.get("SELBENCH_FUZZ_CASES", "40"))
+CASES = int(os.environ.get("SELBENCH_FUZZ_CASES", "15"))
 PATIENCE = 20.0
 """Seconds after which a case hangs; the slowest one takes a small part of them."""
 

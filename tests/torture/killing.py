@@ -25,6 +25,22 @@ def carry_out(context, task):
     do(Worker(context), task)
 
 
+def carry_out_and_stop(context, task, writes):
+    """The same, stopped for good in the middle of a file, after so many ``writes``."""
+    write = Path.write_bytes
+
+    def half(path, content):
+        nonlocal writes
+        writes -= 1
+        if writes < 0:
+            write(path, content[: len(content) // 2])
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return write(path, content)
+
+    Path.write_bytes = half
+    carry_out(context, task)
+
+
 def started(target, *arguments):
     """A process that calls ``target``."""
     start = multiprocessing.get_context("forkserver")
@@ -58,27 +74,18 @@ def kill(process):
     return process.exitcode != 0
 
 
-def at_a_random_moment(process, folder, draw: random.Random, seconds):
+def at_a_random_moment(context, task, draw: random.Random, seconds):
     """Kill at any moment of a run that takes about so many ``seconds`` in one piece."""
+    process = begun(context, task)
     process.join(draw.uniform(0.0, seconds))
     return kill(process)
 
 
-def inside_a_write(process, folder, draw: random.Random, seconds):
-    """Kill while a checkpoint is being written: some time after the start, as soon as an unfinished file is seen.
-
-    The process is stopped before it is looked at again, since a write may end between the sight and the kill.
-    """
-    process.join(draw.uniform(0.0, 0.5 * seconds))
-    while process.exitcode is None:
-        if unfinished(folder):
-            send(process, signal.SIGSTOP)
-            while process.exitcode is None and running(process):
-                time.sleep(0.0001)
-            if unfinished(folder):
-                break
-            send(process, signal.SIGCONT)
-        time.sleep(0.0001)
+def inside_a_write(context, task, draw: random.Random, seconds):
+    """Kill while a checkpoint is being written: the process stops there by itself, so that no kill comes too late."""
+    process = started(carry_out_and_stop, context, task, draw.randrange(12))
+    while process.exitcode is None and running(process):
+        time.sleep(0.001)
     return kill(process)
 
 

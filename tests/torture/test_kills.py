@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 import torch
 from killing import at_a_random_moment, begun, inside_a_write, timed, unfinished
+from pieces import EVERY_STEP
 
 from selbench.harness.datasets.loaded import DataSetLoader
 from selbench.harness.execution.executors.inline import Inline
@@ -31,14 +32,14 @@ MATRIX = {
     "batch": 32,
     "buckets": 2,
     "ladder": [1.0],
-    "learner": {"name": "resnet18", "width": 4},
+    "learner": {"name": "resnet8", "width": 4},
     "proxy": {"passes": 1},
     "datasets": [{"name": "digits", "options": {"limit": 240, "test_limit": 40}, "holdout": 0.2}],
     "references": [{"name": "holdout", "options": {"passes": 1}}],
 }
 BANDIT = {"name": "bandit", "interval": 0.1, "images": 16}
 PASSES = {"budget": {"passes": 4}}
-FLOPS = {"budget": {"flops": 2.5e9, "account": "marginal"}}
+FLOPS = {"budget": {"flops": 9e8, "account": "marginal"}}
 RULES = {
     "selective-backprop": (PASSES, {"options": {"history": 64}}, "strategy"),
     "infobatch": (PASSES, {}, "strategy"),
@@ -90,7 +91,7 @@ def essence(record):
 def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(whole, tmp_path):
     context, task, alone = whole
     draw = random.Random(task.arm.text)
-    parts = replace(context, out=tmp_path / "parts", checkpoint=0.1 / 60)
+    parts = replace(context, out=tmp_path / "parts", checkpoint=EVERY_STEP)
     shutil.copytree(context.out, parts.out)
     record, folder = Store(parts.out).cell_path(task.id), parts.out / "checkpoints" / task.id
     record.unlink()
@@ -101,7 +102,7 @@ def test_a_run_killed_again_and_again_ends_as_if_it_had_not_been(whole, tmp_path
         if record.exists():
             finished += compared(parts, task, alone)
             record.unlink()
-        if ways[-1](begun(parts, task), folder, draw, seconds):
+        if ways[-1](parts, task, draw, seconds):
             ways.pop()
             kills += 1
             left += bool(unfinished(folder))

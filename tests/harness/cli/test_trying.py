@@ -28,6 +28,7 @@ def photos(tmp_path):
 def test_a_folder_is_tried_and_the_same_command_goes_on(photos, cache_dir, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(trial, "FAMILIES", (Rules(("loss",), (3, 4)),))
     monkeypatch.setattr(trial, "PASSES", (2, 2))
+    monkeypatch.setattr("selbench.reports.figures.all.draw", lambda report: [])
     monkeypatch.setattr("selbench.harness.execution.trial.image_seconds", lambda *_: 1e-6)
     monkeypatch.setattr("selbench.harness.plan.trial.SIZES", trial.SIZES[:1])
     monkeypatch.setattr("selbench.harness.execution.run.check_families", lambda *_: None)  # 4 seeds are too few

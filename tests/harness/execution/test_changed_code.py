@@ -19,14 +19,7 @@ from selbench.strategies import UsageError
 @pytest.fixture
 def folder(train, tiny, tmp_path, cache_dir, monkeypatch):
     """A trained folder, a way to run the matrix on it again, and one to edit a part of the code."""
-    tiny |= {
-        "seeds": 1,
-        "ladder": [1.0],
-        "budget": {"passes": 1},
-        "references": [],
-        "learner": {"name": "resnet18", "width": 2},
-    }
-    tiny["strategies"] = [{"name": "loss"}, {"name": "degree", "options": {}}][:1]
+    tiny |= {"seeds": 1, "ladder": [1.0], "budget": {"passes": 1}, "references": [], "strategies": [{"name": "loss"}]}
     out = tmp_path / "out"
     assert not train(tiny, out).failed
     known = used_code.code_of
@@ -59,21 +52,16 @@ def test_an_edited_rule_is_refused_then_trained_again_or_kept(folder):
     assert verify(out).sound
 
 
-def test_a_changed_learner_concerns_every_run(folder):
-    _, again, edit = folder
-    edit("resnet18")
-    with pytest.raises(UsageError, match="learner resnet18 has changed since 4 results"):
-        again()
-
-
-def test_a_folder_of_two_versions_is_called_so(folder):
+def test_a_changed_learner_concerns_every_run_and_a_folder_of_two_versions_is_called_so(folder):
     out, again, edit = folder
-    edit("resnet18")
+    edit("resnet8")
+    with pytest.raises(UsageError, match="learner resnet8 has changed since 4 results"):
+        again()
     cells = sorted((out / "cells").iterdir())
     cells[0].unlink()
     again(keep=True)
     (found,) = [
-        finding for finding in verify(out).findings if "versions of the code of learner resnet18" in finding.what
+        finding for finding in verify(out).findings if "versions of the code of learner resnet8" in finding.what
     ]
     assert found.note
-    assert summarise(Results.read(out))["environment"]["mixed_code"] == ["learner resnet18"]
+    assert summarise(Results.read(out))["environment"]["mixed_code"] == ["learner resnet8"]

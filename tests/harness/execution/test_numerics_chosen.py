@@ -16,7 +16,7 @@ from selbench.strategies import UsageError
 
 @pytest.fixture
 def tiny(tiny):
-    return {**tiny, "learner": {"name": "resnet18", "width": 16}}
+    return {**tiny, "learner": {"name": "resnet8", "width": 16}}
 
 
 def keys(table, cache_dir):
@@ -34,7 +34,7 @@ def test_what_is_usual_keeps_its_ids_and_what_is_not_has_its_own(tiny, cache_dir
 
 
 def test_what_would_corrupt_memory_is_refused_and_never_chosen(tiny, cache_dir):
-    narrow = {**tiny, "learner": {"name": "resnet18", "width": 15}}
+    narrow = {**tiny, "learner": {"name": "resnet8", "width": 15}}
     with pytest.raises(UsageError, match="fewer than 16 channels"):
         keys({**narrow, "memory_format": "channels-last"}, cache_dir)
     request = RunRequest(device="cpu", cache_dir=cache_dir)

@@ -37,7 +37,7 @@ MATRIX = {
     "buckets": 2,
     "ladder": [1.0],
     "budget": {"passes": 1},
-    "learner": {"name": "resnet18", "width": 2},
+    "learner": {"name": "resnet8", "width": 2},
     "proxy": {"passes": 1},
     "datasets": [{"name": "digits", "options": {"limit": 200, "test_limit": 20}, "holdout": 0.2, "val": 0.1}],
     "references": [{"name": "holdout", "options": {"passes": 1}}],
@@ -205,7 +205,7 @@ def test_a_workload_is_measured_for_scale(tmp_path, monkeypatch):
     monkeypatch.setattr(command, "TRIED", [8])
     monkeypatch.setattr(command, "SELECT_TRIED", [8])
     table = {"name": "tiny", "images": 32, "resolution": 8, "channels": 1, "classes": 4, "passes": 1, "batch": [16]}
-    table |= {"features": 8, "augmentation": "shift", "learner": {"name": "resnet18", "width": 2}}
+    table |= {"features": 8, "augmentation": "shift", "learner": {"name": "resnet8", "width": 2}}
     table |= {"reference": {"network": "learner", "passes": 1, "images": 16}}
     path = tmp_path / "tiny.toml"
     path.write_text(tomli_w.dumps({**table, "strategies": [{"name": name} for name in ("gstds", "loss")]}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -143,7 +144,7 @@ LEARNS = {"name": "bandit", "ratios": [0.25, 0.5, 0.75], "interval": 0.2, "image
 
 
 def test_a_twin_and_another_strategy_replay_what_a_schedule_learnt_seed_by_seed(train, tiny, tmp_path):
-    tiny |= {"seeds": 2, "budget": {"passes": 4}}
+    tiny |= {"seeds": 2, "ladder": [1.0], "budget": {"passes": 4}}
     tiny["strategies"] = [{"name": "degree", "schedule": REPLAY}, {"name": "loss", "schedule": LEARNS}]
     tiny["references"] = [{"name": "holdout", "options": {"passes": 1}}]
     tiny["datasets"][0]["holdout"] = 0.25
@@ -189,21 +190,19 @@ def test_a_store_does_not_take_a_half_written_cell_for_done(finished):
 
 def test_a_worker_ends_with_its_parent_and_the_next_run_goes_on(tiny, tmp_path, cache_dir):
     """SIGKILL leaves no orphan training on and no damaged record."""
-    tiny["budget"] = {"passes": 40}
+    tiny["budget"] = {"passes": 20}
     matrix, out = tmp_path / "tiny.toml", tmp_path / "out"
     matrix.write_text(tomli_w.dumps(tiny))
     command = [sys.executable, "-m", "selbench", "run", str(matrix), "--out", str(out), "--cache-dir", str(cache_dir)]
     process = subprocess.Popen([*command, "--workers", "1"], stderr=subprocess.DEVNULL)
-    children = []
-    for _ in range(600):
-        children = psutil.Process(process.pid).children(recursive=True)
-        if list((out / "cells").glob("*.json")):
-            break
-        time.sleep(0.1)
+    while process.poll() is None and not list((out / "cells").glob("*.json")):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGSTOP)  # it starts no further worker
+    children = psutil.Process(process.pid).children(recursive=True)
     assert children
     process.kill()
     process.wait()
-    _, alive = psutil.wait_procs(children, timeout=60)
+    _, alive = psutil.wait_procs(children, timeout=600)
     assert not alive
     store = Store(out)
     assert all(store.cell(path.stem) for path in (out / "cells").glob("*.json"))

@@ -16,7 +16,7 @@ OWN = {
     "batch": 16,
     "batching": "fixed-trained",
     "budget": {"steps": 4},
-    "learner": {"name": "resnet18", "width": 6},
+    "learner": {"name": "resnet8", "width": 6},
     "optimizer": {"lr": 0.025},
 }
 
@@ -62,7 +62,7 @@ def test_only_what_is_set_differs_and_a_matrix_without_settings_keeps_its_keys(t
     kept = {arm.label: arm for arm in both if arm.dataset == "digits"}["full"].shared
     assert changed["optimizer"] == {**kept["optimizer"], "lr": 0.025}
     assert changed["batch"] == [16, "fixed-trained", 2] and changed["budget"] == {"passes": None, "steps": 4}
-    assert changed["learner"] == [{"name": "resnet18", "width": 6}, ""]
+    assert changed["learner"] == [{"name": "resnet8", "width": 6}, ""]
     assert changed["data"] == kept["data"]
 
 

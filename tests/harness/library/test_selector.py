@@ -86,6 +86,19 @@ def train(
     return seen
 
 
+@pytest.mark.parametrize("data", [made_set(0), Subset(made_set(2), range(9, 33)), [*made_set(0)][:24]])
+def test_a_batch_is_what_the_default_loader_makes_with_the_ids_behind(data: Any) -> None:
+    chooser = selector("uniform", net(), data=data, proxy=())
+    order = list(selector("uniform", net(), data=data, proxy=()).sampler)
+    plain = DataLoader([(*data[i], i) for i in order], BATCH)
+    for ours, theirs in zip(chooser.loader(BATCH), plain, strict=True):
+        assert [type(part) for part in ours] == [type(part) for part in theirs]
+        assert all(torch.equal(a, b) and a.dtype == b.dtype for a, b in zip(ours, theirs, strict=True))
+        assert all(torch.equal(image, data[i][0]) for image, i in zip(ours[0], ours[2].tolist(), strict=True))
+    (first, *_) = chooser.loader(BATCH, collate_fn=len)
+    assert first == BATCH, "a collate_fn of the user's own"
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_runs_in_a_plain_loop(rule: str) -> None:
     model = net()

@@ -159,7 +159,7 @@ json = st.recursive(
 keys = st.sampled_from([*Matrix.model_fields, "nonsense"])
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(changes=st.dictionaries(keys, json, max_size=4))
 def test_whatever_is_written_in_a_matrix_it_is_read_or_refused_in_one_line(tiny, changes):
     try:

@@ -8,6 +8,8 @@ import pytest
 from selbench.harness.plan.matrix import narrowed, parse
 from selbench.strategies import UsageError
 
+REPLAY = {"name": "proxy-replay", "proxy": {"learner": {"name": "resnet8"}}}
+
 
 def roles(plan):
     return Counter(arm.role for arm in plan.arms)
@@ -98,6 +100,23 @@ def test_ids_hang_on_what_determines_a_result_and_on_nothing_else(planned, tiny)
     assert len(kept) == len(base) - 2
 
 
+def test_a_proxy_of_another_net_is_the_matrixs_or_a_strategys_own(planned, tiny):
+    """What the net picks for stays the same, and so do its random picks."""
+    other = {"name": "resnet8", "width": 4}
+    rules = [{"name": "static"}, {"name": "static", "label": "other", "proxy": {"learner": other}}, {"name": "gstds"}]
+    plan = planned({**tiny, "strategies": rules})
+    own, theirs = by_label(plan, "static"), by_label(plan, "other")
+    assert own.shared["proxy"] == {"passes": 2} and theirs.shared["proxy"] == {"passes": 2, "learner": other}
+    assert own.twin == theirs.twin and own in planned({**tiny, "strategies": rules[:1]}).arms
+    names = [task.name for task in plan.tasks.values() if task.kind == "proxy" and task.seed == 0]
+    assert names == ["proxy on digits, seed 0", "proxy by resnet8 (width 4) on digits, seed 0"]
+    every = planned({**tiny, "proxy": {"passes": 2, "learner": other}, "strategies": [{"name": "static"}]})
+    assert by_label(every, "static").key == theirs.key
+    assert by_label(planned({**tiny, "strategies": [REPLAY]}), "proxy-replay").shared["proxy"] == {
+        "learner": {"name": "resnet8"}
+    }
+
+
 def test_a_strategy_without_the_reference_it_reads_is_refused(planned, tiny):
     tiny["references"] = []
     with pytest.raises(UsageError, match=r"'gstds' reads the reference's .* \[\[references\]\]"):
@@ -117,6 +136,8 @@ def test_a_strategy_without_the_reference_it_reads_is_refused(planned, tiny):
         ({"references": [{"name": "holdout", "options": {"pases": 1}}]}, "did you mean 'passes'"),
         ({"references": [{"name": "hold"}]}, "did you mean 'holdout'"),
         ({"batch": 500}, "larger than the pool"),
+        ({"strategies": [{"name": "loss", "proxy": {"passes": 3}}]}, "'loss' reads no proxy: leave its proxy out"),
+        ({"strategies": [REPLAY | {"options": {"width": 4}}]}, "write the width in proxy.learner"),
     ],
 )
 def test_what_cannot_work_is_said_before_training(planned, tiny, change, says):

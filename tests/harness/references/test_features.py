@@ -26,14 +26,6 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def frozen(tiny):
-    """The tiny matrix with a frozen reference in place of a trained one, and two rules that read it."""
-    tiny["references"] = [{"name": "null", "spec": "untrained:squeezenet1_1", "options": {"resolution": 32}}]
-    tiny["strategies"] = [{"name": "gstds"}, {"name": "fiedler"}, {"name": "rho"}]
-    return tiny
-
-
-@pytest.fixture
 def extractions(monkeypatch):
     """Number of images at each call of a reference's ``extract``."""
     calls: list[int] = []
@@ -123,10 +115,10 @@ class Told:
 
 
 @pytest.fixture
-def made(frozen, planned, worker, cache_dir):
+def made(table, planned, worker):
     """Everything that the cells of one seed need, made."""
-    frozen["seeds"] = 1
-    return Told(worker(parse(copy.deepcopy(frozen))), planned(frozen))
+    given = table(0, seeds=1, strategies=[{"name": "gstds"}, {"name": "fiedler"}, {"name": "rho"}])
+    return Told(worker(parse(copy.deepcopy(given))), planned(given))
 
 
 def test_what_fits_is_a_tensor_and_what_does_not_gives_the_same_rows(made, monkeypatch):

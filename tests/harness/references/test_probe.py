@@ -137,7 +137,8 @@ def test_half_precision_features_under_inference_settings() -> None:
     assert probe.losses.dtype == torch.float32 and torch.isfinite(probe.losses).all()
 
 
-def test_flops_are_those_that_the_counter_sees() -> None:
+def test_flops_are_those_that_the_counter_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ITERATIONS", 10)
     x, y = blobs()
     with FlopCounterMode(display=False) as counter:
         probe = crossfit(x, y, CLASSES, seed=2)
@@ -156,7 +157,7 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Tensor]
     return store
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_rows_that_do_not_fit_give_the_same_losses(
     stored: Callable[[Tensor], Rows], monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
 ) -> None:
@@ -195,7 +196,8 @@ def test_a_short_memory_finds_the_same_fit(monkeypatch: pytest.MonkeyPatch) -> N
     assert torch.allclose(short.losses, whole.losses, rtol=5e-3, atol=1e-4)
 
 
-def test_no_fold_leaks_through_chunks(stored: Callable[[Tensor], Rows]) -> None:
+def test_no_fold_leaks_through_chunks(stored: Callable[[Tensor], Rows], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ITERATIONS", 10)
     x, y = blobs()
     fold = fold_of(y, 4, seed=0)
     clean, _ = fold_scores(stored(x), y, CLASSES, fold)

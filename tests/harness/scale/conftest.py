@@ -21,7 +21,7 @@ TINY: dict[str, Any] = {
     "batch": [16, 32],
     "features": 8,
     "augmentation": "shift",
-    "learner": {"name": "resnet18", "width": 2},
+    "learner": {"name": "resnet8", "width": 4},
     "reference": {"network": "learner", "passes": 1, "images": 40},
     "strategies": [{"name": name} for name in ("gstds", "loss", "static", "uniform")],
 }

@@ -78,7 +78,7 @@ def test_what_was_measured_is_called_so_and_a_batch_beyond_is_not(measured, writ
 def test_a_saved_profile_says_where_it_is_from_and_predicts_about_the_same(measured, written):
     table, path = measured
     profile = tomllib.loads(path.read_text())
-    assert "torch" in profile["source"] and "ResNet-18" in profile["source"]
+    assert "torch" in profile["source"] and "ResNet-8" in profile["source"]
     stated = scale(ScaleRequest(str(written), profile=path), lambda line: pytest.fail("nothing is measured"))
     assert stated["device"]["kind"] == "profile"
     for before, after in zip(table["batches"][0]["arms"], stated["batches"][0]["arms"], strict=True):
@@ -193,7 +193,7 @@ def matrix_table():
         "buckets": 2,
         "ladder": [1.0],
         "budget": {"passes": 1},
-        "learner": {"name": "resnet18", "width": 2},
+        "learner": {"name": "resnet8", "width": 2},
         "proxy": {"passes": 1},
         "datasets": [{"name": "digits", "options": {"limit": 120, "test_limit": 20}, "holdout": 0.2}],
         "references": [{"name": "holdout", "options": {"passes": 1}}],

@@ -23,7 +23,7 @@ from selbench.harness.steps.pacer import Pacer, Recorded
 from selbench.harness.steps.schedules import BudgetMatched, Fixed, Replay, Sigmoid, known_ahead, load_schedule
 from selbench.harness.steps.step_iterator import steps_of
 from selbench.harness.tasks.cell import train_cell
-from selbench.harness.training.learner import ResNet18
+from selbench.harness.training.learner import ResNet8
 from selbench.harness.training.pick_counts import PickCounts
 from selbench.harness.training.trainer import Recipe, Trainer
 from selbench.reports.document.looks import PHASE_HUES
@@ -192,7 +192,7 @@ def images(count, seed):
 
 
 def trainer(schedule, held_out=None, strategy="uniform", **budget):
-    pool, net, augment = images(N, 0), ResNet18(4), Augment("shift", 8, [0.5], [0.3])
+    pool, net, augment = images(N, 0), ResNet8(4), Augment("shift", 8, [0.5], [0.3])
     pacer = Pacer(N, 32, "fixed-candidates", schedule, **(budget or {"passes": 4.0}))
     rule = load(strategy)
     model = net.build(1, 8, 4, torch.Generator().manual_seed(1))

@@ -30,7 +30,7 @@ def test_a_budget_in_flops_is_what_every_run_costs_in_its_account(train, tiny, t
     # A proxy paid whole leaves nothing of half the budget.
     strategies = [{"name": "gstds", "ladder": True}, {"name": "static", "ladder": account == "marginal"}]
     tiny |= {"seeds": 1, "strategies": [*strategies, {"name": "loss"}][: 3 if account == "marginal" else 2]}
-    tiny["budget"] = {"flops": 4e8, "account": account}
+    tiny["budget"] = {"flops": 1.5e8, "account": account}
     out = tmp_path / "out"
     assert not train(tiny, out).failed
     rungs = {"full": 0, "gstds": 0, "static": 0}
@@ -38,7 +38,7 @@ def test_a_budget_in_flops_is_what_every_run_costs_in_its_account(train, tiny, t
         if "steps of" in record["arm_label"]:
             continue  # a twin repeats its strategy's steps, whatever they cost it
         charged = share * sum(flops(meta(out, id)["ledger"]) for id in record["artefacts"])
-        total = 4e8 * record["identity"]["rung"]
+        total = 1.5e8 * record["identity"]["rung"]
         spent = charged + flops(record["ledger"])
         step = 32 * (record["unit"]["train"] + record["unit"]["forward"])
         assert total - step < spent <= total + step
@@ -60,7 +60,7 @@ def the_twin_takes_the_same_steps(cells):
 
 
 def test_artefacts_that_use_the_budget_up_fail_their_cells_with_a_word_on_it(train, tiny, tmp_path):
-    tiny |= {"seeds": 1, "budget": {"flops": 5e7, "account": "standalone"}}
+    tiny |= {"seeds": 1, "budget": {"flops": 1.8e7, "account": "standalone"}}
     done = train(tiny, tmp_path / "out")
     failures = [json.loads(p.read_text())["error"] for p in (tmp_path / "out" / "failed").iterdir()]
     assert len(done.failed) == 2  # gstds, and the twin that waits for its steps

@@ -70,7 +70,7 @@ def test_the_other_runs_keep_their_ids(tiny, planned):
 
 def test_where_the_budget_is_the_cost_the_baseline_is_its_own_twin(train, tiny, tmp_path):
     pays = {"account": "marginal", "cost": "total_flops"}
-    table = asking(tiny, pays, budget={"flops": 3e8, "account": "marginal"})
+    table = asking(tiny, pays, budget={"flops": 1.1e8, "account": "marginal"})
     train(table, tmp_path / "out")
     results = Results.read(tmp_path / "out", strict=True)
     (arm,) = results.arms(role="strategy")
@@ -117,7 +117,7 @@ def test_rules_of_equal_cost_train_one_twin(train, tiny, tmp_path):
     pays = {"account": "amortised", "cost": "total_flops"}
     rows = [{"name": "gstds", "label": "one"}, {"name": "gstds", "label": "two", "options": {"end": "low"}}]
     table = asking(tiny, pays, label="one", strategies=rows, analysis={"cost_twins": "all"})
-    table["learner"] = {"name": "resnet18", "width": 2}
+    table["learner"] = {"name": "resnet8", "width": 2}
     assert not train(table, tmp_path / "out").failed
     results = Results.read(tmp_path / "out", strict=True)
     twins = [cell for arm in results.arms(role="cost-twin") for cell in results.of(arm).values()]

@@ -10,7 +10,7 @@ from selbench.harness.datasets.samples import Samples
 from selbench.harness.steps.pacer import Pacer
 from selbench.harness.steps.schedules import Linear
 from selbench.harness.store.checkpoint_file import Checkpoint
-from selbench.harness.training.learner import ResNet18
+from selbench.harness.training.learner import ResNet8
 from selbench.harness.training.trainer import Recipe, Trainer
 from selbench.strategies import Pool, load
 
@@ -25,7 +25,7 @@ def metered(trainer):
 def trainer(name, **budget):
     draw = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (N, 1, 8, 8), dtype=torch.uint8, generator=draw)
-    samples, net, rule = Samples(images, torch.arange(N) % 4, 4, {}), ResNet18(4), load(name)
+    samples, net, rule = Samples(images, torch.arange(N) % 4, 4, {}), ResNet8(4), load(name)
     return Trainer(
         samples,
         net,

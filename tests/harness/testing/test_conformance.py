@@ -18,16 +18,16 @@ OPTIONS = {
     "resnet18": {"width": 4},
     "resnet8": {"width": 4},
     "leak": {"accept_leak": True},
-    "untrained:resnet18": {"resolution": 32},
-    "shuffled:untrained:resnet18": {"options": {"resolution": 32}},
+    "untrained:squeezenet1_1": {"resolution": 32},
+    "shuffled:untrained:squeezenet1_1": {"options": {"resolution": 32}},
     **{f"efficientnet-lite{n}": {"resolution": 32} for n in range(3)},
 }
 ARGUMENTS = {
     "timm": "vit_tiny_patch16_224",
     "torchvision": "shufflenet_v2_x0_5",
-    "untrained": "resnet18",
+    "untrained": "squeezenet1_1",
     "foreign": "digits",
-    "shuffled": "untrained:resnet18",
+    "shuffled": "untrained:squeezenet1_1",
 }
 TINY_VIT = {"img_size": 8, "patch_size": 4, "embed_dim": 8, "depth": 1, "num_heads": 2}
 

@@ -62,6 +62,13 @@ def test_good_picks_pass_with_their_weights():
     assert picks.tolist() == [3, 0] and weights.tolist() == [0.5, 2.0]
 
 
+def test_picks_are_the_runs_own_whatever_the_rule_does_with_its():
+    given = ids(3, 0)
+    picks, _ = Guard(CPU).check(given, 4, 2)
+    given.zero_()
+    assert picks.tolist() == [3, 0]
+
+
 def test_a_count_that_depends_on_the_data_is_accepted_where_declared():
     picks, _ = Guard(CPU).check(ids(1, 2, 3), 8, None)
     assert len(picks) == 3

@@ -11,7 +11,7 @@ from selbench.harness.datasets.samples import Samples
 from selbench.harness.steps.pacer import Pacer
 from selbench.harness.steps.schedules import Fixed
 from selbench.harness.store.checkpoint_file import Checkpoint
-from selbench.harness.training.learner import ResNet18
+from selbench.harness.training.learner import ResNet8
 from selbench.harness.training.trainer import Recipe, Trainer
 from selbench.strategies import Strategy, UsageError
 from selbench.strategies.errors import StrategyFault
@@ -50,7 +50,7 @@ class Follows(Strategy):
 
 
 def trainer(strategy, val=None, passes=2.0):
-    pool, net = images(N, 0), ResNet18(4)
+    pool, net = images(N, 0), ResNet8(4)
     pacer = Pacer(N, 16, "fixed-candidates", Fixed(0.5), passes=passes, hold=strategy.cadence == "epoch")
     model = net.build(1, 8, 4, torch.Generator().manual_seed(1))
     augment = Augment("shift", 8, [0.5], [0.3])
@@ -82,7 +82,7 @@ def test_a_rule_is_shown_the_gradient_of_val_as_it_was_at_the_last_look(cadence)
     assert len(expected) == len(rule.shown) == (24 if cadence == "batch" else 4)
     for at, shown in enumerate(rule.shown):
         assert torch.allclose(shown["val_gradient"], expected[at - at % 2], atol=1e-6)
-        assert torch.equal(shown["val_labels"], val.labels) and shown["val_features"].shape == (V, 32)
+        assert torch.equal(shown["val_labels"], val.labels) and shown["val_features"].shape == (V, 16)
         assert torch.allclose(shown["val_probs"].sum(1), torch.ones(V))
     looks = len(expected) // 2
     probe = run.ledger.phases["probe"]
@@ -162,7 +162,7 @@ def test_fresh_scores_are_the_learners_on_the_whole_pool_as_it_stands():
     assert len(rule.shown) == 3  # of five epochs, every second
     for shown, losses in zip(rule.shown, expected, strict=True):
         assert torch.allclose(shown["learner"], losses, atol=1e-5) and not shown["age"].any()
-        assert shown["learner_features"].shape == (N, 32)
+        assert shown["learner_features"].shape == (N, 16)
     score = run.ledger.phases["score"]
     assert score.samples == 3 * N and score.flops == 3 * N * run.unit_forward
 

@@ -9,7 +9,7 @@ from selbench.harness.datasets.augment import Augment
 from selbench.harness.datasets.samples import Samples
 from selbench.harness.steps.pacer import Pacer
 from selbench.harness.steps.schedules import Fixed
-from selbench.harness.training.learner import ResNet18
+from selbench.harness.training.learner import ResNet8
 from selbench.harness.training.numerics import Numerics
 from selbench.harness.training.optimizer import one_cycle
 from selbench.harness.training.trainer import Recipe, Trainer
@@ -41,7 +41,7 @@ def trainer(
     pool = pool or samples()
     budget = {"passes": passes} if cost is None else {"cost": cost}
     pacer = Pacer(N, 32, "fixed-candidates", Fixed(ratio), hold=hold, **budget)
-    net = ResNet18(4 if numerics == "float32" else 16)  # channels-last on a CPU takes no fewer
+    net = ResNet8(4 if numerics == "float32" else 16)  # channels-last on a CPU takes no fewer
     model = net.build(1, 8, 4, torch.Generator().manual_seed(seed))
     if given is None and hasattr(strategy, "begin"):
         g = torch.Generator().manual_seed(9)
@@ -197,7 +197,7 @@ def test_operators_without_a_formula_are_named():
 
 
 def test_a_budget_in_flops_counts_scoring_and_selection():
-    budget = 40 * 32 * trainer().unit_train
+    budget = 24 * 32 * trainer().unit_train
     runs = {name: trainer(load(name), 0.25, cost=budget) for name in ("uniform", "loss")}
     for run in runs.values():
         run.run()
