@@ -86,9 +86,8 @@ def _candidates() -> tuple[Tensor, BatchLosses]:
         "val_features": (VAL, HIDDEN), "val_probs": (VAL, CLASSES),
     }  # fmt: skip
     signals: dict[str, Any] = {name: torch.empty(shape, device="cuda") for name, shape in shapes.items()}
-    whole: dict[str, Any] = {
-        name: torch.empty(SIZE, dtype=torch.int64, device="cuda") for name in ("labels", "index", "age")
-    }
+    sizes = {"labels": SIZE, "index": SIZE, "age": SIZE, "val_labels": VAL}
+    whole: dict[str, Any] = {name: torch.empty(n, dtype=torch.int64, device="cuda") for name, n in sizes.items()}
     picks = torch.empty(SIZE, dtype=torch.bool, device="cuda")
     return torch.empty(SIZE, FEATURES, device="cuda"), BatchLosses(**signals, **whole, picks=picks, progress=0.5)
 

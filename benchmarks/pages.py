@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..harness.cli.claims import published_sets
+from ..reports.document.panels import at_declared_cost
 from ..reports.document.text import clean
 from ..reports.records.folder import Results
 from ..reports.records.pack import opened
@@ -24,6 +25,16 @@ PUBLISHED = ROOT / "reports" / "published"
 def report_link(text: str, folder: str, way: str) -> str:
     """A link to a published folder's report; ``way`` leads from the page it stands on to the published folders."""
     return f"[{text}]({way}{folder}/report.md)"
+
+
+def study_page(folder: str) -> str:
+    """The page that a published folder stands on: the parts of a study (``study-3-ladder``) share one."""
+    return "-".join(folder.split("-")[:2]) if folder.startswith("study-") else folder
+
+
+def study_link(text: str, folder: str, way: str) -> str:
+    """A link to the page of a published folder; ``way`` leads from the page it stands on to these pages."""
+    return f"[{text}]({way}{study_page(folder)}.md)"
 
 
 def cell(text: str) -> str:
@@ -61,7 +72,7 @@ FINDINGS = tuple(Finding(**row) for row in tomllib.loads(_FILE.read_text(encodin
 
 
 def findings(way: str, published: Path = PUBLISHED, chosen: Sequence[Finding] = FINDINGS) -> str:
-    """A Markdown list; ``way`` leads from the page it stands on to the published folders."""
+    """A Markdown list; ``way`` leads from the page it stands on to the pages of studies."""
     sets = published_sets(published)
     summaries = {name: summary_of(sets[name]) for name in {finding.folder for finding in chosen}}
     return "\n".join(_line(finding, summaries[finding.folder], way) for finding in chosen)
@@ -70,13 +81,21 @@ def findings(way: str, published: Path = PUBLISHED, chosen: Sequence[Finding] = 
 def _line(finding: Finding, summary: Mapping[str, Any], way: str) -> str:
     keys = (finding.quantity, finding.dataset, finding.strategy, finding.rival)
     known = [quantity for study in summary["studies"] for quantity in study["quantities"]]
+    known += [_declared(row) for row in summary["contrasts"] if at_declared_cost(row, summary["matrix"]["pays"])]
     found = [row for row in known if tuple(row[key] for key in ("name", "dataset", "strategy", "rival")) == keys]
     if len(found) != 1:
         raise LookupError(f"{finding.folder}: {len(found)} estimates of {keys}, where one is wanted")
     form = f"{'+' if finding.signed else ''}.{finding.digits}f"
     value, low, high = (format(found[0][key], form).replace("-", "−") for key in ("estimate", "low", "high"))
     answer = finding.answer.format(f"{value} [{low}, {high}]")
-    return f"- **{finding.question}** {answer} ({report_link(finding.folder, finding.folder, way)})"
+    return f"- **{finding.question}** {answer} ({study_link(finding.folder, finding.folder, way)})"
+
+
+def _declared(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A contrast under the names of an estimate: ``accuracy`` against ``full``, ``pays`` against ``cost twin``."""
+    same = {key: row[key] for key in ("dataset", "strategy")}
+    ends = {"estimate": row["mean_difference"], "low": row["ci_low"], "high": row["ci_high"]}
+    return {**same, **ends, "name": row["question"], "rival": row["baseline"]}
 
 
 def block(page: str, name: str) -> str:

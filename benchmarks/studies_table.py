@@ -2,7 +2,8 @@
 
 Markdown drawn from the shipped matrices and the published folders. ``docs/results.md`` has a paragraph for each
 question that was answered, then a table of what was and was not run at which size; ``README.md`` has the findings that
-were chosen for it. ``--write`` puts both between the marks of their pages; a test holds the pages to them.
+were chosen for it. ``--write`` puts both between the marks of their pages, and a page for each study into
+``docs/results/``; tests hold the pages to them.
 """
 
 from __future__ import annotations
@@ -16,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from ..reports.records.pack import opened
-from .pages import DOCS, PUBLISHED, ROOT, cell, command, findings, published_sets, report_link, summary_of
+from .pages import DOCS, PUBLISHED, ROOT, cell, command, findings, published_sets, report_link, study_link, summary_of
+from .study_pages import LARGE, MATRICES, pages
 
-MATRICES = ROOT / "benchmarks" / "matrices"
 _HEAD = "| study | size | run | accuracy of `full`, % (at a share of its budget, and at the whole) |\n|---|---|---|---|"
-_LARGE = "-gpu"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def table(way: str, matrices: Path = MATRICES, published: Path = PUBLISHED) -> s
         matrix = tomllib.loads(file.read_text(encoding="utf-8"))
         runs = found.get(file.stem, [])
         for run in runs:
-            source = report_link(f"`{run.folder}`", run.folder, way)
+            source = study_link(f"`{run.folder}`", run.folder, "results/")
             for study in run.summary["studies"]:
                 lines = "<br>".join(map(cell, study["sentence"].split("\n")))
                 answers.append(f"**{cell(study['question'])}** {lines} ({source})")
@@ -51,7 +51,7 @@ def table(way: str, matrices: Path = MATRICES, published: Path = PUBLISHED) -> s
 
 def _place(file: Path) -> tuple[int, str, bool]:
     """By number, a study's own matrix before those of its parts, and the small size before the large one."""
-    name = file.stem.removesuffix(_LARGE)
+    name = file.stem.removesuffix(LARGE)
     return int(name.split("-")[1]), name, name != file.stem
 
 
@@ -70,7 +70,7 @@ def _runs(published: Path) -> dict[str, list[Run]]:
 
 def _row(matrix: Mapping[str, Any], run: Run | None, way: str) -> str:
     name = f"`{matrix['name']}`"
-    where = "GPU" if matrix["name"].endswith(_LARGE) else "two CPU cores"
+    where = "GPU" if matrix["name"].endswith(LARGE) else "two CPU cores"
     size = f"{where}, width {matrix['learner'].get('options', matrix['learner']).get('width', 64)}"
     if run is None:
         return f"| {name} | {size} | not run | |"
@@ -106,8 +106,12 @@ def _plateau(summary: Mapping[str, Any]) -> str:
 # The mark and the content of each page
 PAGES = {
     DOCS / "results.md": ("studies", partial(table, "../reports/published/")),
-    ROOT / "README.md": ("findings", partial(findings, "reports/published/")),
+    ROOT / "README.md": ("findings", partial(findings, "docs/results/")),
 }
 
 if __name__ == "__main__":
     command("studies_table", PAGES, sys.argv[1:])
+    if sys.argv[1:]:
+        (DOCS / "results").mkdir(exist_ok=True)
+        for name, text in pages():
+            (DOCS / "results" / name).write_text(text, encoding="utf-8")

@@ -16,7 +16,7 @@ from generate import filled
 
 from selbench import __version__
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 
 project = "selbench"
 copyright = "the authors of selbench"
@@ -52,7 +52,10 @@ def outside(docname: str, text: str) -> str:
 
     def link(found: re.Match[str]) -> str:
         words, target = found[1], found[2].partition("#")[0]
-        if not ((HERE / docname).parent / target).resolve().is_file():
+        file = ((HERE / docname).parent / target).resolve()
+        if file.is_relative_to(HERE):
+            return found[0]
+        if not file.is_file():
             return words
         return f"{{download}}`{words.replace('`', '')} <{target}>`"
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import html
 import inspect
 import re
 import textwrap
@@ -19,14 +20,19 @@ from annotated_types import BaseMetadata
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from selbench.benchmarks.pages import published_sets, summary_of
 from selbench.harness.cli.commands import app
 from selbench.harness.cli.listing import GROUPS
 from selbench.harness.plan import tables
 from selbench.harness.plan.matrix import Matrix
 from selbench.harness.plan.measures import KINDS as MEASURES
 from selbench.harness.toml import StrictModel
+from selbench.reports.document.panels import Report
+from selbench.reports.figures.all import planned
 from selbench.reports.records import matrix as matrix_file
 from selbench.reports.records import models
+from selbench.reports.records.folder import Results
+from selbench.reports.records.pack import opened
 from selbench.strategies.descriptions import all_described
 from selbench.strategies.interface import (
     HELD_OUT_SIGNALS,
@@ -333,6 +339,33 @@ def python() -> str:
     return "\n\n".join(blocks)
 
 
+# Figures of studies
+
+
+def figure(folder: str, kind: str) -> str:
+    """The first figure of a kind of the report of a published pack, in the page's own colours, light and dark."""
+    pack = published_sets()[folder]
+    report = Report.of(summary_of(pack), Results.read(opened(pack)))
+    drawing = next(found for found in planned(report) if found.kind == kind).draw().drawing
+    inline = drawing.inline.replace(
+        f"{drawing.name}-", f"{folder}-{drawing.name}-"
+    )  # ids, where a page has two folders
+    caption = f"<figcaption>{html.escape(drawing.title)}</figcaption>"
+    return f"```{{raw}} html\n<figure class='drawn'>{_colours()}{inline}{caption}</figure>\n```"
+
+
+def _colours() -> str:
+    """The report's colours for the themes of these pages; a reader may choose one against the system's."""
+    style = (ROOT / "reports" / "render" / "templates" / "page.css").read_text(encoding="utf-8")
+    blocks = re.findall(r":root {(.*?)}", style, re.DOTALL)[:2]
+    light, dark = (" ".join(re.findall(r"--\w+: #\w+;", block)) for block in blocks)
+    chosen = f"body[data-theme=dark] .drawn {{{dark}}}"
+    system = f"@media (prefers-color-scheme: dark) {{body:not([data-theme=light]) .drawn {{{dark}}}}}"
+    text = ".drawn {overflow-x: auto; margin: 1rem 0} .drawn svg {min-width: 34rem; width: 100%}"
+    text += " .drawn svg text {font-family: inherit !important} .drawn figcaption {font-size: .85em}"
+    return f"<style>.drawn {{{light}}} {system} {chosen} {text}</style>"
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "matrix-keys": matrix_keys,
     "records": records,
@@ -342,8 +375,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "python": python,
 }
 MARK = re.compile(r"^<!-- generated: ([\w-]+) -->$", re.MULTILINE)
+FIGURE = re.compile(r"^<!-- figure: (\S+) ([\w-]+) -->$", re.MULTILINE)
 
 
 def filled(text: str) -> str:
     """A page's text with what is generated in the place of each mark."""
-    return MARK.sub(lambda mark: BLOCKS[mark[1]](), text)
+    text = MARK.sub(lambda mark: BLOCKS[mark[1]](), text)
+    return FIGURE.sub(lambda mark: figure(mark[1], mark[2]), text)

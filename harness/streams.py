@@ -8,9 +8,11 @@ strategy that draws numbers cannot shift the learner's stream.
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:  # imported where it is used: `verify` needs the hash alone
+    import torch
+    from torch import Tensor
 
 _MASK = (1 << 31) - 1
 
@@ -23,11 +25,15 @@ def derive(seed: int, *axis: object) -> int:
 
 def generator(seed: int, *axis: object, device: torch.device | str = "cpu") -> torch.Generator:
     """A fresh generator on ``device`` for the stream named by ``axis``."""
+    import torch
+
     return torch.Generator(device).manual_seed(derive(seed, *axis))
 
 
 def permutation(size: int, seed: int, *axis: object) -> Tensor:
     """A permutation ``[size]`` int64, drawn on the CPU so that every device sees the same one."""
+    import torch
+
     return torch.randperm(size, generator=generator(seed, *axis))
 
 
@@ -44,6 +50,8 @@ def keyed_uniform(key: int, ids: Tensor, draws: int) -> Tensor:
 
     ``key`` is a stream's seed, such as ``derive(seed, "augment", epoch)``; the result is identical on every device.
     """
+    import torch
+
     low, high = key & _MASK, (key >> 31) & _MASK
     column = torch.arange(draws, device=ids.device, dtype=torch.int64)
     x = _mix(ids.to(torch.int64)[:, None] + low)

@@ -37,23 +37,24 @@ def _write(results: Results, folder: Path, figures: bool) -> Path:
 
     summary = summarise(results)
     report = Report.of(summary, results)
-    placed = draw(report) if figures else []
+    drawn = draw(report) if figures else iter([])
     drawings = folder / "figures"
     drawings.mkdir(parents=True, exist_ok=True)
     written = set()
+    with TemporaryDirectory(prefix=".tables-", dir=folder) as drafts:
+        for table in write_tables(results, summary, Path(drafts)):
+            written.add(table.replace(folder / table.name))
+    text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
+    write_bytes(folder / "summary.json", f"{text}\n".encode("utf-8", "backslashreplace"))
+    placed = list(drawn)
     for drawing in (figure.drawing for figure in placed):
         file = drawings / f"{drawing.name}.svg"
         write_bytes(file, drawing.svg)
         written.add(file)
-    with TemporaryDirectory(prefix=".tables-", dir=folder) as drafts:
-        for table in write_tables(results, summary, Path(drafts)):
-            written.add(table.replace(folder / table.name))
     # Figures and tables of an earlier report that has no line of them any more go.
     there = {folder / f"{name}.{ending}" for name in NAMES for ending in ("csv", "parquet")}
     for stale in (there | {*drawings.glob("*.svg"), *drawings.glob("*.png")}) - written:
         stale.unlink(missing_ok=True)
-    text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
-    write_bytes(folder / "summary.json", f"{text}\n".encode("utf-8", "backslashreplace"))
     write_bytes(folder / "report.md", markdown.render(report, placed).encode())
     write_bytes(folder / "report.tex", latex.render(summary).encode("ascii"))
     write_bytes(folder / "index.html", page.render(report, placed).encode())

@@ -40,6 +40,30 @@ def test_every_generated_part_has_one_page_and_the_other_way_round(generate: Mod
     assert sorted(mark for text in PAGES.values() for mark in generate.MARK.findall(text)) == sorted(generate.BLOCKS)
 
 
+def test_the_figure_of_a_study_is_drawn_into_its_page(generate: ModuleType) -> None:
+    pages = [page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "results").glob("*.md")]
+    assert all(len(re.findall("<!-- figure", text)) == len(generate.FIGURE.findall(text)) for text in pages)
+    drawn = generate.filled("before\n\n<!-- figure: study-4 study-1 -->\n\nafter")
+    assert drawn.startswith("before\n\n```{raw} html\n<figure") and drawn.endswith("</figure>\n```\n\nafter")
+    assert "<svg" in drawn and "what gstds gains with each reference" in drawn and "\n\n" not in drawn.split("```")[1]
+    assert set(re.findall(r' id="([\w.]+-[\w.]+-)', drawn)) == {"study-4-"}
+    light, dark = (re.search(rf"{start}{{(.+?)}}", drawn) for start in (r"\.drawn ", r"data-theme=dark\] \.drawn "))
+    assert light and dark and set(re.findall(r"--\w+", light[1])) == set(re.findall(r"--\w+", dark[1]))
+
+
+def test_the_changed_verdicts_are_counted_as_their_table_has_them() -> None:
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| (\d+) \|", PAGES["changed-verdicts.md"], re.MULTILINE)
+    counts = {(was, now): int(n) for was, now, n in rows}
+    lifted = [
+        sum(n for (was, now), n in counts.items() if was == old and "ladder" in now)
+        for old in ("superior", "non-inferior")
+    ]
+    said = "{} *superior* and {} *non-inferior*".format(*lifted)
+    pays = PAGES["changed-verdicts.md"].count("| pays |")
+    told = (said, f"All {pays} declared", f"{counts['inconclusive', 'worse']} *inconclusive*")
+    assert all(words in PAGES["changed-verdicts.md"] for words in told) and sum(counts.values()) == 1207
+
+
 def test_every_signal_is_told_with_shape_and_meaning(generate: ModuleType) -> None:
     text = generate.filled("<!-- generated: signals -->")
     assert cells(text) == NEEDS | {"needs", "losses"} | set(BatchLosses._SIGNALS) | {"k", "epoch", "progress"}

@@ -76,8 +76,9 @@ def reasons(claim: Claim, rows: Mapping[str, Row]) -> list[str]:
     return [row["reason"] for row in rows.values() if row["verdict"] not in UNTESTED] or [lacking]
 
 
-def facts(claim: Claim, rows: Mapping[str, Row]) -> dict[str, list[Fact]]:
-    """All that is known of a claim, under headings; ``rows`` has what results folders found, by name."""
+def facts(claim: Claim, rows: Mapping[str, Row], tflops: float | None = None) -> dict[str, list[Fact]]:
+    """All that is known of a claim, under headings; ``rows`` has what results folders found, by name, and ``tflops``
+    what a GPU sustains, where that is known."""
     made = ", ".join(filter(None, (claim.source.paper, claim.source.section)))
     said = [
         claim.statement,
@@ -101,7 +102,7 @@ def facts(claim: Claim, rows: Mapping[str, Row]) -> dict[str, list[Fact]]:
     ]
     if lines := list(ceilings(claim)):
         found["The most that arithmetic allows"] = [Fact(line) for line in lines]
-    found["What would settle it"] = [Fact(line) for line in _settling(claim)]
+    found["What would settle it"] = [Fact(line) for line in _settling(claim, tflops)]
     return found
 
 
@@ -189,9 +190,10 @@ def _arm(claim: Claim, test: Test) -> tuple[str, Schedule, Traits] | None:
     return None
 
 
-def _settling(claim: Claim) -> Iterator[str]:
+def _settling(claim: Claim, tflops: float | None) -> Iterator[str]:
     from ...reports.questions.claims import wording
     from ..plan.matrix import read
+    from ..plan.operations import ASSUMED_TFLOPS, operations
 
     if claim.needs:
         yield f"This suite lacks: {claim.needs}"
@@ -201,7 +203,14 @@ def _settling(claim: Claim) -> Iterator[str]:
     names = ", ".join(entry.name for entry in matrix.datasets)
     run = wording.run(claim.model_copy(update={"needs": ""}), matrix.analysis.alpha)
     yield f"`{run}`: {matrix.title}; {len(matrix.seed_list())} seeds on {names}"
-    yield f"Its GPU-hours are not measured; `selbench run {claim.matrix} --plan` estimates the time on your machine."
+    planned, pace = operations(claim.matrix), tflops or ASSUMED_TFLOPS
+    basis = "as given" if tflops else "assumed, not measured: `--tflops` sets it"
+    bounded = f"; {planned.bounded:,} runs with steps known only as they run count as full training"
+    yield (
+        f"{planned.flops:.2g} FLOPs as planned: {planned.gpu_hours(pace):,.0f} GPU-hours at {pace:g} TFLOP/s sustained "
+        f"({basis}). Counted: training and the learner's scoring in {planned.runs:,} runs, those for tuning and timing "
+        f"among them{bounded if planned.bounded else ''}. Not counted: picking, references, evaluation"
+    )
 
 
 def _readable(path: Path) -> None:
@@ -221,6 +230,9 @@ def claim(
     results: Annotated[
         list[Path] | None, typer.Option(help="Results folders or packs; the published ones by default.")
     ] = None,
+    tflops: Annotated[
+        float | None, typer.Option(min=1e-3, help="What your GPU sustains in training, in 10^12 FLOPs a second.")
+    ] = None,
 ) -> None:
     """Say where a published claim stands: what must hold, what was found, what is possible, what would settle it."""
     from ...reports.questions.claims.reading import shipped
@@ -239,7 +251,7 @@ def claim(
         console.print("\nselbench claim NAME says all of one.", highlight=False)
         return
     console.print(Text(claims[name].title, "bold"))
-    for heading, lines in facts(claims[name], found.get(name, {})).items():
+    for heading, lines in facts(claims[name], found.get(name, {}), tflops).items():
         console.print(Text(f"\n{heading}", "italic"))
         for fact in lines:
             console.print(Padding(Text((f"{fact.folder}: " if fact.folder else "") + fact.text), (0, 0, 0, 2)))

@@ -22,7 +22,7 @@ from ..plan import tuning
 from ..plan.arms import ReferenceSeconds
 from ..plan.forecast import Forecast, Group, Inventory, TimeEstimator, footing, forecast
 from ..plan.matrix import Matrix
-from ..plan.tasks import Plan, Planner
+from ..plan.tasks import Plan
 from ..store.folder import Store
 
 CLUSTER = (16, 64, 256)  # tasks at a time for which a cluster's time is shown, where ``--workers`` does not say
@@ -38,7 +38,7 @@ def show(
     prepared = prepare(matrix, request)
     store = Store(request.out or Path("results") / matrix.name)
     rates = ReferenceSeconds.read(store.resolved().get("rates", []))
-    plan = _with_tuning(prepared.planner(rates), (request.declared or matrix).tuned(), store)
+    plan = tuning.with_tuning(prepared.planner(rates), (request.declared or matrix).tuned(), store)
     inventory = Inventory(plan, store)
     check_families(request.declared or matrix, plan.arms, prepared.prints())
     workers = max(1, prepared.workers)
@@ -61,17 +61,6 @@ def show(
     if matrix.budget.seconds is not None and not rates.rows:
         console.print("Reference seconds are not measured yet: before that, no cell of this folder can be matched.")
     return inventory.lines()
-
-
-def _with_tuning(planner: Planner, grid: dict[str, Any] | None, store: Store) -> Plan:
-    """The cells at the learning rates known so far, and the tuning runs, where the matrix is tuned, before them."""
-    plan = planner.plan()
-    if grid is None:
-        return plan
-    tuned = tuning.arms_to_tune(planner.matrix, plan.arms)
-    tried = tuning.tuning_runs(planner, tuned, grid["factors"], grid["tuning_seeds"], tuning.stored_extension(store))
-    cells = planner.graph(tuning.at_factors(plan.arms, tuning.chosen_factors(store, tried, tuned)))
-    return Plan(cells.arms, tried.tasks | cells.tasks)
 
 
 def _swept(matrix: Matrix, plan: Plan) -> dict[tuple[str, str], tuple[int, str]]:

@@ -122,10 +122,10 @@ class LoadedData:
 
 
 class DataSetLoader:
-    """Loads each data set once; decoded ones are kept in ``cache_dir``."""
+    """Loads each data set once; decoded ones are kept in ``cache_dir``. With ``blank``, their sizes alone."""
 
-    def __init__(self, data_dir: Path | None, cache_dir: Path, download: bool = False) -> None:
-        self.data_dir, self.cache_dir, self.download = data_dir, cache_dir, download
+    def __init__(self, data_dir: Path | None, cache_dir: Path, download: bool = False, *, blank: bool = False) -> None:
+        self.data_dir, self.cache_dir, self.download, self.blank = data_dir, cache_dir, download, blank
         self._loaded: dict[str, LoadedData] = {}
         self._decoded: dict[str, Images] = {}
 
@@ -135,7 +135,9 @@ class DataSetLoader:
             instance: Any = dataset(entry.spec or entry.name, entry.options)
             same = repr((entry.spec or entry.name, entry.options))  # under several settings: once in memory
             if same not in self._decoded:
-                self._decoded[same] = instance.load(self.data_dir, self.cache_dir, download=self.download)
+                given = (self.data_dir, self.cache_dir)
+                images = instance.blank() if self.blank else instance.load(*given, download=self.download)
+                self._decoded[same] = images
             images = self._decoded[same]
             default = DEFAULT_HOLDOUT if trains_reference else 0.0
             holdout = default if entry.holdout is None else entry.holdout

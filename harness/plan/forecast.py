@@ -98,10 +98,10 @@ class TimeEstimator:
         self.machines: Counter[tuple[str, str]] = Counter()
         self.size = cache(lambda dataset, pool: loaded[dataset].size(matrix.seed_list()[0], pool))
         self.unit = cache(self._unit)
-        tasks = inventory.plan.tasks.values()
+        tasks = inventory.plan.tasks.values()  # those for tuning are of arms beside the plan's own
         self.arms = {arm.key: arm for arm in (*inventory.plan.arms, *(task.arm for task in tasks if task.arm))}
         there: dict[tuple[str, ...], list[Task]] = {}
-        for task in inventory.plan.tasks.values():
+        for task in tasks:
             found = there.setdefault(kind_of(task), [])
             if len(found) < SAMPLE and inventory.has(task):
                 found.append(task)
@@ -116,16 +116,15 @@ class TimeEstimator:
             return Estimate(seconds, "records")
         if self.matrix.budget.seconds is not None and task.arm is not None:
             return Estimate(self.matrix.budget.seconds * task.arm.rung, "budget")
-        if (flops := self.flops(task)) is None:
+        given = (
+            ("flops", self.rates.get(task.dataset) or self.rates.get("")),
+            ("like", self.elsewhere),
+            ("timed", self.image_seconds.get(task.dataset)),
+        )
+        basis, pace = next(((basis, pace) for basis, pace in given if pace is not None), ("", None))
+        if pace is None or (flops := self.flops(task)) is None:  # counting takes seconds: only where it is of use
             return None
-        rate = self.rates.get(task.dataset) or self.rates.get("")
-        if rate is not None:
-            return Estimate(flops * rate, "flops")
-        if self.elsewhere is not None:
-            return Estimate(flops * self.elsewhere, "like")
-        if task.dataset in self.image_seconds:
-            return Estimate(flops * self.image_seconds[task.dataset] / self.unit(task.dataset)[1], "timed")
-        return None
+        return Estimate(flops * (pace / self.unit(task.dataset)[1] if basis == "timed" else pace), basis)
 
     def flops(self, task: Task) -> float | None:
         """Operations of training and of the learner's scoring; None where its steps are known only from a run."""

@@ -66,6 +66,17 @@ def tuning_runs(
     return planner.graph(every, seeds)
 
 
+def with_tuning(planner: Planner, grid: dict[str, Any] | None, store: Store) -> Plan:
+    """The cells at the learning rates known so far, and the tuning runs, where the matrix is tuned, before them."""
+    plan = planner.plan()
+    if grid is None:
+        return plan
+    tuned = arms_to_tune(planner.matrix, plan.arms)
+    tried = tuning_runs(planner, tuned, grid["factors"], grid["tuning_seeds"], stored_extension(store))
+    cells = planner.graph(at_factors(plan.arms, chosen_factors(store, tried, tuned)))
+    return Plan(cells.arms, tried.tasks | cells.tasks)
+
+
 def stored_extension(store: Store) -> dict[str, list[float]]:
     """The factors that earlier runs on the folder have added to the grid, by data set."""
     return dict(store.resolved().get("grid", {}).get("extended", {}))

@@ -39,7 +39,6 @@ from .verdicts import (
     Verdict,
     decide,
     needs_timing,
-    read_off,
 )
 
 MATCHED = 0.01
@@ -202,6 +201,7 @@ def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
                 image_error=None if (bits := of.correct) is None else statistics.image_error(*bits),
                 keys={**of.asked.keys, "question": of.question},
                 price=of.price,
+                outside=bool(of.above or of.below) if of.asked.ladder in LADDERS else None,
             )
             for of in (found[i] for i in family)
         ]
@@ -217,8 +217,6 @@ def verdicts(results: Results, found: Sequence[Contrast]) -> list[Verdict]:
             decisions[i] = decisions[i].withheld(needs_timing(shlex.quote(named[row.arm.dataset])))
         elif row.unequal > MATCHED:
             decisions[i] = decisions[i].withheld(f"no verdict: {_unequal(row.unequal)}")
-        elif row.asked.ladder in LADDERS:
-            decisions[i] = read_off(decisions[i], outside=bool(row.above or row.below))
         elif (
             row.price
             and decisions[i].verdict == INCONCLUSIVE

@@ -187,6 +187,7 @@ class Pairs:
         self.results = results
         self._fallen: dict[str, frozenset[int]] = {}
         self._cells: dict[tuple[str, ...], dict[int, tuple[Cell, ...]]] = {}
+        self._falling: dict[str, tuple[str, ...]] = {}
 
     @cached_property
     def accounts(self) -> Accounts:
@@ -293,12 +294,14 @@ class Pairs:
 
     def _falls(self, rungs: Sequence[Arm]) -> tuple[str, ...]:
         """Where the mean over seeds of a ladder falls, from a rung to the next."""
-        means = self.accuracy(*rungs).mean(axis=1) if self.cells(*rungs) else np.empty(0)
-        return tuple(
-            f"the ladder falls by {rounded(float(means[i] - means[i + 1]))} points from {rungs[i].rung:g} to "
-            f"{rungs[i + 1].rung:g} of the budget"
-            for i in np.flatnonzero(np.diff(means) < 0).tolist()
-        )
+        if (key := rungs[0].key) not in self._falling:
+            means = self.accuracy(*rungs).mean(axis=1) if self.cells(*rungs) else np.empty(0)
+            self._falling[key] = tuple(
+                f"the ladder falls by {rounded(float(means[i] - means[i + 1]))} points from {rungs[i].rung:g} to "
+                f"{rungs[i + 1].rung:g} of the budget"
+                for i in np.flatnonzero(np.diff(means) < 0).tolist()
+            )
+        return self._falling[key]
 
     def _best(self, asked: Estimand) -> Sample:
         """Against the rung that is best among those no dearer than the strategy, each seed's chosen on the others."""

@@ -64,6 +64,7 @@ class Evidence:
     image_error: float | None = None  # that new test images would add, in points; None where it is not known
     keys: Mapping[str, str] = field(default_factory=dict)
     price: Correction | None = None  # at equal seconds; verdicts then rest on t, whatever the matrix declares
+    outside: bool | None = None  # of a reading of a ladder: whether a seed lies beyond it; None for pairs of runs
 
     def methods(self, interval: str) -> tuple[Callable[[Array, float], float], Callable[[Array, float], Interval]]:
         """The one-sided test, and the two-sided interval that inverts it."""
@@ -229,20 +230,22 @@ def decide(
             if scope == "population" and short <= 0:
                 text = on_new_images(here, both.low, margin)
                 shown["seen"] = here if text != here else ""
-        decisions.append(
-            Verdict(
-                *("accuracy", item.keys, mean, finite(low), finite(high)),
-                **shown,
-                verdict=no_verdict(short) if short > 0 else text,
-                sd=sd,
-                p_noninferior=p_noninferior[i],
-                p_superior=p_superior[i],
-                p_equivalent=max(p_noninferior[i], test(-d, -margin)),
-                p_sign_flip=p_noninferior[i] if interval == "sign-flip" else statistics.sign_flip_test(d, -margin),
-                p_wilcoxon=statistics.wilcoxon_test(d, -margin),
-                p_adjusted=float(adjusted[i]) if primary else None,
-            )
+        judged = Verdict(
+            *("accuracy", item.keys, mean, finite(low), finite(high)),
+            **shown,
+            verdict=no_verdict(short) if short > 0 else text,
+            sd=sd,
+            p_noninferior=p_noninferior[i],
+            p_superior=p_superior[i],
+            p_equivalent=max(p_noninferior[i], test(-d, -margin)),
+            p_adjusted=float(adjusted[i]) if primary else None,
         )
+        if item.outside is not None:
+            judged = read_off(judged, outside=item.outside)
+        if judged.p_noninferior is not None:  # most readings of ladders carry none, and these two take the longest
+            flips = p_noninferior[i] if interval == "sign-flip" else statistics.sign_flip_test(d, -margin)
+            judged = replace(judged, p_sign_flip=flips, p_wilcoxon=statistics.wilcoxon_test(d, -margin))
+        decisions.append(judged)
     return decisions
 
 

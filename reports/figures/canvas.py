@@ -2,20 +2,18 @@
 
 Text in the SVG files stays text. It can then be searched, selected and read aloud, takes the page's own font, and
 weighs a tenth of outlines; layout is measured in DejaVu Sans, which is wider than the fonts that replace it, so nothing
-grows out of its place. On the page the colours become CSS variables, so one drawing serves light, dark and print.
+grows out of its place.
 """
 
 from __future__ import annotations
 
 import io
-import re
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
-from xml.etree import ElementTree
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -23,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from ..document.looks import INK, PAPER, RULE, SOFT, VARIABLES
+from ..document.looks import INK, PAPER, RULE, SOFT
 from ..document.text import clean
 
 _RC: Any = {
@@ -50,9 +48,6 @@ _RC: Any = {
     "lines.solid_capstyle": "round",
 }
 
-_COLOUR = re.compile(r"#[0-9a-f]{6}")
-_URL = re.compile(r"url\(#([^)]+)\)")
-
 
 @dataclass(frozen=True)
 class Drawing:
@@ -62,7 +57,6 @@ class Drawing:
     title: str
     description: str  # stands for the figure where it cannot be seen
     svg: bytes
-    inline: str  # the SVG for the page: no width, no unused id, CSS variables for colours
     width: float  # natural width in CSS pixels
     figure: Figure | None = field(default=None, repr=False, compare=False)  # as drawn, for who wants its axes
 
@@ -113,51 +107,4 @@ def finish(figure: Figure, name: str, title: str, description: str) -> Drawing:
     vector = io.BytesIO()
     figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None, "Title": clean(title)})
     svg, said = vector.getvalue(), (clean(title), clean(description))
-    inline, width = _inline(svg, name, *said), float(figure.get_size_inches()[0]) * 96
-    return Drawing(name, *said, svg, inline, width, figure)
-
-
-def _inline(svg: bytes, name: str, title: str, description: str) -> str:
-    """The drawing as an element of an HTML page: namespaces dropped, ids made unique, colours left to the page."""
-    root = ElementTree.fromstring(svg)
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if _local(child.tag) in ("metadata", "title"):
-                parent.remove(child)
-    used = {found for item in root.iter() for value in item.attrib.values() for found in _references(value)}
-    for item in root.iter():
-        item.tag = _local(item.tag)
-        item.attrib = {_local(key): _rewrite(_local(key), value, name) for key, value in item.attrib.items()}
-        if item.get("id", "").removeprefix(f"{name}-") not in used:
-            item.attrib.pop("id", None)
-    for size in ("width", "height", "version"):
-        root.attrib.pop(size, None)
-    root.set("role", "img")
-    root.set("aria-labelledby", f"{name}-title {name}-desc")
-    for place_, (tag, text) in enumerate((("title", title), ("desc", description))):
-        item = ElementTree.Element(tag, {"id": f"{name}-{tag}"})
-        item.text = text
-        root.insert(place_, item)
-    return ElementTree.tostring(root, encoding="unicode")
-
-
-def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]
-
-
-def _references(value: str) -> Iterator[str]:
-    if value.startswith("#"):
-        yield value[1:]
-    yield from _URL.findall(value)
-
-
-def _rewrite(key: str, value: str, name: str) -> str:
-    if key == "id":
-        return f"{name}-{value}"
-    if key == "href" and value.startswith("#"):
-        return f"#{name}-{value[1:]}"
-    value = _URL.sub(rf"url(#{name}-\1)", value)
-    if key == "style":
-        variables = {colour: f"var({name})" for colour, name in VARIABLES.items()}
-        value = _COLOUR.sub(lambda found: variables.get(found.group(), found.group()), value)
-    return value
+    return Drawing(name, *said, svg, float(figure.get_size_inches()[0]) * 96, figure)

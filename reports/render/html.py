@@ -21,10 +21,7 @@ from ..document.sections import answer
 from ..document.sections.all import sections
 from ..document.text import clean
 from ..figures.all import Placed
-from ..figures.canvas import Drawing
-
-LARGE = 480
-"""Pixels from which on a figure has no room beside another one."""
+from .drawings import Drawings
 
 
 @cache  # it keeps the compiled templates: of a small report, compiling takes longer than filling
@@ -46,6 +43,8 @@ def render(report: Report, figures: Sequence[Placed]) -> str:
         assert environment.loader is not None
         return Markup(environment.loader.get_source(environment, name)[0])
 
+    drawings = Drawings()
+    drawn = {placed.drawing.name: drawings.markup(placed.drawing) for placed in figures}
     keys = [(report.keys(panel), panel) for panel in report.panels]
     return environment.get_template("page.html").render(
         summary=report.summary,
@@ -62,8 +61,10 @@ def render(report: Report, figures: Sequence[Placed]) -> str:
         questions={question: words for question, (words, _) in QUESTIONS.items()},
         colour=lambda colour: f"var({VARIABLES[colour]})",
         margins={report.keys(panel)["dataset"]: panel.dataset["margin"] for panel in report.panels},
-        inline=inline,
+        drawn=drawn,
+        styles=drawings.stylesheet,
         quoted=quoted,
+        short=lambda value: f"{value:.6g}" if isinstance(value, float) else value,  # to sort by
         stylesheet=source("page.css"),
         script=source("page.js"),
     )
@@ -73,15 +74,6 @@ def _shown(value: Any) -> Any:
     if isinstance(value, str) and not isinstance(value, Markup):
         return clean(value)
     return NONE if value is None else value
-
-
-def inline(drawing: Drawing) -> Markup:
-    """A drawing as markup. Its type, of 7.5 to 8.5 points, stays between 11 and 14 pixels at every width of the page:
-    it neither shrinks, so that a narrow page scrolls it in its box, nor grows beyond that."""
-    head, rest = drawing.inline.split(">", 1)
-    kind = ' class="large"' if drawing.width > LARGE else ""
-    ends = f"min-width:{1.1 * drawing.width:.0f}px;max-width:{1.23 * drawing.width:.0f}px"
-    return Markup(f'{head}{kind} style="{ends}">{rest}')
 
 
 def quoted(text: str) -> str:

@@ -38,7 +38,12 @@ def render(report: Report, figures: Sequence[Placed]) -> str:
 
 def write(title: str, blocks: Iterable[Block], *, account: str = "", folder: str = "figures/") -> str:
     """A document of ``blocks``; of those that belong to an account, the ones of ``account``."""
-    return "\n\n".join([f"# {escape(title)}", *_written(blocks, 2, account, folder)]) + "\n"
+    return "\n\n".join([f"# {escape(title)}", body(blocks, account=account, folder=folder)]) + "\n"
+
+
+def body(blocks: Iterable[Block], *, account: str = "", folder: str = "figures/") -> str:
+    """``blocks`` as they stand below a document's title."""
+    return "\n\n".join(_written(blocks, 2, account, folder))
 
 
 def _written(blocks: Iterable[Block], level: int, *how: str) -> Iterator[str]:

@@ -37,7 +37,7 @@ def scale_text(table: Found) -> str:
     figure = []
     if "batches" in table:
         words = "speed-up against the cost of a training image, and the share of select"
-        figure = [Figure(Drawing("scale", "", f"{scale.title(table)}: {words}", b"", "", 0.0))]
+        figure = [Figure(Drawing("scale", "", f"{scale.title(table)}: {words}", b"", 0.0))]
     said = [Prose(line) for line in scale.remarks(table)]
     return markdown.write(scale.title(table), [*said, *figure, *scale.tables(table, every=True)], folder="")
 

@@ -18,7 +18,6 @@ from rich.text import Text
 
 from ..document.blocks import Block, Fold, Grid, Items, Part, Prose
 from ..document.numbers import MINUS, NARROW, NONE
-from ..document.sections import short
 from ..document.text import clean
 from ..document.text import short as cut
 
@@ -32,6 +31,8 @@ _STYLES = {"lead": "bold", "warn": "bold red", "question": "bold", "sub": "dim"}
 
 def print_summary(summary: Mapping[str, Any], console: Console, page: object = None) -> None:
     """Print the report in short, and last where the ``page`` lies."""
+    from ..document.sections import short  # with all of the statistics, which a single line has no use for
+
     show(short.blocks(summary), console)
     if page is not None:
         say(console, f"Report: {page}", wrap=False)

@@ -201,14 +201,14 @@ def image_error(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> float:
     the spread of the seeds' differences too, and would count twice. Both sides are ``[seeds, test_n]``; of a single
     seed nothing tells the parts apart, and all of it counts.
     """
-    d = ours.astype(np.float64) - theirs
+    d = ours.astype(np.int8) - theirs
     seeds, n = d.shape
-    by_image = d.mean(axis=0)
+    by_image, by_seed = d.mean(axis=0), d.mean(axis=1)
     images = float(by_image.var(ddof=1))
     if seeds == 1:
         return 100.0 * math.sqrt(images / n)
-    rest = d - by_image - d.mean(axis=1, keepdims=True) + d.mean()
-    residual = float(np.sum(rest**2)) / ((seeds - 1) * (n - 1))
+    explained = seeds * float(by_image @ by_image) + n * float(by_seed @ by_seed) - d.size * float(by_seed.mean()) ** 2
+    residual = max(0.0, np.count_nonzero(d) - explained) / ((seeds - 1) * (n - 1))  # squares of -1, 0 and 1 are counts
     return 100.0 * math.sqrt(max(0.0, images - residual / seeds) / n)
 
 

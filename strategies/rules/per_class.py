@@ -28,8 +28,7 @@ class PerClass(OfOne):
     leaves out n_c, which differs where classes do in size, and rounds to fewer than k.
     Cost: X's on each class, and an ordering of the labels; "recall": a forward pass of ``val`` before each selection
     (phase probe).
-    Not held: the quotas of RCAP (arXiv 2606.11761), in proportion to √(L_c·n_c): what L_c is was not to be had, and in
-    the authors' code it is no loss.
+    Not held: the quotas of RCAP (arXiv 2606.11761), which are those of the rule ``rcap``.
     Ours: quotas that sum to k, by largest remainders, ties at random; "loss"; the learner of the run in the place of
     DRoP's nets that are trained before it, so that quotas follow it from epoch to epoch and "recall" is for cadence
     ``epoch``; a class without an image in ``val`` has the mean recall. Weights of X, if it gives any, are scaled to

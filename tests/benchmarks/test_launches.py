@@ -10,7 +10,7 @@ from selbench.benchmarks.pages import block
 MOST = {
     "full": 1, "loss": 9, "proxy-replay": 10, "rho": 10, "uniform": 10, "uncertainty": 11, "gradnorm": 22,
     "reversed": 20, "marginal": 25, "shuffled": 28, "degree": 28, "spectral-oracle": 34, "hybrid": 33, "outlier": 40,
-    "selective-backprop": 62, "jest": 53, "fiedler": 58, "gstds": 80, "greats": 1061, "divbs": 3858,
+    "selective-backprop": 62, "reducr": 67, "jest": 53, "fiedler": 58, "gstds": 80, "greats": 1061, "divbs": 3858,
 }  # fmt: skip
 """Kernels a rule may launch for 256 picks of 512 candidates; the greedy ones take a few for each pick."""
 

@@ -29,10 +29,18 @@ def test_a_page_without_its_marks_is_left_as_it_is(tmp_path: Path, text: str) ->
     assert page.read_text(encoding="utf-8") == text
 
 
+CONTRAST = {
+    **{"question": "accuracy", "dataset": "d", "strategy": "mine", "baseline": "full"},
+    **{"mean_difference": 0.5, "ci_low": 0.25, "ci_high": 0.75},
+}
+
+
 def published(root: Path, *strategies: str) -> Path:
     keys = {"name": "gain", "dataset": "d", "rival": "full", "estimate": -1.234, "low": -2.0, "high": 0.5}
     (root / "set" / "report").mkdir(parents=True)
-    summary = {"studies": [{"quantities": [{**keys, "strategy": name} for name in strategies]}]}
+    studies = [{"quantities": [{**keys, "strategy": name} for name in strategies]}]
+    asked = {"account": "amortised", "cost": "wall_clock", "ladder": "full"}
+    summary = {"studies": studies, "contrasts": [CONTRAST], "matrix": {"pays": asked}}
     (root / "set" / "matrix.toml").touch()
     (root / "set" / "report" / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
     return root
@@ -43,7 +51,13 @@ FINDING = Finding("set", "Does it help?", "By {} points.", "gain", "d", "mine", 
 
 def test_a_finding_takes_its_numbers_from_the_summary(tmp_path: Path) -> None:
     drawn = findings("way/", published(tmp_path, "mine", "other"), [FINDING])
-    assert drawn == "- **Does it help?** By −1.2 [−2.0, +0.5] points. ([set](way/set/report.md))"
+    assert drawn == "- **Does it help?** By −1.2 [−2.0, +0.5] points. ([set](way/set.md))"
+
+
+def test_a_finding_may_be_a_declared_contrast(tmp_path: Path) -> None:
+    finding = Finding("set", "Does it cost?", "By {}.", "accuracy", "d", "mine", "full", signed=True)
+    drawn = findings("way/", published(tmp_path), [finding])
+    assert drawn == "- **Does it cost?** By +0.50 [+0.25, +0.75]. ([set](way/set.md))"
 
 
 @pytest.mark.parametrize("strategies", [("other",), ("mine", "mine")], ids=["none", "two"])

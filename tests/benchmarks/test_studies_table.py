@@ -91,8 +91,8 @@ def test_what_was_run_is_told_with_its_answer_and_how_it_departs(places: tuple[P
     folder(places[1], "quick", "No study.")
     answers, (whole, part) = drawn(places)
     assert answers == [
-        "**Does it \\| pay?** It gains &lt;b>1 point&lt;/b> \\| no. ([`study-1`](way/study-1/report.md))",
-        "**Does it \\| pay?** No. ([`study-1-gpu`](way/study-1-gpu/report.md))",
+        "**Does it \\| pay?** It gains &lt;b>1 point&lt;/b> \\| no. ([`study-1`](results/study-1.md))",
+        "**Does it \\| pay?** No. ([`study-1-gpu`](results/study-1.md))",
     ]
     assert whole[0] == "[`study-1`](way/study-1/report.md)"
     note = "JPEG files (lossy), 2,000 of 50,000 training images"

@@ -122,6 +122,8 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"of": "at", "options": {"of": "gradnorm"}, "quota": "balanced"},
         {"of": "uniform", "options": {"cadence": "epoch"}, "quota": "recall"},
     ],
+    "rcap": [{"beta": 3.0}, {"class_loss": "sum"}],
+    "reducr": [{"gamma": 0.0}, {"eta": 0.0}, {"eta": 10.0}, {"val_images": 16, "val_interval": 3}],
     "hybrid": [
         {"of": "degree", "share": 0.25, "options": {"end": "high"}},
         {"other": "loss", "other_options": {"end": "smallest"}},

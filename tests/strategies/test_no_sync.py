@@ -48,7 +48,7 @@ def may_wait(variant: tuple[str, dict[str, Any]]) -> bool:
     name, options = variant
     traits = Traits.of(load(name, **options))
     by_class = name in CLASS_AFTER_CLASS and options.get("class_balanced", CLASS_AFTER_CLASS[name])
-    by_class = by_class or (name == "per-class" and traits.cadence != "batch")
+    by_class = by_class or (name in ("per-class", "rcap") and traits.cadence != "batch")
     return options.get("negative") == "refuse" or not traits.exact_count or by_class or name == "gradmatch"
 
 
@@ -56,7 +56,7 @@ NEVER_WAIT = [variant for variant in VARIANTS if not may_wait(variant)]
 
 
 def test_few_rules_may_wait():
-    waiting = {"infobatch", "seta", "repb", "gradmatch", "d2", "kakurenbo", "per-class"}
+    waiting = {"infobatch", "seta", "repb", "gradmatch", "d2", "kakurenbo", "per-class", "rcap"}
     assert {name for name, _ in VARIANTS} - {name for name, _ in NEVER_WAIT} == waiting
 
 

@@ -29,6 +29,10 @@ class CIFAR10(FileSet):
     pixels, so the title then says "CIFAR-10 (JPEG copy)".
     """
 
+    @property
+    def published(self) -> tuple[int, int]:
+        return 50_000, 10
+
     def load(self, data_dir: Path | None, cache_dir: Path, *, download: bool = False) -> Images:
         root = data_root("cifar10", data_dir, f"{ARRAYS}/ or {COPY}/train/ and {COPY}/test/", download=download)
         if download or (root / ARRAYS).exists():

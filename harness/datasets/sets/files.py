@@ -51,6 +51,19 @@ class FileSet(ImageOptions):
         """Every file with its label; ``UsageError`` where files are missing or incomplete."""
         raise NotImplementedError(f"{type(self).__name__} has no listing(data_dir, download)")
 
+    @property
+    def published(self) -> tuple[int, int]:
+        """Training images and classes as published, before the options choose among them."""
+        raise UsageError(f"{type(self).__name__.lower()}: how many images it has is known from its files alone")
+
+    def blank(self) -> Images:
+        """The set in sizes alone, to plan with where its files are not at hand: images of one pixel, classes alike."""
+        total, classes = self.published
+        labels = [place % classes for place in range(total)]
+        choice = self.choose(labels, range(classes), [str(number) for number in range(classes)])
+        train, test = (torch.zeros(len(part), 3, 1, 1, dtype=torch.uint8) for part in (choice.train, choice.test))
+        return choice.images(train, test, total, type(self).__name__)
+
     def load(self, data_dir: Path | None, cache_dir: Path, *, download: bool = False) -> Images:
         listing = self.listing(data_dir, download=download)
         choice = self.choose(listing.train_labels, listing.test_labels, listing.classes)

@@ -29,6 +29,10 @@ class Flowers(FileSet):
         if self.train not in ("train", "train+val"):
             raise UsageError(f"train = {self.train!r} must be 'train' (1,020 images) or 'train+val' (2,040)")
 
+    @property
+    def published(self) -> tuple[int, int]:
+        return 1_020 * len(self.train.split("+")), 102
+
     def listing(self, data_dir: Path | None, *, download: bool) -> Listing:
         root = data_root("flowers", data_dir, "flowers-102/", download=download)
         folder = root / "flowers-102"

@@ -20,6 +20,10 @@ class Pets(FileSet):
     resolution: int = 128
     augmentation: Augmentation = "resized-crop-flip"
 
+    @property
+    def published(self) -> tuple[int, int]:
+        return 3_680, 37
+
     def listing(self, data_dir: Path | None, *, download: bool) -> Listing:
         """As :meth:`FileSet.listing`; lists that name fewer images than were published are said to be partial."""
         root = data_root("pets", data_dir, "oxford-iiit-pet/", download=download)

@@ -46,7 +46,11 @@ def test_a_verdict_stands_before_indications_and_both_name_their_folder():
     assert [("supported. on digits", "small")] in found.values()
     assert of("gstds-4x")["Verdict"] == ["not run: no runs at its conditions: selbench run savings"]
     assert of("infobatch-llama").keys() == {"What is claimed", "Verdict"}, "out of scope: nothing to settle"
-    assert of("gstds-4x")["What would settle it"][0].startswith("`selbench run savings`: ")
+    run, hours = of("gstds-4x")["What would settle it"]
+    assert run.startswith("`selbench run savings`: ")
+    assert " FLOPs as planned: " in hours and " GPU-hours at 100 TFLOP/s sustained (assumed, not measured" in hours
+    (given,) = [line for line in claims._settling(CLAIMS["gstds-4x"], 50.0) if "TFLOP/s" in line]
+    assert " GPU-hours at 50 TFLOP/s sustained (as given)" in given
 
 
 @pytest.fixture

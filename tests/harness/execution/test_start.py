@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 
+import selbench
 from selbench.benchmarks import bench_start, first_step
 
 HEAVY = {"torchvision", "matplotlib", "statsmodels", "sklearn"}
@@ -43,6 +44,15 @@ def test_help_and_a_wrong_request_load_no_torch(case: str, tmp_path: Path) -> No
     loaded = set((tmp_path / "modules").read_text().splitlines())
     assert "selbench.harness.cli.commands" in loaded
     assert not loaded & {"torch", *HEAVY}
+
+
+def test_verify_loads_no_torch(tmp_path: Path) -> None:
+    pack = next((Path(selbench.__file__).parent / "reports" / "published" / "quick").glob("*.zip"))
+    done = subprocess.run(
+        [sys.executable, "-c", TELL, "verify", str(pack)], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not {*(tmp_path / "modules").read_text().splitlines()} & {"torch", "scipy", *HEAVY}
 
 
 def test_a_worker_on_digits_loads_only_what_it_needs(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from selbench.reports.document.looks import look
 from selbench.reports.figures.canvas import Drawing, drawing_rules, text_width
 from selbench.reports.figures.chart import _key_rows, _powers, _wrapped, number, study_plot
 from selbench.reports.questions import Chart, Series
+from selbench.reports.render.drawings import Drawings
 
 HOSTILE = "<b>&$\\frac{\x01]]>--\u202e"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -60,7 +61,7 @@ def test_whatever_was_measured_is_drawn(
     )
     ticks = tuple("abcdef") if named else ()
     drawing = drawn(Chart("t", "across", "up", found, ticks, log_x=log_x, log_y=log_y, level=level))
-    assert drawing.description and ElementTree.fromstring(drawing.inline) is not None
+    assert drawing.description and ElementTree.fromstring(Drawings().markup(drawing)) is not None
     there = any(
         y is not None and math.isfinite(y) and not (log_y and y <= 0) and not (log_x and not named and x <= 0)
         for points in rows
@@ -80,7 +81,8 @@ def test_names_are_text_and_labels_are_there(ticks: tuple[str, ...]) -> None:
     drawing = drawn(chart)
     shown = texts(drawing)
     assert "gstds" in shown and any("frac" in text and "\x01" not in text for text in shown)
-    assert "<b>" not in drawing.inline and "\x01" not in drawing.inline and "\u202e" not in drawing.inline
+    inline = Drawings().markup(drawing)
+    assert "<b>" not in inline and "\x01" not in inline and "\u202e" not in inline
     for word in ("across", "up", *ticks[1:5]):
         assert any(word in text for text in shown)
 

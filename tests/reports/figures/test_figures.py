@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+import sys
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -23,6 +24,7 @@ from selbench.reports.document.numbers import fraction
 from selbench.reports.document.panels import Report, target_rows
 from selbench.reports.document.sections.parts import _left_out
 from selbench.reports.document.text import clean
+from selbench.reports.figures import all as figures
 from selbench.reports.figures.all import Placed, _across, draw, planned
 from selbench.reports.figures.axes import relative_scale, spread
 from selbench.reports.figures.canvas import Drawing, canvas, drawing_rules, finish
@@ -33,6 +35,7 @@ from selbench.reports.figures.learning_rates import tuned_rows, tuning_grid
 from selbench.reports.figures.ranks import rank_plot
 from selbench.reports.figures.rows import forest, pooled_drawn, target_plot
 from selbench.reports.records.folder import Results
+from selbench.reports.render.drawings import Drawings
 from selbench.reports.summary import summarise
 
 HOSTILE = "<b>&$\\frac{\x01]]>--\u202e"
@@ -53,7 +56,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 @pytest.fixture(scope="module")
 def drawn(report: Report) -> list[Placed]:
     before = dict(matplotlib.rcParams)
-    placed = draw(report)
+    placed = list(draw(report))
     assert dict(matplotlib.rcParams) == before
     return placed
 
@@ -72,14 +75,24 @@ def test_every_kind_is_there_once_for_each_panel_and_account(report: Report, dra
     assert [placed.kind for placed in drawn].count("references") == 3
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="drawn by one process elsewhere")
+def test_forked_processes_draw_the_same(report: Report, drawn: list[Placed], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "planned", lambda report: islice(planned(report), 4))
+    monkeypatch.setattr(figures, "SHARE", 2)
+    monkeypatch.setattr(figures.os, "sched_getaffinity", lambda process: {0, 1})
+    drawings = [placed.drawing for placed in draw(report)]
+    assert [drawing.figure for drawing in drawings] == [None] * 4, "figures stay where they were drawn"
+    assert drawings == [placed.drawing for placed in drawn[:4]]
+
+
 def test_text_stays_text_and_names_stay_names(drawn: list[Placed]) -> None:
-    shown = clean(HOSTILE)
+    shown, page = clean(HOSTILE), Drawings()
     for placed in drawn:
         root = ElementTree.fromstring(placed.drawing.svg)
         texts = ["".join(item.itertext()) for item in root.iter("{http://www.w3.org/2000/svg}text")]
         if placed.kind in ("accuracy", "curves", "cost-flops", "phases-seconds", "classes", "target-flops", "overlap"):
             assert shown in texts, placed.drawing.name
-        inline = ElementTree.fromstring(placed.drawing.inline)
+        inline = ElementTree.fromstring(page.markup(placed.drawing))
         assert inline.tag == "svg" and inline.get("role") == "img"
         described = {item.get("id") for item in inline.iter() if item.tag in ("title", "desc")}
         assert set(str(inline.get("aria-labelledby")).split()) <= described

@@ -32,7 +32,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     report = Report.of(fill(summarise(results), datasets_ranked=10), results)
     whole = ("1a", "2b")  # panels with every figure; of the others one is filtered
     shown = [of for of in planned(report) if of.panel is None or of.panel.key in whole or of.kind == "accuracy"]
-    (root / "index.html").write_text(page.render(report, [of.draw() for of in shown]), encoding="utf-8")
+    drawn = [of.draw() for of in shown]
+    (root / "index.html").write_text(page.render(report, drawn), encoding="utf-8")
+    compared = Report.of({**report.summary, "studies": []}, results)
+    (root / "comparison.html").write_text(page.render(compared, drawn), encoding="utf-8")
     return root / "index.html"
 
 
@@ -170,6 +173,40 @@ def test_a_study_opens_on_a_sentence_and_folds_the_rest(browser: Any, site: Path
     page.goto(site.as_uri())
     assert page.locator(".lead").first.is_visible() and not page.locator("#comparison").is_visible()
     assert len(page.locator("main").inner_text().split()) < 200
+    page.close()
+
+
+SAMPLE = """const alike = ['tbody tr:nth-child(n+3)', '.claims tbody:nth-of-type(n+3)', 'details.panel ~ details.panel',
+              'svg > :not(title, desc)'];
+            for (const more of document.querySelectorAll(alike)) more.remove();
+            for (const fold of document.querySelectorAll('details')) fold.open = true"""
+"""Rows and panels are alike, and what is inside a drawing is hidden behind its description: a few show every fault."""
+
+
+def violations(page: Any, *rules: str) -> list[str]:
+    """What axe finds on a page, as its rule and the node's path; by some of its rules or, without any, by all."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    found = axe.Axe().run(page, options={"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {}))
+    return [f"{rule['id']}: {node['target']}" for rule in found.response["violations"] for node in rule["nodes"]]
+
+
+@pytest.mark.parametrize("name", ["index.html", "comparison.html"])
+def test_axe_finds_nothing(browser: Any, site: Path, name: str) -> None:
+    """All rules once; what hangs on width or colours in every view; and what is seeded is found."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto((site.parent / name).as_uri())
+    page.evaluate(SAMPLE)
+    assert violations(page) == []
+    for width, scheme in VIEWS[:3]:
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme=scheme)
+        assert violations(page, "color-contrast", "scrollable-region-focusable", "target-size") == [], (width, scheme)
+    page.evaluate("""document.querySelector('.lead').style.color = 'color-mix(in srgb, var(--soft) 50%, var(--paper))';
+                  document.body.append(document.createElement('img'))""")
+    assert {line.partition(":")[0] for line in violations(page, "color-contrast", "image-alt")} == {
+        "color-contrast",
+        "image-alt",
+    }
     page.close()
 
 

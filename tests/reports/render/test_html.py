@@ -36,7 +36,7 @@ def judged(root: Path, *, full: bool = False, **how: Any) -> Report:
 
 def make(root: Path, **how: Any) -> tuple[Report, list[Placed]]:
     report = judged(root, **how)
-    return report, draw(report)
+    return report, list(draw(report))
 
 
 def plain(text: str) -> str:

@@ -28,7 +28,7 @@ def text_of(root: Path, *, full: bool = False, **how: object) -> tuple[Report, s
     summary = summarise(results)
     empty = {"claims": [], "targets": [], "tuning": None, "pooled": [], "ranks": None}
     report = Report.of(fill(summary) if full else {**summary, **empty}, results)
-    drawing = Drawing("accuracy-1a", "t", "d | e", b"", "<svg></svg>", 1.0)
+    drawing = Drawing("accuracy-1a", "t", "d | e", b"", 1.0)
     return report, markdown.render(report, [Placed("accuracy", report.panels[0], "", drawing)])
 
 
