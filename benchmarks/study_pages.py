@@ -21,7 +21,6 @@ from ..reports.document.sections.answer import declared, lead
 from ..reports.document.sections.run import pass_words
 from ..reports.document.sections.studies import typed
 from ..reports.document.text import clean
-from ..reports.effects.verdicts import INCONCLUSIVE, WITHHELD
 from ..reports.records.folder import TIMED
 from ..reports.records.pack import SUFFIX
 from ..reports.render.markdown import body, escape
@@ -154,7 +153,7 @@ def _lacking_in(summary: Summary) -> Iterator[str]:
     pays = summary["matrix"]["pays"]
     rows = [row for row in summary["contrasts"] if row["primary"] and at_declared_cost(row, pays)]
     for verdict, n in Counter(row["verdict"] for row in rows).most_common():
-        if verdict in (INCONCLUSIVE, WITHHELD) or verdict.startswith("no verdict"):
+        if verdict.startswith(("inconclusive", "no verdict", "withheld")):
             yield f"{n} of {len(rows)} declared contrasts: {verdict}."
     cells = summary["cells"]
     if cells["done"] < cells["planned"]:

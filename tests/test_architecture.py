@@ -74,8 +74,8 @@ MAY_IMPORT = {
     "reports.questions.claims": "reports.document reports.effects reports.records reports.statistics",
     "reports.render": "reports.document reports.document.sections reports.effects reports.figures reports.records",
     "benchmarks": (
-        f"{GROUND} harness.cli harness.scale strategies.maths reports reports.document reports.questions.claims "
-        "reports.records"
+        f"{GROUND} harness.cli harness.scale strategies.maths reports reports.document "
+        "reports.document.sections reports.questions.claims reports.records reports.render"  # the pages of studies
     ),
     "benchmarks.device_check": (
         f"{GROUND} benchmarks strategies.testing harness.datasets harness.execution harness.plan harness.scale "

@@ -61,7 +61,7 @@ class Transfer(Study):
         sentence = None
         if told:
             sentence = (
-                f"trained on the picks of {told.keys['strategy']}, the net ends {told} points from its own picks' end "
+                f"trained on the picks of {told.keys['strategy']}, the net ends {told} points from training on its own "
                 f"({told.keys['rival']}, {plural(told.n, 'seed')}): {_verdict(told, of.margin)}"
             )
         title = f"{of.title}: does a subset picked with one net serve another?"
@@ -75,7 +75,7 @@ class Transfer(Study):
         }
         note = (
             "Accuracy in points. Both picked: of the images that either net picked, the share that both did. FLOPs of "
-            f"picking: what the proxy spent, over what the net's own did. Margin: {of.margin:g} points."
+            f"picking: what the proxy spent, over what the net's own did. Margin in points: {of.margin:g}."
         )
         table = found.renamed(strategy="picked by another net", rival="by its own").table(
             title, ("picked by another net", "by its own"), columns, note
