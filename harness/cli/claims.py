@@ -204,10 +204,12 @@ def _settling(claim: Claim, tflops: float | None) -> Iterator[str]:
     run = wording.run(claim.model_copy(update={"needs": ""}), matrix.analysis.alpha)
     yield f"`{run}`: {matrix.title}; {len(matrix.seed_list())} seeds on {names}"
     planned, pace = operations(claim.matrix), tflops or ASSUMED_TFLOPS
+    hours = planned.gpu_hours(pace)
+    took = f"{hours:,.0f} GPU-hours" if hours >= 1 else "less than a GPU-hour"
     basis = "as given" if tflops else "assumed, not measured: `--tflops` sets it"
     bounded = f"; {planned.bounded:,} runs with steps known only as they run count as full training"
     yield (
-        f"{planned.flops:.2g} FLOPs as planned: {planned.gpu_hours(pace):,.0f} GPU-hours at {pace:g} TFLOP/s sustained "
+        f"{planned.flops:.2g} FLOPs as planned: {took} at {pace:g} TFLOP/s sustained "
         f"({basis}). Counted: training and the learner's scoring in {planned.runs:,} runs, those for tuning and timing "
         f"among them{bounded if planned.bounded else ''}. Not counted: picking, references, evaluation"
     )

@@ -18,6 +18,8 @@ from ...strategies import UsageError
 from ...strategies.interface import LEARNER_SIGNALS
 from .. import environment
 from ..datasets.loaded import LoadedData
+from ..identity import digest
+from ..steps.pacer import Pacer
 from ..store.folder import Store
 from ..toml import Named
 from ..training.flops import learner_flops
@@ -98,6 +100,7 @@ class TimeEstimator:
         self.machines: Counter[tuple[str, str]] = Counter()
         self.size = cache(lambda dataset, pool: loaded[dataset].size(matrix.seed_list()[0], pool))
         self.unit = cache(self._unit)
+        self.pacers: dict[str, Pacer] = {}  # once for all arms of one pace: fitting a budget-matched one takes time
         tasks = inventory.plan.tasks.values()  # those for tuning are of arms beside the plan's own
         self.arms = {arm.key: arm for arm in (*inventory.plan.arms, *(task.arm for task in tasks if task.arm))}
         there: dict[tuple[str, ...], list[Task]] = {}
@@ -139,9 +142,12 @@ class TimeEstimator:
         budget = self.matrix.at(arm.dataset).budget
         if budget.flops is not None:
             return budget.flops * arm.rung
+        if budget.seconds is not None:
+            return None
         size = self.size(arm.dataset, arm.pool)
-        pacer = pacer_of(self.matrix, arm, size)
-        if budget.seconds is not None or pacer.learned is not None:
+        pace = digest([arm.dataset, arm.pool, arm.cadence, arm.rung, arm.schedule])
+        pacer = self.pacers.get(pace) or self.pacers.setdefault(pace, pacer_of(self.matrix, arm, size))
+        if pacer.learned is not None:
             return None
         candidates = (
             budget.steps * arm.rung * pacer.sizes(0.5)[0] if budget.steps else (budget.passes or 0.0) * arm.rung * size
