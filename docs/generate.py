@@ -33,6 +33,7 @@ from selbench.reports.records import matrix as matrix_file
 from selbench.reports.records import models
 from selbench.reports.records.folder import Results
 from selbench.reports.records.pack import opened
+from selbench.reports.render.drawings import Drawings
 from selbench.strategies.descriptions import all_described
 from selbench.strategies.interface import (
     HELD_OUT_SIGNALS,
@@ -347,11 +348,13 @@ def figure(folder: str, kind: str) -> str:
     pack = published_sets()[folder]
     report = Report.of(summary_of(pack), Results.read(opened(pack)))
     drawing = next(found for found in planned(report) if found.kind == kind).draw().drawing
-    inline = drawing.inline.replace(
-        f"{drawing.name}-", f"{folder}-{drawing.name}-"
-    )  # ids, where a page has two folders
+    # Ids and classes of its own, where a page has two folders.
+    drawings = Drawings()
+    inline = str(drawings.markup(drawing)).replace(f"{drawing.name}-", f"{folder}-{drawing.name}-")
+    inline = inline.replace('class="f', f'class="{folder}-f')
+    styles = f"<style>{str(drawings.stylesheet).replace('.f', f'.{folder}-f')}</style>"
     caption = f"<figcaption>{html.escape(drawing.title)}</figcaption>"
-    return f"```{{raw}} html\n<figure class='drawn'>{_colours()}{inline}{caption}</figure>\n```"
+    return f"```{{raw}} html\n<figure class='drawn'>{_colours()}{styles}{inline}{caption}</figure>\n```"
 
 
 def _colours() -> str:
