@@ -192,15 +192,14 @@ def violations(page: Any, *rules: str) -> list[str]:
 
 @pytest.mark.parametrize("name", ["index.html", "comparison.html"])
 def test_axe_finds_nothing(browser: Any, site: Path, name: str) -> None:
-    """All rules once; what hangs on width or colours in every view; and what is seeded is found."""
+    """All rules on a wide light page, what hangs on width or colours on a narrow dark one; what is seeded is found."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.goto((site.parent / name).as_uri())
     page.evaluate(SAMPLE)
     assert violations(page) == []
-    for width, scheme in VIEWS[:3]:
-        page.set_viewport_size({"width": width, "height": 800})
-        page.emulate_media(color_scheme=scheme)
-        assert violations(page, "color-contrast", "scrollable-region-focusable", "target-size") == [], (width, scheme)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.emulate_media(color_scheme="dark")
+    assert violations(page, "color-contrast", "scrollable-region-focusable", "target-size") == []
     page.evaluate("""document.querySelector('.lead').style.color = 'color-mix(in srgb, var(--soft) 50%, var(--paper))';
                   document.body.append(document.createElement('img'))""")
     assert {line.partition(":")[0] for line in violations(page, "color-contrast", "image-alt")} == {
