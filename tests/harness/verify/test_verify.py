@@ -29,6 +29,7 @@ def test_published_folders_are_sound(published, name):
     verdict = verify(published(name))
     assert verdict.sound, said(published(name))
     known = ("no checksum: made by an older version", "is not here: published", "is no part of the results")
+    known += ("selbench is not the same everywhere",)  # flowers-cpu was finished by a later version
     assert all(finding.what.startswith(known) for finding in verdict.findings)
 
 
@@ -294,14 +295,14 @@ def test_the_command(opened, monkeypatch, capsys):
         return code, *capsys.readouterr()
 
     code, out, _ = command(folder)
-    assert code == 0 and out.endswith("104 cells, 17 artefacts: all sound\n")
+    assert code == 0 and out.endswith("128 cells, 17 artefacts: all sound\n")
     file = edit("cells", lambda r: r.update(faults=1))
     code, out, _ = command(folder)
     assert code == 1 and out.startswith(f"cells/{file.name}: counts 1 faulty selections")
-    assert out.endswith("104 cells, 17 artefacts: 1 finding\n")
+    assert out.endswith("128 cells, 17 artefacts: 1 finding\n")
     code, out, _ = command(folder, "--json")
     verdict = json.loads(out)
-    assert code == 1 and not verdict["sound"] and verdict["counts"] == {"cells": 104, "artefacts": 17}
+    assert code == 1 and not verdict["sound"] and verdict["counts"] == {"cells": 128, "artefacts": 17}
     assert verdict["findings"][0] == {
         "file": f"cells/{file.name}",
         "what": "counts 1 faulty selections, and should have failed",
