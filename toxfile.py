@@ -38,7 +38,7 @@ def runs() -> dict[str, list[str]]:
 def tox_extend_envs() -> Iterable[str]:
     """Name the environments: of the narrowed ones those that the command or ``$TOXENV`` names, by its factor too.
 
-    tox makes ready each that it is told of before it runs one: thousands of them take half a minute.
+    tox configures every environment that it knows before it runs one, and thousands of them take half a minute.
     """
     words = set(re.split(r"[\s,=]+|^-e", "\n".join([*sys.argv[1:], os.environ.get("TOXENV", "")]), flags=re.MULTILINE))
     return [name for name, run in runs().items() if len(run) == 1 or words & {name, run[-1]}]
