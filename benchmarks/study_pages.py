@@ -171,7 +171,15 @@ def _files(sets: Sets) -> Iterator[str]:
         ran = summary["environment"]
         where = [words for key in ("device", "cpu") if (words := _words(ran.get(key)))]
         where += [f"{cores} cores"] if (cores := _words(ran.get("cores"))) else []
-        yield f"- `{folder}`: {report_link('report', folder, at)}, {pack}{of}; run on {', '.join(where)}"
+        spent = f"{_hours(summary):.2g} hours in its runs and artefacts, tuning left out"
+        yield f"- `{folder}`: {report_link('report', folder, at)}, {pack}{of}; run on {', '.join(where)}; {spent}"
+
+
+def _hours(summary: Summary) -> float:
+    """Hours that the ledgers count, evaluation included, each run for itself."""
+    runs = sum(arm["n"] * sum(phase["seconds"] for phase in arm["phases"].values()) for arm in summary["arms"])
+    made: float = runs + sum(artefact["seconds"] for artefact in summary["artefacts"])
+    return made / 3600
 
 
 def _words(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from selbench.benchmarks.pages import DOCS, FINDINGS, PUBLISHED, Finding, study_page
-from selbench.benchmarks.study_pages import _asked, _lacking, pages
+from selbench.benchmarks.study_pages import _asked, _hours, _lacking, pages
 from selbench.reports.records.folder import ORDINARY, TIMED
 
 PLACE = DOCS / "results"
@@ -84,6 +84,12 @@ def test_a_line_of_one_part_of_a_study_names_it_and_a_line_of_all_does_not() -> 
     said = _lacking("study-0", sets)
     assert said[0] == "Full still gains."
     assert [line.partition(":")[0] for line in said if "ordinary runs" in line] == ["study-0-check"]
+
+
+def test_hours_are_those_of_all_runs_and_artefacts() -> None:
+    phases = {"train": {"seconds": 800.0}, "eval": {"seconds": 100.0}}
+    spent = {"arms": [{"n": 3, "phases": phases}, {"n": 0, "phases": {}}], "artefacts": [{"seconds": 900.0}]}
+    assert _hours(spent) == 1.0
 
 
 def test_parts_of_a_study_share_a_page() -> None:
