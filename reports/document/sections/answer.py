@@ -188,7 +188,8 @@ def section(report: Report, figures: Figures) -> list[Block]:
     opened = opening(summary)
     for number, study in enumerate(opened, 1):
         long = " long" if len(study["sentence"]) > _SHORT else ""
-        blocks.append(page_only(Prose(study["question"], "question"), Prose(study["sentence"], f"lead{long}")))
+        asked = [Prose(study["question"], "question"), Prose(study["sentence"], f"lead{long}")]
+        blocks.append(Fold("", asked, brief=[Prose(study["sentence"], "lead")]))
         blocks += figures_of(figures, f"study-{number}", None)[:1]
     found = [(panel, rows) for panel in report.panels for rows in declared(panel) or [()]]
     found = [(panel, rows) for panel, rows in found if rows or not opened]
@@ -211,7 +212,8 @@ def section(report: Report, figures: Figures) -> list[Block]:
         before = f"{panel.title}. " if len(report.panels) > 1 else ""
         said = filter(None, (timed_answer(summary, panel), others(report, panel)))
         told += [Prose(before + text, "behind", data=keys) for text in said]
-    blocks.append(Fold("In full, and what was not declared", [*full, *told], brief=told))
+    # A study's short text is its answer: what nobody declared of its many arms stands in its tables.
+    blocks.append(Fold("In full, and what was not declared", [*full, *told], brief=[] if opened else told))
     return [*blocks, state(summary)]
 
 
@@ -248,12 +250,20 @@ def lead(panel: Panel, rows: Sequence[Row]) -> str:
     strategy = rows[0]["strategy"]
     pays = next((row for row in rows if row["question"] == "pays"), None)
     if pays is None:
-        return f"On {panel.scope}, whether {strategy} pays was not declared as a question."
+        return f"On {panel.scope}, {_without_pays(rows[0])}."
     text = f"On {panel.scope}, {strategy} {pays_words(pays['verdict'])}"
     if pays["mean_difference"] is None:
         return f"{text}."
     cut = f"training on everything for the same {COST_WORDS[pays['cost']]} ({pays['account']})"
     return f"{text}: {by_how_much(pays)} than {cut}."
+
+
+def _without_pays(row: Row) -> str:
+    """The first declared contrast, where none asks whether it pays."""
+    against = numbers.QUESTIONS[row["question"]][1].removeprefix("against ")
+    if row["mean_difference"] is None:
+        return f"{row['strategy']} against {against}: {row['verdict']}"
+    return f"{row['strategy']} is {by_how_much(row)} than {against}: {row['verdict']}"
 
 
 def _cards(report: Report, rows: Sequence[Row]) -> Grid:

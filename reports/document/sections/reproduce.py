@@ -54,8 +54,9 @@ def section(summary: Row) -> Part:
         "seeds": ", ".join(map(str, matrix["seeds"])),
         "selbench": summary["selbench"],
         **{
-            key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            key.replace("_", " "): ", ".join(map(str, value)) if isinstance(value, list) else str(value)
             for key, value in summary["environment"].items()
+            if value != []  # no code that changed between runs
         },
     }
     blocks: list[Block] = [Prose(summary["reproduce"], "code"), Items(list(facts.items()))]
