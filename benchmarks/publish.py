@@ -1,7 +1,7 @@
 """Publish a results folder: ``python -m selbench.benchmarks.publish FOLDER [FOLDER ...]``.
 
 Each becomes ``reports/published/NAME/``: its records as a pack, and the report's text without figures. Follow it with
-``python -m selbench.benchmarks.studies_table --write`` and ``claims_table --write``.
+``python -m selbench.benchmarks.studies_table --write``, ``results_tables --write`` and ``claims_table --write``.
 """
 
 from __future__ import annotations
