@@ -16,7 +16,7 @@ from ..reports.document.numbers import NONE, interval, percent, points, worded
 from ..reports.document.panels import at_equal_cost
 from .pages import DOCS, cell, command, published_sets, report_link, summary_of
 
-ASKED = ("cifar10-cpu", "flowers-cpu")
+ASKED = ("cifar10-full-cpu", "flowers-full-cpu", "flowers-limited-cpu", "cifar10-cpu", "flowers-cpu")
 """Sets that ask the three questions of ``RULE``, those of whole data sets first."""
 RULE = "gstds"
 
