@@ -66,11 +66,8 @@ def questions() -> str:
 def _difference(row: Mapping[str, Any]) -> str:
     if row["mean_difference"] is None:
         return cell(worded(row))
-    return cell(f"{points(row['mean_difference'])} {_ends(row)} {worded(row)}")
-
-
-def _ends(row: Mapping[str, Any]) -> str:
-    return interval(row["ci_low"], row["ci_high"], form="[{}, {}]")
+    ends = interval(row["ci_low"], row["ci_high"], form="[{}, {}]")
+    return cell(f"{points(row['mean_difference'])} {ends} {worded(row)}")
 
 
 def rates() -> str:
@@ -93,7 +90,7 @@ def static() -> str:
     """Points over random subsets of the same size, by rule, a row for each share kept."""
     rows: dict[str, dict[str, str]] = {}
     for name in ("cifar10-static-cpu", "flowers-static-cpu"):
-        found = {tuple(label.rsplit("-", 1)): points for label, points in _picking(name).items()}
+        found = {tuple(label.rsplit("-", 1)): text for label, text in _picking(name).items()}
         for share in sorted({share for _, share in found}, key=int, reverse=True):
             rows[f"{_link(name)}, {share} %"] = {rule: text for (rule, of), text in found.items() if of == share}
     return _beside(rows)
@@ -101,7 +98,7 @@ def static() -> str:
 
 def _picking(folder: str) -> dict[str, str]:
     rows = (row for row in _summary(folder)["contrasts"] if row["question"] == "picking")
-    return {row["strategy"]: f"{points(row['mean_difference'])}" for row in rows if row["mean_difference"] is not None}
+    return {row["strategy"]: points(row["mean_difference"]) for row in rows if row["mean_difference"] is not None}
 
 
 def _beside(rows: Mapping[str, Mapping[str, str]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -122,6 +123,16 @@ def test_without_pairs_there_is_no_number() -> None:
 
 def test_nothing_declared_is_said() -> None:
     assert "no primary contrast was declared" in answers.answer("Digits", [], "amortised")
+
+
+def test_where_nobody_asks_whether_it_pays_the_first_declared_difference_leads() -> None:
+    panel: Any = SimpleNamespace(scope="Digits")
+    asked = [row("picking", INCONCLUSIVE), row("accuracy")]
+    found = "0.40 points worse (90\u202f% interval \u22120.90 to +0.10)"
+    assert answers.lead(panel, asked) == f"On Digits, gstds is {found} than as many random picks: inconclusive."
+    assert answers.lead(panel, asked[1:]) == f"On Digits, gstds is {found} than full training: non-inferior."
+    few = row("accuracy", "no verdict: 5 more seeds needed", mean_difference=None)
+    assert answers.lead(panel, [few]) == "On Digits, gstds against full training: no verdict: 5 more seeds needed."
 
 
 @pytest.mark.parametrize(("value", "text"), [(-0.004, "0.00"), (0.004, "0.00"), (0.5, "+0.50"), (-1.0, "-1.00")])

@@ -1,4 +1,4 @@
-"""Numbers stand as people read them."""
+"""How numbers are formatted."""
 
 from __future__ import annotations
 
